@@ -1,1 +1,1 @@
-"""Floor 4: the front door. Facts, checks, findings, reports, and the command line."""
+"""Floor 4: the command line, and the doctor, which turns facts into findings and reports."""

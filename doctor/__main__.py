@@ -1,4 +1,4 @@
-"""`python -m doctor` is `sdcoreml`, from a bare clone; without a verb it examines the machine."""
+"""Runs `sdcoreml` in a bare clone, as `python -m doctor`; the default verb is `doctor`."""
 
 import sys
 

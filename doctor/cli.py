@@ -1,4 +1,4 @@
-"""The command line: one table of verbs, and what `--help` says about them."""
+"""The command line: the table of verbs, and the text of `--help`."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ EXAMPLES = (
     ("env", "Build the tested environment."),
     ("convert path/to/model", "Convert a model into a checked Core ML folder."),
 )
-"""Example commands, and their purposes."""
+"""Example commands for `--help`, with their purposes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verb:
-    """A verb, its line in `--help`, and the module of that name, with `configure` and `run`.
+    """A verb, its line in `--help`, and the name of its module, which has `configure` and `run`.
 
-    One that writes sweeps first: it removes what killed runs left where it works.
+    A verb that writes first removes the leftovers of killed runs from its folders.
     """
 
     name: str
@@ -69,7 +69,7 @@ class Verb:
     sweeps: bool = False
 
     def load(self) -> ModuleType:
-        """Import the module; only the verb that is run costs its imports."""
+        """Import the verb's module; other verbs' modules are not imported."""
         return importlib.import_module(f"sdcoreml.doctor.commands.{self.name}")
 
 
@@ -106,7 +106,7 @@ VERBS = (
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one verb and return its exit code."""
+    """Run the command line and return its exit code."""
     end_on_signals()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # it was closed before we began
@@ -145,21 +145,21 @@ def run(words: Sequence[str]) -> int:
 
 
 def require_here() -> None:
-    """Refuse to work in a folder that was removed: whatever asks where it is would fail.
+    """Refuse to run if the current folder was removed, since `os.getcwd` would fail.
 
     Raises:
-        BadInputError: it was.
+        BadInputError: the current folder does not exist.
     """
     try:
         os.getcwd()  # noqa: PTH109  it is the answer that counts
     except OSError:
         raise BadInputError(
-            "the current folder is not there any more", remedy="go to one that is (cd)"
+            "the current folder does not exist any more", remedy="change to another folder (cd)"
         ) from None
 
 
 def help_page(verbs: Iterable[Verb]) -> str:
-    """The text of `--help`: a description, the verbs, examples and exit codes."""
+    """Return the text of `--help`: a description, the verbs, examples and exit codes."""
     lines = "".join(f"  {verb.name:<10}{verb.help}\n" for verb in verbs)
     tool = shlex.join(start_here().program)
     width = len(tool) + 24
@@ -171,7 +171,7 @@ def help_page(verbs: Iterable[Verb]) -> str:
 def parse(words: Sequence[str]) -> argparse.Namespace:
     """Parse a verb and its options; only that verb's module is imported.
 
-    The result also has the verb's `run`, and the `words` themselves, to say them again.
+    The result also has the verb's `run`, and the given `words`, to quote the command in advice.
 
     Raises:
         UsageError: there is no such verb.
@@ -198,7 +198,7 @@ def parse(words: Sequence[str]) -> argparse.Namespace:
 
 
 def with_default_verb(words: Sequence[str]) -> Sequence[str]:
-    """The arguments of `python -m doctor`, with `doctor` put first if no verb is given."""
+    """Return the arguments of `python -m doctor`, with `doctor` put first if no verb is given."""
     first = words[0] if words else ""
     if first in {"-h", "--help", "help", *(verb.name for verb in VERBS)}:
         return words

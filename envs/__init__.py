@@ -1,1 +1,1 @@
-"""Floor 2: lock, plan, build aside, verify, seal, swap. Never knows who asks."""
+"""Floor 2: builds, verifies and keeps environments. Knows nothing of the commands that call it."""

@@ -1,7 +1,7 @@
 """Checks by family: pure functions from facts to findings.
 
-`CHECKS` is the whole registry, in the order of the report. Ids are stable: a check that goes leaves
-its number unused, a new one takes the next.
+`CHECKS` lists all of them, in the order of the report. Ids are stable: a removed check's number is
+never used again, a new check takes the next number.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Checks of a finished folder's files, which MochiDiffusion and Apple's Swift package look for.
+"""Checks of the files in a finished folder that MochiDiffusion and Apple's Swift package open.
 
-Names are exact: volumes may be case-sensitive.
+Names are compared exactly, since volumes may be case-sensitive.
 """
 
 from __future__ import annotations

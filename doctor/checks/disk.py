@@ -1,6 +1,6 @@
-"""Disk: room for the result, the environment, packages and temporary files, volume by volume.
+"""Checks of disk space, by volume: for the result, the environment, packages, temporary files.
 
-Room is what is free, as far as the user's quota allows.
+Space counts as free only as far as the user's quota allows.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from sdcoreml.ground.quantity import amount
 
 GB = 10**9
 FREE_TEMPORARY = GB
-"""Core ML compiles into the temporary folder; below this even a small model may not fit."""
+"""Free bytes that Core ML needs in the temporary folder to compile even a small model."""
 
 FREE_CACHE = 5 * GB
-"""A Stable Diffusion 1.x model in half precision and its parts."""
+"""Free bytes for the download of a Stable Diffusion 1.x model in half precision."""
 
 
 def describe_room(volume: VolumeFacts) -> str:
-    """The free space, in words; says so if a quota is the limit."""
+    """Return the free space in words, mentioning the quota if that is the limit."""
     return amount(volume.room) + (" of the quota left" if volume.room < volume.free else " free")
 
 

@@ -1,4 +1,4 @@
-"""The built environment: there, whole, and from the lock of this checkout."""
+"""Checks of the built environment: present, intact, and built from the present lock."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ PROVE = Fix(
 
 
 def build(toolchain: ToolchainFacts, lock: LockFacts | None) -> Fix:
-    """What building needs, and the command for it."""
+    """Return the fix for a missing environment: the command that builds it, and its size."""
     fetched = f"{amount(lock.download)} to download unless cached, " if lock else ""
     size = f"{fetched}{amount(toolchain.installed_bytes)} on disk"
     return Fix(f"build it ({size})", commands=(("sdcoreml", "env"),), safe=True)
@@ -208,7 +208,7 @@ def proven(environment: EnvironmentFacts, evidence: EvidenceFacts) -> Findings:
     if exact:
         proof = exact[-1]
         yield ok(f"proven on {proof.when[:10]}: {proof.figures} ({proof.system}, {proof.cpu})")
-    elif alike and not by:  # a prefix of conda's holds other files than a venv
+    elif alike and not by:  # a conda prefix contains other files than a venv
         yield warning(
             f"sealed {environment.seal[:16]}, but what was proven is {alike[-1].seal[:16]}",
             why="Same lock and same Python must give the same bytes: a package was altered on its"

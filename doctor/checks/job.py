@@ -1,4 +1,4 @@
-"""The job: whether the converter and the apps can do this, with these options."""
+"""Checks of a conversion job: that the converter and the apps support the model and options."""
 
 from __future__ import annotations
 

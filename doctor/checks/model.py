@@ -1,4 +1,4 @@
-"""The model folder's files: all there, whole, safe, and in a form that can be read."""
+"""Checks of a model's files: complete, consistent, and in a form that can be read."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ from sdcoreml.lockfiles.versions import satisfies
 
 GB = 10**9
 SHARDS_SINCE = "0.29"
-"""The first diffusers that loads a UNet or VAE from shards; 0.23.1 loads no form of them."""
+"""The first diffusers that loads a UNet or VAE from shards; 0.23.1 cannot."""
 TESTED_DIFFUSERS = "0.23.1"
-"""The diffusers to judge a model for if the toolchain itself has none."""
+"""The diffusers version to assume if the toolchain has no diffusers."""
 
 SHARDED_BY_DIFFUSERS = frozenset({"unet", "vae", "transformer"})
 
@@ -107,7 +107,7 @@ def shards_loadable(model: ModelFolder, toolchain: ToolchainFacts) -> Findings:
 
 
 def merge(path: str) -> Fix:
-    """The two ways to merge a sharded folder."""
+    """Return the fix for a sharded folder: the two commands that merge it."""
     merged = path.rstrip("/") + "-merged"
     command = (*UNPACK, "--to_safetensors", "--checkpoint_path", path)
     return Fix(
@@ -221,7 +221,7 @@ def file_complete(model: ModelFolder) -> Findings:
 
 
 def find_lacking(model: ModelFolder) -> tuple[str, ...]:
-    """List the components that a single file lacks; empty if its content is unknown."""
+    """Return the components that a single file lacks; empty if its content is unknown."""
     if model.kind != "single-file" or not model.holds:
         return ()
     return tuple(name for name in ("unet", "vae", "text_encoder") if name not in model.holds)

@@ -1,4 +1,4 @@
-"""Native code: the compiled parts without which a conversion dies at its last step."""
+"""Checks of compiled libraries, without which a conversion fails at its last step."""
 
 from __future__ import annotations
 

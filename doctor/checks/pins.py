@@ -100,7 +100,7 @@ def one_of_each(environment: EnvironmentFacts) -> Findings:
 
 
 def find_differences(environment: EnvironmentFacts, wanted: Mapping[str, str]) -> Mapping[str, str]:
-    """One phrase for each package whose installed version is not the wanted one."""
+    """Map each package whose version is not the wanted one to a phrase that says so."""
     have = {name: environment.installed.get(normalise(name), "missing") for name in wanted}
     return {
         name: f"{name} {have[name]} (tested {version})"
@@ -110,7 +110,7 @@ def find_differences(environment: EnvironmentFacts, wanted: Mapping[str, str]) -
 
 
 def list_some(names: tuple[str, ...] | list[str]) -> str:
-    """The first few, and how many more."""
+    """Join the first few names, and say how many more there are."""
     more = len(names) - _SHOWN
     return ", ".join(names[:_SHOWN]) + (f" and {more} more" if more > 0 else "")
 
@@ -154,5 +154,5 @@ def within_ceilings(environment: EnvironmentFacts) -> Findings:
 
 
 def _release(version: str) -> tuple[int, ...]:
-    """Major and minor: patch releases of torch do not change its operations."""
+    """Return the major and minor version: patch releases of torch do not change its operations."""
     return key(version)[0][:2]

@@ -1,4 +1,4 @@
-"""A finished folder's programs: their features, shapes, versions, as Swift code asks for them."""
+"""Checks of a finished folder's programs: inputs, outputs, shapes and versions for Swift apps."""
 
 from __future__ import annotations
 
@@ -61,17 +61,17 @@ def _latent(image: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _pixels(size: tuple[int, ...]) -> str:
-    """The image of a latent (height, width), as width by height."""
+    """Format the image size of a latent (height, width) as `WIDTHxHEIGHT` in pixels."""
     return "x".join(str(PIXELS_PER_LATENT * side) for side in reversed(size))
 
 
 def _text_fits(bundle: Bundle) -> Findings:
-    """The text encoder's states against what the UNet of SD 1 or 2 takes."""
+    """Compare the text encoder's hidden states with the text input of an SD 1 or 2 UNet."""
     unet, text = bundle.unet, bundle.program("TextEncoder")
     if unet is None or text is None or bundle.is_xl:
         return
     taken = unet.shape("encoder_hidden_states")  # (batch, features, 1, tokens)
-    # Given are one prompt, its tokens, their features.
+    # The text encoder's output is (1, tokens, features).
     given = next((one.shape for one in text.outputs if one.name == TEXT_STATES), ())
     if len(taken) != 4 or len(given) != 3:  # noqa: PLR2004
         return

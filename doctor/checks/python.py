@@ -1,4 +1,4 @@
-"""Python: the one that runs this, the one the toolchain wants, and what confuses either."""
+"""Checks of Python: the host's, the environment's, and settings that interfere with them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ OLDEST = "3.10"
 
 
 def exactly(version: str) -> Fix:
-    """Get just this Python and build with it: what `env` does, and how it is done by hand."""
+    """Return the fix that installs exactly this Python and builds with it."""
     uv = "uv has none" if version in UV_LACKS else f"uv python install {version}"
     return Fix(
         f"let sdcoreml obtain it; or get it by hand (pyenv install {version}, micromamba create"

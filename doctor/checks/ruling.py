@@ -1,4 +1,4 @@
-"""The checks of a model agree with the one judgement of it that every command prints."""
+"""Adapts the checks of a model to the judgement of it that every command prints."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from sdcoreml.doctor.core.subjects import ModelFolder
 
 
 def adopt_judgement(one: Check) -> Check:
-    """The check, in agreement with the judgement of the model that it is given first.
+    """Wrap a check of a model so that its findings agree with the model's judgement.
 
-    What stands in no conversion's way is a warning; the reason of a no, if it has this check's id,
-    is said by it in any case.
+    Errors of a model that can be converted become warnings. If the judgement refuses the model with
+    this check's id, the check always reports that reason.
     """
 
     def agree(model: ModelFolder, *facts: object) -> Findings:

@@ -1,4 +1,4 @@
-"""Checks of system and memory, which no package can change."""
+"""Checks of the operating system, processor and memory."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ OLDEST_MACOS = "13.1"
 """The oldest macOS that runs programs of apple/ml-stable-diffusion c891f43 (its README)."""
 
 BROKEN_TEXT_ENCODER_MACOS = ">=27.2"
-"""From MochiDiffusion#521: three-dimensional attention in a text encoder crashes its GPU path."""
+"""macOS versions whose GPU crashes on 3-D attention in a text encoder (MochiDiffusion#521)."""
 
 GB = 10**9
 

@@ -1,4 +1,4 @@
-"""Git, the upstream checkout, Xcode and the hub."""
+"""Checks of git, the upstream converter's checkout, Xcode and access to the hub."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sdcoreml.doctor.core.subjects import ModelFolder
 
 _SHORT = 12
 _NAMED = re.compile(r"(hf|civitai|https?):.+")
-"""A name that the command line could not turn into a path."""
+"""The form of a model's name that the command line did not replace by a path."""
 UNDECLARED = ("diffusionkit", "omegaconf", "python-coreml-stable-diffusion")
 """Packages that the upstream converter imports but its setup.py does not list (at c891f43)."""
 
@@ -132,7 +132,7 @@ def checkout_complete(checkout: Checkout) -> Findings:
             why="Another commit cannot be checked out of it without fetching.",
             fix=Fix(
                 "fetch the rest",
-                # By hand alone: git obeys what the checkout's own configuration names as programs.
+                # Not for `--fix`: git runs programs that the checkout's configuration names.
                 commands=(("git", "-C", checkout.path, "fetch", "--unshallow"),),
             ),
         )
@@ -170,7 +170,7 @@ def upstream_imports(checkout: Checkout, environment: EnvironmentFacts) -> Findi
 
 
 def _slug(url: str) -> str:
-    """owner/name of a repository address in any of its spellings."""
+    """Return `owner/name` from a repository's URL in any spelling."""
     parts = url.removesuffix("/").removesuffix(".git").replace(":", "/").split("/")
     return "/".join(parts[-2:]).casefold()
 
@@ -195,7 +195,7 @@ def compiler_present(xcode: XcodeFacts) -> Findings:
 
 
 def _cure(xcode: XcodeFacts) -> Fix:
-    """The fix that xcrun's error message calls for."""
+    """Return the fix for xcrun's error message."""
     if "license" in xcode.complaint.lower():
         return Fix("accept the licence", commands=(("sudo", "xcodebuild", "-license", "accept"),))
     if xcode.others:

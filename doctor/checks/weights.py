@@ -1,4 +1,4 @@
-"""The model's weight files: whole, safe, and really weights."""
+"""Checks of the model's weight files: complete, safe, and in fact weights."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from sdcoreml.doctor.core.subjects import ModelFolder, WeightFile
 
 
 def files(model: ModelFolder) -> Iterator[WeightFile]:
-    """Every weight file of the model."""
+    """Yield every weight file of the model."""
     for part in model.components:
         yield from part.weights
 
 
 def files_of_kind(model: ModelFolder, kind: str) -> list[WeightFile]:
-    """The files whose first bytes are those of `kind`."""
+    """Return the weight files whose first bytes are those of `kind`."""
     return [file for file in files(model) if file.kind == kind]
 
 
@@ -133,7 +133,7 @@ def plain_pickles(model: ModelFolder) -> Findings:
 
 
 def _short(model: ModelFolder, file: WeightFile) -> str:
-    """The file's path within the model."""
+    """Return the file's path within the model."""
     return (
         file.path.removeprefix(model.path.rstrip("/") + "/")
         if file.path != model.path

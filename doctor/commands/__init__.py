@@ -1,1 +1,1 @@
-"""One module a command of the `sdcoreml` command line."""
+"""The verbs of the `sdcoreml` command line, one module for each."""

@@ -1,4 +1,4 @@
-"""`sdcoreml clean`: removes leftovers of interrupted runs, and caches; never models or results.
+"""`sdcoreml clean`: removes leftovers of interrupted runs, and caches, but no models or results.
 
 Any later run also removes leftovers of killed runs that it finds.
 """
@@ -18,12 +18,12 @@ from sdcoreml.ground.places import as_path, environments_folder
 from sdcoreml.ground.quantity import amount
 
 CACHES = ("packages", "clip-vocabulary")
-"""Folders of the store whose content can be fetched again."""
+"""Folders beside the environments whose content can be downloaded again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Removable:
-    """Something to remove: its description, path and size in bytes."""
+    """A file or folder to remove: its description, path and size in bytes."""
 
     what: str
     path: Path
@@ -37,16 +37,16 @@ def configure(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=as_path,
         metavar="FOLDER",
-        help="also look in this folder, to which results were to be written",
+        help="also clean this folder, to which you converted models",
     )
     parser.add_argument("--dry-run", action="store_true", help="only list what would be removed")
 
 
 def run(args: argparse.Namespace) -> int:
-    """List what there is, and remove it unless told not to."""
+    """List leftovers and caches, and remove them unless --dry-run is given."""
     for folder in args.folders:
         if not folder.is_dir():
-            raise UsageError("no such folder", where=folder, remedy="give one that exists")
+            raise UsageError("no such folder", where=folder, remedy="give a folder that exists")
     store = environments_folder()
     found = [*leftovers([*workplaces(), *args.folders]), *of_store(store)]
     if not found:
@@ -62,14 +62,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def leftovers(folders: Iterable[Path]) -> Iterator[Removable]:
-    """Hidden leftovers that no process has locked, each once."""
+    """Yield leftovers that no process has locked, each once."""
     found = dict.fromkeys(part for folder in folders for part in find_leftovers(folder.resolve()))
     for part in found:
         yield Removable(what="left  ", path=part, size=size_of(part))
 
 
 def of_store(store: Path) -> Iterator[Removable]:
-    """The store's interrupted builds and its caches."""
+    """Yield interrupted builds and caches in the folder of environments."""
     if not store.is_dir():
         return
     for path in sorted(store.glob(f"{BUILDING}*")):
@@ -80,7 +80,7 @@ def of_store(store: Path) -> Iterator[Removable]:
 
 
 def remove(found: Iterable[Removable], store: Path) -> None:
-    """Remove everything listed, holding a store's lock for what is inside it."""
+    """Remove everything listed; lock the folder of environments while removing in it."""
     from sdcoreml.doctor.report.terminal import draw
     from sdcoreml.envs.kept import store as kept
 
@@ -95,7 +95,7 @@ def remove(found: Iterable[Removable], store: Path) -> None:
 
 
 def size_of(path: Path) -> int:
-    """The bytes of a file, or of all files in a folder."""
+    """Return the size of a file, or of all files in a folder, in bytes."""
     if not path.is_dir() or path.is_symlink():
         return path.lstat().st_size
     return sum(

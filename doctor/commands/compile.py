@@ -1,4 +1,4 @@
-"""`sdcoreml compile`: a `.mlpackage` to the `.mlmodelc` folder that apps load, Xcode or not."""
+"""`sdcoreml compile`: compiles a `.mlpackage` to the `.mlmodelc` that apps load, without Xcode."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("packages", nargs="+", type=as_path, metavar="PACKAGE", help="a .mlpackage")
     parser.add_argument(
-        "-o", "--output", type=as_path, required=True, metavar="DIR", help="where the folders go"
+        "-o", "--output", type=as_path, required=True, metavar="DIR", help="folder for the results"
     )
     parser.add_argument(
         "--with-xcode",
@@ -32,7 +32,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Compile each package; 1 if the two compilers differ anywhere."""
+    """Compile each package; return 1 if our result differs from Xcode's."""
     return compile_each(
         args.packages, args.output, find_xcode(), Keep.APPLES if args.with_xcode else Keep.OURS
     )
@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
 def compile_each(
     packages: Sequence[Path], folder: Path, xcode: XcodeCompiler | None, keep: Keep
 ) -> int:
-    """Compile the packages into `folder` and print one line each."""
+    """Compile the packages into `folder` and print a line for each; return the exit code."""
     _require_unique(packages)
     _require_folder(folder)
     if keep is Keep.APPLES and xcode is None:
@@ -61,7 +61,7 @@ def compile_each(
 
 
 def lines(outcome: Compilation) -> list[str]:
-    """The message about one compiled model."""
+    """Return the lines of text about one compiled model."""
     return [
         f"{outcome.path}: {outcome.verdict}",
         *(f"  {difference}" for difference in outcome.differences),
@@ -72,14 +72,14 @@ def _require_unique(packages: Sequence[Path]) -> None:
     repeated = [stem for stem, count in Counter(p.stem for p in packages).items() if count > 1]
     if repeated:
         raise UsageError(
-            "several packages of that name would become one folder",
+            "several packages have this name, and would be compiled into the same folder",
             where=", ".join(repeated),
-            remedy="compile them into different ones",
+            remedy="compile them into different folders",
         )
 
 
 def _require_folder(folder: Path) -> None:
-    """The nearest part of the path that exists must be a folder."""
+    """Refuse a path whose nearest existing parent is a file."""
     existing = next(
         path for path in (folder.absolute(), *folder.absolute().parents) if path.exists()
     )

@@ -1,6 +1,6 @@
 """`sdcoreml complete`: prints a shell script that completes verbs, options and paths.
 
-The script holds everything: completing starts no program.
+The script contains all words, so completing a command starts no program.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the script."""
+    """Print the completion script."""
     import shtab
 
     print(shtab.complete(whole_parser(), shell=args.shell))
@@ -32,11 +32,11 @@ def run(args: argparse.Namespace) -> int:
 
 
 def whole_parser() -> argparse.ArgumentParser:
-    """One parser of all verbs; where an option takes a path, paths are offered."""
+    """Return one parser with all verbs, in which options that take a path complete paths."""
     from sdcoreml.doctor.cli import VERBS
 
     parser = argparse.ArgumentParser(prog="sdcoreml")
-    parser.add_argument("--version", action="store_true", help="say which sdcoreml this is")
+    parser.add_argument("--version", action="store_true", help="print the version")
     verbs = parser.add_subparsers()
     for verb in VERBS:
         one = verbs.add_parser(verb.name, help=verb.help)
@@ -46,7 +46,7 @@ def whole_parser() -> argparse.ArgumentParser:
 
 
 def _offer_paths(parser: argparse.ArgumentParser) -> None:
-    """Mark every argument that names a path, in the parser and in those of its actions."""
+    """Mark every argument that takes a path, in the parser and its subcommands."""
     import shtab
 
     from sdcoreml.ground.places import as_path
@@ -60,4 +60,4 @@ def _offer_paths(parser: argparse.ArgumentParser) -> None:
 
 
 PATHS = frozenset({"model", "path", "paths", "log", "lora", "embedding", "toolchain"})
-"""Arguments that may be a path, and are read as a text first."""
+"""Arguments that may be a path although their type is text."""

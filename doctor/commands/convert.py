@@ -1,4 +1,4 @@
-"""`sdcoreml convert`: the doctor's preflight, the tested environment, then the conversion in it."""
+"""`sdcoreml convert`: examines the machine, builds the environment if needed, and converts."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from sdcoreml.doctor.commands.convert_upstream import (
 )
 from sdcoreml.doctor.commands.diagnose import page, versions_here
 from sdcoreml.doctor.commands.examine import BESIDES_MODEL, preflight
-from sdcoreml.doctor.commands.named_models import brought, by_name, seen_from_afar
+from sdcoreml.doctor.commands.named_models import by_name, fetch_headers, fetch_model
 from sdcoreml.doctor.commands.preflight import address, require_able
 from sdcoreml.doctor.core.backend import choose_backend
 from sdcoreml.doctor.core.workplaces import BUILD, RESULTS
@@ -67,7 +67,7 @@ from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 
 SAMPLE = Path(BUILD) / "sample"
 SCHEMA = 1
-"""Version of the format that `--json` prints."""
+"""The version of the format that `--json` prints."""
 
 configure = declare
 
@@ -90,16 +90,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def plan(args: argparse.Namespace) -> int:
-    """Report what would be made; nothing is written, built or fetched."""
+    """Print what would be made, without writing, building or downloading anything."""
     if args.model is None:
         raise UsageError("--plan needs a model", remedy="give a folder or a file")
     given = args.model
-    with draw() as emit, seen_from_afar(given, emit) as args.model:
+    with draw() as emit, fetch_headers(given, emit) as args.model:
         ingredients = ingredients_of(args)
         judgement = judge_ingredients(args)
         judgement.require_convertible()
         model = _with_refiner(draft(ingredients, emit), args)
-        jobs = jobs_asked(args, model)
+        jobs = read_jobs(args, model)
         toolchain = address(load_toolchain(args.toolchain))
         machine = preflight(goal_of(jobs), toolchain=toolchain, families=MACHINE)
         planned = plan_conversion(ingredients, judgement, jobs, measures(toolchain), machine)
@@ -113,7 +113,7 @@ def plan(args: argparse.Namespace) -> int:
 
 
 def judge_ingredients(args: argparse.Namespace) -> Judgement:
-    """The judgement of the model, with the given options applied."""
+    """Judge the model with the given options applied."""
     told = PredictionSource(option=vars(args).get("prediction"))
     accepts = vars(args).get("accept_schedule", False)
     unpacking = replace(ingredients_of(args).unpacking, told=told)
@@ -121,14 +121,14 @@ def judge_ingredients(args: argparse.Namespace) -> Judgement:
 
 
 def convert(args: argparse.Namespace) -> int:
-    """Convert one model; the result is a finished folder or an error, never a part of one."""
+    """Convert one model to a finished folder; an error leaves nothing incomplete behind."""
     if needs := needs_torch(args):
         require_torch(load_toolchain(args.toolchain), needs, args)
     with draw() as emit, ExitStack() as unpacked:
         if args.sample:
             args.model = sample(emit)
-        # Report faults in the model or the options before fetching gigabytes.
-        jobs = jobs_asked(args, unpacked.enter_context(chosen(args, emit)))
+        # Report faults in the model or the options before downloading gigabytes.
+        jobs = read_jobs(args, unpacked.enter_context(open_model(args, emit)))
         options = BuildOptions(backend=choose_backend())
         wanted = goal_of(jobs)
         toolchain, environment = choose_environment(args.toolchain, emit, options, wanted, needs)
@@ -144,7 +144,7 @@ def convert(args: argparse.Namespace) -> int:
             force=args.force,
             keeps_packages=args.packages == "keep",
         )
-        with explained(address(toolchain)):
+        with explain_crash(address(toolchain)):
             if wants_upstream(args):
                 folders, comparisons = convert_upstream(args, jobs, workshop, toolchain, emit)
             else:
@@ -165,14 +165,14 @@ def convert(args: argparse.Namespace) -> int:
 
 
 def needs_torch(args: argparse.Namespace) -> str:
-    """The parts of a conversion that need torch, in words, or ""."""
+    """Return which parts of the conversion need torch, in words, or ""."""
     if args.full:
         return "running every program"
     return "the upstream converter" if wants_upstream(args) else ""
 
 
-def jobs_asked(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
-    """The jobs that the arguments ask for, each of which the chosen converter can do."""
+def read_jobs(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
+    """Return the jobs that the arguments request, checked against the chosen converter."""
     jobs = adapt(args, jobs_of(args, model))
     for job in jobs:
         require_buildable(job)
@@ -180,10 +180,12 @@ def jobs_asked(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
 
 
 @contextmanager
-def chosen(args: argparse.Namespace, emit: Emit) -> Iterator[Model]:
-    """The model to convert, with the named refiner; a model that was named is brought first."""
+def open_model(args: argparse.Namespace, emit: Emit) -> Iterator[Model]:
+    """Give the model to convert, with its refiner; a model given by name is downloaded first."""
     checker = vars(args).get("safety_checker", False)
-    with brought(args.model, emit, lambda path: require_plan(args, path), with_checker=checker) as (
+    with fetch_model(
+        args.model, emit, lambda path: require_plan(args, path), with_checker=checker
+    ) as (
         args.model,
         origin,
     ):
@@ -194,10 +196,10 @@ def chosen(args: argparse.Namespace, emit: Emit) -> Iterator[Model]:
 
 
 def require_plan(args: argparse.Namespace, path: Path) -> None:
-    """Refuse a model or options that no conversion could serve, by headers alone."""
+    """Refuse a model or options that cannot be converted, reading only the headers."""
     trial = argparse.Namespace(**{**vars(args), "model": path})
     judge_ingredients(trial).require_convertible()
-    jobs_asked(trial, _with_refiner(draft(ingredients_of(trial)), trial))
+    read_jobs(trial, _with_refiner(draft(ingredients_of(trial)), trial))
 
 
 def _with_refiner(model: Model, args: argparse.Namespace) -> Model:
@@ -206,8 +208,8 @@ def _with_refiner(model: Model, args: argparse.Namespace) -> Model:
 
 
 def ingredients_of(args: argparse.Namespace) -> Ingredients:
-    """The model, and the changes to make in it."""
-    # A folder's scheduler says it; there the option only overrules that in the program.
+    """Return the model and the changes to make to it (VAE, LoRAs, embeddings...)."""
+    # A folder's scheduler gives the prediction; there the option only overrides it in the program.
     is_file = can_exist(args.model) and args.model.is_file()
     prediction = vars(args).get("prediction") if is_file else None
     unpacking = UnpackOptions(
@@ -226,8 +228,8 @@ def ingredients_of(args: argparse.Namespace) -> Ingredients:
 
 
 @contextmanager
-def explained(toolchain: str) -> Iterator[None]:
-    """Explain a dead child's last words by known failures and the state of this machine."""
+def explain_crash(toolchain: str) -> Iterator[None]:
+    """If the child process dies, add known causes for its output to the error."""
     try:
         yield
     except WorkerError as error:
@@ -237,7 +239,7 @@ def explained(toolchain: str) -> Iterator[None]:
 
 
 def sample(emit: Emit) -> Path:
-    """The sample model, made once: it appears complete or not at all."""
+    """Make the sample model if it does not exist yet; return its folder."""
     from sdcoreml.convert.models.sample import is_older_sample, is_sample, write_sample  # numpy
 
     if not is_sample(SAMPLE):
@@ -249,7 +251,7 @@ def sample(emit: Emit) -> Path:
 
 
 def provenance(environment: Environment, toolchain: Toolchain) -> MadeIn:
-    """The toolchain in the manifest's form."""
+    """Return the environment and toolchain in the form that manifests record."""
     return MadeIn(
         name=environment.toolchain,
         seal=environment.seal,

@@ -1,4 +1,4 @@
-"""The environment that a conversion runs in: that of the toolchain, or of `light` in its place."""
+"""Chooses the environment for a conversion: the toolchain's, or that of `light` instead."""
 
 from __future__ import annotations
 
@@ -16,22 +16,21 @@ from sdcoreml.ground.events import Emit, Event
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 
 REPLACEMENT = "light"
-"""The toolchain that replaces one whose Python is unavailable."""
+"""The toolchain to use instead of one whose Python is unavailable."""
 
 
 def choose_environment(
     name: str, emit: Emit, options: BuildOptions, goal: Goal | None, needs: str = ""
 ) -> tuple[Toolchain, Environment]:
-    """The named toolchain and its environment; `light` if no Python for it is available.
+    """Return the named toolchain and its environment, or `light` if its Python is unavailable.
 
-    `needs` is what of the conversion cannot be done without torch, if anything: then `light` does
-    not replace it.
+    `needs` says which part of the conversion needs torch; unless it is "", `light` is not used.
 
-    `light` cannot run what it makes: a model of which it cannot prove every graph by a certificate
-    is then refused (see `is_replacement`).
+    `light` cannot run programs, so with it a model is refused if a graph of it has no certificate
+    (see `is_replacement`).
 
     Raises:
-        NoInterpreterError: there is no Python for `light` either.
+        NoInterpreterError: there is no suitable Python, not even for `light`.
         UnableError: as `environment_for`.
     """
     toolchain = fit(load_toolchain(name), options)
@@ -51,14 +50,14 @@ def choose_environment(
 
 
 def is_replacement(toolchain: Toolchain, asked: str) -> bool:
-    """Whether `light` replaces the requested toolchain."""
+    """Return True if `light` is used instead of the requested toolchain."""
     return toolchain.name == REPLACEMENT and load_toolchain(asked).name != REPLACEMENT
 
 
 def require_torch(toolchain: Toolchain, what: str, args: argparse.Namespace) -> None:
-    """Raise `UsageError` where a toolchain cannot do `what`, with the command that can.
+    """Raise a `UsageError` if the toolchain lacks torch, naming the command to use instead.
 
-    `args` are those of the command that was given.
+    `what` is the part of the command that needs torch; `args` are the command's arguments.
     """
     if not toolchain.has_torch:
         raise UsageError(

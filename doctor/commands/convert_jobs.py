@@ -1,4 +1,4 @@
-"""From the arguments of `sdcoreml convert` to the jobs that they ask for."""
+"""Turns the arguments of `sdcoreml convert` into jobs."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ FLAGS: Mapping[str, str] = {
     "safety_checker": "safety_checker",
     "unet_refiner": "refiner",
 }
-"""The options that request optional programs; naming one in --components also requests it."""
+"""The option for each optional program; naming the program in --components also sets it."""
 
 
 def jobs_of(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
-    """A job for each requested size and attention.
+    """Return a job for each requested size and attention layout.
 
     Raises:
         UsageError: the options contradict each other.
-        SdcoremlError: the folder that an option names is not what it should be.
+        SdcoremlError: an option names a folder of the wrong kind.
     """
     said = vars(args)
     require_consistent(args, model)
     base = options_for(args, model)
-    # A repeated value makes one job: two would wait for each other's folder.
+    # A repeated value gives one job: two jobs would need the same output folder.
     attentions = [Attention(word.upper().replace("-", "_")) for word in said.get("attention", ())]
     sizes = [tuple(side // PIXELS_PER_LATENT for side in size) for size in said.get("size", ())]
     pairs = itertools.product(
@@ -73,11 +73,11 @@ def jobs_of(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
 
 
 def options_for(args: argparse.Namespace, model: Model) -> Options:
-    """The options shared by all jobs: the model's or a finished folder's, plus the requested ones.
+    """Return the options of all jobs: the model's or a finished folder's, plus the given ones.
 
     Raises:
-        UsageError: what is asked for does not go with the finished folder.
-        BadInputError: there is no such folder.
+        UsageError: the options contradict those of the finished folder.
+        BadInputError: the finished folder does not exist.
     """
     asked = _read_options(args)
     if "components" in args and not is_nothing(args.output):
@@ -88,7 +88,7 @@ def options_for(args: argparse.Namespace, model: Model) -> Options:
 
 
 def _read_options(args: argparse.Namespace) -> dict[str, Any]:
-    """The fields of `Options` that were given, sizes and attention aside."""
+    """Return the fields of `Options` that were given, except sizes and attention."""
     said = vars(args)
     fields = {
         name: said[name]
@@ -108,18 +108,18 @@ def _read_options(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def options_of_finished_folder(args: argparse.Namespace, usual: Options) -> Options:
-    """`usual`, in the shape of the finished folder that a ControlNet is for.
+    """Return `usual` with the size and layout of the finished folder that a ControlNet is for.
 
     Raises:
-        BadInputError: there is no such folder, or no UNet in it takes a ControlNet's residuals.
-        UsageError: another size is asked for than its UNet has.
+        BadInputError: the folder does not exist, or has no ControlledUnet.
+        UsageError: the options request another size than its UNet has.
     """
     folder = args.beside
     manifest = read_manifest(folder)
     before = manifest.options
     if other := _difference(before, args):
         raise UsageError(
-            f"the UNet of {folder} is for {other}", where="--for", remedy="ask for nothing else"
+            f"the UNet of {folder} is for {other}", where="--for", remedy="leave these options out"
         )
     made = {entry.component for entry in manifest.programs.values()}
     if "controlled_unet" not in made:
@@ -133,10 +133,10 @@ def options_of_finished_folder(args: argparse.Namespace, usual: Options) -> Opti
 
 
 def merge_with_existing(args: argparse.Namespace, asked: Mapping[str, Any]) -> Options:
-    """The options of an existing folder, changed as requested for the parts to rebuild.
+    """Return the options of an existing folder, changed as requested for the parts to rebuild.
 
     Raises:
-        UsageError: what is asked for would not go with the parts that stay.
+        UsageError: the requested options contradict those of the parts to keep.
     """
     redo = args.components
     manifest = read_manifest(args.output)
@@ -151,7 +151,7 @@ def merge_with_existing(args: argparse.Namespace, asked: Mapping[str, Any]) -> O
     if "recipe" not in asked:
         changes["recipe"] = _recipe_before(args.output, manifest.programs.values(), redo)
     if "precision" in asked:
-        # One for all is for all that is made anew: what stays keeps its own.
+        # A precision for all components applies to those made anew; the kept ones keep theirs.
         chosen = dict(asked["precision"])
         everything = chosen.pop("all", None)
         common = dict.fromkeys(redo, everything) if everything else {}
@@ -160,7 +160,7 @@ def merge_with_existing(args: argparse.Namespace, asked: Mapping[str, Any]) -> O
 
 
 def _difference(before: Options, args: argparse.Namespace) -> str:
-    """What a folder was made for, in words, if another size or prompt length is requested."""
+    """If another size or prompt length is requested, say for which the folder was made; else ""."""
     width, height = (PIXELS_PER_LATENT * side for side in (before.width, before.height))
     if any(size != (width, height) for size in vars(args).get("size", ())):
         return f"{width}x{height} pixels"
@@ -171,7 +171,7 @@ def _difference(before: Options, args: argparse.Namespace) -> str:
 def _recipe_before(
     folder: Path, programs: Iterable[ProgramEntry], redo: Collection[str]
 ) -> Mapping[str, object] | None:
-    """The compression of rebuilt parts; a new UNet gets that of the existing one.
+    """Return the compression of the parts to rebuild; a new UNet gets that of the existing one.
 
     Raises:
         UsageError: these parts are compressed in different ways.
@@ -192,7 +192,7 @@ def _recipe_before(
 
 
 def require_consistent(args: argparse.Namespace, model: Model) -> None:
-    """Raise `UsageError` for options that contradict each other or do not suit the model."""
+    """Raise `UsageError` for options that contradict each other or the model."""
     said = vars(args)
     is_net = CONTROLNET in model.components
     several = len(said.get("size", ())) > 1 or len(said.get("attention", ())) > 1
@@ -223,7 +223,7 @@ def _require_known_components(precisions: Iterable[tuple[str, str]], model: Mode
     unknown = sorted({name for name, _ in precisions} - sources - programs - {"all"})
     if unknown:
         raise UsageError(
-            f"no component {', '.join(unknown)} in this model",
+            f"this model has no component {', '.join(unknown)}",
             where="--precision",
             remedy=f"there are {', '.join(sorted(sources))}",
         )
@@ -243,11 +243,11 @@ def _read_compression(args: argparse.Namespace) -> Mapping[str, object] | None:
 
 
 def recipe_of(args: argparse.Namespace) -> Mapping[str, object] | None:
-    """The requested compression, if any.
+    """Return the requested compression, if any.
 
     Raises:
-        UsageError: a file and bits at once, a method or groups without bits, or a file that is no
-            recipe.
+        UsageError: a recipe file was given with other options, a method or groups without bits, or
+            the file is not a recipe.
     """
     if args.recipe_file is None:
         return _read_compression(args)
@@ -271,10 +271,10 @@ def recipe_of(args: argparse.Namespace) -> Mapping[str, object] | None:
 
 
 def policy_of(args: argparse.Namespace, toolchain: Toolchain) -> ProofPolicy:
-    """How this run's programs are proved: the sample's are run wherever there is torch to run them.
+    """Choose how programs are proved: the sample's are always run if the toolchain has torch.
 
-    Its graphs are certified for toolchains without torch; where there is one, the first conversion
-    that somebody sees shows the proof itself.
+    The sample's graphs have certificates, for toolchains without torch. With torch we run them all
+    the same, so that a user's first conversion shows the actual proof.
     """
     reason = "" if toolchain.has_torch else f"the toolchain {toolchain.name} has no torch"
     runs_all = args.full or (args.sample and not reason)

@@ -1,7 +1,7 @@
-"""The options of `sdcoreml convert`, and their spellings.
+"""Declares the options of `sdcoreml convert`.
 
-What is not given is not there: `convert_jobs` tells it from what was said, since an earlier result
-has its own answers. Destinations are fields of `convert.jobs.options.Options`, where there is one.
+Options that were not given are absent from the namespace, because `convert_jobs` takes their values
+from an earlier result. An option's `dest` is its field in `convert.jobs.options.Options`, if any.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ METHODS = ("kmeans", "uniform", "linear")
 
 
 def declare(parser: argparse.ArgumentParser) -> None:
-    """Declare the arguments."""
+    """Declare the arguments of `sdcoreml convert`."""
     parser.add_argument(
         "model",
         nargs="?",
@@ -99,7 +99,7 @@ def _converter(parser: argparse.ArgumentParser) -> None:
 
 
 def _ingredients(parser: argparse.ArgumentParser) -> None:
-    # With the spellings of diffusers' script beside ours, for messages that serve both commands.
+    # Also accepts the spellings of diffusers' script, since some messages serve both commands.
     group = parser.add_argument_group("ingredients")
     group.add_argument(
         "--vae", "--vae_path", type=as_path, metavar="PATH", help="use this VAE, a folder or a file"

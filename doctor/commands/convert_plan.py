@@ -1,4 +1,4 @@
-"""`sdcoreml convert --plan`: the result, its sources, and the resources it would take."""
+"""`sdcoreml convert --plan`: the result, its sources, and the resources that it would take."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from sdcoreml.ground.quantity import amount
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedProgram:
-    """A program to make: its package, the component it is made of, and its approximate bytes."""
+    """A program to make: its package, its component, and its approximate size in bytes."""
 
     name: str
     source: str
@@ -34,7 +34,7 @@ class PlannedProgram:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedFolder:
-    """A folder to make."""
+    """A folder to make, with its programs."""
 
     folder: str
     programs: tuple[PlannedProgram, ...]
@@ -42,7 +42,7 @@ class PlannedFolder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineFinding:
-    """The finding of one check of this machine: disk, memory or Xcode."""
+    """One finding about this machine: its disk, memory or Xcode."""
 
     id: str
     status: str
@@ -52,10 +52,10 @@ class MachineFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConversionPlan:
-    """What would be made of which files (path to bytes), and what that takes.
+    """A plan: the folders to make, the files to read (path to bytes), and the resources needed.
 
-    `disk` and `memory` in bytes; `minutes` at most on this machine's cores, `None` where nobody
-    measured. `can` is whether this machine has them, and `machine` what it has.
+    `disk` and `memory` are in bytes; `minutes` is the most that it takes on this machine's cores,
+    `None` if not measured. `can` says if this machine has these, `machine` what it has.
     """
 
     sources: Mapping[str, int]
@@ -68,10 +68,10 @@ class ConversionPlan:
 
 
 MACHINE = frozenset({CheckFamily.DISK, CheckFamily.MEMORY, CheckFamily.XCODE})
-"""The checks that a plan runs: quick ones that depend on the machine."""
+"""The families of checks that a plan runs: quick ones about the machine."""
 
 MACHINE_SUMMARIES = frozenset({"DSK001", "MEM002", "XCO001"})
-"""The checks whose good news is a figure to know."""
+"""The checks whose result is a figure worth showing even if all is well."""
 
 
 def plan_conversion(
@@ -81,9 +81,9 @@ def plan_conversion(
     measured: ToolchainFacts,
     machine: Report,
 ) -> ConversionPlan:
-    """The plan of jobs of one model.
+    """Make the plan of jobs of one model.
 
-    `measured` is what the toolchain's conversions took, `machine` what the preflight says of this
+    `measured` has the toolchain's measured rates, `machine` is the doctor's report about this
     machine.
     """
     model, goal = describe(judgement), goal_of(jobs)
@@ -114,7 +114,7 @@ def _findings(machine: Report) -> Iterator[MachineFinding]:
 
 
 def as_data(plan: ConversionPlan) -> dict[str, object]:
-    """The plan as JSON-able values."""
+    """Convert the plan to plain values for JSON."""
     data = asdict(plan)
     needs = {name: data.pop(name) for name in ("disk", "memory", "minutes")}
     machine = {"can": data.pop("can"), "findings": data.pop("machine")}
@@ -122,7 +122,7 @@ def as_data(plan: ConversionPlan) -> dict[str, object]:
 
 
 def as_text(plan: ConversionPlan) -> Iterator[str]:
-    """The plan as lines."""
+    """Yield the plan as lines of text."""
     yield "would be made from"
     yield from (f"  {path}  {amount(size)}" for path, size in plan.sources.items())
     for made in plan.folders:
@@ -159,7 +159,7 @@ def _folder(job: Job, judgement: Judgement) -> PlannedFolder:
 
 
 def _bytes(job: Job, program: str, source: str, judgement: Judgement) -> int:
-    """About as many as the program's weights take; 0 where its component comes from elsewhere."""
+    """Return a program's approximate size in bytes; 0 if its component is not in the model."""
     spec = next(part for part in job.parts if part.program == program)
     starts = HALVES.get(program, ("",))
     tensors = judgement.tensors_of(source)

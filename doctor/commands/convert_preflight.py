@@ -1,4 +1,4 @@
-"""A conversion as a goal for the doctor to judge."""
+"""Describes a conversion as a goal for the doctor."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from sdcoreml.doctor.core.facts import Goal
 
 
 def goal_of(jobs: Sequence[Job]) -> Goal:
-    """The goal that these jobs of one model amount to: the job with the largest image decides."""
+    """Return the doctor's goal for these jobs of one model, with the largest image of all."""
     job = max(jobs, key=lambda job: job.options.height * job.options.width)
     return Goal(
         kind="convert",

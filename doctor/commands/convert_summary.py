@@ -1,4 +1,4 @@
-"""Summarises a conversion for people: checks, figures and next steps."""
+"""Summarises a conversion as text: checks, figures and next steps."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sdcoreml.ground.advice import command
 
 
 def summary(folder: Path, manifest: Manifest) -> str:
-    """The result, and the checks in this run."""
+    """Return the summary: the result, and how it was checked in this run."""
     programs, made_in = manifest.programs, manifest.toolchain
     how = ways([program.checked for program in programs.values()])
     width = max(len(name) for name in ("toolchain   ", *programs))
@@ -40,7 +40,7 @@ def summary(folder: Path, manifest: Manifest) -> str:
 
 
 def how_to_run(folder: Path, manifest: Manifest) -> tuple[str, ...]:
-    """How to run the programs that were not run here and have no certificate."""
+    """Return how to run the programs that were neither run nor certified."""
     count = sum(bool(program.checked.unchecked) for program in manifest.programs.values())
     if not count:
         return ()
@@ -52,7 +52,7 @@ def how_to_run(folder: Path, manifest: Manifest) -> tuple[str, ...]:
 
 
 def makers(programs: Iterable[ProgramEntry]) -> tuple[str, ...]:
-    """The other converters that wrote programs, unmodified, each by repository and commit."""
+    """Return the lines that name other converters that wrote programs, with their commits."""
     found = dict.fromkeys(program.made_by for program in programs if program.made_by)
     return tuple(
         f"{made.repository.removesuffix('.git').partition('://')[2]} at {made.commit[:12]}"
@@ -65,7 +65,7 @@ NEURAL, GRAPHICS = ("CPU & Neural Engine", "cpuAndNeuralEngine"), ("CPU & GPU", 
 
 
 def next_steps(folder: Path, manifest: Manifest) -> tuple[str, ...]:
-    """Where the apps look for the folder, and what to choose there."""
+    """Return where to put the folder for the apps, and which settings to choose there."""
     components = {program.component for program in manifest.programs.values()}
     if CONTROLNET in components:
         (name,) = manifest.programs
@@ -80,7 +80,7 @@ def next_steps(folder: Path, manifest: Manifest) -> tuple[str, ...]:
 
 
 def ways(proofs: Sequence[ProgramProof]) -> str:
-    """How programs were checked in this run: all in one way, or how many in each."""
+    """Return how programs were checked in this run; if in several ways, how many in each."""
     counts = Counter(map(_way, proofs))
     if len(counts) == 1:
         return f", each {next(iter(counts))}"
@@ -100,7 +100,7 @@ def _line(program: ProgramEntry) -> str:
 
 
 def evidence(proof: ProgramProof) -> str:
-    """The evidence on one program and its source: its weights, this run, the certificate."""
+    """Return the evidence about one program: its weights, this run, its certificate."""
     return "; ".join((_weights(proof.audit), *_figures(proof)))
 
 
@@ -113,7 +113,7 @@ def _weights(audit: AuditRecord) -> str:
 
 
 def _error(one: Rounded) -> str:
-    """The error of compressed weights, relative to the range of a layer's weights."""
+    """Format the error of compressed weights, relative to the range of a layer's weights."""
     worst = f"{_share(one.psnr)} at worst" + (f" ({one.worst})" if one.worst else "")
     typical = f"{_share(one.typical)} typically, " if one.typical else ""
     return f"off by {typical}{worst} of their layer's range"
@@ -141,13 +141,13 @@ def _figures(proof: ProgramProof) -> Iterator[str]:
 
 
 def read_by_apps(proof: ProgramProof) -> tuple[FigureRecord, ...]:
-    """The figures of the outputs that some client reads."""
+    """Return the figures of the outputs that an app reads."""
     unread = UNREAD.get(proof.component, ())
     return tuple(figure for figure in proof.outputs if figure.output not in unread)
 
 
 def worst_of(outputs: Sequence[FigureRecord]) -> str:
-    """The worst figure of each mode: `139.4 dB in fp32, 71.8 dB in fp16`."""
+    """Return the worst figure of each precision: `139.4 dB in fp32, 71.8 dB in fp16`."""
     worst: dict[str, float] = {}
     for output in outputs:
         worst[output.mode] = min(output.psnr, worst.get(output.mode, output.psnr))
@@ -155,7 +155,7 @@ def worst_of(outputs: Sequence[FigureRecord]) -> str:
 
 
 def advice(manifest: Manifest) -> tuple[str, ...]:
-    """What to know before an app opens the folder."""
+    """Return notes and settings to know before opening the folder in an app."""
     notes = [*manifest.model.notes]
     if settings := manifest.model.settings:
         notes.append(settings.advice)
@@ -177,7 +177,7 @@ def advice(manifest: Manifest) -> tuple[str, ...]:
 
 
 def verdicts(manifests: Mapping[Path, Manifest]) -> tuple[str, ...]:
-    """How far the compiled folders are proven, each sentence once, and where compilers differ."""
+    """Return how compiled models were checked, each sentence once, and where compilers differ."""
     compiled = [
         (name, program.compiled)
         for manifest in manifests.values()

@@ -28,15 +28,15 @@ from sdcoreml.lockfiles.toolchain import Toolchain
 CAVEAT = (
     "by Apple's converter: an hour and up to 10.4 GB of memory for SD 1.5, whatever is said above"
 )
-"""What a plan says, whose figures are those of our builders."""
+"""A note for plans, whose figures are those of our own converter."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """One program as one converter made it.
+    """One program as made by one converter.
 
-    `decibels` are those of the worst output that apps read, by precision; `operations` compute
-    something; `cpu` is in seconds, `memory` the peak of the process in bytes.
+    `decibels` is the PSNR of the worst output that apps read, by precision; `operations` counts
+    operations except constants; `cpu` is in seconds, `memory` the process's peak in bytes.
     """
 
     decibels: Mapping[str, float]
@@ -47,7 +47,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramComparison:
-    """A program by both converters, and every difference of its inputs and outputs."""
+    """A program made by both converters, and every difference in its inputs and outputs."""
 
     program: str
     sdcoreml: Made
@@ -57,7 +57,7 @@ class ProgramComparison:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FolderComparison:
-    """The folders that both converters made of a job, and their programs."""
+    """The two folders that the converters made from one job, and their programs."""
 
     ours: Path
     theirs: Path
@@ -65,19 +65,19 @@ class FolderComparison:
     programs: tuple[ProgramComparison, ...]
 
     def as_json(self) -> dict[str, object]:
-        """For `--json`."""
+        """Convert the comparison to plain values for JSON."""
         return {**to_plain(self), "ours": str(self.ours), "theirs": str(self.theirs)}
 
 
 @dataclass(frozen=True, slots=True)
 class MeasuringRunner:
-    """Runs tasks and records each program's CPU time and memory."""
+    """A runner that also records each program's CPU time and memory."""
 
     inner: Runner
     costs: dict[str, tuple[float, int]] = field(default_factory=dict)
 
     def run(self, task: str, request: Mapping[str, object], emit: Emit = silent) -> Outcome:
-        """Run the task; what writes programs answers with the CPU seconds of each."""
+        """Run the task; record the CPU seconds and memory that it reports for each program."""
         outcome = self.inner.run(task, request, emit)
         if task in ("build", "upstream"):
             for made in from_plain(tuple[dict[str, object], ...], outcome.value, "answer"):
@@ -87,15 +87,15 @@ class MeasuringRunner:
 
 
 def wants_upstream(args: argparse.Namespace) -> bool:
-    """Whether the upstream converter takes part."""
+    """Return True if the arguments request the upstream converter, alone or for comparison."""
     return bool(args.compare_upstream) or args.converter == UPSTREAM
 
 
 def adapt(args: argparse.Namespace, jobs: Sequence[Job]) -> tuple[Job, ...]:
-    """The jobs as the chosen converter does them; refused at once where it cannot.
+    """Adapt the jobs to the chosen converter, refusing what it cannot do.
 
-    By default the folder of an upstream conversion has a name of its own, so that it replaces none
-    of ours.
+    By default the folder of an upstream conversion has a different name, so that it does not
+    replace one of ours.
 
     Raises:
         UsageError: options that contradict each other.
@@ -117,7 +117,7 @@ def adapt(args: argparse.Namespace, jobs: Sequence[Job]) -> tuple[Job, ...]:
 
 
 def beside(job: Job, *, named: bool = False) -> Job:
-    """The job for a folder that says `upstream` in its name; `named` if the name was asked for."""
+    """Return the job with `upstream` in its folder's name; `named` if the user chose the name."""
     if named:
         return replace(job, output=job.output.with_name(f"{job.output.name}-{UPSTREAM}"))
     name = f"{job.name or job.model.path.resolve().name}-{UPSTREAM}"
@@ -131,7 +131,7 @@ def convert_upstream(
     toolchain: Toolchain,
     emit: Emit,
 ) -> tuple[tuple[Path, ...], tuple[FolderComparison, ...]]:
-    """Run the jobs with the upstream converter, or with both; gives folders and comparisons.
+    """Run the jobs with the upstream converter, or with both; return folders and comparisons.
 
     Raises:
         SdcoremlError: the tested commit cannot be obtained, or a job failed.
@@ -156,9 +156,9 @@ def compare(
     *,
     named: bool,
 ) -> tuple[FolderComparison, ...]:
-    """Convert with both, and compare; every program is run, certified or not.
+    """Convert with both converters and compare; run every program, even certified ones.
 
-    `named` says that the output's name was asked for.
+    `named` is true if the user chose the output's name.
     """
     found = []
     for job in jobs:
@@ -219,7 +219,7 @@ def _decibels(proof: ProgramProof) -> dict[str, float]:
 
 
 def _ports(folder: Path, name: str, entry: ProgramEntry) -> dict[str, str]:
-    """Inputs and outputs of a program, in order: `input sample` and `float16 [2, 4, 64, 64]`."""
+    """Map a program's inputs and outputs, in order: `input sample` to `float16 [2, 4, 64, 64]`."""
     ports: dict[str, str] = {}
     for package in _packages(folder, name, entry):
         with open_program(package) as program:
@@ -237,7 +237,7 @@ def _show_type(feature: Feature, shape: tuple[int, ...]) -> str:
 
 
 def interface_differences(ours: Mapping[str, str], theirs: Mapping[str, str]) -> Iterator[str]:
-    """The differences between two programs' inputs and outputs: names, types, shapes, order."""
+    """Yield differences between two programs' inputs and outputs: names, types, shapes, order."""
     for port in dict.fromkeys((*ours, *theirs)):
         one, other = ours.get(port, "none"), theirs.get(port, "none")
         if one != other:
@@ -249,7 +249,7 @@ def interface_differences(ours: Mapping[str, str], theirs: Mapping[str, str]) ->
 
 
 def table(comparison: FolderComparison) -> Iterator[str]:
-    """The comparison, as text."""
+    """Yield the comparison as a table of text."""
     yield f"{comparison.theirs}: by apple/ml-stable-diffusion at {comparison.commit[:12]}"
     yield (
         f"  {'program':<16} {'converter':<9} {'dB fp32':>8} {'dB fp16':>8} {'operations':>10}"

@@ -1,4 +1,4 @@
-"""The values of `sdcoreml convert`'s options: each function is a `type` of argparse."""
+"""Parses the values of `sdcoreml convert`'s options: each function is an argparse `type`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from sdcoreml.convert.programs.options import Precision, Target
 from sdcoreml.envs.building.base import BACKENDS
 
 LARGEST = 2048
-"""Pixels a side: twice what SDXL is trained for. Attention's memory grows with the fourth power of
-it, so that no app draws more, and building such programs takes minutes for nothing."""
+"""The largest side of an image in pixels, twice what SDXL is trained for.
+
+Attention's memory grows with the fourth power of the side: no app could run a larger program.
+"""
 
 
 OURS, UPSTREAM = "sdcoreml", "upstream"
@@ -19,11 +21,11 @@ CONVERTERS = (OURS, UPSTREAM)
 
 
 def converter(text: str) -> str:
-    """The name of a converter.
+    """Parse the name of a converter.
 
     Raises:
-        argparse.ArgumentTypeError: there is none of that name; what an environment is built on is
-            another question.
+        argparse.ArgumentTypeError: no converter has that name; for the backend of an environment
+            ("venv", "conda"), the message names the right option.
     """
     if text in CONVERTERS:
         return text
@@ -37,7 +39,7 @@ def converter(text: str) -> str:
 
 
 def lora(text: str) -> LoraSource:
-    """A LoRA from `FILE[:SCALE]`. Raises `argparse.ArgumentTypeError` for an odd scale."""
+    """Parse `FILE[:SCALE]`; raise `argparse.ArgumentTypeError` if the scale is not a number."""
     try:
         return parse_lora(text)
     except ValueError as error:
@@ -45,29 +47,30 @@ def lora(text: str) -> LoraSource:
 
 
 def attention_name(text: str) -> str:
-    """A name of an attention layout in the spelling of this command; Apple's is `SPLIT_EINSUM`."""
+    """Convert an attention layout's name to our spelling; Apple's is `SPLIT_EINSUM`."""
     return text.lower().replace("_", "-")
 
 
 def positive_int(text: str) -> int:
-    """A count of at least one. Raises `argparse.ArgumentTypeError` for anything else."""
+    """Parse an integer of at least 1; raise `argparse.ArgumentTypeError` for anything else."""
     if not text.isdecimal() or not int(text):
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
     return int(text)
 
 
 def whole_number(text: str) -> int:
-    """A number counted from 0. Raises `argparse.ArgumentTypeError` for anything else."""
+    """Parse an integer of at least 0; raise `argparse.ArgumentTypeError` for anything else."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of 0 or more")
     return int(text)
 
 
 def image_size(text: str) -> tuple[int, int]:
-    """Width and height of an image from `WxH`.
+    """Parse width and height of an image from `WxH`.
 
     Raises:
-        argparse.ArgumentTypeError: it is something else, no multiple of 8, or beyond `LARGEST`.
+        argparse.ArgumentTypeError: the text is malformed, or a side is not a multiple of 8 or is
+            larger than `LARGEST`.
     """
     width, _, height = text.lower().partition("x")
     if (
@@ -91,15 +94,15 @@ def _drawable(width: int, height: int) -> tuple[int, int]:
 
 
 def name_set(text: str) -> frozenset[str]:
-    """Names of programs or components, separated by commas."""
+    """Parse names of programs or components, separated by commas."""
     return frozenset(filter(None, (word.strip() for word in text.split(","))))
 
 
 def folder_name(text: str) -> str:
-    """A name that a folder can have.
+    """Check that a text can be the name of a folder.
 
     Raises:
-        argparse.ArgumentTypeError: it is none.
+        argparse.ArgumentTypeError: the text cannot be the name of a folder.
     """
     if not text.strip() or text.startswith(".") or {*text} & {"/", "\\", ":", "\0"}:
         raise argparse.ArgumentTypeError(
@@ -109,10 +112,10 @@ def folder_name(text: str) -> str:
 
 
 def precision(text: str) -> tuple[str, Precision]:
-    """A component, "all" if none is named, and its precision.
+    """Parse `[COMPONENT=]PRECISION`; the component is "all" if none is given.
 
     Raises:
-        argparse.ArgumentTypeError: it is not a precision.
+        argparse.ArgumentTypeError: the precision is not fp16 or fp32.
     """
     name, _, word = text.rpartition("=")
     try:
@@ -122,10 +125,10 @@ def precision(text: str) -> tuple[str, Precision]:
 
 
 def positive_number(text: str) -> float:
-    """A number above 0.
+    """Parse a number above 0.
 
     Raises:
-        argparse.ArgumentTypeError: it is none.
+        argparse.ArgumentTypeError: the text is not a number above 0.
     """
     try:
         number = float(text)
@@ -137,10 +140,10 @@ def positive_number(text: str) -> float:
 
 
 def target(text: str) -> Target:
-    """A deployment target by either name: iOS16 is macOS13.
+    """Parse a deployment target by either name: iOS16 is macOS13.
 
     Raises:
-        argparse.ArgumentTypeError: nothing is written for that system.
+        argparse.ArgumentTypeError: that system is not supported.
     """
     try:
         return Target.named(text)

@@ -18,7 +18,7 @@ from sdcoreml.ground.places import expand_home
 
 NOTHING_KNOWN = 3
 _QUOTED = 280
-"""Characters of a line of the log that are shown."""
+"""The most characters to show of one line of the log."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +34,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print known failures: 1 if there is a cause, 0 if all is harmless, 3 if none is known."""
+    """Print the known failures in a log; return 1 for a cause, 0 if harmless, 3 if unknown."""
     log = _read(args.log)
     matches = diagnose(log, entries(), {} if args.anywhere else versions_here(args.toolchain))
     if args.json:
@@ -59,7 +59,7 @@ def _read(name: str) -> str:
 
 
 def versions_here(toolchain: str = "tested") -> Mapping[str, str]:
-    """Versions in the built environment and of macOS; nothing when there is none."""
+    """Return the versions in the built environment and of macOS; empty if none is built."""
     from sdcoreml.doctor.gather import Request, gather
     from sdcoreml.doctor.gather.probe import Probe
 
@@ -73,7 +73,7 @@ def versions_here(toolchain: str = "tested") -> Mapping[str, str]:
 
 
 def as_object(match: Match) -> dict[str, object]:
-    """A match as plain values."""
+    """Convert a match to plain values for JSON."""
     entry = match.entry
     return {
         "id": entry.id,
@@ -90,9 +90,9 @@ def as_object(match: Match) -> dict[str, object]:
 
 
 def page(matches: Sequence[Match], log: str = "") -> Iterator[str]:
-    """What people read: each cause in full, harmless lines in one each.
+    """Yield the page as lines of text: each cause in full, harmless lines in one line each.
 
-    Where no cause is known, the innermost exception of the log is what to look for.
+    If no cause is known, it shows the log's innermost exception, for which to search.
     """
     told = [match for match in matches if match.entry.role is not Role.HARMLESS]
     for number, match in enumerate(told):
@@ -124,7 +124,7 @@ def _block(title: str, match: Match) -> Iterator[str]:
 
 
 def _quote(number: int, text: str) -> list[str]:
-    """A line of the log, long ones in part: often the name at its end is what matters."""
+    """Quote a line of the log; of a long one, the start and the end, where the name often is."""
     if len(text) > _QUOTED:
         text = f"{text[: _QUOTED // 2]} ... {text[-_QUOTED // 2 :]}"
     return wrap("         ", f"line {number}: {text}")

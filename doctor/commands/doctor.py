@@ -1,4 +1,4 @@
-"""`sdcoreml doctor`: examine, report, judge; nothing is changed."""
+"""`sdcoreml doctor`: examines this machine and a model, and reports; changes nothing itself."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sdcoreml.convert.models.layout import INDEX_NAME
 from sdcoreml.doctor.checks import CHECKS
 from sdcoreml.doctor.commands.doctor_changes import add_changes, is_plain, redact_here, remember
 from sdcoreml.doctor.commands.doctor_options import declare
-from sdcoreml.doctor.commands.named_models import told_by_name
+from sdcoreml.doctor.commands.named_models import fetch_headers_and_name
 from sdcoreml.doctor.core import history
 from sdcoreml.doctor.core.check import Check, Status
 from sdcoreml.doctor.core.config import settings
@@ -39,25 +39,25 @@ configure = declare
 
 
 def run(args: argparse.Namespace) -> int:
-    """Examine, print, and return the exit code of what was found."""
+    """Examine, print the report, and return its exit code."""
     if args.fix and args.facts and not args.dry_run:
         raise UsageError("--fix is for this machine", remedy="with --facts add --dry-run")
     with ExitStack() as looking:
-        told = look_from_afar(args, looking)
+        told = fetch_named_headers(args, looking)
         return _examine(args, told)
 
 
-def look_from_afar(args: argparse.Namespace, looking: ExitStack) -> Callable[[str], str]:
-    """Replace model names by paths, if the models can be examined from here.
+def fetch_named_headers(args: argparse.Namespace, looking: ExitStack) -> Callable[[str], str]:
+    """Replace models' names in the arguments by paths of downloaded headers, where possible.
 
-    Gives what puts the names back into a text, `str` where there were none. What cannot be looked
-    at stays a name, and why is said on stderr: a check then finds it.
+    Returns a function that puts the names back into a text. A model that cannot be examined keeps
+    its name, with the reason on stderr; a check then reports it.
     """
     changes: list[Callable[[str], str]] = []
     paths = []
     for given in args.paths:
         try:
-            path, change = looking.enter_context(told_by_name(given))
+            path, change = looking.enter_context(fetch_headers_and_name(given))
             changes.append(change)
         except SdcoremlError as error:
             print(f"warning: {hide_credentials(str(error))}", file=sys.stderr)
@@ -97,7 +97,7 @@ def _examine(args: argparse.Namespace, told: Callable[[str], str]) -> int:
 
 
 def gather_facts(args: argparse.Namespace, checks: Sequence[Check]) -> Gathered:
-    """The facts of a file, or of this machine: as many as the checks need, all to save them."""
+    """Read the facts from a file or gather them: all to save them, else those for the checks."""
     if args.facts:
         return Gathered(facts=history.read(args.facts), costs={}, seconds=0.0)
     request = request_of(args, CHECKS if args.save_facts or args.compare else checks)
@@ -105,7 +105,7 @@ def gather_facts(args: argparse.Namespace, checks: Sequence[Check]) -> Gathered:
 
 
 def mend(args: argparse.Namespace, report: Report, selection: Selection) -> int:
-    """Show the plan, apply what is safe, examine again: 0 when every step cured its checks."""
+    """Show the fixes, apply the safe ones, examine again; return 0 if all checks then pass."""
     steps = plan(report)
     print("\n".join(plan_lines(steps)), flush=True)
     if args.dry_run:
@@ -124,20 +124,20 @@ def mend(args: argparse.Namespace, report: Report, selection: Selection) -> int:
 
 
 def run_visibly(command: Sequence[str]) -> int:
-    """Run one command where the person stands, its output on the terminal and nothing to read."""
+    """Run one command in the current folder, its output on the terminal and stdin closed."""
     done = subprocess.run(spell_words(command), check=False, stdin=subprocess.DEVNULL)
     return done.returncode
 
 
 def select_checks(goal: str | None) -> tuple[Check, ...]:
-    """All checks, or those that matter for one goal."""
+    """Return all checks, or those that matter for one goal."""
     return relevant(goal, CHECKS) if goal else CHECKS
 
 
 def judge(
     gathered: Gathered, goal: str | None, checks: Sequence[Check], selection: Selection
 ) -> Report:
-    """The report with the requested verdicts, by default those that the facts allow."""
+    """Make the report with verdicts for the requested goal, by default for all that apply."""
     facts = gathered.facts
     report = examine(facts, checks, selection)
     report = replace(
@@ -153,18 +153,18 @@ def judge(
 
 
 def goals_of(facts: Facts) -> tuple[str, ...]:
-    """The goals that a plain run answers: env and convert, and bundle when one was given."""
+    """Return the goals of a run without --goal: env and convert, and bundle if one was given."""
     bundle = () if isinstance(facts.bundle, Absent) else ("bundle",)
     return ("env", "convert", *bundle)
 
 
 def request_of(args: argparse.Namespace, checks: Sequence[Check] = CHECKS) -> Request:
-    """What to look at: the facts that these checks need, of the paths that were given."""
+    """Return which facts to gather: those that these checks need, for the given paths."""
     kinds = {kind_of(path): str(path) for path in args.paths}
     if args.goal == "convert" and "bundle" in kinds and "model" not in kinds:
         kinds["model"] = kinds.pop("bundle")
     if len(kinds) < len(args.paths):
-        raise UsageError("two paths of the same kind", remedy="give one of each")
+        raise UsageError("two paths of the same kind were given", remedy="give one of each kind")
     require_toolchain(args.toolchain)
     height, width = size_of(args.size)
     goal = Goal(
@@ -187,7 +187,7 @@ def request_of(args: argparse.Namespace, checks: Sequence[Check] = CHECKS) -> Re
 
 
 def require_toolchain(name: str) -> None:
-    """Refuse a toolchain that does not exist; a damaged one is examined and reported."""
+    """Raise `UsageError` if a toolchain does not exist; a damaged one is left to the checks."""
     if "/" in name:
         if not (expand_home(name) / FILE).is_file():
             raise UsageError(f"--toolchain {name}: no {FILE} in that folder")
@@ -198,7 +198,7 @@ def require_toolchain(name: str) -> None:
 
 
 def kind_of(path: Path) -> str:
-    """Whether a path is a finished folder, an upstream checkout, or (anything else) a model."""
+    """Return "bundle" for a finished folder, "checkout" for an upstream checkout, else "model"."""
     if not can_exist(path) or (path / INDEX_NAME).is_file():
         return "model"
     if any(path.glob("*.mlmodelc")) or any(path.glob("*.mlpackage")):
@@ -209,7 +209,7 @@ def kind_of(path: Path) -> str:
 
 
 def size_of(text: str) -> tuple[int, int]:
-    """Height and width in pixels from "WIDTHxHEIGHT", zeros for none."""
+    """Parse "WIDTHxHEIGHT" into height and width in pixels; zeros for an empty text."""
     if not text:
         return 0, 0
     width, cross, height = text.lower().partition("x")
@@ -219,7 +219,7 @@ def size_of(text: str) -> tuple[int, int]:
 
 
 def selection_of(args: argparse.Namespace) -> Selection:
-    """The selection, every word of it checked against the registry."""
+    """Return the selection of checks; every id and family in it must exist."""
     ignore = (*(_ignore(text) for text in args.ignore), *settings(Path.cwd()).ignore)
     require_known(word for word in (*args.select, *(entry.what for entry in ignore)))
     return Selection(select=tuple(args.select), ignore=ignore)
@@ -233,7 +233,7 @@ def _ignore(text: str) -> Ignore:
 
 
 def require_known(words: Iterable[str]) -> None:
-    """Refuse words that name no check: a misspelt --select would otherwise pass everything."""
+    """Raise `UsageError` for unknown ids: a misspelt --select would otherwise run no check."""
     unknown = [word for word in words if not any(names(word, check) for check in CHECKS)]
     if unknown:
         raise UsageError(

@@ -18,12 +18,12 @@ from sdcoreml.ground.places import home_folder
 
 
 def is_plain(args: argparse.Namespace) -> bool:
-    """Whether this run examined this machine as a whole: only such a run can be the last good."""
+    """Return True if this run examined the whole machine, as the last good run must."""
     return not (args.facts or args.select or args.goal)
 
 
 def redact_here(facts: Facts) -> Facts:
-    """The facts without private details."""
+    """Return the facts without private details of this machine and user."""
     import platform
 
     from sdcoreml.doctor.core.redact import redact, secrets_here
@@ -32,7 +32,7 @@ def redact_here(facts: Facts) -> Facts:
 
 
 def add_changes(args: argparse.Namespace, report: Report, facts: Facts) -> Report:
-    """The report with the changes since the given facts, or since the last good run."""
+    """Add the changes since the given facts, or since the last good run, to the report."""
     if args.compare:
         before: Facts | None = redact_here(history.read(args.compare))
         facts, name = redact_here(facts), args.compare
@@ -49,7 +49,7 @@ def add_changes(args: argparse.Namespace, report: Report, facts: Facts) -> Repor
 
 
 def describe_day(path: Path) -> str:
-    """When these facts were written, in words, or ""."""
+    """Return when a file of facts was written, in words, or ""."""
     try:
         moment = datetime.fromtimestamp(path.stat().st_mtime, timezone.utc)
     except OSError:
@@ -58,15 +58,15 @@ def describe_day(path: Path) -> str:
 
 
 def remember(facts: Facts) -> None:
-    """Keep these facts as the last good ones, beside the environments (where there are any)."""
+    """Save these facts as those of the last good run, beside the environments if there are any."""
     path = last_good(facts)
     if path.parent.is_dir():
-        with suppress(BadInputError):  # a store that is not ours to write in
+        with suppress(BadInputError):  # the folder is not writable
             history.write(facts, path)
 
 
 def last_good(facts: Facts) -> Path:
-    """Where the facts of the last good run with the same toolchain are kept."""
+    """Return the path for the facts of the last good run with the same toolchain."""
     from sdcoreml.ground.places import environments_folder
 
     return environments_folder() / history.LAST_GOOD.format(getattr(facts.toolchain, "name", ""))

@@ -25,7 +25,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 
 def _declare_job(parser: argparse.ArgumentParser) -> None:
-    """Options for paths to examine, and what to do with them."""
+    """Declare the options for what to examine."""
     add = parser.add_argument
     add(
         "paths",
@@ -42,7 +42,7 @@ def _declare_job(parser: argparse.ArgumentParser) -> None:
 
 
 def _declare_choice(parser: argparse.ArgumentParser) -> None:
-    """Options for the checks to run, their time limit, and what counts as a failure."""
+    """Declare the options for the checks to run, their time limit, and what counts as a failure."""
     add = parser.add_argument
     add(
         "--select",
@@ -69,7 +69,7 @@ def _declare_choice(parser: argparse.ArgumentParser) -> None:
 
 
 def _declare_facts(parser: argparse.ArgumentParser) -> None:
-    """Where the facts come from and go to, and whether they may be changed."""
+    """Declare the options to load, save and compare facts, and to apply fixes."""
     add = parser.add_argument
     add("--facts", type=as_path, metavar="FILE", help="judge the facts in a file instead")
     add("--save-facts", type=as_path, metavar="FILE", help="save the facts, without private data")
@@ -79,10 +79,10 @@ def _declare_facts(parser: argparse.ArgumentParser) -> None:
 
 
 def words(text: str) -> list[str]:
-    """The words of a list with commas.
+    """Split a list with commas into words.
 
     Raises:
-        argparse.ArgumentTypeError: there is none in it, which would select everything.
+        argparse.ArgumentTypeError: the list is empty, which would select everything.
     """
     found = [word.strip() for word in text.split(",") if word.strip()]
     if not found:

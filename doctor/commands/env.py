@@ -1,4 +1,4 @@
-"""`sdcoreml env`: build, prove, repair and use the environment of a toolchain."""
+"""`sdcoreml env`: builds, tests, repairs and uses the environment of a toolchain."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from sdcoreml.lockfiles.evidence import Evidence, find_proof, load_evidence
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
-    """Declare the actions; `build` is the default."""
+    """Declare the actions of `sdcoreml env`; `build` is the default."""
     _build_options(parser)
     parser.set_defaults(action=build)
     actions = parser.add_subparsers(metavar="ACTION", title="actions (default: build)")
@@ -82,7 +82,7 @@ def build(args: argparse.Namespace) -> int:
 
 
 def describe(made: Environment, wanted: str) -> str:
-    """Two lines about an environment; `wanted` is the tested Python."""
+    """Return two lines about an environment; `wanted` is the tested Python version."""
     drift = f" (drift: tested with {wanted})" if made.drift else ""
     return (
         f"{made.name}: {shorten(made.path)}, Python {made.interpreter.version}{drift},"
@@ -91,7 +91,7 @@ def describe(made: Environment, wanted: str) -> str:
 
 
 def describe_proof(made: Environment, proofs: Iterable[Evidence]) -> str:
-    """Whether the environment equals a proven one, in words; "" if nothing was proven."""
+    """Say if the environment equals a tested one; "" if there are no test records."""
     proof = find_proof(
         proofs,
         target=made.target,

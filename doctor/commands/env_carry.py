@@ -1,4 +1,4 @@
-"""`sdcoreml env export` and `import`: carry an environment to a machine without a network."""
+"""`sdcoreml env export` and `import`: move an environment to a machine without a network."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ def export_archive(args: argparse.Namespace) -> int:
     path, found = args.file, require_environment(args)
     if found.conda:
         raise EnvError(
-            "a conda environment is not exported",
+            "a conda environment cannot be exported",
             where=found.path,
-            remedy="carry its toolchain as a venv (--backend venv), or use the explicit "
+            remedy="export the toolchain's venv (--backend venv), or use the explicit "
             "lock that `sdcoreml env conda-files` writes",
         )
     with draw() as emit:
@@ -43,7 +43,7 @@ def export_archive(args: argparse.Namespace) -> int:
 
 
 def import_archive(args: argparse.Namespace) -> int:
-    """Build the environment that is in a file, and put it into use if it has its seal."""
+    """Build the environment from an exported file, and put it into use if the seal matches."""
     from sdcoreml.doctor.report.terminal import draw
     from sdcoreml.envs.care.archive import import_environment
 
@@ -62,7 +62,9 @@ def _export_options(parser: argparse.ArgumentParser) -> None:
 def _import_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", type=as_path, metavar="FILE")
     hidden = argparse.SUPPRESS
-    parser.add_argument("--python", type=as_path, metavar="PATH", default=hidden, help="its Python")
+    parser.add_argument(
+        "--python", type=as_path, metavar="PATH", default=hidden, help="the Python to build with"
+    )
 
 
 ACTIONS = (

@@ -1,4 +1,4 @@
-"""Shared parts of the actions of `sdcoreml env`: declaring one, and its toolchain."""
+"""Options and look-ups that several actions of `sdcoreml env` share."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain, toolchain_na
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Action:
-    """One word after `sdcoreml env`."""
+    """An action of `sdcoreml env`, such as `build` or `verify`."""
 
     name: str
     help: str
@@ -37,7 +37,7 @@ def toolchain_option(parser: argparse.ArgumentParser) -> None:
 
 
 def source_options(parser: argparse.ArgumentParser) -> None:
-    """Declare where packages come from, and who brings them."""
+    """Declare the options for the source of packages and for the installer."""
     add, hidden = parser.add_argument, argparse.SUPPRESS
     add("--installer", choices=("uv", "pip"), default=hidden, help="default: uv if there is one")
     index_option(parser)
@@ -65,17 +65,17 @@ def channel_option(parser: argparse.ArgumentParser) -> None:
 
 
 def read_backend(args: argparse.Namespace) -> str:
-    """The requested backend: `--backend`, else `$BACKEND`, else "venv"."""
+    """Return the requested backend: `--backend`, else `$BACKEND`, else "venv"."""
     return choose_backend(read_option(args, "backend", ""))
 
 
 def read_channel(args: argparse.Namespace) -> str:
-    """The requested conda channel; "" for the toolchain's own."""
+    """Return the requested conda channel; "" for the toolchain's own."""
     return mirror_of(CHANNEL, read_option(args, "channel", "")).address
 
 
 def read_source(args: argparse.Namespace) -> PackageSource:
-    """Where packages come from."""
+    """Return the requested source of packages."""
     return PackageSource(
         index=read_option(args, "index", ""),
         wheels=read_option(args, "find_links"),
@@ -84,17 +84,17 @@ def read_source(args: argparse.Namespace) -> PackageSource:
 
 
 def read_option(args: argparse.Namespace, option: str, default: Any = None) -> Any:  # noqa: ANN401  as argparse
-    """The value of an option, or `default`. An action's default must not undo an earlier option."""
+    """Return the value of an option, or `default` if it was not given."""
     return getattr(args, option, default)
 
 
 def read_toolchain(args: argparse.Namespace) -> Toolchain:
-    """The requested toolchain: `--toolchain`, else `$TOOLCHAIN`, else `tested`."""
+    """Load the requested toolchain: `--toolchain`, else `$TOOLCHAIN`, else `tested`."""
     return load_toolchain(read_option(args, "toolchain") or default_toolchain())
 
 
 def read_toolchain_in_use(args: argparse.Namespace) -> Toolchain:
-    """The same, in the form whose environment is in use, if any is."""
+    """Load the requested toolchain, as the variant whose environment is in use, if any is."""
     from sdcoreml.envs.building.variants import in_use
 
     toolchain = read_toolchain(args)
@@ -102,7 +102,7 @@ def read_toolchain_in_use(args: argparse.Namespace) -> Toolchain:
 
 
 def require_environment(args: argparse.Namespace) -> Environment:
-    """The requested environment, even if it is damaged. Raises `EnvError` when there is none."""
+    """Return the requested environment, even a damaged one; raise `EnvError` if there is none."""
     name = name_of(read_toolchain(args), read_backend(args))
     found = store.read(name, environments_folder() / name)
     if found is None:
@@ -113,6 +113,6 @@ def require_environment(args: argparse.Namespace) -> Environment:
 
 
 def shorten(path: Path) -> str:
-    """A path, relative to the current folder if that is shorter."""
+    """Return a path, relative to the current folder if that is shorter."""
     here = Path.cwd()
     return os.fspath(path.relative_to(here)) if path.is_relative_to(here) else os.fspath(path)

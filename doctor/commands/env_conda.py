@@ -20,7 +20,7 @@ from sdcoreml.lockfiles.toolchain import Toolchain
 
 
 def lock_conda(toolchain: Toolchain, args: argparse.Namespace) -> None:
-    """Lock the conda packages of a toolchain's Python; with --check, report changes only."""
+    """Lock the conda packages of a toolchain's Python; with --check, only report changes."""
     from sdcoreml.doctor.report.terminal import draw
     from sdcoreml.envs.conda.engine import find_engine
     from sdcoreml.envs.locking.conda_locking import (

@@ -1,4 +1,4 @@
-"""`sdcoreml env evidence`: shows a toolchain's proofs, or proves it here."""
+"""`sdcoreml env evidence`: lists a toolchain's test records, or runs the tests and records them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def evidence(args: argparse.Namespace) -> int:
-    """List the proofs, or prove the environment and record that it passed."""
+    """List the test records, or test the environment and record the result."""
     toolchain = read_toolchain_in_use(args)
     if not args.prove:
         _list(toolchain)
@@ -43,7 +43,7 @@ def _list(toolchain: Toolchain) -> None:
 
 
 def _trials(toolchain: Toolchain) -> tuple[Trial, ...]:
-    """The trials for a toolchain of its kind."""
+    """Return the trials that this kind of toolchain must pass."""
     from sdcoreml.doctor.proving.trials import Golden, Same, Sample, Suite
 
     if toolchain.is_variant:

@@ -1,4 +1,4 @@
-"""`sdcoreml env lock`: compiles and checks the toolchains' locks, and explains changes."""
+"""`sdcoreml env lock`: compiles and checks the toolchains' locks, and lists changes."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 
 def lock(args: argparse.Namespace) -> int:
-    """Compile and write the locks, or with --check only say whether they are stale."""
+    """Compile and write the locks; with --check, only report if they are out of date."""
     from sdcoreml.doctor.report.terminal import draw
 
     code = 0
-    # One that is cut out of another comes after it.
+    # A toolchain with `base` comes after that base.
     named = sorted(map(load_toolchain, _names(args)), key=lambda one: bool(one.base))
     for toolchain in chain.from_iterable(map(load_variants, named)):
         if args.conda:
@@ -58,7 +58,7 @@ def _compile(toolchain: Toolchain, args: argparse.Namespace, emit: Emit) -> int:
     if args.check:
         from sdcoreml.envs.locking.opinion import find_pip_tools
 
-        find_pip_tools()  # or its absence would be said after minutes of resolving
+        find_pip_tools()  # check now: resolving takes minutes
     compiled = compile_locks(toolchain, request, emit)
     if not args.check:
         changed = (*write_locks(toolchain, compiled), *write_conda_files(toolchain))
@@ -81,7 +81,7 @@ def _compile(toolchain: Toolchain, args: argparse.Namespace, emit: Emit) -> int:
 
 
 def _second_opinion(toolchain: Toolchain, request: LockRequest, emit: Emit) -> tuple[str, ...]:
-    """The versions that pip-tools resolves differently on this machine, or why it cannot run."""
+    """Return the versions that pip-tools resolves differently here, or why it cannot run."""
     from sdcoreml.envs.locking.opinion import pip_tools, second_opinion
 
     name, target = toolchain.title, host_target()
@@ -101,7 +101,7 @@ def _second_opinion(toolchain: Toolchain, request: LockRequest, emit: Emit) -> t
 
 
 def _prove(toolchain: Toolchain) -> None:
-    """Say for each target that every locked package has its wheel, and what that downloads."""
+    """Print for each target that every locked package has a wheel, and the download's size."""
     from sdcoreml.envs.locking.compile import check_folder
     from sdcoreml.envs.locking.conda_locking import check_conda
 
@@ -115,7 +115,7 @@ def _prove(toolchain: Toolchain) -> None:
 
 
 def _names(args: argparse.Namespace) -> tuple[str, ...]:
-    """The named toolchain, by default all."""
+    """Return the name of the given toolchain, by default all names."""
     named = read_option(args, "toolchain")
     return (named,) if named else toolchain_names()
 

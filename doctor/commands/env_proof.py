@@ -17,7 +17,7 @@ from sdcoreml.doctor.commands.env_common import (
 from sdcoreml.ground.errors import EnvError
 
 SCHEMA = 1
-"""Version of what `verify --json` prints."""
+"""The version of the format that `verify --json` prints."""
 
 _LISTED = 20
 
@@ -49,14 +49,14 @@ def verify(args: argparse.Namespace) -> int:
     if len(outcome.faults) > _LISTED:
         print(f"... and {len(outcome.faults) - _LISTED:,} more (--json lists all)")
     raise EnvError(
-        f"{len(outcome.faults):,} of {outcome.files:,} files are not as sealed",
+        f"{len(outcome.faults):,} of {outcome.files:,} files differ from the seal",
         where=found.path,
-        remedy="`sdcoreml env repair` puts them right",
+        remedy="`sdcoreml env repair` restores them",
     )
 
 
 def repair(args: argparse.Namespace) -> int:
-    """Restore what is not as sealed, from re-hashed packages."""
+    """Restore files that differ from the seal, from packages whose hashes are checked."""
     from sdcoreml.doctor.report.terminal import draw
     from sdcoreml.envs.care.repair import repair as repair_environment
 
@@ -83,7 +83,7 @@ def repair(args: argparse.Namespace) -> int:
 def _verify_options(parser: argparse.ArgumentParser) -> None:
     environment_options(parser)
     parser.add_argument("--full", action="store_true", help="compare every byte")
-    parser.add_argument("--json", action="store_true", help="print the outcome as JSON")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
 
 
 def _repair_options(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""`sdcoreml env upstream`: the upstream converter at its tested commit, obtained and proved."""
+"""`sdcoreml env upstream`: obtains the upstream converter at its tested commit."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SAID = {"there": "as the commit has it", "obtained": "obtained", "repaired": "r
 
 
 def run(args: argparse.Namespace) -> int:
-    """Obtain the commit unless it is there; repair it if it was changed."""
+    """Obtain the commit, or repair it if files were changed; print what was done."""
     from sdcoreml.doctor.report.terminal import draw
     from sdcoreml.envs.upstream.fetch import is_address
     from sdcoreml.envs.upstream.store import obtain

@@ -20,7 +20,7 @@ from sdcoreml.ground.places import environments_folder
 from sdcoreml.ground.quantity import amount
 
 SCHEMA = 1
-"""Version of what `list --json` prints."""
+"""The version of the format that `list --json` prints."""
 
 
 def which(args: argparse.Namespace) -> int:
@@ -30,7 +30,7 @@ def which(args: argparse.Namespace) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Become a command inside the environment."""
+    """Replace this process by a command, run in the environment."""
     from sdcoreml.envs.kept import activate
 
     words = args.words[1:] if args.words[:1] == ["--"] else args.words
@@ -40,14 +40,14 @@ def run(args: argparse.Namespace) -> int:
 
 
 def shell(args: argparse.Namespace) -> int:
-    """Become the user's shell inside the environment."""
+    """Replace this process by the user's shell, run in the environment."""
     from sdcoreml.envs.kept import activate
 
     activate.shell(require_environment(args))
 
 
 def list_stored(args: argparse.Namespace) -> int:
-    """List every environment of the store, the newest last."""
+    """List every environment, the newest last."""
     stored = store.list_environments(environments_folder())
     if args.json:
         rows = [_row(one, links) for one, links in stored.items()]
@@ -88,7 +88,7 @@ def rollback(args: argparse.Namespace) -> int:
 
 
 def collect(args: argparse.Namespace) -> int:
-    """Remove what is not in use, or only list it."""
+    """Remove unused environments, Pythons and engines, or only list them."""
     from sdcoreml.doctor.report.terminal import draw
     from sdcoreml.envs.care import garbage
 

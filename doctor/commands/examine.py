@@ -17,7 +17,7 @@ BESIDES_MODEL = frozenset(CheckFamily) - {CheckFamily.MODEL}
 """The checks for a model that was judged already, with the options it is converted with."""
 
 _BUILT = frozenset({"environment", "verification", "smoke"})
-"""Facts of the environment that is there: of no interest when another is about to be built."""
+"""Facts about the existing environment, which do not matter when a new one is to be built."""
 
 
 def preflight(
@@ -29,13 +29,13 @@ def preflight(
     probe: Probe | None = None,
     families: Collection[CheckFamily] = (),
 ) -> Report:
-    """Gather, check and judge for one goal, in the named toolchain.
+    """Gather facts, run the checks and give a verdict for one goal, with the named toolchain.
 
-    With `rebuild` the environment is about to be built: what is there now is not looked at, and
-    room and a Python for the new one are. `python` is the one to build it with, if it was named.
-    `families` are the only checks to run, if any are given.
+    With `rebuild` the environment is about to be built: the existing one is not examined, but disk
+    space and a Python for the new one are. `python` is the Python to build with, "" to search one.
+    `families` limits the checks to run; empty for all.
     `report.verdicts[0].answer` is "yes", "no" or "unknown"; `report.verdicts[0].because` names the
-    checks that stand in the way.
+    checks that prevent it.
     """
     checks = relevant(goal.kind, CHECKS)
     if families:

@@ -1,4 +1,4 @@
-"""`sdcoreml explain`: the page of a check or of a known failure; without a name, the list."""
+"""`sdcoreml explain`: prints the page of a check or of a known failure, or the list of checks."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def listing(checks: Iterable[Check]) -> Iterator[str]:
-    """Checks by family: id and title."""
+    """Yield the list of checks by family: id and title."""
     for family, group in groupby(checks, key=lambda check: check.family):
         yield family.value
         for check in group:
@@ -44,7 +44,7 @@ def listing(checks: Iterable[Check]) -> Iterator[str]:
 
 
 def page(name: str) -> Iterator[str]:
-    """The page of one check or failure, or the checks of a family."""
+    """Yield the page of one check or failure, or the checks of a family."""
     several = [one for one in CHECKS if names(name, one)]
     check = next((one for one in CHECKS if one.id == name.upper()), None)
     entry = next((one for one in entries() if one.id == name.lower()), None)
@@ -57,11 +57,11 @@ def page(name: str) -> Iterator[str]:
     else:
         near = [one.id for one in entries() if name.lower() in one.id]
         hint = f"perhaps {', '.join(near[:3])}" if near else "`sdcoreml explain` lists the checks"
-        raise UsageError(f"nothing is called {name}", remedy=hint)
+        raise UsageError(f"there is no check, family or failure named {name}", remedy=hint)
 
 
 def of_check(check: Check) -> Iterator[str]:
-    """Title, explanation, and the failures it prevents."""
+    """Yield a check's title, its explanation, and the failures that it finds beforehand."""
     yield f"{check.id}  {check.title}"
     yield from wrap("        ", f"{check.family.value}; looks at {', '.join(check.needs)}")
     for paragraph in filter(None, check.page.split("\n\n")):
@@ -74,7 +74,7 @@ def of_check(check: Check) -> Iterator[str]:
 
 
 def of_entry(entry: Failure) -> Iterator[str]:
-    """The symptoms of a failure, its cause and its remedy."""
+    """Yield a failure's symptoms, its cause and its remedy."""
     yield f"{entry.id}  ({entry.role.value})"
     yield ""
     yield f"    {entry.example}"

@@ -1,4 +1,4 @@
-"""`sdcoreml inspect`: what a checkpoint is, from its headers alone, or a finished program."""
+"""`sdcoreml inspect`: describes a checkpoint, from its headers alone, or a finished program."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sdcoreml.convert.bundle.facts import ProgramFacts, is_coreml, programs_at
 from sdcoreml.convert.bundle.finished import FINISHED
 from sdcoreml.convert.bundle.judgement import Judgement, Ruling, judge
 from sdcoreml.convert.models.identify import ComponentFacts, Identity
-from sdcoreml.doctor.commands.named_models import as_model, told_by_name
+from sdcoreml.doctor.commands.named_models import as_model, fetch_headers_and_name
 from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN
 from sdcoreml.doctor.core.estimate import estimate_disk, estimate_memory
 from sdcoreml.doctor.core.facts import Goal
@@ -35,8 +35,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print what `args.path` is. 0, or the exit code of the gravest fault."""
-    with told_by_name(args.path) as (args.path, told):
+    """Print what `args.path` is; return 0, or the exit code of the gravest fault."""
+    with fetch_headers_and_name(args.path) as (args.path, told):
         return _show(args, told)
 
 
@@ -65,14 +65,14 @@ def _show(args: argparse.Namespace, told: Callable[[str], str]) -> int:
 
 
 def ruling_text(ruling: Ruling) -> str:
-    """The verdict as a line."""
+    """Format the verdict as a line of text."""
     if fault := ruling.fault:
         return f"  sdcoreml convert: no ({fault.code}), {replace(fault, where='')}"
     return "  sdcoreml convert: yes, by its headers; the weights themselves are not read here"
 
 
 def programs_data(path: Path, programs: tuple[ProgramFacts, ...]) -> dict[str, object]:
-    """Finished programs as JSON-able values; sizes in bytes."""
+    """Convert finished programs to plain values for JSON; sizes in bytes."""
     return {
         "schema": SCHEMA,
         "path": str(path),
@@ -95,7 +95,7 @@ def programs_data(path: Path, programs: tuple[ProgramFacts, ...]) -> dict[str, o
 
 
 def programs_text(path: Path, programs: tuple[ProgramFacts, ...]) -> Iterator[str]:
-    """Finished programs as lines."""
+    """Yield finished programs as lines of text."""
     yield f"{path}: {len(programs)} Core ML program{'s' if len(programs) > 1 else ''}"
     for program in programs:
         count = sum((program.operations or {}).values())
@@ -111,7 +111,7 @@ def programs_text(path: Path, programs: tuple[ProgramFacts, ...]) -> Iterator[st
 
 
 def _halves(found: Mapping[str, Path]) -> Iterator[str]:
-    """Which of the programs are halves, and whether the other one is there."""
+    """Yield which programs are halves of a UNet, and whether the other half exists."""
     for component in sorted(HALVED):
         first, second = chunk_paths(Path(NAMES[component]))
         here = [half.name for half in (first, second) if half.name in found]
@@ -123,14 +123,14 @@ def _halves(found: Mapping[str, Path]) -> Iterator[str]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Needs:
-    """Bytes that a conversion takes, in the tested environment."""
+    """Bytes of disk and memory that a conversion takes in the tested environment."""
 
     disk: int
     memory: int
 
 
 def needs_of(judgement: Judgement) -> Needs | None:
-    """The doctor's estimate of what a conversion takes; `None` if nothing can be converted."""
+    """Estimate what a conversion takes, as the doctor does; `None` if nothing can be converted."""
     if judgement.reasons or not judgement.needed:
         return None
     found, measured = describe(judgement), toolchain(DEFAULT_TOOLCHAIN)
@@ -139,7 +139,7 @@ def needs_of(judgement: Judgement) -> Needs | None:
 
 
 def as_data(judgement: Judgement, needs: Needs | None) -> dict[str, object]:
-    """The facts as JSON-able values; sizes in bytes."""
+    """Convert the judgement to plain values for JSON; sizes in bytes."""
     identity, contents = judgement.identity, judgement.identity.contents
     return {
         "schema": SCHEMA,
@@ -179,7 +179,7 @@ def as_data(judgement: Judgement, needs: Needs | None) -> dict[str, object]:
 
 
 def _fault(fault: Fault) -> dict[str, object]:
-    """A fault as JSON-able values."""
+    """Convert a fault to plain values for JSON."""
     return {
         "path": str(fault.where),
         "what": fault.what,
@@ -189,7 +189,7 @@ def _fault(fault: Fault) -> dict[str, object]:
 
 
 def as_text(judgement: Judgement, needs: Needs | None) -> Iterator[str]:
-    """The facts as lines."""
+    """Yield the judgement as lines of text."""
     identity = judgement.identity
     yield f"{identity.path}: {_headline(identity)}"
     width = max((len(part.name) for part in identity.parts), default=0)

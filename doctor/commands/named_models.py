@@ -1,4 +1,4 @@
-"""Models that are named on the command line: downloaded for a conversion, or examined remotely."""
+"""Models given by name on the command line: downloaded to convert, or examined remotely."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ Located = tuple[Path, FetchedFrom | None]
 
 
 def as_model(text: str) -> Path | ModelName:
-    """Convert an argument to a model's path or name; the `type` of all model arguments.
+    """Convert an argument to a model's path or name: the argparse `type` of model arguments.
 
     Raises:
-        argparse.ArgumentTypeError: it begins like a name or an address, and is none.
+        argparse.ArgumentTypeError: the text begins like a name or URL, but is not a valid one.
     """
     try:
         hosts = {urlsplit(mirror_of(HUB).address).netloc} - {""} if ":" in text else set()
@@ -41,16 +41,17 @@ def as_model(text: str) -> Path | ModelName:
 
 
 @contextmanager
-def brought(
+def fetch_model(
     given: Path | ModelName,
     emit: Emit,
     examine: Callable[[Path], None],
     *,
     with_checker: bool = False,
 ) -> Iterator[Located]:
-    """The path of a model, downloaded if it was given by name, and its origin.
+    """Give the path of a model, downloaded if it was given by name, and its origin.
 
-    `examine` sees a model first as far as its headers show it, and raises if it is no good.
+    Before the download, `examine` is called with a folder of the model's headers; it raises an
+    error if the model cannot be converted.
     """
     match given:
         case Path():
@@ -73,29 +74,29 @@ def brought(
 
 
 @contextmanager
-def told_by_name(given: Path | ModelName) -> Iterator[tuple[Path, Callable[[str], str]]]:
-    """As `seen_from_afar`, with a function that replaces that path by the given name in a text.
+def fetch_headers_and_name(given: Path | ModelName) -> Iterator[tuple[Path, Callable[[str], str]]]:
+    """Like `fetch_headers`, but also give a function that puts the model's name back into a text.
 
-    What is noted meanwhile goes to stderr, a line each.
+    Notes and warnings go to stderr, one line each.
     """
     if isinstance(given, Path):
         yield given, str
         return
     from sdcoreml.doctor.report.terminal import Lines
 
-    with seen_from_afar(given, Lines(sys.stderr)) as path:
+    with fetch_headers(given, Lines(sys.stderr)) as path:
         yield path, lambda text: by_name(text, path, given)
 
 
 def by_name(text: str, path: Path, given: Path | ModelName) -> str:
-    """The text with the given name in place of the temporary path."""
+    """Return the text with the model's name in place of the temporary path."""
     is_here = isinstance(given, Path | PlainWord)
     return text if is_here else text.replace(str(path), f"{given}")
 
 
 @contextmanager
-def seen_from_afar(given: Path | ModelName, emit: Emit) -> Iterator[Path]:
-    """The path of a model; for one that is given by name, a folder with its headers only."""
+def fetch_headers(given: Path | ModelName, emit: Emit) -> Iterator[Path]:
+    """Give the path of a model; for one given by name, a temporary folder of its headers."""
     match given:
         case Path():
             yield given

@@ -1,4 +1,4 @@
-"""Lets `env` and `convert` examine the machine first, and stop when the doctor says no."""
+"""Runs the doctor before `env` and `convert`, and stops them if its verdict is no."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ def environment_for(
     options: BuildOptions | None = None,
     goal: Goal | None = None,
 ) -> Environment:
-    """The toolchain's environment; before one is built, this machine is examined.
+    """Return the toolchain's environment; if it must be built, examine this machine first.
 
-    Nothing is examined when the environment is there. `goal` is what it is needed for: so a
-    conversion that does not fit is reported before gigabytes are downloaded. Its model was judged.
+    `goal` is what the environment is needed for, so that a conversion too large for this machine is
+    reported before gigabytes are downloaded. The goal's model has been judged already.
 
     Raises:
-        UnableError: the machine cannot build it, or not reach the goal in it.
+        UnableError: the machine cannot build the environment, or cannot reach the goal.
         EnvError, LockfileError: as `envs.building.build.build`.
     """
     options = options or BuildOptions()
@@ -44,7 +44,7 @@ def environment_for(
         if found.is_former:
             emit(Event(kind="note", text=f"{found.name}: {_FORMER}"))
         return found
-    # Imported only now: to say that there is nothing to do takes no doctor.
+    # Imported late: if the environment exists, the doctor is not needed.
     from sdcoreml.doctor.commands.examine import BESIDES_MODEL, preflight
     from sdcoreml.doctor.core.facts import Goal
 
@@ -62,23 +62,23 @@ def environment_for(
 
 
 def _python_of_build(options: BuildOptions) -> str:
-    """The Python that the build itself brings, so none is searched for; "" if it brings none."""
+    """Return the Python that the build installs itself; "" if it uses one of this machine."""
     if options.backend == CONDA:
         return "conda's Python"
     return "the Python to obtain" if options.provision else ""
 
 
 def address(toolchain: Toolchain) -> str:
-    """The path by which the toolchain can be loaded again, whether it has a name or not."""
+    """Return the name or path by which the toolchain can be loaded again."""
     return f"{toolchain.folder}/"
 
 
 def require_able(report: Report) -> None:
-    """Raise the doctor's first reason if its answer is no.
+    """If the doctor's verdict is no, raise an error with its first reason.
 
     Raises:
-        NoRoomError: only the disk's room stands in the way.
-        UnableError: something else does.
+        NoRoomError: only disk space is missing.
+        UnableError: there is another reason.
     """
     from sdcoreml.doctor.core.check import CheckFamily
 

@@ -1,11 +1,11 @@
-"""`sdcoreml recipe`: bits for each layer by what its rounding does to the output, as a file.
+"""`sdcoreml recipe`: chooses bits for each layer by how much rounding it changes the output.
 
-Each layer of the program is rounded to 4 bits by itself, and the mean squared change of the output
-is its effect: on noise, at the first and the last step of a schedule, for a picture of a few latent
-pixels. What other widths do is taken from the error of the weight itself.
+Each layer of the program is rounded to 4 bits alone, and the mean squared change of the output is
+measured: on noise of a few latent pixels, at the first and the last step of a schedule. The effect
+of other bit widths is estimated from the rounding error of the weights.
 
-The file can be shared and applied to the model, or to one of the same architecture, with
-`sdcoreml convert --recipe FILE`.
+The resulting file can be shared. `sdcoreml convert --recipe FILE` applies it to the model, or to
+another one of the same architecture.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
     toolchain = load_toolchain(args.toolchain)
     require_torch(toolchain, "measuring layers", args)
     model = open_model(args.model)
-    # Find out whether the file can be written before minutes of measuring.
+    # Check that the file can be written before measuring for minutes.
     with file_aside(args.output) as descriptor, open(descriptor, "wb", closefd=False) as file:
         with draw() as emit:
             worker = runner or Worker(python=build(toolchain, emit=emit).python)
@@ -99,9 +99,9 @@ def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sensitivity:
-    """Bits for each layer and on average, and the PSNR in dB that the output keeps.
+    """Measured bits: for each layer and on average, and the resulting PSNR of the output in dB.
 
-    `psnr` is that of these layers, `uniform` that of a uniform width in bits.
+    `psnr` is with these bits, `uniform` with the same number of bits for all layers.
     """
 
     layers: Mapping[str, int]
@@ -136,7 +136,7 @@ def measure(model: Model, args: argparse.Namespace, runner: Runner, emit: Emit) 
 
 
 def summary(args: argparse.Namespace, found: Sensitivity) -> str:
-    """The gain of the mixture, for people."""
+    """Return as text what the mixed bits gain over uniform ones."""
     uniform = ", ".join(f"{psnr} dB with {bits} bits" for bits, psnr in found.uniform.items())
     more = () if args.target is Target.MACOS13 else ("--target", args.target.value)
     return (

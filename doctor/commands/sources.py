@@ -1,4 +1,4 @@
-"""`sdcoreml sources`: the folders in which other programs keep models, to be found by name."""
+"""`sdcoreml sources`: manages the folders of other programs in which models are looked up."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         ("remove", remove, "no longer look there"),
     ):
         one = actions.add_parser(name, help=text, description=text)
-        one.add_argument("kind", choices=sorted(KINDS), help="whose folder it is")
+        one.add_argument("kind", choices=sorted(KINDS), help="the program that owns the folder")
         one.add_argument("path", type=as_path, help="ComfyUI's or A1111's own folder, or any")
         one.set_defaults(action=action)
 
@@ -49,7 +49,7 @@ def show(args: argparse.Namespace) -> int:
 
 
 def add(args: argparse.Namespace) -> int:
-    """Add a folder, unless it is there."""
+    """Add a folder, unless it is listed already."""
     path = args.path.absolute()
     places = [path / below for below in KINDS[args.kind]]
     if not any(place.is_dir() for place in places):

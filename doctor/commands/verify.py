@@ -1,4 +1,4 @@
-"""`sdcoreml verify`: a finished folder checked again, alone or against its model."""
+"""`sdcoreml verify`: checks a finished folder again, alone or against its model."""
 
 from __future__ import annotations
 
@@ -24,21 +24,21 @@ from sdcoreml.ground.places import as_path
 from sdcoreml.lockfiles.toolchain import load_toolchain
 
 SCHEMA = 1
-"""Version of the format that `--json` prints."""
+"""The version of the format that `--json` prints."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentOnDemand:
-    """A runner that builds its environment only if it is asked to run something.
+    """A runner that builds its environment only when a task is run.
 
-    `args` are those of the command that it runs for.
+    `args` are the arguments of the command that uses it.
     """
 
     toolchain: str
     args: argparse.Namespace
 
     def run(self, task: str, request: Mapping[str, object], emit: Emit = silent) -> Outcome:
-        """Run the task in the built environment."""
+        """Run the task in the environment, which is built first if necessary."""
         options = BuildOptions(backend=choose_backend())
         toolchain = load_toolchain(self.toolchain)
         parts = read_field(request, "packages", tuple[dict[str, object], ...], ())
@@ -75,12 +75,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace, runner: Runner | None = None, file: Path = FILE) -> int:
-    """Verify one folder; 0 if all is well, 1 if not, 6 if a program computes something else.
+    """Verify one folder; return 0 if it passes, 1 if not, 6 if a program's output is wrong.
 
-    `runner` and `file` (of certificates) are the real ones unless a test has others.
+    Tests pass their own `runner` and `file` of certificates.
     """
     if args.against is None and (args.fast or args.full):
-        raise UsageError("--fast and --full say how to run programs", remedy="add --against MODEL")
+        raise UsageError(
+            "--fast and --full need a model to compare with", remedy="add --against MODEL"
+        )
     against = None
     if args.full:
         require_torch(load_toolchain(args.toolchain), "running every program", args)
@@ -101,7 +103,7 @@ def run(args: argparse.Namespace, runner: Runner | None = None, file: Path = FIL
 
 
 def as_json(result: Verification) -> dict[str, object]:
-    """The result for machines."""
+    """Convert the result to plain values for JSON."""
     return {
         "schema": SCHEMA,
         "folder": str(result.bundle),
@@ -117,7 +119,7 @@ def as_json(result: Verification) -> dict[str, object]:
 
 
 def summary(result: Verification) -> str:
-    """The result for people."""
+    """Return the result as text."""
     if result.faults:
         count = len(result.faults)
         problems = "1 problem" if count == 1 else f"{count} problems"

@@ -1,4 +1,4 @@
-"""`sdcoreml weights`: one clean safetensors file of a checkpoint in any container."""
+"""`sdcoreml weights`: converts a checkpoint of any format to one plain safetensors file."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _note_uncast(checkpoint: Checkpoint, asked: str | None) -> Iterator[str]:
-    """A note on matrices that a cast does not change, because they are not floats but quantised."""
+    """Yield a note if a cast left matrices unchanged because they are quantised, not floats."""
     kinds = (tensor.dtype for tensor in checkpoint.tensors if len(tensor.shape) > 1)
     left = Counter(kind for kind in kinds if asked and kind not in FLOATS)
     for kind, count in left.items():
@@ -106,7 +106,7 @@ def _write(
 
 
 def _source(path: Path) -> Path:
-    """The file or index to open: `path` itself, or the weights in the folder `path`."""
+    """Return the file or index to open: `path` itself, or the weights in the folder `path`."""
     if not path.is_dir():
         return path
     found = [weights.source for weights in find_weights(path) if weights.source]
@@ -116,7 +116,7 @@ def _source(path: Path) -> Path:
 
 
 def _require_other(target: Path, checkpoint: Checkpoint) -> None:
-    """Refuse a target that is, or lies in the place of, what is being read."""
+    """Refuse a target that is the input, or a folder that contains it."""
     for file in checkpoint.files:
         if target.exists() and target.samefile(file):
             raise BadInputError("is the input itself", where=target, remedy="choose another name")

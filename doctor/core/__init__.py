@@ -1,1 +1,1 @@
-"""Values and the engine: facts, checks, findings, verdicts, fixes."""
+"""The doctor's data types and engine: facts, checks, findings, verdicts, fixes."""

@@ -1,7 +1,7 @@
 """Selects the environment for a command: its toolchain and its backend.
 
-`make` hands its variables on in the environment, so that one choice holds for env, convert, verify
-and doctor alike.
+`make` exports its variables to the environment, so one choice applies to env, convert, verify and
+doctor.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ def add_toolchain(parser: argparse.ArgumentParser) -> None:
 
 
 def default_toolchain() -> str:
-    """`$TOOLCHAIN`, else "tested"."""
+    """Return `$TOOLCHAIN`, else "tested"."""
     return os.environ.get("TOOLCHAIN") or DEFAULT_TOOLCHAIN
 
 
 def say_again(args: argparse.Namespace, toolchain: str) -> str:
-    """The given command with another toolchain, for use in a text."""
+    """Return the user's command with another toolchain, for use in a message."""
     verb, *words = args.typed
     while "--toolchain" in words:
         at = words.index("--toolchain")
@@ -37,10 +37,10 @@ def say_again(args: argparse.Namespace, toolchain: str) -> str:
 
 
 def choose_backend(named: str = "") -> str:
-    """The given backend, else `$BACKEND`, else "venv".
+    """Return the given backend, else `$BACKEND`, else "venv".
 
     Raises:
-        UsageError: there is none of that name.
+        UsageError: no backend has that name.
     """
     backend = named or os.environ.get("BACKEND") or VENV
     if backend not in BACKENDS:

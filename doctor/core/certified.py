@@ -1,8 +1,8 @@
 """Predicts from headers and sizes which parts of a model a certificate will prove.
 
-Whether a graph equals a certified one is known only once it is built. Before, a part counts as
-certified that has a published model's number of parameters, and whose attention and size have been
-certified for that model.
+Only a built graph can be compared with the certified ones. Before that, a component counts as
+certified if it has as many parameters as that of a published model, and the attention and size
+were certified for that model.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from sdcoreml.doctor.core.subjects import ComponentState, ModelFolder
 
 CLOSE = 0.001
-"""The tolerance of a parameter count, as a share, because only some libraries save buffers."""
+"""The relative tolerance of a parameter count: some libraries also save buffers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """A model whose graphs were certified: its parameters, and the titles of its certificates."""
+    """A published model with certificates: its parameter counts, and the certificates' titles."""
 
     parameters: Mapping[str, int]
     titles: tuple[str, ...]
@@ -50,8 +50,10 @@ PUBLISHED = (
         vae=(_XL,),
     ),
 )
-"""Counted from the configs that were certified, as a test does again (`tools.certify.models`); the
-VAE of all is one architecture, scaled otherwise."""
+"""The published models; a test recounts the parameters from their configs.
+
+All VAEs have the same architecture and differ only in their scaling factor.
+"""
 
 
 def is_certified(
@@ -62,7 +64,7 @@ def is_certified(
     attention: str,
     size: tuple[int, int],
 ) -> bool:
-    """Whether a part's programs are among the `certified`, `<component>: <title>` without a system.
+    """Return True if a component's programs are `certified` (`<component>: <title>`, no target).
 
     `size` is width and height of the image in pixels.
     """

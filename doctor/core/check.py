@@ -1,10 +1,10 @@
-"""Checks, their findings, and how severe those are.
+"""Checks, their findings, and the severity of findings.
 
-A check is a function from facts to findings: `@check("PIN001", Family.PINS)` above a generator
-whose parameters are named after the fields of `Facts` it looks at. Its docstring's first line is
-its title, the rest its `explain` page. It neither reads files nor runs programs nor prints. When a
-fact it asks for is absent the check is skipped, when unknown it is unknown: neither is its concern.
-A parameter with the default None is for a check that has something to say about the absence.
+A check is a function from facts to findings: a generator decorated by `@check("PIN001",
+CheckFamily.PINS)`, with parameters named after fields of `Facts`. The first line of its docstring
+is its title, the rest its `explain` page. It neither reads files nor runs programs nor prints. If
+one of its facts is absent the engine skips it; if one is unknown, so is the result. A parameter
+with the default None gets None for an absent fact, so that the check can report the absence.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 
 class Status(enum.Enum):
-    """The status of a check, from nothing to report to the worst, by rising `rank`."""
+    """The status of a check, from the best to the worst."""
 
     SKIPPED = "skipped"
     OK = "ok"
@@ -28,12 +28,12 @@ class Status(enum.Enum):
 
     @property
     def rank(self) -> int:
-        """Place in the order above."""
+        """The position in the order from best to worst."""
         return list(Status).index(self)
 
 
 class CheckFamily(enum.Enum):
-    """The subject of a check; the value is its heading in the report."""
+    """The subject of a check; the value is the heading in the report."""
 
     SYSTEM = "System"
     PYTHON = "Python"
@@ -51,10 +51,10 @@ class CheckFamily(enum.Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fix:
-    """A remedy: in words, and as argument lists that `--fix` may run.
+    """A remedy: in words, and as commands (argument lists) that `--fix` may run.
 
-    `safe` is for what can be repeated or undone and destroys nothing; anything that deletes,
-    overwrites or needs a password never is.
+    `safe` commands can be repeated or undone and destroy nothing; those that delete, overwrite or
+    need a password are never safe.
     """
 
     title: str = field(kw_only=False)
@@ -64,9 +64,9 @@ class Fix:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One finding of a check: what, why it matters, what to do, and the evidence.
+    """One finding of a check: what it is, why it matters, how to fix it, and the evidence.
 
-    `where` is a path; the engine fills it with that of the environment, model or folder examined.
+    `where` is a path; if empty, the engine fills in the examined environment, model or folder.
     """
 
     what: str = field(kw_only=False)
@@ -81,21 +81,21 @@ Findings: TypeAlias = Iterable[Finding]
 
 
 ok = partial(Finding, status=Status.OK)
-"""A short fact, shown in the family's line if all is well."""
+"""Make a finding that all is well: a short fact for the family's line in the report."""
 
 info = partial(Finding, status=Status.INFO)
-"""Something to know that needs no action."""
+"""Make a finding that needs no action."""
 
 warning = partial(Finding, status=Status.WARNING)
-"""Something that works, but may fail later, or works poorly."""
+"""Make a finding of something that works, but may fail later or works poorly."""
 
 error = partial(Finding, status=Status.ERROR)
-"""Something that makes a goal fail."""
+"""Make a finding of something that prevents the goal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Check:
-    """A registered check: it takes the facts `needs`, in order; `optional` ones may be absent."""
+    """A check with its id: it takes the facts `needs`, in order; `optional` ones may be absent."""
 
     id: str
     family: CheckFamily
@@ -106,12 +106,12 @@ class Check:
     function: Callable[..., Findings]
 
     def __call__(self, *facts: Any) -> Findings:  # noqa: ANN401  one signature for every check
-        """The findings for these facts, given in the order of `needs`."""
+        """Return the findings for these facts, given in the order of `needs`."""
         return self.function(*facts)
 
 
 def check(name: str, family: CheckFamily) -> Callable[[Callable[..., Findings]], Check]:
-    """Make a check of a function. Registration is by the tuple in `doctor.checks`, not by this."""
+    """Turn a function into a `Check`; to be run, it must also be listed in `doctor.checks`."""
 
     def make(function: Callable[..., Findings]) -> Check:
         title, _, page = (function.__doc__ or "").strip().partition("\n")

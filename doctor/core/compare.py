@@ -1,6 +1,6 @@
-"""Compares two sets of facts: of two machines, or of now and the last good run.
+"""Compares two sets of facts: of two machines, or of this run and the last good one.
 
-First suspects first: of the changes, those that have broken most conversions lead the list.
+The changes that have broken most conversions come first.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ SUSPECTS = (
     "facts.model.",
     "facts.memory.",
 )
-"""Places in the order of suspicion: versions first, free memory last."""
+"""The fields in order of suspicion: versions first, free memory last."""
 
 RESTLESS = frozenset({"available", "free", "swap_free", "files_free", "quota_used"})
-"""Numbers that differ from minute to minute; only a large change in them is a change."""
+"""Fields that change from minute to minute; only a large difference counts."""
 
 NO_NEWS = frozenset({"facts.verification.depth", "facts.verification.owners"})
-"""Facts about the examination itself, and facts repeated elsewhere."""
+"""Fields to ignore: about the examination itself, or repeated elsewhere."""
 
 QUESTIONS = ("goal", "output", "volumes")
 SUBJECTS = ("model", "bundle", "checkout")
@@ -39,7 +39,7 @@ _LONGEST = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FactChange:
-    """One place where two sets of facts differ; None where there was nothing, or is nothing now."""
+    """A field in which two sets of facts differ; None for a value that is missing."""
 
     place: str
     before: object
@@ -51,10 +51,10 @@ class FactChange:
 
 
 def find_changes(before: Facts, after: Facts) -> tuple[FactChange, ...]:
-    """Every difference of the machines, the likeliest culprits first.
+    """Return every difference, the likeliest culprits first.
 
-    What was asked (the goal, its output) is not a difference, and a model or a finished folder is
-    compared with itself alone.
+    The goal and its output are not compared; models and finished folders only if their path is the
+    same in both.
     """
     asked = dict.fromkeys(QUESTIONS)
     for name in SUBJECTS:
@@ -79,7 +79,7 @@ def _differences(before: object, after: object, place: str) -> Iterator[FactChan
 
 
 def _is_noise(before: object, after: object, place: str) -> bool:
-    """Whether a fluctuating number changed by less than half."""
+    """Return True for a fluctuating number that changed by less than half."""
     if place.rpartition(".")[2] not in RESTLESS:
         return False
     if not isinstance(before, int) or not isinstance(after, int):

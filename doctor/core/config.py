@@ -1,4 +1,4 @@
-"""A project's settings: checks to ignore, each with a reason.
+"""Reads a project's settings: checks to ignore, each with a reason.
 
 In `pyproject.toml`:
 
@@ -25,7 +25,7 @@ SHARED = "pyproject.toml"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """The checks to ignore."""
+    """A project's settings: the checks to ignore."""
 
     ignore: tuple[Ignore, ...] = ()
 
@@ -39,7 +39,7 @@ def settings(folder: Path) -> Settings:
     if (folder / OWN).is_file():
         return _read(folder / OWN, ())
     shared = folder / SHARED
-    # Most projects say nothing: then TOML need not be imported for it.
+    # Most projects have no such settings; then we avoid importing a TOML reader.
     if shared.is_file() and b"[tool.sdcoreml" in read_bytes(shared, Document.SETTINGS):
         return _read(shared, ("tool", "sdcoreml"))
     return Settings()

@@ -1,7 +1,7 @@
-"""Makes a report from facts: runs every selected check once.
+"""Runs every selected check over the facts and makes the report.
 
-Nothing here looks at the machine. A check that needs an absent fact is skipped, one that needs an
-unknown fact is unknown, and one that crashes is a finding of its own: the rest still runs.
+It does not look at the machine. A check that needs an absent fact is skipped, one that needs an
+unknown fact has the result unknown, and a crash becomes a finding: the other checks still run.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from sdcoreml.ground.errors import SdcoremlError
 
 DEFAULT_TOOLCHAIN = "tested"
 DEFAULT_BACKEND = "venv"
-"""The default toolchain and backend of make and the command line."""
+"""The default toolchain and backend, of make and of the command line."""
 
 _SUBJECTS = frozenset({"bundle", "checkout", "conda", "environment", "model", "output"})
-"""Facts about something with a path, which is the place of their findings."""
+"""Facts with a path, which findings about them show by default."""
 
 SCHEMA = 1
-"""Raised when a field of the report changes its meaning or goes; new fields do not raise it."""
+"""The report's version, raised when a field is removed or changes its meaning."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,16 +41,16 @@ class Selection:
     ignore: tuple[Ignore, ...] = ()
 
     def takes(self, check: Check) -> bool:
-        """Whether the check is to run."""
+        """Return True if the check is to be run."""
         return not self.select or any(names(word, check) for word in self.select)
 
     def excuse(self, check: Check) -> str:
-        """The reason given for ignoring the check, or nothing."""
+        """Return the reason for ignoring the check, or ""."""
         return next((entry.reason for entry in self.ignore if names(entry.what, check)), "")
 
 
 def names(word: str, check: Check) -> bool:
-    """Whether `word` selects the check: its id, the letters of its id, or its family."""
+    """Return True if `word` is the check's id, its letters, or its family."""
     word = word.casefold()
     family = {check.family.value.casefold(), check.family.name.casefold()}
     return word in {check.id.casefold(), check.id.rstrip("0123456789").casefold()} | family
@@ -58,7 +58,7 @@ def names(word: str, check: Check) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """One check's outcome. `reason` says why it was skipped, unknown or ignored."""
+    """The result of one check; `reason` says why it was skipped, unknown or ignored."""
 
     id: str
     family: CheckFamily
@@ -72,9 +72,9 @@ class Result:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoalVerdict:
-    """The answer for one goal. `answer` is "yes", "no" or "unknown"; `because` are check ids.
+    """The verdict for one goal: `answer` is "yes", "no" or "unknown"; `because` are check ids.
 
-    `needs` says what the job takes here, in words ("0.7 GB of memory, 8.1 GB of disk").
+    `needs` says in words what the job takes ("0.7 GB of memory, 8.1 GB of disk").
     """
 
     goal: str
@@ -86,11 +86,11 @@ class GoalVerdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """A report, which the renderers show.
+    """The doctor's report, to be rendered as text or JSON.
 
-    `costs` are seconds by fact group, `left_out` what there was no time for; `changes` what differs
-    from other facts (those of the last good run, or of another machine), likeliest culprits first,
-    and `compared` says which. `ruling` is the judgement of the model, if one was examined.
+    `costs` are seconds by group of facts, `left_out` groups for which there was no time. `changes`
+    are differences from other facts, the likeliest culprits first, and `compared` says from which
+    (the last good run, or another machine). `ruling` is the judgement of the model, if any.
     """
 
     toolchain: str
@@ -106,11 +106,11 @@ class Report:
     schema: int = SCHEMA
 
     def count(self, status: Status) -> int:
-        """The number of checks with this status."""
+        """Return the number of checks with this status."""
         return sum(result.status is status for result in self.results)
 
     def problems(self) -> tuple[Result, ...]:
-        """The checks with something to say, worst first, otherwise in their order."""
+        """Return the results that need attention, the worst first, otherwise in their order."""
         said = [result for result in self.results if result.status.rank > Status.OK.rank]
         return tuple(sorted(said, key=lambda result: -result.status.rank))
 
@@ -134,7 +134,7 @@ def examine(facts: Facts, checks: Sequence[Check], selection: Selection | None =
 
 
 def _judge(check: Check, facts: Facts, flags: Mapping[str, str]) -> Result:
-    """One check's result; it only runs if no fact it needs is absent or unknown."""
+    """Return one check's result; it runs only if all facts that it needs are known."""
     outcome = Result(id=check.id, family=check.family, title=check.title, status=Status.OK)
     known = {name: getattr(facts, name) for name in check.needs}
     for name, value in known.items():
@@ -150,7 +150,7 @@ def _judge(check: Check, facts: Facts, flags: Mapping[str, str]) -> Result:
         findings = tuple(
             _add_environment_flags(_place(one, known), flags) for one in check(*values)
         )
-    except SdcoremlError as error:  # one of our own sentences: it says what to do
+    except SdcoremlError as error:  # an error of ours, which already says what to do
         return replace(outcome, status=Status.UNKNOWN, reason=str(error))
     except Exception as error:  # noqa: BLE001  a crash in one check must not silence the others
         findings = (_crash(check, error),)
@@ -163,22 +163,22 @@ def _judge(check: Check, facts: Facts, flags: Mapping[str, str]) -> Result:
 
 
 def worst(statuses: Iterable[Status]) -> Status:
-    """The highest of these, ok when there are none."""
+    """Return the worst of these, ok if there are none."""
     return max(statuses, key=lambda status: status.rank, default=Status.OK)
 
 
 def _crash(check: Check, error: Exception) -> Finding:
-    """The result of a check that raised an error, which is our fault."""
+    """Return a finding about a check that raised an error, which is a bug of ours."""
     return Finding(
         status=Status.UNKNOWN,
         what=f"the check itself failed: {type(error).__name__}: {error}",
-        why="This is a fault in sdcoreml; nothing is known about what it examines.",
+        why="This is a bug in sdcoreml; what the check examines is unknown.",
         fix=Fix(f"report it, with the output of `sdcoreml doctor --select {check.id} --json`"),
     )
 
 
 def _environment_flags(facts: Facts) -> Mapping[str, str]:
-    """Options for the toolchain and backend of these facts, if they are not the defaults."""
+    """Return the options for these facts' toolchain and backend, unless they are the defaults."""
     named = {
         "toolchain": getattr(facts.toolchain, "name", ""),
         "backend": getattr(facts.toolchain, "backend", ""),
@@ -188,7 +188,7 @@ def _environment_flags(facts: Facts) -> Mapping[str, str]:
 
 
 def _place(finding: Finding, known: Mapping[str, object]) -> Finding:
-    """The place of a finding without one: the path of the check's first subject."""
+    """Fill in the `where` of a finding: the path of the first of its check's facts that has one."""
     paths = (getattr(value, "path", "") for name, value in known.items() if name in _SUBJECTS)
     if finding.where or finding.status is Status.OK:
         return finding
@@ -196,9 +196,9 @@ def _place(finding: Finding, known: Mapping[str, object]) -> Finding:
 
 
 def _add_environment_flags(finding: Finding, flags: Mapping[str, str]) -> Finding:
-    """Make a fix name the examined environment, so that checks need not know which it is.
+    """Add the examined environment's options to a fix's commands, so that checks need not.
 
-    Without these options, `sdcoreml env` acts on the default one.
+    Without these options, `sdcoreml env` acts on the default environment.
     """
     if finding.fix is None:
         return finding
@@ -213,7 +213,7 @@ _FLAGGED: Mapping[str, tuple[str, ...]] = {
     "env": ("toolchain", "backend"),
     "convert": ("toolchain",),
 }
-"""The verbs that act on an environment, and their options that select it."""
+"""The verbs that act on an environment, and the options by which each selects it."""
 
 
 def _options(flags: Mapping[str, str], names: Iterable[str]) -> tuple[str, ...]:
@@ -221,14 +221,14 @@ def _options(flags: Mapping[str, str], names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _demote_ignored(result: Result, reason: str) -> Result:
-    """Demote ignored findings, which stay in the report."""
+    """Lower the status of ignored findings, which stay in the report."""
     if not reason or result.status.rank <= Status.INFO.rank:
         return result
     return replace(result, status=Status.INFO, ignored=reason)
 
 
 def exit_code(report: Report, fail_on: Status = Status.ERROR) -> int:
-    """0 if nothing reaches `fail_on`, 1 if something does, 3 if everything is unknown."""
+    """Return 0 if no result reaches `fail_on`, 1 if one does, 3 if everything is unknown."""
     judged = [result.status for result in report.results if result.status is not Status.UNKNOWN]
     if any(status.rank >= fail_on.rank for status in judged):
         return 1

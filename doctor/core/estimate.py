@@ -14,11 +14,11 @@ NATIVE = 512
 _TEXT = "text_encoder"
 
 MOST_CORES = 16
-"""With more cores than these, memory limits the speed of a check."""
+"""The most cores that make a check faster; beyond, memory bandwidth limits its speed."""
 
 
 def estimate(facts: Facts) -> tuple[str, ...]:
-    """Disk, memory and time for the given model, in words; empty without a model."""
+    """Return the disk, memory and time for the model, in words; empty without a model."""
     model, toolchain = facts.model, facts.toolchain
     if (
         not isinstance(model, ModelFolder)
@@ -42,15 +42,15 @@ def estimate(facts: Facts) -> tuple[str, ...]:
 
 
 def estimate_disk(model: ModelFolder, toolchain: ToolchainFacts) -> int:
-    """Bytes of the merged weights and of the result, which both exist for a while."""
+    """Return the bytes of merged weights and result, which exist at the same time."""
     return int(toolchain.disk * model.size)
 
 
 def estimate_memory(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts) -> int:
-    """Peak bytes, of the component that takes the most.
+    """Return the peak memory in bytes, that of the most demanding component.
 
-    Where nobody measured, or the parts of a file are not known: the largest component's size times
-    the toolchain's factor.
+    If that was not measured, or a file's components are unknown, it is the largest component's size
+    times the toolchain's factor.
     """
     parts = _to_convert(model)
     if not toolchain.peaks or not parts:
@@ -68,9 +68,9 @@ def _peak(part: ComponentState, model: ModelFolder, goal: Goal, toolchain: Toolc
 
 
 def estimate_time(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts, cores: int) -> float:
-    """Seconds on this many cores; 0 when a needed part has no measured rate.
+    """Return the seconds on this many cores; 0 if a component has no measured rate.
 
-    One core builds, and compares weights; only what runs programs runs on all of them.
+    Building and comparing weights use one core; running programs uses all.
     """
     making = estimate_making(model, toolchain)
     checking = estimate_checking(model, goal, toolchain)
@@ -80,17 +80,17 @@ def estimate_time(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts, cor
 
 
 def estimate_making(model: ModelFolder, toolchain: ToolchainFacts) -> float:
-    """CPU seconds to build every program and to compare its weights; 0 if nobody measured."""
+    """Return the CPU seconds to build every program and compare its weights; 0 if not measured."""
     rates = toolchain.rates
     each = rates["build"] + rates.get("audit", 0.0) if "build" in rates else 0.0
     return sum(part.parameters / 1e6 * each for part in _to_convert(model))
 
 
 def estimate_checking(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts) -> float | None:
-    """CPU seconds to run uncertified programs; `None` if one of them was not measured.
+    """Return the CPU seconds to run uncertified programs; `None` if one was not measured.
 
-    What works on images takes time in proportion to their area. A toolchain without torch runs
-    nothing.
+    For components that work on images, time is proportional to the image's area. A toolchain
+    without torch runs no programs.
     """
     if "torch" not in toolchain.pins:
         return 0.0
@@ -105,17 +105,17 @@ def estimate_checking(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts)
 
 
 def estimate_wall_time(seconds: float, cores: int, parallel: float) -> float:
-    """Seconds on this many cores of work that takes `seconds` on one (Amdahl's law)."""
+    """Return the seconds on `cores` cores of work that takes `seconds` on one (Amdahl's law)."""
     return seconds * (1 - parallel + parallel / min(cores, MOST_CORES))
 
 
 def _to_convert(model: ModelFolder) -> list[ComponentState]:
-    """The components that programs are made of."""
+    """Return the components from which programs are made."""
     return [part for part in model.components if part.name in model.needed]
 
 
 def _kind(part: ComponentState) -> str:
-    """The kind it was measured as. SDXL's second text encoder is a larger one of its kind."""
+    """Return the name under which a component was measured: text_encoder_2 is a text_encoder."""
     return part.name.removesuffix("_2")
 
 
@@ -127,13 +127,13 @@ def _is_certified(
 
 
 def _area(model: ModelFolder, goal: Goal) -> float:
-    """The image's area, divided by that of the measurement."""
+    """Return the image's area, divided by that at which the rates were measured."""
     width, height = _size(model, goal)
     return width * height / NATIVE**2
 
 
 def _size(model: ModelFolder, goal: Goal) -> tuple[int, int]:
-    """Width and height of the image: as requested, or the UNet's own."""
+    """Return the image's width and height in pixels: as requested, or the UNet's default."""
     sides = (part.sample * PIXELS_PER_LATENT for part in model.components if part.name == "unet")
     own = next(sides, 0) or NATIVE
     return goal.width or own, goal.height or own

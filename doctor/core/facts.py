@@ -1,9 +1,9 @@
-"""The facts that checks look at: machine, interpreter, environment, model, finished folder.
+"""The facts that checks examine: machine, interpreter, environment, model, finished folder.
 
-A fact is a value, `Absent` (looked for and not there, or not asked for) or `Unknown` (could not
-look). The difference is kept to the end: "could not look" must never read as "is not there".
-Paths are strings and every value is JSON-able (`ground.codec`), so that facts can be saved,
-replayed on another machine and compared. Sizes are bytes, durations seconds.
+A fact is a value, `Absent` (it does not exist, or was not requested) or `Unknown` (it could not be
+determined). Reports keep the two apart: an unknown fact must never be reported as absent. Paths are
+strings and every value can be written as JSON (`ground.codec`), so that facts can be saved,
+examined on another machine and compared. Sizes are bytes, durations seconds.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """We could not look, for this reason."""
+    """A fact that could not be determined, and why."""
 
     reason: str = field(metadata={JSON: "unknown"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Absent:
-    """There is nothing to look at, for this reason (not built, not given, another system)."""
+    """A fact about something that does not exist, and why (not built, not given, not macOS)."""
 
     reason: str = field(metadata={JSON: "absent"})
 
@@ -37,11 +37,11 @@ Known: TypeAlias = T | Absent | Unknown
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class System:
-    """Operating system and processor.
+    """The operating system and processor.
 
     `target` is the lock target of this machine ("linux-x86_64"); `translated` is true when an Intel
-    process runs under Rosetta 2 on Apple silicon, where `machine` then says x86_64. `processor` is
-    its name as sold, `cores` are those that may be used.
+    process runs under Rosetta 2 on Apple silicon, where `machine` is then x86_64. `processor` is
+    its marketing name, `cores` the number of cores that may be used.
     """
 
     name: str
@@ -82,14 +82,14 @@ class HostPython:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ToolchainFacts:
-    """What was tested together: from `lockfiles/<name>/toolchain.toml`.
+    """The toolchain, from `lockfiles/<name>/toolchain.toml`.
 
-    `pins` are the direct ones; `installed_bytes` and `installed_files` are what an environment
-    takes on this machine; `disk` is the factor of the model's size to keep free; `rates`,
-    `peaks`, `parallel` and `measured_on` are what was measured, as `lockfiles.toolchain.Measured`
-    says; `memory` is the factor of the largest component's size that stands in for peaks; `refused`
-    maps a target to the reason why it cannot work; `backend` is the one that was asked for.
-    `certified` are the programs whose graphs need not be run, as `<component>: <title>`.
+    `pins` are the direct pins. `installed_bytes` and `installed_files` are what an environment takes
+    on this machine; `disk` times the model's size must be free. `rates`, `peaks`, `parallel` and
+    `measured_on` are as in `lockfiles.toolchain.Measured`; where peaks were not
+    measured, memory is estimated as `memory` times the largest component's size. `refused` maps an
+    unsupported target to the reason. `backend` is the requested one. `certified` lists the programs
+    with certified graphs, as `<component>: <title>`.
     """
 
     name: str
@@ -114,10 +114,10 @@ class ToolchainFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockFacts:
-    """The compiled lock of this machine's target: every package and its one version.
+    """The compiled lock of this machine's target: every package and its version.
 
-    `download` is the size of all its wheels in bytes, 0 where the lock does not say; `conda` maps
-    the conda packages of the tested Python to "version build", and is empty until they are locked.
+    `download` is the size of all its wheels in bytes, 0 if unknown; `conda` maps the conda packages
+    of the tested Python to "version build", and is empty if they are not locked.
     """
 
     path: str
@@ -138,13 +138,13 @@ class InterpreterFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvironmentFacts:
-    """The built environment, read from directory names and small files; nothing is imported.
+    """The built environment, read from folder names and small files, without importing anything.
 
     `installed` maps normalised project names to versions. `duplicates` names projects with two
     `.dist-info` folders, `headless` those whose folder lacks METADATA or RECORD, `hollow` those
-    whose RECORD names a top-level package that is not there. `wheels` holds the `Tag` lines of the
-    packages with native code we depend on, `native` the compiled files found of those expected.
-    `ceilings` are the newest versions that the installed coremltools says it was tested with.
+    whose RECORD names a top-level package that is missing. `wheels` has the `Tag` lines of packages
+    that need native code, `native` says which of the expected compiled files exist. `ceilings` are
+    the newest versions of torch and scikit-learn that the installed coremltools was tested with.
     `origins` maps a project to the URL or revision of a non-registry install (PEP 610). `backend`
     is "venv" or "conda".
     """
@@ -169,7 +169,7 @@ class EnvironmentFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CondaEnvironment:
-    """A conda environment with the toolchain's name; read without running anything.
+    """A conda environment with the toolchain's name, read without running conda.
 
     `builds` maps conda packages to "version build", `installed` Python projects to versions.
     """
@@ -185,8 +185,8 @@ class CondaEnvironment:
 class VerificationFacts:
     """The result of `envs.kept.verify`, and how thorough it was.
 
-    `faults` are sealed files that are missing or not as they were, `owners` how many of them each
-    package has, `strays` files that are not in the seal. `beneath` is what changed of the Python
+    `faults` are sealed files that are missing or changed, `owners` counts them by package, `strays`
+    are files that are not in the manifest. `beneath` is what changed of the Python
     beneath, and `brought` whether that is one of ours; `former` is whether an earlier version
     sealed it, in another format.
     """
@@ -203,10 +203,10 @@ class VerificationFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Proof:
-    """A proof from a toolchain's evidence: environment, date, machine and result.
+    """A test record from a toolchain's evidence: environment, date, machine and result.
 
-    `figures` is its result in words, such as "788 tests, the sample's programs at least 127.1 dB in
-    fp32".
+    `figures` is the result in words, such as "788 tests, the sample's programs at least 127.1 dB
+    in fp32".
     """
 
     when: str
@@ -220,7 +220,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceFacts:
-    """All proofs of the toolchain on this machine's target, the oldest first."""
+    """All test records of the toolchain on this machine's target, the oldest first."""
 
     proofs: tuple[Proof, ...]
 
@@ -235,7 +235,7 @@ class Smoke:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Git:
-    """The git program itself; `lfs` is the path of its large-file extension, or nothing."""
+    """The git program; `lfs` is the path of git-lfs, or ""."""
 
     version: str
     lfs: str
@@ -243,9 +243,9 @@ class Git:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkout:
-    """An upstream converter's checkout; `repository` is false for a folder git does not know.
+    """A checkout of the upstream converter; `repository` is false if it is not a git repository.
 
-    `kept` is true for the tested commit in our own store, where `sdcoreml env upstream` put it.
+    `kept` is true for the checkout that `sdcoreml env upstream` made beside the environments.
     """
 
     path: str
@@ -259,9 +259,9 @@ class Checkout:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class XcodeFacts:
-    """Apple's developer tools: the selected directory and where `coremlcompiler` is.
+    """Apple's developer tools: the selected directory, and the path of `coremlcompiler`.
 
-    `compiler` is empty when xcrun does not find it; `complaint` is then xcrun's own sentence.
+    `compiler` is empty if xcrun does not find it; `complaint` is then xcrun's error message.
     `others` are Xcode applications that are installed but not selected.
     """
 
@@ -273,10 +273,10 @@ class XcodeFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeFacts:
-    """Free space where a role's files go; the same `device` means the same volume.
+    """The volume for one kind of file, and its free space; equal `device` means the same volume.
 
-    `quota` is how much the user may keep there, 0 for any, `quota_used` what he keeps; `files_free`
-    is how many files may still be made, None where files are not counted.
+    `quota` is the user's quota in bytes, 0 for none, `quota_used` the part in use; `files_free` is
+    how many more files can be made, None if the file system does not count them.
     """
 
     path: str
@@ -290,17 +290,16 @@ class VolumeFacts:
 
     @property
     def room(self) -> int:
-        """The bytes that may still be written: free space, limited by any quota."""
+        """The bytes that can still be written: the free space, limited by the quota."""
         return min(self.free, max(0, self.quota - self.quota_used)) if self.quota else self.free
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hub:
-    """The settings for fetching models. Of a token, only that there is one.
+    """The settings for downloading models; of a token, only whether there is one.
 
-    `roots` says whether this Python finds certificates to trust. `mirrors` are the servers that
-    take the place of the usual ones, each with who said so; `mirror_fault` is why that cannot be
-    told.
+    `roots` is true if this Python finds trusted certificates. `mirrors` are the configured mirrors,
+    each with the setting that names it; `mirror_fault` says why the settings cannot be read.
     """
 
     token: bool
@@ -316,10 +315,10 @@ class Hub:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goal:
-    """What the user wants to do, and the options that change what it takes.
+    """The user's goal, and the options that change the resources it needs.
 
     `kind` is "env", "convert" or "bundle" (open a finished folder). `height` and `width` are image
-    pixels, 0 for the model's own.
+    pixels, 0 for the model's default.
     """
 
     kind: str = "convert"
@@ -332,7 +331,7 @@ class Goal:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Everything the doctor looked at. A check asks for a field by naming a parameter after it."""
+    """All facts of a run. A check gets a field by having a parameter of the same name."""
 
     goal: Goal
     system: Known[System]

@@ -1,7 +1,7 @@
-"""A fix is a transaction: planned, shown, applied, and judged by the check that asked for it.
+"""Plans, shows and applies fixes, then runs the checks that suggested them again.
 
-Commands are argument lists that come from findings. Only those marked safe are run without being
-named; what destroys, overwrites or needs a password is never marked so.
+Commands are argument lists from findings. Only commands marked safe are run; those that destroy,
+overwrite or need a password are never marked safe.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from sdcoreml.doctor.core.engine import Report, Result
 from sdcoreml.ground.advice import spell, spell_words
 
 Run: TypeAlias = Callable[[Sequence[str]], int]
-"""Runs one command in the sight of the user and returns its exit code."""
+"""A function that runs one command, with its output visible, and returns its exit code."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FixStep:
-    """One fix and the checks whose findings ask for it."""
+    """One fix, and the checks whose findings suggest it."""
 
     fix: Fix
     checks: tuple[str, ...]
@@ -29,7 +29,7 @@ class FixStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cure:
-    """The result of a step: `code` of the first failed command, and each check's status."""
+    """The result of a step: the exit code of the first failed command, and each check's status."""
 
     step: FixStep
     code: int
@@ -37,12 +37,12 @@ class Cure:
 
     @property
     def is_cured(self) -> bool:
-        """Whether every check that asked for it passes now."""
+        """True if every check that suggested the fix passes now."""
         return not self.code and all(status.rank <= Status.INFO.rank for _, status in self.statuses)
 
 
 def plan(report: Report) -> tuple[FixStep, ...]:
-    """The fixes with commands that this report asks for, each once, in the order of the report."""
+    """Return the fixes with commands from a report, each once, in the order of the report."""
     steps: dict[tuple[tuple[str, ...], ...], FixStep] = {}
     for result in report.results:
         for fix in _fixes(result):
@@ -59,7 +59,7 @@ def _fixes(result: Result) -> Iterable[Fix]:
 
 
 def plan_lines(steps: Sequence[FixStep]) -> Iterator[str]:
-    """The plan as text: commands to run, and steps to do by hand."""
+    """Yield the plan as lines of text: commands to run, and steps to do by hand."""
     for step in steps:
         label = "safe" if step.fix.safe else "by hand"
         yield f"{label:<9}{spell(step.fix.title)} ({', '.join(step.checks)})"
@@ -70,7 +70,7 @@ def plan_lines(steps: Sequence[FixStep]) -> Iterator[str]:
 
 
 def cure_lines(cures: Sequence[Cure]) -> Iterator[str]:
-    """The result of each step, one line each."""
+    """Yield the result of each step as a line of text."""
     for cure in cures:
         label = "cured" if cure.is_cured else "not cured"
         states = ", ".join(f"{name} {status.value}" for name, status in cure.statuses)
@@ -78,7 +78,7 @@ def cure_lines(cures: Sequence[Cure]) -> Iterator[str]:
 
 
 def apply(step: FixStep, run: Run, examine_again: Callable[[Sequence[str]], Report]) -> Cure:
-    """Run a step's commands until one fails, then its checks again over new facts."""
+    """Run a step's commands until one fails, then run its checks again with new facts."""
     code = 0
     for command in step.fix.commands:
         code = run(command)

@@ -1,4 +1,4 @@
-"""A verdict for a goal: can this machine reach it, and what will it take?"""
+"""Gives a verdict for a goal: whether this machine can reach it, and what it needs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sdcoreml.doctor.core.facts import Facts
 
 BLOCKING: Mapping[str, frozenset[CheckFamily]] = {
     "env": frozenset({CheckFamily.SYSTEM, CheckFamily.PYTHON, CheckFamily.DISK}),
-    # Not git: the checkout it is about is the upstream converter's, which this one does without.
+    # Not GIT: those checks are about the upstream converter's checkout, which we do not need.
     "convert": frozenset(CheckFamily) - {CheckFamily.BUNDLE, CheckFamily.GIT},
     "bundle": frozenset({CheckFamily.BUNDLE}),
 }
@@ -30,7 +30,7 @@ _CAN = {
 
 
 def relevant(goal: str, checks: Iterable[Check]) -> tuple[Check, ...]:
-    """The checks that matter for the goal, by their families.
+    """Return the checks that matter for the goal, by their families.
 
     Faults of a model or of the existing environment do not prevent building an environment.
     """
@@ -43,7 +43,7 @@ def relevant(goal: str, checks: Iterable[Check]) -> tuple[Check, ...]:
 def conclude(
     report: Report, facts: Facts, checks: Sequence[Check], *, goals: Iterable[str]
 ) -> Report:
-    """The report with a verdict for each goal."""
+    """Return the report with a verdict for each goal."""
     return replace(
         report, verdicts=tuple(verdict(goal, report.results, facts, checks) for goal in goals)
     )
@@ -52,7 +52,7 @@ def conclude(
 def verdict(
     goal: str, results: Iterable[Result], facts: Facts, checks: Iterable[Check]
 ) -> GoalVerdict:
-    """Yes without errors, no with one in the way, unknown when something could not be looked at."""
+    """Return the verdict: no if an error prevents the goal, unknown if a fact is, else yes."""
     ids = {check.id for check in relevant(goal, checks)}
     concerned = [result for result in results if result.id in ids]
     errors = tuple(result.id for result in concerned if result.status is Status.ERROR)

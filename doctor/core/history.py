@@ -1,4 +1,4 @@
-"""Reads and writes facts on disk: for others, from others, or of the last good run."""
+"""Reads and writes files of facts: to exchange with others, or of the last good run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import Document
 
 LAST_GOOD = "last-good.{}.json"
-"""The file, one per toolchain, that a run without errors writes."""
+"""The name of the file, one per toolchain, that a run without errors writes."""
 
 
 def write(facts: Facts, path: Path) -> None:
@@ -26,10 +26,10 @@ def write(facts: Facts, path: Path) -> None:
 
 
 def read(path: Path) -> Facts:
-    """The facts in a file.
+    """Read the facts in a file.
 
     Raises:
-        BadInputError: it is not there, no JSON, or not facts of this schema.
+        BadInputError: the file is missing, is not JSON, or has another schema.
     """
     try:
         return load(read_json(path, Document.FACTS, remedy="make one: --save-facts"))
@@ -40,7 +40,7 @@ def read(path: Path) -> Facts:
 
 
 def read_if_any(path: Path) -> Facts | None:
-    """The facts of an earlier run; None when there are none that can be read."""
+    """Read the facts of an earlier run; None if there are none, or they cannot be read."""
     try:
         return read(path)
     except BadInputError:

@@ -1,8 +1,8 @@
-"""Facts without private data: no home path, no user or host name, no token.
+"""Removes private data from facts: home folders, user and host names, tokens.
 
-Facts hold paths and what programs printed; both can name people. Every text in them is rewritten,
-keys included, before it leaves the machine. What is replaced keeps its place in the text, so that
-the shape of a path and the sense of a message survive.
+Facts contain paths and output of programs, both of which can include names. Every string in them is
+rewritten, keys included, before they leave the machine. A placeholder takes the place of private
+text, so that the form of a path and the meaning of a message remain.
 """
 
 from __future__ import annotations
@@ -22,19 +22,19 @@ _TOKENS = re.compile(
 )
 _HOMES = re.compile(r"(?P<base>/(?:home|Users|var/home)/)(?P<user>[^/\s'\":]+)")
 _SHORTEST = 3
-"""A shorter user name is not replaced, as it occurs inside words; its home path is."""
+"""The shortest user name to replace: shorter ones occur inside words. Home paths always are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Secrets:
-    """Private names of this machine and its user."""
+    """The private names of this machine and its user."""
 
     homes: tuple[str, ...]
     names: tuple[str, ...]
 
 
 def secrets_here(environ: Mapping[str, str], home: Path, host: str) -> Secrets:
-    """The home folder, the user's and the machine's names, as the environment tells them."""
+    """Collect the home folder, the user's names and the host name from the environment."""
     users = (environ.get(name, "") for name in ("USER", "LOGNAME", "SUDO_USER"))
     names = dict.fromkeys((*users, home.name, host, host.partition(".")[0]))
     return Secrets(
@@ -44,11 +44,11 @@ def secrets_here(environ: Mapping[str, str], home: Path, host: str) -> Secrets:
 
 
 COMMON = frozenset({"root", "home", "user", "Users", "localhost", "runner", "ubuntu", "admin"})
-"""Names that reveal nothing, because they are common in paths."""
+"""Names that are not replaced: they are common in paths and reveal nothing."""
 
 
 def redact(facts: Facts, secrets: Secrets) -> Facts:
-    """The same facts with every text rewritten."""
+    """Return the facts with private data replaced in every string."""
     return from_plain(Facts, _rewrite(to_plain(facts), secrets), "facts")
 
 
@@ -63,7 +63,7 @@ def _rewrite(value: object, secrets: Secrets) -> object:
 
 
 def clean(text: str, secrets: Secrets) -> str:
-    """One text without homes, names and tokens."""
+    """Replace home folders, names and tokens in a text."""
     text = _TOKENS.sub("(token)", text)
     for home in _longest_first(secrets.homes):
         text = re.sub(rf"(?<![\w.-]){re.escape(home)}(?![\w.-])", "~", text)
@@ -75,5 +75,5 @@ def clean(text: str, secrets: Secrets) -> str:
 
 
 def _longest_first(words: Iterable[str]) -> list[str]:
-    """A longer name may contain a shorter one."""
+    """Sort names by length, the longest first, since a long one may contain a shorter one."""
     return sorted(filter(None, words), key=len, reverse=True)

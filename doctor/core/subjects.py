@@ -1,6 +1,6 @@
-"""What a user wants examined, by its files: a model to convert, or a finished folder.
+"""Facts about files that the user wants examined: a model to convert, or a finished folder.
 
-Parts of `doctor.core.facts`, and as plain: paths are strings, sizes bytes, every value JSON-able.
+They are part of `doctor.core.facts`: paths are strings, sizes bytes, every value can be JSON.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from sdcoreml.convert.bundle.contract import UNETS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WeightFile:
-    """One file of weights, judged by its first bytes and its size.
+    """One weight file, judged by its first bytes and its size.
 
     `kind` is one of: safetensors, pickle, lfs-pointer, web-page, empty, unreadable, other. `fault`
-    is empty, or says in what way the file is damaged, and `remedy` what to do. `unsafe` are names
-    in a pickle that have no place in a checkpoint; `notes` what was left aside in it.
+    is "", or says how the file is damaged, and `remedy` what to do. `unsafe` are names in a pickle
+    that no checkpoint needs; `notes` say what was skipped in it.
     """
 
     path: str
@@ -33,13 +33,12 @@ class WeightFile:
 class ComponentState:
     """One component of a model: `unet`, `vae`, `text_encoder`...
 
-    `index` is the index file of a sharded set or empty; `missing` the shards it names that are not
-    there; `variants` the weight variants present ("" is the plain one, "fp16"...); `nameless` the
-    entries without a dot, over which diffusers stumbles. `refusal` is why the converter cannot
+    `index` is the index file of sharded weights, or ""; `missing` are absent shards that it names;
+    `variants` the weight variants present ("" for the plain one, "fp16"...); `nameless` the files
+    without a dot in their name, at which old diffusers fails. `refusal` is why the converter cannot
     build it from this config, `remedy` what to do about that; `mismatch` where the weights' shapes
-    contradict the config.
-    `parameters` are counted from the weights' headers, `sample` is the config's sample_size; `step`
-    the pixels that a UNet's size must be a multiple of, 0 where that is not known.
+    contradict the config. `parameters` are counted from the weights' headers; `sample` is the
+    config's sample_size; a UNet's image size must be a multiple of `step` pixels, 0 if unknown.
     """
 
     name: str
@@ -61,17 +60,17 @@ class ComponentState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelFolder:
-    """The model to convert, as its files say.
+    """The model to convert, as read from its files.
 
     `kind` is "diffusers" for a folder with model_index.json, "controlnet" for a ControlNet's,
-    "single-file" for one checkpoint file, "missing" for a path that is not there, "none" otherwise.
-    `family` is what it is in words, `needed` the components that its programs are made of,
-    `refusal` why it cannot be converted, `remedy` what to do about that. `can`, `code`, `reason`
-    and `cure` are the one judgement of it, as every command prints it. A single file is a
-    component that has the weights; those in it come after it, and have parameters alone. `holds`
-    names what it has in it: unet, vae, text_encoder, ema, lora, controlnet... `notes` are what is
-    assumed of it, and what an app should be set to for it. `active` are the settings of its
-    repository that could make git run a program; they are looked for where there are LFS pointers.
+    "single-file" for a checkpoint file, "missing" for a path that does not exist, else "none".
+    `family` describes the model in words; `needed` are the components that its programs are made
+    of; `refusal` is why it cannot be converted, `remedy` what to do about that. `can`, `code`,
+    `reason` and `cure` are the judgement that every command prints. A single file is listed as a
+    component with the weights, followed by the components in it, which have only parameters.
+    `holds` names the contents of a single file: unet, vae, text_encoder, ema, lora, controlnet...
+    `notes` are assumptions about the model, and settings for the app. `active` are settings of its
+    repository that could make git run a program; they are read if there are LFS pointers.
     """
 
     path: str
@@ -96,7 +95,7 @@ class ModelFolder:
 
     @property
     def ruling(self) -> dict[str, str | None] | None:
-        """The judgement as JSON-able values; nothing where none was made."""
+        """The judgement as plain values for JSON; None if there is none."""
         if not self.can:
             return None
         return {"can": self.can, "code": self.code or None, "remedy": self.cure or None}
@@ -115,10 +114,10 @@ class PortState:
 class ProgramState:
     """One `.mlmodelc` or `.mlpackage` of a finished folder.
 
-    `attention` is "split" when the program has einsum operations, "original" when it has none,
-    "" when that cannot be told. `weights` is the size of its weight file, `weights_digest` tells it
-    from others. `missing` and `pointers` name files that are not there or Git LFS pointers; `fault`
-    is why its description cannot be read.
+    `attention` is "split" if the program has einsum operations, "original" if it has none, "" if
+    unknown. `weights` is the size of its weight file in bytes, `weights_digest` a digest to compare
+    it by. `missing` and `pointers` name absent files and Git LFS pointers; `fault` is why its
+    description cannot be read.
     """
 
     name: str
@@ -136,7 +135,7 @@ class ProgramState:
     fault: str = ""
 
     def shape(self, name: str) -> tuple[int, ...]:
-        """The shape of the input of that name; of the only one for "" (its name is free)."""
+        """Return the shape of the input `name`; of the only input for ""."""
         if not name and len(self.inputs) == 1:
             return self.inputs[0].shape
         return next((one.shape for one in self.inputs if one.name == name), ())
@@ -144,10 +143,10 @@ class ProgramState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
-    """A folder of Core ML programs.
+    """A finished folder of Core ML programs.
 
-    `vocabulary` are the faults of its tokenizer files, `damage` those that the compiler's own
-    readers find in the programs, weights included.
+    `vocabulary` lists faults of its tokenizer files, `damage` faults that the compiler's readers
+    find in the programs and their weights.
     """
 
     path: str
@@ -158,23 +157,23 @@ class Bundle:
     controlnet_folder: bool = False
 
     def program(self, name: str) -> ProgramState | None:
-        """The program of that name."""
+        """Return the program of that name, if there is one."""
         return next((one for one in self.programs if one.name == name), None)
 
     @property
     def unet(self) -> ProgramState | None:
-        """The program that Mochi looks at first."""
+        """The UNet, whole or the first half: the program that Mochi opens first."""
         return next((found for name in UNETS if (found := self.program(name))), None)
 
     @property
     def is_xl(self) -> bool:
-        """Whether the UNet takes SDXL's extra inputs."""
+        """True if the UNet has SDXL's extra inputs."""
         return bool(self.unet and self.unet.shape("time_ids"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Output:
-    """The content of the output folder: earlier programs, and whether this tool made them."""
+    """The content of the output folder: existing programs, and whether sdcoreml made them."""
 
     path: str
     programs: tuple[str, ...]

@@ -1,4 +1,4 @@
-"""The folders that the tool writes to, in which killed runs leave files."""
+"""Removes the leftovers of killed runs from all folders to which the tool writes."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ RESULTS = "models"
 """The folder, in the current one, that `sdcoreml convert` writes to by default."""
 
 BUILD = "build"
-"""The folder for the sample."""
+"""The folder of the sample model."""
 
 
 def workplaces() -> tuple[Path, ...]:
-    """The current folder, those in it, the store of environments and the temporary folder."""
+    """Return the current folder, its result folders, the environments and the temporary folder."""
     here = Path.cwd()
     folders = [here, here / RESULTS, here / BUILD, Path(tempfile.gettempdir())]
     with suppress(UsageError):  # no home is known
@@ -28,6 +28,6 @@ def workplaces() -> tuple[Path, ...]:
 
 
 def sweep_workplaces(say: Callable[[str], None]) -> None:
-    """Removes leftovers of killed runs, before a run writes to the same folders."""
+    """Remove the leftovers of killed runs, before this run writes to the same folders."""
     for part in (part for folder in workplaces() for part in sweep(folder)):
         say(f"removed what an interrupted run left: {part}")

@@ -1,6 +1,6 @@
-"""Gathers facts about a machine: one task per group, in parallel, with one deadline.
+"""Gathers facts about a machine: one task per group, in parallel, with a common deadline.
 
-The tasks are a table below: what the doctor looks at can be read in one place.
+`tasks` lists everything that the doctor looks at.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from sdcoreml.doctor.core.facts import Absent, Facts, Goal
 from sdcoreml.doctor.gather.probe import Probe, run_together
 
 DEADLINE = 10.0
-"""Seconds until a task that hangs is abandoned; a healthy machine needs a tenth of a second."""
+"""Seconds until a hanging task is abandoned; a healthy machine needs a tenth of a second."""
 
 DEEP_DEADLINE = 600.0
-"""The same if every file is hashed."""
+"""The deadline in seconds if every file is hashed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """What to look at. `deep` hashes every file of the environment and imports the pins in it.
+    """Which facts to gather. `deep` hashes every file of the environment and imports its pins.
 
-    `groups` limits it to these fields of `Facts`; the others are absent. With `rebuild` a Python is
-    looked for whether or not an environment is there, or `python` is asked, if that is named.
+    `groups` limits it to these fields of `Facts`; the others are absent. With `rebuild`, a Python
+    is searched for even if an environment exists, or `python` is probed, if it is given.
     """
 
     goal: Goal = field(default_factory=Goal)
@@ -43,7 +43,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Gathered:
-    """Facts, and the seconds that each group took."""
+    """The gathered facts, and the seconds that each group took."""
 
     facts: Facts
     costs: Mapping[str, float]
@@ -52,7 +52,7 @@ class Gathered:
 
 
 def gather(request: Request, probe: Probe) -> Gathered:
-    """Look at everything the request asks for; never raises, never waits beyond the deadline."""
+    """Gather the requested facts; never raises, and never waits beyond the deadline."""
     begun = time.monotonic()
     table = tasks(request, probe)
     wanted = {name: table[name] for name in request.groups or table}
@@ -68,7 +68,10 @@ def gather(request: Request, probe: Probe) -> Gathered:
 
 
 def tasks(request: Request, probe: Probe) -> Mapping[str, Callable[[], object]]:
-    """A task for each field of `Facts` but the goal; each imports what it needs, to fail alone."""
+    """Return a task for each field of `Facts` but the goal.
+
+    Each task imports its own modules, so that a failing import affects no other task.
+    """
     from sdcoreml.doctor.gather import checkout, conda, machine, python, tools, volumes
 
     goal = request.goal
@@ -110,5 +113,5 @@ def _toolchain() -> ModuleType:
 
 
 def _later(name: str) -> ModuleType:
-    """A module, imported where a task can report a failure."""
+    """Import a gatherer's module; called within a task, so that a failure is reported."""
     return importlib.import_module(f"{__name__}.{name}")

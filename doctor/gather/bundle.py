@@ -16,10 +16,10 @@ _SAMPLE = 1 << 20
 
 
 def bundle(path: str) -> Bundle:
-    """The content of the folder `path`.
+    """Gather the content of the finished folder `path`.
 
     Raises:
-        OSError: there is no such folder.
+        OSError: the folder does not exist.
     """
     folder = Path(path)
     names = {entry.name for entry in folder.iterdir()}
@@ -36,7 +36,7 @@ def bundle(path: str) -> Bundle:
 
 
 def program(found: ProgramFacts) -> ProgramState:
-    """One program for the checks. `fault` is that of metadata.json, which Mochi reads."""
+    """Convert a program's facts for the checks; `fault` is that of metadata.json."""
     is_whole = not (found.missing or found.pointers)
     attention = "split" if found.is_split else "original"
     faults = [f"{METADATA}: {one.what}" for one in found.faults if _is_of_metadata(one)]
@@ -62,7 +62,7 @@ def _feature(port: PortFacts) -> PortState:
 
 
 def _damage(found: ProgramFacts) -> tuple[str, ...]:
-    """The fault inside a program that has all its files."""
+    """Return the fault inside a program that has all its files, if there is one."""
     if found.missing or found.pointers:
         return ()
     return tuple(fault.what for fault in found.faults if not _is_of_metadata(fault))
@@ -73,7 +73,7 @@ def _is_of_metadata(fault: Fault) -> bool:
 
 
 def _tokenizer(folder: Path) -> tuple[str, ...]:
-    """What the Swift reader would reject in vocab.json and merges.txt."""
+    """Return what the Swift apps would reject in vocab.json and merges.txt."""
     missing = [name for name in (VOCAB, MERGES) if not (folder / name).is_file()]
     if missing:
         return tuple(f"{name} is missing" for name in missing)
@@ -86,7 +86,7 @@ def _tokenizer(folder: Path) -> tuple[str, ...]:
 
 
 def _digest(path: Path) -> str:
-    """The digest of size, first and last megabyte, which differs between checkpoints."""
+    """Return a digest of a file's size, first and last megabyte, which tells checkpoints apart."""
     if not path.is_file():
         return ""
     size = path.stat().st_size

@@ -1,7 +1,7 @@
-"""The upstream converter's checkout: its commit, its changes, its origin, and what it lacks.
+"""Gathers facts about the upstream converter's checkout: commit, changes, origin, missing files.
 
-Read by `envs.upstream`, file by file and without git: whatever a repository's configuration names
-as a program (a file system monitor, a filter, a hook) is not run by being looked at.
+`envs.upstream` reads it file by file, without git, because git runs programs that a repository's
+configuration names (a file system monitor, a filter, a hook).
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ _LEFT_BY_USE = ("__pycache__/", ".DS_Store", ".pyc", ".egg-info/")
 
 
 def checkout(folder: str, probe: Probe, toolchain: str = "tested") -> Checkout | Absent | Unknown:
-    """The checkout that an argument or SDCOREML_UPSTREAM names, else the store's own."""
+    """Examine the checkout named by an argument or SDCOREML_UPSTREAM, else the kept one."""
     path = folder or probe.environ.get(VARIABLE, "")
     if not path:
         return find_kept(toolchain)
     repository = find_repository(Path(path))
-    if repository is None or repository.git == Path(path):  # a bare one, or the inside of one
+    if repository is None or repository.git == Path(path):  # a bare repository, or a .git folder
         return Checkout(
             path=path, repository=False, commit="", remote="", shallow=False, changed=()
         )
@@ -38,7 +38,7 @@ def checkout(folder: str, probe: Probe, toolchain: str = "tested") -> Checkout |
 
 
 def find_kept(toolchain: str) -> Checkout | Absent:
-    """The tested commit in the store."""
+    """Examine the tested commit that `sdcoreml env upstream` keeps beside the environments."""
     upstream = load_toolchain(toolchain).upstream
     found = examine(upstream, environments_folder())
     if found is None:
@@ -72,7 +72,7 @@ def _read(path: str, repository: Repository) -> Checkout | Unknown:
 
 
 def _matters(path: str, name: str) -> bool:
-    """Whether an extra file matters: it could be imported, or is a stray file."""
+    """Return True if an extra file is worth reporting; not what Python or Finder leave behind."""
     if name.endswith(_LEFT_BY_USE):
         return False
     return not name.endswith("/") or Path(path, name, "__init__.py").exists()

@@ -1,7 +1,7 @@
 """Reads a conda environment with the toolchain's name from disk, without running conda.
 
-conda, mamba, micromamba and pixi's kin leave the same records in `conda-meta`; what pip installed
-into it is told by the `.dist-info` folders.
+conda, mamba, micromamba and pixi all write the same records to `conda-meta`; packages that pip
+installed are found by their `.dist-info` folders.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ META = "conda-meta"
 
 
 def conda(toolchain: str, probe: Probe) -> CondaEnvironment | Absent | Unknown:
-    """The first environment of that name in the places where one of them keeps environments."""
+    """Find and read the first environment with the toolchain's name in conda's usual folders."""
     name = load_toolchain(toolchain).conda.name
     found = next((one for one in _places(name, probe) if (one / META).is_dir()), None)
     if found is None:
@@ -36,7 +36,7 @@ def conda(toolchain: str, probe: Probe) -> CondaEnvironment | Absent | Unknown:
 
 
 def _places(name: str, probe: Probe) -> Iterator[Path]:
-    """Possible paths of an environment with that name."""
+    """Yield the possible paths of an environment with that name."""
     from sdcoreml.envs.pythons.interpreter import conda_roots
 
     for variable in ("CONDA_ENVS_PATH", "CONDA_ENVS_DIRS"):
@@ -46,7 +46,7 @@ def _places(name: str, probe: Probe) -> Iterator[Path]:
         yield root / "envs" / name
         if root.name == name:
             yield root
-        if root.parent.name == "envs":  # another environment is the active one
+        if root.parent.name == "envs":  # another environment is active
             yield root.parent / name
 
 

@@ -1,7 +1,7 @@
-"""Finds what is installed in the built environment, from folder names and small files.
+"""Reads what is installed in the built environment from folder names and small files.
 
-Importing torch to learn its version costs seconds and gigabytes; `torch-2.2.0.dist-info` says it in
-microseconds. 60 packages and 5 GB are read in some ten milliseconds.
+Importing torch to learn its version takes seconds and gigabytes; the name of the folder
+`torch-2.2.0.dist-info` is enough. An environment of 60 packages and 5 GB takes about 10 ms.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NATIVE = {
         "torch/lib/libtorch_cpu.dylib",
     ),
 }
-"""Compiled files that a conversion needs at its end, by operating system."""
+"""The compiled files without which a conversion fails at its end, by operating system."""
 
 TAGGED = ("coremltools", "numpy", "safetensors", "tokenizers", "torch")
 _CEILINGS = {"TORCH": "torch", "SKLEARN": "scikit-learn"}
@@ -42,7 +42,7 @@ _RECORD_BYTES = 4096
 
 
 def site_packages(root: Path) -> Path | Unknown:
-    """The one folder of packages of an environment; conda links `python3.1` to `python3.10`."""
+    """Return an environment's site-packages folder; conda links `python3.1` to `python3.10`."""
     found = [one for one in root.glob("lib/python3*/site-packages") if not one.parent.is_symlink()]
     return found[0] if found else Unknown(reason=f"{root}: no lib/python3*/site-packages in it")
 
@@ -78,7 +78,7 @@ def look(
 
 
 def _python_version(root: Path) -> str:
-    """The version that pyvenv.cfg states, under either of its two spellings."""
+    """Read the Python version from pyvenv.cfg, where the key has two spellings."""
     try:
         lines = read_text(root / "pyvenv.cfg", Document.SETTINGS).splitlines()
     except BadInputError:
@@ -98,7 +98,7 @@ def _complete(info: Path) -> bool:
 
 
 def _hollow(site: Path, info: str, entries: Iterable[str]) -> bool:
-    """Whether the top-level files named by the RECORD's first lines are missing."""
+    """Return True if the top-level packages named in the RECORD's first lines are missing."""
     try:
         with open_regular(site / info / "RECORD") as file:
             lines = file.read(_RECORD_BYTES).decode("utf-8", "replace").splitlines()
@@ -110,7 +110,7 @@ def _hollow(site: Path, info: str, entries: Iterable[str]) -> bool:
 
 
 def _wheels(site: Path, infos: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
-    """The `Tag` lines of WHEEL of the packages that must have brought native code."""
+    """Read the `Tag` lines from the WHEEL files of the packages that need native code."""
     tags: dict[str, tuple[str, ...]] = {}
     for info in infos:
         path = site / info / "WHEEL"
@@ -121,7 +121,7 @@ def _wheels(site: Path, infos: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
 
 
 def _native(site: Path, infos: Iterable[str], system: str) -> Mapping[str, bool]:
-    """The native files that exist, for those projects that are installed."""
+    """Return for each expected compiled file of the installed projects if it exists."""
     projects = {_project(info) for info in infos}
     expected = NATIVE["macos" if system == "Darwin" else "linux"]
     return {
@@ -130,7 +130,7 @@ def _native(site: Path, infos: Iterable[str], system: str) -> Mapping[str, bool]
 
 
 def _origins(site: Path, infos: Iterable[str]) -> Mapping[str, str]:
-    """Address and commit of packages that are not from the index (direct_url.json)."""
+    """Read URL and commit of packages that are not from the index (direct_url.json)."""
     origins: dict[str, str] = {}
     for info in infos:
         path = site / info / "direct_url.json"
@@ -147,14 +147,14 @@ def _origins(site: Path, infos: Iterable[str]) -> Mapping[str, str]:
 
 
 def without_login(url: str) -> str:
-    """The address without the user name, password or token before its host."""
+    """Return a URL without the user name, password or token before its host."""
     scheme, mark, rest = url.partition("://")
     host, slash, path = rest.partition("/")
     return f"{scheme}{mark}{host.rpartition('@')[2]}{slash}{path}" if mark else url
 
 
 def _ceilings(path: Path) -> Mapping[str, str]:
-    """The newest torch and scikit-learn that coremltools names, read from its source."""
+    """Read from coremltools' source the newest torch and scikit-learn that it was tested with."""
     try:
         text = read_leniently(path, Document.TEXT)
     except BadInputError:
@@ -163,7 +163,7 @@ def _ceilings(path: Path) -> Mapping[str, str]:
 
 
 def _foreign_pth(name: str, infos: Iterable[str]) -> bool:
-    """Whether a .pth file, whose lines run at every start, is named after no installed project."""
+    """Return True if a .pth file, which Python runs at start-up, belongs to no project."""
     if not name.endswith(".pth") or name in {"distutils-precedence.pth", "_virtualenv.pth"}:
         return False
     return not any(normalise(name).startswith(_project(info)) for info in infos)

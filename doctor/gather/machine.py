@@ -1,4 +1,4 @@
-"""Operating system, processor and memory."""
+"""Gathers facts about operating system, processor and memory."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NAMES = {"Darwin": "macOS", "Linux": "Linux", "Windows": "Windows"}
 
 
 def system(probe: Probe) -> System:
-    """The operating system and processor; a few sysctl calls on macOS, none elsewhere."""
+    """Gather the operating system and processor, on macOS with a few sysctl calls."""
     from sdcoreml.lockfiles.target import host_target
 
     mac = probe.system == "Darwin"
@@ -35,7 +35,7 @@ def system(probe: Probe) -> System:
 
 
 def _processor(probe: Probe) -> str:
-    """The processor's name, such as "Apple M2 Pro" or "AMD EPYC"; "" if unknown."""
+    """Return the processor's name, such as "Apple M2 Pro" or "AMD EPYC"; "" if unknown."""
     if probe.system == "Darwin":
         return _sysctl(probe, "machdep.cpu.brand_string")
     try:
@@ -47,14 +47,14 @@ def _processor(probe: Probe) -> str:
 
 
 def cores(root: Path) -> int:
-    """The cores that this process may use: those it is bound to, within its container's share."""
+    """Return how many cores this process may use, by its CPU affinity and container limit."""
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     share = core_limit(root)
     return min(bound or 1, max(1, round(share))) if share else bound or 1
 
 
 def memory(probe: Probe) -> Memory | Unknown:
-    """Main memory and swap; a control group's limit counts as the machine's memory."""
+    """Gather main memory and swap; a control group's limit counts as the machine's memory."""
     if probe.system == "Darwin":
         return _mac_memory(probe)
     try:
@@ -72,13 +72,13 @@ def memory(probe: Probe) -> Memory | Unknown:
 
 
 def _meminfo(text: str) -> dict[str, int]:
-    """Bytes by name from the lines `Name:   123 kB`."""
+    """Parse lines such as `Name:   123 kB` into bytes by name."""
     rows = (line.split() for line in text.splitlines())
     return {row[0].rstrip(":"): int(row[1]) * 1024 for row in rows if len(row) == 3}  # noqa: PLR2004
 
 
 def _mac_memory(probe: Probe) -> Memory | Unknown:
-    """From hw.memsize, vm_stat's pages and vm.swapusage ("total = 2048.00M  used = ...")."""
+    """Parse hw.memsize, vm_stat's pages and vm.swapusage ("total = 2048.00M  used = ...")."""
     total, pages = _sysctl(probe, "hw.memsize"), _words(probe, "vm_stat")
     if not total.isdigit():
         return Unknown(reason="sysctl hw.memsize gave no number")
@@ -95,7 +95,7 @@ def _mac_memory(probe: Probe) -> Memory | Unknown:
 
 
 def _megabytes(words: list[str], name: str) -> int:
-    """The number after `name` in vm.swapusage, in bytes."""
+    """Return the number after `name` in vm.swapusage, in bytes."""
     if name not in words:
         return 0
     return int(float(words[words.index(name) + 1].rstrip("M")) * 2**20)
@@ -106,11 +106,11 @@ def _sysctl(probe: Probe, name: str) -> str:
 
 
 def _words(probe: Probe, *argv: str) -> str:
-    """A program's output; "" if it could not be run."""
+    """Return a program's output; "" if it could not be run."""
     outcome = probe.run(argv)
     return outcome.out if isinstance(outcome, RunResult) and outcome.code == 0 else ""
 
 
 def not_on_macos(probe: Probe) -> Absent | None:
-    """The reason why an Apple-only fact is absent, or nothing on macOS."""
+    """Return, except on macOS, why a fact about Apple's tools is absent."""
     return None if probe.system == "Darwin" else Absent(reason="only macOS has Xcode")

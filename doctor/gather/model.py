@@ -1,6 +1,6 @@
 """Gathers facts about the model to convert with the converter's own reader.
 
-Nothing is executed or loaded: a 10 GB folder is read in milliseconds.
+It reads only headers and executes nothing: a 10 GB folder takes milliseconds.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from sdcoreml.envs.upstream.inert import active_settings
 from sdcoreml.ground.errors import Fault, SdcoremlError, UnsafePickleError
 
 COMPONENTS = ("unet", "vae", "text_encoder", "text_encoder_2", "safety_checker", "transformer")
-"""Components that are examined even if no model_index.json lists them."""
+"""The components to examine even if model_index.json does not list them."""
 
 
 def model(path: str) -> ModelFolder:
-    """The model at `path`; if nothing is there, one of kind "missing"."""
+    """Judge the model at `path` and describe it; if nothing exists there, its kind is "missing"."""
     found = describe(judge(Path(path)))
     kinds = {file.kind for part in found.components for file in part.weights}
     if FileKind.POINTER.value in kinds:
@@ -39,7 +39,7 @@ def model(path: str) -> ModelFolder:
 
 
 def describe(judgement: Judgement) -> ModelFolder:
-    """A judgement, converted for the checks."""
+    """Convert a judgement for the checks."""
     identity = judgement.identity
     path, refusal = identity.path, judgement.refusal
     blank = ModelFolder(
@@ -71,16 +71,16 @@ def describe(judgement: Judgement) -> ModelFolder:
 
 
 def _notes(identity: Identity) -> Iterator[str]:
-    """Notes on the model as a whole; notes on a single file are with that file."""
+    """Yield notes on the model as a whole; notes on a single file are with that file."""
     known = identity.checkpoint.notes if identity.checkpoint else ()
     yield from (note for note in identity.notes if note not in known)
 
 
 def _single_file(blank: ModelFolder, identity: Identity) -> ModelFolder:
-    """A file, and the components that are in it."""
+    """Describe a single file, and the components in it."""
     path = identity.path
     faults, notes = identity.faults, tuple[str, ...]()
-    if identity.checkpoint:  # it could be opened, so that faults are of what is in it
+    if identity.checkpoint:  # it could be opened, so the faults are in its content
         faults, notes = (), identity.checkpoint.notes
     file = weight_file(path, faults, notes)
     inside = identity.single.parts if identity.single and not blank.refusal else {}
@@ -117,7 +117,7 @@ _HOLDS: Mapping[Kind, str] = {
 
 
 def _holdings(identity: Identity) -> Iterator[str]:
-    """The contents of a single file, recognised by its tensors."""
+    """Yield the names of a single file's contents, recognised by its tensors."""
     contents = identity.contents
     alone = _HOLDS.get(contents.kind)
     if alone in {"lora", "controlnet", "embedding"}:
@@ -159,7 +159,7 @@ def _folder(blank: ModelFolder, judgement: Judgement) -> ModelFolder:
 
 
 def _nearby(path: Path) -> tuple[str, ...]:
-    """Where the model may be instead: one level up or down, or a checkpoint file in the folder."""
+    """Suggest other paths: one level up or down, or a checkpoint file in the folder."""
     places = [path.parent, *sorted(child for child in path.iterdir() if child.is_dir())]
     folders = [str(place) for place in places if (place / layout.INDEX_NAME).is_file()]
     files = [str(child) for child in sorted(path.iterdir()) if child.suffix in SUFFIXES]
@@ -167,7 +167,7 @@ def _nearby(path: Path) -> tuple[str, ...]:
 
 
 def component(part: layout.Component, refusal: Fault | None = None) -> ComponentState:
-    """A component, converted for the checks, with every weight file in its folder."""
+    """Convert a component for the checks, with every weight file in its folder."""
     paths = sorted(path for path in part.folder.iterdir() if path.suffix in SUFFIXES)
     own = [fault for fault in part.faults if not _is_told_elsewhere(fault, part, paths)]
     tensors = part.checkpoint.tensors if part.checkpoint else ()
@@ -191,7 +191,7 @@ def component(part: layout.Component, refusal: Fault | None = None) -> Component
 
 
 def _is_told_elsewhere(fault: Fault, part: layout.Component, paths: list[Path]) -> bool:
-    """Whether another field reports it: a faulty file, missing shards, or missing weights."""
+    """Return True if another field reports the fault: a bad file, missing shards or weights."""
     return (
         Path(fault.where) in paths
         or (bool(part.missing) and Path(fault.where) == part.index)
@@ -200,20 +200,20 @@ def _is_told_elsewhere(fault: Fault, part: layout.Component, paths: list[Path]) 
 
 
 def _files(part: layout.Component, paths: list[Path]) -> Iterator[WeightFile]:
-    """Every weight file: those that are converted as they were read, others are opened now."""
+    """Yield every weight file; those not needed for conversion are opened only now."""
     notes = part.checkpoint.notes if part.checkpoint else ()
     for path in paths:
         if path in part.weights:
             faults = tuple(fault for fault in part.faults if Path(fault.where) == path)
             yield weight_file(path, faults, notes)
-            notes = ()  # they are the whole set's
+            notes = ()  # these faults concern the whole set
         else:
             other, faults = examine(path)
             yield weight_file(path, faults, other.notes if other else ())
 
 
 def weight_file(path: Path, faults: tuple[Fault, ...], notes: tuple[str, ...] = ()) -> WeightFile:
-    """One file: its kind by its first bytes, and its reader's result."""
+    """Describe one weight file: its kind by its first bytes, and its reader's faults."""
     try:
         _, kind = look_at(path)
     except SdcoremlError as error:
@@ -239,7 +239,10 @@ def _sample(config: Mapping[str, object]) -> int:
 
 
 def _step(config: Mapping[str, object]) -> int:
-    """Pixels that a UNet's size must be a multiple of: a latent pixel, halved at every level."""
+    """Return the number of pixels of which a UNet's image size must be a multiple.
+
+    A latent pixel is eight image pixels, and every level but the last halves the latent.
+    """
     levels = config.get("block_out_channels")
     if "cross_attention_dim" not in config or not isinstance(levels, list):
         return 0
@@ -247,17 +250,17 @@ def _step(config: Mapping[str, object]) -> int:
 
 
 def _describe_fault(fault: Fault) -> str:
-    """A fault with the name of its file, for whoever names the folder."""
+    """Format a fault with only the name of its file, for messages that name the folder."""
     return f"{Path(fault.where).name}: {fault.what}"
 
 
 def _size(part: layout.Component) -> int:
-    """Bytes of the files that a conversion reads."""
+    """Return the size of the files that a conversion reads, in bytes."""
     return sum(path.stat().st_size for path in part.weights if path.is_file())
 
 
 def _tokenizer(path: Path) -> Iterator[str]:
-    """What the Swift reader would reject in the tokenizer's files."""
+    """Yield what the Swift apps would reject in the tokenizer's files."""
     try:
         read_tokenizer(tokenizer_folder(path))
     except SdcoremlError as error:

@@ -1,8 +1,8 @@
 """Runs programs and tasks for the doctor, each with a deadline.
 
-A probe never prompts (stdin is closed, git may not ask), speaks the C locale so that its words can
-be matched, dies with its children when its time is up, and never raises: it returns a value or
-`Unknown` with the reason.
+A program cannot prompt (stdin is closed, git's prompts are disabled), runs in the C locale so that
+its output can be parsed, and is killed with its children at the deadline. Nothing is raised: the
+result is a value, or `Unknown` with the reason.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ RUN_SECONDS = 5.0
 """The time limit for one program in seconds; git and xcrun usually take milliseconds."""
 
 QUIET = {"LC_ALL": "C", "GIT_TERMINAL_PROMPT": "0", "GIT_OPTIONAL_LOCKS": "0"}
-"""Variables for English output, and for git to ask no password and write nothing."""
+"""Variables for English output, and to keep git from prompting and from writing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunResult:
-    """The result of a finished program."""
+    """The exit code and output of a finished program."""
 
     code: int
     out: str = ""
@@ -41,7 +41,7 @@ class RunResult:
 
 
 class ProcessRunner(Protocol):
-    """Runs one program and returns its result, or the reason why there is none."""
+    """A function that runs a program and returns its result, or the reason why there is none."""
 
     def __call__(
         self, argv: Sequence[str], /, *, seconds: float = RUN_SECONDS
@@ -75,7 +75,7 @@ def run(argv: Sequence[str], /, *, seconds: float = RUN_SECONDS) -> RunResult | 
 
 
 def _kill_group(process: subprocess.Popen[bytes]) -> None:
-    """End the program and whatever it started; only then are its pipes sure to close."""
+    """Kill the program and its children, which may hold its output pipes open."""
     if hasattr(os, "killpg"):
         os.killpg(process.pid, signal.SIGKILL)
     else:
@@ -85,9 +85,9 @@ def _kill_group(process: subprocess.Popen[bytes]) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
-    """The machine as the gatherers see it; tests hand in another one.
+    """Access to the machine for the gatherers; tests pass a fake one.
 
-    `root` stands before absolute paths such as /proc/meminfo.
+    `root` is put before absolute paths such as /proc/meminfo.
     """
 
     system: str = field(default_factory=platform.system)
@@ -100,7 +100,7 @@ class Probe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Timed:
-    """A task's value and what it cost; `is_late` when the deadline came first."""
+    """A task's value and its seconds; `is_late` is true if it missed the deadline."""
 
     value: object
     seconds: float
@@ -108,10 +108,10 @@ class Timed:
 
 
 def run_together(tasks: Mapping[str, Callable[[], object]], *, seconds: float) -> dict[str, Timed]:
-    """Run all tasks at once; what raises or is not done after `seconds` becomes `Unknown`.
+    """Run all tasks at once; one that raises or takes over `seconds` gives `Unknown`.
 
-    A task that hangs (a network volume, say) is left behind in a daemon thread: Python has no way
-    to end it, but it cannot hold up the report or the exit.
+    A hanging task (on a network volume, say) is abandoned in a daemon thread: Python cannot stop
+    it, but it delays neither the report nor the exit.
     """
     results: dict[str, Timed] = {}
     threads = {
@@ -130,7 +130,7 @@ def run_together(tasks: Mapping[str, Callable[[], object]], *, seconds: float) -
 
 
 def _record(name: str, task: Callable[[], object], results: dict[str, Timed]) -> None:
-    """Run one task; whatever it raises becomes the reason why its fact is unknown."""
+    """Run one task; an exception becomes the reason why its fact is unknown."""
     begun = time.perf_counter()
     value: object
     try:
@@ -141,7 +141,7 @@ def _record(name: str, task: Callable[[], object], results: dict[str, Timed]) ->
 
 
 def _reason(error: Exception) -> str:
-    """An error's message, with its type if it is not one of ours."""
+    """Return an error's message, with its type if it is not one of ours."""
     if isinstance(error, SdcoremlError):
         return str(error)
     return f"{type(error).__name__}: {error}" if str(error) else repr(error)

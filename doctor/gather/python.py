@@ -1,4 +1,4 @@
-"""The interpreter that runs the doctor, and what around it changes which packages are imported."""
+"""Gathers facts about the doctor's Python, and settings that change what it imports."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from sdcoreml.envs.mirrors.mirror import INDEX
 from sdcoreml.ground.files import Document, read_leniently
 
 LIBRARIES = ("git", "numpy", "psutil", "rich", "uv")
-"""Import names of what `.venv` holds; without them some answers are poorer, none is wrong."""
+"""Modules that `.venv` has; without them some results are less detailed, but none is wrong."""
 
 _UV = ("UV_INDEX", "UV_CONFIG_FILE")
 _PIP = ("INDEX_URL", "EXTRA_INDEX_URL", "FIND_LINKS", "CONSTRAINT", "PRE", "NO_BINARY", "TARGET")
 
 
 def host(probe: Probe) -> HostPython:
-    """Look at this process's interpreter and its environment variables; imports nothing."""
+    """Gather facts about this process's interpreter and environment variables; imports nothing."""
     environ = probe.environ
     stdlib = Path(sysconfig.get_path("stdlib"))
     return HostPython(
@@ -38,7 +38,7 @@ def host(probe: Probe) -> HostPython:
 
 
 def _user_packages(home: Path) -> tuple[str, ...]:
-    """User-site folders of a Python 3.10 with packages, which precede a conda environment's."""
+    """Return non-empty user-site folders of Python 3.10, which precede a conda environment's."""
     places = (".local/lib/python3.10/site-packages", "Library/Python/3.10/lib/python/site-packages")
     return tuple(
         str(home / place)
@@ -48,9 +48,9 @@ def _user_packages(home: Path) -> tuple[str, ...]:
 
 
 def _pip_settings(probe: Probe) -> tuple[str, ...]:
-    """Names of the settings that change what pip or uv would choose; values may hold passwords."""
+    """Return the names of settings that change what pip or uv installs; values may be secret."""
     named = [f"{tool}_{name}" for tool in ("PIP", "UV") for name in _PIP]
-    honoured = INDEX.variables  # of which HUB005 speaks
+    honoured = INDEX.variables  # reported by HUB005
     found = [name for name in (*named, *_UV) if probe.environ.get(name) and name not in honoured]
     for path in _pip_files(probe):
         if path.is_file():
@@ -64,7 +64,7 @@ def _pip_settings(probe: Probe) -> tuple[str, ...]:
 
 
 def _pip_files(probe: Probe) -> tuple[Path, ...]:
-    """Possible files of pip's user settings, including that in PIP_CONFIG_FILE."""
+    """Return the possible files of pip's user settings, including that in PIP_CONFIG_FILE."""
     places = (".config/pip/pip.conf", "Library/Application Support/pip/pip.conf", ".pip/pip.conf")
     named = probe.environ.get("PIP_CONFIG_FILE", "")
     return (*(probe.home / place for place in places), *((Path(named),) if named else ()))

@@ -1,6 +1,6 @@
-"""The tested toolchain, its lock for this machine, and the environment built from it.
+"""Gathers facts about the toolchain, its lock for this machine, and the built environment.
 
-The floors below own all three; here they only become facts.
+`lockfiles` and `envs` read all three; this module converts them to facts.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ NOT_BUILT = "the environment is not built (`sdcoreml env`)"
 
 @cache
 def _load(name: str) -> Toolchain:
-    """The named toolchain; several tasks ask for it."""
+    """Load the named toolchain; cached, since several tasks need it."""
     from sdcoreml.envs.building.variants import in_use
     from sdcoreml.lockfiles.toolchain import load_toolchain
 
@@ -45,7 +45,7 @@ def _load(name: str) -> Toolchain:
 
 
 def toolchain(name: str) -> facts.ToolchainFacts:
-    """The named toolchain as its toolchain.toml says."""
+    """Gather the facts in the named toolchain's toolchain.toml."""
     from sdcoreml.convert.certificates.store import load
     from sdcoreml.lockfiles.target import host_target
 
@@ -73,12 +73,12 @@ def toolchain(name: str) -> facts.ToolchainFacts:
 
 
 def _describe_certified(certificate: Certificate) -> str:
-    """Component and title, without the system at the title's end, which does not matter."""
+    """Return a certificate's component and title, without the target at the title's end."""
     return f"{certificate.component}: {certificate.title.rpartition(', ')[0]}"
 
 
 def lock(name: str) -> facts.LockFacts | Absent:
-    """The lock of this machine's target; absent where there is none."""
+    """Gather the lock of this machine's target; absent if there is none."""
     from sdcoreml.lockfiles.lock import load_lock
     from sdcoreml.lockfiles.target import host_target
 
@@ -96,7 +96,7 @@ def lock(name: str) -> facts.LockFacts | Absent:
 
 
 def _conda(toolchain: Toolchain, target: str) -> Mapping[str, str]:
-    """The locked conda packages of the tested Python; empty until they are locked."""
+    """Return the locked conda packages of the tested Python; empty if they are not locked."""
     from sdcoreml.lockfiles.conda import conda_lock_path, load_conda_lock
 
     if not conda_lock_path(toolchain, target).exists():
@@ -106,7 +106,7 @@ def _conda(toolchain: Toolchain, target: str) -> Mapping[str, str]:
 
 
 def evidence(name: str) -> facts.EvidenceFacts:
-    """What was proven of the toolchain on machines of this kind."""
+    """Gather the toolchain's test records on this machine's target."""
     from sdcoreml.lockfiles.evidence import load_evidence
     from sdcoreml.lockfiles.target import host_target
 
@@ -129,7 +129,7 @@ def evidence(name: str) -> facts.EvidenceFacts:
 
 
 def _download(path: Path) -> int:
-    """Bytes of all wheels that a lock of PEP 751 names; each package of ours has one alone."""
+    """Return the size of all wheels in a PEP 751 lock; in ours, each package has one wheel."""
     try:
         text = read_text(path, Document.LOCK)
     except BadInputError:
@@ -138,14 +138,14 @@ def _download(path: Path) -> int:
 
 
 def environments() -> Path:
-    """The folder that holds the built environments."""
+    """Return the folder of environments."""
     from sdcoreml.ground.places import environments_folder
 
     return environments_folder()
 
 
 def _find_environment(name: str) -> Environment | None:
-    """The environment in use for the toolchain, of the backend that was asked for."""
+    """Find the toolchain's environment in use, for the requested backend."""
     from sdcoreml.envs.building.base import name_of
     from sdcoreml.envs.kept.store import current
 
@@ -153,7 +153,7 @@ def _find_environment(name: str) -> Environment | None:
 
 
 def environment(name: str, system: str) -> facts.EnvironmentFacts | Absent | Unknown:
-    """The environment that is current; what its record says and what is installed in it."""
+    """Gather facts about the environment in use: its record, and what is installed in it."""
     built = _find_environment(name)
     if built is None:
         return Absent(reason=NOT_BUILT)
@@ -171,7 +171,7 @@ def environment(name: str, system: str) -> facts.EnvironmentFacts | Absent | Unk
 def interpreter(
     name: str, *, rebuild: bool = False, python: str = ""
 ) -> facts.InterpreterFacts | Absent | Unknown:
-    """The Python that `make env` would choose; searched for when there is something to build."""
+    """Gather the Python that `sdcoreml env` would choose; absent if nothing is to be built."""
     from sdcoreml.envs.pythons.interpreter import choose, find_interpreters
 
     if python:
@@ -189,11 +189,11 @@ def interpreter(
 
 
 def verification(name: str, probe: Probe, *, deep: bool) -> facts.VerificationFacts | Absent:
-    """Whether the environment's files are those that were sealed.
+    """Compare the environment's files with the seal.
 
-    At first glance by the file system's own record: nothing whose status changed after the seal
-    was written, directories included. Only when something was touched are sizes and times compared
-    file by file, and only in depth every byte.
+    First it asks the file system for files and folders whose status changed after the seal was
+    written. Only if there are any, it compares sizes and times of every file. `deep` compares every
+    byte.
     """
     built = _find_environment(name)
     if built is None:

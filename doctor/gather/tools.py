@@ -24,16 +24,17 @@ _INCOMPLETE_LIMIT = 20
 
 
 def git(probe: Probe) -> Git | Absent | Unknown:
-    """The git program and its large-file extension.
+    """Gather facts about git and git-lfs.
 
-    On a new Mac /usr/bin/git is a stub that opens a window; it is not started without tools.
+    On a new Mac, /usr/bin/git is a stub that opens a window, so it is run only if the Command Line
+    Tools are installed.
     """
     if probe.system == "Darwin" and not developer(probe):
         return Absent(reason="no developer tools are installed (xcode-select --install)")
     places = probe.environ.get("PATH", os.defpath)
     version = probe.run(("git", "--version"))
     if isinstance(version, Unknown):
-        # What is there and does not answer is not absent.
+        # A program that exists but does not answer is unknown, not absent.
         return version if shutil.which("git", path=places) else Absent(reason=version.reason)
     if version.code:
         return Unknown(reason=version.err or f"git --version exits {version.code}")
@@ -42,7 +43,7 @@ def git(probe: Probe) -> Git | Absent | Unknown:
 
 
 def xcode(probe: Probe) -> XcodeFacts | Absent | Unknown:
-    """The developer directory and coremlcompiler, as xcode-select and xcrun see them."""
+    """Gather the developer directory and coremlcompiler, as xcode-select and xcrun find them."""
     if absent := not_on_macos(probe):
         return absent
     compiler = probe.run(("xcrun", "--find", "coremlcompiler"))
@@ -59,13 +60,13 @@ def xcode(probe: Probe) -> XcodeFacts | Absent | Unknown:
 
 
 def developer(probe: Probe) -> str:
-    """The selected developer directory, or nothing."""
+    """Return the selected developer directory, or ""."""
     selected = probe.run(("xcode-select", "-p"))
     return selected.out if isinstance(selected, RunResult) and not selected.code else ""
 
 
 def hub(probe: Probe) -> Hub:
-    """Token, offline switches, proxies and the cache's health; values are never kept."""
+    """Gather which hub settings exist (token, offline, proxies), without their values."""
     environ, cache = probe.environ, hub_cache(probe)
     home = cache.parent
     token = any(environ.get(name) for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"))
@@ -83,7 +84,7 @@ def hub(probe: Probe) -> Hub:
 
 
 def _mirrors(probe: Probe) -> dict[str, Any]:
-    """The mirrors in force, without passwords, or the fault in their settings."""
+    """Return the configured mirrors, without passwords, or the fault in their settings."""
     try:
         configuration = read_configuration()
         found = {
@@ -95,7 +96,7 @@ def _mirrors(probe: Probe) -> dict[str, Any]:
 
 
 def _has_roots(probe: Probe) -> bool:
-    """Whether OpenSSL finds trusted certificates; python.org's installer includes none."""
+    """Return True if OpenSSL finds trusted certificates; python.org's installer includes none."""
     import _ssl
 
     file_name, file, folder_name, folder = _ssl.get_default_verify_paths()
@@ -105,7 +106,7 @@ def _has_roots(probe: Probe) -> bool:
 
 
 def _incomplete(cache: Path) -> tuple[str, ...]:
-    """Downloads that were interrupted; the blobs lie two levels below the cache."""
+    """Return the interrupted downloads; their files are two levels below the cache folder."""
     if not cache.is_dir():
         return ()
     found = sorted(cache.glob("models--*/blobs/*.incomplete"))

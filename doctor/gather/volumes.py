@@ -18,7 +18,7 @@ _QUOTA = {
     "Darwin": ("quota", "-u"),
 }
 _QUOTA_SECONDS = 1.0
-"""A file server that does not answer must not cost the report its disks."""
+"""The time limit for `quota` in seconds: a dead file server must not hide facts about disks."""
 
 _BLOCK = 1024
 
@@ -32,7 +32,7 @@ class Quota:
 
 
 def volumes(goal: Goal, environments: Path, probe: Probe) -> Mapping[str, VolumeFacts]:
-    """The volume of each role: results, environments, packages, temporary files and the hub's."""
+    """Gather the volume for each kind of file: results, environments, packages, temporary, hub."""
     temporary = probe.environ.get("TMPDIR") or "/tmp"  # noqa: S108  only looked at
     roles = {
         "output": Path(goal.output or RESULTS),
@@ -46,7 +46,7 @@ def volumes(goal: Goal, environments: Path, probe: Probe) -> Mapping[str, Volume
 
 
 def _volume(path: Path, limits: Mapping[str, Quota]) -> VolumeFacts:
-    """The volume that holds `path`, or will: its nearest existing parent decides."""
+    """Gather the volume of `path`, or of its nearest existing parent."""
     place = path.absolute()
     existing = next(one for one in (place, *place.parents) if one.exists())
     usage = shutil.disk_usage(existing)
@@ -64,7 +64,7 @@ def _volume(path: Path, limits: Mapping[str, Quota]) -> VolumeFacts:
 
 
 def mount_point(path: Path) -> str:
-    """The uppermost folder of the volume that holds `path`."""
+    """Return the mount point of the volume that contains `path`."""
     top = path.resolve()
     while top.parent != top and top.parent.stat().st_dev == path.stat().st_dev:
         top = top.parent
@@ -72,7 +72,7 @@ def mount_point(path: Path) -> str:
 
 
 def _files_free(path: Path) -> int | None:
-    """How many files may still be made; None on a volume that does not count them."""
+    """Return how many more files can be made; None if the volume does not count them."""
     if not hasattr(os, "statvfs"):
         return None
     figures = os.statvfs(path)
@@ -80,17 +80,17 @@ def _files_free(path: Path) -> int | None:
 
 
 def quotas(probe: Probe) -> Mapping[str, Quota]:
-    """The user's quotas by mount point, as the program `quota` tells them; none without it."""
+    """Run `quota` and return the user's quotas by mount point; none without that program."""
     command = _QUOTA.get(probe.system)
     said = probe.run(command, seconds=_QUOTA_SECONDS) if command else None
-    # Its exit code is 1 when one of them is exceeded, which is just what is asked.
+    # The exit code is 1 if a quota is exceeded, which is not a failure here.
     return read_quotas(said.out) if isinstance(said, RunResult) else {}
 
 
 def read_quotas(text: str) -> Mapping[str, Quota]:
-    """From the table of `quota`: mount point, then blocks of 1024 bytes in use, quota and limit.
+    """Parse the table of `quota`: mount point, then blocks of 1024 bytes used, quota and limit.
 
-    A star marks what is exceeded; BSD puts a long mount point on a line of its own.
+    A star marks an exceeded value; BSD puts a long mount point on a separate line.
     """
     found: dict[str, Quota] = {}
     place = ""
@@ -107,20 +107,20 @@ def read_quotas(text: str) -> Mapping[str, Quota]:
 
 
 def package_cache(probe: Probe) -> Path:
-    """The cache folder of uv, from its environment variables, on every system."""
+    """Return uv's cache folder, from its environment variables."""
     home = Path(probe.environ.get("XDG_CACHE_HOME") or probe.home / ".cache")
     return Path(probe.environ.get("UV_CACHE_DIR") or home / "uv")
 
 
 def hub_cache(probe: Probe) -> Path:
-    """The cache folder of huggingface_hub, from its environment variables."""
+    """Return the cache folder of huggingface_hub, from its environment variables."""
     home = Path(probe.environ.get("XDG_CACHE_HOME") or probe.home / ".cache")
     base = Path(probe.environ.get("HF_HOME") or home / "huggingface")
     return Path(probe.environ.get("HF_HUB_CACHE") or base / "hub")
 
 
 def output(goal: Goal) -> Output | Absent:
-    """The existing content of the output folder."""
+    """Gather the existing content of the output folder."""
     folder = Path(goal.output)
     if not goal.output or not folder.is_dir():
         return Absent(reason="the output folder is new")

@@ -1,21 +1,21 @@
-"""What has gone wrong for others: 141 failures as data, and nothing but data.
+"""Known failures of other people's conversions: 141 entries of data.
 
-An entry of the TOML files beside this:
+Each entry in the TOML files of this folder has:
 
-    id        a name that stays
-    role      cause; consequence (something earlier is to blame); harmless (never to blame)
-    pattern   a Python regular expression, searched for in the whole log, `^` and `$` at lines
-    example   a line as it really appeared; the pattern must match it (a test sees to that)
-    when      optional: version ranges, all of which must hold, by project, `python` or `macos`
-    last      optional, true: means something only as the last line of a log
+    id        a stable name
+    role      cause; consequence (of an earlier cause); harmless (never the cause)
+    pattern   a Python regular expression, searched for in the whole log, with re.MULTILINE
+    example   a real line of a log that the pattern matches (a test checks that)
+    when      optional: version ranges by project, `python` or `macos`, all of which must hold
+    last      optional, true: counts only as the last line of a log
     cause     why it happens, in a sentence
     fix       what to do about it
     checks    ids of the checks that find it before it happens
     seen      where it was reported
 
-Those of clashes.toml are combinations of versions that are a fault by themselves, log or no log;
-they have a file of their own so that every run of the doctor can afford to read them. Of several
-entries that match the same line the first wins: special ones stand before general ones.
+The entries of clashes.toml are combinations of versions that fail even without a log to match; they
+have their own file so that every run of the doctor can read them quickly. If several entries match
+the same line the first is taken, so special entries come before general ones.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ _FIELDS = frozenset(
 
 
 class Role(Enum):
-    """The role of a line in a log."""
+    """The meaning of a log line that matches an entry."""
 
     CAUSE = "cause"
     CONSEQUENCE = "consequence"
@@ -60,7 +60,7 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """One failure that is known; the fields are described above."""
+    """One known failure; see the module's description for its fields."""
 
     id: str
     topic: str
@@ -77,18 +77,18 @@ class Failure:
 
 @cache
 def entries() -> tuple[Failure, ...]:
-    """All entries, in order. Raises `LockfileError` that names every fault of a damaged file."""
+    """Return all entries, in order; raise a `LockfileError` with every fault of a damaged file."""
     return tuple(entry for topic in FILES for entry in of_topic(topic))
 
 
 @cache
 def of_topic(topic: str) -> tuple[Failure, ...]:
-    """The entries of one of `FILES`."""
+    """Return the entries of one topic (a key of `FILES`)."""
     return read(_FOLDER / f"{topic}.toml")
 
 
 def read(path: Path) -> tuple[Failure, ...]:
-    """The entries of one file."""
+    """Read the entries of one file."""
     table = read_table(path)
     found = tuple(_entry(row, path.stem) for row in table.tables("entry"))
     table.finish()

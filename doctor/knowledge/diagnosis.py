@@ -1,8 +1,7 @@
 """Finds the causes in a log, the innermost first, and marks harmless lines.
 
-A Python traceback tells the story from the inside out: with chained exceptions the first one is the
-cause and what follows happened while handling it. So of the causes found, the earliest comes first;
-wrappers and by-products (role "consequence") come after all of them.
+With chained exceptions, Python prints the original one first, and then those raised while handling
+it. So the earliest cause in a log comes first; consequences come after all causes.
 """
 
 from __future__ import annotations
@@ -22,9 +21,9 @@ LONGEST = 2_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
-    """An entry found in a log: the line (from 1), its text, and what the pattern captured.
+    """An entry found in a log: the line's number (from 1), its text, and the pattern's groups.
 
-    `doubt` is empty, or says which version at hand contradicts the entry's conditions.
+    `doubt` is "", or says which installed version contradicts the entry's conditions.
     """
 
     entry: Failure
@@ -42,13 +41,13 @@ class Match:
 def diagnose(
     log: str, entries: Iterable[Failure], versions: Mapping[str, str] | None = None
 ) -> tuple[Match, ...]:
-    """Everything known in the log, most likely cause first.
+    """Find all known failures in a log, the most likely cause first.
 
     Args:
-        log: its text; only the last `LONGEST` characters are read.
-        entries: the knowledge, special entries before general ones.
-        versions: of the environment the log came from, by project, `python` and `macos`; those
-            that are not given are taken to fit.
+        log: the text; only the last `LONGEST` characters are read.
+        entries: the known failures, special entries before general ones.
+        versions: the versions in the log's environment, by project, `python` and `macos`; a
+            condition on a version that is not given counts as fulfilled.
     """
     skipped = log[: max(0, len(log) - LONGEST)].count("\n")
     log = log[-LONGEST:].replace("\r\n", "\n").replace("\r", "\n")
@@ -70,7 +69,7 @@ def diagnose(
 
 
 def _find(entry: Failure, log: str, starts: list[int], end: int) -> Match | None:
-    """The entry's first match in the log, if any."""
+    """Return the entry's first match in the log, if any."""
     for found in re.finditer(entry.pattern, log, re.MULTILINE):
         line = bisect_right(starts, found.start())
         if entry.last and line != end:
@@ -82,7 +81,7 @@ def _find(entry: Failure, log: str, starts: list[int], end: int) -> Match | None
 
 
 def find_innermost(log: str) -> tuple[int, str] | None:
-    """The line (from 1) and text of the first exception that a traceback of the log ends in.
+    """Return the line number (from 1) and text of the exception that ends the first traceback.
 
     With chained exceptions the first is the cause; the lines of a traceback are indented, the
     exception is not.
@@ -97,7 +96,7 @@ def find_innermost(log: str) -> tuple[int, str] | None:
 
 
 def find_contradiction(entry: Failure, versions: Mapping[str, str]) -> str:
-    """The known version that contradicts the entry's conditions, in words; else ""."""
+    """Say which of the versions contradicts the entry's conditions; "" if none does."""
     for name, specifier in entry.when.items():
         have = versions.get(normalise(name))
         if have and is_version(have) and not satisfies(have, specifier):
@@ -106,7 +105,7 @@ def find_contradiction(entry: Failure, versions: Mapping[str, str]) -> str:
 
 
 def find_clashes(entries: Iterable[Failure], versions: Mapping[str, str]) -> tuple[Failure, ...]:
-    """The known faulty combinations among these versions, before anything fails."""
+    """Return the combinations of these versions that are known to fail."""
     return tuple(
         entry
         for entry in entries

@@ -1,1 +1,1 @@
-"""For maintainers: trials that a toolchain passes before it is called tested."""
+"""For maintainers: the trials that a toolchain must pass before it is called tested."""

@@ -1,9 +1,9 @@
-"""Proving an environment: trials that it has to pass, and the evidence that it did.
+"""Tests an environment by trials, and records the result as evidence.
 
-A resolved lock is not a tested one. A toolchain is proven when the project's own tests pass in it
-and it converts the sample, with each program run beside its pinned module. A toolchain that is cut
-out of another is proven when both write identical packages, and its form for another Python when it
-writes every golden program as all others do.
+A toolchain counts as tested when the project's tests pass in its environment and it converts the
+sample, with each program run beside its pinned torch module. A toolchain with `base` must write the
+same packages as its base, byte for byte. A variant for another Python must write every golden
+program (tests/inside/convert/golden.json) with the same bytes as all others.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ _LONGEST = 200
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult:
-    """What was run and how it ended; `tests` that passed, and the lowest PSNR in dB by mode."""
+    """A trial's command, its result, the number of passed tests, and the lowest PSNR in dB."""
 
     ran: str
     result: str
@@ -56,24 +56,24 @@ class TrialResult:
 
 
 class Trial(Protocol):
-    """Something that an environment has to pass."""
+    """A test that an environment must pass."""
 
     def run(self, environment: Environment, emit: Emit) -> TrialResult:
-        """Run it. Raises `EnvError` when the environment does not pass."""
+        """Run the trial; raise `EnvError` if the environment fails it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
-    """The project's own tests, as `make inside` runs them."""
+    """Runs the project's own tests, as `make inside` does."""
 
     toolchain: Toolchain
     runner: Path = CHECKOUT / _RUNNER
 
     def run(self, environment: Environment, emit: Emit) -> TrialResult:
-        """Run them all; a checkout is needed, since a wheel has no tests."""
+        """Run all tests; needs a checkout, since a wheel has no tests."""
         emit(Event(kind="step", text="run the tests in it (minutes)"))
         if not self.runner.exists():
-            raise EnvError("not there", where=self.runner, remedy="use a clone of the project")
+            raise EnvError("does not exist", where=self.runner, remedy="use a clone of the project")
         words = [sys.executable, str(self.runner), "-q"]
         last = _last_line(_output(words, _environ(environment, self.toolchain), emit))
         passed = _PASSED.search(last)
@@ -106,7 +106,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Same:
-    """Converts the sample here and in the toolchain that this one is cut out of."""
+    """Converts the sample with this toolchain and with its base, and compares the results."""
 
     toolchain: Toolchain
     base: Toolchain
@@ -122,7 +122,8 @@ class Same:
             here, there = (packages_of(folder / one.name) for one in (self.toolchain, self.base))
         if differing := sorted(path for path in here | there if here.get(path) != there.get(path)):
             raise EnvError(
-                f"{self.toolchain.name} and {self.base.name} differ in it", where=differing[0]
+                f"{self.toolchain.name} and {self.base.name} write it differently",
+                where=differing[0],
             )
         return TrialResult(
             ran=f"sdcoreml convert in {self.toolchain.name} and in {self.base.name}",
@@ -133,12 +134,12 @@ class Same:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Golden:
-    """Builds the golden programs, whose bytes are written down."""
+    """Builds the golden programs and compares their digests with the recorded ones."""
 
     checkout: Path = CHECKOUT
 
     def run(self, environment: Environment, emit: Emit) -> TrialResult:
-        """Build them all with the environment's Python; a checkout is needed."""
+        """Build all golden programs with the environment's Python; needs a checkout."""
         emit(Event(kind="step", text="build the golden programs in it"))
         words = [str(environment.python), "-B", "-m", _GOLDEN, "--check"]
         last = _last_line(_output(words, os.environ, emit, self.checkout))
@@ -146,10 +147,10 @@ class Golden:
 
 
 def prove(environment: Environment, trials: Sequence[Trial], emit: Emit = silent) -> Evidence:
-    """Run trials in an environment that is byte for byte as sealed, and give the evidence.
+    """Run trials in an environment and return the evidence, checking the seal before and after.
 
     Raises:
-        EnvError: it is not as sealed, before or after, or does not pass; nothing is proven then.
+        EnvError: a file differs from the seal, or a trial failed.
     """
     _require_sealed(environment, "only a sound environment proves something", emit)
     outcomes = [trial.run(environment, emit) for trial in trials]
@@ -172,15 +173,15 @@ def prove(environment: Environment, trials: Sequence[Trial], emit: Emit = silent
 
 
 def name_of(here: System) -> str:
-    """The operating system and its version, such as `macOS 14.5` or `Debian GNU/Linux 12`."""
+    """Return the operating system and version, such as `macOS 14.5` or `Debian GNU/Linux 12`."""
     try:
         return platform.freedesktop_os_release()["PRETTY_NAME"]
-    except (OSError, KeyError):  # only Linux has this, and not every one
+    except (OSError, KeyError):  # exists only on Linux, and not on every one
         return f"{here.name} {here.version}"
 
 
 def floors(proofs: Iterable[ProgramProof]) -> dict[str, float]:
-    """The lowest PSNR in dB of any output, by mode, in the proofs of a folder's programs."""
+    """Return the lowest PSNR in dB of any output of a folder's programs, by precision."""
     lowest: dict[str, float] = {}
     for proof in proofs:
         for output in proof.measured:
@@ -189,7 +190,7 @@ def floors(proofs: Iterable[ProgramProof]) -> dict[str, float]:
 
 
 def packages_of(folder: Path) -> dict[str, str]:
-    """The SHA-256 of each file in the packages and compiled folders of a result."""
+    """Map each file in the packages and compiled models of a result to its SHA-256."""
     return {
         path: digest_of(folder / path, kind)
         for path, kind, _ in scan(folder)
@@ -207,14 +208,14 @@ def _require_sealed(environment: Environment, why: str, emit: Emit) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Conversion:
-    """Converts into folders of `folder`, each named as the toolchain that it is made in."""
+    """Converts into subfolders of `folder`, named after the toolchain."""
 
     environment: Environment
     folder: Path
     emit: Emit
 
     def __call__(self, toolchain: Toolchain, *what: str) -> Manifest:
-        """Convert, and give the result's manifest."""
+        """Convert the sample and return the result's manifest."""
         words = [sys.executable, "-m", "sdcoreml", "convert", *what, "--json", "--output"]
         words += [str(self.folder / toolchain.name), "--toolchain", toolchain.name]
         environ = _environ(self.environment, toolchain)
@@ -223,14 +224,14 @@ class _Conversion:
 
 
 def _environ(environment: Environment, toolchain: Toolchain) -> Mapping[str, str]:
-    """Variables that make the project's own commands use just this environment."""
+    """Return variables that make the project's commands use this environment."""
     return os.environ | {"SDCOREML_ENVS": str(environment.path.parent), "TOOLCHAIN": toolchain.name}
 
 
 def _output(
     words: Sequence[str], environ: Mapping[str, str], emit: Emit, cwd: Path | None = None
 ) -> str:
-    """What a command prints on stdout; while it runs, `emit` hears of its stderr and progress."""
+    """Run a command and return its stdout; `emit` receives its stderr and progress."""
     pipe, out = subprocess.PIPE, []
     with subprocess.Popen(
         words, env=environ, cwd=cwd, stdout=pipe, stderr=pipe, encoding="utf-8", errors="replace"
@@ -262,7 +263,7 @@ def _pass_on(lines: IO[str] | None, emit: Emit) -> None:
 
 
 def _events(line: str) -> Iterator[Event]:
-    """What a line of pytest's output reports: progress, or a failed test."""
+    """Yield what a line of pytest's output reports: progress, or a failed test."""
     if share := _SHARE.search(line):
         yield Event(kind="progress", done=int(share[1]), total=100, unit="%")
     if line.startswith(_FAILED):

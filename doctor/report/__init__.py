@@ -1,4 +1,4 @@
-"""Renderers: the same report as text, as JSON, or as annotations of GitHub Actions."""
+"""Renders a report as text, as JSON, or as annotations of GitHub Actions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FORMATS: Mapping[str, str] = {"text": "text", "json": "as_json", "github": "gith
 
 
 def write(report: Report, form: str, stream: TextIO) -> None:
-    """Write the report in one of `FORMATS`, its commands as they can be pasted here."""
+    """Write the report in one of `FORMATS`, with commands spelled for pasting."""
     ruling = report.ruling and {
         name: spell(said or "") or None for name, said in report.ruling.items()
     }

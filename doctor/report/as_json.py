@@ -1,4 +1,4 @@
-"""The report as one JSON object; `schema` rises when a field changes its meaning or goes."""
+"""Renders the report as JSON; `schema` is raised when a field changes its meaning or is removed."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from sdcoreml.ground.codec import to_plain
 
 
 def write(report: Report, stream: TextIO) -> None:
-    """Write the object, indented, and a line end."""
+    """Write the report as an indented JSON object."""
     json.dump(as_object(report), stream, indent=2)
     stream.write("\n")
 
 
 def as_object(report: Report) -> dict[str, object]:
-    """Plain values only; what is empty is left out, so that its absence needs no explanation."""
+    """Convert the report to plain values, leaving out empty fields."""
     return {
         "schema": report.schema,
         "toolchain": report.toolchain,

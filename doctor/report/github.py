@@ -1,4 +1,4 @@
-"""Workflow commands of GitHub Actions: one annotation a finding."""
+"""Renders the report as workflow commands of GitHub Actions: an annotation for each finding."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LEVELS = {
 
 
 def write(report: Report, stream: TextIO) -> None:
-    """One line a finding, the worst first: GitHub shows ten of a kind in a step."""
+    """Write one line for each finding, the worst first: GitHub shows ten of a kind in a step."""
     for result in report.problems():
         for finding in result.findings:
             if finding.status in LEVELS:
@@ -45,10 +45,10 @@ def _message(finding: Finding) -> str:
 
 
 def _escape(text: str) -> str:
-    """A message: percent signs and line ends, as the runner decodes them."""
+    """Escape percent signs and line ends in a message, as GitHub's runner decodes them."""
     return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
 
 
 def _property(text: str) -> str:
-    """A property's value: colons and commas as well."""
+    """Escape a property's value: like a message, and also colons and commas."""
     return _escape(text).replace(":", "%3A").replace(",", "%2C")

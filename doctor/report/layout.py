@@ -1,8 +1,8 @@
-"""The page that people read, as lines of styled words: no terminal, no colour, no I/O.
+"""Lays out the report as lines of styled text, without I/O.
 
-80 columns; words instead of symbols, so that it reads the same without colour and aloud. One line
-for each family with nothing to say; for each finding what it is, why it matters, what to run; the
-verdicts last.
+It has 80 columns, and uses words instead of symbols, so that it reads the same without colour and
+in a screen reader. A family without findings has one line; a finding says what it is, why it
+matters and what to run; the verdicts come last.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _LABEL = 9
 _HEADING = 13
 _SLOW = 3
 _TOLD = 0.005
-"""Seconds below which a cost reads 0.00 and is not worth a word."""
+"""Costs below this many seconds would be shown as 0.00, so they are left out."""
 
 _COMMAND = re.compile(r"`[^`]+`")
 _UNBROKEN = "\0"
@@ -43,7 +43,7 @@ class Line:
 
 
 def page(report: Report) -> tuple[Line, ...]:
-    """The whole report as lines."""
+    """Return the whole report as lines."""
     return (
         *_families(report),
         *_findings(report),
@@ -60,7 +60,7 @@ def _families(report: Report) -> Iterator[Line]:
 
 
 def _family(family: CheckFamily, results: Sequence[Result]) -> Iterator[Line]:
-    """One line: what was found if all is well, the reason if skipped, or the number of findings."""
+    """Yield a family's line: facts, why it was skipped, or the number of findings."""
     said = [result for result in results if result.status.rank > Status.OK.rank]
     if said:
         worst = max((result.status for result in said), key=lambda status: status.rank)
@@ -75,7 +75,7 @@ def _family(family: CheckFamily, results: Sequence[Result]) -> Iterator[Line]:
 
 
 def wrap(label: str, text: str, width: int = WIDTH) -> list[str]:
-    """A paragraph after its label, indented under itself; words and commands are never broken."""
+    """Wrap a paragraph after its label with a hanging indent; never breaks words or commands."""
     lines = textwrap.wrap(
         _COMMAND.sub(lambda found: found[0].replace(" ", _UNBROKEN), text),
         width,
@@ -88,7 +88,7 @@ def wrap(label: str, text: str, width: int = WIDTH) -> list[str]:
 
 
 def _wrap(label: str, style: str, head: str, text: str) -> Iterator[Line]:
-    """`text` after `head`, wrapped to the page's width under itself."""
+    """Wrap `text` after `head` to the page's width, with a hanging indent."""
     first, *others = wrap(head, text, WIDTH - _LABEL) or [head]
     yield Line(label=label, style=style, text=first)
     yield from (Line(text=line) for line in others)
@@ -122,7 +122,7 @@ def _finding(result: Result, finding: Finding) -> Iterator[Line]:
 
 
 def _changes(report: Report) -> Iterator[Line]:
-    """The changes since the compared facts, the likeliest culprits first."""
+    """Yield the changes since the compared facts, the likeliest culprits first."""
     if not report.compared:
         return
     what = "this" if report.changes else "nothing"
@@ -141,11 +141,11 @@ _COUNTED: Mapping[Status, tuple[str, str]] = {
     Status.INFO: ("note", "notes"),
     Status.OK: ("well", "well"),
 }
-"""The words for each status, singular and plural, the worst first."""
+"""The word for each status, singular and plural, the worst first."""
 
 
 def _tally(report: Report) -> Iterator[Line]:
-    """The number of checks by status, the time taken, and the slowest group."""
+    """Yield the number of checks by status, the time taken, and the slowest group."""
     counts = [
         f"{number} {words[number != 1]}"
         for status, words in _COUNTED.items()

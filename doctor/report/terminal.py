@@ -1,8 +1,8 @@
-"""Draws the event stream of a long task on stderr.
+"""Shows the events of a long task on stderr.
 
-On a terminal: one line a step, with a bar where the step says how far it is. Elsewhere, as in CI:
-one plain line a step, one a minute while it lasts, and nothing that moves. stdout is never touched:
-it carries data.
+On a terminal, each step has one line, with a bar if it reports progress. Elsewhere, as in CI, each
+step prints a plain line, and another every minute while it lasts. stdout is never used: it is for
+data.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 MINUTE = 60.0
 _LOOK = 5.0
-"""Seconds between two looks at the clock."""
+"""Seconds between two calls of `beat`."""
 
 
 def show(text: str) -> str:
-    """A text of an event on one line, without passwords and tokens, its commands to be pasted."""
+    """Return an event's text on one line, without passwords, with commands spelled for pasting."""
     return one_line(hide_credentials(spell(text)))
 
 
 class Lines:
     """An `Emit` that writes one line for each step, note and warning.
 
-    Where nothing was written for a minute, `beat` says that the step goes on, and how far it is.
+    If nothing was written for a minute, `beat` writes that the step goes on, and how far it is.
     """
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
@@ -61,7 +61,7 @@ class Lines:
                 pass
 
     def beat(self) -> None:
-        """Say that the step goes on, unless something was said in the last minute."""
+        """Write that the step goes on, unless a line was written in the last minute."""
         now = self._clock()
         if self._step and now - self._spoke >= MINUTE:
             far = f", {self._far}" if self._far else ""
@@ -80,11 +80,13 @@ def beating(beat: Callable[[], None]) -> Iterator[None]:
 
     def go_on() -> None:
         while not over.wait(_LOOK):
-            with suppress(OSError, ValueError):  # the work says what is wrong with the stream
+            with suppress(
+                OSError, ValueError
+            ):  # the task itself will report what is wrong with the stream
                 beat()
 
     thread = threading.Thread(target=go_on, daemon=True)
-    with suppress(RuntimeError):  # no more threads here: then there is no heartbeat
+    with suppress(RuntimeError):  # the system refuses another thread: do without the heartbeat
         thread.start()
     try:
         yield
@@ -93,7 +95,7 @@ def beating(beat: Callable[[], None]) -> Iterator[None]:
 
 
 def how_far(event: Event) -> str:
-    """Such as `1.20 of 5.58 GB`, or `300 of 8,959 files`."""
+    """Return the progress, such as `1.20 of 5.58 GB`, or `300 of 8,959 files`."""
     if event.unit == "B":
         if event.total < 10**6:
             return f"{event.done:,} of {event.total:,} bytes"
@@ -103,7 +105,7 @@ def how_far(event: Event) -> str:
 
 
 class Bars:
-    """An `Emit` that keeps one live line under the finished steps of a terminal."""
+    """An `Emit` for a terminal: one live line below the lines of finished steps."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -134,7 +136,7 @@ class Bars:
                 pass
 
     def finish(self) -> None:
-        """Replace the live line by a still one that says how long the step took."""
+        """Replace the live line by a final one that says how long the step took."""
         if self._task is None:
             return
         self._progress.remove_task(self._task)
@@ -147,7 +149,7 @@ class Bars:
 
 @contextmanager
 def draw(stream: TextIO | None = None) -> Iterator[Emit]:
-    """Give an `Emit` that suits the stream (stderr unless told): bars on a terminal, else lines."""
+    """Give an `Emit` for the stream, by default stderr: bars on a terminal, else lines."""
     stream = stream or sys.stderr
     if not stream.isatty():
         lines = Lines(stream)

@@ -1,4 +1,4 @@
-"""The page on a terminal or in a file: coloured by rich when it is there, plain otherwise."""
+"""Writes the report as text: coloured by rich if it is installed, plain otherwise."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STYLES = {
 
 
 def write(report: Report, stream: TextIO) -> None:
-    """Write the page; rich is imported for a terminal alone, where colour can be seen."""
+    """Write the report; rich is imported only for a terminal that can show colour."""
     lines = page(report)
     if stream.isatty() and importlib.util.find_spec("rich"):
         _write_coloured(lines, stream)
@@ -29,7 +29,7 @@ def write(report: Report, stream: TextIO) -> None:
 
 
 def _write_coloured(lines: tuple[Line, ...], stream: TextIO) -> None:
-    """The same characters through rich, which honours NO_COLOR, FORCE_COLOR and TERM=dumb."""
+    """Write the lines with rich, which honours NO_COLOR, FORCE_COLOR and TERM=dumb."""
     from rich.console import Console
     from rich.text import Text
 

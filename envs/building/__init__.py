@@ -1,1 +1,1 @@
-"""Building: from a lock to a sealed environment, step by step."""
+"""Builds environments: from a lock to a sealed environment, step by step."""

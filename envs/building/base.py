@@ -1,7 +1,7 @@
-"""The base that packages are installed on: a Python of this machine, or conda's.
+"""The base of an environment, into which packages are installed: a Python here, or conda's.
 
-A build asks its base for three things and never knows which kind it has. `VENV` and `CONDA` are
-the names by which people ask for one.
+A build treats both kinds alike, through the protocol `Base`. `VENV` and `CONDA` are their names on
+the command line.
 """
 
 from __future__ import annotations
@@ -21,35 +21,35 @@ BACKENDS = (VENV, CONDA)
 
 
 class Base(Protocol):
-    """The base of an environment."""
+    """Makes the empty environment into which packages are installed."""
 
     @property
     def brings_sources(self) -> bool:
-        """Whether it puts Python sources of its own into an environment."""
+        """True if it puts Python sources (the standard library) into an environment."""
 
     @property
     def size(self) -> int:
-        """Approximate bytes that it adds to an environment."""
+        """The approximate number of bytes that it adds to an environment."""
 
     def answering(self) -> Path:
-        """A Python that can say, before anything is made, what the installer's cache holds."""
+        """A Python that exists already, with which to inspect the installer's cache."""
 
     def identity(self) -> tuple[str, ...]:
-        """The parts of it that an environment's name depends on."""
+        """What identifies the base: the environment's key is computed from it."""
 
     def choice(self, final: Path) -> Choice:
-        """The interpreter of an environment that will be in `final`."""
+        """Return the interpreter of an environment that will be at `final`."""
 
     def create(self, folder: Path, final: Path) -> None:
         """Make an environment without packages in `folder`, which will be moved to `final`."""
 
-    def recorded(self) -> dict[str, str]:
-        """What the record of an environment says of it: fields of `envs.kept.store.Environment`."""
+    def record_fields(self) -> dict[str, str]:
+        """Return the fields of `envs.kept.store.Environment` that describe the base."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VenvBase:
-    """A Python of this machine, to which the environment links."""
+    """A venv: the environment links to a Python of this machine."""
 
     chosen: Choice
     brings_sources: bool = False
@@ -72,11 +72,11 @@ class VenvBase:
         """Link to it."""
         venv.create(folder, self.chosen.interpreter)
 
-    def recorded(self) -> dict[str, str]:
+    def record_fields(self) -> dict[str, str]:
         """Nothing beyond the interpreter."""
         return {}
 
 
 def name_of(toolchain: Toolchain, backend: str) -> str:
-    """The name under which a store keeps the environment of a toolchain that is in use."""
+    """Return the name of the link that points to a toolchain's environment in use."""
     return toolchain.conda.name if backend == CONDA else toolchain.name

@@ -1,7 +1,7 @@
-"""Builds an environment from a lock: aside, checked, sealed, and only then put into use.
+"""Builds an environment from a lock: in a separate folder, checked, sealed, then put into use.
 
-`envs.building.steps.STEPS` is the whole of it. Whatever happens in a step, the environment in use
-stays as it was.
+The steps are listed in `envs.building.steps.STEPS`. If one fails, the environment in use stays
+unchanged.
 """
 
 from __future__ import annotations
@@ -37,18 +37,18 @@ from sdcoreml.lockfiles.target import host_target
 from sdcoreml.lockfiles.toolchain import Toolchain
 
 LAYOUT = "2"
-"""Part of each key: raised when this code would make other files from the same lock."""
+"""A part of each key, to be raised when this code makes other files from the same lock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildOptions:
     """The options of a build.
 
-    `backend` is "venv" or "conda"; `python` names the interpreter of a venv, without which
-    `provision` obtains the exact one where there is none; `fresh` builds even if there is nothing
-    to do, and `no_cache` from packages that are fetched for it alone; `strict` refuses drift;
-    `installer` is "uv", "pip" or "" for the better one; `root` is the folder of environments, None
-    for the usual one; `seal`, unless "", is the one that must come out.
+    `backend` is "venv" or "conda". `python` is the interpreter of a venv; without it, `provision`
+    finds or installs the exact version. `fresh` builds even if the environment is up to date;
+    `no_cache` downloads all packages instead of using the installer's cache. `strict` refuses any
+    Python but the tested version. `installer` is "uv", "pip" or "" to choose. `root` is the folder
+    of environments, None for the default. `seal`, unless "", is the seal that must result.
     """
 
     backend: str = VENV
@@ -66,13 +66,13 @@ class BuildOptions:
 def build(
     toolchain: Toolchain, *, options: BuildOptions | None = None, emit: Emit = silent
 ) -> Environment:
-    """The environment of a toolchain on this machine, built unless it is there already.
+    """Build the environment of a toolchain on this machine, or return the one that exists.
 
     Raises:
-        LockfileError: no lock for this machine.
-        NoInterpreterError: no Python that the toolchain accepts.
-        InstallError: packages not reachable, not there, or not those that were locked.
-        BrokenError: what was installed does not work or is not what the lock says.
+        LockfileError: there is no lock for this machine.
+        NoInterpreterError: there is no Python that the toolchain accepts.
+        InstallError: a package cannot be downloaded, or is not the one that was locked.
+        BrokenError: the installed packages do not work, or differ from the lock.
         NoSpaceError: the disk is full or would be.
     """
     options = options or BuildOptions()
@@ -101,13 +101,15 @@ def build(
             store.swap(request.name, final)
     made = store.read(request.name, final)
     if made is None:
-        raise EnvError("was removed meanwhile", where=final, remedy="run this again")
+        raise EnvError(
+            "was removed by another process during the build", where=final, remedy="run this again"
+        )
     return made
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Request:
-    """What is to be built, as far as it does not depend on this machine."""
+    """What to build: the part of the plan that does not depend on this machine."""
 
     name: str
     toolchain: Toolchain
@@ -131,7 +133,7 @@ def _read_options(toolchain: Toolchain, options: BuildOptions) -> _Request:
 
 
 def _base(request: _Request, options: BuildOptions, place: tuple[Path, int], emit: Emit) -> Base:
-    """What to build on; `place` is the store's folder and its lock's descriptor."""
+    """Choose the base; `place` is the folder of environments and the descriptor of its lock."""
     (root, lock_fd), toolchain = place, request.toolchain
     channel = mirror_of(CHANNEL, options.source.channel).address or toolchain.conda.channel
 
@@ -140,7 +142,7 @@ def _base(request: _Request, options: BuildOptions, place: tuple[Path, int], emi
 
     if request.conda is not None:
         return CondaBase(lock=request.conda, channel=channel, root=root, engine=engine, emit=emit)
-    # A variant was chosen for the Python that is here.
+    # A variant was chosen because its Python is on this machine.
     brings = options.strict or not toolchain.is_variant
     if options.provision and brings and options.python is None:
         wish = PythonWish(
@@ -187,22 +189,22 @@ def _plan(
 
 
 def ready(toolchain: Toolchain, options: BuildOptions) -> Environment | None:
-    """The environment in use, if it is already the wanted one, so that `build` does nothing."""
+    """Return the environment in use if it is up to date, so that `build` has nothing to do."""
     return _reuse(_read_options(toolchain, options), options, options.root or environments_folder())
 
 
 def key_of(lock: Lock, base: Base) -> str:
-    """The name of an environment's folder: 16 hexadecimal digits of what it is made from."""
+    """Return the name of an environment's folder: 16 hexadecimal digits, a digest of its inputs."""
     facts = (LAYOUT, lock.digest, lock.target, *base.identity())
     return hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 
 
 def _reuse(request: _Request, options: BuildOptions, root: Path) -> Environment | None:
-    """The environment in use, if it is already the wanted one."""
+    """Return the environment in use if it was built from this request."""
     found, lock = store.current(request.name, root), request.lock
     if found is None or options.fresh or options.no_cache or found.lock_digest != lock.digest:
         return None
-    if found.moved or found.conda != (request.conda.digest if request.conda else ""):
+    if found.is_moved or found.conda != (request.conda.digest if request.conda else ""):
         return None
     if (options.strict and found.drift) or options.seal not in ("", found.seal):
         return None
@@ -214,7 +216,7 @@ def _reuse(request: _Request, options: BuildOptions, root: Path) -> Environment 
 
 
 def _revive(name: str, folder: Path) -> Environment | None:
-    """An environment built earlier from the same inputs, if it is undamaged."""
+    """Put an undamaged environment, built earlier from the same inputs, back into use."""
     found = store.read(name, folder)
     try:
         return found if found is not None and not verify_fast(found).faults else None
@@ -234,7 +236,7 @@ def _judge_drift(choice: Choice, toolchain: Toolchain, options: BuildOptions, em
 
 @contextmanager
 def _aside(*folders: Path) -> Iterator[None]:
-    """Leave nothing of a build that did not get its final name."""
+    """Remove the folders of a build at the end, unless they were renamed."""
     try:
         yield
     finally:
@@ -243,5 +245,5 @@ def _aside(*folders: Path) -> Iterator[None]:
 
 
 def _own_cache(folder: Path) -> Path:
-    """Where a build keeps files that it fetches for its own use only."""
+    """Return the folder for files that one build downloads and no other uses."""
     return folder.with_name(f"{folder.name}-cache")

@@ -35,18 +35,18 @@ for path in sys.stdin.read().split("\\0"):
         stream.write(importlib.util.source_hash(source) + marshal.dumps(code))
     os.replace(aside, target)
 """
-"""Flags 3: bytecode by hash, to be checked. A source that is not valid Python is skipped."""
+"""The program that compiles sources. It skips those that are not valid Python."""
 
 
 _SHARE = 256
-"""Sources for one compiling process: enough that its start does not count."""
+"""The number of sources that one process compiles, so that its start-up time does not matter."""
 
 
 def compile_all(folder: Path, progress: Callable[[int, int], None] = lambda *_: None) -> None:
     """Compile all of site-packages with the environment's own interpreter, on all cores.
 
-    Where the standard library is in the environment, too, it is compiled with the rest.
-    `progress` is told the number of files done so far, and of all.
+    A standard library inside the environment is compiled too. `progress` is called with the number
+    of files done so far and the number of all.
 
     Raises:
         BrokenError: the compiler could not be run.

@@ -17,10 +17,10 @@ from sdcoreml.lockfiles.lock import Lock
 
 
 def require_locked(folder: Path, lock: Lock) -> None:
-    """Raise `InstallError` unless exactly what is locked is installed.
+    """Raise `InstallError` unless the installed packages are exactly those of the lock.
 
-    A package with a marker may be there or not: the installer judged the marker. What conda brought
-    (some Pythons come with a pip) is not looked at, unless it is what the lock brings, too.
+    A package with a marker may be absent: the installer evaluated the marker. Packages that conda
+    installed (some Pythons come with pip) are ignored unless the lock contains them too.
     """
     have = list_projects(site_packages(folder))
     theirs = _of_conda(folder)
@@ -40,28 +40,28 @@ def require_locked(folder: Path, lock: Lock) -> None:
 
 
 def _of_conda(folder: Path) -> frozenset[str]:
-    """The projects whose `.dist-info` a conda package laid out."""
+    """Return the projects whose `.dist-info` a conda package installed."""
     infos = (Path(laid.path).parent for laid in conda_meta.list_files(folder))
     return frozenset(project_of(info) for info in infos if info.name.endswith(".dist-info"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordDefect:
-    """A file that differs from its wheel's RECORD; `digest` is the file's own, or ""."""
+    """A file that differs from its wheel's RECORD; `digest` is its SHA-256, "" if it is missing."""
 
     project: str
     path: str
     digest: str
 
     def __str__(self) -> str:
-        """Such as `torch: lib/python3.10/site-packages/torch/x.py differs`."""
+        """Return such as `torch: lib/python3.10/site-packages/torch/x.py differs`."""
         return f"{self.project}: {self.path} {'differs' if self.digest else 'is missing'}"
 
 
 def find_defects(folder: Path, entries: Iterable[ManifestEntry]) -> tuple[RecordDefect, ...]:
-    """Files that are not what their own wheel's RECORD says.
+    """Return the files that differ from their own wheel's RECORD.
 
-    Scripts are left out: an installer writes them.
+    Scripts are ignored, since installers write them.
     """
     digests = {entry.path: entry.digest for entry in entries if entry.kind is not EntryKind.LINK}
     wrong: list[RecordDefect] = []

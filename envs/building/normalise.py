@@ -1,4 +1,4 @@
-"""Removes traces of the individual run from a fresh environment.
+"""Removes from a new environment what differs between two builds of the same lock.
 
 Scripts that name their interpreter by its path (pip's) look beside themselves instead; the note
 that uv keeps about a local wheel's time goes, and the lock that newer versions of it leave; RECORD
@@ -31,7 +31,7 @@ LOCK = ".lock"
 
 
 def normalise(folder: Path) -> None:
-    """Make the bytes of the environment in `folder` depend on its packages alone."""
+    """Make the files of the environment in `folder` depend on its packages alone."""
     (folder / LOCK).unlink(missing_ok=True)
     changed: dict[Path, tuple[str, str] | None] = {}
     changed |= {path: _fingerprint(path) for path in relocate_scripts(folder)}
@@ -54,15 +54,15 @@ def set_modes(folder: Path) -> None:
 
 
 def relocate_scripts(folder: Path) -> tuple[Path, ...]:
-    """Let scripts find their interpreter in their own folder; returns the changed scripts."""
+    """Make scripts find their interpreter in their own folder; return the changed scripts."""
     scripts = [path for path in sorted((folder / "bin").iterdir()) if not path.is_symlink()]
     return tuple(path for path in scripts if path.is_file() and _relocate(path, folder))
 
 
 def _relocate(script: Path, folder: Path) -> bool:
-    """Rewrite a script's first line; false if it does not contain the environment's path."""
+    """Rewrite a script's first line; return False if it does not contain the environment's path."""
     path = folder / "bin" / "python"
-    # pip quotes the path as it is, uv as a shell would; either may go on with a version.
+    # pip writes the path verbatim, uv quotes it for a shell; a version may follow in both.
     quoted = os.fsencode(shlex.quote(os.fspath(path)).removesuffix("'"))
     with script.open("rb") as stream:
         head = stream.readline(_LONGEST_LINE)
@@ -79,14 +79,14 @@ def _relocate(script: Path, folder: Path) -> bool:
 
 
 def _fingerprint(path: Path) -> tuple[str, str]:
-    """Hash and size as RECORD states them."""
+    """Return a file's hash and size in the notation of RECORD."""
     data = path.read_bytes()
     digest = base64.urlsafe_b64encode(hashlib.sha256(data).digest()).rstrip(b"=").decode()
     return f"sha256={digest}", str(len(data))
 
 
 def _amend(record: Path, changed: dict[Path, tuple[str, str] | None]) -> None:
-    """Rewrite the rows of changed files, and drop those of removed files."""
+    """Rewrite the rows of changed files in a RECORD, and drop those of removed files."""
     base = record.parent.parent
     rows = read_record(record)
     amended: list[list[str]] = []

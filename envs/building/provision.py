@@ -1,8 +1,8 @@
-"""Obtains the exact Python of a toolchain: from uv, from conda's packages, or with pyenv.
+"""Installs the exact Python of a toolchain: with uv, from conda's packages, or with pyenv.
 
-`PROVIDERS` is the whole of it, the quickest first. Each says why it cannot help here before it is
-tried, so that a failure names every way and what is in it. Unless the exact one is insisted upon,
-another accepted one stands in where it cannot be had.
+`PROVIDERS` lists these, the quickest first. Before a provider is tried it is asked whether it can
+work here, so that a failure names every provider with its reason. Unless `strict` demands the
+exact version, another accepted version is used if the exact one cannot be installed.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _OTHER_CHANNEL = "check the network and proxy (HTTPS_PROXY), or give another --c
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PythonWish:
-    """A Python that is wanted: for which toolchain, below which folder, from which channel."""
+    """The request for a Python: its toolchain, the folder to install below, the conda channel."""
 
     toolchain: Toolchain
     root: Path
@@ -57,15 +57,15 @@ class PythonWish:
 
     @property
     def version(self) -> str:
-        """The exact one."""
+        """The exact version that the toolchain was tested with."""
         return self.toolchain.python.version
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provider:
-    """A way to obtain a Python with `provide`; `lacks` says why it cannot work here, or "".
+    """A program that can install a Python, by `provide`; `lacks` says why it cannot here, or "".
 
-    One that is `slow` takes minutes, and is only tried for who insists on the exact Python.
+    A `slow` one takes minutes, and is tried only if `strict` demands the exact version.
     """
 
     name: str
@@ -75,13 +75,13 @@ class Provider:
 
 
 def obtain(wish: PythonWish, *, strict: bool = True) -> Choice:
-    """The exact Python: the one that is here already, else one that is brought.
+    """Return the exact Python: one found on this machine, else a newly installed one.
 
-    Unless `strict`, another accepted one takes its place where that fails, and so do the minutes
-    that a slow provider would take.
+    Unless `strict`, slow providers are skipped, and if the others fail, another accepted version
+    is returned.
 
     Raises:
-        NoInterpreterError: none is here and none could be brought; it says why of each provider.
+        NoInterpreterError: none was found or could be installed; gives each provider's reason.
         NoSpaceError: the disk is full.
     """
     pin = _exactly(wish.version) if strict else wish.toolchain.python
@@ -112,7 +112,7 @@ def _exactly(version: str) -> PythonPin:
 
 
 def _bring(provider: Provider, wish: PythonWish) -> Choice | EnvError | LockfileError:
-    """The exact Python from one provider, or the reason it has none."""
+    """Install the exact Python with one provider; return it, or the error that prevented it."""
     if reason := provider.lacks(wish):
         return NoInterpreterError(reason)
     try:
@@ -126,7 +126,7 @@ def _bring(provider: Provider, wish: PythonWish) -> Choice | EnvError | Lockfile
 def _another_by_uv(
     wish: PythonWish, failures: dict[str, EnvError | LockfileError]
 ) -> Choice | None:
-    """The newest patch of the tested minor that uv has; None, and why among the failures."""
+    """Install the newest patch version of the tested minor with uv; if that fails, record why."""
     if _uv() is None:
         return None
     minor = wish.version.rpartition(".")[0]
@@ -173,7 +173,7 @@ def _by_conda(wish: PythonWish) -> Path:
     lock = load_conda_lock(wish.toolchain, host_target())
     final = wish.root / f"{OBTAINED}{lock.python}-{lock.digest[:16]}"
     if not final.exists():
-        # Else the engine would be brought first, which is larger than the Python.
+        # Checked first, since the engine to be downloaded next is larger than the Python itself.
         address = f"{channel_url(wish.channel)}{lock.packages[0].path}"
         if reason := why_unreachable(address):
             raise UnreachableError(reason, where=wish.channel, remedy=_OTHER_CHANNEL)
@@ -207,7 +207,7 @@ def _pyenv(wish: PythonWish) -> str | None:
 
 
 def _pass_on(environ: Mapping[str, str], *names: str) -> dict[str, str]:
-    """Settings that say where a provider keeps its Pythons, or has them from: they may pass."""
+    """Return those of the variables that are set: they tell a provider where its Pythons are."""
     return {name: environ[name] for name in names if environ.get(name)}
 
 
@@ -219,7 +219,7 @@ def _judge(name: str, done: ProcessResult) -> None:
 
 
 def _read(name: str, done: ProcessResult) -> Path:
-    """The path that a provider printed."""
+    """Read the path that a provider printed."""
     _judge(name, done)
     return Path(done.out.strip())
 

@@ -1,4 +1,4 @@
-"""Checks before a build whether each volume has room for it."""
+"""Checks before a build whether each volume has enough free space."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sdcoreml.ground.quantity import amount
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """A need for space: bytes, purpose, folder (maybe new), and how to choose another."""
+    """A need for disk space: bytes, purpose, folder (may not exist yet), how to choose another."""
 
     size: int
     what: str
@@ -24,14 +24,14 @@ class Need:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Volume:
-    """A mounted file system: where it begins, and the bytes that are free on it."""
+    """A mounted file system: its mount point and its free bytes."""
 
     path: Path
     free: int
 
 
 def volume_of(folder: Path) -> Volume:
-    """The volume on which a folder lies, or would lie."""
+    """Return the volume of a folder, which need not exist yet."""
     folder = folder.absolute()
     while not folder.exists():
         folder = folder.parent
@@ -42,7 +42,7 @@ def volume_of(folder: Path) -> Volume:
 
 
 def require_room(needs: Iterable[Need], look: Callable[[Path], Volume] = volume_of) -> None:
-    """Raise `NoSpaceError`, which names every volume that is too small, unless all has room."""
+    """Raise a `NoSpaceError` that lists every volume with too little free space."""
     together: dict[Path, tuple[Volume, list[Need]]] = {}
     for need in needs:
         if need.size:
@@ -58,7 +58,7 @@ def require_room(needs: Iterable[Need], look: Callable[[Path], Volume] = volume_
 
 
 def _shortage(volume: Volume, needs: list[Need]) -> str:
-    """Such as `/: 5.7 GB needed for the environment (...), 2.0 GB are free; free 3.7 GB ...`."""
+    """Return such as `/: 5.7 GB needed for the environment, 2.0 GB are free; free 3.7 GB ...`."""
     total = sum(need.size for need in needs)
     parts = " and ".join(
         f"{amount(need.size)} for {need.what} in {os.fspath(need.folder)}" for need in needs

@@ -1,4 +1,4 @@
-"""A temporary environment of a few locked packages, to take files from or compare with."""
+"""Makes a temporary environment of a few locked packages, to copy files from or compare with."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from sdcoreml.lockfiles.lock import LockedPackage, write_lock
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstallPlan:
-    """How to install packages: `installer` is "uv", "pip" or "" for the better one.
+    """How to install packages: `installer` is "uv", "pip" or "" to choose.
 
-    `bypass_cache` ignores the installer's cache, whose files are not hashed again; `lock_fd` is the
-    descriptor of the store's lock.
+    `bypass_cache` ignores the installer's cache, since installers trust cached files without
+    hashing them; `lock_fd` is the descriptor of the lock on the folder of environments.
     """
 
     installer: str
@@ -37,10 +37,10 @@ def scratch_environment(
 ) -> Iterator[Path]:
     """Make an environment with these packages beside `final`; remove it after the block.
 
-    Files that name their own place name `final`.
+    Files that contain their own path are written as if they were in `final`.
 
     Raises:
-        InstallError: the packages cannot be reached, or are not what was locked.
+        InstallError: a package cannot be downloaded, or is not the one that was locked.
     """
     folder = final.with_name(f"{BUILDING}scratch-{os.getpid()}")
     try:

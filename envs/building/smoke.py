@@ -17,7 +17,7 @@ _MODULES = {
     "pyyaml": "yaml",
     "scikit-learn": "sklearn",
 }
-"""Projects whose module is not their name with `_` for `-`."""
+"""The modules of projects whose module name is not the project name with `_` for `-`."""
 
 IMPORTS = """\
 import importlib, json, sys, warnings
@@ -32,21 +32,21 @@ for name in sys.argv[1:]:
         failed[name] = " ".join(f"{type(error).__name__}: {error}".split())
 sys.stdout.write("\\n" + json.dumps(failed))
 """
-"""Imports the modules named; prints those that cannot be imported, with the innermost reason."""
+"""A program that imports the named modules and prints those that fail, with the root cause."""
 
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
 
 
 def module_of(project: str) -> str:
-    """The module to import for a project."""
+    """Return the module to import for a project."""
     return _MODULES.get(project, project.replace("-", "_"))
 
 
 def import_all(python: Path, projects: Iterable[str]) -> None:
-    """Import the module of each project, all in one process; writes nothing anywhere.
+    """Import the module of each project, all in one child process that leaves no files behind.
 
     Raises:
-        BrokenError: one cannot be imported; all that cannot are named.
+        BrokenError: a module cannot be imported; lists all that cannot.
     """
     modules = [module_of(project) for project in projects]
     with tempfile.TemporaryDirectory() as nowhere:  # some packages write into HOME on import
@@ -64,5 +64,6 @@ def import_all(python: Path, projects: Iterable[str]) -> None:
     if failed:
         said = "; ".join(f"{name}: {why}" for name, why in failed.items())
         raise BrokenError(
-            f"the direct pins cannot be imported: {said}", remedy="ask `sdcoreml doctor` why"
+            f"these packages cannot be imported: {said}",
+            remedy="ask `sdcoreml doctor` why",
         )

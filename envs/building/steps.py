@@ -1,4 +1,4 @@
-"""The steps of a build, in order: `STEPS`. Each gets the `BuildPlan` and nothing else."""
+"""The steps of a build, in order: `STEPS`. Each is a function of the `BuildPlan`."""
 
 from __future__ import annotations
 
@@ -29,47 +29,47 @@ from sdcoreml.lockfiles.toolchain import Toolchain
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildPlan:
-    """What is decided before anything is written; `folder` is the build's target."""
+    """All decisions of a build, made before anything is written; the build writes to `folder`."""
 
     toolchain: Toolchain
     name: str
-    """The name under which the store keeps it."""
+    """The name of the link that will point to the environment."""
     lock: Lock
     packages: tuple[LockedPackage, ...]
-    """The packages of the lock, each pinned to one wheel if the toolchain names it."""
+    """The packages of the lock, each with its one wheel's hash if there is a PEP 751 lock."""
     artefacts: tuple[Artefact, ...]
     base: Base
     choice: Choice
     asked: str
-    """The installer's name that was asked for, or ""."""
+    """The installer that the user chose, "uv" or "pip", or ""."""
     installer: Installer
     source: PackageSource
     folder: Path
     final: Path
-    """Where `folder` is moved when it is finished."""
+    """The path to which `folder` is moved at the end."""
     lock_fd: int
     expected_seal: str
-    """The seal that must come out, or ""."""
+    """The seal that must result, or ""."""
     cache: Cache
     size: int
-    """Approximate bytes of the finished environment."""
+    """The approximate size of the finished environment in bytes."""
     unpacked: int
-    """Bytes of its wheels, unpacked: what an installer writes."""
+    """The size of the unpacked wheels in bytes: what the installer writes."""
 
     @property
     def missing(self) -> tuple[Artefact, ...]:
-        """The wheels that the installer has to bring first."""
+        """The wheels that the installer has to download."""
         return tuple(one for one in self.artefacts if one.project not in self.cache.cached)
 
     @property
     def text_of_download(self) -> str:
-        """Such as ` (1.2 GB to download)`; "" when nothing has to be, or nobody knows."""
+        """Text such as ` (1.2 GB to download)`; "" if that is nothing, or unknown."""
         size = sum(artefact.size for artefact in self.missing)
         return f" ({amount(size)} to download)" if size else ""
 
     @property
     def cache_bytes(self) -> int:
-        """Bytes that the installer will lay down beside the environment, about."""
+        """The approximate number of bytes that the installer will add to its cache."""
         size, whole = (sum(a.size for a in some) for some in (self.missing, self.artefacts))
         return size * self.unpacked // whole if self.cache.unpacked and whole else size
 
@@ -143,7 +143,7 @@ def _seal(plan: BuildPlan, emit: Emit) -> None:
         emit(Event(kind="progress", done=done, total=total, unit="B"))
 
     normalise.set_modes(plan.folder)
-    entries, recorded = manifest.take(plan.folder, progress), plan.base.recorded()
+    entries, recorded = manifest.take(plan.folder, progress), plan.base.record_fields()
     unsealed = Environment(
         name=plan.name,
         path=plan.folder,
@@ -172,7 +172,7 @@ def _seal(plan: BuildPlan, emit: Emit) -> None:
 
 
 def _defects(plan: BuildPlan, entries: tuple[ManifestEntry, ...], emit: Emit) -> tuple[str, ...]:
-    """Report files that contradict their wheel's RECORD; raises if the cache was altered."""
+    """Return the files that differ from their wheel's RECORD; raise if the cache was altered."""
     found = inventory.find_defects(plan.folder, entries)
     owners = {defect.project for defect in found}
     packages = tuple(package for package in plan.packages if package.name in owners)

@@ -1,6 +1,6 @@
-"""Chooses the variant of a toolchain for this machine: `light` is locked for several Pythons.
+"""Chooses the variant of a toolchain for this machine: `light` has locks for several Pythons.
 
-They make the same programs, byte for byte, so the available Python decides.
+All variants write the same programs, byte for byte, so any available Python will do.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from sdcoreml.lockfiles.versions import satisfies
 
 
 def in_use(toolchain: Toolchain, backend: str, root: Path | None = None) -> Toolchain | None:
-    """The form whose environment is in use below `root`; None where there is none of it."""
+    """Return the variant whose environment is in use below `root`; None if there is none."""
     forms = load_variants(toolchain)
     if len(forms) == 1:
         return toolchain
     kept = store.current(name_of(toolchain, backend), root or environments_folder())
     if kept is None or kept.target not in toolchain.targets:
         return None
-    # Forms may have the same lock: hashes of wheels for several Pythons stand in it.
+    # Variants may have the same lock, with hashes of wheels for several Pythons.
     for one in forms:
         lock = load_lock(f"{one.folder}/", kept.target)
         if lock.digest == kept.lock_digest and _takes(one, kept.interpreter.version):
@@ -35,9 +35,9 @@ def in_use(toolchain: Toolchain, backend: str, root: Path | None = None) -> Tool
 
 
 def fit(toolchain: Toolchain, options: BuildOptions) -> Toolchain:
-    """Choose the form to build or use here: the one in use, else the first whose Python is found.
+    """Choose the variant to build or use: the one in use, else the first whose Python is found.
 
-    If no Python is found, or it is conda's, that is the toolchain itself.
+    If no Python is found, or with the conda backend, the result is the toolchain itself.
     """
     forms = load_variants(toolchain)
     if len(forms) == 1 or options.backend == CONDA or host_target() not in toolchain.targets:
@@ -52,7 +52,7 @@ def fit(toolchain: Toolchain, options: BuildOptions) -> Toolchain:
 
 
 def is_python_here(pin: PythonPin) -> bool:
-    """Whether a Python that is accepted is found on this machine."""
+    """Return True if this machine has a Python that `pin` accepts."""
     return choose(find_interpreters(pin), pin) is not None
 
 

@@ -1,1 +1,1 @@
-"""Care of finished environments: repaired, relinked, archived, collected."""
+"""Maintains finished environments: repair, relinking, archives, garbage collection."""

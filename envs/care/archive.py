@@ -1,12 +1,13 @@
-"""An environment as one file: the lock, its wheels, and the seal that they must give.
+"""Exports an environment as one file: the lock, its wheels, and the seal that must result.
 
-environment.json         what it is: toolchain, target, Python, seal, and every member's hash
-toolchain.toml           the toolchain, and its locks for the one target
+environment.json         the record: toolchain, target, Python, seal, and every member's hash
+toolchain.toml           the toolchain, and its locks for one target
 requirements.<target>.txt, pylock.<target>.toml
 wheels/<file>            the wheel of each package
 
-A tar without compression (wheels are compressed), with sorted members and neither times nor owners:
-the same environment gives the same bytes. Nothing in it is trusted until its hash was compared.
+The file is an uncompressed tar (wheels are compressed already) with sorted members and neither
+times nor owners, so the same environment gives the same bytes. On import, every hash is compared
+before a member is used.
 """
 
 from __future__ import annotations
@@ -74,13 +75,15 @@ def export_environment(
     """Pack the wheels, lock and seal of an environment into the archive `path`.
 
     Raises:
-        EnvError: the environment is damaged, or not what the toolchain's lock says now.
-        InstallError: a wheel cannot be had, or is not the one that was locked.
+        EnvError: the environment is damaged, or was built from an older lock.
+        InstallError: a wheel cannot be downloaded, or is not the one that was locked.
     """
     lock = load_lock(f"{toolchain.folder}/", environment.target)
     if lock.digest != environment.lock_digest:
         raise EnvError(
-            "built from another lock", where=environment.path, remedy="run `sdcoreml env`"
+            "was built from another lock than the toolchain has now",
+            where=environment.path,
+            remedy="run `sdcoreml env`",
         )
     if faults := verify_fast(environment).faults:
         raise EnvError(f"{faults[0]}", where=environment.path, remedy="run `sdcoreml env repair`")
@@ -121,12 +124,12 @@ def import_environment(
 ) -> Environment:
     """Build the environment of an archive without a network, and start using it.
 
-    `python` names the interpreter; `folder` is that of environments, None for the usual one.
+    `python` is the interpreter; `folder` the folder of environments, None for the default.
 
     Raises:
-        ArchiveError: not an archive, damaged, or for another machine; nothing was built.
-        NoInterpreterError: the Python that it was sealed with is not here.
-        BrokenError: what was built does not have the archive's seal, and is not used.
+        ArchiveError: not an archive, damaged, or for another target; nothing was built.
+        NoInterpreterError: this machine lacks the Python version that the archive was made with.
+        BrokenError: the built environment does not have the archive's seal, and is not used.
     """
     place = folder or environments_folder()
     with translate_store_errors(place), task_folder(place) as unpacked:
@@ -144,7 +147,7 @@ def import_environment(
 
 
 def _hashes(folder: Path) -> dict[str, str]:
-    """Every file beneath a folder, sorted, and its SHA-256."""
+    """Map every file below a folder, sorted, to its SHA-256."""
     return {
         path: manifest.digest_of(folder / path, kind)
         for path, kind, _ in sorted(manifest.scan(folder), key=lambda found: found[0])
@@ -153,7 +156,7 @@ def _hashes(folder: Path) -> dict[str, str]:
 
 
 def _packages(folder: Path, target: str) -> tuple[LockedPackage, ...]:
-    """Read the packages of the lock in a folder, each pinned to its wheel if that is known."""
+    """Read the packages of the lock in a folder, each with its wheel's hash if that is known."""
     toolchain = load_toolchain(f"{folder}/")
     lock = load_lock(f"{folder}/", target)
     artefacts = load_artefacts(toolchain, lock)
@@ -161,7 +164,7 @@ def _packages(folder: Path, target: str) -> tuple[LockedPackage, ...]:
 
 
 def _unlike_lock(carried: ArchiveRecord, packages: Iterable[LockedPackage]) -> list[str]:
-    """How the wheels differ from those that are locked."""
+    """Return how the archive's wheels differ from the lock, one line each."""
     wheels = {f"sha256:{h}": n for n, h in carried.contents.items() if n.startswith(_WHEELS + "/")}
     faults: list[str] = []
     for package in packages:
@@ -190,7 +193,7 @@ def _pack(folder: Path, carried: ArchiveRecord, handle: int, emit: Emit) -> None
 
 
 def _unpack(path: Path, folder: Path, emit: Emit) -> ArchiveRecord:
-    """Unpack an archive into a folder, comparing every hash."""
+    """Unpack an archive into a folder and compare every hash."""
     try:
         with (
             open_regular(path, remedy="give a file of `env export`") as stream,
@@ -208,7 +211,7 @@ def _unpack(path: Path, folder: Path, emit: Emit) -> ArchiveRecord:
         raise ArchiveError(error.what, where=path, remedy=error.remedy or _AGAIN) from None
     except (tarfile.TarError, EOFError, ValueError) as error:
         raise ArchiveError(
-            f"no exported environment ({error})", where=path, remedy=_AGAIN
+            f"is not an exported environment ({error})", where=path, remedy=_AGAIN
         ) from None
     if not faults:
         try:
@@ -224,7 +227,7 @@ def _unpack(path: Path, folder: Path, emit: Emit) -> ArchiveRecord:
 
 
 def _read_record(archive: tarfile.TarFile) -> ArchiveRecord:
-    """Read an archive's record. Raises `ValueError`, `TypeError` or `KeyError` if it is invalid."""
+    """Read an archive's record; raise `ValueError`, `TypeError` or `KeyError` if it is invalid."""
     member = archive.next()
     stream = archive.extractfile(member) if member and member.name == RECORD else None
     if stream is None:
@@ -242,7 +245,7 @@ def _read_record(archive: tarfile.TarFile) -> ArchiveRecord:
 def _extract(
     archive: tarfile.TarFile, carried: ArchiveRecord, folder: Path, emit: Emit
 ) -> list[str]:
-    """Unpack the members that the record names; gives what is missing or not as recorded."""
+    """Unpack the members that the record names; return those missing or with another hash."""
     (folder / _WHEELS).mkdir()
     missing, faults = dict(carried.contents), []
     total = Path(os.fsdecode(archive.name or "")).stat().st_size

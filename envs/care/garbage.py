@@ -1,4 +1,4 @@
-"""Finds and removes what nothing in a store needs any more."""
+"""Finds and removes environments, Pythons and conda engines that nothing uses any more."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from sdcoreml.ground.refusals import translate_store_errors
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Garbage:
-    """What can be removed.
+    """The unused parts of a folder of environments, which can be removed.
 
-    `environments` have no link, neither the one in use nor the previous one. `pythons` were made
-    for these alone. `engines` belong to another lock or another Python than today's.
+    `environments` are neither in use nor the previous one of any toolchain. `pythons` are used by
+    these alone. `engines` were installed for another lock or another Python than the present ones.
     """
 
     environments: tuple[Environment, ...]
@@ -28,11 +28,11 @@ class Garbage:
 
     @property
     def folders(self) -> tuple[Path, ...]:
-        """Everything that can be removed."""
+        """All folders that can be removed."""
         return (*(one.path for one in self.environments), *self.pythons, *self.engines)
 
     def sizes(self) -> dict[Path, int]:
-        """The size in bytes of each folder to remove, if it still exists."""
+        """Return the size in bytes of each folder to remove, if it still exists."""
         known = {one.path: one.size for one in self.environments}
         return known | {path: _size(path) for path in (*self.pythons, *self.engines)}
 
@@ -49,7 +49,7 @@ class Garbage:
 
 
 def find_garbage(folder: Path) -> Garbage:
-    """What nothing in a store needs. Nothing is changed, and the store's lock is not needed."""
+    """Find the unused parts of a folder of environments; this needs no lock."""
     environments = list_environments(folder)
     unkept = tuple(one for one, links in environments.items() if not links)
     needed = {one.interpreter.path.resolve() for one in environments.keys() - set(unkept)}
@@ -64,9 +64,9 @@ def find_garbage(folder: Path) -> Garbage:
 
 
 def collect(folder: Path, emit: Emit = silent) -> tuple[Garbage, int]:
-    """Remove what nothing in a store needs; gives it, and how many bytes it was.
+    """Remove the unused parts of a folder of environments; return them and their size in bytes.
 
-    A Python that was obtained goes with the last environment that was made with it.
+    A Python that we installed is removed with the last environment that used it.
     """
     with hold_lock(folder, emit), translate_store_errors(folder):
         found = find_garbage(folder)
@@ -77,7 +77,7 @@ def collect(folder: Path, emit: Emit = silent) -> tuple[Garbage, int]:
 
 
 def _folders(folder: Path, prefix: str) -> list[Path]:
-    """Folders of the store itself: a link leads to somebody else's."""
+    """Return the folders whose names begin with `prefix`, but no links, which lead elsewhere."""
     paths = sorted(folder.glob(f"{prefix}*"))
     return [path for path in paths if path.is_dir() and not path.is_symlink()]
 

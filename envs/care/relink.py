@@ -1,7 +1,7 @@
-"""Gives an environment whose Python is gone another one of exactly the same version.
+"""Links an environment whose Python was removed to another Python of exactly the same version.
 
-Homebrew, pyenv and conda remove old Pythons when they install new ones. Only the few entries that
-name this machine's interpreter change; the seal does not cover those, so it stays the same.
+Homebrew, pyenv and conda remove old Pythons when they install new ones. Only the few files that
+contain the interpreter's path change; the seal does not cover those, so it stays the same.
 """
 
 from __future__ import annotations
@@ -25,17 +25,17 @@ from sdcoreml.lockfiles.toolchain import PythonPin
 
 
 def find_twin(gone: Interpreter, found: Iterable[Interpreter]) -> Interpreter | None:
-    """An existing Python of the same version, for the same kind of machine."""
+    """Find an existing Python of the same version, for the same target."""
     exact = PythonPin(version=gone.version, accepted=f"=={gone.version}")
     choice = choose((one for one in found if one.path.exists()), exact, gone.target)
     return choice.interpreter if choice else None
 
 
 def relink(environment: Environment, interpreter: Interpreter) -> Environment:
-    """Base an environment on `interpreter`; gives its new record.
+    """Link an environment to `interpreter`; return its new record.
 
-    The store's lock must be held. If this is killed half-way, the environment counts as damaged,
-    and the next repair finishes the work.
+    The caller must hold the lock on the folder of environments. If this is killed half-way, the
+    environment counts as damaged, and the next repair finishes the work.
     """
     folder = environment.path
     entries = {entry.path: entry for entry in manifest.read(folder)}
@@ -43,18 +43,18 @@ def relink(environment: Environment, interpreter: Interpreter) -> Environment:
         made = [entry for entry in manifest.take(fresh) if entry.owner == MACHINE]
         for entry in made:
             (fresh / entry.path).replace(folder / entry.path)
-    changed = {entry.path: _as_it_is(folder, entry) for entry in made}
+    changed = {entry.path: _refresh_time(folder, entry) for entry in made}
     moved = replace(environment, interpreter=interpreter)
     return seal(moved, ({**entries, **changed}[path] for path in sorted(entries)), folder.parent)
 
 
-def _as_it_is(folder: Path, entry: ManifestEntry) -> ManifestEntry:
+def _refresh_time(folder: Path, entry: ManifestEntry) -> ManifestEntry:
     return replace(entry, mtime=(folder / entry.path).lstat().st_mtime_ns)
 
 
 @contextmanager
 def _empty(folder: Path, interpreter: Interpreter) -> Iterator[Path]:
-    """A temporary, empty environment beside another one."""
+    """Give a temporary, empty environment beside another one."""
     aside = folder.with_name(f"{BUILDING}relink-{os.getpid()}")
     try:
         venv.create(aside, interpreter)

@@ -1,7 +1,7 @@
-"""Restores what verification found wrong, and touches nothing else.
+"""Restores exactly the files that verification found damaged.
 
-The damaged packages are installed elsewhere, from the environment's own lock. A file is taken from
-there only if it has exactly the sealed bytes, and moved into place in one rename.
+Their packages are installed into a temporary environment, from the environment's own lock. A file
+is copied from there only if it has exactly the sealed bytes, and takes its place in one rename.
 """
 
 from __future__ import annotations
@@ -39,14 +39,14 @@ from sdcoreml.lockfiles.toolchain import PythonPin, Toolchain
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RepairResult:
-    """Paths that were restored from their packages, and paths that were removed."""
+    """What a repair did: paths restored from their packages, and paths removed."""
 
     restored: tuple[str, ...]
     removed: tuple[str, ...]
 
 
 _ATTEMPTS = (("from the cache or the index", False), ("from the index, past the cache", True))
-"""In this order: the cache itself may be damaged."""
+"""Where packages are taken from, in this order, since the cache itself may be damaged."""
 
 
 def repair(
@@ -57,14 +57,14 @@ def repair(
     installer: str = "",
     emit: Emit = silent,
 ) -> RepairResult:
-    """Make an environment match its seal again.
+    """Restore an environment to its sealed state.
 
     `toolchain` is only needed where a lock in the environment is lost, or the Python beneath it.
 
     Raises:
-        BrokenError: it has to be built anew: its manifest is lost, no Python of its version is
-            left, or a sealed file is no longer available.
-        InstallError: the packages cannot be reached.
+        BrokenError: it must be built anew: its manifest is lost, this machine lacks its Python
+            version, or a sealed file is no longer available.
+        InstallError: the packages cannot be downloaded.
     """
     folder = environment.path
     if environment.is_former:
@@ -140,7 +140,7 @@ def _from_packages(
 
 
 def _with_python(environment: Environment, emit: Emit) -> tuple[Environment, tuple[str, ...]]:
-    """The environment on a Python that exists, and the paths that changed for that."""
+    """Relink the environment if its Python is gone; return its record and the changed paths."""
     gone = environment.interpreter
     if environment.conda or gone.path.exists():
         return environment, ()
@@ -148,7 +148,7 @@ def _with_python(environment: Environment, emit: Emit) -> tuple[Environment, tup
     other = find_twin(gone, find_interpreters(exact))
     if other is None:
         raise BrokenError(
-            f"the Python beneath the environment is gone, and no other {gone.version} is here",
+            f"the environment's Python is gone, and this machine has no other {gone.version}",
             where=gone.path,
             remedy=f"get one, or {_rebuild_hint(environment)}",
         )
@@ -160,7 +160,7 @@ def _with_python(environment: Environment, emit: Emit) -> tuple[Environment, tup
 
 
 def _find_damage(environment: Environment, emit: Emit) -> _DamageFound:
-    if environment.moved:
+    if environment.is_moved:
         raise BrokenError(
             "a conda environment cannot be moved",
             where=environment.path,
@@ -191,7 +191,7 @@ def _rebuild_hint(environment: Environment) -> str:
 
 
 def _base(environment: Environment, plan: InstallPlan) -> Base:
-    """The base of the environment, from its own record and sealed lock."""
+    """Return the environment's base, from its own record and sealed lock."""
     if not environment.conda:
         return VenvBase(chosen=Choice(interpreter=environment.interpreter, drift=False))
     root, path = environment.path.parent, environment.path / manifest.SEALED / store.CONDA_LOCK
@@ -200,7 +200,7 @@ def _base(environment: Environment, plan: InstallPlan) -> Base:
     except LockfileError:
         lock = None
     if lock is None or lock.digest != environment.conda:
-        raise BrokenError("is not what was sealed", where=path, remedy=_rebuild_hint(environment))
+        raise BrokenError("differs from its seal", where=path, remedy=_rebuild_hint(environment))
     return CondaBase(
         lock=lock,
         channel=plan.source.channel or environment.channel,
@@ -216,14 +216,14 @@ def _names(lost: Iterable[ManifestEntry]) -> str:
 
 
 def _packages(environment: Environment, lost: Iterable[ManifestEntry]) -> tuple[LockedPackage, ...]:
-    """The locked packages that the lost entries came from."""
+    """Return the locked packages that contain the lost files."""
     text = read_text(environment.path / manifest.SEALED / store.LOCK, Document.LOCK)
     owners = {entry.owner for entry in lost}
     return tuple(p for p in parse_lock(text, environment.path) if p.name in owners)
 
 
 def _restore(folder: Path, scratch: Path, entry: ManifestEntry) -> bool:
-    """Take a path from the scratch environment; False unless it is as sealed there."""
+    """Copy a path from the scratch environment; return False if it is not as sealed there."""
     source, target = scratch / entry.path, folder / entry.path
     if not source.is_symlink() and not source.is_file():
         return False

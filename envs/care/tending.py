@@ -116,7 +116,7 @@ def compile_again(folder: Path, lost: Sequence[ManifestEntry]) -> None:
     for entry in lost:
         clear(folder / entry.path)
     bytecode.compile_some(folder, [_source_of(entry.path) for entry in lost])
-    made = {entry.path: _as_it_is(folder, entry) for entry in lost}
+    made = {entry.path: _refresh_time(folder, entry) for entry in lost}
     manifest.write(_with(manifest.read(folder), made), folder)
 
 
@@ -126,7 +126,7 @@ def _source_of(path: str) -> str:
     return f"{place}{name.partition('.')[0]}.py"
 
 
-def _as_it_is(folder: Path, entry: ManifestEntry) -> ManifestEntry:
+def _refresh_time(folder: Path, entry: ManifestEntry) -> ManifestEntry:
     path = folder / entry.path
     path.chmod(entry.mode)
     status = path.lstat()

@@ -1,1 +1,1 @@
-"""The conda backend: packages laid out as a prefix, without a conda."""
+"""The conda backend: installs conda packages as a prefix, without needing conda."""

@@ -1,8 +1,8 @@
-"""The conda engine: py-rattler, brought in only when something asks for a conda package.
+"""The conda engine: py-rattler, installed only when a conda package is needed.
 
-It has 80 MB, and builds with another Python do not need it, so it is not a dependency of the host
-environment. It is installed once, hash-locked, into a folder of the store, and run from there as a
-child process (`envs/conda/rattler.py`).
+It is 80 MB large, and builds on a Python of this machine do not need it, so it is not a dependency
+of the tool. It is installed once, with locked hashes, into the folder of environments, and run from
+there as a child process (`envs/conda/rattler.py`).
 """
 
 from __future__ import annotations
@@ -44,62 +44,62 @@ from sdcoreml.lockfiles.toolchain import FOLDER
 
 LOCK = FOLDER / "host" / "conda.txt"
 ENGINE = "engine-"
-"""The prefix of engines' folders."""
+"""The prefix of the names of engines' folders."""
 
 _CHILD = Path(__file__).with_name("rattler.py")
 _LOGINS = "RATTLER_AUTH_FILE"
 _ENOUGH = 1 << 16
-"""A disk with less free space than this, in bytes, counts as full if the engine fails."""
+"""If the engine fails with fewer free bytes than this, we take the disk to be full."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Archive:
-    """A locked package and its archive on this machine, whose hash was just compared."""
+    """A locked conda package and its downloaded archive, whose hash was compared."""
 
     package: CondaPackage
     file: Path
 
 
 class Engine(Protocol):
-    """Whoever can ask a conda channel, and lay out its packages."""
+    """A program that can query a conda channel, and download and install its packages."""
 
     def solve(
         self, channel: str, specs: Sequence[str], target: LockTarget, newest: str
     ) -> tuple[CondaPackage, ...]:
-        """The builds that a channel has for a target; none newer than the date `newest`, if any.
+        """Resolve `specs` to builds of a channel for a target, none newer than the date `newest`.
 
         Raises:
             UnreachableError: the channel cannot be reached.
-            InstallError: it has no such packages, or states no SHA-256 for one.
+            InstallError: it lacks such packages, or a package's SHA-256.
         """
 
     def download(self, files: Sequence[tuple[str, Path]], progress: Callable[[int], None]) -> None:
-        """Bring each address into its file; `progress` is told the bytes brought so far.
+        """Download each URL to its file; calls `progress` with the bytes downloaded so far.
 
         Raises:
-            UnreachableError: one cannot be reached.
-            InstallError: one is not there.
+            UnreachableError: a server cannot be reached.
+            InstallError: a server does not have the file.
             NoSpaceError: the disk filled up.
         """
 
     def link(
         self, archives: Iterable[Archive], folder: Path, final: Path, target: LockTarget
     ) -> None:
-        """Lay packages out in `folder`, with `final` wherever they name their own place.
+        """Install packages in `folder`; files that contain their prefix are written with `final`.
 
         Raises:
-            InstallError: they cannot be laid out.
+            InstallError: a package cannot be installed.
             NoSpaceError: the disk filled up.
         """
 
 
 def find_engine(root: Path, emit: Emit, keep: Sequence[int] = (), index: str = "") -> Engine:
-    """The engine; on first use it is installed below `root`, a folder of environments.
+    """Return the engine, installing it below `root`, the folder of environments, on first use.
 
-    `keep` are descriptors that its processes inherit; `index` is a mirror of the package index.
+    `keep` are descriptors for its processes to inherit; `index` is a mirror of the package index.
 
     Raises:
-        InstallError: it cannot be brought here.
+        InstallError: the engine cannot be installed.
     """
     here = _host()
     folder = root / _name(here)
@@ -117,10 +117,10 @@ def find_engine(root: Path, emit: Emit, keep: Sequence[int] = (), index: str = "
 
 
 def engine_name() -> str:
-    """The name of the folder of the engine that `find_engine` would take today.
+    """Return the name of the folder in which `find_engine` would look for the engine.
 
     Raises:
-        EnvError: the Python that runs this does not answer.
+        EnvError: the running Python cannot be probed.
     """
     return _name(_host())
 
@@ -128,19 +128,21 @@ def engine_name() -> str:
 def _host() -> Interpreter:
     here = probe(Path(sys.executable))
     if here is None:
-        raise EnvError("does not answer", where=sys.executable, remedy="run `make bootstrap`")
+        raise EnvError(
+            "cannot be run as a Python", where=sys.executable, remedy="run `make bootstrap`"
+        )
     return here
 
 
 def _name(here: Interpreter) -> str:
-    """The engine's name, from its lock and the Python it was installed for."""
+    """Return the engine's folder name, from its lock and the Python it is installed for."""
     facts = (LOCK.read_text(encoding="utf-8"), os.fspath(here.path), here.version)
     return ENGINE + hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rattler:
-    """py-rattler in a child process; `python` is one that has it."""
+    """Runs py-rattler in a child process; `python` is the one with py-rattler installed."""
 
     python: Path
     keep: tuple[int, ...] = ()
@@ -148,7 +150,7 @@ class Rattler:
     def solve(
         self, channel: str, specs: Sequence[str], target: LockTarget, newest: str
     ) -> tuple[CondaPackage, ...]:
-        """Ask a channel; nothing of its index is kept."""
+        """Query a channel, without caching its index."""
         with tempfile.TemporaryDirectory() as cache:
             found = self._ask(
                 channel,
@@ -163,21 +165,21 @@ class Rattler:
         packages = from_plain(tuple[CondaPackage, ...], found, "answer")
         if nameless := [package.path for package in packages if not package.sha256]:
             raise InstallError(
-                f"states no SHA-256 for {', '.join(nameless)}, so that it cannot be locked",
+                f"gives no SHA-256 for {', '.join(nameless)}, so it cannot be locked",
                 where=channel,
                 remedy="give another --channel",
             )
         return tuple(sorted(packages, key=lambda package: package.name))
 
     def download(self, files: Sequence[tuple[str, Path]], progress: Callable[[int], None]) -> None:
-        """Bring files, several at a time."""
+        """Download several files at a time."""
         rows = [(url, os.fspath(file)) for url, file in files]
         self._ask(rows[0][0].rpartition("/")[0], progress, do="download", files=rows)
 
     def link(
         self, archives: Iterable[Archive], folder: Path, final: Path, target: LockTarget
     ) -> None:
-        """Unpack beside the folder and copy; the user's own cache is neither read nor written."""
+        """Unpack beside `folder` and copy from there; does not use the user's own package cache."""
         unpacked = folder.with_name(f"{folder.name}.unpacked")
         try:
             self._ask(
@@ -195,7 +197,7 @@ class Rattler:
     def _ask(
         self, place: str, progress: Callable[[int], None] = lambda _: None, **request: object
     ) -> object:
-        """Make one request of a child and give its result; `place` is what it is about."""
+        """Send one request to a child and return its result; `place` is named in errors."""
         logins = {_LOGINS: os.environ[_LOGINS]} if _LOGINS in os.environ else {}
         done, answer = 0, {"error": ""}
         with _spool(json.dumps(request)) as words, _spool() as complaints:
@@ -224,7 +226,7 @@ class Rattler:
 
 @contextmanager
 def _spool(text: str = "") -> Iterator[IO[str]]:
-    """A file without a name that holds the text, at its beginning."""
+    """Give an unnamed temporary file that contains the text, positioned at its start."""
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as file:
         file.write(text)
         file.seek(0)
@@ -232,7 +234,7 @@ def _spool(text: str = "") -> Iterator[IO[str]]:
 
 
 def virtual_packages(target: LockTarget) -> tuple[tuple[str, str], ...]:
-    """The virtual packages offered to conda: the oldest system that the wheels' locks allow."""
+    """Return conda's virtual packages for the oldest system that the locked wheels support."""
     if target.system == "darwin":
         return ("__unix", "0"), ("__osx", ".".join(map(str, MACOS)))
     return ("__unix", "0"), ("__linux", "4.18"), ("__glibc", f"2.{GLIBC}")

@@ -1,8 +1,8 @@
-"""The conda backend: a prefix of exactly the locked packages, unpacked without conda.
+"""Makes a conda prefix of exactly the locked packages, without conda.
 
-Each archive is hashed every time it is used: here, since the engine does not hash files of a
-`file://` channel. The files in the prefix are compared with what the packages say of themselves,
-and the names of this machine's caches are removed from the records in `conda-meta`.
+Each archive is hashed every time it is used, here because the engine does not hash files of a
+`file://` channel. The files in the prefix are compared with the hashes in the packages' records in
+`conda-meta`, and paths of this machine's caches are removed from these records.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from sdcoreml.lockfiles.target import TARGETS
 from sdcoreml.lockfiles.toolchain import PythonPin
 
 ARCHIVES = "packages"
-"""The folder of a store that keeps downloaded archives, to rebuild without a network."""
+"""The folder for downloaded archives, which allow rebuilding without a network."""
 _OF_THIS_MACHINE = ("extracted_package_dir", "package_tarball_full_path", "link")
 _UNPACKED = 4
-"""How much larger than its archive a package is: a Python packed for the tests grows 2.5 times."""
+"""Assumed size of an unpacked package over its archive's; a Python in the tests has 2.5."""
 _LOGIN = re.compile(r"(?<=://)[^/@]*@|/t/[^/]+(?=/)")
-"""A password or a token in a channel's address."""
+"""A password or a token in a channel's URL."""
 _ANOTHER = "name another with --channel, and lock it with `sdcoreml env lock --conda`"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CondaBase:
-    """The locked conda packages of a Python, from a channel (name or URL).
+    """A conda base: the environment is a prefix with its own Python, from a channel (name or URL).
 
-    `root` is the folder of environments; `engine` is only asked for when something must be made;
-    `stated` is the channel that the records name, "" for the one that is asked.
+    `root` is the folder of environments; `engine` is called only when a prefix must be made;
+    `stated` is the channel to write into the records, "" for the one in use.
     """
 
     lock: CondaLock
@@ -56,19 +56,19 @@ class CondaBase:
 
     @property
     def size(self) -> int:
-        """The size of the unpacked archives."""
+        """The approximate size of the unpacked archives in bytes."""
         return _UNPACKED * sum(package.size for package in self.lock.packages)
 
     def answering(self) -> Path:
-        """The Python that runs this, since the base's own is not here yet."""
+        """The running Python, since the prefix has none yet."""
         return Path(sys.executable)
 
     def identity(self) -> tuple[str, ...]:
-        """The digest of the conda lock: an environment is the same from any channel."""
+        """The digest of the conda lock; the channel does not matter, since hashes are locked."""
         return "conda", self.lock.digest
 
     def choice(self, final: Path) -> Choice:
-        """The environment's own Python: always exactly the locked one."""
+        """Return the environment's own Python, which is exactly the locked one."""
         minor = ".".join(self.lock.python.split(".")[:2])
         interpreter = Interpreter(
             path=final / "bin" / f"python{minor}",
@@ -80,12 +80,12 @@ class CondaBase:
         return Choice(interpreter=interpreter, drift=False)
 
     def create(self, folder: Path, final: Path) -> None:
-        """Unpack the packages and prove that they are the Python that was locked.
+        """Install the packages and check that the Python runs and is the locked one.
 
         Raises:
             InstallError: an archive is not available, or not the one that was locked.
-            BrokenError: a file is not what its package says, or Python does not run.
-            NoInterpreterError: it is not the locked Python.
+            BrokenError: a file differs from its package's record, or Python does not run.
+            NoInterpreterError: the Python is not the locked version.
         """
         engine, target = self.engine(), TARGETS[self.lock.target]
         archives = fetch(self.lock, self.channel, self.root / ARCHIVES, engine, self.emit)
@@ -95,8 +95,8 @@ class CondaBase:
             raise BrokenError(f"{'; '.join(faults[:3])}", where=folder, remedy="run this again")
         self._prove(folder)
 
-    def recorded(self) -> dict[str, str]:
-        """The backend, the conda lock, and the channel without any password."""
+    def record_fields(self) -> dict[str, str]:
+        """Return the backend, the conda lock's digest, and the channel without any password."""
         return {"backend": "conda", "conda": self.lock.digest, "channel": self._public_channel()}
 
     def _public_channel(self) -> str:
@@ -119,11 +119,11 @@ class CondaBase:
 def fetch(
     lock: CondaLock, channel: str, folder: Path, engine: Engine, emit: Emit
 ) -> tuple[Archive, ...]:
-    """Download every locked archive that `folder` lacks; all hashes are compared.
+    """Download every locked archive that `folder` lacks; compare the hashes of all.
 
     Raises:
         UnreachableError: the channel cannot be reached.
-        InstallError: an archive is not there, or is not the one that was locked.
+        InstallError: the channel lacks an archive, or its hash is not the locked one.
     """
     archives = tuple(
         Archive(package=package, file=folder / package.sha256[:16] / package.file)
@@ -136,7 +136,7 @@ def fetch(
 
 
 def _bring(lacking: Sequence[Archive], base: str, engine: Engine, emit: Emit) -> None:
-    """Download archives under other names; each is renamed once it has the locked hash."""
+    """Download archives under temporary names; rename each once its hash is the locked one."""
     total = sum(archive.package.size for archive in lacking)
     emit(Event(kind="note", text=f"{amount(total)} of conda packages to download from {base}"))
     asides = {archive: archive.file.with_name(f".{archive.package.file}") for archive in lacking}
@@ -181,7 +181,7 @@ def _is_locked(file: Path, package: CondaPackage) -> bool:
 
 
 def neutralise_records(folder: Path, channel: str) -> None:
-    """Replace this machine's paths in the records by the channel."""
+    """Replace this machine's paths in the prefix's records by the channel."""
     for path, record in conda_meta.records(folder):
         kept = {key: value for key, value in record.items() if key not in _OF_THIS_MACHINE}
         kept |= {"channel": channel, "url": f"{channel}{record['subdir']}/{record['fn']}"}
@@ -190,7 +190,7 @@ def neutralise_records(folder: Path, channel: str) -> None:
 
 
 def find_altered(folder: Path) -> Iterator[str]:
-    """Each file that is missing, or is not what its package says."""
+    """Yield each file that is missing, or differs from its package's record."""
     for laid in conda_meta.list_files(folder):
         path = folder / laid.path
         if not path.exists() and not path.is_symlink():

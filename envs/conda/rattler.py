@@ -1,8 +1,8 @@
-"""The child that speaks to py-rattler: one request on stdin, lines of JSON on stdout.
+"""The child process that calls py-rattler: one request on stdin, JSON lines on stdout.
 
-It runs by its path, isolated, on the Python of the engine's own folder, and imports nothing of this
-project. It is a process of its own because py-rattler's threads may outlive the last call, and then
-abort the interpreter that shuts down: so this one ends without shutting down.
+It is run as a script, isolated, with the Python of the engine's folder, and imports nothing from
+this project. It is a separate process because py-rattler's threads may outlive the last call and
+then crash the interpreter at shutdown; so this process exits without a shutdown.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from typing import TypedDict
 
 RETRIES = 2
 AT_ONCE = 4
-"""The number of simultaneous downloads, which are faster together."""
+"""The number of simultaneous downloads."""
 
 
 class Archive(TypedDict):
-    """A locked package, and the file that it was downloaded to."""
+    """A locked package, and the file to which it was downloaded."""
 
     name: str
     version: str
@@ -37,9 +37,9 @@ class Archive(TypedDict):
 
 
 def main() -> int:
-    """Answer the request: lines `{"done": bytes}` meanwhile, `{"result": ...}` or `{"error": ...}`.
+    """Answer one request: `{"done": bytes}` as progress, `{"result": ...}` or `{"error": ...}`.
 
-    The exit code is 0 either way; any other means that the engine itself broke down.
+    The exit code is 0 in both cases; any other means that the engine crashed.
     """
     request = json.load(sys.stdin)
     try:
@@ -52,7 +52,7 @@ def main() -> int:
 
 
 def say(line: Mapping[str, object]) -> None:
-    """Write one line."""
+    """Write one line of JSON to stdout."""
     sys.stdout.write(json.dumps(line) + "\n")
     sys.stdout.flush()
 
@@ -66,7 +66,7 @@ async def solve(
     newest: str,
     cache: str,
 ) -> list[dict[str, object]]:
-    """Ask a channel for the best builds for a machine that need not be this one."""
+    """Ask a channel for the best builds for a platform, which need not be this machine's."""
     import rattler
 
     zero = rattler.BuildString("0")
@@ -99,7 +99,7 @@ async def solve(
 
 
 async def download(*, files: list[tuple[str, str]]) -> None:
-    """Bring each address into its file; logins, proxies and certificates as py-rattler has them."""
+    """Download each URL to its file, with py-rattler's logins, proxies and certificates."""
     from rattler.package_streaming import download_to_writer
 
     turn = asyncio.Semaphore(AT_ONCE)
@@ -116,7 +116,7 @@ async def download(*, files: list[tuple[str, str]]) -> None:
 async def link(
     *, packages: list[Archive], folder: str, final: str, subdir: str, cache: str
 ) -> None:
-    """Unpack into `cache` and copy into `folder`, where files name `final` as their place."""
+    """Unpack into `cache` and install into `folder`, with `final` as the prefix inside files."""
     import rattler
 
     await rattler.install(

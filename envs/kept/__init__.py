@@ -1,1 +1,1 @@
-"""Environments as they are kept: store, manifest, verification."""
+"""Finished environments on disk: their folder, manifests, verification."""

@@ -1,4 +1,4 @@
-"""Runs a user's command inside an environment: its programs first, none of the Python settings."""
+"""Runs a user's command in an environment: its `bin` first on PATH, PYTHON* variables unset."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _DROPPED = frozenset(
 
 
 def activate(environment: Environment, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The user's variables, changed so that commands and imports come from the environment.
+    """Return the user's variables, changed so that programs and imports come from the environment.
 
-    Bytecode is not written: what is imported is compiled already, and a stray would break the seal.
+    Python writes no bytecode: the modules are compiled, and a new file would break the seal.
     """
     kept = {key: value for key, value in environ.items() if key not in _DROPPED}
     path = os.pathsep.join((str(environment.path / "bin"), environ.get("PATH", os.defpath)))
@@ -31,10 +31,10 @@ def activate(environment: Environment, environ: Mapping[str, str] = os.environ) 
 
 
 def run(environment: Environment, command: Sequence[str]) -> NoReturn:
-    """Become the command, inside the environment. Raises `EnvError` when it cannot be started."""
+    """Replace this process by the command, run in the environment; raise `EnvError` if it fails."""
     variables = activate(environment)
     try:
-        # Not execvpe with os.environ's PATH: the command is looked up where the child would.
+        # execvpe would search our own PATH; the command must be found on the environment's PATH.
         os.execvpe(command[0], list(command), variables)  # noqa: S606  the user's own command
     except OSError as error:
         raise EnvError(
@@ -45,5 +45,5 @@ def run(environment: Environment, command: Sequence[str]) -> NoReturn:
 
 
 def shell(environment: Environment) -> NoReturn:
-    """Become the user's shell, inside the environment."""
+    """Replace this process by the user's shell, run in the environment."""
     run(environment, [os.environ.get("SHELL", "/bin/sh")])

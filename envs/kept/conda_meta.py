@@ -1,6 +1,6 @@
-"""Reads a conda prefix's own records, one JSON file per package in `conda-meta`.
+"""Reads the package records of a conda prefix: one JSON file per package in `conda-meta`.
 
-conda, mamba, micromamba and py-rattler all write them; reading them takes none of these.
+conda, mamba, micromamba and py-rattler all write them; none of these is needed to read them.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ FOLDER = "conda-meta"
 class InstalledFile:
     """One file that a package installed, by its path in the prefix.
 
-    `sha256` is of the file as installed, "" if the record does not say; `patched` is whether the
-    prefix's own path was written into it.
+    `sha256` is that of the installed file, "" if not recorded; `patched` is true if the prefix's
+    path was written into the file.
     """
 
     package: str
@@ -32,10 +32,10 @@ class InstalledFile:
 
 
 def records(prefix: Path) -> Iterator[tuple[Path, dict[str, object]]]:
-    """Every package record of a prefix, sorted by file name.
+    """Yield the path and content of every package record of a prefix, sorted by file name.
 
     Raises:
-        BrokenError: one is damaged.
+        BrokenError: a record is damaged.
     """
     for path in sorted((prefix / FOLDER).glob("*.json")):
         try:
@@ -48,7 +48,7 @@ def records(prefix: Path) -> Iterator[tuple[Path, dict[str, object]]]:
 
 
 def list_files(prefix: Path) -> Iterator[InstalledFile]:
-    """Every path that the packages of a prefix installed; none without conda."""
+    """Yield every path that the conda packages of a prefix installed; none for a venv."""
     for path, record in records(prefix):
         match record:
             case {"paths_data": {"paths": list(entries)}}:
@@ -61,7 +61,7 @@ def list_files(prefix: Path) -> Iterator[InstalledFile]:
 
 def _broken(record: Path) -> BrokenError:
     return BrokenError(
-        "not the record of a conda package", where=record, remedy="make the environment again"
+        "is not the record of a conda package", where=record, remedy="make the environment again"
     )
 
 

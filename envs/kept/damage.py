@@ -91,7 +91,7 @@ def find_machine_faults(environment: Environment) -> Iterable[Damage]:
 
 def find_seal_faults(environment: Environment, rows: Iterable[Row]) -> Iterable[Damage]:
     """Yield what is wrong with the seal, and with the place of a conda environment."""
-    if environment.moved:
+    if environment.is_moved:
         was = environment.interpreter.path.parent.parent
         what = f"was made for {was}, and a conda environment cannot be moved"
         yield Damage(path=conda_meta.FOLDER, what=what, owner=manifest.GENERATED)

@@ -34,16 +34,16 @@ RECORD = "record.json"
 OWN = frozenset(f"{SEALED}/{name}" for name in (FILE, BENEATH, RECORD))
 """What says how everything else is; it cannot list itself."""
 MACHINE = "(machine)"
-"""The owner of files that name this machine's interpreter, which the seal leaves out."""
+"""The owner of files that contain the interpreter's path; the seal excludes them."""
 GENERATED = "(generated)"
-"""The owner of files that the build itself wrote."""
+"""The owner of files that the build wrote, rather than a package."""
 PLAIN, RUNNABLE = 0o644, 0o755
 """The modes of files, and of programs and folders, that a build gives to all."""
 _OF_MACHINE = re.compile(r"pyvenv\.cfg|bin/python[0-9.]*")
 
 
 class EntryKind(Enum):
-    """The kind of a path."""
+    """The kind of a manifest entry."""
 
     FILE = "file"
     PROGRAM = "program"
@@ -65,10 +65,10 @@ _FOLDER = EntryKind.FOLDER.value
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ManifestEntry:
-    """One path of an environment, relative to it, with `/`.
+    """One file or link of an environment; `path` is relative to the environment, with `/`.
 
     `mode` are its permission bits, 0 for a link; `digest` is the SHA-256 of a file's bytes, or a
-    link's target; `mtime` is in nanoseconds; `owner` is the project that brought it.
+    link's target; `mtime` is in nanoseconds; `owner` is the project that installed it.
     """
 
     kind: EntryKind
@@ -129,14 +129,14 @@ def mode_of(kind: EntryKind, status: os.stat_result) -> int:
 def take(
     folder: Path, progress: Callable[[int, int], None] = lambda *_: None
 ) -> tuple[ManifestEntry, ...]:
-    """The manifest of what is in `folder` now, sorted by path; hashed on all cores.
+    """Make a manifest of what is in `folder` now, sorted by path; hashes on all cores.
 
-    `progress` is told the bytes hashed so far, and of all.
+    `progress` is called with the number of bytes hashed so far and the number of all.
     """
     owners = owners_of(folder)
     found = sorted((one for one in scan(folder) if one[0] not in OWN), key=lambda one: one[0])
     if unruly := [path for path, *_ in found if "\n" in path]:
-        raise BrokenError(f"a file name with a line break in it: {unruly[0]!r}", where=folder)
+        raise BrokenError(f"has a file name with a line break in it: {unruly[0]!r}", where=folder)
 
     def entry(item: Found) -> ManifestEntry:
         path, *_ = item
@@ -185,7 +185,7 @@ def digest_of(path: Path, kind: EntryKind) -> str:
 
 
 def seal_of(entries: Iterable[ManifestEntry], facts: Mapping[str, str]) -> str:
-    """The one digest of an environment: `facts` (lock, target, Python) and every entry."""
+    """Compute an environment's seal from `facts` (lock, target, Python) and every entry."""
     return seal_of_rows(map(to_row, entries), facts)
 
 
@@ -244,7 +244,7 @@ def read_rows(folder: Path, name: str = FILE) -> list[Row]:
     """Read the manifest of the environment in `folder`, without its values' types.
 
     Raises:
-        BrokenError: it is missing or not readable as one.
+        BrokenError: the manifest is missing or cannot be read.
     """
     path = folder / SEALED / name
     try:

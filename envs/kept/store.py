@@ -1,9 +1,9 @@
-"""Where environments live: folders that never change under a name, and links that point at them.
+"""The folder of environments: each in its own folder that never changes, and links to those in use.
 
 .envs/<key>/       an environment; the key is a digest of what it was made from
-.envs/tested       a link to the one in use; swapped in one step
-.envs/tested~      a link to the one that was in use before
-.envs/python-*     a Python that was obtained to build with
+.envs/tested       a link to the environment in use; replaced atomically
+.envs/tested~      a link to the environment that was in use before
+.envs/python-*     a Python that we installed to build with
 .envs/packages     archives of conda packages; their hashes are compared at each use
 .envs/engine-*     the conda engine, once something asked for it
 .envs/upstream-*   the upstream converter at its tested commit, once something asked for it
@@ -51,11 +51,11 @@ _TASK = "task"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Environment:
-    """A finished environment, as its record says; `path` is its own folder, not the link.
+    """A finished environment, as its record describes it; `path` is its folder, not the link.
 
-    `seal` is its one digest; `built` the moment in UTC; `defects` are files that are not what
-    their wheel's own RECORD says (the wheel's fault: they are sealed as they are). With the backend
-    "conda", `conda` is the digest of the lock of its conda packages, and `channel` their channel.
+    `seal` is the digest of all its files; `built` the time in UTC; `defects` are files that differ
+    from their wheel's RECORD because the wheel is wrong. With the backend "conda", `conda` is the
+    digest of the conda lock, and `channel` the packages' channel.
     `listing` is the digest of both tables; `intact` is whether the record is as it was written.
     """
 
@@ -90,12 +90,12 @@ class Environment:
         return self.path / "bin" / "python"
 
     @property
-    def moved(self) -> bool:
-        """Whether it is a conda prefix that is no longer where its files say it is."""
+    def is_moved(self) -> bool:
+        """True for a conda prefix that was moved, so that the path in its files is wrong."""
         return bool(self.conda) and not self.interpreter.path.is_relative_to(self.path)
 
     def facts(self) -> dict[str, str]:
-        """The facts that the seal covers in addition to the files."""
+        """The facts that the seal covers besides the files."""
         python = self.interpreter.version
         facts = {"lock": self.lock_digest, "target": self.target, "python": python}
         if not self.is_former:
@@ -104,20 +104,20 @@ class Environment:
 
 
 def current(name: str = "tested", folder: Path | None = None) -> Environment | None:
-    """The environment in use for a toolchain; None when there is none that can be used."""
+    """Return a toolchain's environment in use; None if there is none with a readable record."""
     found = read(name, (folder or environments_folder()) / name)
     return found if found is not None and found.python.exists() else None
 
 
 def previous(name: str = "tested", folder: Path | None = None) -> Environment | None:
-    """The environment that was in use before the current one."""
+    """Return the environment that was in use before the current one, if it still exists."""
     return read(name, (folder or environments_folder()) / f"{name}{PREVIOUS}")
 
 
 def read(name: str, path: Path) -> Environment | None:
-    """The environment at `path` (a folder or a link), or None when it is not a finished one.
+    """Read the record of the environment at `path` (a folder or a link); None if it is unfinished.
 
-    What its record says may no longer be true of it: see `envs.kept.verify`.
+    The files may have changed since the record was written: see `envs.kept.verify`.
     """
     try:
         real = path.resolve(strict=True)
@@ -132,14 +132,14 @@ def read(name: str, path: Path) -> Environment | None:
 
 
 def write(environment: Environment) -> None:
-    """Write the record of a new environment into its folder, flushed to disk."""
+    """Write the record of a new environment into its folder, and flush it to disk."""
     fields = to_plain(environment)
     for key in ("name", "path", "intact"):
         del fields[key]
     path = environment.path / SEALED / RECORD
     write_text(path, json.dumps({**fields, "digest": _digest(fields)}, indent=1))
     path.chmod(manifest.PLAIN)
-    # The last change of all, the folder's included: what was touched later is newer than this.
+    # This is the last change to the environment: any file with a later time was changed afterwards.
     os.utime(path)
 
 
@@ -154,7 +154,7 @@ def _digest(fields: Mapping[str, object]) -> str:
 
 
 def swap(name: str, folder: Path) -> None:
-    """Let the links `name` and `name~` point at `folder` and at what was in use so far."""
+    """Point the link `name` at `folder`, and `name~` at the environment in use until now."""
     link = folder.parent / name
     with suppress(OSError):
         before = link.readlink()
@@ -165,9 +165,9 @@ def swap(name: str, folder: Path) -> None:
 
 
 def rollback(name: str, folder: Path) -> Environment | None:
-    """Put the environment that was in use before back into use; None when there is none.
+    """Put the previous environment back into use; return it, or None if there is none.
 
-    Done twice, it changes nothing: the two change places.
+    The two links swap their targets, so a second rollback undoes the first.
     """
     before = previous(name, folder)
     if before is not None:
@@ -176,7 +176,7 @@ def rollback(name: str, folder: Path) -> Environment | None:
 
 
 def list_environments(folder: Path) -> dict[Environment, tuple[str, ...]]:
-    """Every environment of a store, oldest first, and the names of the links that keep it."""
+    """Map every environment in `folder`, the oldest first, to the names of the links to it."""
     links: dict[str, list[str]] = {}
     found: list[Environment] = []
     for path in sorted(folder.glob("*")):
@@ -189,7 +189,7 @@ def list_environments(folder: Path) -> dict[Environment, tuple[str, ...]]:
 
 
 def free_name(folder: Path, key: str) -> Path:
-    """A path for a new environment that nothing has yet: `key`, `key.2`, `key.3` ..."""
+    """Return an unused path for a new environment: `key`, `key.2`, `key.3` ..."""
     path, number = folder / key, 1
     while path.exists():
         number += 1
@@ -199,9 +199,9 @@ def free_name(folder: Path, key: str) -> Path:
 
 @contextmanager
 def hold_lock(folder: Path, emit: Emit = silent) -> Iterator[int]:
-    """Hold the lock of a store, waiting for whoever has it; gives the lock's descriptor.
+    """Lock a folder of environments, waiting if another process has; give the lock's descriptor.
 
-    A child that inherits the descriptor holds the lock too. What killed tasks left is removed.
+    A child that inherits the descriptor holds the lock too. Leftovers of killed tasks are removed.
     """
 
     def notice(owner: str) -> None:
@@ -220,9 +220,9 @@ def hold_lock(folder: Path, emit: Emit = silent) -> Iterator[int]:
 
 @contextmanager
 def task_folder(folder: Path) -> Iterator[Path]:
-    """A folder in a store for the files of one task; others may build meanwhile.
+    """Give a folder for the files of one task that runs without the lock.
 
-    If the task is killed, the next who holds the store's lock removes it.
+    If the task is killed, the next process to take the lock removes the folder.
     """
     with translate_store_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -231,7 +231,7 @@ def task_folder(folder: Path) -> Iterator[Path]:
 
 
 def remove(folder: Path) -> None:
-    """Remove a folder of the store, renaming it first so that it is never incomplete."""
+    """Remove an environment's folder, renaming it first so that it is never seen half removed."""
     trash = folder
     if not folder.name.startswith(BUILDING):
         trash = folder.with_name(f"{BUILDING}removed-{folder.name}")
@@ -240,7 +240,7 @@ def remove(folder: Path) -> None:
 
 
 def _point(link: Path, target: Path) -> None:
-    """Make or change a symbolic link in one step."""
+    """Make or replace a symbolic link atomically."""
     aside = hidden_path(link, str(os.getpid()))
     aside.unlink(missing_ok=True)
     aside.symlink_to(target)

@@ -66,7 +66,7 @@ def verify_fast(environment: Environment) -> VerifyResult:
 
 
 def verify_full(environment: Environment, emit: Emit = silent) -> VerifyResult:
-    """Compare every byte, on all cores. A file with the sealed bytes but another time is sound.
+    """Compare every byte, on all cores. A file with the right bytes but another time passes.
 
     Raises:
         BrokenError: the manifest itself cannot be read.

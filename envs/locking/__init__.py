@@ -1,1 +1,1 @@
-"""For maintainers: compiling locks, and a second opinion on them."""
+"""For maintainers: compiles locks, and checks them with a second resolver."""

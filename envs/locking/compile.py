@@ -1,6 +1,6 @@
-"""Compiles the locks of a toolchain: for every target, on any machine, against the public index.
+"""Compiles the locks of a toolchain for every target, on any machine, from the public index.
 
-Nothing of this machine leaks into a lock: no setting of pip or uv, no local wheel, no mirror.
+Settings of pip and uv, local wheels and mirrors of this machine have no influence on a lock.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ _HEAD = "# The direct pins of toolchain.toml, for the resolver; written by `sdco
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockRequest:
-    """How to resolve: `upgrade` forgets the versions locked now; `exclude_newer` is a date or "".
+    """How to resolve: `upgrade` ignores the present lock; `exclude_newer` is a date or "".
 
-    `wheels` is a folder to resolve from instead of the index (tests do); `index` is a mirror of
-    that, "" for the one in force.
+    `wheels` is a folder to resolve from instead of the index (used by tests); `index` is the URL
+    of a mirror, "" for the configured index.
     """
 
     upgrade: bool = False
@@ -62,7 +62,7 @@ class CompiledLocks:
 
 
 def requirements_in(toolchain: Toolchain) -> str:
-    """The resolver's input: the direct pins."""
+    """Return the resolver's input: the direct pins as requirements."""
     return _HEAD + "".join(f"{name}=={version}\n" for name, version in toolchain.pins.items())
 
 
@@ -93,7 +93,7 @@ def compile_locks(
 
 
 def write_locks(toolchain: Toolchain, compiled: tuple[CompiledLocks, ...]) -> tuple[Path, ...]:
-    """Write requirements.in and all locks; gives the files that changed."""
+    """Write requirements.in and all locks; return the files that changed."""
     texts = {"requirements.in": requirements_in(toolchain)}
     for one in compiled:
         texts[f"requirements.{one.target}.txt"] = one.requirements
@@ -103,7 +103,7 @@ def write_locks(toolchain: Toolchain, compiled: tuple[CompiledLocks, ...]) -> tu
 
 
 def find_stale(toolchain: Toolchain, compiled: tuple[CompiledLocks, ...]) -> tuple[str, ...]:
-    """The differences between a fresh resolution and the locks in the folder, one line each."""
+    """Compare a new resolution with the locks in the folder; return the differences as lines."""
     lines: list[str] = []
     for one in compiled:
         fresh = {p.name: p for p in parse_lock(one.requirements, Path(one.target))}
@@ -124,12 +124,12 @@ def find_stale(toolchain: Toolchain, compiled: tuple[CompiledLocks, ...]) -> tup
 
 
 def check_folder(toolchain: Toolchain) -> dict[str, tuple[Artefact, ...]]:
-    """Prove without a network that the locks agree with the pins and with each other.
+    """Check, without a network, that the locks agree with the pins and with each other.
 
-    Gives each target's wheels: one for every locked package, with a locked hash.
+    Returns each target's wheels: one for every locked package, with a locked hash.
 
     Raises:
-        LockfileError: they do not; all faults are named.
+        LockfileError: they disagree; lists all faults.
     """
     faults: list[str] = []
     artefacts: dict[str, tuple[Artefact, ...]] = {}
@@ -171,7 +171,7 @@ def _check_pins(toolchain: Toolchain, lock: Lock) -> None:
 
 
 def _cut_out(toolchain: Toolchain, target: str, emit: Emit) -> CompiledLocks:
-    """The part of the base toolchain's lock that the pins need."""
+    """Cut out of the base toolchain's lock what the pins need."""
     emit(Event(kind="step", text=f"cut {toolchain.name} for {target} out of {toolchain.base}"))
     base = load_toolchain(toolchain.base)
     lock = load_lock(toolchain.base, target)
@@ -199,7 +199,7 @@ def _compile(
             output.write_text(before.read_text(encoding="utf-8"), encoding="utf-8")
         _resolve(uv, folder, toolchain, target, request, output)
         pylock = folder / "pylock.toml"
-        # The second form is of the very versions of the first.
+        # The PEP 751 lock must contain the same versions as the requirements.
         (folder / "requirements.in").write_text(output.read_text(encoding="utf-8"), "utf-8")
         _resolve(uv, folder, toolchain, target, request, pylock)
         python = toolchain.python.version
@@ -222,7 +222,7 @@ def _resolve(
 ) -> None:
     command = [os.fspath(uv.program), "pip", "compile", "--quiet", "--no-config"]
     command += ["--generate-hashes", "--only-binary", ":all:"]
-    # Named, so that uv need not look through the machine for a Python of that version.
+    # Naming a Python keeps uv from searching the machine for one of that version.
     command += ["--python", sys.executable, "--python-version", toolchain.python.version]
     command += ["--python-platform", target.uv_platform]
     command += ["--custom-compile-command", "sdcoreml env lock"]
@@ -239,6 +239,6 @@ def _resolve(
 
 
 def write_file(path: Path, text: str) -> bool:
-    """Write a file atomically; false if it has that content already."""
+    """Write a file atomically; return False if it has that content already."""
     with translate_store_errors(path):
         return update_text(path, text)

@@ -25,14 +25,14 @@ from sdcoreml.lockfiles.toolchain import Toolchain
 def solve_python(
     toolchain: Toolchain, engine: Engine, channel: str, *, newest: str = "", emit: Emit = silent
 ) -> tuple[CondaLock, ...]:
-    """Ask a channel for the exact Python and what it needs; nothing is written yet.
+    """Resolve the exact Python and its dependencies on a channel; writes nothing yet.
 
-    `newest` is a date that no package may be newer than, or "". A toolchain that is cut out of
-    another has that one's Python, so that there is nothing to ask.
+    `newest` is the date of the newest packages allowed, or "". A toolchain with `base` uses the
+    Python of that one, so there is nothing to resolve.
 
     Raises:
         UnreachableError: the channel cannot be reached.
-        InstallError: it has no such Python for one of the targets.
+        InstallError: the channel has no such Python for one of the targets.
     """
     if toolchain.base:
         return ()
@@ -41,7 +41,7 @@ def solve_python(
     for name in toolchain.targets:
         emit(Event(kind="step", text=f"ask {channel} for Python {version} on {name}"))
         solved = engine.solve(channel, [f"python =={version}"], TARGETS[name], newest)
-        # An address may hold a password or a path of this machine; a name holds neither.
+        # A channel's URL may contain a password or a local path; its name contains neither.
         known = FROM_CHANNEL + (channel if "://" not in channel else "a channel given by address")
         packages = tuple(replace(package, known=known) for package in solved)
         size = amount(sum(package.size for package in packages))
@@ -51,13 +51,13 @@ def solve_python(
 
 
 def write_conda_locks(toolchain: Toolchain, locks: tuple[CondaLock, ...]) -> tuple[Path, ...]:
-    """Write the locks; gives the files that changed."""
+    """Write the conda locks; return the files that changed."""
     texts = {conda_lock_path(toolchain, lock.target): write_conda_lock(lock) for lock in locks}
     return tuple(path for path, text in texts.items() if write_file(path, text))
 
 
 def write_conda_files(toolchain: Toolchain) -> tuple[Path, ...]:
-    """Write what conda reads; gives the files that changed."""
+    """Write the environment files and explicit locks for conda; return the files that changed."""
     texts = conda_files(toolchain)
     return tuple(
         toolchain.folder / name
@@ -67,7 +67,7 @@ def write_conda_files(toolchain: Toolchain) -> tuple[Path, ...]:
 
 
 def find_stale_conda(toolchain: Toolchain, locks: tuple[CondaLock, ...]) -> tuple[str, ...]:
-    """The differences between a channel and the locks in the folder, one line each."""
+    """Return the differences between a channel and the conda locks in the folder, one line each."""
     lines: list[str] = []
     for lock in locks:
         now = {one.name: one for one in load_conda_lock(toolchain, lock.target).packages}
@@ -86,10 +86,10 @@ def find_stale_conda(toolchain: Toolchain, locks: tuple[CondaLock, ...]) -> tupl
 
 
 def check_conda(toolchain: Toolchain) -> None:
-    """Prove without a network that the conda locks are sound and conda's files current.
+    """Check, without a network, that the conda locks are valid and the generated files current.
 
     Raises:
-        LockfileError: they are not; all faults are named.
+        LockfileError: they are not; lists all faults.
     """
     faults: list[str] = []
     for target in toolchain.targets:

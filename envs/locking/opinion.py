@@ -1,8 +1,8 @@
-"""A second opinion on a lock: pip-tools resolves the same pins, and must come to the same versions.
+"""Checks a lock with a second resolver: pip-tools must resolve the pins to the same versions.
 
-pip-compile evaluates markers for the Python that runs it, whatever its options say. So the
-pip-tools that is installed here (the extra `locking`) is run by the toolchain's Python: a
-throw-away environment gets it through a `.pth` file. It is pure Python, so nothing is installed.
+pip-compile always evaluates markers for the Python that runs it. So we run the installed pip-tools
+(the extra `locking`) with the toolchain's Python: a temporary environment finds it through a `.pth`
+file, which works because pip-tools is pure Python.
 """
 
 from __future__ import annotations
@@ -47,22 +47,22 @@ class Resolver(Protocol):
     """Resolves pins for this machine."""
 
     def describe(self) -> str:
-        """Who gives the opinion, such as `pip-tools 7.6.2 under Python 3.10.10`."""
+        """Return the resolver's name, such as `pip-tools 7.6.2 under Python 3.10.10`."""
 
     def resolve(self, pins: str, seed: str, request: LockRequest) -> Mapping[str, str]:
-        """Normalised project names and versions that the requirements `pins` resolve to.
+        """Resolve the requirements `pins` to versions, by normalised project name.
 
-        The versions in the requirements `seed` are kept where they serve.
+        The versions in the requirements `seed` are preferred where they satisfy the pins.
 
         Raises:
-            NoOpinionError: it cannot be asked.
-            InstallError: it finds no resolution.
+            NoOpinionError: the resolver cannot be run.
+            InstallError: the resolver finds no solution.
         """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opinion:
-    """The tool used, the number of packages compared, and each difference in one line."""
+    """A second resolver's result: its name, the number of compared packages, the differences."""
 
     by: str
     target: str
@@ -72,14 +72,14 @@ class Opinion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PipTools:
-    """Asks the pip-tools of that `version` in the folder `library`, run by `interpreter`."""
+    """Resolves with the pip-tools `version` in the folder `library`, run by `interpreter`."""
 
     interpreter: Interpreter
     version: str
     library: Path
 
     def describe(self) -> str:
-        """Name, version, and the Python it resolves for."""
+        """Return name, version, and the Python it resolves for."""
         return f"{_TOOL} {self.version} under Python {self.interpreter.version}"
 
     def resolve(self, pins: str, seed: str, request: LockRequest) -> Mapping[str, str]:
@@ -100,7 +100,7 @@ class PipTools:
                 return _versions(output.read_text(encoding="utf-8"))
             if missing := re.search("^ModuleNotFoundError: (.*)", done.err, re.MULTILINE):
                 raise NoOpinionError(missing[1], where=self.describe(), remedy=_INSTALL)
-            # What follows is a traceback even where the cause is plain.
+            # pip-compile prints a traceback even for a simple error.
             plain = done.err.partition("Traceback (most")[0] or done.err[-200:]
             error = explain(replace(done, err=plain))
             if isinstance(error, UnreachableError):
@@ -114,7 +114,7 @@ class PipTools:
 
 
 def find_pip_tools() -> Distribution:
-    """The pip-tools that is installed here. Raises `EnvError` where there is none."""
+    """Find the pip-tools that is installed here; raise `EnvError` if there is none."""
     try:
         return distribution(_TOOL)
     except PackageNotFoundError:
@@ -122,11 +122,11 @@ def find_pip_tools() -> Distribution:
 
 
 def pip_tools(toolchain: Toolchain, python: Path | None = None) -> PipTools:
-    """The pip-tools installed here, for the Python of a toolchain or for the one at `python`.
+    """Return a `PipTools` that runs with the Python at `python`, else with the toolchain's.
 
     Raises:
         EnvError: pip-tools is not installed.
-        NoOpinionError: there is no such Python here.
+        NoOpinionError: this machine has no such Python.
     """
     tool = find_pip_tools()
     try:
@@ -141,14 +141,14 @@ def pip_tools(toolchain: Toolchain, python: Path | None = None) -> PipTools:
 def second_opinion(
     toolchain: Toolchain, resolver: Resolver, request: LockRequest | None = None
 ) -> Opinion:
-    """Let another resolver judge a toolchain's lock for this machine.
+    """Compare a toolchain's lock for this machine with the result of another resolver.
 
     Like uv, it starts from the locked versions, unless `request` asks for an upgrade.
 
     Raises:
-        LockfileError: no lock for this machine.
-        NoOpinionError: it cannot be asked.
-        InstallError: it finds no resolution.
+        LockfileError: there is no lock for this machine.
+        NoOpinionError: the resolver cannot be run.
+        InstallError: the resolver finds no solution.
     """
     lock = load_lock(f"{toolchain.folder}/", host_target())
     locked = _applying(lock, toolchain)
@@ -176,7 +176,7 @@ def _differences(locked: Mapping[str, str], found: Mapping[str, str]) -> Iterabl
 
 
 def _applying(lock: Lock, toolchain: Toolchain) -> dict[str, str]:
-    """The locked versions of those packages whose markers admit the lock's target."""
+    """Return the locked versions of the packages whose markers apply to the lock's target."""
     from packaging.markers import Marker
 
     here = cast("dict[str, str]", environment(TARGETS[lock.target], toolchain.python.version))
@@ -188,14 +188,14 @@ def _applying(lock: Lock, toolchain: Toolchain) -> dict[str, str]:
 
 
 def _versions(text: str) -> dict[str, str]:
-    """Names and versions of the requirements that pip-compile wrote."""
+    """Parse names and versions from the requirements that pip-compile wrote."""
     found = re.findall(r"^([A-Za-z0-9][A-Za-z0-9._-]*)==([^\s;]+)", text, re.MULTILINE)
     return {normalise(name): version for name, version in found}
 
 
 def _limits(request: LockRequest) -> Iterable[str]:
-    """A request as options of pip-compile."""
-    # Only when it tries again does pip say that it was the network.
+    """Translate a request into options of pip-compile."""
+    # pip reports a network error only when it retries.
     yield from ("--pip-args", "--only-binary :all: --retries 2")
     if request.wheels is not None:
         yield from ("--no-index", "--find-links", os.fspath(request.wheels.absolute()))
@@ -204,7 +204,7 @@ def _limits(request: LockRequest) -> Iterable[str]:
 
 
 def _moment(text: str) -> str:
-    """The day after a date: uv includes the day it is given, pip excludes it."""
+    """Return the day after a date: uv includes the given day, pip excludes it."""
     try:
         return (date.fromisoformat(text) + timedelta(days=1)).isoformat()
     except ValueError:

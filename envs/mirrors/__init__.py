@@ -1,1 +1,1 @@
-"""Settings for all projects: mirrors of servers, and folders of models."""
+"""The user's settings: mirrors to download from, and folders of models."""

@@ -12,8 +12,8 @@
     [sources]
     comfy = ["/home/me/ComfyUI"]
 
-It is never looked for in the current folder: a model or a clone from elsewhere must not say where
-things are downloaded from.
+It is never looked for in the current folder: a downloaded model or clone must not be able to
+redirect downloads.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from sdcoreml.ground.refusals import translate_os_errors
 
 NAME = "config.toml"
 ADDRESSES = ("index", "channel", "hub", "civitai")
-"""The tables that hold an address, each as its `url`."""
+"""The tables with an address, under the key `url`."""
 SOURCES = "sources"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Configuration:
-    """The content of the file `path`: addresses by table, and folders of models by kind."""
+    """The configuration read from `path`: addresses by table, and folders of models by program."""
 
     path: Path
     addresses: Mapping[str, str] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class Configuration:
 
 
 def configuration_file() -> Path | None:
-    """Where the file is, or would be; None on a bare Python, which has no library to tell."""
+    """Return the file's path, even if it does not exist; None if platformdirs is not installed."""
     try:
         from platformdirs import user_config_path
     except ImportError:
@@ -80,18 +80,20 @@ def read_configuration(path: Path | None = None) -> Configuration:
 
 
 def write_sources(sources: Mapping[str, tuple[str, ...]], path: Path | None = None) -> Path:
-    """Replace the `[sources]` of the user's file; what else it says stays, comments included.
+    """Replace the `[sources]` of the user's file; keep everything else, comments included.
 
     Raises:
         LockfileError: the file is not TOML.
-        SdcoremlError: it cannot be written.
+        SdcoremlError: the file cannot be written.
     """
     import tomlkit
     from tomlkit.exceptions import TOMLKitError
 
     path = path or configuration_file()
     if path is None:
-        raise LockfileError("no folder is known for it", where=NAME, remedy="run `make bootstrap`")
+        raise LockfileError(
+            "the user's configuration folder is unknown", where=NAME, remedy="run `make bootstrap`"
+        )
     try:
         text = read_text(path, Document.SETTINGS) if path.is_file() else ""
         document = tomlkit.parse(text)

@@ -1,7 +1,7 @@
 """Chooses the servers for Python packages, conda packages and models.
 
-An option comes before the variables that people already set, those before the user's own
-configuration, and that before the usual server. What a mirror serves is admitted by its hash alone.
+A command-line option takes precedence over environment variables, these over the user's
+configuration, and that over the default server. Files from a mirror are checked by their hashes.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from sdcoreml.ground.errors import LockfileError, SdcoremlError, UsageError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """A kind of server: its table in the configuration, and the variables that name another one.
+    """A kind of server: its table in the configuration, and the variables that set a mirror.
 
-    `option` is that of our own command line, "" where there is none. `is_named` says that a name
-    will do in place of an address, as with conda's channels.
+    `option` is our command-line option, "" if there is none. With `is_named`, a name is accepted
+    in place of an address, as for conda's channels.
     """
 
     table: str
@@ -43,15 +43,15 @@ CIVITAI = Server(table="civitai", variables=())
 SERVERS = (INDEX, CHANNEL, HUB, CIVITAI)
 
 _NAMED = re.compile(r"[\w.-]+=(?=\w+://)")
-"""uv lets an index have a name: `work=https://...`."""
+"""The name that uv allows before an index's URL: `work=https://...`."""
 _ADDRESS = re.compile(r"(?:https?|file)://\S+")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mirror:
-    """A server in place of the usual one: its address, and `by` which setting.
+    """A mirror: its address, and the setting `by` which it was chosen.
 
-    Both are "" for the usual server.
+    Both are "" for the default server.
     """
 
     address: str = ""
@@ -67,11 +67,11 @@ def mirror_of(
     environ: Mapping[str, str] = os.environ,
     configuration: Configuration | None = None,
 ) -> Mirror:
-    """The mirror in force; `given` is what the option names.
+    """Return the configured mirror; `given` is the option's value.
 
     Raises:
-        UsageError: an option or a variable holds no address.
-        LockfileError: the user's configuration is damaged, or holds no address.
+        UsageError: the value of the option or variable is not an address.
+        LockfileError: the user's configuration is damaged, or its value is not an address.
     """
     if given:
         return Mirror(address=_address(server, given, server.option, UsageError), by=server.option)
@@ -98,19 +98,19 @@ def _address(server: Server, said: str, by: str, error: type[SdcoremlError]) -> 
 
 
 CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CERT")
-"""Variables that name a file of certificates to trust, each of another program."""
+"""The variables of various programs that name a file of certificates to trust."""
 
 
 def certificates(environ: Mapping[str, str] = os.environ) -> str:
-    """The file of certificates that the user trusts; "" for those of the system."""
+    """Return the file of certificates that the user set; "" for those of the system."""
     return next(filter(None, (environ.get(name, "") for name in CERTIFICATES)), "")
 
 
 def index_variables(given: str = "", environ: Mapping[str, str] = os.environ) -> Mapping[str, str]:
-    """The variables that give uv and pip their index; none for the usual one.
+    """Return the variables that set the index of uv and pip; none for the default index.
 
-    Variables, since the words of a command can be read by everybody on a machine, and an address
-    may hold a password.
+    These are variables because every user of a machine can read a command's arguments, and the
+    address may contain a password.
     """
     address = mirror_of(INDEX, given, environ).address
     return {"UV_DEFAULT_INDEX": address, "PIP_INDEX_URL": address} if address else {}

@@ -1,1 +1,1 @@
-"""Runs other programs, such as installers, in a clean environment, and explains their failures."""
+"""Runs other programs, such as installers, with a clean environment, and explains failures."""

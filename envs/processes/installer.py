@@ -1,7 +1,7 @@
-"""Brings locked packages into an environment: by uv, or by pip where there is no uv.
+"""Installs locked packages into an environment: with uv, or with pip if there is no uv.
 
-Whichever it is: hashes required, wheels only, no resolution (the lock is complete), copied and
-never linked into a cache, and none of the user's settings.
+Both must have hashes, use wheels only, resolve nothing (the lock is complete), copy files instead
+of linking them to a cache, and ignore the user's settings.
 """
 
 from __future__ import annotations
@@ -27,11 +27,10 @@ _CACHED = re.compile(r"already cached: ([A-Za-z0-9._-]+)==")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageSource:
-    """Where packages come from: the index in force unless `index` (a URL) or `wheels` (a folder).
+    """Where packages come from: `index` (a URL), `wheels` (a folder), or the configured index.
 
-    `channel` (name or URL) is that of conda packages, "" for the toolchain's. The hashes of the
-    locks admit the same files from anywhere. With `offline` the installer has
-    them all, and asks nobody.
+    `channel` (name or URL) is for conda packages, "" for the toolchain's. Hashes are checked
+    whatever the source. With `offline` the installer uses its cache alone, and no network.
     """
 
     index: str = ""
@@ -42,10 +41,10 @@ class PackageSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cache:
-    """What an installer's cache already has of some requirements, and where it puts the rest.
+    """Which requirements an installer's cache has already, and where it stores the rest.
 
-    `cached` are normalised project names; `folder` is where it keeps what it downloads, as wheels
-    or `unpacked`, and `variable` the environment variable that moves it.
+    `cached` are normalised project names; `folder` is where it stores downloads, as wheels or
+    `unpacked`; `variable` is the environment variable that moves that folder.
     """
 
     cached: frozenset[str]
@@ -55,34 +54,34 @@ class Cache:
 
 
 class Installer(Protocol):
-    """Whoever can bring packages into an environment."""
+    """A program that installs packages into an environment."""
 
     def describe(self) -> str:
-        """Name and version, such as `uv 0.9.1`."""
+        """Return the installer's name and version, such as `uv 0.9.1`."""
 
     def inspect_cache(self, python: Path, requirements: Path, source: PackageSource) -> Cache:
-        """Find out, without a network, what need not be fetched for hashed requirements."""
+        """Find out, without a network, which of the hashed requirements are cached."""
 
     def install(
         self, python: Path, requirements: Path, source: PackageSource, keep: Sequence[int] = ()
     ) -> None:
         """Install hashed requirements into the environment of `python`.
 
-        `keep` are descriptors that the child inherits.
+        `keep` are descriptors for the child to inherit.
 
         Raises:
-            InstallError: not reachable, not there, or not what was locked.
+            InstallError: a package cannot be downloaded, or is not the one that was locked.
             NoSpaceError: the disk filled up.
         """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uv:
-    """Installs with uv; the cache is shared, but files are copied (macOS: cloned) out of it."""
+    """Installs with uv; uses the user's cache, but copies files (macOS: clones them) out of it."""
 
     program: Path
     cache: Path | None = None
-    """A cache other than the usual one, which is trusted to hold what once was hashed."""
+    """The cache to use instead of the user's; uv does not hash again what is in a cache."""
 
     def describe(self) -> str:
         """Name and version."""
@@ -98,7 +97,7 @@ class Uv:
         _judge(run(command, environ=_index(source), keep=keep))
 
     def inspect_cache(self, python: Path, requirements: Path, source: PackageSource) -> Cache:
-        """Run `uv pip install --dry-run --offline`; nothing is cached where it cannot tell."""
+        """Run `uv pip install --dry-run --offline`; if that fails, nothing counts as cached."""
         with tempfile.TemporaryDirectory() as nowhere:  # or it asks for an environment
             command = [*self._command(python, requirements, source), "--target", nowhere]
             command += ["--verbose", "--dry-run", "--offline"]
@@ -119,7 +118,7 @@ class Uv:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pip:
-    """Installs with the pip of a given Python, which need not be in the environment itself."""
+    """Installs with the pip of a given Python, which may be outside the environment."""
 
     python: Path
     cache: Path | None = None
@@ -129,7 +128,7 @@ class Pip:
         return " ".join(run([os.fspath(self.python), "-m", "pip", "--version"]).out.split()[:2])
 
     def inspect_cache(self, python: Path, requirements: Path, source: PackageSource) -> Cache:  # noqa: ARG002  as the Protocol
-        """Pip gathers all wheels in the temporary folder, those of its cache as well."""
+        """Report nothing as cached: pip copies even cached wheels to the temporary folder."""
         folder = Path(tempfile.gettempdir())
         return Cache(cached=frozenset(), folder=folder, unpacked=False, variable="TMPDIR")
 
@@ -145,24 +144,24 @@ class Pip:
 
 
 def _where(source: PackageSource, cache: Path | None = None) -> list[str]:
-    """The options that say where packages come from, unless it is an index."""
+    """Return the options for a source that is a folder or the cache; none for an index."""
     wheels = source.wheels
     where = ["--no-index", "--find-links", os.fspath(wheels)] if wheels is not None else []
     return where + (["--cache-dir", os.fspath(cache)] if cache is not None else [])
 
 
 def _index(source: PackageSource) -> Mapping[str, str]:
-    """The variables that name the index in force, unless none is asked."""
+    """Return the variables that set the index; none if the source is not an index."""
     return index_variables(source.index) if source.wheels is None else {}
 
 
 def find_installer(name: str = "", cache: Path | None = None) -> Installer:
-    """The installer of that name (`uv` or `pip`), or uv if there is one, else pip.
+    """Find the installer named `uv` or `pip`; without a name, uv if there is one, else pip.
 
-    `cache` is a folder to use for a cache instead of the usual one.
+    `cache` is a folder to use instead of the user's cache.
 
     Raises:
-        EnvError: there is none.
+        EnvError: no installer was found.
     """
     beside = Path(sys.executable).parent
     uv = shutil.which("uv", path=os.pathsep.join((str(beside), os.environ.get("PATH", ""))))
@@ -175,23 +174,23 @@ def find_installer(name: str = "", cache: Path | None = None) -> Installer:
 
 
 def download(python: Path, requirements: Path, folder: Path, source: PackageSource) -> None:
-    """Bring the wheels that `python` would get of hashed requirements into a folder, with pip.
+    """Download the wheels of hashed requirements for `python` into a folder, with pip.
 
-    uv keeps no wheels, and brings none without installing them.
+    uv cannot do it: it downloads wheels only to install them, and does not keep them.
 
     Raises:
-        InstallError: not reachable, not there, or not what was locked.
+        InstallError: a package cannot be downloaded, or is not the one that was locked.
         NoSpaceError: the disk filled up.
     """
     where = _where(source)
     command = [sys.executable, "-m", "pip", "--python", os.fspath(python), "download", "--quiet"]
     command += [*_HARD, *where, "--dest", os.fspath(folder)]
-    # pip gathers them in its temporary folder first: on the same volume, where there is room.
+    # pip first downloads to its temporary folder; this puts that on a volume with enough space.
     environ = {"TMPDIR": os.fspath(folder.parent), **_index(source)}
     _judge(run([*command, "--requirement", os.fspath(requirements)], environ=environ))
 
 
 def _judge(finished: ProcessResult) -> None:
-    """Raise what the installer's own words mean, unless it succeeded."""
+    """If the installer failed, raise the error that its output stands for."""
     if finished.code != 0:
         raise explain(finished)

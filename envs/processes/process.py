@@ -1,4 +1,4 @@
-"""Child processes that see nothing of this user's settings but the way to the network."""
+"""Runs child processes without the user's settings, except those that give network access."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from sdcoreml.envs.mirrors.mirror import certificates
 
 KEPT = frozenset(
     {
-        # Who and where.
+        # The user, the home folder and temporary folders.
         *("HOME", "USER", "LOGNAME", "SHELL", "PATH", "LANG", "LC_ALL", "LC_CTYPE", "TERM"),
         *("TMPDIR", "XDG_CACHE_HOME", "UV_CACHE_DIR", "PIP_CACHE_DIR"),
-        # How to reach and trust an index; neither can change what a hash admits.
+        # Proxies, certificates and logins; hashes are checked whatever these are.
         *("SSL_CERT_FILE", "SSL_CERT_DIR", "SSL_CLIENT_CERT", "NIX_SSL_CERT_FILE", "PIP_CERT"),
         *("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "UV_NATIVE_TLS", "UV_SYSTEM_CERTS"),
         *("PIP_TRUSTED_HOST", "UV_INSECURE_HOST"),
@@ -24,7 +24,7 @@ KEPT = frozenset(
     }
 )
 _FIXED = {
-    "PIP_CONFIG_FILE": os.devnull,  # the one value that also turns the machine-wide file off
+    "PIP_CONFIG_FILE": os.devnull,  # the only value that also disables the system-wide file
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",
     "PIP_NO_INPUT": "1",
     "PYTHONNOUSERSITE": "1",
@@ -42,15 +42,15 @@ class ProcessResult:
 
 
 def clean_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The variables a child may see; PYTHON*, PIP_*, UV_* and the like do not leak."""
+    """Return the variables for a child process, without PYTHON*, PIP_*, UV_* and the like."""
     kept = {key: value for key, value in environ.items() if key.upper() in KEPT}
-    # One that the user names for one program is meant for all: uv reads this variable alone.
+    # A certificate file set for any program is meant for all; uv reads this variable alone.
     trusted = {"SSL_CERT_FILE": path} if (path := certificates(environ)) else {}
     return trusted | kept | _FIXED
 
 
 def isolate(python: Path) -> tuple[str, ...]:
-    """The first words of a command that runs `python` without the user's settings."""
+    """Return the start of a command that runs `python` without the user's settings."""
     return (os.fspath(python), "-I")
 
 
@@ -62,10 +62,10 @@ def run(
     keep: Sequence[int] = (),
     words: str = "",
 ) -> ProcessResult:
-    """Run a command to its end in a clean environment; it reads `words` from its stdin.
+    """Run a command to its end with a clean environment and `words` as its stdin.
 
-    `keep` are descriptors that the child inherits: a child which outlives a killed parent so goes
-    on holding the parent's file lock. Raises `OSError` when the command cannot be started.
+    `keep` are descriptors for the child to inherit: a child that outlives its killed parent then
+    still holds the parent's file lock. Raises `OSError` if the command cannot be started.
     """
     done = subprocess.run(
         command,

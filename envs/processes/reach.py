@@ -1,4 +1,4 @@
-"""Checks within seconds, before downloads, whether an address can be reached."""
+"""Checks within seconds, before downloads, that a server can be reached."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 SECONDS = 4.0
-"""The time limit in seconds, including the name look-up."""
+"""The time limit in seconds, including the DNS look-up."""
 _ABSENT = frozenset({404, 410})
 
 
 def why_unreachable(url: str, seconds: float = SECONDS) -> str:
-    """Why nothing comes from an address, or "" where an answer came; a folder's is not asked.
+    """Return why a URL cannot be reached, "" if its server answered; `file://` is not checked.
 
-    Only the beginning of the answer is read. Whoever wants a login, or a certificate that this
-    Python does not know, was reached: those who download have logins and certificates of their own.
+    Any answer counts, even one that demands a login or has a certificate unknown to this Python:
+    the downloading programs have their own logins and certificates.
     """
     if not url.startswith(("http://", "https://")):
         return ""
     said = ["it cannot be reached: no answer in time"]
-    # A name's look-up has no time limit of its own: whoever waits for it is left behind.
+    # A DNS look-up has no time limit of its own, so it runs in a thread that may be abandoned.
     asking = threading.Thread(target=lambda: said.__setitem__(0, _ask(url, seconds)), daemon=True)
     asking.start()
     asking.join(seconds)

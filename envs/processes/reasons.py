@@ -1,4 +1,4 @@
-"""Explains the output of a failed installer, and what to do about it."""
+"""Translates the output of a failed installer into an error with a remedy."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LENGTH = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reason:
-    """A kind of failure: the text that identifies it, its error, and the remedy."""
+    """A kind of failure: the pattern that identifies it, its error, and the remedy."""
 
     words: str
     error: type[SdcoremlError]
@@ -65,7 +65,7 @@ REASONS = (
 
 
 def explain(finished: ProcessResult) -> SdcoremlError:
-    """The error that a failed installer's words mean."""
+    """Return the error that a failed installer's output stands for."""
     words = finished.err.strip() or finished.out.strip()
     ending = f"signal {-finished.code}" if finished.code < 0 else f"exit code {finished.code}"
     quoted = quote(words) or ending
@@ -76,7 +76,7 @@ def explain(finished: ProcessResult) -> SdcoremlError:
 
 
 def quote(words: str) -> str:
-    """An installer's complaint in one line, without its drawing."""
+    """Return an installer's error message in one line, without line-drawing characters."""
     lines = (line.strip(_FRAME).strip() for line in words.splitlines())
     plain = (re.sub(r"^(error|ERROR|cause|Caused by): *", "", line) for line in lines)
     joined = ": ".join(line.rstrip(":") for line in plain if line)

@@ -1,1 +1,1 @@
-"""Pythons: found on this machine, and made into empty environments."""
+"""Finds Pythons on this machine, and makes empty virtual environments with them."""

@@ -1,7 +1,7 @@
-"""Finds the Python that an environment is made with.
+"""Finds a Python to make an environment with.
 
-Candidates are files named `pythonX.Y` in the places where pyenv, conda, uv, the python.org
-installer, Homebrew and PATH keep them; each is asked once, isolated, what it really is.
+Candidates are files named `pythonX.Y` in the folders of pyenv, conda, uv, the python.org installer,
+Homebrew and PATH. Each is run once, isolated, to report its version and platform.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ MINORS = tuple(f"3.{minor}" for minor in range(8, 20))
 UV_LACKS = frozenset({"3.10.10"})
 """Versions that uv's interpreter list skips on every platform (it has 3.10.9 and 3.10.11)."""
 OBTAINED = "python-"
-"""Before the version, in the name of a folder of the store that holds a Python brought there."""
+"""The prefix of a folder, before its version, with a Python that we installed."""
 _CONDA_ROOTS = (
     *("miniconda3", "anaconda3", "miniforge3", "mambaforge", "micromamba", ".conda"),
     *("opt/miniconda3", "opt/anaconda3", ".local/share/mamba", "/opt/conda", "/opt/miniconda3"),
     *("/opt/homebrew/Caskroom/miniforge/base", "/opt/homebrew/Caskroom/miniconda/base"),
 )
-"""Where their installers put conda, mamba and micromamba; all but the last below one's home."""
+"""The default folders of conda, mamba and micromamba; relative ones are in the home folder."""
 _ASK = """\
 import json, platform, sys
 print(json.dumps([sys._base_executable or sys.executable, platform.python_version(),
@@ -41,10 +41,10 @@ print(json.dumps([sys._base_executable or sys.executable, platform.python_versio
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interpreter:
-    """One Python: never a venv's but the one beneath it.
+    """A Python installation; for a venv, the Python that the venv was made with.
 
-    `target` is the machine it was built for, which on Apple silicon may differ from the machine it
-    runs on; `source` says where it was found, such as "pyenv".
+    `target` is the kind of machine it was built for, which on Apple silicon may differ from the
+    machine it runs on; `source` says where it was found, such as "pyenv".
     """
 
     path: Path
@@ -56,7 +56,7 @@ class Interpreter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """The interpreter to use; `drift` when its version is not exactly the tested one."""
+    """The interpreter to use; `drift` is true if its version is not exactly the tested one."""
 
     interpreter: Interpreter
     drift: bool
@@ -75,7 +75,7 @@ def find_interpreters(
 
 
 def probe(python: Path, source: str = "--python") -> Interpreter | None:
-    """Ask a Python what it is; None when it does not run or does not answer."""
+    """Run a Python to learn its version and target; None if it does not run or answer."""
     try:
         answer = run([*isolate(python), "-S", "-c", _ASK])
         said = from_plain(tuple[object, ...], parse_json(answer.out, python), "answer")
@@ -94,7 +94,7 @@ def probe(python: Path, source: str = "--python") -> Interpreter | None:
 
 
 def why_unsuitable(interpreter: Interpreter, pin: PythonPin, target: str) -> str | None:
-    """Why this interpreter cannot make the environment, or None when it can."""
+    """Return why this interpreter cannot be used for the environment, or None if it can."""
     if interpreter.implementation != "CPython":
         return f"it is {interpreter.implementation}, not CPython"
     if interpreter.target != target:
@@ -109,7 +109,7 @@ def why_unsuitable(interpreter: Interpreter, pin: PythonPin, target: str) -> str
 def choose(
     interpreters: Iterable[Interpreter], pin: PythonPin, target: str | None = None
 ) -> Choice | None:
-    """The exact version if there is one, else the nearest accepted one, else None."""
+    """Choose the exact version if there is one, else the nearest accepted one, else None."""
     wanted = target or host_target()
     fit: list[Interpreter] = []
     for interpreter in interpreters:
@@ -124,21 +124,23 @@ def choose(
 
 
 def require(pin: PythonPin, python: Path | None = None) -> Choice:
-    """The interpreter to use: the named one if it is fit, else the best that is found.
+    """Return the interpreter to use: `python` if it is given, else the best one found.
 
     Raises:
-        NoInterpreterError: with the ways to get one.
+        NoInterpreterError: there is no suitable Python; the remedy says how to get one.
     """
     if python is None:
         choice = choose(find_interpreters(pin), pin)
         if choice is None:
             raise NoInterpreterError(
-                f"no Python {pin.version} found here", remedy=install_hints(pin)
+                f"no Python {pin.version} found on this machine", remedy=install_hints(pin)
             )
         return choice
     named = probe(python)
     if named is None:
-        raise NoInterpreterError("not a Python that runs", where=python, remedy=install_hints(pin))
+        raise NoInterpreterError(
+            "cannot be run as a Python", where=python, remedy=install_hints(pin)
+        )
     reason = why_unsuitable(named, pin, host_target())
     if reason is not None:
         raise NoInterpreterError(f"{reason}", where=python, remedy=install_hints(pin))
@@ -146,7 +148,7 @@ def require(pin: PythonPin, python: Path | None = None) -> Choice:
 
 
 def install_hints(pin: PythonPin) -> str:
-    """The ways to get the exact Python on any machine."""
+    """Return how to install the exact Python, for use as a remedy."""
     version = pin.version
     uv = "uv has none" if version in UV_LACKS else f"`uv python install {version}` has it too"
     return (
@@ -162,13 +164,13 @@ def _minors(pin: PythonPin) -> tuple[str, ...]:
 
 
 def _distance(version: str, wanted: str) -> tuple[int, int]:
-    """Near before far; of two equally near, the newer first."""
+    """Return the sort key by which the version nearest to `wanted` comes first, then the newer."""
     have, want = ((*key(one)[0], 0, 0)[1:3] for one in (version, wanted))
     return abs(have[0] - want[0]) * 1000 + abs(have[1] - want[1]), -have[1]
 
 
 def _candidates(minors: tuple[str, ...], environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
-    """Files that may be a Python of one of the minors, with the name of their source."""
+    """Yield files that may be a Python of one of the minors, with the name of their source."""
     for source, folder in _folders(environ):
         for minor in minors:
             file = folder / f"python{minor}"
@@ -196,7 +198,7 @@ def _folders(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
 
 
 def conda_roots(environ: Mapping[str, str], home: Path) -> Iterator[Path]:
-    """Yield where conda, mamba or micromamba keep environments; some need not exist."""
+    """Yield the folders of environments of conda, mamba and micromamba; some may not exist."""
     for name in ("CONDA_PREFIX", "MAMBA_ROOT_PREFIX"):
         if environ.get(name):
             yield Path(environ[name])

@@ -1,8 +1,8 @@
-"""Makes an empty virtual environment that works wherever it is moved, the same bytes every time.
+"""Makes an empty virtual environment that can be moved and has the same bytes every time.
 
-It is what `python -m venv` makes, without what names its own path: scripts find their interpreter
-beside themselves, and `bin/activate` finds out where it is. Only `pyvenv.cfg` and the link
-`bin/python` name something of this machine, namely the interpreter.
+It is like one of `python -m venv`, but without absolute paths to itself: scripts find their
+interpreter in their own folder, and `bin/activate` determines its own path. Only `pyvenv.cfg` and
+the link `bin/python` depend on this machine: they contain the interpreter's path.
 """
 
 from __future__ import annotations
@@ -63,13 +63,13 @@ def files_of_machine(interpreter: Interpreter) -> dict[str, tuple[bool, str]]:
 
 
 def site_packages(folder: Path) -> Path:
-    """The one site-packages folder of an environment; conda links `python3.1` to `python3.10`."""
+    """Return an environment's site-packages folder; conda links `python3.1` to `python3.10`."""
     found = sorted((folder / "lib").glob("python*/site-packages"))
     return next(path for path in found if not path.parent.is_symlink())
 
 
 def list_projects(site: Path) -> dict[str, str]:
-    """Normalised names and versions of the projects in a site-packages folder."""
+    """Map the normalised names of the projects in a site-packages folder to their versions."""
     names = sorted(info.name.removesuffix(".dist-info") for info in site.glob("*.dist-info"))
     split = (name.rpartition("-") for name in names)
     return {normalise(name): version for name, _, version in split}

@@ -1,1 +1,1 @@
-"""The upstream converter at its tested commit: read without git, proved, obtained, repaired."""
+"""The upstream converter's repository: obtained at its tested commit, checked, repaired."""

@@ -13,9 +13,9 @@ _EXECUTABLE = 0o100
 
 
 def differences(folder: Path, files: Mapping[str, Entry]) -> tuple[str, ...]:
-    """Paths that are not as the commit has them, and those that it has not, sorted.
+    """Return the paths that are missing, changed, or not in the commit, sorted.
 
-    A folder of which the commit has nothing is named once, with a slash at its end.
+    A folder that the commit lacks is listed once, with a slash at its end.
     """
     folders = {path[: at + 1] for path in files for at, letter in enumerate(path) if letter == "/"}
     wrong = [path for path, entry in files.items() if not _is_as_written(folder / path, entry)]
@@ -42,7 +42,7 @@ def _is_blob(content: bytes, entry: Entry) -> bool:
 def _extras(
     folder: Path, above: str, files: Mapping[str, Entry], folders: set[str]
 ) -> Iterator[str]:
-    """The files in the folder that are not in the commit, except the repository itself."""
+    """Yield the files in the folder that are not in the commit, except the repository itself."""
     with os.scandir(folder) as entries:
         for found in entries:
             path = f"{above}{found.name}"

@@ -1,4 +1,4 @@
-"""Brings one commit of a repository from its address, with GitPython, into an empty repository."""
+"""Fetches one commit from a repository's URL into an empty repository, with GitPython."""
 
 from __future__ import annotations
 
@@ -30,22 +30,24 @@ _ELSEWHERE = (
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR"),
     *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE"),
 )
-"""Variables about another repository, which a git hook, for example, sets for its children."""
+"""Variables that select another repository; a git hook, for example, sets them for children."""
 
 
 def is_address(source: str) -> bool:
-    """Whether a source is a URL and not a path."""
+    """Return True if a source is a URL rather than a path."""
     return _ADDRESS.fullmatch(source) is not None
 
 
 def fetch(url: str, commit: str, scratch: Path, emit: Emit) -> Objects:
-    """Bring a commit and its files, without history, into the new bare repository `scratch`.
+    """Fetch a commit and its files, without history, into the new bare repository `scratch`.
 
-    Git sees the person's own configuration (proxies, certificates, logins), and no other.
+    Git uses the user's configuration (proxies, certificates, logins), but not the system's.
 
     Raises:
-        UnreachableError: nobody answers there; BadInputError: whoever answers has no such commit.
-        EnvError: there is no git; NoSpaceError: the disk filled up.
+        UnreachableError: the server cannot be reached.
+        BadInputError: the server has no such commit.
+        EnvError: git is not installed.
+        NoSpaceError: the disk filled up.
     """
     try:
         from git import GitCommandError, RemoteProgress, Repo
@@ -83,7 +85,7 @@ def fetch(url: str, commit: str, scratch: Path, emit: Emit) -> Objects:
 
 
 def explain(url: str, commit: str, said: str) -> EnvError | BadInputError | NoSpaceError:
-    """The error that git's last words mean."""
+    """Return the error that git's output stands for."""
     if _FULL.search(said):
         return NoSpaceError("the disk is full", where=url, remedy="free space and try again")
     if _LACKING.search(said):
@@ -100,12 +102,12 @@ def explain(url: str, commit: str, said: str) -> EnvError | BadInputError | NoSp
 
 
 def _ssh() -> dict[str, str]:
-    """A person's own ssh command, or one that asks nobody for a password."""
+    """Return the user's own ssh command, else one that never prompts for a password."""
     return {"GIT_SSH_COMMAND": os.environ.get("GIT_SSH_COMMAND", "ssh -oBatchMode=yes")}
 
 
 def _make_bare(folder: Path) -> Path:
-    """An empty bare repository; `git init` would put a person's own template into it, hooks too."""
+    """Make an empty bare repository; `git init` would copy the user's template with its hooks."""
     for name in ("objects", "refs"):
         (folder / name).mkdir(parents=True)
     (folder / "HEAD").write_text("ref: refs/heads/main\n", encoding="utf-8")
@@ -116,7 +118,7 @@ def _make_bare(folder: Path) -> Path:
 
 @contextmanager
 def _own_repository() -> Iterator[None]:
-    """Let git see only the given repository."""
+    """Unset the variables that would make git use another repository."""
     kept = {name: os.environ.pop(name) for name in _ELSEWHERE if name in os.environ}
     try:
         yield

@@ -1,7 +1,7 @@
-"""Git's objects, read without git: nothing that a repository's configuration names can run.
+"""Reads git's objects without git, so that no command in a repository's configuration can run.
 
-Each object is proved by its own name, the SHA-1 of its content. Loose objects are read here, packs
-by gitdb, which comes with GitPython. Only regular files are opened.
+Each object is checked against its name, the SHA-1 of its content. Loose objects are read here,
+packs by gitdb, which comes with GitPython. Only regular files are opened.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 from sdcoreml.ground.errors import BadInputError
 
 LARGEST = 64 << 20
-"""Bytes of the largest object, and of the largest file of a checkout; upstream's has 2.3 MB."""
+"""The size limit of objects and of a checkout's files in bytes; upstream's largest has 2.3 MB."""
 
 DEEPEST = 8
 """The longest chain of object folders (`objects/info/alternates`) that is followed."""
@@ -28,15 +28,15 @@ _SYMLINK, _EXECUTABLE, _FILE, _FOLDER = 0o120000, 0o100755, 0o100644, 0o40000
 MODES = frozenset({_SYMLINK, _EXECUTABLE, _FILE})
 _FORBIDDEN = frozenset({"", ".", "..", ".git"})
 _NAME = 20
-"""Bytes of an object's name in a tree."""
+"""The length of an object's name in a tree, in bytes."""
 MOST = 100_000
-"""Entries of a commit that are followed: trees that repeat each other can claim any number."""
+"""The limit of entries in a commit: trees that repeat each other could yield any number."""
 _HEX = re.compile(r"[0-9a-f]{40}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A file of a tree: its mode (`MODES`) and the name of its blob."""
+    """A file in a git tree: its mode (`MODES`) and the name of its blob."""
 
     mode: int
     blob: str
@@ -44,16 +44,16 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Objects:
-    """The objects of a repository, from the folder `objects` of its git directory."""
+    """Reads the objects of a repository from the folder `objects` of its git directory."""
 
     folder: Path
     _packs: dict[Path, list[Any]] = field(default_factory=dict)
 
     def read(self, kind: str, name: str) -> bytes:
-        """The content of an object, whose name proves it.
+        """Read an object and check its content against its name.
 
         Raises:
-            BadInputError: it is not there, damaged, or not of this kind.
+            BadInputError: the object is missing, damaged, or of another kind.
         """
         for folder in self._folders():
             found = _read_loose(folder, name) or self._read_packed(folder, name)
@@ -68,7 +68,7 @@ class Objects:
         )
 
     def files_of(self, commit: str) -> Mapping[str, Entry]:
-        """Every file of a commit, by its path.
+        """Map the path of every file of a commit to its entry.
 
         Raises:
             BadInputError: an object is missing, or a tree contains an invalid file name.
@@ -76,7 +76,7 @@ class Objects:
         return {path: entry for path, entry in self._entries(commit) if path}
 
     def trees_of(self, commit: str) -> tuple[str, ...]:
-        """The names of a commit's trees, its root first. Raises `BadInputError` as `files_of`."""
+        """Return the names of a commit's trees, the root first; raises as `files_of` does."""
         return tuple(entry.blob for path, entry in self._entries(commit) if not path)
 
     def _entries(self, commit: str) -> Iterator[tuple[str, Entry]]:
@@ -99,7 +99,7 @@ class Objects:
         return name
 
     def _walk(self, tree: str, above: str) -> Iterator[tuple[str, Entry]]:
-        """The tree itself, with an empty path, then everything below it except submodules."""
+        """Yield the tree itself, with an empty path, then everything below it except submodules."""
         yield "", Entry(mode=_FOLDER, blob=tree)
         try:
             entries = tuple(_parse_tree(self.read("tree", tree)))
@@ -122,7 +122,7 @@ class Objects:
                 yield f"{above}{name}", entry
 
     def _folders(self) -> Iterator[Path]:
-        """This folder, and those that it borrows objects of."""
+        """Yield this folder, then those from which it borrows objects (`info/alternates`)."""
         known = [self.folder]
         for folder in known:
             yield folder
@@ -148,13 +148,13 @@ class Objects:
 
 
 def name_object(kind: str, content: bytes) -> str:
-    """The name of an object of this kind and content."""
+    """Compute the name of an object of this kind and content."""
     head = f"{kind} {len(content)}\0".encode()
     return hashlib.sha1(head + content, usedforsecurity=False).hexdigest()
 
 
 def _parse_tree(content: bytes) -> Iterator[tuple[str, Entry]]:
-    """The entries of a tree: files, folders and submodules, by their names."""
+    """Yield the entries of a tree: names of files, folders and submodules."""
     while content:
         head, _, rest = content.partition(b"\0")
         mode, _, name = head.partition(b" ")
@@ -163,7 +163,7 @@ def _parse_tree(content: bytes) -> Iterator[tuple[str, Entry]]:
 
 
 def read_regular(path: Path, largest: int = LARGEST) -> bytes | None:
-    """The content of a regular file; `None` if it is not one or cannot be read."""
+    """Read a regular file; `None` if it is not one, is too large, or cannot be read."""
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except (OSError, ValueError):
@@ -191,7 +191,7 @@ def _read_loose(folder: Path, name: str) -> tuple[str, bytes] | None:
 
 
 def _open_packs(folder: Path) -> Iterator[Any]:
-    """Every pack of a folder, as `gitdb.pack.PackEntity`."""
+    """Yield every pack of a folder, as `gitdb.pack.PackEntity`."""
     paths = sorted(folder.glob("*.idx"))
     whole = [path for path in paths if _is_regular(path) and _is_regular(path.with_suffix(".pack"))]
     if not whole:

@@ -1,4 +1,4 @@
-"""Reads a repository's files for its objects' folder, its commit and its origin."""
+"""Reads from a repository's files its objects' folder, its commit and its origin."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from sdcoreml.envs.upstream.objects import Objects, read_regular
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SMALL = 1 << 20
 _SYMBOLIC = 5
-"""The longest chain of symbolic references that is followed."""
+"""The length limit of a chain of symbolic references."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repository:
-    """A repository: its git directory, and `common`, which linked worktrees share."""
+    """A git repository: its git directory, and `common`, the part that linked worktrees share."""
 
     git: Path
     common: Path
 
     @property
     def objects(self) -> Objects:
-        """Its objects."""
+        """The repository's objects."""
         return Objects(self.common / "objects")
 
     @property
     def is_shallow(self) -> bool:
-        """Whether it lacks history."""
+        """True for a shallow repository, which lacks history."""
         return (self.common / "shallow").is_file()
 
     def commit(self) -> str:
-        """The commit that HEAD names; "" where there is none yet."""
+        """The commit of HEAD; "" if there is none yet."""
         name = "HEAD"
         for _ in range(_SYMBOLIC):
             said = self._reference(name)
@@ -45,7 +45,7 @@ class Repository:
         return ""
 
     def origin(self) -> str:
-        """The address of the remote `origin`, or "". Included configuration files are not read."""
+        """The URL of the remote `origin`, or ""; included configuration files are not read."""
         inside, url = False, ""
         for line in _text(self.common / "config").splitlines():
             words = line.strip()
@@ -69,7 +69,7 @@ class Repository:
 
 
 def find_repository(folder: Path) -> Repository | None:
-    """The repository of a work tree, or a bare one; `None` for a folder that is neither."""
+    """Find the repository of a work tree, or a bare one; `None` for a folder that is neither."""
     git = folder / ".git"
     if git.is_file():
         named = _text(git).removeprefix("gitdir:").strip()

@@ -1,10 +1,10 @@
-"""The tested commit in the store: examined byte for byte, obtained once, repaired when it is not.
+"""Keeps the tested commit of the upstream converter: obtains it, checks every byte, repairs it.
 
-.envs/upstream-<commit>/        the work tree, as the commit has it
-.envs/upstream-<commit>/.git    a shallow repository of that one commit, in which git never ran
+.envs/upstream-<commit>/        the work tree of the commit
+.envs/upstream-<commit>/.git    a shallow repository of that commit alone, written without git
 
-Its files are written here from objects that their own hashes prove; git runs for one thing alone,
-to bring them from a URL into an empty repository of ours.
+The files are written here from objects whose hashes were checked; git itself runs only to fetch
+them from a URL into an empty repository of ours.
 """
 
 from __future__ import annotations
@@ -34,14 +34,14 @@ from sdcoreml.lockfiles.toolchain import Upstream
 PREFIX = "upstream-"
 _SHORT = 12
 _OWN = frozenset({"HEAD", "config", "index", "objects", "refs", "shallow"})
-"""The files of the repository in the store, without hooks and alternates."""
+"""The entries of the `.git` folder that we write: no hooks, no alternates."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """The tested commit in the store; `changed` is what is not as it should be, paths from `path`.
+    """The kept commit; `changed` are the paths below `path` that differ from it.
 
-    `was` says how it came to be as it is: "there", "obtained" or "repaired".
+    `was` says what `obtain` did: "there" (nothing), "obtained" or "repaired".
     """
 
     path: Path
@@ -51,12 +51,12 @@ class Kept:
 
 
 def place(commit: str, folder: Path | None = None) -> Path:
-    """Where a store keeps a commit."""
+    """Return the path at which a commit is kept in `folder`."""
     return (folder or environments_folder()) / f"{PREFIX}{commit[:_SHORT]}"
 
 
 def examine(upstream: Upstream, folder: Path | None = None) -> Kept | None:
-    """The tested commit as the store has it now; `None` where there is nothing of it."""
+    """Compare the kept commit with its objects; `None` if it is not kept at all."""
     path = place(upstream.commit, folder)
     if not path.is_dir():
         return None
@@ -66,17 +66,17 @@ def examine(upstream: Upstream, folder: Path | None = None) -> Kept | None:
 def obtain(
     upstream: Upstream, source: str = "", folder: Path | None = None, emit: Emit = silent
 ) -> Kept:
-    """The tested commit, sound: as it was found, repaired, or brought from `source`.
+    """Return the tested commit, intact: unchanged, repaired, or fetched from `source`.
 
     Args:
         upstream: the commit, and the repository that has it.
-        source: a URL, or a path of a repository; by default the commit's own.
-        folder: the store.
-        emit: told the progress.
+        source: the URL or path of a repository; by default that of `upstream`.
+        folder: the folder of environments.
+        emit: receives the progress.
 
     Raises:
-        UnreachableError: no network; BadInputError: the source has no such commit. The store is
-            then as it was.
+        UnreachableError: the source cannot be reached; nothing was changed.
+        BadInputError: the source has no such commit; nothing was changed.
     """
     path = place(upstream.commit, folder)
 
@@ -93,14 +93,16 @@ def obtain(
             _bring(upstream, source, path, emit)
     made = examine(upstream, folder)
     if made is None or made.changed:
-        raise EnvError("what was written there is not the commit", where=path, remedy="try again")
+        raise EnvError(
+            "the files just written differ from the commit", where=path, remedy="try again"
+        )
     return Kept(
         path=path, commit=upstream.commit, was="repaired" if found is not None else "obtained"
     )
 
 
 def _bring(upstream: Upstream, source: str, path: Path, emit: Emit) -> None:
-    """Put the commit in place; a damaged one helps itself, where its objects are whole."""
+    """Write the commit to `path`, from its own objects if they are intact, else from `source`."""
     with scratch_folder(path) as part:
         objects = _own_objects(path, upstream)
         if objects is None:
@@ -115,7 +117,7 @@ def _bring(upstream: Upstream, source: str, path: Path, emit: Emit) -> None:
 
 
 def _own_objects(path: Path, upstream: Upstream) -> Objects | None:
-    """The objects in the store, if they are all there."""
+    """Return the kept repository's objects, if all of the commit are intact."""
     objects = Objects(path / ".git" / "objects")
     try:
         for entry in objects.files_of(upstream.commit).values():
@@ -126,7 +128,7 @@ def _own_objects(path: Path, upstream: Upstream) -> Objects | None:
 
 
 def _source_objects(upstream: Upstream, source: str, scratch: Path, emit: Emit) -> Objects:
-    """The objects of a repository on this machine, or those that git brings from a URL."""
+    """Return the objects of a local repository, or fetch them from a URL."""
     asked = source or upstream.repository
     if is_address(asked):
         return fetch(asked, upstream.commit, scratch, emit)
@@ -139,7 +141,7 @@ def _source_objects(upstream: Upstream, source: str, scratch: Path, emit: Emit) 
 
 
 def write_checkout(folder: Path, upstream: Upstream, objects: Objects) -> None:
-    """Write work tree and repository of the commit into a new folder."""
+    """Write the work tree and the repository of the commit into a new folder."""
     files = objects.files_of(upstream.commit)
     for path, entry in files.items():
         content = objects.read("blob", entry.blob)
@@ -169,7 +171,7 @@ def _write_object(folder: Path, kind: str, content: bytes) -> None:
 
 
 def _texts(upstream: Upstream) -> Mapping[str, str]:
-    """The repository's small files."""
+    """Return the text files of the repository, such as HEAD and config."""
     config = (
         "[core]\n\trepositoryformatversion = 0\n\tbare = false\n"
         f'[remote "origin"]\n\turl = {upstream.repository}\n'
@@ -180,7 +182,7 @@ def _texts(upstream: Upstream) -> Mapping[str, str]:
 
 
 def _index(files: Mapping[str, Entry]) -> bytes:
-    """Git's index, version 2, without file times, which git fills in itself."""
+    """Return git's index, version 2, without file times, which git fills in itself."""
     content = b"DIRC" + struct.pack(">II", 2, len(files))
     for path, entry in sorted(files.items(), key=lambda item: os.fsencode(item[0])):
         name = os.fsencode(path)
@@ -191,7 +193,7 @@ def _index(files: Mapping[str, Entry]) -> bytes:
 
 
 def _faults(path: Path, upstream: Upstream) -> Iterator[str]:
-    """The paths that differ from what was written here."""
+    """Yield the paths of the kept commit that differ from what we wrote."""
     git = path / ".git"
     for name, text in _texts(upstream).items():
         if read_regular(git / name) != text.encode():

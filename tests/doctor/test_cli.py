@@ -339,7 +339,7 @@ def test_in_a_folder_that_is_gone_one_line_says_so(tmp_path: Path) -> None:
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (
         3,
-        "error: the current folder is not there any more; go to one that is (cd)\n",
+        "error: the current folder does not exist any more; change to another folder (cd)\n",
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from sdcoreml.doctor.cli import main
 from sdcoreml.doctor.commands.convert import (
     configure,
-    explained,
+    explain_crash,
     run,
     sample,
 )
@@ -66,7 +66,7 @@ def test_a_dead_childs_words_are_explained_after_the_error(
     log = "OSError: Error no file named diffusion_pytorch_model.bin found in directory unet."
 
     def dying() -> int:
-        with explained("light"):
+        with explain_crash("light"):
             raise WorkerError("build: died", log=log)
 
     assert run_to_exit_code(dying) == WorkerError.exit_code

@@ -185,7 +185,10 @@ class TestJobsOf:
         [
             (("--components", "unet"), "--components needs --output, the finished folder to mend"),
             (("--for", "out"), "--for is for a ControlNet"),
-            (("--precision", "vea=fp32"), "--precision: no component vea in this model; there are"),
+            (
+                ("--precision", "vea=fp32"),
+                "--precision: this model has no component vea",
+            ),
             (
                 ("--attention", "original", "--attention", "split-einsum", "-o", "out"),
                 "--output names one folder",

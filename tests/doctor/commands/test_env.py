@@ -96,7 +96,7 @@ def test_verify_says_what_is_not_as_sealed(
         "one.py: missing (one)",
     ]
     assert err.startswith(f"error: {tmp_path}/envs/")
-    assert "2 of 30 files are not as sealed" in err
+    assert "2 of 30 files differ from the seal" in err
 
 
 def test_verify_as_json(
@@ -133,7 +133,9 @@ def test_an_unfit_python_is_one_line(words: list[str], capsys: pytest.CaptureFix
     assert main(["env", *words, "--python", "/nowhere/python"]) == 1
     *steps, error = capsys.readouterr().err.splitlines()
     assert steps == ["- examine this machine"]
-    assert error.startswith("error: /nowhere/python: not a Python that runs; `sdcoreml env --prov")
+    assert error.startswith(
+        "error: /nowhere/python: cannot be run as a Python; `sdcoreml env --prov"
+    )
 
 
 def test_repair_puts_right_what_verify_found(

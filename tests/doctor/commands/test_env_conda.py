@@ -90,7 +90,7 @@ def test_lock_build_and_use(
     home = python.parent.parent
     assert said == f"one runs in {home}\n{home} tiny-conda\n"
     assert main(["env", "export", str(tmp_path / "file")]) == 1
-    assert "a conda environment is not exported" in error(capfd)
+    assert "a conda environment cannot be exported" in error(capfd)
     assert not (tmp_path / "file").exists()
 
 

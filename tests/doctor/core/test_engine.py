@@ -230,7 +230,7 @@ def test_absence_comes_before_not_knowing() -> None:
 def test_a_crash_says_how_to_report_it() -> None:
     (crash,) = examine(HEALTHY, [crashing]).results
     (finding,) = crash.findings
-    assert finding.why.startswith("This is a fault in sdcoreml")
+    assert finding.why.startswith("This is a bug in sdcoreml")
     assert finding.fix
     assert finding.fix.title.endswith("`sdcoreml doctor --select TST003 --json`")
 

@@ -39,7 +39,7 @@ def test_a_venv_is_told_by_its_python_and_is_the_same_anywhere() -> None:
     assert base.identity() == ("3.10.13", "/pythons/3.10.13/bin/python3.10")
     assert base.choice(Path("/any/where")) == CHOICE
     assert base.answering() == CHOICE.interpreter.path
-    assert base.recorded() == {}
+    assert base.record_fields() == {}
     assert (base.size, base.brings_sources) == (0, False)
 
 

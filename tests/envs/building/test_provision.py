@@ -118,7 +118,7 @@ esac"""
     [
         ("echo downloading; echo 'curl: no such host' >&2; exit 1", r"pyenv said: curl: no such"),
         ("exit 3", r"pyenv said: exit code 3"),
-        ("echo /nowhere", r"pyenv: /nowhere/bin/python: not a Python that runs"),
+        ("echo /nowhere", r"pyenv: /nowhere/bin/python: cannot be run as a Python"),
     ],
 )
 def test_a_pyenv_that_fails_is_one_line(

@@ -44,7 +44,7 @@ def test_an_interpreter_that_dies_is_told_with_its_last_words(empty: Path) -> No
     with pytest.raises(BrokenError) as caught:
         smoke.import_all(empty / "bin/python", ["fatal"])
     assert str(caught.value) == (
-        "the direct pins cannot be imported: the interpreter: exit code 134: OMP: Error #15;"
+        "these packages cannot be imported: the interpreter: exit code 134: OMP: Error #15;"
         " ask `sdcoreml doctor` why"
     )
     (site / "silent.py").write_text("import os\nos._exit(1)\n")

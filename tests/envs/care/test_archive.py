@@ -191,7 +191,7 @@ def test_another_seal_is_not_put_into_use(packed: tuple[Path, Environment], tmp_
     contents = members(packed[0] / "tiny.tar")
     amend(contents, seal="0" * 64)
     rewrite(tmp_path / "bad.tar", contents)
-    with pytest.raises(BrokenError, match=r"the seal is [0-9a-f]{64}, wanted is 0000"):
+    with pytest.raises(BrokenError, match=r"the seal [0-9a-f]{64}, expected 0000"):
         import_environment(tmp_path / "bad.tar", python=PYTHON, folder=tmp_path / "envs")
     assert [path.name for path in (tmp_path / "envs").iterdir()] == [".lock"]
 

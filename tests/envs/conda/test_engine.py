@@ -189,7 +189,7 @@ def test_a_channel_without_hashes_cannot_be_locked(tmp_path: Path) -> None:
     row = """{"name": "a", "version": "1", "build": "0", "build_number": 0, "noarch": "",
         "path": "noarch/a.conda", "sha256": "", "size": 0, "depends": []}"""
     engine = stand_in(tmp_path, f"echo '{{\"result\": [{' '.join(row.split())}]}}'")
-    with pytest.raises(InstallError, match=r"c: states no SHA-256 for noarch/a\.conda"):
+    with pytest.raises(InstallError, match=r"c: gives no SHA-256 for noarch/a\.conda"):
         engine.solve("c", ["a"], HERE, "")
 
 

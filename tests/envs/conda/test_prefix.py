@@ -187,7 +187,9 @@ def test_a_sealed_lock_that_was_altered_is_not_repaired_from(place: Place) -> No
     damage(made.path / "sealed/conda.toml")
     text = (made.path / "sealed/conda.toml").read_text()
     (made.path / "sealed/conda.toml").write_text(text.replace("2026a", "2026b").rstrip("#"))
-    with pytest.raises(BrokenError, match=r"not what was sealed.*--backend conda` builds it anew"):
+    with pytest.raises(
+        BrokenError, match=r"differs from its seal.*--backend conda` builds it anew"
+    ):
         repair(made, source=place.source())
 
 

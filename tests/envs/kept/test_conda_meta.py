@@ -54,5 +54,5 @@ def test_a_damaged_record_is_one_line(tmp_path: Path, text: str) -> None:
     with pytest.raises(BrokenError) as caught:
         list(records(tmp_path))
     assert str(caught.value) == (
-        f"{path}: not the record of a conda package; make the environment again"
+        f"{path}: is not the record of a conda package; make the environment again"
     )

@@ -155,7 +155,7 @@ def test_a_named_python_is_taken_or_refused(tmp_path: Path) -> None:
     assert require(mine, PYTHON).drift is False
     with pytest.raises(NoInterpreterError, match=f"it is {VERSION}; the toolchain accepts ==2"):
         require(PythonPin(version="2.0", accepted="==2.0"), PYTHON)
-    with pytest.raises(NoInterpreterError, match="not a Python that runs; `sdcoreml env --pro"):
+    with pytest.raises(NoInterpreterError, match="cannot be run as a Python; `sdcoreml env --pro"):
         require(mine, tmp_path)
 
 
@@ -163,7 +163,7 @@ def test_none_at_all_tells_the_ways_to_get_one() -> None:
     with pytest.raises(NoInterpreterError) as caught:
         require(PythonPin(version="2.0.0", accepted="==2.0.0"))
     text = str(caught.value)
-    assert "no Python 2.0.0 found here" in text
+    assert "no Python 2.0.0 found on this machine" in text
     assert all(way in text for way in ("pyenv install 2.0.0", "conda create", "python.org"))
     assert "\n" not in text
 
