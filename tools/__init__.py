@@ -1,1 +1,1 @@
-"""For maintainers, outside of the wheel: certificates and generated pages."""
+"""Tools for maintainers, not part of the wheel: certificates and generated pages."""

@@ -1,11 +1,11 @@
-"""`python -m tools.conda_channel`: lock Python's conda packages from what public lock files say.
+"""`python -m tools.conda_channel`: locks Python's conda packages from facts in public lock files.
 
-`conda_facts.tsv` has builds whose SHA-256 stands in two public lock files at least, with the bounds
-that these record: those of 2023 that Python 3.10.10 was built against, with openssl,
-ca-certificates, tzdata and gcc's libraries of 2026. Build numbers are read off the build strings; a
-size that nobody stated is missing. The rows become a channel's index, without archives, and the
-engine's solver must find in it what `sdcoreml env lock --conda` would ask conda-forge for.
-Whoever reaches conda-forge runs that instead, and its answer replaces this one.
+`conda_facts.tsv` lists builds whose SHA-256 is in at least two public lock files, with the
+dependencies recorded there: builds of 2023, against which Python 3.10.10 was built, and openssl,
+ca-certificates, tzdata and gcc's libraries of 2026. Build numbers are taken from the build strings;
+unknown sizes are left out. We write the rows as the index of a channel without archives, and the
+engine's solver resolves there what `sdcoreml env lock --conda` would resolve on conda-forge. With
+access to conda-forge, run that command instead; its locks replace these.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ Row: TypeAlias = Mapping[str, str]
 
 
 def read_facts(path: Path = FACTS) -> tuple[Row, ...]:
-    """One row for each build; the first line names the columns."""
+    """Read one row for each build; the first line names the columns."""
     with path.open(encoding="utf-8", newline="") as file:
         return tuple(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
 
 
 def write_channel(folder: Path, facts: Sequence[Row]) -> None:
-    """Write the index of a channel that has these builds, and no archive of any."""
+    """Write the index of a channel with these builds, but without their archives."""
     for subdir in {"noarch", *(target.conda_subdir for target in TARGETS.values())}:
         packages: dict[str, dict[str, object]] = {"packages": {}, "packages.conda": {}}
         for row in facts:
@@ -52,7 +52,7 @@ def write_channel(folder: Path, facts: Sequence[Row]) -> None:
 
 
 def _record(row: Row) -> dict[str, object]:
-    """A row in the format of an index, without unknown fields."""
+    """Convert a row to the format of a channel's index, without unknown fields."""
     optional = {key: row[key] for key in ("md5", "noarch") if row[key]}
     return {
         **{key: row[key] for key in ("name", "version", "build", "subdir", "sha256")},
@@ -67,7 +67,7 @@ def _record(row: Row) -> dict[str, object]:
 def solve_facts(
     toolchain: Toolchain, engine: Engine, facts: Sequence[Row]
 ) -> tuple[CondaLock, ...]:
-    """Solve for a toolchain's Python over the facts; each package says where it was seen."""
+    """Resolve a toolchain's Python from the facts; each locked package records its source."""
     known = {
         row["sha256"]: f"its SHA-256 is in {row['sha256_in']} public lock files, this or another"
         f" hash of it in: {row['seen_in'].replace(' ', ', ')}"
@@ -89,7 +89,7 @@ def _tell(event: Event) -> None:
 
 
 def main() -> None:
-    """Write the conda locks of the tested toolchain, and what conda reads of all."""
+    """Write the conda locks of the tested toolchain, and all toolchains' files for conda."""
     tested = load_toolchain("tested")
     with store.hold_lock(environments_folder(), _tell) as held:
         engine = find_engine(environments_folder(), _tell, keep=(held,))

@@ -1,4 +1,4 @@
-"""`python -m tools.lines`: lines of code by folder, without blanks, comments and docstrings."""
+"""`python -m tools.lines`: counts code by folder, without blank lines, comments, docstrings."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ SILENT = {
 
 
 def code_lines(source: str) -> int:
-    """How many lines of a module hold code. A text that stands alone is a docstring."""
+    """Count the lines of a module that contain code; any lone string counts as a docstring."""
     texts = {
         line
         for node in ast.walk(ast.parse(source))
@@ -41,7 +41,7 @@ def code_lines(source: str) -> int:
 
 
 def count(root: Path = ROOT) -> Counter[str]:
-    """The lines of each folder at the top of the checkout at `root`, as git knows its files."""
+    """Count the lines of code in each top folder of the checkout `root`, in tracked files."""
     listed = subprocess.run(
         ["git", "ls-files", "*.py"], cwd=root, capture_output=True, text=True, check=True
     )
@@ -53,7 +53,7 @@ def count(root: Path = ROOT) -> Counter[str]:
 
 
 def main(root: Path = ROOT) -> None:
-    """Print the table, tests apart."""
+    """Print the table, with tests listed separately."""
     lines = count(root)
     tests = lines.pop("tests", 0)
     for folder, number in sorted(lines.items()):

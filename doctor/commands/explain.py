@@ -57,7 +57,7 @@ def page(name: str) -> Iterator[str]:
     else:
         near = [one.id for one in entries() if name.lower() in one.id]
         hint = f"perhaps {', '.join(near[:3])}" if near else "`sdcoreml explain` lists the checks"
-        raise UsageError(f"there is no check, family or failure named {name}", remedy=hint)
+        raise UsageError(f"no check or failure is named {name}", remedy=hint)
 
 
 def of_check(check: Check) -> Iterator[str]:

@@ -1,1 +1,1 @@
-"""Certificates: graphs proved once at full size, for everybody."""
+"""Makes certificates: records of graphs that were proved once at full size, for all users."""

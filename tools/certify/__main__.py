@@ -1,8 +1,9 @@
-"""`python -m tools.certify`: prove the graphs that most people convert, once, for everybody.
+"""`python -m tools.certify`: certifies the graphs of the models that most people convert.
 
-Each case is the full architecture with random weights, built for the oldest system and compared
-with its pinned module; of other systems' programs, only the parts that differ are compared. Needs
-the built environment, one free core (minutes to an hour per case) and up to 15 GB of disk.
+Each case is a program of full size with random weights, built for the oldest deployment target and
+compared with its pinned torch module. For newer targets, a program is only run if its operations
+differ. This needs the built environment, one free core (minutes to an hour per case) and up to
+15 GB of disk.
 """
 
 from __future__ import annotations
@@ -38,21 +39,23 @@ sys.path.append(str(Path(sys.argv[1]).parent))
 from sdcoreml.convert.tasks.serve import serve
 serve({"certify": "tools.certify.task"})
 """
-"""The program of a worker's child that runs this tool's task."""
+"""The Python program with which the child process starts, to run the task of this tool."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     parser.add_argument("cases", nargs="*", metavar="CASE", help="default: all not certified")
     parser.add_argument("--list", action="store_true", help="list the cases and what is certified")
-    parser.add_argument("--runs", type=int, metavar="N", help="sets of inputs each (default: all)")
-    parser.add_argument("--folder", type=Path, help="where to work (default: temporary)")
+    parser.add_argument(
+        "--runs", type=int, metavar="N", help="sets of inputs a case (default: all)"
+    )
+    parser.add_argument("--folder", type=Path, help="working folder (default: temporary)")
     parser.add_argument("--file", type=Path, default=FILE, help="the file of certificates")
     add_toolchain(parser)
 
 
 def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
-    """Certify the cases, one after the other; each is saved as soon as it is proved."""
+    """Certify the cases one after the other, and save each as soon as it is proved."""
     if unknown := sorted(set(args.cases) - CASES.keys()):
         raise UsageError(
             f"no case {', '.join(unknown)}", remedy="`python -m tools.certify --list` lists them"
@@ -84,10 +87,10 @@ def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
 def certify(
     names: Sequence[str], runner: Runner, issuer: Issuer, args: argparse.Namespace, emit: Emit
 ) -> Iterator[Certificate]:
-    """The certificates of each case; cases of one module share its random weights.
+    """Yield the certificates of each case; cases of one torch module share its random weights.
 
     Raises:
-        ParityError: a program is not its module.
+        ParityError: a program's output differs from its module's.
     """
     cases = [CASES[name] for name in names]
     for _, group in itertools.groupby(cases, lambda case: (case.model, case.part.source)):
@@ -101,7 +104,7 @@ def certify(
 def certificates_of(
     case: Case, answers: Mapping[str, object], issuer: Issuer
 ) -> Iterator[Certificate]:
-    """The certificate of each target's program: run, or of the operations of one that was run."""
+    """Yield the certificate of each target; programs with the operations of another are not run."""
     made: dict[str, Certificate] = {}
     for target, answer in answers.items():
         match answer:
@@ -115,12 +118,12 @@ def certificates_of(
 
 
 def title(case: Case, target: str) -> str:
-    """A case for one system, for people."""
+    """Return a case's title for one target, as shown to users."""
     return f"{case.title}, {target}"
 
 
 def certified_targets(case: Case, known: AbstractSet[tuple[str, str]]) -> list[str]:
-    """The targets for which a case is certified; `known` are components and titles."""
+    """Return the targets for which a case is certified; `known` are (component, title) pairs."""
     return [target for target in TARGETS if (case.part.program, title(case, target)) in known]
 
 
@@ -129,7 +132,7 @@ def _line(case: Case, known: AbstractSet[tuple[str, str]]) -> str:
 
 
 def main(argv: Sequence[str]) -> int:
-    """Run the command."""
+    """Run `python -m tools.certify` and return its exit code."""
     parser = argparse.ArgumentParser(prog="python -m tools.certify", description=__doc__)
     configure(parser)
     args = parser.parse_args(argv)

@@ -22,14 +22,14 @@ _PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "sdxl": ("text_encoder", "text_encoder_2", "unet", "vae_decoder", "vae_encoder"),
     "sdxl-refiner": ("unet",),
 }
-"""Those of each model that no model before it has in the same form and size."""
+"""The programs to certify of each model, except those that equal an earlier model's."""
 
 _PARTICULAR: Mapping[tuple[str, str], Mapping[str, object]] = {
     ("sd2-base", "text_encoder"): {"pad_id": 0},
     ("sd2-v", "unet"): {"prediction": "v_prediction"},
     ("sdxl", "vae"): {"precision": "fp32"},
 }
-"""What `convert.bundle.families.programs_of` asks of the published models' programs."""
+"""The options that `convert.bundle.families.programs_of` sets for programs of published models."""
 
 _SIZES: Mapping[str, tuple[tuple[int, int], ...]] = {
     "sample": ((256, 256),),
@@ -39,12 +39,12 @@ _SIZES: Mapping[str, tuple[tuple[int, int], ...]] = {
     "sdxl": ((1024, 1024), (768, 768)),
     "sdxl-refiner": ((1024, 1024),),
 }
-"""Image width and height in pixels."""
+"""The certified image sizes of each model: width and height in pixels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One program of a model, a key of `MODELS`. `width` and `height` are the image's, in pixels.
+    """One program to certify; `model` is a key of `MODELS`, `width` and `height` are in pixels.
 
     A text encoder has neither size nor attention.
     """
@@ -58,7 +58,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """Such as `sd1-unet-split-einsum-512x512`."""
+        """The case's name, such as `sd1-unet-split-einsum-512x512`."""
         words = [self.model, self.part.program, self.attention]
         if self.width:
             words.append(f"{self.width}x{self.height}")
@@ -66,7 +66,7 @@ class Case:
 
     @property
     def title(self) -> str:
-        """For people."""
+        """The case's title, as shown to users."""
         size = f"{self.width}x{self.height}" if self.width else ""
         return ", ".join(word for word in (MODELS[self.model].title, self.attention, size) if word)
 
@@ -76,7 +76,7 @@ class Case:
         return MODELS[self.model].configs[self.part.source]
 
     def options(self, target: str) -> ProgramOptions:
-        """What `sdcoreml convert` asks of the program."""
+        """Return the program's options, the same as `sdcoreml convert` would use."""
         size = (
             {"height": self.height // PIXELS_PER_LATENT, "width": self.width // PIXELS_PER_LATENT}
             if self.width
@@ -102,4 +102,4 @@ def _cases(model: str) -> Iterator[Case]:
 
 
 CASES: Mapping[str, Case] = {case.name: case for model in MODELS for case in _cases(model)}
-"""By name, in the order in which they are certified."""
+"""All cases by name, in the order in which they are certified."""

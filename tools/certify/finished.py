@@ -1,6 +1,6 @@
-"""`python -m tools.certify.finished FOLDER --against MODEL`: certify what one conversion made.
+"""`python -m tools.certify.finished FOLDER --against MODEL`: certifies a conversion's programs.
 
-The folder is verified in full, and the graphs of its programs join the certificates.
+The folder is verified in full, and the graphs of its programs are added to the certificates.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from tools.certify.issue import Issuer, title_of
 
 
 def main(argv: list[str], runner: Runner | None = None, file: Path = FILE) -> int:
-    """Verify one folder in full and certify its graphs; 1 if it does not pass."""
+    """Verify one folder in full and certify its graphs; return 1 if it does not pass."""
     parser = argparse.ArgumentParser(prog="python -m tools.certify.finished", description=__doc__)
     parser.add_argument("bundle", type=Path, help="a folder that sdcoreml convert made")
     parser.add_argument("--against", type=Path, required=True, help="the model it was made from")
@@ -45,7 +45,7 @@ def main(argv: list[str], runner: Runner | None = None, file: Path = FILE) -> in
 
 
 def certify(result: Verification, toolchain: str, file: Path) -> int:
-    """Add the graphs that were just proved to the file of certificates; returns how many."""
+    """Add the graphs that were just proved to the file of certificates; return their number."""
     manifest = read_manifest(result.bundle)
     made_in = manifest.toolchain
     issuer = Issuer(

@@ -1,4 +1,4 @@
-"""Makes certificates of what a full check found."""
+"""Makes certificates from the results of full checks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sdcoreml.convert.proof.record import ProgramProof
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Issuer:
-    """In which toolchain programs were run, by its name and the digest of its lock, and when.
+    """Issues certificates that record the check's date, and the toolchain's name and lock digest.
 
     `date` is ISO 8601.
     """
@@ -22,12 +22,12 @@ class Issuer:
     date: str
 
     def issue(self, proof: ProgramProof, title: str) -> Certificate | None:
-        """The certificate of one program; `None` where nothing was proved that could have one.
+        """Make the certificate of one program; `None` if the check does not suffice for one.
 
         Args:
-            proof: what a full check found. A sample is not enough, and certifying by certificate
-                would prove nothing.
-            title: what the program is, for people.
+            proof: the result of a full check. A check of a sample of inputs is not enough, nor is
+                one that relied on a certificate.
+            title: the program's title, as shown to users.
         """
         if not proof.passed or not proof.graph or proof.certificate or proof.sample:
             return None
@@ -44,7 +44,7 @@ class Issuer:
 
 
 def title_of(manifest: Manifest) -> str:
-    """What the programs of a finished folder are."""
+    """Return the title for the programs of a finished folder: its model, attention and size."""
     options = manifest.options
     size = f"{PIXELS_PER_LATENT * options.width}x{PIXELS_PER_LATENT * options.height}"
     words = (manifest.model.family, options.attention.value, size, options.target.value)

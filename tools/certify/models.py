@@ -1,4 +1,4 @@
-"""The configs of the sample and the published models, as far as builders read them."""
+"""The configs of the sample and of published models, reduced to the options that matter."""
 
 from __future__ import annotations
 
@@ -142,4 +142,4 @@ MODELS: Mapping[str, KnownModel] = {
         {"text_encoder_2": OPEN_CLIP_BIG_G, "unet": REFINER_UNET, "vae": SDXL_VAE},
     ),
 }
-"""By the word that the names of their cases begin with."""
+"""The models, by the prefix of their cases' names."""

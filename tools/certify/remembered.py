@@ -1,4 +1,4 @@
-"""A reference that answers a question once: programs that differ in attention ask the same."""
+"""Caches the outputs of a torch module: programs that differ in attention need the same ones."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from sdcoreml.convert.references.components import Outputs, Reference
 from sdcoreml.convert.references.inputs import Feeds
 
 Module: TypeAlias = Any
-"""A torch module: torch is not imported before it is needed."""
+"""A torch module; `Any`, since torch is imported only when needed."""
 
 
 def remember(original: Reference, module: str, folder: Path) -> Reference:
-    """The reference with its answers kept in `folder`.
+    """Wrap a reference so that its outputs are cached in `folder`.
 
     Args:
-        original: answers what has not been asked before.
-        module: names its architecture and weights; answers of another one are not mistaken for its.
-        folder: where to keep them, safetensors files of a name that the question determines.
+        original: computes outputs that are not cached yet.
+        module: identifies architecture and weights, to keep the outputs of modules apart.
+        folder: for the cache, safetensors files named by a digest of module and inputs.
     """
 
     def call(built: Module, feeds: Feeds, options: ProgramOptions) -> Outputs:

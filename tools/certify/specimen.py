@@ -1,4 +1,4 @@
-"""Checkpoints of random numbers, to certify graphs with: full size, and the same every time."""
+"""Writes checkpoints of random numbers, to certify graphs at full size; always the same bytes."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _BLOCK = 1 << 22
 
 
 def write_specimen(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
-    """A safetensors file of float16 tensors of these names and shapes.
+    """Write a safetensors file of float16 tensors of these names and shapes.
 
-    Matrices and kernels get numbers of the size that PyTorch initialises them with, so that signals
-    neither die nor explode on their way; scales of norms are spread around 1, shifts and biases
-    around 0: fresh ones and zeros would hide faults.
+    Matrices and kernels are scaled as PyTorch initialises them, so that activations neither vanish
+    nor explode. Scales of norms are spread around 1, shifts and biases around 0, since exact ones
+    and zeros would hide faults.
     """
     tensors = (
         Computed(name=name, dtype="F16", shape=shape, blocks=_Blocks(place, name, shape))
@@ -31,7 +31,7 @@ def write_specimen(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> None:
 
 
 class _Blocks:
-    """The bytes of one tensor, from a stream of random numbers of its own."""
+    """Yields the bytes of one tensor in blocks, from its own random generator."""
 
     def __init__(self, place: int, name: str, shape: tuple[int, ...]) -> None:
         self._place, self._name, self._shape = place, name, shape

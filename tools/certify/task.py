@@ -1,4 +1,4 @@
-"""The worker's task "certify": one program at full size, of random weights, proved in full."""
+"""The child process's task "certify": proves one program at full size with random weights."""
 
 from __future__ import annotations
 
@@ -26,10 +26,9 @@ from tools.certify.specimen import write_specimen
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CertifyRequest:
-    """The name of a case, and the folder to work in; `runs` limits the sets of inputs.
+    """The request: a case's name, and the working folder; `runs` limits the sets of inputs.
 
-    The weights and the outputs of their module stay in the folder, for other programs of that
-    module.
+    The weights and the module's outputs are kept in the folder for other programs of that module.
     """
 
     case: str
@@ -40,11 +39,11 @@ class CertifyRequest:
 def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
     """Certify the case of a `CertifyRequest`, for every target.
 
-    Answers, by target, the `ProgramProof` of the program that was run; where its operations are
-    the same as for an earlier target, `key` and that target as `like`.
+    Returns for each target the `ProgramProof` of its program; if the operations are the same as for
+    an earlier target, only the certificate's `key`, and that target as `like`.
 
     Raises:
-        ParityError: a program is not its module.
+        ParityError: a program's output differs from its module's.
     """
     asked = from_plain(CertifyRequest, request, "request")
     case, folder = CASES[asked.case], Path(asked.folder)
@@ -73,7 +72,7 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
 
 
 def shapes_of(case: Case) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every parameter of the case's module."""
+    """Return name and shape of every parameter of the case's torch module."""
     import accelerate
 
     with accelerate.init_empty_weights():
@@ -97,7 +96,7 @@ def _build(case: Case, target: str, weights: Path, folder: Path, emit: Emit) -> 
 
 
 def _identity(case: Case, target: str, package: Path, weights: Path) -> tuple[str, str]:
-    """What a package computes, whatever system it is for, and the key of its certificate."""
+    """Return a digest of a package's operations, without the target, and its certificate's key."""
     options = case.options(target)
     with open_program(package) as program, TensorFile.open(weights) as tensors:
         accounted = audit(

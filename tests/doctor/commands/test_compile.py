@@ -69,7 +69,7 @@ def test_a_difference_is_an_exit_code(tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_two_packages_of_one_name_are_a_mistake(tmp_path: Path) -> None:
     twins = [tmp_path / "a" / "Unet.mlpackage", tmp_path / "b" / "Unet.mlpackage"]
-    with pytest.raises(UsageError, match="Unet: several packages of that name"):
+    with pytest.raises(UsageError, match="Unet: several packages have this name"):
         compile_each(twins, tmp_path / "out", None, Keep.OURS)
 
 

@@ -176,7 +176,7 @@ class TestJobsOf:
         finish(steered, StandIn(size=SIZE))
         (job,) = jobs_of(arguments(*words), net)
         assert (job.options.height, job.options.attention) == (16, "ORIGINAL")
-        with pytest.raises(UsageError, match=r"the UNet of .*out is for 128x128 pixels; ask"):
+        with pytest.raises(UsageError, match=r"the UNet of .*out is for 128x128 pixels; leave"):
             jobs_of(arguments(*words, "--size", "128x192"), net)
         assert (job.options.controlled, job.beside) == (False, tmp_path / "out")
 

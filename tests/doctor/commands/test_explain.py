@@ -74,7 +74,7 @@ def test_an_unknown_name_is_wrong_usage_with_a_hint(
 ) -> None:
     assert main(["explain", name]) == 2
     err = capsys.readouterr().err
-    assert err.startswith(f"error: there is no check, family or failure named {name}{hint}")
+    assert err.startswith(f"error: no check or failure is named {name}{hint}")
     assert err.count("\n") == 1
     assert err.count(",") <= 2, "three are enough"
 
