@@ -84,10 +84,10 @@ class HostPython:
 class ToolchainFacts:
     """The toolchain, from `lockfiles/<name>/toolchain.toml`.
 
-    `pins` are the direct pins. `installed_bytes` and `installed_files` are what an environment takes
-    on this machine; `disk` times the model's size must be free. `rates`, `peaks`, `parallel` and
-    `measured_on` are as in `lockfiles.toolchain.Measured`; where peaks were not
-    measured, memory is estimated as `memory` times the largest component's size. `refused` maps an
+    `pins` are the direct pins. `installed_bytes` and `installed_files` are what an environment
+    takes on this machine; `disk` times the model's size must be free. `rates`, `peaks`, `parallel`
+    and `measured_on` are as in `lockfiles.toolchain.Measured`; where peaks were not measured,
+    memory is estimated as `memory` times the largest component's size. `refused` maps an
     unsupported target to the reason. `backend` is the requested one. `certified` lists the programs
     with certified graphs, as `<component>: <title>`.
     """
