@@ -165,7 +165,7 @@ def _seal(plan: BuildPlan, emit: Emit) -> None:
     sealed = seal(unsealed, entries, plan.final.parent)
     if plan.expected_seal not in ("", sealed.seal):
         raise BrokenError(
-            f"the seal is {sealed.seal}, wanted is {plan.expected_seal}",
+            f"the built environment has the seal {sealed.seal}, expected {plan.expected_seal}",
             where=plan.toolchain.name,
             remedy="export it again (the environment in use is as it was)",
         )

@@ -98,7 +98,7 @@ def find_seal_faults(environment: Environment, rows: Iterable[Row]) -> Iterable[
     compute: Callable[..., str] = former.seal_of if environment.is_former else manifest.seal_of_rows
     if compute(rows, environment.facts()) != environment.seal:
         name = former.FILE if environment.is_former else FILE
-        yield _own(f"{SEALED}/{name}", "does not give the seal")
+        yield _own(f"{SEALED}/{name}", "does not match the seal")
 
 
 def _own(path: str, what: str) -> Damage:

@@ -86,7 +86,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     ),
     "edited manifest": (
         lambda root, _: _edit(root / "sealed/files.tsv"),
-        "sealed/files.tsv: does not give the seal",
+        "sealed/files.tsv: does not match the seal",
     ),
 }
 

@@ -184,7 +184,7 @@ def test_another_python_of_the_same_version_takes_the_place_of_one_that_is_gone(
 
 def test_without_another_of_that_version_it_is_beyond_repair(environment: Environment) -> None:
     gone = replace(environment.interpreter, path=Path("/gone/python"), version="3.10.99")
-    with pytest.raises(BrokenError, match=r"/gone/python: .* no other 3\.10\.99 is here"):
+    with pytest.raises(BrokenError, match=r"/gone/python: .* has no other 3\.10\.99"):
         repair(replace(environment, interpreter=gone))
 
 
