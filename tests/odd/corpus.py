@@ -9,6 +9,8 @@ from tests.odd import (
     families,
     files,
     folders,
+    fourth_files,
+    fourth_options,
     later_addons,
     later_files,
     later_folders,
@@ -58,4 +60,6 @@ THIRD: tuple[Case, ...] = (
     *third_addons.CASES,
 )
 """The third part: the expectations were committed before anything was run over it."""
-CASES = (*FIRST, *SECOND, *THIRD)
+FOURTH: tuple[Case, ...] = (*fourth_files.CASES, *fourth_options.CASES)
+"""The last part, written likewise after the faults that the third exposed were fixed."""
+CASES = (*FIRST, *SECOND, *THIRD, *FOURTH)

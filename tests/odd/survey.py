@@ -31,7 +31,7 @@ from sdcoreml.doctor.core.backend import choose_backend
 from sdcoreml.envs.building.build import BuildOptions
 from sdcoreml.ground.events import silent
 from tests.odd.case import Can, Case, Why
-from tests.odd.corpus import CASES, FIRST, SECOND, THIRD
+from tests.odd.corpus import CASES, FIRST, FOURTH, SECOND, THIRD
 from tests.odd.warm import warm_worker
 
 SLOW = 5.0
@@ -246,7 +246,9 @@ def survey(case: Case, place: Path, toolchain: str = "") -> Row:
 
 def chosen(args: argparse.Namespace) -> list[Case]:
     """The cases that were asked for."""
-    part = {"first": FIRST, "second": SECOND, "third": THIRD}.get(args.part, CASES)
+    part = {"first": FIRST, "second": SECOND, "third": THIRD, "fourth": FOURTH}.get(
+        args.part, CASES
+    )
     part = part[[case.name for case in part].index(args.after) + 1 :] if args.after else part
     return [case for case in part if not args.names or any(n in case.name for n in args.names)]
 
@@ -292,7 +294,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--convert", action="store_true", help="convert to the end")
     parser.add_argument("--after", default="", help="only the cases after this one")
     parser.add_argument(
-        "--part", choices=("first", "second", "third"), help="only these (default: all)"
+        "--part", choices=("first", "second", "third", "fourth"), help="only these (default: all)"
     )
     parser.add_argument("--toolchain", default="tested", help="what --convert converts with")
     parser.add_argument("--keep", type=Path, help="leave the inputs in this folder")
