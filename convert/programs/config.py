@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sized
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
@@ -83,6 +84,27 @@ def require_divisible(component: str, name: str, parts: int, *widths: int) -> No
     raise BadInputError(what, where=component, remedy=_REMEDY)
 
 
+CREDIBLE: Mapping[str, tuple[float, float]] = {
+    "block_out_channels": (1, 1 << 16),
+    "eos_token_id": (0, 1 << 24),
+    "freq_shift": (0, 1),
+    "hidden_size": (1, 1 << 16),
+    "intermediate_size": (1, 1 << 18),
+    "layer_norm_eps": (0, 1),
+    "layers_per_block": (1, 64),
+    "max_position_embeddings": (1, 1 << 16),
+    "norm_eps": (0, 1),
+    "num_hidden_layers": (1, 64),
+    "sample_size": (1, 1 << 14),
+    "scaling_factor": (1e-6, 1e6),
+    "shift_factor": (-1e3, 1e3),
+    "transformer_layers_per_block": (0, 64),
+    "vocab_size": (1, 1 << 24),
+}
+"""The smallest and the largest value of options by which graphs grow, or that numbers are divided
+by: far beyond every model's, and far below what would take hours or memory without end."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ConfigReader:
     """Reads the options of a component's config.json, each as the type that its class takes."""
@@ -101,21 +123,46 @@ class ConfigReader:
         """Read the value of an option; return `default` if it is absent.
 
         Raises:
-            BadInputError: the value has another type, or is absent and there is no default.
+            BadInputError: the value has another type or is beyond every model's, or it is absent
+                and there is no default.
         """
         try:
-            return read_field(self.config, name, kind, default)
+            value = read_field(self.config, name, kind, default)
         except DecodeError as error:
             raise BadInputError(
                 f"config.json: {error}", where=self.component, remedy=_REMEDY
             ) from None
+        self._require_credible(name, value)
+        return value
+
+    def _require_credible(self, name: str, value: object) -> None:
+        least, most = CREDIBLE.get(name, (-math.inf, math.inf))
+        numbers = value if isinstance(value, tuple) else (value,)
+        odd = [one for one in numbers if isinstance(one, int | float) and not least <= one <= most]
+        if odd or (name in CREDIBLE and name in self.config and not numbers):
+            raise BadInputError(
+                f"config.json has {name}={self.config.get(name)!r}; models have {least} to {most}",
+                where=self.component,
+                remedy=_REMEDY,
+            )
 
     def read_nullable(self, name: str, kind: type[T]) -> T | None:
         """Read the value of an option; return `None` if it is null or absent. Raises as `read`."""
         return None if self.config.get(name) is None else self.read(name, kind)
 
+    def require_levels(self, name: str, values: Sized, levels: int) -> None:
+        """Raise `BadInputError` unless the list `values` has an entry for each level."""
+        if len(values) != levels:
+            raise BadInputError(
+                f"config.json has {len(values)} {name} for {levels} block_out_channels",
+                where=self.component,
+                remedy=_REMEDY,
+            )
+
     def read_per_level(self, name: str, levels: int, default: int) -> tuple[int, ...]:
         """Read one number for each level, from one for all or a list. Raises as `read`."""
         if isinstance(self.config.get(name), (list, tuple)):
-            return self.read(name, tuple[int, ...])
+            found = self.read(name, tuple[int, ...])
+            self.require_levels(name, found, levels)
+            return found
         return (self.read(name, int, default),) * levels

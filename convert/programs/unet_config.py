@@ -141,6 +141,8 @@ def parse_unet(
     mirrored = tuple(_UP.get(kind, kind) for kind in reversed(down))
     up = reader.read("up_block_types", tuple[str, ...], mirrored)
     _check_blocks(component, down, up)
+    reader.require_levels("down_block_types", down, levels)
+    reader.require_levels("up_block_types", up, levels)
     groups = reader.read("norm_num_groups", int, 32)
     heads = reader.read_per_level("attention_head_dim", levels, 8)
     require_divisible(component, "norm_num_groups", groups, *channels)

@@ -163,6 +163,10 @@ ABSURD: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("text-heads", TEXT_CONFIG, {"num_attention_heads": 0}),
     ("vae-layers", VAE_CONFIG, {"layers_per_block": HUGE}),
     ("vae-scale", VAE_CONFIG, {"scaling_factor": 0}),
+    ("levels-of-down", CONFIG, {"down_block_types": ["CrossAttnDownBlock2D"] * 3}),
+    ("levels-of-layers", CONFIG, {"layers_per_block": [2]}),
+    ("levels-of-depth", CONFIG, {"transformer_layers_per_block": [1]}),
+    ("shift", CONFIG, {"freq_shift": 1e30}),
 )
 """Config values that no model has, and that must neither pass nor take time."""
 

@@ -43,8 +43,6 @@ def net(at: Path) -> Path:
 
 
 FIT: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("two-sizes", ("--size", "128x192")),
-    ("two-attentions", ("--attention", "original", "--attention", "split-einsum")),
     ("newer-target", ("--target", "macOS15")),
     ("fp32-unet", ("--precision", "unet=fp32")),
     ("two-components", ("--components", "unet,vae_decoder")),
@@ -54,6 +52,8 @@ FIT: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("packages-dropped", ("--packages", "drop")),
 )
 UNFIT: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("two-sizes", "two folders, and --output names one", ("--size", "128x192")),
+    ("two-attentions", "the same", ("--attention", "original", "--attention", "split-einsum")),
     ("size-of-100", "no multiple of what a UNet halves", ("--size", "100x100")),
     ("size-of-nothing", "no size", ("--size", "0x0")),
     ("size-of-one-number", "no size", ("--size", "512")),
