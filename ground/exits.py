@@ -17,6 +17,9 @@ from sdcoreml.ground.visible import one_line
 NO_THREAD = "can't start new thread"
 """Python's error message when the system refuses to start a thread."""
 
+_ODD_NAMES = frozenset({errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO})
+"""What the system says of names, and of what stands under them, that no program can open."""
+
 REPORT = "please open an issue with that file, after removing what is private in it"
 
 
@@ -76,10 +79,12 @@ def _end_refused(error: OSError | MemoryError) -> int:
         return ExitCode.NO_SPACE
     if error.errno == errno.EAGAIN and error.filename is None:  # no process can be started
         return _end_crowded()
-    if error.filename is None or error.errno not in FULL | DENIED | {errno.EIO}:
+    if error.filename is None or error.errno not in FULL | DENIED | _ODD_NAMES | {errno.EIO}:
         return _end_bug(error)
     place = one_line(os.fsdecode(error.filename))
-    print(f"error: {place}: {error.strerror}; check the disk and its permissions", file=sys.stderr)
+    is_name = error.errno in _ODD_NAMES
+    remedy = "choose another name" if is_name else "check the disk and its permissions"
+    print(f"error: {place}: {error.strerror}; {remedy}", file=sys.stderr)
     return ExitCode.NO_SPACE if error.errno in FULL else ExitCode.BAD_INPUT
 
 

@@ -28,8 +28,13 @@ def find_place(target: Path) -> Path:
     """The path that is really written for `target`: where a link leads, else `target` itself.
 
     Raises:
-        BadInputError: it is a device, a named pipe or a socket, or a link that leads nowhere.
+        BadInputError: it is a device, a named pipe or a socket, a link that leads nowhere, or a
+            path such as `.` without a name that a new output could take.
     """
+    if target.name in {"", ".."}:
+        raise BadInputError(
+            "an output needs a name of its own", where=target, remedy="give one, such as ./out"
+        )
     try:
         kind = stat.S_IFMT(target.stat().st_mode)
     except OSError:  # whoever writes says why; but a link to a missing disk makes no folder there

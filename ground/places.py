@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
-from errno import ENAMETOOLONG
 from pathlib import Path
 
 import sdcoreml
 from sdcoreml.ground.errors import UsageError
+from sdcoreml.ground.files import refusal
+from sdcoreml.ground.refusals import DENIED
 
 PACKAGE = Path(sdcoreml.__file__).resolve().parent
 """The folder that is imported as `sdcoreml`."""
@@ -70,6 +72,7 @@ def expand_home(text: str) -> Path:
         UsageError: the text is empty (as from an unset shell variable; pathlib would take it for
             the current folder), or the home folder is unknown: we never make a path that begins
             with `~`.
+        BadInputError: links on the way lead in a circle, or a folder on it may not be entered.
     """
     if not text:
         raise UsageError("a path is empty", remedy="the current folder is .")
@@ -78,7 +81,23 @@ def expand_home(text: str) -> Path:
         raise UsageError(
             "no home folder is known for it", where=text, remedy=f"a file of that name is ./{text}"
         )
-    return Path(expanded)
+    return _require_reachable(Path(expanded))
+
+
+_UNREACHABLE = frozenset({errno.ELOOP, *DENIED})
+
+
+def _require_reachable(path: Path) -> Path:
+    """Return the path; refuse here what would end every later look at it with an error."""
+    try:
+        path.lstat()
+        path.stat()
+    except ValueError as error:
+        raise refusal(error, path) from None
+    except OSError as error:
+        if error.errno in _UNREACHABLE:
+            raise refusal(error, path, remedy="give another path") from None
+    return path
 
 
 def can_exist(path: Path) -> bool:
@@ -89,7 +108,7 @@ def can_exist(path: Path) -> bool:
     try:
         path.stat()
     except OSError as error:
-        return error.errno != ENAMETOOLONG
+        return error.errno != errno.ENAMETOOLONG
     return True
 
 

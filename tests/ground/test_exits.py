@@ -31,6 +31,11 @@ def failing(error: BaseException) -> Callable[[], int]:
             "error: /m/\\n: Permission denied; check the disk and its permissions\n",
         ),
         (
+            OSError(errno.ENAMETOOLONG, "File name too long", "/m"),
+            3,
+            "error: /m: File name too long; choose another name\n",
+        ),
+        (
             OSError(errno.ENOSPC, "No space left on device", "/m"),
             5,
             "error: /m: No space left on device; check the disk and its permissions\n",

@@ -167,3 +167,9 @@ def test_a_tree_is_linked(tmp_path: Path) -> None:
     link_tree(tmp_path / "old", tmp_path / "new")
     assert (tmp_path / "new" / "deep" / "file").samefile(tmp_path / "old" / "deep" / "file")
     assert (tmp_path / "new" / "link").readlink() == Path("nowhere")
+
+
+@pytest.mark.parametrize("path", [".", "/", "a/.."])
+def test_an_output_has_a_name_of_its_own(path: str) -> None:
+    with pytest.raises(BadInputError, match=r"an output needs a name of its own; give one"):
+        find_place(Path(path))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.ground.errors import UsageError
+from sdcoreml.ground.errors import BadInputError, UsageError
 from sdcoreml.ground.places import (
     ROOT,
     as_path,
@@ -57,6 +57,23 @@ def test_an_empty_path_is_not_the_current_folder() -> None:
 def test_the_environments_may_be_in_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SDCOREML_ENVS", "~/envs")
     assert environments_folder() == Path("/home/me/envs")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("loop", "loop: links that lead in a circle; give another path"),
+        ("loop/below", "loop/below: links that lead in a circle; give another path"),
+        ("a\0b", "no file can have this name"),
+    ],
+)
+def test_a_path_that_nothing_can_be_done_with_is_refused_at_the_door(
+    text: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(BadInputError, match=said):
+        expand_home(text)
 
 
 def test_in_a_checkout_environments_lie_in_it(monkeypatch: pytest.MonkeyPatch) -> None:
