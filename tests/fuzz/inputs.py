@@ -1,0 +1,236 @@
+"""The sound inputs that mutations begin with: each one a whole `Grounds` in a folder of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import TypeAlias
+
+from sdcoreml.ground.places import ROOT
+from tests.convert.compile import texts
+from tests.convert.weights import torch_files
+from tests.fuzz.observe import prepare
+from tests.odd import addons, base, files
+from tests.odd.survey import run
+
+Build: TypeAlias = Callable[[Path], object]
+"""Writes an input into the folders of a prepared root."""
+
+_LOG = """\
+INFO:root:Loading model from /home/me/models/mine
+Traceback (most recent call last):
+  File "/usr/lib/python3.10/runpy.py", line 196, in _run_module_as_main
+    return _run_code(code, main_globals, None)
+  File "/home/me/torch2coreml.py", line 1120, in main
+    pipe = StableDiffusionPipeline.from_pretrained(args.model_version)
+  File "/home/me/env/lib/python3.10/site-packages/diffusers/models/modeling_utils.py", line 532
+    raise EnvironmentError(
+OSError: Error no file named diffusion_pytorch_model.bin found in directory /home/me/mine/unet.
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "/home/me/torch2coreml.py", line 1201, in <module>
+    main(args)
+RuntimeError: PytorchStreamReader failed reading zip archive: failed finding central directory
+"""
+_CONFIGURATION = """\
+[index]
+url = "https://mirror.example/simple"
+
+[hub]
+url = "https://mirror.example"
+
+[sources]
+folder = ["{work}/models"]
+comfy = ["{work}/comfy", "/gone"]
+"""
+_SETTINGS = """\
+[ignore]
+PY002 = "3.10.13 is what our runners have"
+MOD = "known"
+"""
+_RECIPE = {
+    "method": "kmeans",
+    "bits": 6,
+    "layers": {"conv_in_weight": 8, "mid_block_resnets_0_conv1_weight": 4},
+}
+
+
+def folder(root: Path, family: str = "sd1") -> None:
+    """A model in diffusers' layout."""
+    base.write_folder(root / "work" / "model", family)
+
+
+def single_file(root: Path, family: str = "sd1") -> None:
+    """A model in one file."""
+    base.write_file(root / "work", family)
+
+
+def pickled(root: Path, *, legacy: bool = False) -> None:
+    """A model in one pickled file."""
+    files.pickled(root / "work", legacy=legacy)
+
+
+def sharded(root: Path) -> None:
+    """A model whose UNet is in two files with an index, and whose VAE is pickled."""
+    folder(root)
+    model = root / "work" / "model"
+    unet, vae = model / "unet", model / "vae"
+    tensors = list(base.tensors_of(base.SD1_UNET).items())
+    (unet / "diffusion_pytorch_model.safetensors").unlink()
+    parts: dict[str, str] = {}
+    for number in (1, 2):
+        name = f"diffusion_pytorch_model-0000{number}-of-00002.safetensors"
+        part = dict(tensors[number - 1 :: 2])
+        base.write(unet / name, base.safetensors(part))
+        parts |= dict.fromkeys(part, name)
+    size = sum(tensor.nbytes for _, tensor in tensors)
+    index = {"metadata": {"total_size": size}, "weight_map": parts}
+    base.write(unet / "diffusion_pytorch_model.safetensors.index.json", index)
+    (vae / "diffusion_pytorch_model.safetensors").unlink()
+    torch_files.write_zip(vae / "diffusion_pytorch_model.bin", base.tensors_of(base.VAE))
+
+
+def with_addons(root: Path) -> None:
+    """A model, and a LoRA, an embedding in two forms, a VAE, a ControlNet and a recipe."""
+    work = root / "work"
+    addons.with_lora(work)
+    addons.file(work, {"emb_params": (2, 64)}, "cat.safetensors")
+    addons.file(work, {"*": (2, 64)}, "dog.pt")
+    addons.vae_file(work, original=True)
+    addons.vae_file(work, original=True, name="vae.vae.pt")
+    config, tensors = base.controlnet(base.SD1_UNET)
+    base.write(work / "control" / "config.json", config)
+    base.write(work / "control" / "diffusion_pytorch_model.safetensors", base.safetensors(tensors))
+    base.write(work / "recipe.json", _RECIPE)
+
+
+def finished(root: Path, source: Path) -> None:
+    """A finished folder and the model that it was made of."""
+    folder(root)
+    shutil.copytree(source, root / "work" / "folder")
+
+
+def package(root: Path, source: Path) -> None:
+    """The packages of a finished folder."""
+    for name in ("TextEncoder", "VAEDecoder"):
+        shutil.copytree(source / f"{name}.mlpackage", root / "work" / f"{name}.mlpackage")
+
+
+def small_package(root: Path) -> None:
+    """Two packages with programs of few operations, made by hand."""
+    texts.package(root / "work" / "Small.mlpackage", texts.OPERATIONS)
+    texts.package(root / "work" / "Packed.mlpackage", texts.COMPRESSED)
+
+
+def log(root: Path) -> None:
+    """The log of a failed conversion."""
+    base.write(root / "work" / "log.txt", _LOG)
+
+
+def configuration(root: Path) -> None:
+    """A user's configuration, and the folders that it names."""
+    text = _CONFIGURATION.format(work=root / "work")
+    base.write(root / "home" / ".config" / "sdcoreml" / "config.toml", text)
+    base.write_file(root / "work" / "models")
+    (root / "work" / "comfy" / "models" / "checkpoints").mkdir(parents=True)
+
+
+def settings(root: Path) -> None:
+    """A project's settings, and a model."""
+    folder(root)
+    base.write(root / "work" / "sdcoreml.toml", _SETTINGS)
+    shared = "[project]\nname = 'x'\n\n" + _SETTINGS.replace("[", "[tool.sdcoreml.")
+    base.write(root / "work" / "project" / "pyproject.toml", shared)
+
+
+def facts(root: Path) -> None:
+    """The doctor's facts in a file."""
+    folder(root)
+    work = root / "work"
+    run(["doctor", str(work / "model"), "--save-facts", str(work / "facts.json")])
+    shutil.copy(work / "facts.json", work / "earlier.json")
+
+
+def toolchain(root: Path) -> None:
+    """A toolchain's folder: the pins, the locks and the evidence."""
+    shutil.copytree(ROOT / "lockfiles" / "tested", root / "work" / "toolchain")
+
+
+def checkout(root: Path) -> None:
+    """A checkout of something like the upstream converter."""
+    place = root / "work" / "checkout"
+    base.write(place / "python_coreml_stable_diffusion" / "torch2coreml.py", "import torch\n")
+    base.write(place / "setup.py", "from setuptools import setup\n\nsetup()\n")
+    environ = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "HOME": str(root / "home"),
+        **{f"GIT_{who}_NAME": "A" for who in ("AUTHOR", "COMMITTER")},
+        **{f"GIT_{who}_EMAIL": "a@b.example" for who in ("AUTHOR", "COMMITTER")},
+        **{f"GIT_{who}_DATE": "2026-01-01T00:00:00Z" for who in ("AUTHOR", "COMMITTER")},
+    }
+    for words in (
+        ("init", "-q"),
+        ("add", "."),
+        ("commit", "-q", "-m", "x"),
+        ("pack-refs", "--all"),
+    ):
+        subprocess.run(("git", *words), cwd=place, env=environ, check=True)
+
+
+def environment(root: Path) -> None:
+    """A tiny environment, sealed, of the toolchain in `work/toolchain`, and packed in a file."""
+    from sdcoreml.envs.building.build import BuildOptions, build
+    from sdcoreml.envs.processes.installer import PackageSource
+    from sdcoreml.lockfiles.toolchain import load_toolchain
+    from tests.envs.wheels import PYTHON, standard_wheels
+    from tests.envs.wheels import toolchain as write_toolchain
+
+    wheels = root.parent / "wheels"
+    name = write_toolchain(root / "work" / "toolchain", standard_wheels(wheels))
+    source = PackageSource(wheels=wheels)
+    build(
+        load_toolchain(name), options=BuildOptions(python=PYTHON, source=source, root=root / "envs")
+    )
+
+
+def ready() -> Mapping[str, Build]:
+    """The inputs that need nothing but this checkout."""
+    return {
+        "sd1": folder,
+        "sdxl": partial(folder, family="sdxl"),
+        "file": single_file,
+        "file-sdxl": partial(single_file, family="sdxl"),
+        "ckpt": pickled,
+        "legacy": partial(pickled, legacy=True),
+        "sharded": sharded,
+        "addons": with_addons,
+        "small-package": small_package,
+        "log": log,
+        "configuration": configuration,
+        "settings": settings,
+        "facts": facts,
+        "toolchain": toolchain,
+        "checkout": checkout,
+        "environment": environment,
+    }
+
+
+def with_finished(source: Path) -> Mapping[str, Build]:
+    """The inputs that are made of a finished folder."""
+    return {
+        "finished": partial(finished, source=source),
+        "package": partial(package, source=source),
+    }
+
+
+def write_input(build: Build, root: Path) -> Path:
+    """Build one input in the new folder `root`."""
+    prepare(root)
+    build(root)
+    return root

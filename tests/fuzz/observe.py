@@ -1,0 +1,248 @@
+"""Runs a command in a fork of this process, within limits, and tells what it did.
+
+The fork inherits every import, so that a command costs what it does itself. Its current, home and
+temporary folders lie in one root, which is compared before and after.
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import stat
+import sys
+import tempfile
+import time
+import traceback
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn, TypeAlias
+
+Command: TypeAlias = Callable[[Sequence[str]], int]
+
+ESCAPED = 99
+"""Exit code of a fork whose command let an exception out."""
+
+_SECONDS = 40.0
+"""After so long a command hangs."""
+_CPU_SECONDS = 20
+_MEMORY = 1 << 30
+"""Bytes of resident memory above which a command is killed."""
+_HASHED = 8 << 20
+"""Larger files are compared by their times alone."""
+_POLLS = (0.001,) * 20 + (0.005,) * 100
+_POLL = 0.02
+
+Entry: TypeAlias = tuple[int, int, int, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grounds:
+    """Where a command runs: `root` with the folders `work`, `home`, `temporary` and `envs`.
+
+    `user` is the id that it runs under; `None` is ours. `patch` is done in the fork first.
+    """
+
+    root: Path
+    user: int | None = None
+    patch: Callable[[], None] | None = None
+
+    @property
+    def work(self) -> Path:
+        """The current folder of the command."""
+        return self.root / "work"
+
+    def environ(self) -> dict[str, str]:
+        """The variables of the command."""
+        home = f"{self.root}/home"
+        return {
+            "HOME": home,
+            "TMPDIR": f"{self.root}/temporary",
+            "XDG_CONFIG_HOME": f"{home}/.config",
+            "XDG_DATA_HOME": f"{home}/.local/share",
+            "XDG_CACHE_HOME": f"{home}/.cache",
+            "SDCOREML_ENVS": f"{self.root}/envs",
+            "HF_HOME": f"{home}/.cache/huggingface",
+            "HF_HUB_OFFLINE": "1",
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LANG": "C.UTF-8",
+            "NO_COLOR": "1",
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """What a command did: `code` is negative for a signal, as in `subprocess`.
+
+    `seconds` are of CPU time, `memory` is the peak in bytes, `log` the one of a bug. `left` are new
+    paths, `changed` those that are not as before, both relative to the root.
+    """
+
+    code: int
+    out: str
+    err: str
+    log: str
+    seconds: float
+    wall: float
+    memory: int
+    left: tuple[str, ...]
+    changed: tuple[str, ...]
+    hung: bool
+    orphans: bool
+
+
+def observe(command: Command, words: Sequence[str], grounds: Grounds, spool: Path) -> Observation:
+    """Run one command; its output goes through files in the folder `spool`."""
+    before = dict(_entries(grounds.root))
+    began = time.monotonic()
+    pid = os.fork()
+    if pid == 0:
+        _run(command, words, grounds, spool)
+    status, usage, hung = _wait(pid, began)
+    orphans = _end_group(pid)
+    wall = time.monotonic() - began
+    after = dict(_entries(grounds.root))
+    logs = sorted((grounds.root / "temporary").glob("sdcoreml-bug-*.log"))
+    return Observation(
+        code=os.waitstatus_to_exitcode(status),
+        out=_text(spool / "out"),
+        err=_text(spool / "err"),
+        log=_text(logs[0]) if logs else "",
+        seconds=usage.ru_utime + usage.ru_stime,
+        wall=wall,
+        memory=usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+        left=tuple(sorted(after.keys() - before.keys())),
+        changed=tuple(sorted(name for name in before if before[name] != after.get(name))),
+        hung=hung,
+        orphans=orphans,
+    )
+
+
+def _run(command: Command, words: Sequence[str], grounds: Grounds, spool: Path) -> NoReturn:
+    """The fork's whole life."""
+    try:
+        os.setsid()
+        _redirect(spool)
+        os.chdir(grounds.work)
+        os.environ.clear()
+        os.environ.update(grounds.environ())
+        tempfile.tempdir = None
+        sys.argv = ["sdcoreml", *words]
+        _limit()
+        if grounds.user is not None:
+            os.setgroups([])
+            os.setgid(grounds.user)
+            os.setuid(grounds.user)
+        if grounds.patch is not None:
+            grounds.patch()
+        code = command(words)
+    except SystemExit as error:
+        code = error.code if isinstance(error.code, int) else 1
+    except BaseException:  # noqa: BLE001  whatever comes out is what we look for
+        traceback.print_exc()
+        code = ESCAPED
+    with suppress(Exception):
+        sys.stdout.flush()
+        sys.stderr.flush()
+    os._exit(code)
+
+
+def _redirect(spool: Path) -> None:
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    for number, name in ((1, "out"), (2, "err")):
+        handle = os.open(spool / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(handle, number)
+    sys.stdin = open(0, closefd=False)  # noqa: SIM115  the fork's own
+    sys.stdout = open(1, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+    sys.stderr = open(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # noqa: SIM115
+
+
+def _limit() -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (_CPU_SECONDS, _CPU_SECONDS))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_DATA, (4 * _MEMORY, 4 * _MEMORY))
+
+
+def _wait(pid: int, began: float) -> tuple[int, resource.struct_rusage, bool]:
+    """The fork's status, what it used, and whether it had to be ended."""
+    polls = iter(_POLLS)
+    ended = False
+    while True:
+        found, status, usage = os.wait4(pid, os.WNOHANG)
+        if found:
+            return status, usage, ended
+        if not ended and (time.monotonic() - began > _SECONDS or _resident(pid) > _MEMORY):
+            ended = time.monotonic() - began > _SECONDS
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(next(polls, _POLL))
+
+
+def _resident(pid: int) -> int:
+    """Bytes of memory in use; 0 where the system does not tell."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_bytes().split()[1])
+    except (OSError, IndexError):
+        return 0
+    return pages * resource.getpagesize()
+
+
+def _end_group(pid: int) -> bool:
+    """End what the fork left running; whether there was anything."""
+    try:
+        os.killpg(pid, signal.SIGKILL)
+    except (ProcessLookupError, PermissionError):
+        return False
+    return True
+
+
+def _text(path: Path) -> str:
+    return path.read_bytes().decode("utf-8", "replace")
+
+
+def _entries(root: Path) -> Iterator[tuple[str, Entry]]:
+    """Every path below `root`, with its mode, size, time of change, and link or digest."""
+    waiting, start = [os.fspath(root)], len(os.fspath(root)) + 1
+    while waiting:
+        folder = waiting.pop()
+        with os.scandir(folder) as found:
+            for entry in found:
+                status = entry.stat(follow_symlinks=False)
+                yield entry.path[start:], _entry(entry.path, status)
+                if stat.S_ISDIR(status.st_mode):
+                    waiting.append(entry.path)
+
+
+def _entry(path: str, status: os.stat_result) -> Entry:
+    mode = status.st_mode
+    if stat.S_ISDIR(mode):  # its own time changes with every file that comes and goes
+        return (mode, 0, 0, "")
+    content = ""
+    if stat.S_ISLNK(mode):
+        content = os.readlink(path)  # noqa: PTH115
+    elif stat.S_ISREG(mode) and status.st_size <= _HASHED:
+        content = str(zlib.crc32(Path(path).read_bytes()))
+    return (mode, status.st_size, status.st_mtime_ns, content)
+
+
+def imports_of(command: Command, words: Sequence[str], grounds: Grounds, spool: Path) -> set[str]:
+    """The modules that a command imports, found out in a fork."""
+
+    def run(words: Sequence[str]) -> int:
+        code = command(words)
+        sys.stdout.flush()
+        (spool / "modules").write_text("\n".join(sys.modules), encoding="utf-8")
+        return code
+
+    observe(run, words, grounds, spool)
+    path = spool / "modules"
+    return set(path.read_text(encoding="utf-8").split("\n")) if path.is_file() else set()
+
+
+def prepare(root: Path) -> None:
+    """Make the folders of `Grounds` in `root`."""
+    for name in ("work", "home", "temporary", "envs"):
+        (root / name).mkdir(parents=True, exist_ok=True)

@@ -1,0 +1,97 @@
+"""Chooses what to do to an input, by what its files are; the same for the same random source."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from random import Random
+
+from tests.fuzz.archives import ARCHIVES, PICKLES
+from tests.fuzz.blocks import BLOCKS, Mutation, splice
+from tests.fuzz.lines import LINES
+from tests.fuzz.messages import MESSAGES
+from tests.fuzz.objects import OBJECTS
+from tests.fuzz.places import PLACES, close
+from tests.fuzz.tensors import TENSORS
+
+KINDS: tuple[tuple[tuple[str, ...], tuple[Mutation, ...]], ...] = (
+    ((".json",), OBJECTS),
+    ((".safetensors",), TENSORS),
+    ((".ckpt", ".pt", ".bin", ".pth"), ARCHIVES),
+    ((".mlmodel", "coremldata.bin"), MESSAGES),
+    ((".toml", ".txt", ".tsv", ".cfg", ".mil", "RECORD", "HEAD", "config", "packed-refs"), LINES),
+)
+_BY_PLACE = 0.2
+"""The share of changes that are made to a path and not to a file's content."""
+_BY_KIND = 0.7
+_LARGEST = 16 << 20
+_ZIP = b"PK\x03\x04"
+
+
+def spoil(root: Path, aims: Sequence[str], random: Random) -> tuple[str, bool]:
+    """Change one to three things below `root` that match `aims`.
+
+    Returns:
+        what was done, and whether some path was made one that may not be opened.
+    """
+    done, closed = [], False
+    for _ in range(random.choice((1, 1, 1, 1, 2, 3))):
+        paths = candidates(root, aims)
+        if not paths:
+            break
+        path = random.choice(paths)
+        if random.random() < _BY_PLACE or not path.is_file():
+            mutation = random.choice(PLACES)
+            mutation(path, random)
+            name = mutation.__name__
+            closed |= mutation is close
+        else:
+            name = _change(path, paths, random)
+        done.append(f"{name} {os.fsencode(path.relative_to(root))!r}")
+        if closed:
+            break
+    return ", ".join(done), closed
+
+
+def candidates(root: Path, aims: Sequence[str]) -> list[Path]:
+    """The files and folders that match one of the patterns, sorted; links are not followed."""
+    wanted = re.compile("|".join(map(_expression, aims)))
+    found = []
+    for folder, names, files in os.walk(root):
+        start = os.path.relpath(folder, root)
+        found += [
+            Path(folder, name) for name in (*names, *files) if wanted.fullmatch(f"{start}/{name}")
+        ]
+    return sorted(path for path in found if not path.is_symlink())
+
+
+def _expression(aim: str) -> str:
+    """A pattern of paths as a regular expression."""
+    return (
+        re.escape(aim).replace(r"\*\*/\*", ".*").replace(r"\*\*/", "(.*/)?").replace(r"\*", "[^/]*")
+    )
+
+
+def _change(path: Path, others: Sequence[Path], random: Random) -> str:
+    if path.stat().st_size > _LARGEST:
+        return "leave"
+    data = path.read_bytes()
+    if random.random() < 0.05:
+        other = random.choice([item for item in others if item.is_file()])
+        mutation_name, changed = "splice", splice(data, other.read_bytes()[:_LARGEST], random)
+    else:
+        mutation = random.choice(_suited(path, data) if random.random() < _BY_KIND else BLOCKS)
+        mutation_name, changed = mutation.__name__, mutation(data, random)
+    path.write_bytes(changed)
+    return mutation_name
+
+
+def _suited(path: Path, data: bytes) -> tuple[Mutation, ...]:
+    for ends, mutations in KINDS:
+        if path.name.endswith(ends):
+            if mutations is ARCHIVES and not data.startswith(_ZIP):
+                return PICKLES
+            return mutations
+    return BLOCKS
