@@ -60,7 +60,7 @@ until mkdir "$venv.lock" 2>/dev/null; do
     # Without a number for two looks, a second apart, its maker died before writing one.
     if [ -z "$before$owner" ]; then rm -rf "$venv.lock"; continue; fi
     if [ -n "$owner" ] && ! kill -0 "$owner" 2>/dev/null; then rm -rf "$venv.lock"; continue; fi
-    if [ ! -w . ]; then fail "$(pwd): this folder is not writable; clone it where you may write"; fi
+    if [ ! -w . ]; then fail "$(pwd): this folder is not writable; let its owner run \`make bootstrap\`, or clone it where you may write"; fi
     sleep 1
 done
 echo $$ >"$venv.lock/pid"

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import open_regular
 
 _KINDS = {
     stat.S_IFCHR: "a device",
@@ -52,6 +53,21 @@ def find_place(target: Path) -> Path:
             remedy="choose another name",
         )
     return Path(os.path.realpath(target)) if target.is_symlink() else target
+
+
+def require_beginning(target: Path, head: bytes, what: str) -> None:
+    """Refuse to replace a file that does not begin with `head`, as every `what` of ours does.
+
+    Raises:
+        BadInputError: it is something else; or as `find_place`.
+    """
+    place = find_place(target)
+    if not place.is_file() or not place.stat().st_size:
+        return
+    with open_regular(place) as stream:
+        found = stream.read(len(head))
+    if found != head:
+        raise BadInputError(f"exists and is no {what}", where=target, remedy=ELSEWHERE)
 
 
 def require_known(old: Path, new: Path) -> None:

@@ -17,6 +17,14 @@ NO_NAME = frozenset(
 """The system's error numbers for a path at which no file can be made."""
 
 
+_FULL_DISK = ("the disk filled up", "free space")
+_LIMITS = {
+    errno.EDQUOT: ("your quota was used up", "free space"),
+    errno.EFBIG: ("a limit on the size of files was reached", "raise it (ulimit -f)"),
+}
+"""What each of the errors in `FULL` says, and what to do."""
+
+
 @contextmanager
 def translate_os_errors(place: str | os.PathLike[str]) -> Iterator[None]:
     """Translate errors of the operating system that occur while `place` is written."""
@@ -25,10 +33,11 @@ def translate_os_errors(place: str | os.PathLike[str]) -> Iterator[None]:
     except OSError as error:
         why = error.strerror or str(error)
         if error.errno in FULL:
+            what, remedy = _LIMITS.get(error.errno or 0, _FULL_DISK)
             raise NoSpaceError(
-                "the disk filled up while writing",
+                f"{what} while writing",
                 where=place,
-                remedy="free space or choose another disk (the partial output was removed)",
+                remedy=f"{remedy} or choose another disk (the partial output was removed)",
             ) from error
         if error.errno in DENIED:
             raise SdcoremlError(

@@ -89,11 +89,15 @@ class Strike:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """How a conversion ended: its exit code, what it said, and whether its signal was sent."""
+    """How a conversion ended: its exit code, what it said, and whether its signal was sent.
+
+    `left` is what it did not clean up, `orphans` are children that outlived it.
+    """
 
     code: int
     said: str
     sent: bool
+    left: tuple[str, ...] = ()
     orphans: tuple[int, ...] = ()
 
 
@@ -151,6 +155,7 @@ def observe(place: Place) -> list[float]:
     process = place.start()
     assert process.stderr
     times = [time.monotonic() - started for _ in process.stderr]
+    process.stderr.close()
     if process.wait():
         raise SystemExit("an undisturbed conversion failed")
     return [0.0, *times, time.monotonic() - started]
@@ -167,9 +172,10 @@ def draw_moments(times: Sequence[float], count: int, chance: random.Random) -> I
 
 def strike(place: Place, what: Strike) -> End:
     """Convert, and send the signal at its moment."""
+    before = place.leftovers()  # of a run that could not clean up
     process = place.start()
     assert process.stderr
-    reached, over, said = threading.Event(), threading.Event(), []
+    reached, said = threading.Event(), []
     if not what.moment.line:
         reached.set()
 
@@ -179,7 +185,6 @@ def strike(place: Place, what: Strike) -> End:
             said.append(line)
             if number == what.moment.line:
                 reached.set()
-        over.set()
         reached.set()
 
     reader = threading.Thread(target=read, daemon=True)
@@ -194,7 +199,10 @@ def strike(place: Place, what: Strike) -> End:
         os.killpg(process.pid, signal.SIGKILL)
         raise SystemExit(f"{what}: it hangs") from None
     reader.join(PATIENCE)
-    return End(code=code, said="".join(said), sent=sent, orphans=surviving(children))
+    process.stderr.close()
+    orphans = surviving(children)
+    left = tuple(name for name in place.leftovers() if name not in before)
+    return End(code=code, said="".join(said), sent=sent, left=left, orphans=orphans)
 
 
 def send(what: Strike, process: subprocess.Popen[str], children: Sequence[int]) -> bool:
@@ -253,8 +261,8 @@ def judge(what: Strike, end: End, place: Place, wanted: str) -> list[str]:
         wrong.append("exit code 0 without the result")
     if found not in {wanted, None} or (found is None and what.replaces):
         wrong.append("the result is not whole" if found else "the older result is gone")
-    if (what.signal not in DEATHS or what.recipient == "child") and (left := place.leftovers()):
-        wrong.append(f"left at its end: {', '.join(left)}")
+    if end.left and (what.signal not in DEATHS or what.recipient == "child"):
+        wrong.append(f"left at its end: {', '.join(end.left)}")
     if "Traceback" in end.said or "this is a bug" in end.said:
         wrong.append("a traceback")
     if end.code not in {0, CHILD_DIED} and end.code > 0 and "nothing half-made" not in end.said:

@@ -35,8 +35,12 @@ from sdcoreml.ground.aside import file_aside, scratch_beside
 from sdcoreml.ground.codec import from_plain
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.ground.events import Emit
+from sdcoreml.ground.outputs import require_beginning
 from sdcoreml.ground.places import as_path
 from sdcoreml.lockfiles.toolchain import load_toolchain
+
+_HEAD = b'{\n "bits": '
+"""How each file that is written here begins: its keys are sorted."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -82,6 +86,7 @@ def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
     toolchain = load_toolchain(args.toolchain)
     require_torch(toolchain, "measuring layers", args)
     model = open_model(args.model)
+    require_beginning(args.output, _HEAD, "recipe that this command wrote")
     # Check that the file can be written before measuring for minutes.
     with file_aside(args.output) as descriptor, open(descriptor, "wb", closefd=False) as file:
         with draw() as emit:

@@ -35,6 +35,7 @@ from sdcoreml.ground.documents import parse_json
 from sdcoreml.ground.errors import ArchiveError, BadInputError, EnvError, LockfileError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.files import Document, open_regular, read_bytes
+from sdcoreml.ground.outputs import require_beginning
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.ground.quantity import amount
 from sdcoreml.ground.refusals import translate_store_errors
@@ -75,9 +76,11 @@ def export_environment(
     """Pack the wheels, lock and seal of an environment into the archive `path`.
 
     Raises:
+        BadInputError: `path` is something else than an earlier archive.
         EnvError: the environment is damaged, or was built from an older lock.
         InstallError: a wheel cannot be downloaded, or is not the one that was locked.
     """
+    require_beginning(path, RECORD.encode(), "exported environment")
     lock = load_lock(f"{toolchain.folder}/", environment.target)
     if lock.digest != environment.lock_digest:
         raise EnvError(

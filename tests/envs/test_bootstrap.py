@@ -493,7 +493,10 @@ def test_a_folder_that_is_not_writable_is_told(clone: Clone) -> None:
     code, err = clone.run()
     clone.folder.chmod(0o755)
     assert code == 1
-    assert "this folder is not writable; clone it where you may write" in err
+    assert (
+        "this folder is not writable; let its owner run `make bootstrap`, or clone it where you"
+        " may write" in err
+    )
 
 
 def test_the_script_is_one_that_any_shell_reads() -> None:

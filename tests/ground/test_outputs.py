@@ -9,7 +9,13 @@ import pytest
 
 from sdcoreml.ground.aside import file_aside, folder_aside, keep_nothing, sole_maker
 from sdcoreml.ground.errors import BadInputError
-from sdcoreml.ground.outputs import files_in, find_place, link_tree, require_known
+from sdcoreml.ground.outputs import (
+    files_in,
+    find_place,
+    link_tree,
+    require_beginning,
+    require_known,
+)
 
 MARK = "model_index.json"
 IS_ROOT = os.geteuid() == 0
@@ -173,3 +179,17 @@ def test_a_tree_is_linked(tmp_path: Path) -> None:
 def test_an_output_has_a_name_of_its_own(path: str) -> None:
     with pytest.raises(BadInputError, match=r"an output needs a name of its own; give one"):
         find_place(Path(path))
+
+
+def test_a_file_is_replaced_if_it_begins_as_ours_do(tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    require_beginning(target, b"ours", "archive")
+    for data in (b"", b"ours, and more"):
+        target.write_bytes(data)
+        require_beginning(target, b"ours", "archive")
+    target.write_bytes(b"a thesis")
+    with pytest.raises(BadInputError) as caught:
+        require_beginning(target, b"ours", "archive")
+    assert str(caught.value) == (
+        f"{target}: exists and is no archive; choose another name or remove it"
+    )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.ground.errors import BrokenError, EnvError, NoSpaceError
-from sdcoreml.ground.refusals import translate_store_errors
+from sdcoreml.ground.refusals import translate_os_errors, translate_store_errors
 
 PLACE = Path("/envs/tested")
 
@@ -46,3 +46,22 @@ def test_the_cause_is_kept() -> None:
     with pytest.raises(EnvError) as caught, translate_store_errors(PLACE):
         raise PermissionError(errno.EACCES, "no", "/x")
     assert isinstance(caught.value.__cause__, PermissionError)
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (errno.EDQUOT, "your quota was used up while writing; free space or choose another disk"),
+        (
+            errno.EFBIG,
+            (
+                "a limit on the size of files was reached while writing; raise it (ulimit -f) or"
+                " choose another disk"
+            ),
+        ),
+    ],
+)
+def test_a_limit_is_no_full_disk(number: int, said: str) -> None:
+    with pytest.raises(NoSpaceError) as caught, translate_os_errors("/x"):
+        raise OSError(number, os.strerror(number))
+    assert str(caught.value) == f"/x: {said} (the partial output was removed)"

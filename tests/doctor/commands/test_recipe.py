@@ -108,7 +108,8 @@ def test_the_folder_of_a_recipe_is_made(tmp_path: Path) -> None:
 
 def test_what_stood_there_outlives_a_measuring_that_fails(tmp_path: Path) -> None:
     model, file = write_model(tmp_path / "cat"), tmp_path / "recipe.json"
-    file.write_text("before")
+    before = '{\n "bits": 8,\n "method": "kmeans"\n}\n'
+    file.write_text(before)
 
     class Failing(Measuring):
         def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
@@ -117,5 +118,18 @@ def test_what_stood_there_outlives_a_measuring_that_fails(tmp_path: Path) -> Non
 
     with pytest.raises(BadInputError, match="no"):
         recipe.run(arguments(str(model), "-o", str(file)), Failing())
-    assert file.read_text() == "before"
+    assert file.read_text() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cat", "recipe.json"]
+
+
+def test_a_file_of_somebody_is_not_replaced(tmp_path: Path) -> None:
+    model, file, runner = write_model(tmp_path / "cat"), tmp_path / "recipe.json", Measuring()
+    file.write_text('{"soup": "leek"}')
+    with pytest.raises(
+        BadInputError, match=r"json: exists and is no recipe that this command wrote; choose"
+    ):
+        recipe.run(arguments(str(model), "-o", str(file)), runner)
+    assert not runner.requests
+    file.unlink()
+    for _ in range(2):  # but its own is
+        assert recipe.run(arguments(str(model), "-o", str(file)), runner) == 0

@@ -18,7 +18,7 @@ from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.kept.verify import verify_full
 from sdcoreml.envs.processes.installer import PackageSource
-from sdcoreml.ground.errors import ArchiveError, BrokenError, InstallError
+from sdcoreml.ground.errors import ArchiveError, BadInputError, BrokenError, InstallError
 from sdcoreml.ground.events import Event
 from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.envs.wheels import PYTHON, standard_wheels, toolchain
@@ -100,11 +100,14 @@ def test_the_archive_is_the_same_bytes_each_time_and_names_no_place(
     packed: tuple[Path, Environment], tmp_path: Path
 ) -> None:
     folder, made = packed
-    tiny = load_toolchain(f"{folder}/tiny/")
-    export_environment(
-        made, tiny, tmp_path / "again.tar", source=PackageSource(wheels=folder / "wheels")
-    )
-    data = (tmp_path / "again.tar").read_bytes()
+    tiny, out = load_toolchain(f"{folder}/tiny/"), tmp_path / "again.tar"
+    out.write_text("a thesis")
+    source = PackageSource(wheels=folder / "wheels")
+    with pytest.raises(BadInputError, match=r"again\.tar: exists and is no exported environment"):
+        export_environment(made, tiny, out, source=source)
+    out.write_text(RECORD)  # how an older one begins
+    export_environment(made, tiny, out, source=source)
+    data = out.read_bytes()
     assert data == (folder / "tiny.tar").read_bytes()
     assert str(folder).encode() not in data
     assert [name for name in members(tmp_path / "again.tar") if name.startswith("wheels/")] == [
