@@ -9,6 +9,7 @@ from sdcoreml.convert.jobs.manifest import inputs_of
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.models.layout import Component
 from sdcoreml.convert.models.skeleton import find_strangers
+from sdcoreml.convert.programs.options import Precision
 from sdcoreml.convert.weights.scan import scan_file
 from sdcoreml.convert.weights.tensor import TensorInfo
 from sdcoreml.ground.digest import FileRecord, describe
@@ -23,23 +24,33 @@ HALVES: Mapping[str, tuple[str, ...]] = {
 def read_all(jobs: Sequence[Job]) -> Mapping[str, Mapping[str, FileRecord]]:
     """Read the files of every component, and return their records. Raises as `read_inputs`."""
     parts: dict[str, list[ProgramSpec]] = {}
-    for part in (part for job in jobs for part in job.parts):
+    half: dict[str, list[ProgramSpec]] = {}
+    for job, part in ((one, part) for one in jobs for part in one.parts):
         parts.setdefault(part.source, []).append(part)
+        if job.options.for_program(part).precision is Precision.FP16:
+            half.setdefault(part.source, []).append(part)
     models = {part.source: job.model for job in jobs for part in job.parts}
-    return {name: read_inputs(models[name].components[name], made) for name, made in parts.items()}
+    return {
+        name: read_inputs(models[name].components[name], made, half.get(name, ()))
+        for name, made in parts.items()
+    }
 
 
-def read_inputs(component: Component, parts: Iterable[ProgramSpec]) -> Mapping[str, FileRecord]:
+def read_inputs(
+    component: Component, parts: Iterable[ProgramSpec], half: Iterable[ProgramSpec] = ()
+) -> Mapping[str, FileRecord]:
     """Return size and SHA-256 of a component's files, by their names in the manifest.
 
     Raises:
-        BadInputError: a tensor that one of `parts` uses has an infinity or a NaN.
+        BadInputError: a tensor that one of `parts` uses has an infinity or a NaN; or one that
+            becomes float16, in the programs of `half`, has a number too large for that.
     """
     tensors = tuple(_list_used(component, tuple(parts)))
+    narrow = frozenset(tensor.name for tensor in _list_used(component, tuple(half)))
     records: dict[str, FileRecord] = {}
     for name, path in inputs_of(component):
         inside = [tensor for tensor in tensors if tensor.path == path]
-        records |= {name: scan_file(path, inside)} if inside else describe({name: path})
+        records |= {name: scan_file(path, inside, narrow)} if inside else describe({name: path})
     return records
 
 

@@ -1,9 +1,9 @@
-"""Reads a weight file once, for its SHA-256 and to check its numbers for NaN and infinity."""
+"""Reads a weight file once, for its SHA-256 and to check its numbers: NaN, infinity, overflow."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from sdcoreml.convert.weights.dtypes import SIZES
@@ -27,18 +27,27 @@ SPOILT: dict[str, int] = {
 Without the sign, the bits of floats are ordered like their values, so larger bits are not finite.
 """
 
+LARGEST: dict[str, int] = {
+    "BF16": 0x477F,
+    "F32": 0x477FE000,
+    "F64": 0x40EFFC0000000000,
+}
+"""The bits of the largest number that float16 can hold (65504, or the next below it), by type."""
+
 RUIN = "the model is damaged, or its training failed: use another version of it"
 
 
-def scan_file(path: Path, tensors: Sequence[TensorInfo]) -> FileRecord:
+def scan_file(path: Path, tensors: Sequence[TensorInfo], half: Collection[str] = ()) -> FileRecord:
     """Return size and SHA-256 of the file `path`, and check that `tensors` in it are finite.
+
+    The tensors named in `half`, which become float16, must not overflow it either.
 
     The file is read once, in blocks, while another thread hashes. A tensor that is not stored in
     one piece, or that shares its bytes with another, is only hashed: its numbers are checked when
     it is used.
 
     Raises:
-        BadInputError: a tensor holds NaN or infinity, or the file ended early.
+        BadInputError: a tensor holds NaN, infinity or too large a number, or the file ended early.
     """
     digest, buffers = StreamDigest(), new_buffers(2)  # one is hashed while the other is filled
     with open_regular(path) as file:
@@ -49,6 +58,8 @@ def scan_file(path: Path, tensors: Sequence[TensorInfo]) -> FileRecord:
                     digest.update(block)
                     if tensor:
                         _require_finite(block, tensor)
+                    if tensor and tensor.name in half and tensor.dtype in LARGEST:
+                        _require_half(block, tensor)
             return FileRecord(size=size, sha256=digest.hexdigest())
         except ShortReadError:
             remedy = "download the file again"
@@ -86,3 +97,13 @@ def _require_finite(block: memoryview, tensor: TensorInfo) -> None:
     is_nan = bool((sizes > first).any()) or tensor.dtype == "F8_E4M3"
     what = f"the tensor {tensor.name} holds {'NaN' if is_nan else 'an infinite number'}"
     raise BadInputError(what, where=tensor.path, remedy=RUIN)
+
+
+def _require_half(block: memoryview, tensor: TensorInfo) -> None:
+    import numpy as np
+
+    bits = np.frombuffer(block, f"<u{SIZES[tensor.dtype]}")
+    if int((bits << 1).max(initial=0)) > LARGEST[tensor.dtype] << 1:
+        what = f"the tensor {tensor.name} holds a number beyond 65504, the largest of float16"
+        remedy = "convert this component with --precision fp32"
+        raise BadInputError(what, where=tensor.path, remedy=remedy)

@@ -55,6 +55,7 @@ from sdcoreml.envs.mirrors.mirror import index_variables
 from sdcoreml.ground.aside import folder_aside, keep_nothing
 from sdcoreml.ground.errors import (
     BadInputError,
+    FetchError,
     UnableError,
     UnsafePickleError,
     UsageError,
@@ -82,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
     os.environ.update(index_variables(args.index) if args.index else {})
     try:
         return plan(args) if args.plan else convert(args)
-    except (BadInputError, UnsafePickleError, UsageError, UnableError) as error:
+    except (BadInputError, FetchError, UnsafePickleError, UsageError, UnableError) as error:
         if args.json:
             ruling = Ruling(can="no", fault=error.fault)
             print(json.dumps({"schema": SCHEMA, "verdict": ruling.as_json(), "results": []}))

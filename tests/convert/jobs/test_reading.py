@@ -42,6 +42,19 @@ def test_a_number_that_is_none_is_told_with_its_tensor(tmp_path: Path) -> None:
         read_inputs(spoilt, (DECODER,))
 
 
+def test_a_number_too_large_for_float16_is_told_where_a_program_is_of_it(tmp_path: Path) -> None:
+    base.write(tmp_path / "config.json", base.VAE)
+    tensors = {n: t.astype("f4") for n, t in base.tensors_of(base.VAE).items()}
+    tensors["decoder.conv_out.bias"] = np.full(3, 1e6, "f4")
+    path = tmp_path / "diffusion_pytorch_model.safetensors"
+    base.write(path, base.safetensors(tensors))
+    wide = read_component("vae", tmp_path)
+    assert len(read_inputs(wide, (DECODER, ENCODER))) == 2
+    assert len(read_inputs(wide, (DECODER, ENCODER), (ENCODER,))) == 2
+    with pytest.raises(BadInputError, match=r"decoder\.conv_out\.bias holds a number beyond 65504"):
+        read_inputs(wide, (DECODER, ENCODER), (DECODER,))
+
+
 def test_what_no_program_has_may_be_what_it_is(tmp_path: Path) -> None:
     spoilt = vae(tmp_path, encoder__conv_in__bias=np.inf, loss__logvar=np.nan)
     assert len(read_inputs(spoilt, (DECODER,))) == 2

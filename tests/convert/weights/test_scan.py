@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sdcoreml.convert.weights.dtypes import SIZES
 from sdcoreml.convert.weights.safetensors import read_header, tensors_of
 from sdcoreml.convert.weights.scan import scan_file
 from sdcoreml.convert.weights.tensor import TensorInfo
@@ -19,8 +20,7 @@ def written(path: Path, **tensors: np.ndarray) -> tuple[Path, tuple[TensorInfo, 
 
 
 def stored(path: Path, dtype: str, bits: list[int]) -> tuple[Path, tuple[TensorInfo, ...]]:
-    width = {"F8": "u1", "BF": "<u2"}[dtype[:2]]
-    path.write_bytes(np.array(bits, width).tobytes())
+    path.write_bytes(np.array(bits, f"<u{SIZES[dtype]}").tobytes())
     return path, (TensorInfo(name="w", dtype=dtype, shape=(len(bits),), path=path, start=0),)
 
 
@@ -64,6 +64,24 @@ def test_types_that_numpy_has_not(tmp_path: Path, dtype: str, largest: int, spoi
     assert scan_file(*stored(tmp_path / "a", dtype, [0, largest])).size
     with pytest.raises(BadInputError, match="tensor w"):
         scan_file(*stored(tmp_path / "b", dtype, [0, spoilt]))
+
+
+@pytest.mark.parametrize(
+    ("dtype", "largest", "beyond"),
+    [
+        ("F32", 0xC77FE000, 0x47800000),
+        ("BF16", 0x477F, 0xC780),
+        ("F64", 0x40EFFC0000000000, 0x40EFFC0000000001),
+    ],
+)
+def test_what_becomes_float16_must_not_be_too_large(
+    tmp_path: Path, dtype: str, largest: int, beyond: int
+) -> None:
+    assert scan_file(*stored(tmp_path / "a", dtype, [0, largest]), half={"w"}).size
+    path, tensors = stored(tmp_path / "b", dtype, [0, beyond])
+    assert scan_file(path, tensors).size
+    with pytest.raises(BadInputError, match="the tensor w holds a number beyond 65504"):
+        scan_file(path, tensors, half={"w"})
 
 
 def test_only_the_tensors_that_are_asked_for_have_to_be_numbers(tmp_path: Path) -> None:

@@ -160,3 +160,14 @@ def test_a_mirror_of_the_package_index_is_named_for_the_whole_run(
     assert os.environ["UV_DEFAULT_INDEX"] == os.environ["PIP_INDEX_URL"] == mirror
     assert main(["convert", "none.ckpt", "--index", "//me:secret@mirror"]) == 2
     assert "--index: //" in capsys.readouterr().err
+
+
+def test_a_name_that_cannot_be_fetched_has_a_verdict_too(
+    hub: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert hub.address
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
+    assert main(["convert", "acme/dream", "--plan", "--json"]) == 1
+    verdict = json.loads(capsys.readouterr().out)["verdict"]
+    assert (verdict["can"], verdict["code"]) == ("no", None)
+    assert "HF_ENDPOINT" in verdict["remedy"]
