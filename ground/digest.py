@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdcoreml.ground.files import open_handle
+from sdcoreml.ground.files import RegularFile
 
 _CHUNK = 1 << 20
 
@@ -23,10 +22,14 @@ class FileRecord:
 
 
 def sha256(path: Path) -> str:
-    """Return a file's SHA-256 in hexadecimal, using constant memory."""
+    """Return a file's SHA-256 in hexadecimal, using constant memory.
+
+    Raises:
+        BadInputError: it is no regular file, or cannot be read.
+    """
     digest = hashlib.sha256()
     buffer = bytearray(_CHUNK)
-    with io.FileIO(open_handle(path)) as stream:
+    with RegularFile(path) as stream:
         while size := stream.readinto(buffer):
             digest.update(memoryview(buffer)[:size])
     return digest.hexdigest()

@@ -10,12 +10,17 @@ import errno
 import io
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from enum import Enum
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.refusals import DENIED
+
+if TYPE_CHECKING:
+    from _typeshed import WriteableBuffer
 
 
 class Document(Enum):
@@ -73,13 +78,50 @@ _MAY_READ = "see who may read it"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
+class RegularFile(io.FileIO):
+    """A regular file, or a link to one, open for reading; opening it never waits.
+
+    An error of reading names the file: a disk that fails, or what /proc shows, opens without one.
+
+    Raises:
+        BadInputError: it is absent, something else, or not readable; `remedy` is the caller's.
+    """
+
+    def __init__(self, path: Path, *, remedy: str = "") -> None:
+        super().__init__(open_handle(path, remedy=remedy))
+        self._path = path
+        self._remedy = remedy
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """As `FileIO.read`."""
+        with self._named():
+            return super().read(size)
+
+    def readall(self) -> bytes:
+        """As `FileIO.readall`."""
+        with self._named():
+            return super().readall()
+
+    def readinto(self, buffer: WriteableBuffer, /) -> int:
+        """As `FileIO.readinto`."""
+        with self._named():
+            return super().readinto(buffer)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise refusal(error, self._path, self._remedy) from None
+
+
 def open_regular(path: Path, *, remedy: str = "") -> io.BufferedReader:
     """Open a regular file, or a link to one, for reading; this never waits.
 
     Raises:
-        BadInputError: it is absent, something else, or may not be read; `remedy` is the caller's.
+        BadInputError: as `RegularFile`, also when it is read.
     """
-    return io.BufferedReader(io.FileIO(open_handle(path, remedy=remedy)))
+    return io.BufferedReader(RegularFile(path, remedy=remedy))
 
 
 def open_handle(path: Path, *, remedy: str = "") -> int:
@@ -112,13 +154,10 @@ def read_bytes(path: Path, document: Document, *, remedy: str = "") -> bytes:
         BadInputError: as `open_regular`, or it is larger than such a document ever is.
     """
     largest = LARGEST[document]
-    with io.FileIO(open_handle(path, remedy=remedy)) as stream:
-        try:
-            # What /proc and /sys hold has a size of 0: what was read counts.
-            is_large = os.fstat(stream.fileno()).st_size > largest
-            data = b"" if is_large else _read_up_to(stream, largest + 1)
-        except OSError as error:
-            raise refusal(error, path, remedy) from None
+    with RegularFile(path, remedy=remedy) as stream:
+        # What /proc and /sys hold has a size of 0: what was read counts.
+        is_large = os.fstat(stream.fileno()).st_size > largest
+        data = b"" if is_large else _read_up_to(stream, largest + 1)
     if is_large or len(data) > largest:
         what = f"larger than {largest:,} bytes, too large for {document.value}"
         raise BadInputError(what, where=path, remedy=remedy)

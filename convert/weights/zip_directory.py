@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from sdcoreml.ground.errors import BadInputError
-from sdcoreml.ground.files import open_handle
+from sdcoreml.ground.files import RegularFile
 
 MAX_DIRECTORY = 16 << 20
 """The longest central directory to read; a checkpoint of 10,000 tensors has 1.2 MB."""
@@ -43,7 +43,7 @@ _ODD_ZIP = (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error)
 """How `zipfile` says that it cannot read one; a ValueError is a name that is not UTF-8."""
 
 
-class _BoundedFile(io.FileIO):
+class _BoundedFile(RegularFile):
     """A file that refuses to read more than `MAX_DIRECTORY` bytes at once."""
 
     def read(self, size: int | None = -1, /) -> bytes:
@@ -60,7 +60,7 @@ def read_members(path: Path) -> dict[str, Member]:
     Raises:
         BadInputError: the file is not a zip file, is truncated, or was not written by PyTorch.
     """
-    with _BoundedFile(open_handle(path)) as file:
+    with _BoundedFile(path) as file:
         try:
             return _members(file)
         except _DamagedError as error:
@@ -75,7 +75,7 @@ def read_members(path: Path) -> dict[str, Member]:
 
 def list_names(path: Path) -> tuple[str, ...]:
     """Return the names in a zip file of any kind; none if it is damaged, or not one."""
-    with _BoundedFile(open_handle(path)) as file:
+    with _BoundedFile(path) as file:
         try:
             with zipfile.ZipFile(file) as archive:
                 return tuple(archive.namelist())

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import socket
 from collections.abc import Callable
@@ -8,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.ground import files
+from sdcoreml.ground.digest import sha256
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import Document, open_regular, read_bytes, read_leniently, read_text
 
@@ -142,3 +144,20 @@ def test_text_is_utf_8_and_its_lines_end_in_line_feeds(tmp_path: Path) -> None:
 def test_a_text_to_search_may_have_any_encoding(data: bytes, text: str, tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(data)
     assert read_leniently(tmp_path / "a", Document.LOG) == text
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="a file that opens and fails")
+@pytest.mark.parametrize("read", [lambda s: s.read(8), lambda s: s.read(), lambda s: s.peek()])
+def test_what_opens_and_cannot_be_read_is_named(
+    read: Callable[[io.BufferedReader], bytes], tmp_path: Path
+) -> None:
+    path = tmp_path / "model.ckpt"
+    path.symlink_to("/proc/self/mem")
+    with open_regular(path) as stream, pytest.raises(BadInputError) as caught:
+        read(stream)
+    assert (caught.value.where, caught.value.what) == (
+        str(path),
+        "not readable: Input/output error",
+    )
+    with pytest.raises(BadInputError, match=r"model\.ckpt: not readable"):
+        sha256(path)
