@@ -1,4 +1,4 @@
-"""Settings of every test, here and inside the built environment."""
+"""Settings for all tests, on the host and in the built environment."""
 
 from __future__ import annotations
 

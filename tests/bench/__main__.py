@@ -1,7 +1,7 @@
 """`make bench`: runs the benchmarks by name, or all of them, one after the other.
 
-Each is a program of its own (`python -m tests.bench.NAME --help`), so that what one imports or
-keeps in memory never weighs on another.
+Each is a separate program (`python -m tests.bench.NAME --help`), so that the imports and memory of
+one do not affect another.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BENCHMARKS: Mapping[str, str] = {
 
 
 def main(names: list[str]) -> int:
-    """Run the named benchmarks; the exit code says whether one of them broke."""
+    """Run the named benchmarks; return an exit code other than 0 if one of them failed."""
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         print(f"error: no benchmark {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")

@@ -1,7 +1,8 @@
-"""Checkpoints of random numbers for what is measured beside torch; runs in the built environment.
+"""Writes checkpoints of random numbers for benchmarks; runs in the built environment.
 
-How numbers are spread is most of what compressing them costs. A fresh module's are uniform, which
-is the easiest for a palette of equal steps; those of a trained model are nearer to normal ones.
+The error of compression depends mostly on the distribution of the weights. In a newly initialised
+module it is uniform, which suits a palette of equal steps best; in a trained model it is closer to
+normal.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from tools.certify.specimen import write_specimen
 
 
 def initialised(component: str, config: Mapping[str, Any], path: Path) -> None:
-    """As the pinned libraries initialise them, with random scale and shift in every norm."""
+    """Write weights as the pinned libraries initialise them, with random norms."""
     import torch
     from safetensors.torch import save_file
 
@@ -35,7 +36,7 @@ def initialised(component: str, config: Mapping[str, Any], path: Path) -> None:
 
 
 def normal(component: str, config: Mapping[str, Any], path: Path) -> None:
-    """Those of the certificates: normal numbers, of the size that a module is initialised with."""
+    """Write normally distributed weights, scaled as at initialisation, as for certificates."""
     import accelerate
 
     from sdcoreml.convert.references.components import reference

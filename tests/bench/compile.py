@@ -1,4 +1,4 @@
-"""Compiles a full-size UNet to a `.mlmodelc` folder, and counts what equals Apple's own output.
+"""Compiles a full-size UNet to a `.mlmodelc`, and counts files that equal Apple's own output.
 
     python -m tests.bench.compile [PACKAGE ...] [--python BUILT_ENVIRONMENT] [--case NAME]
 
@@ -47,7 +47,7 @@ print(json.dumps({"operations": operations, "cpu": time.process_time() - started
 """
 HEADER = "package              operations weights MB  CPU s  peak MB  wall s"
 UNIT = 1 if sys.platform == "darwin" else 1024
-"""Bytes in what the system reports as resident memory."""
+"""The unit in which the system reports resident memory, in bytes."""
 
 
 def main(arguments: list[str]) -> int:
@@ -72,7 +72,7 @@ def main(arguments: list[str]) -> int:
 
 
 def made(name: str, python: Path, folder: Path) -> Path:
-    """A package of random weights, made by the project's own builder."""
+    """Build a package of random weights with the project's own builder."""
     case = CASES[name]
     weights = prepare(case, python, folder)
     build(case, [case.options], python, folder)
@@ -81,7 +81,7 @@ def made(name: str, python: Path, folder: Path) -> Path:
 
 
 def measure(package: Path, folder: Path, repeat: int) -> str:
-    """The median of several compilations, each by a fresh process, start-up included."""
+    """Print the median cost of several compilations, each in a new process, start-up included."""
     target = folder / f"{package.stem}.mlmodelc"
     command = [sys.executable, "-c", COMPILE, str(package), str(target)]
     started = time.perf_counter()
@@ -111,7 +111,7 @@ def run(command: list[str]) -> tuple[str, float, int]:
 
 
 def compare(folder: Path) -> str:
-    """How many files of the reference pairs are Apple's: bytes, or values where order is free."""
+    """Count the files that equal Apple's in the reference pairs, by bytes or unordered values."""
     pairs = sorted(path.parent for path in GOLDEN.glob("*/package.mlpackage"))
     equal: Counter[str] = Counter()
     compiled = 0

@@ -42,7 +42,7 @@ WAYS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "uniform-6": ({"bits": 6, "method": "uniform"}, {}),
     "linear-8": ({"bits": 8, "method": "linear"}, {}),
 }
-"""Recipes, and options of the program, by name: method, bits, and channels with one palette."""
+"""Recipes and program options by name: method, bits, and channels per palette."""
 
 LIMITS: Mapping[str, tuple[float, float]] = {
     "kmeans-6": (60.0, 512.0),
@@ -55,11 +55,11 @@ SHAPES = ((320, 320, 3, 3), (320, 320, 1, 1), (1280, 1280, 3, 3), (2560, 320, 1,
 SPREADS = ("normal", "laplace", "uniform")
 WIDTHS = (2, 4, 6)
 WORSE = 1.0002
-"""A ratio up to here, a thousandth of a dB, is taken for 1."""
+"""A ratio of errors up to this one, a thousandth of a dB, counts as equal."""
 
 
 def main(arguments: list[str]) -> int:
-    """Run the named ways, all of them without names, and the comparison."""
+    """Measure the named recipes, by default all, and compare palettes with coremltools."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", help=f"any of {', '.join(WAYS)}, palettes")
     parser.add_argument("--python", type=Path, default=ROOT / ".envs" / "tested" / "bin" / "python")
@@ -75,7 +75,7 @@ def main(arguments: list[str]) -> int:
 
 
 def whole(names: list[str], python: Path, folder: Path) -> None:
-    """Build the UNet in each of these ways."""
+    """Build the UNet with each of these recipes and print the cost."""
     case = CASES["sd15-unet"]
     prepare(case, python, folder)
     print(f"{'the UNet of SD 1.5':<20}{'CPU s':>8}{'peak MB':>9}{'wall s':>8}{'MB':>8}")
@@ -90,7 +90,7 @@ def whole(names: list[str], python: Path, folder: Path) -> None:
 
 
 def beside_coremltools(python: Path) -> None:
-    """Both ways to find palettes, of the same tensors."""
+    """Compare our palettes with coremltools' on the same tensors."""
     print(f"\n{'CPU s a million':<34}{'ours':>8}{'theirs':>8}{'error, ours over theirs':>26}")
     start = (
         f"import sys; sys.path.append({str(ROOT)!r});"
@@ -115,7 +115,7 @@ def beside_coremltools(python: Path) -> None:
 
 
 def child() -> None:
-    """One tensor, one way, inside the built environment; prints CPU seconds and squared error."""
+    """Compress one tensor in the built environment; print CPU seconds and squared error."""
     who, about = sys.argv[1], json.loads(sys.argv[2])
     values = tensor(about["shape"], about["spread"])
     find = TASKS[who](about["bits"])
@@ -128,7 +128,7 @@ def child() -> None:
 
 
 def tensor(shape: list[int], spread: str) -> np.ndarray:
-    """Random float16 numbers of the magnitude of weights."""
+    """Return random float16 numbers of the magnitude of weights."""
     import numpy as np
 
     generator, count = np.random.default_rng(0), math.prod(shape)

@@ -32,12 +32,12 @@ ROOT = Path(__file__).parents[2]
 RUNS = 5
 IMPORT = "import torch, diffusers, coremltools"
 AS_USERS_DO = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-"""Keep bytecode, as users have it from the second start on."""
+"""Environment variables that let Python write bytecode, as in users' second and later runs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """The best of several runs, in seconds, and the largest memory of a run, in bytes."""
+    """The least CPU seconds of several runs, and the largest memory of a run in bytes."""
 
     wall: float
     cpu: float
@@ -45,7 +45,7 @@ class Cost:
 
 
 def main() -> int:
-    """Print both tables; 1 when a failure is not recognised or a healthy machine is called sick."""
+    """Print both tables; return 1 if a failure is missed or a healthy machine gets a finding."""
     known = entries()
     in_logs = [entry for entry in known if diagnose(entry.example, known)[0].entry is entry]
     marked = [entry for entry in known if entry.checks]

@@ -38,7 +38,7 @@ REFUSED = "edited manifest"
 
 
 def main(words: list[str]) -> int:
-    """Run the parts that were asked for; 1 when a figure is missed."""
+    """Run the requested parts; return 1 if a limit is exceeded."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=30, help="builds to kill (default 30)")
     parser.add_argument("--toolchain", metavar="NAME", help="measure a real one as well")
@@ -58,7 +58,7 @@ def main(words: list[str]) -> int:
 
 
 def made(folder: Path, tiny: str, root: str) -> Environment:
-    """A sound environment of the tiny toolchain."""
+    """Build an undamaged environment of the tiny toolchain."""
     options = BuildOptions(
         python=PYTHON,
         source=PackageSource(wheels=folder / "wheels"),
@@ -69,7 +69,7 @@ def made(folder: Path, tiny: str, root: str) -> Environment:
 
 
 def rivals(folder: Path, victim: Path, lock: Path) -> Mapping[str, list[str]]:
-    """Other tools' commands for checking an environment."""
+    """Return other tools' commands that check an environment."""
     python = str(victim / "bin/python")
     return {
         "uv sync --check": [UV, "sync", "--check", "--locked", "--offline",
@@ -83,7 +83,7 @@ def rivals(folder: Path, victim: Path, lock: Path) -> Mapping[str, list[str]]:
 
 
 def uv_project(folder: Path) -> None:
-    """The tiny toolchain as a project of uv's own, locked, for `uv sync --check`."""
+    """Write the tiny toolchain as a locked uv project, for `uv sync --check`."""
     project = folder / "project"
     project.mkdir()
     (project / "pyproject.toml").write_text(
@@ -96,7 +96,7 @@ def uv_project(folder: Path) -> None:
 
 
 def damage_table(folder: Path, tiny: str) -> int:
-    """Each damage: who finds it, and does repair put it right."""
+    """Print for each kind of damage which tools find it, and if `env repair` restores it."""
     pristine = made(folder, tiny, "envs")
     uv_project(folder)
     victim = replace(pristine, path=folder / "envs" / "victim")
@@ -151,7 +151,7 @@ def _is_repaired(victim: Environment, wheels: Path) -> bool:
 
 
 def kills(folder: Path, tiny: str, count: int) -> int:
-    """SIGKILL builds at random moments: the one in use stays sound, the next has the same seal."""
+    """Kill builds at random times: the environment in use stays intact, the next has its seal."""
     before = made(folder, tiny, "killed")
     command = [sys.executable, "-m", "sdcoreml", "env", "--fresh", "--toolchain", tiny]
     command += ["--python", str(PYTHON), "--find-links", str(folder / "wheels")]

@@ -1,4 +1,4 @@
-"""The figures of a real toolchain: each beside what it is measured by, interleaved, in medians.
+"""Measures a real toolchain: build, verification and repair, compared with uv; prints medians.
 
 Like is compared with like: all packages are in uv's cache, files are copied out of it, and each
 round does every contestant once, so that what else the machine does weighs on all of them alike.
@@ -26,7 +26,7 @@ OWN = [sys.executable, "-m", "sdcoreml", "env"]
 
 
 def measure(folder: Path, name: str, rounds: int) -> int:
-    """Print the figures of a toolchain; gives how many are missed."""
+    """Print the figures of a toolchain; return how many exceed their limits."""
     loaded = load_toolchain(name)
     root = folder / "first"
     first = build(loaded, options=BuildOptions(root=root))
@@ -66,7 +66,7 @@ def measure(folder: Path, name: str, rounds: int) -> int:
 
 
 def _report(taken: dict[str, float]) -> int:
-    """Each figure with its limit; gives how many are missed."""
+    """Print each figure with its limit; return how many exceed it."""
     hashing = min(taken["sha256sum"], taken["verify --full"])
     plain, compiled = (1.5 * taken[what] + hashing for what in ("sync", "sync and compile"))
     said = f"sha256sum of all files on {os.cpu_count()} cores"

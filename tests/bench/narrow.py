@@ -22,13 +22,13 @@ from tools.certify.models import (
 ATTENTIONS = ("ORIGINAL", "SPLIT_EINSUM", "SPLIT_EINSUM_V2")
 VOCABULARY = 1000
 _L, _H, _G = 96, 128, 160
-"""Widths of the text encoders: 8 features for each of their heads."""
+"""The widths of the text encoders, with 8 features for each head."""
 
 _WIDE = {"height": 24, "width": 32}
-"""Latent size: more queries than a piece of SPLIT_EINSUM_V2 has, and no multiple of them."""
+"""A latent size with more queries than a chunk of SPLIT_EINSUM_V2, and not a multiple of it."""
 
 _WIDER = {"height": 40, "width": 56}
-"""The same where the first level does not attend, as in SDXL."""
+"""Such a latent size for UNets without attention in the first level, as in SDXL."""
 
 _UPWARDS = ("out_channels", "sample_size", "up_block_types")
 
@@ -96,7 +96,7 @@ class Subject:
 
     @property
     def is_unet(self) -> bool:
-        """Whether floors are set for its compressed weights."""
+        """True if there are minimum figures for its compressed weights."""
         return "unet" in self.component
 
 

@@ -1,4 +1,4 @@
-"""Measures how close programs are to their modules, and the cost of the check.
+"""Measures how close programs are to their torch modules, and the cost of the check.
 
     python -m tests.bench.parity [--certified] [--tiny] [--full] [--compressed] [--python PYTHON]
 
@@ -68,17 +68,17 @@ def main(arguments: list[str]) -> int:
 
 
 def certified(_: argparse.Namespace) -> None:
-    """Full-size programs, by their certificates."""
+    """Print the figures of full-size programs from their certificates."""
     print("\n".join(parity_certified.table(load().values())))
 
 
 def tiny(given: argparse.Namespace) -> None:
-    """Every family, component and attention."""
+    """Check a narrow model of every family, component and attention."""
     show(SUBJECTS, given.python, Table(spread=given.spread), given.folder)
 
 
 def compressed(given: argparse.Namespace) -> None:
-    """How compression changes the full UNet's output."""
+    """Print how compression changes the full UNet's output."""
     table = Table(columns=COMPRESSED, spread=given.spread, runs=1)
     show([FULL_UNET], given.python, table, given.folder)
 
@@ -114,7 +114,7 @@ PARTS: Mapping[str, Callable[[argparse.Namespace], None]] = {
 
 
 def limit(what: str, seconds: float, most: float, source: str) -> str:
-    """A figure with its limit, and whether it is met."""
+    """Print a figure with its limit, and whether it is met."""
     verdict = "met" if seconds <= most else "MISSED"
     return f"{what}: {seconds:.1f} CPU s, limit {most:.1f} ({source}): {verdict}"
 
@@ -129,19 +129,19 @@ def _child(
 
 
 def child() -> None:
-    """One task, inside the built environment; prints its answer."""
+    """Run one task in the built environment; print its result."""
     task, component, attention, folder = sys.argv[1:]
     print(CHILDREN[task](Path(folder), component, attention))
 
 
 def make(folder: Path, component: str, _: str) -> str:
-    """Random weights in float16."""
+    """Write random weights in float16."""
     SPREADS["initialised"](component, _config(folder), _weights(folder))
     return ""
 
 
 def build(folder: Path, component: str, attention: str) -> str:
-    """The package, by the project's own builder."""
+    """Build the package with the project's own builder."""
     from sdcoreml.convert.tasks.build import task
     from sdcoreml.ground.events import silent
 
@@ -159,7 +159,7 @@ def build(folder: Path, component: str, attention: str) -> str:
 
 
 def start(_: Path, __: str, ___: str) -> str:
-    """The imports."""
+    """Only import the libraries, to measure their cost."""
     import diffusers  # noqa: F401
     import transformers  # noqa: F401
 
@@ -169,7 +169,7 @@ def start(_: Path, __: str, ___: str) -> str:
 
 
 def run_torch(folder: Path, component: str, _: str) -> str:
-    """The module as anybody would run it: all weights in float32 in memory."""
+    """Run the module in the usual manner, with all weights in memory as float32."""
     import torch
     from safetensors.torch import load_file
 
@@ -184,7 +184,7 @@ def run_torch(folder: Path, component: str, _: str) -> str:
 
 
 def run_streamed(folder: Path, component: str, _: str) -> str:
-    """The module as the check runs it."""
+    """Run the module as the check does, with streamed weights."""
     import torch
 
     from sdcoreml.convert.references.components import reference
@@ -198,7 +198,7 @@ def run_streamed(folder: Path, component: str, _: str) -> str:
 
 
 def run_program(mode: str) -> Callable[[Path, str, str], str]:
-    """The program in one precision."""
+    """Return a task that runs the program in one precision."""
 
     def run(folder: Path, component: str, _: str) -> str:
         from sdcoreml.convert.mil.interpreter import Executable
@@ -214,7 +214,7 @@ def run_program(mode: str) -> Callable[[Path, str, str], str]:
 
 
 def run_audit(folder: Path, component: str, _: str) -> str:
-    """Every weight, byte for byte, and the key of the graph's certificate."""
+    """Audit every weight, byte for byte, and compute the graph's certificate key."""
     from sdcoreml.convert.certificates.check import check_certified
 
     check_certified(
@@ -224,7 +224,7 @@ def run_audit(folder: Path, component: str, _: str) -> str:
 
 
 def check(quick: str) -> Callable[[Path, str, str], str]:
-    """The check of a conversion, in full or quick."""
+    """Return a task that checks a program as a conversion does, in full or quickly."""
 
     def run(folder: Path, component: str, attention: str) -> str:
         from dataclasses import replace
@@ -266,7 +266,7 @@ def _feed(folder: Path, component: str) -> Mapping[str, Any]:
 
 
 def options_of(folder: Path, attention: str) -> ProgramOptions:
-    """What a conversion asks of the program; `--fast` must know its size to take a smaller one."""
+    """Return the program's options in a conversion; `--fast` derives a smaller size from them."""
     size = _config(folder).get("sample_size")
     if size is None:
         return ProgramOptions(attention=Attention(attention))

@@ -1,4 +1,4 @@
-"""What the shipped certificates say of the programs at full size: nothing is run for it."""
+"""Prints the figures of full-size programs from the shipped certificates, without running them."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from tests.bench.parity_rows import FLOAT, head, line
 from tools.certify.cases import CASES
 
 _TARGET = "macOS13"
-"""Those of newer systems have the same figures, or are like one that was run."""
+"""The deployment target to print; programs for newer ones have the same figures."""
 
 
 def table(certificates: Iterable[Certificate]) -> list[str]:
-    """A line for each case: the worst of its outputs, or that it is not certified."""
+    """Return a line for each case: its worst figure, or that it is not certified."""
     known = {(item.component, item.title): item for item in certificates}
     lines = [head(FLOAT[:2])]
     for name, case in CASES.items():
@@ -28,7 +28,7 @@ def table(certificates: Iterable[Certificate]) -> list[str]:
 
 
 def _verdicts(outputs: Iterable[FigureRecord]) -> list[tuple[float | None, str]]:
-    """Whether the worst figure of each mode reaches the floor of that mode."""
+    """Return the worst figure of each precision, and whether it reaches the minimum."""
     lowest: dict[str, float] = {}
     for item in outputs:
         lowest[item.mode] = min(item.psnr, lowest.get(item.mode, item.psnr))

@@ -1,4 +1,4 @@
-"""The child of `tests.bench.parity_rows`: one subject's programs, built, run and compared."""
+"""The child process of `tests.bench.parity_rows`: builds, runs and compares programs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.bench.checkpoints import SPREADS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """A component's files, and where its packages go."""
+    """A component's files, and the folder for its packages."""
 
     component: str
     config: Mapping[str, Any]
@@ -29,11 +29,11 @@ class Work:
 
     @property
     def weights(self) -> Path:
-        """Its safetensors file."""
+        """The component's safetensors file."""
         return self.folder / "weights.safetensors"
 
     def make(self, spread: str) -> None:
-        """Write config and random weights."""
+        """Write the component's config and random weights."""
         (self.folder / "config.json").write_text(json.dumps(self.config), encoding="utf-8")
         SPREADS[spread](self.component, self.config, self.weights)
 
@@ -61,7 +61,7 @@ class Work:
 
 
 def plain(work: Work, options: Mapping[str, Any]) -> dict[str, float]:
-    """The figures of uncompressed programs."""
+    """Return the figures of the uncompressed program."""
     half = work.check(options, (Mode.FP32, Mode.FP16))
     single = work.check({**options, "precision": "fp32"}, (Mode.FP32,))
     return {
@@ -72,12 +72,12 @@ def plain(work: Work, options: Mapping[str, Any]) -> dict[str, float]:
 
 
 def fidelity(work: Work, options: Mapping[str, Any], recipe: Mapping[str, Any]) -> float:
-    """How close the module with the program's compressed weights is to itself, in dB."""
+    """Return the PSNR in dB of the module with compressed weights against the original."""
     return min(item.psnr for item in work.check(options, (), recipe).fidelity)
 
 
 def main() -> None:
-    """Do what the one argument asks; a line of JSON for each attention."""
+    """Run the request in the argument; print a line of JSON for each attention."""
     request = json.loads(sys.argv[1])
     work = Work(
         component=request["component"],

@@ -1,4 +1,4 @@
-"""Rows of parity: a line for each program, each figure beside the least that it may be.
+"""Measures parity: prints a line for each program, each figure with its required minimum.
 
 A subject is checked by one fresh child of the built environment. It makes random weights
 (`tests.bench.checkpoints`), scales and shifts of norms too, builds the programs and runs them
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A figure in dB: what it is called, and its floor; one for UNets alone has none elsewhere."""
+    """A column of figures in dB: its title and required minimum; some apply to UNets only."""
 
     name: str
     floor: float
@@ -44,7 +44,7 @@ IDENTICAL = 999.0
 """`convert.parity.figures.IDENTICAL`, of a module that needs torch."""
 
 CHANCE = 0.5
-"""The difference in dB allowed between two palettes with the same error."""
+"""How many dB two palettes with the same error may differ at the output, by chance."""
 
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "int8": {"method": "linear", "bits": 8},
@@ -65,14 +65,14 @@ class Table:
 
 
 def head(columns: Sequence[Column]) -> str:
-    """The two lines above the rows."""
+    """Return the two lines above the rows."""
     names = "".join(f"{column.name:>{_WIDTH}}" for column in columns)
     floors = "".join(f"{f'>= {column.floor:g}':>{_WIDTH}}" for column in columns)
     return f"{'dB':<{_NAME}}{names}\n{'':<{_NAME}}{floors}"
 
 
 def line(name: str, verdicts: Sequence[tuple[float | None, str]]) -> str:
-    """One program's row: each figure and its verdict."""
+    """Return one program's row: each figure and its verdict."""
     cells = ("-" if psnr is None else f"{psnr:.1f} {said:<6}" for psnr, said in verdicts)
     return f"{name:<{_NAME}}" + "".join(f"{cell:>{_WIDTH}}" for cell in cells).rstrip()
 
@@ -80,7 +80,7 @@ def line(name: str, verdicts: Sequence[tuple[float | None, str]]) -> str:
 def verdicts(
     figures: Mapping[str, float], subject: Subject, columns: Sequence[Column]
 ) -> list[tuple[float | None, str]]:
-    """Each figure of a program, and whether it reaches its floor; nothing where there is none.
+    """Return each figure of a program, and whether it reaches its minimum; "" if there is none.
 
     k-means has to be as good as steps of one size, too: better by far for normal numbers, while for
     uniform ones these steps are the best palette, and which lies closer at the output is chance.
@@ -102,7 +102,7 @@ def verdicts(
 def measure(
     subject: Subject, python: Path, table: Table, folder: Path
 ) -> Iterator[tuple[str, Mapping[str, float]]]:
-    """The name and the figures of each of a subject's programs, as soon as they are known."""
+    """Yield the name and figures of each of a subject's programs as soon as they are known."""
     start = f"import sys; sys.path.append({str(ROOT)!r})"
     code = f"{start}; from tests.bench.parity_child import main; main()"
     request = {
@@ -127,7 +127,7 @@ def measure(
 
 
 def show(subjects: Sequence[Subject], python: Path, table: Table, at: Path) -> None:
-    """Print every row, and how many figures are below their floors."""
+    """Print every row, and how many figures are below their minimum."""
     print(f"weights: {table.spread}\n{head(table.columns)}", flush=True)
     judged: list[str] = []
     for subject in subjects:

@@ -1,4 +1,4 @@
-"""Builds and writes full-size programs from random weights, beside `cp` of the same bytes.
+"""Builds and writes full-size programs from random weights, compared with `cp` of the same bytes.
 
     python -m tests.bench.programs [NAME ...] [--python BUILT_ENVIRONMENT] [--dtype F16|F32]
 
@@ -66,10 +66,10 @@ LIMITS: Mapping[tuple[str, str], tuple[float, float]] = {
     ("sd15-unet", "F32"): (16.0, 320.0),
     ("sdxl-unet", "F16"): (25.0, 320.0),
 }
-"""CPU seconds and MB at the peak that building may take, by case and the weights' dtype on disk."""
+"""The limits of a build in CPU seconds and peak MB, by case and the weights' dtype on disk."""
 
 SDXL_LIMIT = 45.0
-"""CPU seconds that all programs of SDXL base may take together."""
+"""The limit in CPU seconds of all programs of SDXL base together."""
 
 TRACED: Mapping[str, str] = {
     "sd15-unet": "traced, not run here: 285 CPU s, 10,400 MB",
@@ -79,10 +79,10 @@ TRACED: Mapping[str, str] = {
 same. Not run here: measured once, on Linux x86-64, when this project was designed."""
 
 SIZES = ((64, 64), (96, 64), (64, 96), (72, 72))
-"""Latent heights and widths of one UNet."""
+"""The latent heights and widths for which one UNet is built."""
 
 WIDTHS = (160, 256, 320)
-"""Channels of its first level: as many operations each, and ever more parameters."""
+"""The channels of a UNet's first level: same operations, more and more parameters."""
 WEIGHTS = "weights.safetensors"
 _CHUNK = 1 << 22
 _STYLES = {"F16": "<f2", "F32": "<f4"}
@@ -113,7 +113,7 @@ def main(arguments: list[str]) -> int:
 
 
 def verdict(cpu: float, peak: float, most: tuple[float, float] | None) -> str:
-    """The limits of a line, and whether they are met; empty if it has none."""
+    """Format a line's limits, and whether they are met; "" if it has none."""
     if most is None:
         return ""
     met = cpu <= most[0] and peak <= most[1]
@@ -122,7 +122,7 @@ def verdict(cpu: float, peak: float, most: tuple[float, float] | None) -> str:
 
 
 class Bench:
-    """Measures with one environment, and prints what it finds."""
+    """Measures builds in one environment and prints the results."""
 
     def __init__(self, python: Path, dtype: str, bits: int | None, folder: Path | None) -> None:
         self._python, self._dtype, self._folder = python, dtype, folder
@@ -135,7 +135,7 @@ class Bench:
             return min(_child(self._python, "start", Path(name))[1] for _ in range(2))
 
     def row(self, name: str) -> float:
-        """Print a case's line; gives its CPU seconds."""
+        """Print a case's line; return its CPU seconds."""
         case = CASES[name]
         with tempfile.TemporaryDirectory(dir=self._folder) as place:
             folder = Path(place)
@@ -168,7 +168,7 @@ class Bench:
                     shutil.rmtree(package)
 
     def widths(self, name: str) -> None:
-        """Print the cost of the same graph with more and more parameters."""
+        """Print the cost of the same graph with increasing numbers of parameters."""
         print(f"{name} in several widths{'parameters':>12}{'CPU s':>8}{'s for 10^9 more':>17}")
         least: tuple[int, float] | None = None
         for width in WIDTHS:
@@ -185,14 +185,14 @@ class Bench:
 
 
 def widened(case: Case, width: int) -> Case:
-    """A UNet whose first level has `width` channels, and the others in proportion."""
+    """Return a UNet's config with `width` channels in the first level, others in proportion."""
     channels = case.config["block_out_channels"]
     wider = [width * extent // channels[0] for extent in channels]
     return replace(case, config={**case.config, "block_out_channels": wider})
 
 
 def prepare(case: Case, python: Path, folder: Path, dtype: str = "F16") -> Path:
-    """Write a case's config and random weights into a folder; gives the path of the weights."""
+    """Write a case's config and random weights into a folder; return the path of the weights."""
     (folder / "config.json").write_text(json.dumps(case.config), encoding="utf-8")
     shapes = json.loads(_child(python, "declare", folder, case.component)[0])
     write_random(folder / WEIGHTS, shapes, dtype)
@@ -208,7 +208,7 @@ def build(
 ) -> tuple[str, float, int]:
     """Build a prepared case once for each of the options: `0.mlpackage`, `1.mlpackage` ...
 
-    Gives the builder's answer, CPU seconds and bytes at the peak.
+    Returns the builder's result, the CPU seconds and the peak memory in bytes.
     """
     programs = [
         {
@@ -223,7 +223,7 @@ def build(
 
 
 def written(folder: Path) -> int:
-    """Bytes of all packages in a folder, a file of several names counted once."""
+    """Return the bytes of all packages in a folder, counting hard links once."""
     files = [path.stat() for path in folder.glob("*.mlpackage/**/*") if path.is_file()]
     return sum({(it.st_dev, it.st_ino): it.st_size for it in files}.values())
 
@@ -233,7 +233,7 @@ def _child(python: Path, task: str, folder: Path, *more: str) -> tuple[str, floa
 
 
 def _run(command: list[str]) -> tuple[str, float, int]:
-    """Standard output, CPU seconds and highest resident memory in bytes of a process."""
+    """Run a process; return its stdout, CPU seconds and highest resident memory in bytes."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     text = process.stdout.read()
@@ -246,7 +246,7 @@ def _run(command: list[str]) -> tuple[str, float, int]:
 
 
 def write_random(path: Path, shapes: Mapping[str, list[int]], dtype: str) -> None:
-    """A safetensors file of these tensors: small normal numbers, drawn once and repeated."""
+    """Write a safetensors file of these tensors: small normal numbers, drawn once and repeated."""
     import numpy as np
 
     style = np.dtype(_STYLES[dtype])
@@ -265,7 +265,7 @@ def write_random(path: Path, shapes: Mapping[str, list[int]], dtype: str) -> Non
 
 
 def child(task: str, folder: Path, *more: str) -> None:
-    """The part that runs inside the built environment."""
+    """Run the part that needs the built environment."""
     from sdcoreml.convert.programs import draw
     from sdcoreml.convert.programs.toolkit import toolkit
     from sdcoreml.convert.tasks.build import task as builder

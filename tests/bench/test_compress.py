@@ -1,4 +1,4 @@
-"""What the bench of compression asks for can be stored, and both ways get the same numbers."""
+"""The recipes of the compression benchmark are valid, and both tools get the same numbers."""
 
 from __future__ import annotations
 

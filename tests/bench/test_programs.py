@@ -1,4 +1,4 @@
-"""What the bench of programs says beside its figures, and what it counts as written."""
+"""The verdicts that the benchmark of programs prints, and the bytes that it counts."""
 
 from __future__ import annotations
 

@@ -72,7 +72,7 @@ save_file(tensors, out, metadata={"format": "pt"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """The cost of one run: CPU and wall seconds, peak resident memory in bytes."""
+    """The cost of one run: CPU and wall-clock seconds, peak resident memory in bytes."""
 
     cpu: float
     wall: float
@@ -80,7 +80,7 @@ class Cost:
 
 
 def make_checkpoint(folder: Path, config: Mapping[str, object]) -> None:
-    """Pickled shards of float32 tensors and their index."""
+    """Write pickled shards of float32 tensors and their index."""
     import numpy as np
 
     shapes = parameters("UNet2DConditionModel", config) or {}
@@ -100,7 +100,7 @@ def make_checkpoint(folder: Path, config: Mapping[str, object]) -> None:
 
 
 def write_shard(path: Path, shapes: Mapping[str, tuple[int, ...]], numbers: bytes) -> None:
-    """A zip file as torch.save writes it, its values taken from `numbers` over and over."""
+    """Write a zip file like torch.save, its values taken from `numbers` repeatedly."""
     # As above: this helper imports numpy.
     from tests.convert.weights.torch_files import (
         finished,
@@ -128,7 +128,7 @@ def write_shard(path: Path, shapes: Mapping[str, tuple[int, ...]], numbers: byte
 
 
 def measure(command: Sequence[str | Path]) -> Cost:
-    """Run `command` to its end. Raises `RuntimeError` when it fails.
+    """Run `command` to its end; raise `RuntimeError` if it fails.
 
     Linux lets a child start with the highest memory of its parent, so this process stays small.
     """
@@ -148,7 +148,7 @@ def measure(command: Sequence[str | Path]) -> Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """A figure of a row that must not be above (`at_least`: not below) what it is allowed."""
+    """A limit on a figure of a row: an upper one, or with `at_least` a lower one."""
 
     row: str
     what: str
@@ -164,7 +164,7 @@ class Limit:
 
 
 def limits(costs: Mapping[str, Cost], size: int) -> Iterator[Limit]:
-    """What the project promises of copying, hashing, casting and planning, beside what was found.
+    """Yield the limits for copying, hashing, casting and planning, with the measured figures.
 
     `costs` are the medians by row, `size` the bytes of the checkpoint.
     """
@@ -190,7 +190,7 @@ def limits(costs: Mapping[str, Cost], size: int) -> Iterator[Limit]:
 def commands(
     index: Path, shards: Sequence[Path], folder: Path, torch: Path | None
 ) -> dict[str, list[str | Path]]:
-    """What is measured: name → command. Each writes into `folder`, which is emptied between."""
+    """Return the commands to measure, by name; each writes into `folder`, then emptied."""
     out = folder / "out.safetensors"
     ours: list[str | Path] = [sys.executable, "-c", DIRECT, index, out]
     found: dict[str, list[str | Path]] = {
@@ -245,7 +245,7 @@ def main() -> int:
 
 
 def median(found: Sequence[Cost]) -> Cost:
-    """The medians, each figure by itself."""
+    """Return the median of each figure."""
     return Cost(
         cpu=statistics.median(cost.cpu for cost in found),
         wall=statistics.median(cost.wall for cost in found),
@@ -254,7 +254,7 @@ def median(found: Sequence[Cost]) -> Cost:
 
 
 def report(costs: Mapping[str, Cost], size: int) -> None:
-    """One line a command, CPU beside that of cp; then one line a limit."""
+    """Print a line for each command, with CPU time relative to cp's, then one for each limit."""
     base = costs["cp"].cpu
     for name, cost in costs.items():
         rate = "" if name == "plan" else f"{size / 1e9 / cost.wall:5.2f} GB/s"

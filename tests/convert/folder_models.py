@@ -1,4 +1,4 @@
-"""Specifications of the programs of whole folders, a family each."""
+"""Specifications of all programs of a finished folder, for each family."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Port = tuple[str, tuple[int, ...], DataType]
 
 
 def model(inputs: list[Port], outputs: list[Port]) -> Model:
-    """A model whose description leaves output shapes out, as ML Programs do."""
+    """Return a model whose description has no output shapes, as usual for ML Programs."""
     results = tuple(
         NamedType(name=name, type=TensorType(dtype=dtype, shape=shape))
         for name, shape, dtype in outputs

@@ -55,7 +55,7 @@ UNET = {
 
 
 def write_model(folder: Path, unet: Mapping[str, Any] = UNET) -> Path:
-    """A folder that looks like Stable Diffusion 1.x as far as its files are read here."""
+    """Write a folder that passes for Stable Diffusion 1.x with the readers under test."""
     index = {
         "_class_name": "StableDiffusionPipeline",
         "text_encoder": ["transformers", "CLIPTextModel"],
@@ -83,7 +83,7 @@ def write_model(folder: Path, unet: Mapping[str, Any] = UNET) -> Path:
 
 
 def add_component(model: Path, name: str, config: Mapping[str, Any], kind: str) -> None:
-    """One more component in a model's folder, and in its index."""
+    """Add a component to a model's folder and to its index."""
     index = json.loads((model / "model_index.json").read_text())
     index[name] = ["anywhere", kind]
     (model / "model_index.json").write_text(json.dumps(index))
@@ -91,7 +91,7 @@ def add_component(model: Path, name: str, config: Mapping[str, Any], kind: str) 
 
 
 def write_component(folder: Path, config: Mapping[str, Any]) -> Path:
-    """A component of one tensor."""
+    """Write a component of one tensor."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config))
     tensors = {"weight": np.arange(8, dtype=np.float32)}
@@ -100,12 +100,12 @@ def write_component(folder: Path, config: Mapping[str, Any]) -> Path:
 
 
 def write_controlnet(folder: Path, config: Mapping[str, Any] = {}) -> Path:
-    """A folder that looks like a ControlNet's, as far as its files are read here."""
+    """Write a folder that passes for a ControlNet with the readers under test."""
     return write_component(folder, {"_class_name": "ControlNetModel", **config})
 
 
 def write_xl(folder: Path, *, refiner: bool = False) -> Path:
-    """A folder that looks like SDXL's base, or its refiner."""
+    """Write a folder that passes for SDXL's base or refiner with the readers under test."""
     write_model(folder, {**UNET, "addition_embed_type": "text_time"})
     add_component(folder, "text_encoder_2", {"hidden_size": 8}, "CLIPTextModelWithProjection")
     stem = folder / "text_encoder_2"
@@ -118,7 +118,7 @@ def write_xl(folder: Path, *, refiner: bool = False) -> Path:
 
 
 def model_of(interface: Interface) -> Model:
-    """A program with these ports that hands its first input on."""
+    """Return a program with these ports that returns its first input."""
     inputs = tuple(
         NamedType(name=port.name, type=TensorType(dtype=port.dtypes[0], shape=port.shape))
         for port in interface.inputs
@@ -151,7 +151,7 @@ def model_of(interface: Interface) -> Model:
 
 
 def write_stand_in(package: Path, model: Model) -> None:
-    """A package with this model and no weights."""
+    """Write a package with this model and no weights."""
     data = package / "Data" / "com.apple.CoreML"
     (data / "weights").mkdir(parents=True)
     (data / "model.mlmodel").write_bytes(serialise_model(model))
@@ -169,24 +169,24 @@ def job_of(
     redo: frozenset[str] | None = None,
     **choices: Any,
 ) -> Job:
-    """A job with these fields of `Options`, all others as usual."""
+    """Return a job with these fields of `Options`, the others at their defaults."""
     options = replace(default_options(model), attention=Attention(attention), **choices)
     return plan(model, output, options, redo=redo)
 
 
 def finish(job: Job, runner: Runner, emit: Emit = silent) -> Path:
-    """The finished folder of a job."""
+    """Run a job and return its finished folder."""
     (folder,) = finish_all([job], runner, emit)
     return folder
 
 
 def finish_all(jobs: Sequence[Job], runner: Runner, emit: Emit = silent) -> tuple[Path, ...]:
-    """The finished folders of jobs of one model."""
+    """Run jobs of one model and return their finished folders."""
     return convert_models(jobs, Workshop(runner=runner, toolchain=MADE_IN), emit)
 
 
 def proof(component: str, **more: Any) -> ProgramProof:
-    """A proof that a program is right."""
+    """Return the proof of a correct program."""
     plain = ProgramProof(
         component=component,
         passed=True,
@@ -199,7 +199,7 @@ def proof(component: str, **more: Any) -> ProgramProof:
 
 
 def components_of(request: Mapping[str, Any]) -> tuple[str, ...]:
-    """The components in a request of the task `check`."""
+    """Return the components in a request of the task `check`."""
     return tuple(item["component"] for item in request["packages"])
 
 
@@ -207,8 +207,8 @@ def components_of(request: Mapping[str, Any]) -> tuple[str, ...]:
 class StandIn:
     """A `Runner` that writes packages with the right ports and finds them all equal.
 
-    `failure` is raised by the task `fails`; `size` gives the ports their dimensions, unless `odd`
-    has others for a component.
+    The task `fails` raises `failure`; ports have the dimensions of `size`, or those that `odd` has
+    for their component.
     """
 
     size: Dimensions
@@ -235,7 +235,7 @@ class StandIn:
         return Outcome(value=checked, peak_memory=1)
 
     def _write_upstream(self, request: Mapping[str, Any]) -> Outcome:
-        """As `convert.tasks.upstream` does, the names of the packages included."""
+        """Write packages as `convert.tasks.upstream` does, with the same names."""
         component, out = request["component"], Path(request["out"])
         name = next(
             word.removeprefix("--model-version=")
@@ -268,7 +268,7 @@ class StandIn:
 
 
 def _steered(size: Dimensions) -> Mapping[str, Interface]:
-    """A ControlNet of one residual, and the UNet that takes it."""
+    """Return the interfaces of a ControlNet with one residual, and of a UNet that takes it."""
     unet = interfaces(size)["unet"]
     shape = unet.inputs[0].shape
     residual = Port(name=f"{RESIDUAL}0", shape=shape, dtypes=(DataType.FLOAT32,))

@@ -1,4 +1,4 @@
-"""Every rule that graph and reference both follow has a witness from outside, in a table."""
+"""Every rule that graph and reference share is tested against an outside source (see the table)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RULES = (
     "halves' cut",
     "safety checker's verdict",
 )
-"""Facts that two of our modules could both get wrong."""
+"""Rules that our graph and our reference could both get wrong in the same manner."""
 
 
 def rows() -> list[tuple[str, ...]]:
@@ -37,7 +37,7 @@ def rows() -> list[tuple[str, ...]]:
 
 
 def declared_in(path: Path) -> set[str]:
-    """The tests of a file, those of its classes as `Class::test`."""
+    """Return the names of a file's tests, those of its classes as `Class::test`."""
     tree = ast.parse(path.read_bytes())
     return {
         f"{outer}{node.name}"

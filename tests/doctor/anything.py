@@ -1,4 +1,4 @@
-"""A hypothesis strategy for the facts of any machine, made from their annotations."""
+"""Derives a hypothesis strategy for arbitrary facts from their type annotations."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROLES = ("output", "environments", "packages", "temporary", "hub")
 
 
 def anything(kind: Any, name: str = "") -> st.SearchStrategy[Any]:
-    """Values of an annotation, of every shape that JSON of that schema can have."""
+    """Return a strategy for values of an annotation."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         return st.one_of(*(anything(one, name if get_origin(one) else "") for one in arguments))

@@ -1,7 +1,7 @@
-"""For each known failure that can be seen beforehand, a machine or model that is about to have it.
+"""For each predictable known failure, facts of a machine or model that would have it.
 
-Not the specimen of some check but the fault itself: the version that moved, the file that is a
-pointer, the folder that was given. A clash of versions is made from the versions that it names.
+They reproduce the failure's cause (a wrong version, a Git LFS pointer, a wrong folder) rather than
+any check's specimen. Clashes of versions are generated from the entries' version ranges.
 """
 
 from __future__ import annotations
@@ -68,25 +68,25 @@ NEVER = "this is not a family that can be converted"
 
 
 def installed(**versions: str) -> Facts:
-    """The healthy environment with these versions; "" for a package that is missing."""
+    """Return the healthy environment with these versions; "" for a missing package."""
     named = {name.replace("_", "-"): version for name, version in versions.items()}
     merged = {**INSTALLED, **named}
     return environment(installed={name: version for name, version in merged.items() if version})
 
 
 def locked(**versions: str) -> Facts:
-    """The healthy environment, with a lock that has these packages as well."""
+    """Return the healthy environment, with a lock that also has these packages."""
     named = {name.replace("_", "-"): version for name, version in versions.items()}
     return sick(lock=LockFacts(path="lock.txt", digest="lock-1", packages={**INSTALLED, **named}))
 
 
 def given(name: str) -> Facts:
-    """A name on the hub where a folder is expected."""
+    """Return facts with a hub name where a folder is expected."""
     return replace(sick(model=ModelFolder(path=name, kind="missing")), goal=Goal(model=name))
 
 
 def single(*holds: str) -> Facts:
-    """A checkpoint file with these parts in it."""
+    """Return facts of a checkpoint file with these parts."""
     file = weights("../model.safetensors", size=2 * GB)
     parts = (ComponentState(name="checkpoint", folder="/models", weights=(file,)),)
     return sick(
@@ -97,14 +97,14 @@ def single(*holds: str) -> Facts:
 
 
 def without(*names: str) -> Facts:
-    """The healthy model with parts missing that its programs need."""
+    """Return the healthy model without some parts that its programs need."""
     parts = tuple(one for one in MODEL.components if one.name not in names)
     needed = tuple(dict.fromkeys((*MODEL.needed, *names)))
     return sick(model=replace(MODEL, components=parts, needed=needed))
 
 
 def programs(*named: str) -> Facts:
-    """A folder with programs of these names alone."""
+    """Return a finished folder with only these programs."""
     return sick(bundle=replace(BUNDLE, programs=tuple(program(name) for name in named)))
 
 
@@ -268,7 +268,7 @@ FAULTS: Mapping[str, Facts] = {
 
 
 def found_in_time(entry: Failure) -> tuple[str, ...]:
-    """The checks named by the entry that find something in its specimen."""
+    """Return those of the entry's checks that report a finding for its facts."""
     facts = clash(entry) if entry.topic == CLASHES else FAULTS[entry.id]
     results = examine(facts, [BY_ID[name] for name in entry.checks]).results
     return tuple(
@@ -279,7 +279,7 @@ def found_in_time(entry: Failure) -> tuple[str, ...]:
 
 
 def clash(entry: Failure) -> Facts:
-    """The healthy machine with exactly the versions that the entry names."""
+    """Return the healthy machine with versions that fulfil the entry's conditions."""
     versions = {name: inside(specifier) for name, specifier in entry.when.items()}
     python = versions.pop("python", ENVIRONMENT.python)
     macos = versions.pop("macos", SYSTEM.version)
@@ -291,7 +291,7 @@ def clash(entry: Failure) -> Facts:
 
 
 def inside(specifier: str) -> str:
-    """A version in the range: its inclusive bound, or one just beside its exclusive one."""
+    """Return a version in the range: its inclusive bound, or one next to its exclusive bound."""
     first = specifier.partition(",")[0].strip()
     if first.startswith((">=", "<=", "==")):
         return first[2:]

@@ -1,4 +1,4 @@
-"""Whatever the facts are, nothing crashes: no check, no verdict, no report, no comparison."""
+"""Checks, verdicts, reports and comparisons do not crash for any facts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every entry proves itself on its own example."""
+"""Every known failure is found in its own example line, with valid ids and versions."""
 
 from __future__ import annotations
 

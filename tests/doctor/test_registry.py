@@ -1,4 +1,4 @@
-"""Every check proves itself: well on the healthy machine, sick on its specimen."""
+"""Every check passes on the healthy machine and reports a fault for its specimen."""
 
 from __future__ import annotations
 

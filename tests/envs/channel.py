@@ -28,7 +28,7 @@ SUBDIR = TARGETS[host_target()].conda_subdir if host_target() in TARGETS else "l
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """The content of a package: files and links; `patched` files contain `PLACEHOLDER`."""
+    """The content of a conda package: files and links; `patched` files contain `PLACEHOLDER`."""
 
     files: Mapping[str, bytes]
     links: Mapping[str, str] = field(default_factory=dict)
@@ -36,9 +36,9 @@ class Content:
 
 
 def python_content(version: str = VERSION) -> Content:
-    """The interpreter, its standard library by links, and files that conda patches.
+    """Return the content of a Python package: interpreter, links to its library, patched files.
 
-    With another `version` it calls itself that: its module `platform` says so.
+    With another `version`, its `platform.python_version()` returns that.
     """
     library = Path(sysconfig.get_path("stdlib"))
     links = {
@@ -112,7 +112,7 @@ def package(
 
 
 def channel(folder: Path, *, python: str = VERSION, content: Content | None = None) -> CondaLock:
-    """A channel with a Python and what it needs; what a lock of it says."""
+    """Make a channel with a Python and its dependencies; return the lock."""
     zones = Content(files={"share/zoneinfo/UTC": b"TZif"})
     packages = (
         package(folder, "python", python, content or python_content(), depends=("tzdata",)),
@@ -122,7 +122,7 @@ def channel(folder: Path, *, python: str = VERSION, content: Content | None = No
 
 
 def lock_conda(name: str, lock: CondaLock) -> None:
-    """Put a conda lock into the folder of a toolchain."""
+    """Write a conda lock into the folder of a toolchain."""
     path = load_toolchain(name).folder / f"conda.{lock.target}.toml"
     packages = tuple(replace(one, known=f"{FROM_CHANNEL}a test") for one in lock.packages)
     path.write_text(write_conda_lock(replace(lock, packages=packages)))

@@ -1,4 +1,4 @@
-"""The real engine, brought once into the store of this checkout and lent to the tests' stores."""
+"""The real conda engine, installed once in this checkout's environments and linked into tests'."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ SHARED = environments_folder()
 
 
 def real_engine() -> Engine:
-    """py-rattler, from the store of this checkout."""
+    """Return the py-rattler engine of this checkout's folder of environments."""
     with store.hold_lock(SHARED) as held:
         return find_engine(SHARED, silent, keep=(held,))
 
 
 def lend_engine(root: Path) -> None:
-    """Give a test's store the engine, so that it need not be fetched again."""
+    """Link the engine into a test's folder of environments, to avoid another download."""
     real_engine()
     root.mkdir(parents=True, exist_ok=True)
     for folder in SHARED.glob("engine-*"):

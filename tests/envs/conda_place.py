@@ -1,4 +1,4 @@
-"""A tiny toolchain with its wheels and its conda channel, and a store to build it in."""
+"""A tiny toolchain with wheels and a conda channel, and a folder of environments for it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.envs.wheels import standard_wheels, toolchain
 
 
 class Place:
-    """A toolchain with its wheels and channel, and a store to build it in."""
+    """A toolchain with wheels and a channel, and a folder of environments to build it in."""
 
     def __init__(self, folder: Path) -> None:
         self.wheels, self.channel = folder / "wheels", folder / "channel"
@@ -44,7 +44,7 @@ class Place:
         return build(load_toolchain(self.name), options=options, emit=events.append)
 
     def fails(self, error: type[EnvError], words: str, **asked: Any) -> None:
-        """Building fails with one line, and leaves nothing."""
+        """Check that the build fails with this message and leaves nothing behind."""
         with pytest.raises(error, match=words) as caught:
             self.make(**asked)
         assert "\n" not in str(caught.value)

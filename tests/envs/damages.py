@@ -103,7 +103,7 @@ def _add(info: Path) -> None:
 
 
 def _swap(site: Path) -> None:
-    """The same version from another wheel: its own files and a RECORD that agrees with them."""
+    """Replace a package by one of the same version from another wheel, with a matching RECORD."""
     (site / "one.py").write_text("def main(): print('other')"[:26])
     record = site / "one-1.0.dist-info/RECORD"
     rows = [row for row in record.read_text().splitlines() if not row.startswith("one.py,")]

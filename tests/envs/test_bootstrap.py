@@ -49,7 +49,7 @@ if [ "$2" = find ]; then echo "$BROUGHT"; fi
 
 
 class Clone:
-    """A clone that holds as much as the script reads, and a PATH with one Python on it."""
+    """A clone with the files that the script reads, and a PATH with one Python."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "a clone"
@@ -73,14 +73,14 @@ class Clone:
         (self.bin / name).symlink_to(found)
 
     def python(self, name: str = "python3") -> Path:
-        """Put a stand-in on PATH."""
+        """Add a stand-in program to PATH."""
         path = self.bin / name
         path.write_text(STAND_IN)
         path.chmod(0o755)
         return path
 
     def start(self, **environ: str) -> subprocess.Popen[str]:
-        """Start the script from another folder, as make does not."""
+        """Start the script from a folder other than the clone."""
         return subprocess.Popen(
             [self.folder / "envs/bootstrap.sh"],
             cwd="/",
@@ -97,20 +97,20 @@ class Clone:
         )
 
     def run(self, **environ: str) -> tuple[int, str]:
-        """The exit code and the output."""
+        """Run the script; return its exit code and output."""
         process = self.start(**environ)
         out, err = process.communicate(timeout=60)
         assert out == "", "stdout is for those who call it"
         return process.returncode, err
 
     def called(self) -> list[str]:
-        """Python's arguments since the last call of this."""
+        """Return Python's arguments since the last call of this method."""
         lines = self.calls.read_text().splitlines() if self.calls.exists() else []
         self.calls.unlink(missing_ok=True)
         return lines
 
     def names(self) -> set[str]:
-        """The new files in the clone."""
+        """Return the names of new files in the clone."""
         return {path.name for path in self.folder.iterdir()} - {
             *("envs", "lockfiles", "pyproject.toml")
         }
@@ -280,7 +280,7 @@ def test_any_of_the_usual_names_is_found(clone: Clone, name: str) -> None:
 
 @pytest.fixture
 def brought(clone: Clone) -> Clone:
-    """A clone beside an older Python, with a uv that brings a current one."""
+    """Return a clone with an older Python, and a uv that installs a current one."""
     current = clone.python("current")
     uv = clone.bin.parent / "uv"
     uv.write_text(UV_STAND_IN)
@@ -411,7 +411,7 @@ def test_what_pip_said_is_told_and_the_log_kept(clone: Clone) -> None:
 
 
 def with_an_older_one(clone: Clone) -> None:
-    """A good environment, built earlier from another lock."""
+    """Make a working environment, built earlier from another lock."""
     clone.python()
     clone.run()
     (clone.folder / ".venv/mark").write_text("older")

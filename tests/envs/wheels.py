@@ -1,4 +1,4 @@
-"""Tiny wheels and toolchains, made on the spot: nothing here needs a network."""
+"""Makes tiny wheels and toolchains for tests that need no network."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def wheel(
 
 
 def standard_wheels(folder: Path) -> dict[str, str]:
-    """Two wheels, `one` with a command of its name and `two` with a package; their hashes."""
+    """Write two wheels, `one` with a command and `two` with a package; return their hashes."""
     folder.mkdir(exist_ok=True)
     one = {
         "one.py": "import sys\ndef main():\n    print('one runs in', sys.prefix)\n",
@@ -80,7 +80,7 @@ def toolchain(
     name: str = "tiny",
     environment: int = 1000,
 ) -> str:
-    """A toolchain for this machine that pins what is locked (`name==version` to its hash)."""
+    """Write a toolchain for this machine with these pins (`name==version` to hash)."""
     folder.mkdir(exist_ok=True)
     pins = "".join('{} = "{}"\n'.format(*entry.split("==")) for entry in locked)
     (folder / "toolchain.toml").write_text(

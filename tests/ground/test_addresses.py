@@ -1,4 +1,4 @@
-"""Passwords and tokens in addresses are not shown."""
+"""Passwords and tokens in URLs are hidden."""
 
 from __future__ import annotations
 

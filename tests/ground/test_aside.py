@@ -238,7 +238,7 @@ def test_a_folder_gets_the_mode_of_any_other(tmp_path: Path) -> None:
 
 
 def open_handles() -> int:
-    """The number of open file descriptors, from /dev/fd."""
+    """Return the number of open file descriptors, from /dev/fd."""
     return len(list(Path("/dev/fd").iterdir()))
 
 
@@ -261,7 +261,7 @@ def test_making_a_file_leaves_the_mask_and_the_handles_as_they_were(tmp_path: Pa
 
 
 class Disk:
-    """Notes in which order names are given and things are flushed."""
+    """Records the order of renames and flushes."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.told: list[str] = []

@@ -12,7 +12,7 @@ from sdcoreml.ground.exits import run_to_exit_code
 
 
 def failing(error: BaseException) -> Callable[[], int]:
-    """A command that ends in some way."""
+    """Return a command that raises `error`."""
 
     def run() -> int:
         raise error

@@ -1,4 +1,4 @@
-"""A repository cloned without git-lfs: each file of a program that is a pointer is named as one."""
+"""In a repository cloned without git-lfs, every file that is a pointer is reported as one."""
 
 from __future__ import annotations
 

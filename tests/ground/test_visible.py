@@ -50,7 +50,7 @@ def test_json_says_the_same_after_it(text: str) -> None:
 
 
 def stream(encoding: str = "utf-8") -> tuple[io.BytesIO, io.TextIOWrapper]:
-    """A stream of text, and the bytes under it."""
+    """Return a text stream, and the byte stream that it writes to."""
     raw = io.BytesIO()
     return raw, io.TextIOWrapper(raw, encoding=encoding, newline="\n")
 

@@ -1,4 +1,4 @@
-"""Which words of a config and which options make another module."""
+"""The certificate key depends on those config values and options that change the module."""
 
 from __future__ import annotations
 

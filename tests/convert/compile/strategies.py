@@ -1,4 +1,4 @@
-"""Arbitrary programs, for properties that hold of every one."""
+"""Hypothesis strategies for arbitrary programs."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ DESCRIPTION = message(20, text(1, "f")) + text(21, "f")
 
 
 def named(program: Program) -> Program:
-    """The program's only function as `f`, without attributes that no source has."""
+    """Return the program's only function as `f`, without attributes that the text omits."""
     (function,) = program.functions.values()
     return Program(version=1, functions={"f": function})
 

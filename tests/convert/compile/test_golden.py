@@ -1,6 +1,6 @@
-"""Beside Apple's own compiler: packages with the folders that it made of them.
+"""Compares our compiler's output with Apple's, on packages that Apple's compiler compiled.
 
-The pairs are public models under free licences; they lie beside the checkout, never in it.
+The pairs are public models under free licences, kept beside the checkout and never in it.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ GOLDEN = Path(__file__).resolve().parents[4] / "shared" / "golden"
 PAIRS = sorted(path.parent for path in GOLDEN.glob("*/package.mlpackage"))
 TEXTS = sorted(GOLDEN.rglob("*.mil"))
 POINTER = b"version https://git-lfs"
-"""How a file begins whose content was not published, but for its hash."""
+"""The first bytes of a file of which only the hash was published."""
 
 pytestmark = pytest.mark.skipif(not PAIRS, reason="the reference pairs are not here")
 
@@ -60,7 +60,7 @@ def apples(pair: Path, name: str) -> bytes:
 
 
 def whole(pair: Path) -> bool:
-    """Whether the pair has its weights, not pointers to them."""
+    """Return True if the pair has its weights, rather than Git LFS pointers."""
     return not apples(pair, WEIGHTS).startswith(POINTER)
 
 
@@ -85,7 +85,7 @@ def test_coremldata_is_apples_in_one_order_of_the_map(pair: Path) -> None:
 
 
 def every_order(model: Model) -> list[bytes]:
-    """`coremldata.bin` with the user-defined metadata in each of its orders."""
+    """Return `coremldata.bin` with the user-defined metadata in every possible order."""
     ours = write_coremldata(model)
     raw = order_fields(model.description.raw)
     before, after = ours.split(raw)

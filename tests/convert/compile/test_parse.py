@@ -157,7 +157,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 
 def read_or_refused(text: str) -> None:
-    """What is read can be written, strings of unknown notation aside; all else is an error."""
+    """Any text that parses can be written again, except strings of unknown notation."""
     try:
         found = parse(text)
         written = write(found.program, found.version)

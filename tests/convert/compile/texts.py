@@ -55,7 +55,7 @@ def source(text: str) -> Program:
 
 
 def weights(program: Program) -> bytes:
-    """A weight file in which every constant of up to 64 bytes has the record it names."""
+    """Return a weight file with the record of every constant of up to 64 bytes."""
     codes = {dtype: code for code, dtype in DTYPES.items()}
     records = {}
     for value, place in blobs(program):
@@ -83,7 +83,7 @@ def ports(number: int, named: Iterable[NamedType]) -> bytes:
 
 
 def outputs(program: Program, name: str = "main") -> Sequence[NamedType]:
-    """The named results of a function."""
+    """Return the named results of a function."""
     block = program.functions[name].block
     found = {item.name: item for op in block.operations for item in op.outputs}
     return [found[output] for output in block.outputs]

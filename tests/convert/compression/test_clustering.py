@@ -1,4 +1,4 @@
-"""k-means: as good as the best palette, exact if possible, alone or in a batch."""
+"""k-means finds palettes with nearly the least possible error, alone or in a batch."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ def normal(count: int, seed: int = 0) -> np.ndarray:
 
 
 def allowed(size: int) -> float:
-    """How many times the least error a palette may have: its entries are rounded to 11 bits."""
+    """A palette's allowed error relative to the least: its entries are rounded to 11 bits."""
     return 1 + 2.5e-7 * size**2 + 2e-5
 
 
 def best_error(data: Histogram, size: int) -> float:
-    """The least error of any `size` real numbers, by dynamic programming over all partitions."""
+    """Compute the least error of any palette of `size` numbers, by dynamic programming."""
     weights = np.concatenate(([0], np.cumsum(data.counts)))
     sums = np.concatenate(([0], np.cumsum(data.counts * data.values)))
     squares = np.concatenate(([0], np.cumsum(data.counts * data.values**2)))
@@ -69,11 +69,11 @@ DRAWN: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
         draw.standard_normal((16, 1250)) * draw.lognormal(size=(16, 1)).clip(0, 4)
     ).reshape(-1),
 }
-"""Numbers whose best palettes differ."""
+"""Distributions of numbers, whose best palettes differ."""
 
 
 def rounded(numbers: np.ndarray) -> Histogram:
-    """Just more distinct numbers than are clustered exactly: the reference is slow for many."""
+    """Return slightly more distinct numbers than are clustered exactly."""
     scaled = numbers / np.abs(numbers).max()
     tried = (
         histogram([(np.round(scaled * steps) / steps).astype(np.float16)])
@@ -134,7 +134,7 @@ def test_a_palette_is_ascending_within_the_data_and_no_worse_than_the_mean(
 
 
 def groups(count: int) -> list[Histogram]:
-    """Histograms of different spreads and sizes, some of them small."""
+    """Return histograms of different spreads and sizes, some of them small."""
     sizes = (20, 600, 3000, 5000, 20_000)
     drawn = (normal(sizes[seed % len(sizes)], seed) for seed in range(count))
     return [histogram([numbers * np.float16(1 + seed)]) for seed, numbers in enumerate(drawn)]

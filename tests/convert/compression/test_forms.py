@@ -25,14 +25,14 @@ from sdcoreml.convert.spec.model import (
 from sdcoreml.convert.storage.elements import PACKED, unpack
 
 NO_TENSORS: Any = None
-"""The weight needs no checkpoint: its numbers are at hand."""
+"""A stand-in for a checkpoint that must not be read."""
 
 SCALES = np.array([1, 1, 100, 100, 0.01, 0.01], np.float32)[:, None, None, None]
 
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """A weight in blocks of a size that no group has."""
+    """A weight that yields its numbers in blocks whose size divides no group."""
 
     whole: np.ndarray
 
@@ -45,7 +45,7 @@ class Numbers:
 
 
 def weight(shape: tuple[int, ...] = (6, 8, 3, 3)) -> np.ndarray:
-    """Two channels each of three magnitudes."""
+    """Return a weight with two channels each of three magnitudes."""
     numbers = np.random.default_rng(3).standard_normal(shape).astype(np.float32)
     return (numbers * SCALES).astype(np.float16)
 
@@ -57,7 +57,7 @@ def parts_of(whole: np.ndarray, form: Form) -> tuple[str, Parts]:
 
 
 def arrays(parts: Parts) -> dict[str, np.ndarray]:
-    """The content of the arguments, as a reader of the package sees it."""
+    """Return the arguments' values, as a reader of the package sees them."""
     found = {}
     for name, part in parts.items():
         if isinstance(part, Value):

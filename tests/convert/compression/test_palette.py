@@ -1,4 +1,4 @@
-"""Histograms, the codes of entries, and how Core ML wants them packed."""
+"""Histograms, palette codes, and their packing for Core ML."""
 
 from __future__ import annotations
 

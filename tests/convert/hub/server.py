@@ -33,15 +33,15 @@ class Fault:
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: int | None = None
-    """Bytes after which the connection ends, though more were announced."""
+    """The number of bytes after which the connection ends, although more were announced."""
     content: bytes | None = None
-    """What is sent in place of the file."""
+    """The bytes to send instead of the file."""
     no_ranges: bool = False
 
 
 @dataclass
 class Request:
-    """A request that came."""
+    """A request that the server received."""
 
     path: str
     headers: Mapping[str, str]
@@ -59,7 +59,7 @@ class Server:
         self.elsewhere = ""
         self.address = ""
         self.gate: threading.Event | None = None
-        """Where it is set, the server waits in the middle of a large file."""
+        """If set, the server waits for it in the middle of a large file."""
 
     def take_fault(self, path: str) -> Fault | None:
         for fault in self.faults:
@@ -69,7 +69,7 @@ class Server:
         return None
 
     def asked(self, part: str) -> list[Request]:
-        """The requests for paths that contain a text."""
+        """Return the requests for paths that contain a text."""
         return [request for request in self.requests if part in request.path]
 
 
@@ -78,7 +78,7 @@ def git_hash(content: bytes) -> str:
 
 
 def sibling(path: str, content: bytes) -> dict[str, object]:
-    """A file in the hub's listing."""
+    """Return a file's entry in the hub's listing."""
     row: dict[str, object] = {"rfilename": path, "size": len(content), "blobId": git_hash(content)}
     if path.endswith(LARGE):
         digest = hashlib.sha256(content).hexdigest()
@@ -91,7 +91,7 @@ class Handler(BaseHTTPRequestHandler):
     server: _Http
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002  its own name
-        """Say nothing."""
+        """Log nothing."""
 
     def do_GET(self) -> None:
         owner = self.server.owner
@@ -190,12 +190,12 @@ class _Http(ThreadingHTTPServer):
     owner: Server
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client may close the connection early."""
+        """Ignore errors of clients that close the connection early."""
 
 
 @contextmanager
 def serving() -> Iterator[Server]:
-    """A server, and a second one of another origin, while the block runs."""
+    """Run a server, and a second one of another origin, during the block."""
     owner = Server()
     with _Http(("127.0.0.1", 0), Handler) as hub, _Http(("127.0.0.1", 0), Handler) as other:
         hub.owner = other.owner = owner

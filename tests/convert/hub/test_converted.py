@@ -1,4 +1,4 @@
-"""What is made of a model by its name is what is made of its folder, but for where it came from."""
+"""A model given by name is converted to the same folder as its files, except for its origin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files by address and models of Civitai: brought once, checked, and nobody else gets a token."""
+"""Files by URL and models of Civitai: downloaded once and checked; tokens go to their host only."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def get(name: FileAddress | CivitaiName, access: Access) -> Obtained:
 
 
 def publish(hub: Server, content: bytes, **changes: Any) -> dict[str, Any]:
-    """Put a version on the server, with what a test changes of its file or of the version."""
+    """Publish a version on the server, with a test's changes to the file or the version."""
     file = {
         "name": "dream_8.safetensors",
         "type": "Model",

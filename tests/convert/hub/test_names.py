@@ -1,4 +1,4 @@
-"""Telling paths, names on the hub, addresses and words apart."""
+"""Model arguments: paths, names on the hub, URLs and plain words are told apart."""
 
 from __future__ import annotations
 

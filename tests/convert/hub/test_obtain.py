@@ -1,4 +1,4 @@
-"""A model is listed, judged by its headers, brought, checked, and found by the hub's library."""
+"""A model is listed, judged by its headers, downloaded, checked, and found by huggingface_hub."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CARD = b"---\nlicense: other\nlicense_name: dream-1\n---\n"
 
 
 def accept(path: Path) -> None:
-    """An examination that finds nothing."""
+    """Accept any model: an examination without findings."""
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -44,7 +44,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def source(tmp_path: Path, hub: Server) -> dict[str, bytes]:
-    """A model of safetensors alone, on the hub, with more than a conversion needs."""
+    """Publish a model of safetensors files on the hub, with more files than a conversion needs."""
     folder = write_model(tmp_path / "source")
     for part, stem in (("unet", "diffusion_pytorch_model"), ("text_encoder", "model")):
         for old in (folder / part).glob("*.bin*"):

@@ -51,7 +51,7 @@ def wanted(hub: Server, access: Access, tmp_path: Path) -> Wanted:
 
 
 def fetch(wanted: Wanted, web: Web, asked: Asked = ASKED) -> list[int]:
-    """How far it said it was."""
+    """Download a file; return the reported progress."""
     steps: list[int] = []
     download(wanted, web, asked, steps.append)
     return steps

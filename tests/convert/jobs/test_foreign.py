@@ -1,4 +1,4 @@
-"""What people and apps put into finished folders: every way into the folder keeps it."""
+"""Files that users and apps put into finished folders are kept by everything that rewrites them."""
 
 from __future__ import annotations
 

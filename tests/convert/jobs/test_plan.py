@@ -38,7 +38,7 @@ class TestPlan:
         assert name == "my-best-cat-split-einsum-v2_768x512"
 
     def test_mochis_swap_button_finds_the_same_attention_and_bits(self) -> None:
-        """It looks for what stands before the first `_` (GenerationController.swift)."""
+        """Mochi takes the text before the first `_` as the name (GenerationController.swift)."""
         cases = [
             Options(attention=attention, height=height, width=width, recipe=recipe)
             for attention in (Attention.ORIGINAL, Attention.SPLIT_EINSUM)
@@ -160,7 +160,7 @@ class TestRequireBuildable:
         return path
 
     def job(self, path: Path, **choices: Any) -> Job:
-        # Of what is wrong with weights there is nothing to say here.
+        # Faults of weights do not matter here.
         return job_of(replace(read_model(path), faults=()), None, "ORIGINAL", **choices)
 
     def test_a_usual_model(self, tmp_path: Path) -> None:

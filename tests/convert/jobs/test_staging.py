@@ -34,7 +34,7 @@ def names(folder: Path) -> list[str]:
 
 
 def result(folder: Path, text: str) -> None:
-    """A result of the model of this name, without programs."""
+    """Return a result for a model of this name, without programs."""
     options = Options(attention=Attention.ORIGINAL, height=64, width=64)
     source = SourceRecord(name=text, family="sd1")
     made = Manifest(model=source, inputs={}, options=options, toolchain=MadeIn(), programs={})
@@ -131,7 +131,7 @@ class TestStaged:
     def test_a_lock_on_a_file_that_is_gone_keeps_nobody_out(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The last holder removes its file after this run has opened it and before it locks it."""
+        """The last holder removes its lock file after this run opened it, before it locks it."""
         target, lock = tmp_path / "cat", fcntl.flock
         removed: list[Path] = []
 

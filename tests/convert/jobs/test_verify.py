@@ -94,7 +94,7 @@ def test_all_faults_are_collected(bundle: Path) -> None:
 
 
 def test_a_program_that_no_runtime_could_load_is_a_fault(bundle: Path, model: Path) -> None:
-    """Even when the manifest agrees: then it was written wrong."""
+    """A fault is found even if the manifest agrees with it."""
     other = replace(SIZE, features=16)
     job = job_of(open_model(model), bundle.with_name("odd"), "ORIGINAL")
     odd = finish(job, StandIn(size=other))
@@ -222,7 +222,7 @@ def record_again(bundle: Path, program: str) -> None:
 
 
 def rewrite(path: Path, old: bytes, new: bytes) -> None:
-    """Replace bytes of a file that others may be linked to."""
+    """Replace bytes of a file without changing files that share its content by hard link."""
     content = path.read_bytes()
     assert content.count(old) >= 1
     path.unlink()

@@ -54,7 +54,7 @@ def shard(folder: Path, stem: str, arrays: Mapping[str, np.ndarray] = WEIGHTS) -
 
 
 def write_model(folder: Path, *, index: Mapping[str, Any] = INDEX) -> Path:
-    """UNet in pickled shards, VAE in one safetensors file, text encoder in one pickle."""
+    """Write a model: UNet in pickled shards, VAE in safetensors, text encoder in one pickle."""
     write_json(folder / "model_index.json", index)
     write_json(folder / "scheduler" / "scheduler_config.json", {"prediction_type": "epsilon"})
     write_json(folder / "tokenizer" / "vocab.json", {"a": 0})

@@ -1,7 +1,7 @@
-"""Checkpoints in the original layout, made by reading the rename tables backwards.
+"""Makes checkpoints in the original layout by applying the rename tables backwards.
 
-The tests inside the environment hand them to the pinned diffusers' own conversion, which knows
-nothing of the tables.
+The tests in the built environment give them to the pinned diffusers' own conversion, which does not
+use these tables.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ Join = Callable[[Sequence[Any]], Any]
 def backwards(
     tensors: Tensors, table: Table, numbering: Mapping[str, Callable[[int], int]]
 ) -> dict[str, Any]:
-    """`tensors` under their original names."""
+    """Return `tensors` under their original names."""
     heads: dict[str, str] = {}
     for old, new in reversed(table.rows):
         for n in range(40):
@@ -149,7 +149,7 @@ def original_open_clip(tensors: Tensors, prefix: str, join: Join) -> dict[str, A
 
 
 def original_texts(name: str, text: Tensors, wide: Tensors, join: Join) -> dict[str, Any]:
-    """The text encoders of a checkpoint of UNETS[name]: CLIP's `text`, OpenCLIP's `wide`."""
+    """Return the text encoders of a checkpoint of UNETS[name]: CLIP's `text`, OpenCLIP's `wide`."""
     match name:
         case "sd1":
             return original_clip(text, "cond_stage_model.transformer.")

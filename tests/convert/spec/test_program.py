@@ -38,7 +38,7 @@ INT_TYPE = TensorType(dtype=DataType.INT32)
 
 
 def tensor(dtype: DataType, *sizes: int) -> bytes:
-    """A serialised tensor type of fixed shape."""
+    """Return a serialised tensor type of fixed shape."""
     dimensions = b"".join(message(3, message(1, join(1, VARINT, size))) for size in sizes)
     return message(1, join(1, VARINT, dtype.value) + join(2, VARINT, len(sizes)) + dimensions)
 
@@ -52,7 +52,7 @@ def number(value: int) -> Message:
 
 
 def read(value: Message) -> Value:
-    """The value as an attribute of a program."""
+    """Read a value as the attribute of a program."""
     whole = {"functions": [], "attributes": [{"key": "a", "value": value}]}
     return program(whole).attributes["a"]
 

@@ -48,7 +48,7 @@ EMPTY: dict[str, list[object]] = {
 
 
 def read(data: bytes) -> dict[str, object]:
-    """The fields that are there, repeated ones that are empty left out."""
+    """Return the fields that are present, without empty repeated ones."""
     return {name: value for name, value in decode(data, "All", SCHEMA).items() if value != []}
 
 

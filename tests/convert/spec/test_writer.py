@@ -1,4 +1,4 @@
-"""Bytes of a specification: what the writer writes, the reader reads back as the same values."""
+"""The reader reads the same values from the bytes of a specification that the writer wrote."""
 
 from __future__ import annotations
 

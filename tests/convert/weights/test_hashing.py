@@ -20,7 +20,7 @@ def test_it_is_the_digest_of_all_parts_in_order(parts: list[bytes]) -> None:
 
 
 def test_what_was_given_is_taken_in_before_the_next() -> None:
-    """The caller reads the block after next into the same buffer."""
+    """A block's digest is finished before the caller reuses its buffer for the block after next."""
     data, buffer = bytes(range(256)) * 4096, bytearray(1 << 20)
     digest = StreamDigest()
     for _ in range(2):

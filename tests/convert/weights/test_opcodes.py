@@ -23,7 +23,7 @@ from sdcoreml.convert.weights.opcodes import STEPS, interpret
 
 
 class Open:
-    """A builder that admits every name and makes everything inert."""
+    """A builder that accepts every name and builds inert objects."""
 
     def name(self, module: str, name: str) -> Name:
         return Name(module, name)
@@ -205,7 +205,7 @@ def test_whatever_would_be_made_is_a_record_of_its_name(
     ],
 )
 def test_each_opcode_does_to_the_stack_what_python_s_does(data: bytes, value: object) -> None:
-    """Pickles that Python refuses are refused here, too; `None` if Python accepts it."""
+    """A pickle that Python rejects is rejected here too; with `None`, values are not compared."""
     try:
         theirs = pickle.loads(data)  # noqa: S301  our own bytes, without a name in them
     except (pickle.UnpicklingError, IndexError, AttributeError, TypeError, ValueError):

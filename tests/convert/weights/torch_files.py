@@ -1,4 +1,4 @@
-"""PyTorch files made by hand, opcode by opcode: the tests need no torch, and can make evil ones."""
+"""Writes PyTorch files opcode by opcode: this needs no torch, and can make malicious ones."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def finished(root: bytes) -> bytes:
 
 
 def state_dict(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """A pickle of `arrays`, each on a storage of its own, numbered in order."""
+    """Return a pickle of `arrays`, each in its own storage, numbered in order."""
     parts = {
         key: tensor(storage(str(number), array.dtype.name, array.size), array.shape)
         for number, (key, array) in enumerate(arrays.items())
@@ -88,7 +88,7 @@ def state_dict(arrays: Mapping[str, np.ndarray]) -> bytes:
 def write_members(
     path: Path, members: Mapping[str, bytes], *, compression: int = zipfile.ZIP_STORED
 ) -> Path:
-    """A zip file whose members start at multiples of 64, as PyTorch's do."""
+    """Write a zip file whose members start at multiples of 64, as PyTorch's do."""
     with zipfile.ZipFile(path, "w", compression) as archive:
         for member, data in members.items():
             info = zipfile.ZipInfo(member)
@@ -103,7 +103,7 @@ def write_members(
 def write_zip(
     path: Path, arrays: Mapping[str, np.ndarray], *, pickled: bytes | None = None
 ) -> Path:
-    """What `torch.save(arrays, path)` writes; `pickled` replaces the description."""
+    """Write the file of `torch.save(arrays, path)`; `pickled` replaces its pickle."""
     members = {"archive/data.pkl": state_dict(arrays) if pickled is None else pickled}
     for number, array in enumerate(arrays.values()):
         members[f"archive/data/{number}"] = array.tobytes()
@@ -112,7 +112,7 @@ def write_zip(
 
 
 def write_legacy(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
-    """What `torch.save(..., _use_new_zipfile_serialization=False)` writes."""
+    """Write the file of `torch.save(..., _use_new_zipfile_serialization=False)`."""
     keys = b"](" + b"".join(text(str(number)) for number in range(len(arrays))) + b"e"
     system = mapping({"little_endian": b"\x88"})
     parts = [MAGIC, finished(integer(1001)), finished(system), state_dict(arrays), finished(keys)]
@@ -123,7 +123,7 @@ def write_legacy(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
 
 
 def are_at(path: Path, starts: Mapping[str, int], arrays: Mapping[str, np.ndarray]) -> bool:
-    """Whether the arrays' bytes are in the file where their storages, numbered in order, start."""
+    """Return True if each array's bytes are in the file at the start of its storage."""
     data = path.read_bytes()
     return all(
         data[starts[str(number)] :].startswith(array.tobytes())

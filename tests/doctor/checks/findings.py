@@ -1,4 +1,4 @@
-"""The findings of one check for some facts, as short lines."""
+"""Runs one check on given facts and returns its findings as short lines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BY_ID = {check.id: check for check in CHECKS}
 
 
 def said(name: str, facts: Facts) -> list[str]:
-    """Each finding as "status: what"; a skipped or unknown check as its status and reason."""
+    """Return findings as "status: what", or a skipped or unknown check's status and reason."""
     (result,) = examine(facts, [BY_ID[name]]).results
     if result.reason:
         return [f"{result.status.value}: {result.reason}"]
@@ -19,13 +19,13 @@ def said(name: str, facts: Facts) -> list[str]:
 
 
 def fixes(name: str, facts: Facts) -> list[Fix]:
-    """The fixes that the check's findings ask for."""
+    """Return the fixes that the check's findings suggest."""
     (result,) = examine(facts, [BY_ID[name]]).results
     return [finding.fix for finding in result.findings if finding.fix]
 
 
 def remedies(name: str, facts: Facts) -> list[str]:
-    """What each finding says to do: its title, then its commands."""
+    """Return the remedy of each finding: its title, then its commands."""
     return [
         line
         for fix in fixes(name, facts)

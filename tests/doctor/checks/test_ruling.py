@@ -14,7 +14,7 @@ MODEL = ModelFolder(path="/m", kind="diffusers", can="no", code="MOD001", reason
 @adopt_judgement
 @check("MOD001", CheckFamily.MODEL)
 def faulty(model: ModelFolder) -> Findings:
-    """Find fault with a model of more than no size."""
+    """Report an error for any model that is not empty."""
     yield info("seen")
     if model.size:
         yield error("damaged", why="because")

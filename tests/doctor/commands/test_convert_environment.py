@@ -20,7 +20,7 @@ from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 
 @pytest.fixture
 def without_310(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A machine on which no Python for `tested` can be had; an environment is its title."""
+    """Fake a machine without a Python for `tested`; an environment is its toolchain's title."""
 
     def environment_for(
         toolchain: Toolchain, _emit: Emit, *, options: BuildOptions, goal: Goal | None

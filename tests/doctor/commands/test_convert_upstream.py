@@ -69,7 +69,7 @@ UNREAD = FigureRecord(output="pooled_outputs", mode="fp32", psnr=5.0)
 
 
 class Figured(StandIn):
-    """Finds these figures; a text encoder's has an output that no client reads."""
+    """A runner that reports these figures; a text encoder has an output that no app reads."""
 
     def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
         outcome = super().run(task, request, emit)

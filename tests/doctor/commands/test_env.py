@@ -32,7 +32,7 @@ EARLIER = Evidence(
 
 @pytest.fixture
 def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The options that build a tiny toolchain from wheels of this test."""
+    """Return the options to build a tiny toolchain from this test's wheels."""
     monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path / "envs"))
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
     name = toolchain(tmp_path / "tiny", standard_wheels(tmp_path / "wheels"))

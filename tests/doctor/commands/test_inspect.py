@@ -54,7 +54,7 @@ def said(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def unpacked(parent: Path) -> Path:
-    """A folder that the converter takes: its configs are whole."""
+    """Write a folder with complete configs, which the converter accepts."""
     path = save(parent / "m.safetensors", original("sd1"))
     options = UnpackOptions(tokenizer=tokenizer(parent / "tokenizer"))
     write_folder(unpack(open_checkpoint(path), options), parent / "model")

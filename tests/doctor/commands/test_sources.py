@@ -1,4 +1,4 @@
-"""`sdcoreml sources` remembers folders, and refuses those that hold no models of that program."""
+"""`sdcoreml sources` stores folders, and refuses those that are not the program's."""
 
 from __future__ import annotations
 

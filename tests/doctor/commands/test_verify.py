@@ -1,4 +1,4 @@
-"""The command line of `verify`: what it prints, and its exit codes."""
+"""The output and exit codes of `sdcoreml verify`."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def arguments(*words: str) -> argparse.Namespace:
 
 
 class Proving(StandIn):
-    """Finds every program right, and names its graph."""
+    """A runner that finds every program correct and reports its certificate key."""
 
     def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
         emit(Event(kind="step", text=task))

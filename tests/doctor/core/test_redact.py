@@ -56,7 +56,7 @@ def test_texts() -> None:
 
 
 def poisoned(value: Any, poison: str) -> Any:
-    """Every text with the poison before, after and around it, as it may stand in any field."""
+    """Return the value with a private text inserted into every string."""
     if isinstance(value, str):
         return f"{poison} {value}/{poison}"
     if isinstance(value, dict):

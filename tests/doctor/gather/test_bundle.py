@@ -27,7 +27,7 @@ BLOBS = bytes([0, 0, 0, 0, 2, 0, 0, 0]) + bytes(56)
 
 
 def compiled(root: Path, name: str = "Unet", model: Model = UNET) -> Path:
-    """A folder with one program, compiled here."""
+    """Make a folder with one compiled model."""
     package, folder = root / f"{name}.mlpackage", root / f"{name}.mlmodelc"
     write_stand_in(package, model)
     compile_package(package, folder)
@@ -38,7 +38,7 @@ def compiled(root: Path, name: str = "Unet", model: Model = UNET) -> Path:
 
 
 def program(path: Path) -> ProgramState:
-    """The only program of the folder that `path` lies in."""
+    """Gather the only program of the folder that contains `path`."""
     (found,) = examined(path.parent).programs
     return found
 
@@ -65,7 +65,7 @@ def test_a_compiled_program_is_read_once_and_whole(tmp_path: Path) -> None:
 
 
 def change(folder: Path, **fields: Any) -> None:
-    """Give the one object in metadata.json these values; `None` takes one away."""
+    """Change values of the object in metadata.json; `None` removes one."""
     path = folder / "metadata.json"
     (content,) = json.loads(path.read_text())
     content = {key: value for key, value in (content | fields).items() if value is not None}

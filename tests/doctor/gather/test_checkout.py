@@ -26,7 +26,7 @@ def git(path: Path, *words: str) -> str:
 
 
 def repository(path: Path) -> str:
-    """A repository with one commit, whose name is returned."""
+    """Make a repository with one commit; return the commit's hash."""
     path.mkdir(exist_ok=True)
     git(path, "init", "-q")
     (path / "a.py").write_text("1\n")

@@ -44,7 +44,7 @@ POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n
 
 
 def folder(root: Path, **unet: object) -> Path:
-    """The smallest diffusers folder."""
+    """Write a minimal diffusers folder."""
     parts = {"unet": ["diffusers", "U"], "vae": ["diffusers", "V"], "text_encoder": ["t", "C"]}
     index = {"_class_name": "StableDiffusionPipeline", "safety_checker": [None, None], **parts}
     (root / "model_index.json").write_text(json.dumps(index))
@@ -66,12 +66,12 @@ def examined(path: Path) -> ModelFolder:
 
 
 def alone(path: Path) -> ComponentState:
-    """A component's folder, examined by itself."""
+    """Gather a component's folder alone."""
     return component(read_component(path.name, path))
 
 
 def file_at(path: Path) -> WeightFile:
-    """A single file, as the first component of a model has it."""
+    """Gather a single file; return its entry in the model's first component."""
     return examined(path).components[0].weights[0]
 
 

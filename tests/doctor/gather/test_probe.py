@@ -32,7 +32,7 @@ def test_a_program_that_is_not_there_is_unknown() -> None:
 
 
 def test_a_program_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
-    """The grandchild holds the output's pipe, for which `run` would wait, and a FIFO of ours."""
+    """A grandchild holds the output pipe open, for which `run` would wait forever."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)

@@ -1,4 +1,4 @@
-"""No token or password gets into facts, wherever it lies: they are not even held to be redacted."""
+"""No token or password gets into facts, not even before they are redacted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LOGIN = f"https://grace:{SECRET}@example.invalid/simple"
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A home, an environment and a checkout with a secret in every place that has held one."""
+    """Make a home folder, environment variables and a checkout with secrets in all usual places."""
     for name in (".cache/huggingface", ".config/pip", "upstream"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / ".cache/huggingface/token").write_text(SECRET)

@@ -1,4 +1,4 @@
-"""The floors below become facts: the real toolchain, and an environment built by hand."""
+"""Facts about the real toolchain, and about an environment made by hand."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def built(root: Path) -> Path:
-    """An environment with one package, as `make env` would leave its record."""
+    """Write an environment with one package and the record of a build."""
     folder = root / "0123456789abcdef"
     site = folder / "lib/python3.10/site-packages"
     (site / "torch-2.2.0.dist-info").mkdir(parents=True)
@@ -120,7 +120,7 @@ def test_nothing_built(environments: Path) -> None:
 
 
 def touch(folder: Path) -> None:
-    """Change something after the seal."""
+    """Change a file after the environment was sealed."""
     time.sleep(0.02)
     (folder / "bin/new").touch()
 
@@ -153,7 +153,7 @@ def test_every_kind_of_touch_is_seen(environments: Path, how: str) -> None:
 
 
 def settle(folder: Path) -> None:
-    """Write the record's time as later than everything before, and earlier than what follows."""
+    """Make the record's time later than all earlier changes and earlier than all later ones."""
     time.sleep(0.02)
     os.utime(folder / "sealed/record.json")
     time.sleep(0.02)

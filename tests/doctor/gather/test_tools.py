@@ -18,7 +18,7 @@ from sdcoreml.doctor.gather.tools import git, hub, xcode
 
 
 def answering(answers: Mapping[str, RunResult]) -> Probe:
-    """A Mac whose programs print what the table has for their command line."""
+    """Return a fake Mac whose programs give these results by command line."""
 
     def run(argv: Sequence[str], /, *, seconds: float = 1.0) -> RunResult | Unknown:
         del seconds
@@ -47,7 +47,7 @@ def test_a_git_that_does_not_answer_is_not_absent(tmp_path: Path) -> None:
 
 
 def test_the_stub_of_a_new_mac_is_not_started() -> None:
-    # /usr/bin/git would open a window that offers to install the Command Line Tools.
+    # Running /usr/bin/git would open a window that offers to install the Command Line Tools.
     said = {"git --version": RunResult(code=0, out="git version 2.45.1")}
     assert isinstance(git(answering(said)), Absent)
 

@@ -1,4 +1,4 @@
-"""One report in which everything occurs, and how to write one down."""
+"""A report with every kind of result, and functions to make small reports."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def written(form: str, report: Report = REPORT) -> str:
 
 
 def report_of(finding: Finding, status: Status | None = None, ignored: str = "") -> Report:
-    """A report with a single finding."""
+    """Return a report with a single finding."""
     result = replace(
         REPORT.results[2], findings=(finding,), status=status or finding.status, ignored=ignored
     )
@@ -97,6 +97,6 @@ def report_of(finding: Finding, status: Status | None = None, ignored: str = "")
 
 
 def warning_of(what: str, fix: Fix | None = None, where: str = "") -> Report:
-    """A report of one warning with these words."""
+    """Return a report of one warning with these texts."""
     finding = Finding(status=Status.WARNING, what=what, why="Why.", fix=fix, where=where)
     return report_of(finding)

@@ -1,4 +1,4 @@
-"""Properties that every format has."""
+"""Properties of all report formats."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reports of every check's sick specimen conform to the shipped schema."""
+"""The JSON report of every check's faulty specimen conforms to the shipped schema."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from tests.envs.wheels import install
 
 HASH = "sha256:" + "a" * 64
 ABC = "sha256=ungWv48Bz-pBQUDeXa4iI7ADYaOWF3qctBD_YfIAFa0"
-"""RECORD's fields for a file that contains `abc`."""
+"""The hash in RECORD of a file that contains `abc`."""
 
 
 def lock(*packages: tuple[str, str, str]) -> Lock:

@@ -56,7 +56,7 @@ def program(path: Path, text: str) -> Path:
 
 
 def python(path: Path, version: str) -> str:
-    """A program that creates a fake Python with the given version."""
+    """Write a program that creates a fake Python of the given version."""
     answer = json.dumps([str(path), version, "CPython", *machine(), True])
     lines = f"mkdir -p {path.parent}; printf '#!/bin/sh\\necho '\"'\"'%s'\"'\"'\\n' '{answer}'"
     return f"{lines} > {path}; chmod +x {path}"
@@ -67,7 +67,7 @@ def machine() -> tuple[str, str]:
 
 
 def only(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    """Leave only these providers in the table."""
+    """Reduce the table of providers to these."""
     some = tuple(provider for provider in PROVIDERS if provider.name in names)
     monkeypatch.setattr(provision, "PROVIDERS", some)
 
@@ -177,7 +177,7 @@ def test_a_full_disk_is_not_another_provider_s_turn(
 
 @pytest.fixture
 def conda_wish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PythonWish:
-    """A request that only conda's packages can fulfil, with the real engine."""
+    """Return a request for a Python that only conda's packages can provide."""
     only(monkeypatch, "conda")
     monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path / "envs"))
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
@@ -230,7 +230,7 @@ def test_a_venv_is_built_on_it_and_it_goes_with_the_last_of_them(
 
 
 RELABELLED = VERSION[:-1] + ("1" if VERSION.endswith("0") else "0")
-"""Another patch of the Python that runs the tests."""
+"""Another patch version of the Python that runs the tests."""
 
 
 def test_the_exact_python_is_brought_unasked_though_another_patch_is_here(
@@ -267,7 +267,7 @@ def never(_wish: PythonWish) -> Path:
 
 @pytest.fixture
 def another_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PythonWish:
-    """A wish for a patch that is not here, on a machine that has another patch."""
+    """Request a patch version that this machine lacks, while it has another one."""
     slow = Provider(name="slow", lacks=lambda _: "", provide=never, slow=True)
     monkeypatch.setattr(provision, "PROVIDERS", (failing("a wrong hash"), slow))
     return wish(tmp_path, version=RELABELLED, environ={"PATH": str(PYTHON.parent)})

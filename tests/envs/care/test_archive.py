@@ -28,7 +28,7 @@ Members = dict[str, bytes]
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Environment]:
-    """A folder with `tiny.tar`, its toolchain and wheels; the environment that it was made of."""
+    """Make a folder with `tiny.tar`, its toolchain and wheels; return it with the environment."""
     folder = tmp_path_factory.mktemp("packed")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UV_CACHE_DIR", str(folder / "cache"))

@@ -1,4 +1,4 @@
-"""Only what nothing in a store needs any more is listed and removed."""
+"""Only unused environments, Pythons and engines are listed and removed."""
 
 from __future__ import annotations
 

@@ -43,12 +43,12 @@ def engine() -> Engine:
 
 class Quiet(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  its own name
-        """Say nothing."""
+        """Log nothing."""
 
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """A channel's folder over HTTP, on this machine."""
+    """Serve a channel's folder over HTTP."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -160,7 +160,7 @@ def test_an_archive_that_is_none_is_one_line(engine: Engine, tmp_path: Path) -> 
 
 
 def stand_in(tmp_path: Path, script: str) -> Rattler:
-    """An engine whose Python is a shell script."""
+    """Return an engine whose Python is a shell script."""
     program = tmp_path / "python"
     program.write_text(f"#!/bin/sh\ncat >/dev/null\n{script}\n")
     program.chmod(0o755)

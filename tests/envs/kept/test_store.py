@@ -13,7 +13,7 @@ from sdcoreml.ground.places import environments_folder
 
 
 def finished(folder: Path, seal: str = "5ea1") -> Environment:
-    """The record of an environment in `folder`, with nothing installed."""
+    """Write the record of an environment without packages into `folder`."""
     (folder / "bin").mkdir(parents=True)
     (folder / "sealed").mkdir()
     (folder / "bin/python").write_text("")

@@ -36,7 +36,7 @@ MOVED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channels:
-    """An engine whose channels are a table, which records its requests."""
+    """An engine that solves from a table of channels and records its requests."""
 
     packages: Mapping[str, tuple[CondaPackage, ...]]
     asked: list[tuple[str, tuple[str, ...], str, str]] = field(default_factory=list)

@@ -32,7 +32,7 @@ HASH = "0" * 64
 
 @dataclass
 class Fixed:
-    """A resolver with a fixed answer, which records its requests."""
+    """A resolver with a fixed result, which records its requests."""
 
     answer: Mapping[str, str]
     asked: list[tuple[str, str, LockRequest]] = field(default_factory=list)

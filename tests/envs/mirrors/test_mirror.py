@@ -1,4 +1,4 @@
-"""Which server is in force, and by whom: the order that envs/README.md states."""
+"""The precedence of settings for mirrors, as documented in envs/README.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands that uv and pip get, recorded by stand-ins."""
+"""The commands with which uv and pip are run, recorded by stand-ins."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HARD = {"--require-hashes", "--no-deps", "--only-binary"}
 
 
 class Program:
-    """An executable with a fixed output."""
+    """Write an executable with a fixed output."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "program"
@@ -60,7 +60,7 @@ def both(program: Program, cache: Path | None = None) -> list[Uv | Pip]:
 
 
 def pair(words: list[str], option: str) -> str:
-    """The value after an option, which must be there once."""
+    """Return the value after an option, which must occur once."""
     assert words.count(option) == 1, words
     return words[words.index(option) + 1]
 
@@ -94,7 +94,7 @@ def test_pip_compiles_nothing(program: Program) -> None:
 
 
 def variables(program: Program) -> dict[str, str]:
-    """The environment variables that a stand-in saw."""
+    """Return the environment variables that a stand-in recorded."""
     lines = program.calls.with_name("calls.env").read_text().splitlines()
     return dict(line.partition("=")[::2] for line in lines)
 

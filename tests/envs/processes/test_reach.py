@@ -10,7 +10,7 @@ from sdcoreml.envs.processes.reach import why_unreachable
 
 
 class Answers(BaseHTTPRequestHandler):
-    """Answers with the status that the path names; to `/never` not before the test is over."""
+    """Answers with the status in the path; does not answer `/never` before the test ends."""
 
     over = threading.Event()
 

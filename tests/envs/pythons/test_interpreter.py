@@ -36,7 +36,7 @@ def interpreter(
 
 
 def pretender(file: Path, answer: object) -> Path:
-    """An executable with a fixed answer to the probe."""
+    """Write an executable with a fixed answer to the probe."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f"#!/bin/sh\necho '{json.dumps(answer)}'\n")
     file.chmod(0o755)
@@ -74,7 +74,7 @@ def test_every_place_is_searched_and_each_python_found_once(tmp_path: Path) -> N
     pretender(listed / "bin" / "python3.10", [str(listed), "3.10.9", "CPython", "linux", "x", True])
     (tmp_path / ".conda").mkdir()
     (tmp_path / ".conda" / "environments.txt").write_text(f"{listed}\n\n")
-    # The same one again, by another way.
+    # The same Python again, by another path.
     (tmp_path / "again").mkdir()
     (tmp_path / "again" / "python3.10").symlink_to(tmp_path / places["pyenv"])
     environ = {"HOME": str(tmp_path), "PATH": f"{tmp_path}/here:{tmp_path}/again::/missing"}
@@ -146,7 +146,7 @@ def test_an_unfit_python_is_refused_with_the_reason(
 
 
 def test_rosetta_is_seen_by_the_built_architecture() -> None:
-    # Without the kernel's word: what the interpreter was built for, not what it runs on.
+    # The target is the machine the interpreter was built for, not the one it runs on.
     assert target_name("darwin", "x86_64") == "macos-x86_64"
 
 
