@@ -1,4 +1,4 @@
-"""The house: imports go down only, rooms do not lean on each other, the host stays light."""
+"""Floors import only lower ones, rooms do not import each other, the host imports no torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 FLOORS = ("ground", "lockfiles", "envs", "convert", "doctor")
-"""From the lowest to the highest."""
+"""The floors, from the lowest to the highest."""
 
 ROOMS = {
     "convert": (
@@ -54,17 +54,17 @@ DOORS = {
     "doctor": {"__init__", "__main__", "cli"},
     "envs": {"__init__"},
 }
-"""What stands before the rooms of a floor, and nothing else does."""
+"""The only modules that a floor may have outside its rooms."""
 
 LIBRARIES = ("accelerate", "coremltools", "diffusers", "torch", "transformers")
-"""What only the built environment has."""
+"""The libraries that only the built environment has."""
 
 NEED_TORCH = ("mil", "parity", "references", "tasks")
 """The rooms of `convert` that run in the built environment alone, and import torch at once."""
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
-    """The modules that a piece of code imports, those inside of its functions included."""
+    """Yield the modules that a piece of code imports, including imports inside functions."""
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):
@@ -75,7 +75,7 @@ def imports(tree: ast.AST) -> Iterator[str]:
 
 
 def at_once(source: str) -> Iterator[str]:
-    """The modules imported at module level; imports inside functions do not count."""
+    """Yield the modules imported at module level, without imports inside functions."""
     for node in ast.parse(source).body:
         if not isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield from imports(node)
@@ -134,7 +134,7 @@ def test_what_only_the_environment_has_is_imported_at_once_by_what_runs_there() 
 
 
 def test_whatever_the_host_imports_it_loads_nothing_of_the_environment() -> None:
-    """Each command's module and every room that needs no torch, with those libraries forbidden."""
+    """Importing every command and every host room works without these libraries."""
     rooms = sorted(set(ROOMS["convert"]) - set(NEED_TORCH))
     names = [
         ".".join(("sdcoreml", *path.relative_to(ROOT).with_suffix("").parts))

@@ -25,7 +25,7 @@ ODD = """a $HOME $(touch x) "b" 'c'; touch y # `touch z` ~ \\"""
 
 
 class Made(NamedTuple):
-    """The outcome of a call of make: exit code, stderr, and what the tool was started with."""
+    """The result of running make: exit code, stderr, and the tool's arguments and variables."""
 
     code: int
     err: str
@@ -34,7 +34,7 @@ class Made(NamedTuple):
 
 
 class Clone:
-    """The files of a clone that make needs."""
+    """Make the files of a clone that make needs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

@@ -1,4 +1,4 @@
-"""What the README says in figures is what the locks say."""
+"""The figures in the README agree with the locks."""
 
 from __future__ import annotations
 

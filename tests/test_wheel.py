@@ -1,4 +1,4 @@
-"""The wheel: everything under one import name, whatever else is installed beside it."""
+"""The wheel has one import name, and works beside other distributions with similar names."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ STRANGERS = ("doctor", "convert", "envs")
 """Top-level packages that other distributions own."""
 
 MODULES = ("doctor", "convert", "sdcoreml")
-"""What `python -m` runs in a checkout."""
+"""The modules that `python -m` runs in a checkout."""
 
 DATA = (
     "convert/certificates/certificates.json",
@@ -53,12 +53,12 @@ def build(folder: Path, target: str, into: Path) -> Path:
 
 
 def pythons(wanted: Sequence[str]) -> Mapping[str, str]:
-    """The interpreters of other versions on this machine, by version."""
+    """Find the interpreters of these versions on this machine."""
     found = {}
     for version in wanted:
         kept = Path.home().glob(f".pyenv/versions/{version}.*/bin/python")
         for path in (shutil.which(f"python{version}"), *map(str, kept)):
-            # pyenv's shims stand for versions that it does not run at the moment, too.
+            # pyenv has shims even for versions that are not active.
             if path and run([path, "-c", ""], ROOT).returncode == 0:
                 found[version] = path
     return found
@@ -71,14 +71,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Path:
-    """A working folder that is no checkout, with a foreign package that nobody installed."""
+    """Make a working folder outside a checkout, with a foreign package of a name that we use."""
     folder = tmp_path / "elsewhere"
     stranger(folder, "doctor")
     return folder
 
 
 def stranger(folder: Path, name: str) -> None:
-    """Another's package, which ends the process that imports it."""
+    """Write a foreign package that ends any process that imports it."""
     package = folder / name
     package.mkdir(parents=True)
     (package / "__init__.py").write_text(f"raise SystemExit('the foreign {name} was imported')\n")

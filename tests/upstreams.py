@@ -1,4 +1,4 @@
-"""Stand-ins for the upstream repository: small, made by git, as many as a test wants."""
+"""Makes small git repositories as stand-ins for the upstream converter's."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def git(folder: Path, *words: str) -> str:
 
 
 def make_repository(folder: Path, files: Mapping[str, str] = FILES) -> Upstream:
-    """A repository with a single commit; its files include an executable and a symbolic link."""
+    """Make a repository with one commit, which includes an executable and a symbolic link."""
     folder.mkdir(parents=True)
     git(folder, "init", "-q")
     for name, text in files.items():
@@ -43,7 +43,7 @@ def make_repository(folder: Path, files: Mapping[str, str] = FILES) -> Upstream:
 
 
 def make_toolchain(folder: Path, upstream: Upstream) -> Path:
-    """The tested toolchain, but for the upstream commit."""
+    """Return the tested toolchain with another upstream commit."""
     tested = load_toolchain("tested")
     text = (tested.folder / "toolchain.toml").read_text("utf-8")
     text = text.replace(tested.upstream.commit, upstream.commit)

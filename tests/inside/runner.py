@@ -1,7 +1,7 @@
 """Runs tests/inside with the interpreter of the built environment.
 
-pytest and hypothesis are not part of the tested toolchain, so they are installed beside it, from
-their own hash-locked list, and put at the end of the path: they can shadow none of its packages.
+pytest and hypothesis are not part of the tested toolchain. They are installed in another folder,
+from their own hash-locked list, at the end of sys.path, so that they shadow no pinned package.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ OPTIONS = (
 
 
 def test_tools(python: Path) -> Path:
-    """The folder that holds pytest for this interpreter; made once for each lock."""
+    """Return the folder with pytest for this interpreter, made once for each lock."""
     digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]
     folder = environments_folder() / f"inside-{digest}"
     if folder.is_dir():
@@ -74,7 +74,7 @@ def test_tools(python: Path) -> Path:
 
 
 def built(name: str) -> Path:
-    """The Python of a toolchain's environment, which is built if need be."""
+    """Return the Python of a toolchain's environment, building that if necessary."""
     # One that an earlier version sealed is taken as it is: others may use it at this moment.
     if not is_former(name):
         subprocess.run([sys.executable, "-m", "sdcoreml", "env", "--toolchain", name], check=True)
@@ -90,7 +90,7 @@ def is_former(name: str) -> bool:
 
 
 def spread(python: Path, tools: Path, folder: Path) -> list[str]:
-    """The options that run the tests in as many processes as there are cores and memory for."""
+    """Return the options to run tests in as many processes as cores and memory allow."""
     script = folder / "python"
     words = {"python": python, "root": ROOT, "tools": tools}
     script.write_text(
@@ -102,14 +102,14 @@ def spread(python: Path, tools: Path, folder: Path) -> list[str]:
 
 
 def main(arguments: list[str]) -> int:
-    """Build the environment if need be, then run the tests in it."""
+    """Build the environment if necessary, then run the tests in it."""
     name = os.environ.get("TOOLCHAIN") or "tested"
     python = built(name)
     vocabulary_folder()  # there is no pip in the built environment, which would bring it
     tools = test_tools(python)
     command = [str(python), "-I", "-B", "-c", LAUNCH, str(ROOT), str(tools), *OPTIONS]
     where = [] if any(word.startswith("tests/") for word in arguments) else ["tests/inside"]
-    # Tiny models: a second thread costs more than it does.
+    # The models are tiny: a second thread would cost more than it gains.
     light = {"SDCOREML_LIGHT_PYTHON": str(built("light"))} if name == "tested" else {}
     threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
     environ = {**os.environ, **light, **threads, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}

@@ -14,7 +14,7 @@ PATH = Path("lock")
 
 
 def lock(**askers: str) -> str:
-    """A lock as uv writes it: each package with who asks for it, separated by spaces."""
+    """Return a lock as uv writes it; the values are the packages that depend on each, by spaces."""
     lines: list[str] = []
     for name, via in askers.items():
         lines += [f"{name}==1.0 \\", f"    --hash={HASH}"]

@@ -1,4 +1,4 @@
-"""Add-ons that are given in place of a model, and models with add-ons that do not fit."""
+"""Add-ons (LoRA, embedding, VAE) given as the model, and models with add-ons that do not fit."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def controlnet(at: Path, family: str) -> Path:
 
 
 def with_lora(at: Path, *, odd: Shapes | None = None, width: int = 64, value: float = 0.1) -> Path:
-    """A model, and next to it a LoRA for every attention of the text encoder."""
+    """Write a model, and beside it a LoRA for every attention of the text encoder."""
     tensors: base.Tensors = {}
     for block in range(2):
         for part in ("q", "k", "v", "out"):

@@ -1,6 +1,6 @@
-"""Well-formed models, a thousand times smaller than real ones, from which cases are made.
+"""Valid models, a thousand times smaller than real ones, from which odd cases are made.
 
-Weights are random with a seed of their own name, float16. Every model has the config keys and
+Weights are random float16 numbers, seeded by the tensor's name. Every model has the config keys and
 tensor names that its library writes.
 """
 
@@ -76,7 +76,7 @@ LETTERS = [
     *map(chr, (*range(33, 127), *range(161, 173), *range(174, 256))),
     *(chr(256 + n) for n in range(68)),
 ]
-"""CLIP's letters, one for each byte."""
+"""CLIP's alphabet, one character for each byte."""
 MERGES = ("t h", "th e</w>", "c a", "ca t</w>", "d o", "do g</w>", "i n", "a n", "an d</w>")
 WORDS = [
     *LETTERS,
@@ -135,7 +135,7 @@ MODELS: Mapping[str, Mapping[str, Config]] = {
         "text_encoder_2": SECOND_TEXT,
     },
 }
-"""Family → component → its config."""
+"""Configs by family and component."""
 PIPELINES: Mapping[str, str] = {
     "sd1": "StableDiffusionPipeline",
     "sd2": "StableDiffusionPipeline",
@@ -146,12 +146,12 @@ LATE = ("text_encoder_2", "safety_checker")
 
 
 def class_of(config: Config) -> str:
-    """The class that a config is for."""
+    """Return the class for which a config is."""
     return str(config.get("_class_name") or config["architectures"][0])
 
 
 def drawn(shapes: Mapping[str, tuple[int, ...]]) -> Tensors:
-    """Random float16 tensors of `shapes`, each the same in every run."""
+    """Return random float16 tensors of `shapes`, the same in every run."""
     return {name: _drawn(name, shape) for name, shape in shapes.items()}
 
 
@@ -168,7 +168,7 @@ def _drawn(name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def tensors_of(config: Config) -> Tensors:
-    """The tensors of a component, in its library's names."""
+    """Return the tensors of a component, named as in its library."""
     return dict(_tensors_of(json.dumps(config)))
 
 
@@ -179,7 +179,7 @@ def _tensors_of(config: str) -> Tensors:
 
 
 def controlnet(unet: Config) -> tuple[Config, Tensors]:
-    """A ControlNet for UNets of config `unet`."""
+    """Return config and tensors of a ControlNet for UNets of config `unet`."""
     dropped = ("out_channels", "sample_size", "up_block_types")
     config = {name: value for name, value in unet.items() if name not in dropped}
     config |= {"_class_name": "ControlNetModel", "controlnet_conditioning_channel_order": "rgb"}
@@ -198,9 +198,9 @@ def controlnet(unet: Config) -> tuple[Config, Tensors]:
 
 
 def original(family: str, *, blocks: int = 2) -> Tensors:
-    """A whole model in the original layout, as a single file holds it.
+    """Return a whole model in the original layout of single files.
 
-    `blocks` of OpenCLIP's text encoder; in SD 2.x the last one is there and is not used.
+    `blocks` is the depth of OpenCLIP's text encoder; in SD 2.x, the last block is not used.
     """
     return dict(_original(family, blocks))
 
@@ -231,7 +231,7 @@ def safetensors(
     metadata: Mapping[str, str] | None = None,
     dtypes: Mapping[str, str] | None = None,
 ) -> bytes:
-    """The bytes of a safetensors file; `dtypes` names what numpy has no type for (F8, BF16)."""
+    """Return a safetensors file; `dtypes` sets dtypes that numpy lacks (F8, BF16)."""
     header: dict[str, Any] = {"__metadata__": {"format": "pt", **(metadata or {})}}
     start, parts = 0, []
     for name, tensor in tensors.items():
@@ -251,18 +251,18 @@ def safetensors(
 
 @cache
 def component_bytes(family: str, name: str) -> bytes:
-    """A component's weights as one safetensors file."""
+    """Return a component's weights as one safetensors file."""
     return safetensors(tensors_of(MODELS[family][name]))
 
 
 @cache
 def file_bytes(family: str) -> bytes:
-    """A whole model as one safetensors file in the original layout."""
+    """Return a whole model as one safetensors file in the original layout."""
     return safetensors(original(family))
 
 
 def write(path: Path, content: bytes | str | object) -> Path:
-    """Write bytes, text, or anything else as JSON; folders are made on the way."""
+    """Write bytes, text, or any other value as JSON; make missing folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(content, bytes):
         path.write_bytes(content)
@@ -279,17 +279,17 @@ def edit(path: Path, **changes: Any) -> None:
 
 
 def weights_name(component: str) -> str:
-    """The libraries' file name for a component's weights."""
+    """Return the file name of a component's weights in its library."""
     return "model" if component.startswith("text_encoder") else "diffusion_pytorch_model"
 
 
 def weights(folder: Path, component: str) -> Path:
-    """The weight file of a component of a base model."""
+    """Return the path of a component's weight file."""
     return folder / component / f"{weights_name(component)}.safetensors"
 
 
 def write_tokenizer(folder: Path, pad: str = "<|endoftext|>") -> Path:
-    """CLIP's tokenizer files in their real form, of a small vocabulary."""
+    """Write CLIP's tokenizer files with a small vocabulary."""
     write(folder / "vocab.json", {word: number for number, word in enumerate(WORDS)})
     write(folder / "merges.txt", "\n".join(("#version: 0.2", *MERGES, "")))
     special = {"bos_token": "<|startoftext|>", "eos_token": "<|endoftext|>", "pad_token": pad}
@@ -300,7 +300,7 @@ def write_tokenizer(folder: Path, pad: str = "<|endoftext|>") -> Path:
 
 
 def write_folder(folder: Path, family: str = "sd1") -> Path:
-    """A well-formed model in diffusers' layout."""
+    """Write a valid model in diffusers' layout."""
     configs = MODELS[family]
     index: Config = {"_class_name": PIPELINES[family], "_diffusers_version": "0.23.1"}
     for name, config in configs.items():
@@ -322,6 +322,6 @@ def write_folder(folder: Path, family: str = "sd1") -> Path:
 def write_file(
     folder: Path, family: str = "sd1", name: str = "model.safetensors", content: bytes | None = None
 ) -> Path:
-    """A single file, with the tokenizer of its small vocabulary beside it."""
+    """Write a single file, with its small tokenizer beside it."""
     write_tokenizer(folder / "tokenizer")
     return write(folder / name, file_bytes(family) if content is None else content)

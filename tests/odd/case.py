@@ -1,4 +1,4 @@
-"""An odd input: its name, how to make it, what it is, and the right verdict."""
+"""Describes an odd input: its name, how to make it, what it is, and the right verdict."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 Build: TypeAlias = Callable[[Path], Path]
-"""Makes the input in an empty folder; returns the path to give as MODEL."""
+"""A function that makes the input in an empty folder, and returns the path for MODEL."""
 
 
 class Can(Enum):
-    """Whether a model can be converted, which every command should answer."""
+    """The verdict on a model, on which all commands must agree."""
 
     YES = "yes"
     HEADERS = "headers"
@@ -21,7 +21,7 @@ class Can(Enum):
 
 
 class Why(Enum):
-    """Why a model cannot be converted, which the message should say."""
+    """The reason why a model cannot be converted, which the message must give."""
 
     NOTHING = ""
     ADD_ON = "not a model by itself, but something to convert another model with"
@@ -47,11 +47,11 @@ class Why(Enum):
 class Case:
     """One odd input.
 
-    `can` is the verdict on the facts, whatever the code says today; `also` is another that does no
-    harm. `says` is what a person must read somewhere (a regular expression, in any case) for a
-    right result not to be a silent one. `makes` is what a conversion must have made, by the keys of
-    `survey.made`. `options` are those of `convert`; the verdict is of the conversion with them, and
-    `alone` that of the model, which is all that `inspect` and `doctor` are told (`None`: either).
+    `can` is the right verdict, whatever the code says today; `also` is another acceptable one.
+    `says` is a regular expression (ignoring case) that the output must match. `makes` is the
+    content that a conversion must produce, by the keys of `survey.made`. `options` are options of
+    `convert`, to which the verdict applies; `alone` is the verdict of `inspect` and `doctor`, which
+    see the model without these options (`None`: any).
     """
 
     name: str
@@ -68,10 +68,10 @@ class Case:
 
 
 def no(name: str, build: Build, why: Why, truth: str, **more: Any) -> Case:
-    """A case that cannot be converted."""
+    """Return a case that cannot be converted."""
     return Case(name=name, build=build, truth=truth, can=Can.NO, why=why, **more)
 
 
 def yes(name: str, build: Build, truth: str, **more: Any) -> Case:
-    """A case that can be converted."""
+    """Return a case that can be converted."""
     return Case(name=name, build=build, truth=truth, **more)

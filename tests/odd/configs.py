@@ -1,4 +1,4 @@
-"""Folders whose JSON is odd, whose configs and tensors disagree, or whose names are older."""
+"""Folders with odd JSON, with configs that contradict the tensors, or with outdated names."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def edited(at: Path, name: str, **changes: Any) -> Path:
 
 
 def rewritten(at: Path, name: str, change: Callable[[str], str], encoding: str = "utf-8") -> Path:
-    """A text file with another content or encoding."""
+    """Write a model with the content or encoding of one text file changed."""
     model = sd1(at)
     text = (model / name).read_text()
     base.write(model / name, change(text).encode(encoding))
@@ -116,7 +116,7 @@ def marked(at: Path, name: str) -> Path:
 def retensored(
     at: Path, component: str, change: Callable[[base.Tensors], base.Tensors], **config: Any
 ) -> Path:
-    """A component with other tensors, and optionally other config values."""
+    """Write a model with a component's tensors, and optionally config values, changed."""
     model = sd1(at)
     tensors = change(base.tensors_of(base.MODELS["sd1"][component]))
     base.write(base.weights(model, component), base.safetensors(tensors))
@@ -125,7 +125,7 @@ def retensored(
 
 
 def older_attention(tensors: base.Tensors) -> base.Tensors:
-    """The VAE's attention by the names of diffusers before 0.17."""
+    """Rename the VAE's attention as in diffusers before 0.17."""
     names = (("to_q", "query"), ("to_k", "key"), ("to_v", "value"), ("to_out.0", "proj_attn"))
     found = {}
     for name, tensor in tensors.items():
@@ -137,7 +137,7 @@ def older_attention(tensors: base.Tensors) -> base.Tensors:
 
 
 def kernels(axes: int, tensors: base.Tensors) -> base.Tensors:
-    """The VAE's attention as convolutions of one pixel, with `axes` axes more."""
+    """Reshape the VAE's attention weights to 1x1 convolutions, with `axes` more axes."""
     return {
         name: tensor.reshape(*tensor.shape, *(1,) * axes)
         if ".attentions." in name and tensor.ndim == 2
@@ -164,7 +164,7 @@ def less(count: int, tensors: base.Tensors) -> base.Tensors:
 
 
 def duplicate(text: str, name: str, first: object) -> str:
-    """The key `name` twice; readers of JSON take the last."""
+    """Write the key `name` twice; JSON readers take the last one."""
     return text.replace("{", f'{{"{name}": {json.dumps(first)},', 1)
 
 

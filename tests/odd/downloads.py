@@ -1,4 +1,4 @@
-"""Folders with a part that is missing, damaged, or not what its name says."""
+"""Folders with files that are missing, damaged, or of another type than their names say."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ ICLOUD = "unet/.diffusion_pytorch_model.safetensors.icloud"
 
 
 def lacking(at: Path, name: str) -> Path:
-    """A model without one component."""
+    """Write a model without one component."""
     return without(at, name)
 
 
 def cached(at: Path, *, give: str, dangling: bool = False) -> Path:
-    """Hugging Face's cache: blobs by digest, and a snapshot of links to them."""
+    """Write a model in the form of Hugging Face's cache: blobs, and a snapshot of links to them."""
     source = base.write_folder(at / "source")
     root = at / "models--somebody--model"
     snapshot = root / "snapshots" / ("a" * 40)
@@ -40,14 +40,14 @@ def cached(at: Path, *, give: str, dangling: bool = False) -> Path:
 
 
 def special(at: Path, make: Callable[[Path], None]) -> Path:
-    """A UNet whose weights are not a regular file."""
+    """Write a model whose UNet weights are not a regular file."""
     model = without(at, UNET)
     make(model / UNET)
     return model
 
 
 def halved(model: Path, pattern: str) -> Path:
-    """Only the first half of a file is left."""
+    """Cut a file to its first half."""
     for file in model.glob(pattern):
         data = file.read_bytes()
         file.write_bytes(data[: len(data) // 2])
@@ -55,14 +55,14 @@ def halved(model: Path, pattern: str) -> Path:
 
 
 def cut(at: Path, name: str, share: float) -> Path:
-    """A file that ends too early."""
+    """Write a model with one truncated file."""
     model = sd1(at)
     data = (model / name).read_bytes()
     return put(at, {name: data[: int(len(data) * share)]})
 
 
 def listed(at: Path, **entries: list[str | None]) -> Path:
-    """An index that lists shards that are missing."""
+    """Write a model with an index that lists missing shards."""
     model = sd1(at)
     base.edit(model / "model_index.json", **entries)
     return model

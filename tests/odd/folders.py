@@ -1,4 +1,4 @@
-"""Folders in diffusers' layout whose files are odd: stray, renamed, in shards."""
+"""Folders in diffusers' layout with odd files: extra ones, renamed ones, shards."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def sd1(at: Path) -> Path:
 
 
 def put(at: Path, files: dict[str, bytes | str]) -> Path:
-    """A well-formed model with more files, or other ones."""
+    """Write a valid model, then add or replace files."""
     model = sd1(at)
     for name, content in files.items():
         base.write(model / name, content)
@@ -29,7 +29,7 @@ def put(at: Path, files: dict[str, bytes | str]) -> Path:
 
 
 def without(at: Path, *names: str, more: dict[str, bytes | str] | None = None) -> Path:
-    """A well-formed model without these files and folders; then `more` is written."""
+    """Write a valid model, remove these files and folders, then write `more`."""
     model = sd1(at)
     for name in names:
         place = model / name
@@ -61,7 +61,7 @@ def sharded(
     ghost: bool = False,
     start: str = "",
 ) -> Path:
-    """A UNet in two shards: `drop` is not there, `ghost` is a tensor that no shard has."""
+    """Write a UNet in two shards, without the shard `drop`; no shard has the tensor `ghost`."""
     model = without(at, UNET)
     tensors = base.tensors_of(base.SD1_UNET)
     halves = np.array_split(list(tensors), 2)
@@ -84,7 +84,7 @@ def sharded(
 
 
 def variants(at: Path, *, components: tuple[str, ...], variant: str = "fp16") -> Path:
-    """A model of which some components are there in a variant only."""
+    """Write a model in which some components exist only as a variant."""
     model = sd1(at)
     for name in components:
         plain = base.weights(model, name)
@@ -93,7 +93,7 @@ def variants(at: Path, *, components: tuple[str, ...], variant: str = "fp16") ->
 
 
 def pickled(at: Path, name: str) -> Path:
-    """A component whose file is a pickle under another name."""
+    """Write a component whose weight file is a pickle under another name."""
     model = sd1(at)
     component = name.split("/", maxsplit=1)[0]
     base.weights(model, component).unlink()

@@ -1,4 +1,4 @@
-"""Single files of the corpus's second part that are other families, or add-ons."""
+"""Odd inputs, second part: single files of other families, and add-ons."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.odd.shapes import Shapes
 
 
 def lost_loss(at: Path) -> Path:
-    """A VAE with its training loss: a pickle of kl-f8's kind."""
+    """Write a VAE with its training loss, a pickle like kl-f8's."""
     tensors = base.original("sd1")
     tensors = {n.removeprefix(VAE): t for n, t in tensors.items() if n.startswith(VAE)}
     more = base.drawn({"loss.logvar": (), "loss.discriminator.main.0.weight": (64, 3, 4, 4)})

@@ -1,4 +1,4 @@
-"""Odd files and add-ons of the corpus's second part, from mergers, trainers and quantizers."""
+"""Odd inputs, second part: files and add-ons from mergers, trainers and quantizers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ E4M3_NAN = 0x7F
 
 
 def comfy(at: Path) -> Path:
-    """SDXL as ComfyUI saves it: CLIP-L's projection and scale, which no conversion needs."""
+    """Write SDXL as ComfyUI saves it: with CLIP-L's projection and scale, which are not needed."""
     more = {
         "conditioner.embedders.0.text_projection": np.eye(32, dtype="f2"),
         "conditioner.embedders.0.logit_scale": np.array(4.6, "f2"),
@@ -31,7 +31,7 @@ def comfy(at: Path) -> Path:
 
 
 def quantized(at: Path, suffixes: dict[str, np.ndarray]) -> Path:
-    """A UNet of packed bytes, with what its quantizer writes beside each matrix."""
+    """Write a UNet of packed bytes, with the tensors that its quantizer writes for each matrix."""
     tensors = base.original("sd1")
     for name, tensor in list(tensors.items()):
         if name.startswith(UNET) and tensor.ndim == 2:
@@ -41,7 +41,7 @@ def quantized(at: Path, suffixes: dict[str, np.ndarray]) -> Path:
 
 
 def scaled_anew(at: Path) -> Path:
-    """FP8 as ComfyUI writes it since 2025: `weight_scale`, and a description in bytes."""
+    """Write FP8 weights as ComfyUI does since 2025: with `weight_scale` and a description."""
     tensors, dtypes = base.original("sd1"), {}
     for name, tensor in list(tensors.items()):
         if name.startswith(UNET) and tensor.ndim == 2:
@@ -55,7 +55,7 @@ def scaled_anew(at: Path) -> Path:
 
 
 def spoilt(at: Path, dtype: str, value: int, width: str) -> Path:
-    """A file with one number of a type that numpy lacks, given as bits."""
+    """Write a file with one number, given as bits, of a dtype that numpy lacks."""
     tensors = base.original("sd1")
     bits = np.full(tensors[MATRIX].shape, 0x30 if width == "u1" else 0x3C00, width)
     bits.reshape(-1)[7] = value
@@ -64,7 +64,7 @@ def spoilt(at: Path, dtype: str, value: int, width: str) -> Path:
 
 
 def averaged_nan(at: Path) -> Path:
-    """A file whose averaged weights are not finite, but whose trained weights are."""
+    """Write a file whose averaged weights (EMA) are not finite, but whose trained weights are."""
     tensors = base.original("sd1")
     for name in list(tensors):
         if name.startswith(UNET):
@@ -74,7 +74,7 @@ def averaged_nan(at: Path) -> Path:
 
 
 def unused_nan(at: Path) -> Path:
-    """An SD 2.x file with NaN in the last block, which SD 2.x never uses."""
+    """Write an SD 2.x file with NaN in the text encoder's last block, which is not used."""
     tensors = base.original("sd2", blocks=23)
     for name, tensor in list(tensors.items()):
         if ".resblocks.23." in name:
@@ -89,7 +89,7 @@ def pickled_with(at: Path, change: base.Tensors) -> Path:
 
 
 def parameters(at: Path) -> Path:
-    """A pickle of parameters rather than tensors, as `torch.save(module.parameters)` leaves."""
+    """Write a pickle of parameters instead of tensors, as of `torch.save(module.parameters)`."""
     base.write_tokenizer(at / "tokenizer")
     tensors = base.original("sd1")
     parts = {
@@ -115,7 +115,7 @@ NUMPY_SCORE = torch_files.call(
 
 
 def inner(at: Path, start: str, name: str = "model.safetensors") -> Path:
-    """The UNet alone, with original names and another prefix."""
+    """Write the UNet alone, with original names and another prefix."""
     tensors = {
         start + n.removeprefix(UNET): t
         for n, t in base.original("sd1").items()

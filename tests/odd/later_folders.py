@@ -1,4 +1,4 @@
-"""Odd folders and paths of the corpus's second part: from downloads, trainers, newer libraries."""
+"""Odd inputs, second part: folders and paths from downloads, trainers, newer libraries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHARD = "diffusion_pytorch_model-0000{}-of-00002.safetensors"
 
 
 def split(at: Path, component: str, stem: str) -> Path:
-    """Another component in two shards."""
+    """Write a model with a component in two shards."""
     model = sd1(at)
     tensors = base.tensors_of(base.MODELS["sd1"][component])
     base.weights(model, component).unlink()
@@ -42,7 +42,7 @@ def whole_and_shards(at: Path) -> Path:
 
 
 def swapped(at: Path) -> Path:
-    """SDXL with its two text encoders in each other's folders."""
+    """Write SDXL with its two text encoders swapped."""
     model = base.write_folder(at / "model", "sdxl")
     first, second, aside = (model / n for n in ("text_encoder", "text_encoder_2", "aside"))
     first.rename(aside)
@@ -52,7 +52,7 @@ def swapped(at: Path) -> Path:
 
 
 def quantized(at: Path) -> Path:
-    """A UNet that bitsandbytes saved in four bits."""
+    """Write a UNet saved by bitsandbytes in four bits."""
     tensors = base.tensors_of(base.SD1_UNET)
     for name, tensor in list(tensors.items()):
         if tensor.ndim == 2:
@@ -66,7 +66,7 @@ def quantized(at: Path) -> Path:
 
 
 def spoilt(at: Path, family: str, component: str, value: float) -> Path:
-    """A component with one NaN or infinity."""
+    """Write a model with one NaN or infinity in a component."""
     model = base.write_folder(at / "model", family)
     tensors = base.tensors_of(base.MODELS[family][component])
     name = [n for n, t in tensors.items() if t.ndim == 1][-1]
@@ -86,7 +86,7 @@ def spoilt_shard(at: Path) -> Path:
 
 
 def aria(at: Path) -> Path:
-    """A download that was allocated in full: its size is right, but its end is zeros."""
+    """Write a preallocated, unfinished download: of the right size, but with zeros at the end."""
     model = sd1(at)
     data = base.component_bytes("sd1", "unet")
     base.write(model / UNET, data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
@@ -102,7 +102,7 @@ def aria_file(at: Path) -> Path:
 
 
 def long_text(at: Path) -> Path:
-    """LongCLIP: a text encoder with 248 positions, and its tokenizer."""
+    """Write LongCLIP: a text encoder with 248 positions, and its tokenizer."""
     config = base.TEXT | {"max_position_embeddings": 248}
     model = edited(at, "tokenizer/tokenizer_config.json", model_max_length=248)
     base.write(model / TEXT_CONFIG, config)
@@ -115,7 +115,7 @@ def without_prefix(tensors: base.Tensors) -> base.Tensors:
 
 
 def fewer_layers(at: Path) -> Path:
-    """A distilled SDXL: fewer transformer layers, as its config and its weights both say."""
+    """Write a distilled SDXL: fewer transformer layers, in config and weights."""
     return reshaped("sdxl", at, transformer_layers_per_block=[1, 1])
 
 
@@ -128,7 +128,7 @@ def shard_index(at: Path) -> Path:
 
 
 def stale_index(at: Path) -> Path:
-    """An index that names pickles, although the shards were converted to safetensors."""
+    """Write an index that names pickles, while the shards were converted to safetensors."""
     model = sharded(at)
     place = model / "unet" / "diffusion_pytorch_model.safetensors.index.json"
     base.write(place, place.read_text().replace("00002.safetensors", "00002.bin"))

@@ -1,4 +1,4 @@
-"""Models of the corpus's second part that are not what they look like, vocabularies included."""
+"""Odd inputs, second part: models that differ from what they seem, and odd vocabularies."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FIRST = len(base.WORDS)
 
 
 def bare_scheduler(at: Path, kind: str) -> Path:
-    """A scheduler config with only a class, so that everything else is the library's default."""
+    """Write a scheduler config with only a class; all else is the library's default."""
     model = base.write_folder(at / "model")
     base.write(model / SCHEDULER, {"_class_name": kind, "_diffusers_version": "0.23.1"})
     return model
@@ -34,7 +34,7 @@ def with_yaml(at: Path, family: str, yaml: str, name: str = "model.safetensors")
 
 
 def buffered(at: Path, kept: np.ndarray) -> Path:
-    """A file with the schedule's buffers, as trainers of 2022 save them."""
+    """Write a file with the schedule's buffers, as trainers of 2022 did."""
     more = {"alphas_cumprod": kept.astype("f4"), "betas": BETAS}
     return base.write_file(at, content=base.safetensors(base.original("sd1") | more))
 
@@ -48,14 +48,14 @@ def marked(at: Path, *, name: str = "model.safetensors", **marks: np.ndarray) ->
 
 
 def contradicting(at: Path) -> Path:
-    """Metadata for noise, together with a tensor that marks velocity."""
+    """Write a file whose metadata says noise prediction, and whose tensors say v-prediction."""
     tensors = base.original("sdxl") | {"v_pred": np.zeros((0,), "f2")}
     metadata = {"modelspec.prediction_type": EPSILON}
     return base.write_file(at, content=base.safetensors(tensors, metadata))
 
 
 def row_for(model: Path, words: int = 1) -> Path:
-    """The text encoder with rows for more words."""
+    """Extend the text encoder's embedding by rows for more words."""
     config = base.TEXT | {"vocab_size": FIRST + words}
     base.write(model / "text_encoder" / "config.json", config)
     base.write(base.weights(model, "text_encoder"), base.safetensors(base.tensors_of(config)))
@@ -63,7 +63,7 @@ def row_for(model: Path, words: int = 1) -> Path:
 
 
 def decoder_words(at: Path) -> Path:
-    """A word that only newer libraries' tokenizer_config.json names."""
+    """Add a word only in tokenizer_config.json, as newer libraries do."""
     model = row_for(base.write_folder(at / "model"))
     entry = {"content": "<cat>", "lstrip": False, "normalized": True, "special": False}
     base.edit(
@@ -78,7 +78,7 @@ def decoder_words(at: Path) -> Path:
 
 
 def fast_words(at: Path) -> Path:
-    """A word in tokenizer.json, and no other file."""
+    """Add a word only in tokenizer.json."""
     added = [*FAST["added_tokens"], {"id": FIRST, "content": "<cat>", "special": False}]
     model = with_tokenizer(
         at, vocab__json=None, merges__txt=None, tokenizer__json=FAST | {"added_tokens": added}
@@ -91,7 +91,7 @@ def padded(at: Path, **files: Any) -> Path:
 
 
 def put_added(at: Path, words: dict[str, int]) -> Path:
-    """A folder whose added_tokens.json contains `words`."""
+    """Write a folder whose added_tokens.json contains `words`."""
     return with_tokenizer(at, added_tokens__json=words)
 
 

@@ -1,4 +1,4 @@
-"""Models that convert, but differ from what they look like, which must be reported."""
+"""Models that can be converted but differ from what they seem, which must be reported."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ V, EPSILON = "v_prediction", "epsilon"
 def labelled(
     family: str, at: Path, metadata: dict[str, str], name: str = "model.safetensors"
 ) -> Path:
-    """A single file with metadata."""
+    """Write a single file with metadata."""
     content = base.safetensors(base.original(family), metadata)
     return base.write_file(at, name=name, content=content)
 
 
 def tagged(family: str, at: Path, *marks: str) -> Path:
-    """A single file with empty tensors that mark it."""
+    """Write a single file with empty marker tensors."""
     tensors = base.original(family) | {mark: np.zeros((0,), "f2") for mark in marks}
     return base.write_file(at, content=base.safetensors(tensors))
 
 
 def scheduled(family: str, at: Path, *, name: str = "model", **changes: Any) -> Path:
-    """A folder with other values in its scheduler's config; `...` removes one."""
+    """Write a folder with other values in its scheduler's config; `...` removes one."""
     return rescheduled(at, family, changes, name)
 
 
 def rescheduled(at: Path, family: str, changes: Mapping[str, Any], name: str = "model") -> Path:
-    """The same, from a table."""
+    """Write a folder with a changed scheduler config, from a mapping of values."""
     model = base.write_folder(at / name, family)
     base.edit(model / SCHEDULER, **changes)
     return model
 
 
 def beside(at: Path, yaml: str) -> Path:
-    """An SD 2.x file with its training config."""
+    """Write an SD 2.x file with its training config."""
     path = base.write_file(at, "sd2")
     base.write(path.with_suffix(".yaml"), yaml)
     return path

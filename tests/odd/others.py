@@ -81,7 +81,7 @@ TRANSFORMERS: Mapping[str, tuple[str, str, Mapping[str, tuple[int, ...]]]] = {
         {"blocks.0.attn1.to_q.weight": (64, 64), "patch_embedding.weight": (64, 16, 1, 2, 2)},
     ),
 }
-"""Family → pipeline, class of its transformer, some of its tensors."""
+"""By family: pipeline class, transformer class, and some of its tensors."""
 
 
 def transformer_folder(family: str, at: Path) -> Path:
@@ -144,7 +144,7 @@ ORIGINALS: Mapping[str, tuple[str, ...]] = {
         "txt_in.individual_token_refiner.blocks.0.norm1.weight",
     ),
 }
-"""Single files of other families → some of their tensors' names."""
+"""By single file of another family: some of its tensors' names."""
 
 
 def other_file(family: str, at: Path) -> Path:
@@ -168,7 +168,7 @@ PIPELINES: Mapping[str, tuple[str, Mapping[str, str]]] = {
         {"unet": "UNet2DConditionModel", "vocoder": "SpeechT5HifiGan"},
     ),
 }
-"""Family → pipeline and its components' classes."""
+"""By family: pipeline class, and its components' classes."""
 
 
 def other_folder(family: str, at: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Paths that are odd themselves: names, links, finished folders, and no models at all."""
+"""Odd paths: odd names, links, finished folders, and files that are not models."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pipe(at: Path) -> Path:
 
 
 def files(at: Path, name: str, names: dict[str, bytes | str], give: str = "") -> Path:
-    """A folder of a few files; `give` is the path to give as MODEL."""
+    """Write a folder of a few files; `give` is the path for MODEL."""
     folder = at / name
     folder.mkdir()
     for place, content in names.items():
@@ -41,7 +41,7 @@ def linked(at: Path, target: Callable[[Path], Path]) -> Path:
 
 
 def relative(at: Path) -> Path:
-    """A model with components that are links to another one's."""
+    """Write a model whose components are links to another model's."""
     source = base.write_folder(at / "source")
     model = base.write_folder(at / "model")
     for name in ("unet", "vae"):
@@ -53,7 +53,7 @@ def relative(at: Path) -> Path:
 
 
 def compiled(folder: Path, name: str = "Unet") -> Path:
-    """A compiled model, with the files that readers look at first."""
+    """Write a compiled model with the files that readers open first."""
     place = folder / f"{name}.mlmodelc"
     base.write(place / "model.mil", "program(1.0)\n{\n}\n")
     base.write(place / "metadata.json", [{"specificationVersion": 7}])
@@ -123,7 +123,7 @@ def gguf(at: Path) -> Path:
 
 
 def both_formats(at: Path) -> Path:
-    """A hub repository as published: folders, a single file, ONNX and Flax beside each other."""
+    """Write a hub repository as published: folders, a single file, ONNX and Flax weights."""
     model = base.write_folder(at / "model")
     base.write(model / "v1-5-pruned.safetensors", base.file_bytes("sd1"))
     base.write(model / "unet" / "diffusion_flax_model.msgpack", b"\x82")

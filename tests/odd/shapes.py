@@ -1,4 +1,4 @@
-"""Tensors by which LoRAs, embeddings, adapters and other add-ons are known: names and shapes."""
+"""Names and shapes of the tensors that identify LoRAs, embeddings and other add-ons."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ from tests.odd.corpus import CASES, FIRST, FOURTH, SECOND, THIRD
 from tests.odd.warm import warm_worker
 
 SLOW = 5.0
-"""The time limit in seconds for examining a tiny model."""
+"""The time limit in seconds for one command on a tiny model."""
 SIZE = ("--size", "128x128")
 BUG = 70
 
@@ -51,7 +51,7 @@ ABOUT: Mapping[Why, str] = {
     Why.UNSAFE: "run code",
     Why.VALUES: "finite|nan|inf|number|float16",
 }
-"""What a refusal of `convert` must name, in any case, for a person to know why."""
+"""What a refusal's message must match (ignoring case) for each reason."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +66,7 @@ class Answer:
 
     @property
     def verdict(self) -> dict[str, Any] | None:
-        """The verdict that it printed."""
+        """The verdict that the command printed."""
         return self.data.get("verdict") if isinstance(self.data, dict) else None
 
 
@@ -82,7 +82,7 @@ class Row:
     to_the_end: bool = False
 
     def faults(self) -> Iterator[str]:
-        """Every crash, contradiction and silence."""
+        """Yield every crash, contradiction and missing message."""
         answers = {"inspect": self.inspect, "doctor": self.doctor, "convert": self.convert}
         for name, answer in answers.items():
             if answer.code == BUG or "Traceback" in answer.text or isinstance(answer.code, str):
@@ -145,7 +145,7 @@ class Row:
 
 
 def run(arguments: Sequence[str]) -> tuple[int | str, str, str, float]:
-    """Exit code (or the exception that came out), output, complaints, seconds of one command."""
+    """Run one command; return exit code (or exception), stdout, stderr, and seconds."""
     out, err = io.StringIO(), io.StringIO()
     began = time.perf_counter()
     code: int | str
@@ -160,7 +160,7 @@ def run(arguments: Sequence[str]) -> tuple[int | str, str, str, float]:
 
 
 def parsed(text: str) -> Any:
-    """The JSON that a command printed, or nothing."""
+    """Parse the JSON that a command printed; {} if there is none."""
     try:
         return json.loads(text)
     except ValueError:
@@ -168,12 +168,12 @@ def parsed(text: str) -> Any:
 
 
 def inspected(model: Path) -> Answer:
-    """The answer of `inspect`."""
+    """Run `inspect` on a case."""
     return _answer(["inspect", str(model), "--json"])
 
 
 def examined(model: Path) -> Answer:
-    """The answer of `doctor`; its exit code is 1 if the model prevents the conversion."""
+    """Run `doctor` on a case; its exit code is 1 if the model prevents the conversion."""
     answer = _answer(["doctor", str(model), "--goal", "convert", "--json"])
     if not isinstance(answer.data, dict):
         return answer
@@ -190,7 +190,7 @@ def examined(model: Path) -> Answer:
 
 
 def converted(case: Case, folder: Path, model: Path, toolchain: str = "") -> Answer:
-    """`convert` in a toolchain's environment, or only its plan."""
+    """Run `convert` in a toolchain's environment, or only `--plan`."""
     options = [word.format(case=folder) for word in case.options]
     words = ["convert", "--json", "-o", str(folder / "made"), *SIZE, *options, "--", str(model)]
     how = ["--toolchain", toolchain] if toolchain else ["--plan"]
@@ -207,7 +207,7 @@ def _answer(words: Sequence[str], *, is_text: bool = True) -> Answer:
 
 
 def made(folder: Path) -> dict[str, Any]:
-    """The content of a finished folder, by the keys of `Case.makes`; empty if there is none."""
+    """Describe a finished folder by the keys of `Case.makes`; empty if there is none."""
     manifest = parsed((folder / "manifest.json").read_text()) if folder.is_dir() else None
     if not isinstance(manifest, dict):
         return {}
@@ -231,7 +231,7 @@ def made(folder: Path) -> dict[str, Any]:
 
 
 def survey(case: Case, place: Path, toolchain: str = "") -> Row:
-    """Build a case in the empty folder `place` and ask everybody; with a toolchain, convert it."""
+    """Make a case in the empty folder `place`, run all commands, and convert if `toolchain`."""
     model = case.build(place)
     row = Row(
         case=case,
@@ -245,7 +245,7 @@ def survey(case: Case, place: Path, toolchain: str = "") -> Row:
 
 
 def chosen(args: argparse.Namespace) -> list[Case]:
-    """The cases that were asked for."""
+    """Return the requested cases."""
     part = {"first": FIRST, "second": SECOND, "third": THIRD, "fourth": FOURTH}.get(
         args.part, CASES
     )
@@ -254,7 +254,7 @@ def chosen(args: argparse.Namespace) -> list[Case]:
 
 
 def as_object(row: Row) -> dict[str, Any]:
-    """A row as plain values."""
+    """Convert a row to plain values for JSON."""
     case = row.case
     answers = {name: asdict(getattr(row, name)) for name in ("inspect", "doctor", "convert")}
     for answer in answers.values():
@@ -272,7 +272,7 @@ def as_object(row: Row) -> dict[str, Any]:
 
 
 def line(row: Row) -> str:
-    """A row as a line of the table."""
+    """Format a row as a line of the table."""
     words = [
         answer.can.value if answer.can else "?" for answer in (row.inspect, row.doctor, row.convert)
     ]
@@ -281,13 +281,13 @@ def line(row: Row) -> str:
 
 
 def say(text: str) -> None:
-    """A line on stdout, at once."""
+    """Print a line and flush stdout."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Survey the cases; 1 when anything is wrong."""
+    """Survey the cases; return 1 if there are faults."""
     parser = argparse.ArgumentParser(prog="python -m tests.odd.survey", description=__doc__)
     parser.add_argument("names", nargs="*", help="cases, or parts of their names (default: all)")
     parser.add_argument("--json", action="store_true", help="one object a line, every case")

@@ -1,4 +1,4 @@
-"""The corpus is sound: every case has a name of its own, and a reason for its no."""
+"""The corpus is valid: names are unique, and every refused case has a reason."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Inspect, the doctor and convert agree on every odd input, and are right.
+"""inspect, doctor and convert agree on every odd input, and give the right verdict.
 
-The doctor is asked through its own reader and its own checks, convert for its plan: nothing is
-built. What converts is converted in `tests/inside/convert/test_odd.py`, a sample of it, and all of
-it by `python -m tests.odd.survey --convert`.
+The doctor runs its own gatherer and checks, convert only plans: nothing is built. Of the
+convertible cases, `tests/inside/convert/test_odd.py` converts a sample, and
+`python -m tests.odd.survey --convert` converts all.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ MODEL_CHECKS: tuple[Check, ...] = tuple(
 
 
 def adapted(model: Path) -> Answer:
-    """The doctor's verdict on a model, and whether its checks blame the model."""
+    """Return the doctor's verdict on a model, and if the checks find fault with it."""
     found: ModelFolder = read_for_doctor(str(model))
     findings = [(check.id, finding) for check in MODEL_CHECKS for finding in check(found)]
     blamed = {name for name, finding in findings if finding.status is Status.ERROR}

@@ -1,4 +1,4 @@
-"""Text encoders and tokenizers: blocks, older and newer names, words, vocabularies."""
+"""Odd text encoders and tokenizers: depth, old and new names, added words, vocabularies."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ V, EPSILON = "v_prediction", "epsilon"
 
 
 def open_clip(at: Path, blocks: int, *, projection: bool) -> Path:
-    """An SD 2.x file whose text encoder has `blocks` blocks; the whole one has 24, and uses 23."""
+    """Write an SD 2.x file whose text encoder has `blocks` blocks (normally 24, using 23)."""
     tensors = base.original("sd2", blocks=blocks - 1)
     if not projection:
         tensors = {n: t for n, t in tensors.items() if not n.endswith("text_projection")}
@@ -26,7 +26,7 @@ def open_clip(at: Path, blocks: int, *, projection: bool) -> Path:
 
 
 def sgm(at: Path, family: str = "sd2", metadata: dict[str, str] | None = None) -> Path:
-    """SD 2.x or 1.x by the names of Stability's newer code, as SDXL's refiner has them."""
+    """Write SD 2.x or 1.x with the tensor names of Stability's newer code, like SDXL's refiner."""
     names = {"cond_stage_model.": "conditioner.embedders.0."}
     tensors = {}
     for name, tensor in base.original(family).items():
@@ -37,7 +37,7 @@ def sgm(at: Path, family: str = "sd2", metadata: dict[str, str] | None = None) -
 
 
 def deeper(at: Path, config: int, blocks: int) -> Path:
-    """A folder whose config has another number of blocks than its file."""
+    """Write a folder whose config has another number of blocks than its weights."""
     model = base.write_folder(at / "model")
     tensors = base.tensors_of(base.TEXT | {"num_hidden_layers": blocks})
     base.write(base.weights(model, "text_encoder"), base.safetensors(tensors))
@@ -46,7 +46,7 @@ def deeper(at: Path, config: int, blocks: int) -> Path:
 
 
 def with_words(at: Path, *words: str, rows: bool = True) -> Path:
-    """A folder with added tokens; `rows`: whether the text encoder has rows for them."""
+    """Write a folder with added tokens; with `rows`, the text encoder has rows for them."""
     model = base.write_folder(at / "model")
     first = len(base.WORDS)
     base.write(
@@ -61,7 +61,7 @@ def with_words(at: Path, *words: str, rows: bool = True) -> Path:
 
 
 def with_tokenizer(at: Path, family: str = "sd1", **files: Any) -> Path:
-    """A folder with other files in its tokenizer; `None` takes one away."""
+    """Write a folder with other tokenizer files; `None` removes one."""
     model = base.write_folder(at / "model", family)
     for name, content in files.items():
         place = model / "tokenizer" / name.replace("__", ".")

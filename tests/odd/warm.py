@@ -1,8 +1,8 @@
-"""One process of the built environment that serves many conversions: it imports torch only once.
+"""A server process in the built environment for many conversions, to import torch only once.
 
-Each task runs in a fork of it, so every one begins with the same clean state, as in a process of
-its own. What was asked before, of files of the same content, is answered from memory: the same
-input gives the same bytes. Most odd inputs are the same model in another folder.
+Each task runs in a fork, so it starts with the same clean state as a new process would. Results are
+cached by the content of input files, since the same input gives the same bytes, and most odd inputs
+are the same model in another folder.
 """
 
 from __future__ import annotations
@@ -46,14 +46,14 @@ while True:
     client.close()
 """
 _SECONDS = 120.0
-"""How long the imports may take on a busy machine."""
+"""The time limit in seconds for the imports, on a busy machine."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmWorker:
     """A `Runner` whose tasks are forks of the process that listens at `address`.
 
-    Answers, and copies of the packages that were built, are kept in the folder `kept`.
+    Results, and copies of the built packages, are cached in the folder `kept`.
     """
 
     address: str
@@ -61,7 +61,7 @@ class WarmWorker:
     known: dict[str, Outcome] = field(default_factory=dict)
 
     def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
-        """As `Worker.run`."""
+        """Run a task like `Worker.run`."""
         key = digest(f"{task} {json.dumps(_by_content(request))}".encode())
         places = [Path(program["package"]) for program in request.get("programs", ())]
         copies = [self.kept / f"{key}-{number}" for number in range(len(places))]
@@ -91,7 +91,7 @@ _RESULTS = frozenset({"package", "title"})
 
 
 def _by_content(value: Any) -> Any:
-    """A request with digests of files and folders in place of their paths."""
+    """Replace paths in a request by digests of the files and folders."""
     match value:
         case dict():
             return {
@@ -109,13 +109,13 @@ def _by_content(value: Any) -> Any:
 
 
 def digest(data: bytes) -> str:
-    """The SHA-256 of `data`."""
+    """Return the SHA-256 of `data` in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
 
 @contextmanager
 def warm_worker(python: Path) -> Iterator[WarmWorker]:
-    """A worker of the environment of `python`, which ends with the block."""
+    """Run a worker of the environment of `python` during the block."""
     assert LAUNCH.endswith(_SERVE)
     program = LAUNCH.removesuffix(_SERVE) + _MANY
     with tempfile.TemporaryDirectory() as folder:

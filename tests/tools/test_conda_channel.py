@@ -1,4 +1,4 @@
-"""`tools.conda_channel`: the committed conda locks are what its facts and its index say."""
+"""`tools.conda_channel`: the committed conda locks agree with its facts and its index."""
 
 from __future__ import annotations
 

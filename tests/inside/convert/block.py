@@ -1,4 +1,4 @@
-"""One transformer block as a torch module and, by hand, as a program: small enough to break."""
+"""One transformer block, as a torch module and as a hand-written program, to be mutated."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Block(torch.nn.Module):  # type: ignore[misc]  # torch is not typed here
         self.down = torch.nn.Linear(2 * CHANNELS, CHANNELS)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """(B, S, C) to (B, S, C)."""
+        """Compute the block for input of shape (B, S, C); the output has the same shape."""
         y = self.norm(x)
         q, k, v = (
             part(y).unflatten(-1, (HEADS, DEPTH)).transpose(1, 2)
@@ -80,7 +80,7 @@ def original(folder: Path) -> Original:
 
 
 def opened(graph: Graph) -> OpenProgram:
-    """The graph as if read from a package."""
+    """Return the graph as if it were read from a package."""
     function = graph.function("y")
     model = Model(
         specification_version=7,
@@ -93,7 +93,7 @@ def opened(graph: Graph) -> OpenProgram:
 
 
 def program(weights: Mapping[str, torch.Tensor] | None = None) -> Graph:
-    """The block over (B, C, 1, S), linear layers as 1x1 convolutions, as builders write it."""
+    """Return the block over (B, C, 1, S), with linear layers as 1x1 convolutions."""
     graph = Graph(inputs={"x": (F16, SHAPE)})
     for name, tensor in (weights or tensors()).items():
         content = tensor.numpy()

@@ -1,10 +1,10 @@
-"""Tiny packages, and the digests that every file of them is to have: those in `golden.json`.
+"""Builds tiny packages and compares their files' digests with those in `golden.json`.
 
     .envs/tested/bin/python -m tests.inside.convert.golden
 
-writes these anew: for a change of bytes that is meant. With `--check` it compares, in the
-environment of any toolchain, and writes nothing. Weights are SHAKE-256 of their tensors' names; no
-library draws them, so that no version of one can draw others.
+rewrites them after an intended change of bytes. With `--check` it only compares, in the environment
+of any toolchain. Weights are computed by SHAKE-256 from the tensors' names, so that they depend on
+no library's random generator.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Golden:
 
     @property
     def checkpoint(self) -> str:
-        """The common part of all programs with the same weights."""
+        """The key of programs that share their weights."""
         return json.dumps([self.component, self.config, self.dtype], sort_keys=True)
 
 
@@ -74,12 +74,12 @@ _LAYERS = (
 
 
 def _clustered(*bits: int) -> Mapping[str, Any]:
-    """k-means for some layers, each with its own number of bits, and only for them: it is slow."""
+    """Return a recipe with k-means for a few layers only, since it is slow."""
     return {"bits": 16, "layers": dict(zip(_LAYERS, bits, strict=False))}
 
 
 def _whole() -> Iterator[tuple[str, Golden]]:
-    """Every component in both precisions, the UNet from every type of weights."""
+    """Yield every component in both precisions, and the UNet from every dtype of weights."""
     for component, config in _CONFIGS.items():
         for dtype in KINDS if component == "unet" else ("F16",):
             for precision in ("fp16", "fp32"):
@@ -136,16 +136,16 @@ CASES: Mapping[str, Golden] = {
 
 
 Build: TypeAlias = Callable[[Mapping[str, Any]], object]
-"""Runs a request of the task `build`."""
+"""A function that runs a request of the task `build`."""
 
 
 def build_here(request: Mapping[str, Any]) -> None:
-    """Runs in this process, because `light` lacks psutil, which watches a child."""
+    """Run a request in this process: `light` lacks psutil, which a child process needs."""
     build.task(request, silent)
 
 
 def digests(run: Build, folder: Path) -> dict[str, dict[str, str]]:
-    """SHA-256 of each file of each case's packages, as `run` writes them."""
+    """Build every case with `run`; return the SHA-256 of each file of its packages."""
     found: dict[str, dict[str, str]] = {}
     ordered = sorted(CASES.items(), key=lambda item: item[1].checkpoint)
     for number, (_, cases) in enumerate(groupby(ordered, key=lambda item: item[1].checkpoint)):
@@ -158,7 +158,7 @@ def digests(run: Build, folder: Path) -> dict[str, dict[str, str]]:
 def _build(
     cases: Mapping[str, Golden], run: Build, folder: Path
 ) -> Iterator[tuple[str, dict[str, str]]]:
-    """The digests of the programs of one checkpoint."""
+    """Yield the digests of the programs of one checkpoint."""
     first = next(iter(cases.values()))
     config, weights = folder / "config.json", folder / "weights.safetensors"
     config.write_text(json.dumps(first.config), encoding="utf-8")
@@ -194,7 +194,7 @@ def _tensor(name: str, dtype: str, shape: tuple[int, ...]) -> Computed:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write `golden.json` with what this environment makes, or compare; 1 where that differs."""
+    """Write `golden.json` from this environment's packages, or compare; return 1 if they differ."""
     with tempfile.TemporaryDirectory() as folder:
         found = digests(build_here, Path(folder))
     files = f"{len(found)} programs, {sum(map(len, found.values()))} files"

@@ -1,4 +1,4 @@
-"""Every way we could think of to break the program of `block`, one change each."""
+"""Mutations of the program of `block`, each with one change that should break it."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def argument(name: str, **changes: object) -> Mutation:
 
 
 def kind(name: str, other: str) -> Mutation:
-    """Make the operation `name` one of another kind."""
+    """Change the type of the operation `name`."""
 
     def mutate(graph: Graph) -> None:
         put(graph, name, replace(find(graph, name), type=other))

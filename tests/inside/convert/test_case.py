@@ -1,4 +1,4 @@
-"""The case that this project starts from, from end to end, in the environment it was seen in."""
+"""The project's first case (DESIGN.md §1) from end to end, in the environment of the report."""
 
 from __future__ import annotations
 

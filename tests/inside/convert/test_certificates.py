@@ -1,4 +1,4 @@
-"""Certificates: what they cover and do not cover, and their file."""
+"""Certificates: which programs they cover, and their file."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def key(
     config: dict[str, Any] | None = None,
     options: ProgramOptions = DEFAULT,
 ) -> str:
-    """The key of a program; empty when its weights are not the checkpoint's."""
+    """Compute a program's key; "" if its weights differ from the checkpoint's."""
     with TensorFile.open(block.original(folder).weights) as tensors:
         accounted = audit(program.function, program.storage, tensors)
     return key_of(program, "block", accounted, config or CONFIG, options)
@@ -71,7 +71,7 @@ def broken(mutation: Mutation) -> OpenProgram:
 
 
 def unchanged(_: Graph) -> None:
-    """No mutation at all."""
+    """Change nothing."""
 
 
 @pytest.mark.parametrize("name", [*CAUGHT, *INVISIBLE])
@@ -121,7 +121,7 @@ def test_a_port_of_another_name_is_another_graph(tmp_path: Path) -> None:
 def test_a_weight_stored_in_the_operation_s_argument_counts_as_one_of_its_own(
     tmp_path: Path,
 ) -> None:
-    """The same constant in another form: `0.25` inline, or as a `const`."""
+    """Move a constant from an argument to a `const`."""
 
     def named(graph: Graph) -> None:
         value = find(graph, "scaled").inputs["y"][0]
@@ -160,7 +160,7 @@ def test_a_weight_that_cannot_be_proved_by_name_counts_by_its_content(tmp_path: 
 
 
 def with_table(value: float) -> OpenProgram:
-    """The block with a table of the builder's own in a blob: it must be part of the key."""
+    """Return the block with a table that is not from the checkpoint; the key must include it."""
     graph = block.program()
     graph.weight("zeros", np.full(block.SHAPE, value, np.float16))
     graph.op("add", {"x": Ref("y"), "y": Ref("zeros")}, (F16, block.SHAPE), name="unused")

@@ -1,4 +1,4 @@
-"""Whole folders of tiny models, made by the worker and proved against the pinned modules."""
+"""Converts tiny models to whole folders and checks them against the pinned modules."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def worst(entry: Mapping[str, Any], mode: str = "fp32") -> float:
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The sample with a safety checker."""
+    """Make the sample model with a safety checker."""
     folder = tmp_path_factory.mktemp("folders") / "sample"
     write_sample(folder)
     save(folder / "safety_checker", module("safety_checker", CHECKER), CHECKER)
@@ -53,7 +53,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def save(folder: Path, part: torch.nn.Module, config: Mapping[str, Any] | None = None) -> None:
-    """A component as its library saves it; `config` replaces its config, without defaults."""
+    """Save a component as its library does; `config` replaces its config, without defaults."""
     part.save_pretrained(folder)
     if config is not None:
         (folder / "config.json").write_text(json.dumps(config))
@@ -61,7 +61,7 @@ def save(folder: Path, part: torch.nn.Module, config: Mapping[str, Any] | None =
 
 @pytest.fixture(scope="module")
 def folder(sample: Path) -> Path:
-    """All programs of SD 1.x, with its UNets in halves."""
+    """Convert to all programs of SD 1.x, with the UNets in halves."""
     choices = {"chunk": True, "controlled": True, "safety_checker": True}
     return finish(make(sample, sample.with_name("all"), **choices), WORKER)
 
@@ -150,7 +150,7 @@ def test_one_part_in_float32_and_the_rest_as_they_were(sample: Path, tmp_path: P
 
 @pytest.fixture(scope="module")
 def xl(tmp_path_factory: pytest.TempPathFactory, sample: Path) -> Path:
-    """SDXL's base model and its refiner."""
+    """Convert SDXL's base model with its refiner."""
     folder = tmp_path_factory.mktemp("xl")
     first, second = TEXT, {**TEXT, "projection_dim": 32}
     base = {"cross_attention_dim": 64, "projection_class_embeddings_input_dim": 32 + 6 * 8}

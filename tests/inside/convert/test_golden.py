@@ -1,7 +1,7 @@
-"""The same input gives the same bytes: in every toolchain, on every machine, after every change.
+"""The same input gives the same bytes with every toolchain, on every machine.
 
-Other bytes are no fault where they are meant. But certificates no longer cover a changed graph, and
-who converts again finds other files than before: so it has to be meant.
+A change of bytes must be intended: certificates no longer cover the changed graphs, and users who
+convert a model again get different files.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.inside.convert.golden import AGAIN, CASES, FILE, KINDS, digests
 
 GOLDEN: Mapping[str, Mapping[str, str]] = json.loads(FILE.read_bytes())
 PYTHONS = {"here": sys.executable, "light": os.environ.get("SDCOREML_LIGHT_PYTHON", "")}
-"""The runner names the interpreter of `light`, which has no pytest, to the tests in `tested`."""
+"""The interpreters to compare: this one, and that of `light`, which the runner sets."""
 
 
 @pytest.fixture(scope="module", params=PYTHONS)

@@ -1,7 +1,7 @@
-"""Breaks a right program in every way we could think of: parity must catch each, or name it.
+"""Breaks a correct program in many ways: the parity check must find every mutation.
 
-One block, written by hand; a mutation changes one thing. What is listed as invisible changes
-nothing that half precision could show, and the list says so rather than leave it out.
+Each mutation makes one change to a hand-written block. Mutations listed as invisible have an effect
+too small to measure in half precision.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from tests.odd.corpus import CASES
 from tests.odd.survey import survey
 
 DRAWN = 4
-"""A minute each; all of them by `python -m tests.odd.survey --convert`."""
+"""How many to convert, a minute each; `python -m tests.odd.survey --convert` converts all."""
 
 
 def lot(case: Case) -> bytes:

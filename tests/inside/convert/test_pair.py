@@ -1,4 +1,4 @@
-"""Both halves of a program, built, checked and found out as one."""
+"""Both halves of a program are built and checked as one, and faults in either are found."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def request(made: Checkpoint, folder: Path, **more: object) -> dict[str, Any]:
 
 
 def building(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The request of the task that builds, for the one program of a request that checks."""
+    """Return the build request for the only program of a check request."""
     common = ("config", "weights")
     program = {key: value for key, value in asked.items() if key not in common}
     return {**{key: asked[key] for key in common}, "programs": [program]}
@@ -163,13 +163,13 @@ def contents(pair: Pair) -> dict[Path, bytes]:
 
 
 def last(built: DrawnProgram) -> str:
-    """The last tensor that the half needs of its checkpoint."""
+    """Return the last tensor of the checkpoint that the half uses."""
     weights = [item.source for item in built.payloads if isinstance(item.source, Weight)]
     return weights[-1].tensor
 
 
 class _Failing:
-    """A checkpoint of which one tensor cannot be read."""
+    """A checkpoint in which one tensor cannot be read."""
 
     def __init__(self, tensors: TensorFile, broken: str) -> None:
         self._tensors, self._broken = tensors, broken

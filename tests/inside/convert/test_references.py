@@ -1,4 +1,4 @@
-"""The judges: pinned modules with streamed weights, and the inputs that they are given."""
+"""The references: pinned modules with streamed weights, and their inputs."""
 
 from __future__ import annotations
 
@@ -106,12 +106,12 @@ DEFAULT = ProgramOptions()
 
 
 def close(actual: torch.Tensor, expected: torch.Tensor) -> None:
-    """Equal but for the order of sums, which torch chooses by how memory happens to be aligned."""
+    """Assert equality up to the order of sums, which in torch depends on memory alignment."""
     torch.testing.assert_close(actual, expected, atol=2e-6, rtol=1e-5)
 
 
 def saved(component: str, folder: Path) -> tuple[torch.nn.Module, Path]:
-    """A module with random weights, and its weights in a file."""
+    """Return a module with random weights, and the file of its weights."""
     torch.manual_seed(2)
     module = reference(component).build(CONFIGS[component][0]).eval()
     for parameter in module.parameters():  # ControlNet begins with zeros, which would hide faults
@@ -369,7 +369,7 @@ class TestSafetyChecker:
         assert torch.equal(found["filtered_images"], images)
         assert found["has_nsfw_concepts"].tolist() == is_near.float().tolist() == [limit < 0]
         assert bool(found["filtered_images"].any()) is (limit > 0)
-        # Every special concept is near at an adjustment of 2, and each score rises by 0.01.
+        # With an adjustment of 2, every special concept is close, and each score rises by 0.01.
         close(careful["concept_scores"] - found["concept_scores"], torch.full((1, 17), 0.01))
         assert torch.equal(careful["filtered_images"], found["filtered_images"])
 

@@ -1,4 +1,4 @@
-"""The page about operations is that of today's builders, and claims nothing more."""
+"""OPERATIONS.md is up to date, and our programs have no more operations than it claims."""
 
 from __future__ import annotations
 

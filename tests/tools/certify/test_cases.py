@@ -1,4 +1,4 @@
-"""The programs that are certified are those that a conversion of the published models makes."""
+"""The certified programs are those that conversions of the published models produce."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ VELOCITY = {"prediction_type": "v_prediction"}
 
 
 def model(case: Case, folder: Path) -> Model:
-    """The model of a case, as far as its programs' options follow from it."""
+    """Return a model with what determines the options of a case's programs."""
     return Model(
         path=folder,
         pipeline="",

@@ -1,4 +1,4 @@
-"""Certifying what one conversion made: only what was proved in full, beside what was there."""
+"""Certifying a conversion adds only programs that were proved in full, and keeps the others."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 
 
 class Proving(StandIn):
-    """Finds every program right, and names its graph."""
+    """A runner that finds every program correct and reports its certificate key."""
 
     def run(self, task: str, request: Mapping[str, Any], _: Emit = silent) -> Outcome:
         assert task == "check"

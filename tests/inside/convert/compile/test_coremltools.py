@@ -1,4 +1,4 @@
-"""Packages that coremltools writes, compiled; the text is the same message to protobuf."""
+"""Compiles packages written by coremltools; the text must equal the message that protobuf reads."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TARGETS = {
 
 
 def attention(x: Any) -> Any:
-    """A bit of everything that a Stable Diffusion program has."""
+    """Write a package with every kind of operation and constant of a Stable Diffusion program."""
     random = np.random.default_rng(0)
     weight = random.standard_normal((32, 8, 3, 3)).astype(np.float32)
     x = mb.conv(x=x, weight=weight, pad_type="same", bias=np.zeros(32, np.float32))

@@ -1,4 +1,4 @@
-"""The form that weights have from iOS 18 and macOS 15 on: sub-byte codes, a palette for a group."""
+"""Compressed weights for iOS 18 and macOS 15: codes of less than a byte, palettes per group."""
 
 from __future__ import annotations
 

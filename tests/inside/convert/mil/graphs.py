@@ -1,4 +1,4 @@
-"""Short ways to write programs in tests: values of `convert.spec.model`."""
+"""Helpers to write programs in tests, as values of `convert.spec.model`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RAW = frozenset({DataType.FLOAT16, DataType.UINT8, DataType.INT8})
 
 @dataclass
 class Memory:
-    """Blobs in memory: path and offset to a record's type and bytes."""
+    """Blobs in memory: maps path and offset to a record's type and bytes."""
 
     records: dict[Blob, tuple[DataType, bytes]] = field(default_factory=dict)
 
@@ -43,7 +43,7 @@ class Memory:
 
 @dataclass
 class Graph:
-    """A function in the making: `op` appends an operation and returns its first output's name."""
+    """A function being built: `op` appends an operation and returns its first output's name."""
 
     inputs: Mapping[str, tuple[DataType, tuple[int, ...]]]
     storage: Memory = field(default_factory=Memory)
@@ -71,7 +71,7 @@ class Graph:
         return name
 
     def weight(self, name: str, content: np.ndarray) -> str:
-        """A `const` whose data is a blob."""
+        """Append a `const` whose data is a blob."""
         kind = KINDS[content.dtype.char]
         blob = Blob(path="@model_path/weights/weight.bin", offset=64 * len(self.storage.records))
         self.storage.records[blob] = (kind, content.tobytes())
@@ -104,7 +104,7 @@ class Graph:
 
 
 def immediate(content: object) -> Value:
-    """A constant written straight into an argument; arrays keep their type."""
+    """Return a constant to use as an argument; arrays keep their dtype."""
     if isinstance(content, str):
         return Value(type=TensorType(dtype=DataType.STRING), data=Elements(values=(content,)))
     array = np.asarray(content)
@@ -146,7 +146,7 @@ def _kind(tensor: torch.Tensor) -> DataType:
 
 
 def bindings(value: object) -> tuple[Binding, ...]:
-    """A `Ref` names an earlier value; a tuple is a variadic argument; all else is a constant."""
+    """Convert an argument to bindings: a `Ref` to an earlier value, a tuple, or a constant."""
     match value:
         case tuple():
             return tuple(binding for item in value for binding in bindings(item))
@@ -159,6 +159,6 @@ def bindings(value: object) -> tuple[Binding, ...]:
 
 @dataclass(frozen=True)
 class Ref:
-    """A value of the program by its name."""
+    """Refers to a value of the program by its name."""
 
     name: str

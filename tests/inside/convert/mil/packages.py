@@ -52,13 +52,13 @@ def write_package(graph: Graph, output: str, package: Path) -> Path:
 
 @contextmanager
 def open_package(path: Path) -> Iterator[Executable]:
-    """The main function of the package, ready to run."""
+    """Open the main function of a package, ready to run."""
     with open_program(path) as program:
         yield Executable.of(program)
 
 
 def weight_file(graph: Graph) -> tuple[bytes, dict[Blob, Blob]]:
-    """The file's bytes, and where each blob of the graph lies in it."""
+    """Return the weight file's bytes, and the blob in it for each blob of the graph."""
     content = struct.pack("<II", len(graph.storage.records), 2).ljust(64, b"\0")
     moved = {}
     for blob, (kind, raw) in graph.storage.records.items():
@@ -69,7 +69,7 @@ def weight_file(graph: Graph) -> tuple[bytes, dict[Blob, Blob]]:
 
 
 def _moved(operation: Operation, moved: dict[Blob, Blob]) -> Operation:
-    """The operation with its blobs where the file has them."""
+    """Return the operation with its blobs replaced by those of the weight file."""
     attributes = {
         name: replace(value, data=moved[value.data]) if isinstance(value.data, Blob) else value
         for name, value in operation.attributes.items()

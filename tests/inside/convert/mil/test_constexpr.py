@@ -1,4 +1,4 @@
-"""Compressed constants: each form against the plain formula, packed bits against a slow reading."""
+"""Compressed constants: each form is compared with a plain formula in numpy."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ VALUES = np.array([1.5, -2.0, 3.0], np.float16)
 
 
 def pack(codes: np.ndarray, bits: int) -> np.ndarray:
-    """Lay codes one after another, lowest bit first, a bit at a time."""
+    """Pack codes one after another, lowest bit first."""
     stream = [(int(code) >> place) & 1 for code in codes.reshape(-1) for place in range(bits)]
     stream += [0] * (-len(stream) % 8)
     octets = [stream[at : at + 8] for at in range(0, len(stream), 8)]

@@ -1,4 +1,4 @@
-"""The interpreter's own promises: precision, declarations, finite results, memory, messages."""
+"""The interpreter: precision, checks of declared types, finite results, memory, messages."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ THIRD = torch.tensor([1 / 3, 2 / 3]).half().float()
 
 
 def chain(dtype: DataType = F16) -> tuple[Graph, str]:
-    """x * x - x, twice named."""
+    """Return a program that computes x * x - x, and the name of its result."""
     graph = Graph(inputs={"x": (dtype, (2,))})
     square = graph.op("mul", {"x": Ref("x"), "y": Ref("x")}, (dtype, (2,)))
     return graph, graph.op("sub", {"x": Ref(square), "y": Ref("x")}, (dtype, (2,)))

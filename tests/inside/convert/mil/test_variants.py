@@ -1,4 +1,4 @@
-"""Variants that run together give the same results as alone."""
+"""Variants of a program give the same results together as alone."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ OTHERS = {name: torch.from_numpy(weight).float() * 1.25 for name, weight in WEIG
 
 
 def network(rows: int, layers: Sequence[str] = ("a", "b", "c")) -> Executable:
-    """Linear layers, each followed by tanh; the input is added again at the end."""
+    """Return a program of linear layers, each followed by tanh, with a residual connection."""
     graph = Graph(inputs={"x": (F16, (rows, 4))})
     value = "x"
     for number, name in enumerate(layers):

@@ -1,4 +1,4 @@
-"""Single-file checkpoints, against the conversion of the pinned diffusers itself."""
+"""Compares the reading of single-file checkpoints with the pinned diffusers' own conversion."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ Tensors = dict[str, torch.Tensor]
 
 
 def original(name: str) -> Tensors:
-    """A checkpoint of random weights in the original layout."""
+    """Make a checkpoint of random weights in the original layout."""
     torch.manual_seed(0)
     unet = UNet2DConditionModel(**UNETS[name]).state_dict()
     vae = AutoencoderKL(**VAE_CONFIG).state_dict()
     text = CLIPTextModel(CLIPTextConfig(**TEXT_CONFIG)).state_dict()
-    # Theirs leaves out the last layer of SD 2 by its number, so that one must be as deep as it is.
+    # diffusers drops the last layer of SD 2's text encoder by number, so the depth must be real.
     layers = 24 if name == "sd2" else 3
     config = CLIPTextConfig(**{**TEXT_CONFIG, "num_hidden_layers": layers})
     wide = CLIPTextModelWithProjection(config).state_dict()
@@ -48,9 +48,9 @@ def original(name: str) -> Tensors:
 
 
 def theirs_of(name: str, checkpoint: Tensors, ours: SingleFile) -> Mapping[str, Tensors]:
-    """What the pinned diffusers makes of `checkpoint`, component by component.
+    """Convert `checkpoint` with the pinned diffusers; return the tensors of each component.
 
-    Its text encoders are configured from the network; here they get the configs that were derived.
+    diffusers would download the text encoders' configs; here it gets those that we derived.
     """
     unet, vae = ours.parts["unet"].config, ours.parts["vae"].config
     full = {"class_embed_type": None, "addition_embed_type": None, **unet}

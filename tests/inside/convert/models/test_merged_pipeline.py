@@ -1,4 +1,4 @@
-"""The case that started it: the pinned diffusers refuses the shards and loads the merged folder."""
+"""The project's first case: the pinned diffusers rejects shards and loads the merged folder."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def parts() -> dict[str, torch.nn.Module]:
 
 
 def shard(module: torch.nn.Module, folder: Path, stem: str) -> None:
-    """Save as `stem-0000N-of-00002.bin` with an index, as newer libraries do."""
+    """Save a module as `stem-0000N-of-00002.bin` with an index, as newer libraries do."""
     weights = module.state_dict()
     names = list(weights)
     where: dict[str, str] = {}

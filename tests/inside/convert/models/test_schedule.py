@@ -1,4 +1,4 @@
-"""Noise schedules, against the betas that the pinned diffusers' own schedulers make of a config."""
+"""Compares noise schedules with the betas of the pinned diffusers' own schedulers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The vocabulary that single files get is the one of the pinned CLIP tokenizers."""
+"""The vocabulary for single files is that of the pinned CLIP tokenizers."""
 
 from __future__ import annotations
 

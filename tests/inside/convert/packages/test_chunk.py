@@ -1,4 +1,4 @@
-"""Chunked programs: together they are the whole, bit for bit, compressed or not."""
+"""The two halves of a chunked program give the same result as the whole, bit for bit."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def feeds() -> dict[str, torch.Tensor]:
 
 
 def run(made: Checkpoint, built: DrawnProgram, path: Path, given: Feeds, mode: Mode) -> Feeds:
-    """Run a half like the apps, which only pass it the inputs that it declares."""
+    """Run a half as apps do, passing only the inputs that it declares."""
     with TensorFile.open(made.weights) as tensors:
         write_package(built, tensors, path)
     wanted = {feature.name for feature in built.model.description.inputs}
@@ -88,17 +88,17 @@ def test_each_half_has_about_half_of_the_weights_and_none_twice(tmp_path: Path) 
 
 
 def weight_before(whole: DrawnProgram, place: int) -> float:
-    """The share of all weights that stands before an operation in the program's order."""
+    """Return the share of all weights that come before an operation in the program."""
     sizes = {payload.name: payload.nbytes for payload in whole.payloads}
     operations = whole.model.program.main.block.operations[: place + 1]
     return sum(sizes.get(o.outputs[0].name, 0) for o in operations) / sum(sizes.values())
 
 
 def apples_place(whole: DrawnProgram) -> int:
-    """Where Apple's chunk_mlprogram.py (at c891f43) cuts: facts of it, none of its code.
+    """Return where Apple's chunk_mlprogram.py (at c891f43) would cut, by its rule.
 
-    After the first operation that is no constant, has one output with one reader, and before which
-    stand more than half of the weights' bytes.
+    It cuts after the first operation that is not a constant, has one output with one consumer, and
+    comes after more than half of the weights' bytes.
     """
     operations = whole.model.program.main.block.operations
     readers = Counter(name for operation in operations for name in operation.reads)
@@ -112,7 +112,7 @@ def apples_place(whole: DrawnProgram) -> int:
 
 
 def carried_over(whole: DrawnProgram, place: int) -> set[str]:
-    """What Apple's rule makes the first half's outputs: all that is made before and read after."""
+    """Return the first half's outputs by Apple's rule: values computed before and used after."""
     operations = whole.model.program.main.block.operations
     made = {r.name for o in operations[: place + 1] if not o.is_constant for r in o.outputs}
     return made & {name for operation in operations[place + 1 :] for name in operation.reads}
@@ -136,7 +136,7 @@ def test_the_cut_is_near_the_place_of_apple_s_rule_and_carries_what_that_rule_na
     assert abs(weight_before(whole, ours) - weight_before(whole, apples)) <= MARGIN + lump
     handed = [feature.name for feature in first.model.description.outputs]
     assert {name.removesuffix("_between") for name in handed} == carried_over(whole, ours)
-    # Apple casts what is carried to float32, names it alike on both sides, and keeps one output.
+    # Apple casts carried values to float32, names them alike in both halves, and keeps one output.
     assert {feature.dtype for feature in first.model.description.outputs} == {DataType.FLOAT32}
     assert {*handed} <= {feature.name for feature in second.model.description.inputs}
     assert len(second.model.description.outputs) == 1
@@ -211,7 +211,7 @@ def test_names_that_are_in_use_are_left_alone(taken: str, tmp_path: Path) -> Non
 
 
 def rename(built: DrawnProgram, names: Mapping[str, str]) -> DrawnProgram:
-    """The program with inputs of other names."""
+    """Return the program with its inputs renamed."""
     described, function = built.model.description, built.model.program.functions["main"]
     operations = tuple(
         replace(

@@ -1,4 +1,4 @@
-"""Where programs are cut: what may be carried, what must not, and which place is best."""
+"""The choice of a cut: which values may cross it, and which position is best."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHAPE = (2, 4)
 
 
 def chain(count: int, inputs: tuple[str, ...] = ("sample",), *, last: str = "end") -> Graph:
-    """Additions of a constant of sixteen bytes each: `add_1` and so on, the last one named."""
+    """Return a chain of additions of 16-byte constants: `add_1`, `add_2`, ..., `last`."""
     graph = Graph(inputs=dict.fromkeys(inputs, (F16, SHAPE)))
     source = inputs[0]
     for number in range(1, count + 1):

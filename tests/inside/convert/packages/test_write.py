@@ -1,4 +1,4 @@
-"""Written packages: the same bytes, shared weights, and what coremltools itself reads in them."""
+"""Written packages: reproducible bytes, shared weights, and reading by coremltools."""
 
 from __future__ import annotations
 

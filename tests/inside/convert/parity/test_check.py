@@ -1,4 +1,4 @@
-"""Parity as a whole: figures, thresholds, the outcome for a manifest and for people, the task."""
+"""The whole parity check: figures, thresholds, its result as JSON and as text, the task."""
 
 from __future__ import annotations
 

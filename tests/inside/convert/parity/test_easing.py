@@ -1,4 +1,4 @@
-"""Modules that amplify rounding errors: every component's own precision can be measured."""
+"""Modules that amplify rounding errors: their own precision is measured for each component."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_module_that_amplifies_roundings_is_not_refused_for_it(
 
 
 def test_scores_that_do_not_vary_are_compared_by_their_size(tmp_path: Path) -> None:
-    """A safety checker that was never trained: every concept has the same numbers."""
+    """An untrained safety checker has equal weights for every concept."""
     made = checkpoint("safety_checker", tmp_path)
     state = {name: tensor.float() for name, tensor in load_file(made.weights).items()}
     for name, tensor in state.items():
@@ -88,7 +88,7 @@ def test_every_component_is_tried() -> None:
 
 
 def test_what_no_client_reads_decides_nothing_unless_it_is_something_else(tmp_path: Path) -> None:
-    """SD 1.x: apps use the states of all tokens, so an imprecise pooled state is no fault."""
+    """In SD 1.x, apps use only the hidden states, so an imprecise pooled output is not a fault."""
     made = checkpoint("text_encoder", tmp_path)
     package = made.write(tmp_path / "x.mlpackage")
     floors = {Mode.FP32: 100.0, Mode.FP16: 50.0}

@@ -1,4 +1,4 @@
-"""The quick check: a small picture in place of the program's own, where the graph is the same."""
+"""The quick check runs a smaller image size if the graph is the same."""
 
 from __future__ import annotations
 

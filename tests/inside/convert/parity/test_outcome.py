@@ -1,4 +1,4 @@
-"""The outcome of a check: for the manifest, and for people."""
+"""The result of a check, as recorded in the manifest and as text."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tiny models of the real architectures, and the way from one to a checked package."""
+"""Makes tiny models of the real architectures, and builds and checks packages from them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.inside.convert.programs.configs import CONFIGS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """A component on disk."""
+    """A component on disk: its config and weight file."""
 
     component: str
     config: Mapping[str, Any]
@@ -48,7 +48,7 @@ class Checkpoint:
 
 
 def module(component: str, config: Mapping[str, Any]) -> torch.nn.Module:
-    """The pinned module with random weights, those of its norms included."""
+    """Return the pinned module with random weights, including norms."""
     torch.manual_seed(7)
     made = reference(component).build(config).eval()
     with torch.no_grad():
@@ -66,7 +66,7 @@ def save(state: Mapping[str, torch.Tensor], path: Path, dtype: torch.dtype = tor
 def checkpoint(
     component: str, folder: Path, changes: Mapping[str, Any] | None = None
 ) -> Checkpoint:
-    """A tiny component; `changes` to its config."""
+    """Write a tiny component, with `changes` to its config."""
     config = json.loads(json.dumps({**CONFIGS.get(component, {}), **(changes or {})}))
     folder.mkdir(parents=True, exist_ok=True)
     weights = save(module(component, config).state_dict(), folder / f"{component}.safetensors")

@@ -1,8 +1,8 @@
-"""The components' own programs broken in ways that a builder could get wrong: all are caught.
+"""Real programs with typical builder mistakes: the checks find every one.
 
-`tests.inside.convert.mutations` breaks one block in every way we could think of; here it is the
-real programs, once for every kind of mistake that they have room for. A mistake must change the
-graph's key, so that no certificate covers it, and must be seen when the program is run.
+`tests.inside.convert.mutations` breaks one block in many ways; here each kind of mistake is made
+once in every real program to which it applies. It must change the graph's key, so that no
+certificate covers the program, and must be found when the program is run.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ SMALL = ProgramOptions(height=16, width=16)
 
 
 def argument(**values: object) -> Break:
-    """Some arguments replaced by other constants."""
+    """Replace some arguments by other constants."""
     new = {name: (immediate(value),) for name, value in values.items()}
     return lambda operation: replace(operation, inputs={**operation.inputs, **new})
 
 
 def kind(other: str) -> Break:
-    """The arguments of one operation given to another type of operation."""
+    """Change an operation's type, keeping its arguments."""
     return lambda operation: replace(operation, type=other)
 
 
 def exchanged(one: str, other: str) -> Break:
-    """Two arguments swapped."""
+    """Swap two arguments."""
 
     def change(operation: Operation) -> Operation:
         inputs = operation.inputs
@@ -54,7 +54,7 @@ def exchanged(one: str, other: str) -> Break:
 
 
 def reversed_values(operation: Operation) -> Operation:
-    """The items of a list in the opposite order."""
+    """Reverse a list argument."""
     values = operation.inputs["values"][::-1]
     return replace(operation, inputs={**operation.inputs, "values": values})
 
@@ -90,7 +90,7 @@ CASES = tuple(
 
 
 def broken(program: OpenProgram, mistake: str) -> OpenProgram:
-    """The program with the mistake in the middle one of the operations that it can be made in."""
+    """Return the program with the mistake in the middle one of the operations that allow it."""
     wanted, change = MISTAKES[mistake]
     operations = list(program.function.block.operations)
     places = [place for place, item in enumerate(operations) if item.type == wanted]
@@ -103,7 +103,7 @@ def broken(program: OpenProgram, mistake: str) -> OpenProgram:
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[Original, Path]]:
-    """Each component once: its sources and its package."""
+    """Build each component once; return its sources and its package."""
     folder = tmp_path_factory.mktemp("packages")
     made = {name: checkpoint(name, folder / name) for name in ("text_encoder", "unet")}
     made["vae_decoder"] = checkpoint("vae_decoder", folder / "vae_decoder")

@@ -93,7 +93,7 @@ def test_any_size_and_batch(size: tuple[int, int], batch: int, tmp_path: Path) -
 
 
 def test_split_einsum_v2_keeps_the_remainder_of_its_pieces(tmp_path: Path) -> None:
-    # 24 * 28 = 672 queries = 512 + 160; the converter that this replaces computes the first 512.
+    # 24 * 28 = 672 queries = 512 + 160; the upstream converter computes only the first 512.
     options = ProgramOptions(height=24, width=28, attention=Attention.SPLIT_EINSUM_V2)
     unet = checkpoint("unet", tmp_path)
     parity = unet.check(tmp_path / "Unet.mlpackage", options)

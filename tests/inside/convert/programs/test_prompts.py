@@ -1,6 +1,6 @@
-"""Prompts as real apps send them, against the pinned tokenizer and module, called as a user would.
+"""Compares prompts as apps send them with the pinned tokenizer and module, called as by a user.
 
-The program and its reference both read `programs.prompt`; what ties that to the world is here.
+The program and its reference both use `programs.prompt`; this tests it against outside sources.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PROMPTS = json.loads(SENT.read_text()) if SENT.exists() else []
 
 
 def tokenised(prompt: str, pad: int) -> list[int]:
-    """The ids that the pinned diffusers pipeline sends."""
+    """Return the token ids that the pinned diffusers pipeline sends."""
     from transformers import CLIPTokenizer
 
     tokenizer = CLIPTokenizer.from_pretrained(vocabulary_folder())

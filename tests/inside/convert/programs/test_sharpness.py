@@ -1,4 +1,4 @@
-"""Attention as sharp as with trained weights: the floor is the module's own precision."""
+"""Sharp attention, as with trained weights: the limit is the module's own precision."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HEADS_OF_40_AND_80 = {
 
 
 def sharp(folder: Path, gain: float) -> Checkpoint:
-    """A UNet whose logits are `gain ** 2` times those of random weights."""
+    """Make a UNet whose attention logits are `gain ** 2` times those of random weights."""
     made = checkpoint("unet", folder, HEADS_OF_40_AND_80)
     state = {name: tensor.float() for name, tensor in load_file(made.weights).items()}
     for name, tensor in state.items():

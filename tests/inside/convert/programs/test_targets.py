@@ -38,7 +38,7 @@ DIGESTS: Mapping[Target, str] = {
     Target.MACOS15: "1a14fed3d5a7b6c7f7a0b51a91d9bb431fbc202cc85d0b1613d95b83d51e3277",
     Target.MACOS26: "32a8cb324c72e2d8f38ae937b90cfa9297c87a74fa7ebeb9639a42804148a085",
 }
-"""SHA-256 of all specifications, equal for every coremltools. They change with the builder."""
+"""SHA-256 of all specifications by target, equal for every coremltools."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Zeros:
-    """`Tensors` of whatever shape a program declares."""
+    """`Tensors` that have any name with any shape that a program declares."""
 
     shapes: Mapping[str, tuple[int, ...]]
 

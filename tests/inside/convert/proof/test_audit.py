@@ -1,4 +1,4 @@
-"""The weight audit: it explains every constant, and notices a single flipped bit."""
+"""The weight audit accounts for every constant, and finds a single flipped bit."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compressed weights: every code the nearest, the graph proved with the weights it really has."""
+"""Compressed weights: every code must be the nearest; graphs are run with compressed weights."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LARGE = ("q.weight", "k.weight", "v.weight", "out.weight", "gate.weight", "down.
 
 
 def palette(weight: np.ndarray) -> tuple[str, Parts]:
-    """Six bits, evenly spaced, as coremltools writes them for iOS 16."""
+    """Compress to an evenly spaced palette of six bits, as coremltools does for iOS 16."""
     table = np.linspace(weight.min(), weight.max(), 64).astype(np.float16)
     distance = np.abs(weight.reshape(-1, 1).astype(np.float32) - table.astype(np.float32))
     codes = distance.argmin(1).astype(np.uint8)
@@ -32,7 +32,7 @@ def palette(weight: np.ndarray) -> tuple[str, Parts]:
 
 
 def linear(weight: np.ndarray) -> tuple[str, Parts]:
-    """Eight bits, a scale for each output channel."""
+    """Quantise to eight bits, with a scale for each output channel."""
     wide = weight.astype(np.float32)
     scale = (np.abs(wide).reshape(len(wide), -1).max(1) / 127).astype(np.float16)
     along = scale.astype(np.float32).reshape(-1, *[1] * (weight.ndim - 1))
@@ -47,7 +47,7 @@ def linear(weight: np.ndarray) -> tuple[str, Parts]:
 
 
 def sparse(weight: np.ndarray) -> tuple[str, Parts]:
-    """The smaller half left out."""
+    """Compress to sparse form, without the smaller half of the weights."""
     mask = np.abs(weight) > np.median(np.abs(weight))
     shape = np.array(weight.shape, np.int32)
     return "constexpr_sparse_to_dense", {
@@ -65,7 +65,7 @@ METHODS: Mapping[str, Compress] = {
 
 
 def compressed(compress: Compress, damage: Callable[[Parts], None] | None = None) -> Graph:
-    """The block with its large weights compressed; the first of them damaged on request."""
+    """Return the block with its large weights compressed, the first one optionally damaged."""
     graph = block.program()
     for name in LARGE:
         place = next(i for i, item in enumerate(graph.operations) if item.outputs[0].name == name)

@@ -1,4 +1,4 @@
-"""The numbers beside the weights: each must be what the config or the pinned module asks for."""
+"""Constants other than weights must equal the values in the config or the pinned module."""
 
 from __future__ import annotations
 

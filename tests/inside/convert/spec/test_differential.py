@@ -41,11 +41,11 @@ KIND_OF_TYPE = {
     12: FieldKind.BYTES,
     14: FieldKind.INT32,
 }
-"""protobuf's `FieldDescriptor.type`, an enumeration being read as its number."""
+"""Our kind for protobuf's `FieldDescriptor.type`; enumerations are read as numbers."""
 
 
 def messages() -> Iterator[tuple[str, Any]]:
-    """Every message of the three files by its bare name, map entries aside."""
+    """Yield every message of the three .proto files by its short name, except map entries."""
     pending = [
         *Model_pb2.DESCRIPTOR.message_types_by_name.values(),
         *FeatureTypes_pb2.DESCRIPTOR.message_types_by_name.values(),
@@ -76,7 +76,7 @@ TABLES = sorted(set(MODEL) - {"FunctionDescription", "StateFeatureType", "StateT
 
 
 def is_repeated(field: Any) -> bool:
-    """Whether it is a list: protobuf 7 no longer has `label`, protobuf 3 not yet `is_repeated`."""
+    """Return True for a repeated field: protobuf 7 has no `label`, protobuf 3 no `is_repeated`."""
     if hasattr(field, "is_repeated"):
         return bool(field.is_repeated)
     return bool(field.label == field.LABEL_REPEATED)
@@ -107,7 +107,7 @@ def test_kinds_of_models_are_apples() -> None:
 
 
 def assert_read_alike(package: Package) -> None:
-    """Nothing is lost: what was read, written again, is the same message to protobuf."""
+    """A specification that was read and written again is the same message to protobuf."""
     theirs = Model_pb2.Model.FromString(package.model_path.read_bytes())
     ours = package.model
     again = MIL_pb2.Program.FromString(serialise_program(ours.program))
@@ -141,7 +141,7 @@ def test_reference_packages_are_read_as_protobuf_reads_them(path: Path) -> None:
 
 
 def elementary() -> coremltools.models.MLModel:
-    """A program with constants of many types, small ones and one in the weight file."""
+    """Return a program with inline constants of many types, and one in the weight file."""
 
     def steps(x: Any) -> Any:
         weight = np.linspace(-1, 1, 4 * 4 * 9).reshape(4, 4, 3, 3).astype(np.float16)
@@ -158,7 +158,7 @@ def elementary() -> coremltools.models.MLModel:
 
 
 def flexible() -> coremltools.models.MLModel:
-    """A program with an input of flexible size."""
+    """Return a program with an input of flexible size."""
 
     def steps(x: Any) -> Any:
         return mb.relu(x=x)

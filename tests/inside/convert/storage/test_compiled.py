@@ -1,4 +1,4 @@
-"""A compiled model is proved by its own content, regardless of the package next to it."""
+"""A compiled model is checked by its own content, not by that of the package beside it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def compiled(made: Checkpoint, tmp_path: Path) -> Path:
 
 
 def text(old: str, new: str) -> Damage:
-    """Replace the last of some words of model.mil."""
+    """Replace the last occurrence of a text in model.mil."""
 
     def damage(folder: Path) -> None:
         path = folder / "model.mil"

@@ -1,4 +1,4 @@
-"""Bits by measured effect, on a tiny model: the mixture beats uniform bits of the same size."""
+"""Bits chosen by measured effect beat uniform bits of the same size, on a tiny model."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_mixture_beats_uniform_bits_of_its_size_and_can_be_applied(tmp_path:
 
 
 NOISE = 1e-10
-"""Noise in an effect: more rows at once are summed in another order."""
+"""The tolerance of an effect: larger batches are summed in another order."""
 
 
 @pytest.mark.parametrize("component", ["unet", "controlnet", "text_encoder"])

@@ -1,4 +1,4 @@
-"""The upstream converter in a child: a stand-in with its layout that writes with coremltools."""
+"""The task "upstream", with a stand-in for the upstream converter that uses coremltools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything `torch.save` writes, against `safetensors.torch.save_file` of the same tensors."""
+"""Converts files of `torch.save` and compares them with `safetensors.torch.save_file`."""
 
 from __future__ import annotations
 

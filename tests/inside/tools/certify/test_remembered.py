@@ -1,4 +1,4 @@
-"""A question is put to the module once; another one is not answered from memory."""
+"""The module is run once for the same inputs, and again for others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Certifying from the command's task on: a case small enough to run, beside real conversions."""
+"""The task "certify" on a small case; its certificates also cover real conversions."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ ISSUER = Issuer(toolchain="tested", lock="5f", date="2026-11-25")
 
 
 def drawn_key(component: str, config: Mapping[str, Any], options: ProgramOptions) -> str:
-    """The key of the certificate that would cover the program, were it written now."""
+    """Return the certificate key of a program as it would be built now."""
     drawing = draw_without_weights(component, config, options)
     return certificate_key(drawing.program, component, drawing.placed, config, options)
 
 
 @pytest.fixture
 def tiny(monkeypatch: pytest.MonkeyPatch) -> str:
-    """The case with a tiny model in the place of the published one."""
+    """Return the case with a tiny model instead of the published one."""
     case = replace(CASES[NAME], width=128, height=192)
     tiny = replace(MODELS[case.model], configs={"unet": CONFIGS["unet"]})
     monkeypatch.setitem(MODELS, case.model, tiny)
@@ -116,7 +116,7 @@ def test_the_defaults_are_those_of_the_pinned_libraries() -> None:
 
 @pytest.mark.parametrize("key", sorted(load()))
 def test_a_shipped_certificate_covers_what_the_builder_draws_today(key: str) -> None:
-    """Whoever changes a graph certifies it anew: python -m tools.certify CASE."""
+    """After a change of a graph, certify it again: python -m tools.certify CASE."""
     shipped = load()[key]
     case, target = next(
         (case, target)
