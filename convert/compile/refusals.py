@@ -79,22 +79,33 @@ def _function(function: Function) -> Iterator[str]:
     if function.attributes or function.block.attributes or function.block.inputs:
         yield "it has attributes or block inputs"
     names = {named.name for named in function.inputs} | {*function.block.outputs}
+    made = {named.name for named in function.inputs}
     for operation in function.block.operations:
-        names.update(output.name for output in operation.outputs)
         yield from _operation(operation)
+        for name in sorted({*operation.reads} - made):
+            label = f"{operation.type} {_label(operation)}"
+            yield f"operation {label} reads {name!r}, which no earlier one computes"
+        made.update(output.name for output in operation.outputs)
+    for name in sorted({*function.block.outputs} - made):
+        yield f"no operation computes its output {name!r}"
+    names |= made
     for name in sorted(names):
         if not NAME.fullmatch(name):
             yield f"the name {name!r} is not an identifier"
 
 
 def _operation(operation: Operation) -> Iterator[str]:
-    label = operation.outputs[0].name if operation.outputs else "without results"
+    label = _label(operation)
     if operation.blocks:
         yield f"operation {operation.type} {label} has nested blocks"
     for constant in operation.constants:
         reason = _constant(constant)
         if reason:
             yield f"operation {operation.type} {label}: {reason}"
+
+
+def _label(operation: Operation) -> str:
+    return operation.outputs[0].name if operation.outputs else "without results"
 
 
 def _constant(value: Value) -> str:

@@ -149,6 +149,20 @@ def test_what_cannot_be_compiled_is_refused_with_the_reason(found: Model, reason
     assert any(reason in said for said in reasons(found)), reasons(found)
 
 
+def test_an_operation_reads_what_an_earlier_one_computes() -> None:
+    named = NamedType(name="z", type=STRING)
+    early = Operation(type="relu", inputs={"x": ("late",)}, outputs=(named,))
+    (reason,) = reasons(with_operation(early))
+    assert reason == (
+        "function 'main': operation relu z reads 'late', which no earlier one computes"
+    )
+    function = SOUND.program.functions["main"]
+    bare = replace(function.block, operations=())
+    changed = replace(function, blocks={"CoreML6": bare})
+    (reason,) = reasons(with_program(replace(SOUND.program, functions={"main": changed})))
+    assert reason == f"function 'main': no operation computes its output {bare.outputs[0]!r}"
+
+
 def test_constants_are_looked_into() -> None:
     bad = Value(type=STRING, data=Elements(values=('"',)))
     good = Value(type=STRING, data=Elements(values=("x",)))
