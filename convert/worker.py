@@ -23,6 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
+from sdcoreml.envs.kept.users import use
 from sdcoreml.ground import errors
 from sdcoreml.ground.aside import scratch_folder
 from sdcoreml.ground.codec import from_plain
@@ -109,7 +110,8 @@ class Worker:
         with (
             scratch_folder(Path(tempfile.gettempdir()) / "child") as place,
             (place / "stderr").open("w+b") as stderr,
-            _start_child(command, stderr, place) as process,
+            use(self.python.parent.parent) as held,
+            _start_child(command, stderr, place, held) as process,
         ):
             assert process.stdin is not None  # noqa: S101  _start_child opens both pipes
             assert process.stdout is not None  # noqa: S101
@@ -163,7 +165,7 @@ def _wait(process: subprocess.Popen[bytes]) -> int | None:
 
 @contextmanager
 def _start_child(
-    command: list[str], stderr: IO[bytes], place: Path
+    command: list[str], stderr: IO[bytes], place: Path, held: tuple[int, ...]
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start the child process, and kill it, if necessary, when the block is left.
 
@@ -173,7 +175,12 @@ def _start_child(
     environ["TMPDIR"] = os.fspath(place)
     try:
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, env=environ
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            env=environ,
+            pass_fds=held,
         )
     except OSError as error:
         if error.errno == errno.EAGAIN:  # the process limit is reached, whatever the program

@@ -20,6 +20,11 @@ def lock(handle: int) -> None:
     fcntl.flock(handle, fcntl.LOCK_EX)
 
 
+def share(handle: int) -> None:
+    """Take a shared lock on an open file or folder, waiting while it is locked for one alone."""
+    fcntl.flock(handle, fcntl.LOCK_SH)
+
+
 def try_lock(handle: int) -> bool:
     """Lock an open file or folder; return False at once if another process holds the lock."""
     try:

@@ -51,6 +51,7 @@ from sdcoreml.doctor.knowledge.diagnosis import diagnose
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.envs.building.build import BuildOptions
 from sdcoreml.envs.kept.store import Environment
+from sdcoreml.envs.kept.users import use
 from sdcoreml.envs.mirrors.mirror import index_variables
 from sdcoreml.ground.aside import folder_aside, keep_nothing
 from sdcoreml.ground.errors import (
@@ -133,6 +134,7 @@ def convert(args: argparse.Namespace) -> int:
         options = BuildOptions(backend=choose_backend())
         wanted = goal_of(jobs)
         toolchain, environment = choose_environment(args.toolchain, emit, options, wanted, needs)
+        unpacked.enter_context(use(environment.path))  # between two children, too
         worker = Worker(python=environment.python)
         emit(Event(kind="step", text="examine this machine for the job"))
         require_able(preflight(wanted, toolchain=address(toolchain), families=BESIDES_MODEL))

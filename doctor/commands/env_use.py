@@ -105,6 +105,8 @@ def collect(args: argparse.Namespace) -> int:
         said = "removed"
     what = found.summary()
     print(f"{what} {said}, {amount(size)}" if what else f"{root}: nothing to remove")
+    for one in found.used:
+        print(f"{one.path} stays: a running process uses it")
     return 0
 
 

@@ -20,6 +20,7 @@ from sdcoreml.envs.mirrors.mirror import CHANNEL, mirror_of
 from sdcoreml.envs.pythons.interpreter import OBTAINED
 from sdcoreml.ground.errors import BrokenError, LockfileError
 from sdcoreml.ground.events import Emit, Event
+from sdcoreml.ground.leftovers import BUILDING
 from sdcoreml.lockfiles.conda import CondaLock, load_conda_lock
 from sdcoreml.lockfiles.toolchain import Toolchain
 
@@ -57,7 +58,7 @@ def repair_beneath(
         raise explain_changed(environment, faults)
     home = environment.interpreter.path.parent.parent
     emit(Event(kind="step", text=f"restore Python {lock.python} from its packages"))
-    aside = root / f".building-{home.name}-{os.getpid()}"
+    aside = root / f"{BUILDING}{home.name}-{os.getpid()}"
     base = CondaBase(
         lock=lock,
         channel=_channel(plan, toolchain),
@@ -67,6 +68,9 @@ def repair_beneath(
     )
     try:
         base.create(aside, home)
+        if not home.exists():
+            aside.rename(home)
+            return (str(home),)
         entries = {entry.path: entry for entry in manifest.read(environment.path, BENEATH)}
         paths = [fault.path for fault in faults]
         return tuple(_restore(home, aside, path, entries.get(path)) for path in _outermost(paths))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from sdcoreml.envs.conda.engine import ENGINE, engine_name
 from sdcoreml.envs.kept.store import Environment, hold_lock, list_environments, remove
+from sdcoreml.envs.kept.users import is_used
 from sdcoreml.envs.pythons.interpreter import OBTAINED
 from sdcoreml.ground.events import Emit, silent
 from sdcoreml.ground.refusals import translate_store_errors
@@ -20,11 +21,13 @@ class Garbage:
 
     `environments` are neither in use nor the previous one of any toolchain. `pythons` are used by
     these alone. `engines` were installed for another lock or another Python than the present ones.
+    `used` are as `environments`, but a running process uses them: they stay for now.
     """
 
     environments: tuple[Environment, ...]
     pythons: tuple[Path, ...]
     engines: tuple[Path, ...]
+    used: tuple[Environment, ...] = ()
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -51,13 +54,16 @@ class Garbage:
 def find_garbage(folder: Path) -> Garbage:
     """Find the unused parts of a folder of environments; this needs no lock."""
     environments = list_environments(folder)
-    unkept = tuple(one for one, links in environments.items() if not links)
+    loose = [one for one, links in environments.items() if not links]
+    used = tuple(one for one in loose if is_used(one.path))
+    unkept = tuple(one for one in loose if one not in used)
     needed = {one.interpreter.path.resolve() for one in environments.keys() - set(unkept)}
     pythons = (path for path in _folders(folder, OBTAINED) if not _is_around(path, needed))
     engines = _folders(folder, ENGINE)
     today = engine_name() if engines else ""
     return Garbage(
         environments=unkept,
+        used=used,
         pythons=tuple(pythons),
         engines=tuple(path for path in engines if path.name != today),
     )

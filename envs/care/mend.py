@@ -34,20 +34,21 @@ def mend(environment: Environment, care: Care, emit: Emit = silent) -> Environme
         BrokenError: the Python beneath it is another than it was, and is not ours to repair.
         InstallError: packages for a repair cannot be reached.
     """
-    if not environment.is_former:
-        if is_untouched(environment):
-            return environment
-        faults = verify_fast(environment).faults
-        if not faults:
-            return environment
-        changed = [fault for fault in faults if fault.owner == PYTHON]
-        if changed and not is_ours(environment.interpreter, environment.path.parent):
-            raise explain_changed(environment, changed)
-        count = f"{len(faults):,} paths are" if len(faults) > 1 else "1 path is"
-        emit(Event(kind="warning", text=f"{count} not as sealed, first {faults[0]}"))
     try:
         if environment.is_former:
             return reseal(environment, emit)
+        faults = () if is_untouched(environment) else verify_fast(environment).faults
+    except BrokenError as error:
+        _give_up(error, emit)
+        return None
+    if not faults:
+        return environment
+    changed = [fault for fault in faults if fault.owner == PYTHON]
+    if changed and not is_ours(environment.interpreter, environment.path.parent):
+        raise explain_changed(environment, changed)
+    count = f"{len(faults):,} paths are" if len(faults) > 1 else "1 path is"
+    emit(Event(kind="warning", text=f"{count} not as sealed, first {faults[0]}"))
+    try:
         repair(
             environment,
             toolchain=care.toolchain,
@@ -56,6 +57,12 @@ def mend(environment: Environment, care: Care, emit: Emit = silent) -> Environme
             emit=emit,
         )
     except BrokenError as error:
-        emit(Event(kind="warning", text=f"{error.what}: it is built anew"))
+        _give_up(error, emit)
         return None
     return store.read(environment.name, environment.path)
+
+
+def _give_up(error: BrokenError, emit: Emit) -> None:
+    """Say why an environment is built anew."""
+    where = f"{error.where}: " if error.where else ""
+    emit(Event(kind="warning", text=f"{where}{error.what}: it is built anew"))

@@ -20,7 +20,7 @@ from sdcoreml.envs.care.tending import clear, compile_again, restore_lock, take_
 from sdcoreml.envs.conda.engine import find_engine
 from sdcoreml.envs.conda.prefix import CondaBase
 from sdcoreml.envs.kept import manifest, store
-from sdcoreml.envs.kept.beneath import PYTHON
+from sdcoreml.envs.kept.beneath import PYTHON, is_ours
 from sdcoreml.envs.kept.damage import STRAY, Damage
 from sdcoreml.envs.kept.manifest import OWN, EntryKind, ManifestEntry
 from sdcoreml.envs.kept.sealing import record
@@ -142,7 +142,7 @@ def _from_packages(
 def _with_python(environment: Environment, emit: Emit) -> tuple[Environment, tuple[str, ...]]:
     """Relink the environment if its Python is gone; return its record and the changed paths."""
     gone = environment.interpreter
-    if environment.conda or gone.path.exists():
+    if environment.conda or gone.path.exists() or is_ours(gone, environment.path.parent):
         return environment, ()
     exact = PythonPin(version=gone.version, accepted=f"=={gone.version}")
     other = find_twin(gone, find_interpreters(exact))

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import NoReturn
 
 from sdcoreml.envs.kept.store import Environment
+from sdcoreml.envs.kept.users import use
 from sdcoreml.ground.errors import EnvError
 
 _DROPPED = frozenset(
@@ -33,9 +34,18 @@ def activate(environment: Environment, environ: Mapping[str, str] = os.environ) 
 def run(environment: Environment, command: Sequence[str]) -> NoReturn:
     """Replace this process by the command, run in the environment; raise `EnvError` if it fails."""
     variables = activate(environment)
+    with use(environment.path) as held:
+        for handle in held:
+            os.set_inheritable(handle, True)  # noqa: FBT003  the command is a user for as long as it runs
+        _become(environment, command, variables)
+
+
+def _become(
+    environment: Environment, command: Sequence[str], variables: Mapping[str, str]
+) -> NoReturn:
     try:
         # execvpe would search our own PATH; the command must be found on the environment's PATH.
-        os.execvpe(command[0], list(command), variables)  # noqa: S606  the user's own command
+        os.execvpe(command[0], list(command), dict(variables))  # noqa: S606  the user's own command
     except OSError as error:
         raise EnvError(
             f"{error.strerror}",

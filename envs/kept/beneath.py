@@ -64,7 +64,8 @@ def take_beneath(interpreter: Interpreter, root: Path) -> tuple[ManifestEntry, .
             where=interpreter.path,
             remedy="name another with --python PATH",
         ) from None
-    files = [os.fspath(interpreter.path), os.path.join(prefix, _IN_FRAMEWORK), *libraries]  # noqa: PTH118
+    binary, framework = interpreter.path, Path(prefix) / _IN_FRAMEWORK
+    files = [*map(os.fspath, (binary, binary.resolve(), framework)), *libraries]
     if is_ours(interpreter, root):
         files += _libraries(Path(prefix) / "lib")
     roots, others = _split(on_path)

@@ -42,6 +42,7 @@ _TYPES = {
     EntryKind.PROGRAM.value: stat.S_IFREG,
     EntryKind.FOLDER.value: stat.S_IFDIR,
 }
+_NEW = "was not there when it was sealed"
 _FILES = frozenset({EntryKind.FILE, EntryKind.PROGRAM})
 
 
@@ -159,6 +160,8 @@ class _Part:
     def _glance_at_access(
         self, entry: ManifestEntry, kind: EntryKind, status: os.stat_result
     ) -> str:
+        if entry.kind is EntryKind.ABSENT:
+            return _NEW
         if kind is not entry.kind:
             return f"is a {kind.value}, was a {entry.kind.value}"
         if entry.mode == former.UNKNOWN:
@@ -245,7 +248,7 @@ def _judge_bytecode(
     fresh = {path for path in strays if _is_cached(path, below.found[path])}
     others = [fault for fault in faults if fault.path not in changed]
     others += [
-        Damage(path=path, what="was not there when it was sealed", owner=PYTHON)
+        Damage(path=path, what=_NEW, owner=PYTHON)
         for path in strays - fresh
         if not path.endswith("/__pycache__")
     ]

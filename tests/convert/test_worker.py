@@ -12,6 +12,7 @@ import psutil
 import pytest
 
 from sdcoreml.convert.worker import Outcome, Worker, _describe_end
+from sdcoreml.envs.kept.users import is_used
 from sdcoreml.ground.errors import (
     BadInputError,
     SdcoremlError,
@@ -269,3 +270,14 @@ def test_a_child_that_is_silent_for_long_is_told_once_and_left_alone(
     (event,) = events
     assert event.kind == "warning"
     assert event.text.startswith("the child process has done nothing for ")
+
+
+def test_a_running_child_is_a_user_of_its_environment(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/python").symlink_to(sys.executable)
+    seen: list[bool] = []
+    program = worker('emit(Event(kind="step", text="one"))').launch
+    alike = Worker(python=tmp_path / "bin/python", launch=program)
+    alike.run("try", {}, lambda _: seen.append(is_used(tmp_path)))
+    assert seen == [True]
+    assert not is_used(tmp_path)

@@ -22,6 +22,7 @@ from sdcoreml.doctor.core.backend import choose_backend
 from sdcoreml.envs.building.base import name_of
 from sdcoreml.envs.building.build import BuildOptions, ready
 from sdcoreml.envs.building.variants import fit
+from sdcoreml.envs.kept.users import use
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.lockfiles.toolchain import load_toolchain
 
@@ -113,10 +114,13 @@ def main(arguments: list[str]) -> int:
     light = {"SDCOREML_LIGHT_PYTHON": str(built("light"))} if name == "tested" else {}
     threads = {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
     environ = {**os.environ, **light, **threads, "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"}
-    with TemporaryDirectory(prefix="sdcoreml-inside-") as folder:
+    with (
+        use(python.parent.parent) as held,
+        TemporaryDirectory(prefix="sdcoreml-inside-") as folder,
+    ):
         workers = [] if where == [] else spread(python, tools, Path(folder))
         command += [*workers, *arguments, *where]
-        return subprocess.run(command, check=False, cwd=ROOT, env=environ).returncode
+        return subprocess.run(command, check=False, cwd=ROOT, env=environ, pass_fds=held).returncode
 
 
 if __name__ == "__main__":

@@ -15,6 +15,7 @@ from sdcoreml.envs.pythons.venv import site_packages
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.lockfiles.evidence import Evidence, append_evidence
 from sdcoreml.lockfiles.toolchain import load_toolchain
+from tests.envs.former import make_former
 from tests.envs.wheels import PYTHON, standard_wheels, toolchain, wheel
 
 EARLIER = Evidence(
@@ -28,6 +29,9 @@ EARLIER = Evidence(
     ran="make inside",
     result="passed",
 )
+
+
+STEP = "- "
 
 
 @pytest.fixture
@@ -116,7 +120,7 @@ def test_verify_as_json(
     ("words", "code", "text"),
     [
         (["--toolchain", "testde"], 2, "no toolchain named 'testde'"),
-        (["--toolchain", "/nowhere/at/all"], 1, "/nowhere/at/all/toolchain.toml: No such file"),
+        (["--toolchain", "/nowhere/at/all"], 1, "/nowhere/at/all/toolchain.toml: no such file"),
     ],
 )
 def test_bad_input_is_one_line(
@@ -280,6 +284,79 @@ def test_whether_it_is_what_was_proven_is_said(
     append_evidence(tiny, replace(earlier, seal=made.seal, tests=7))
     main(["env", *words])
     assert capsys.readouterr().out.splitlines()[-1] == "proven on 2026-11-24: 7 tests (Linux, x)"
+
+
+def test_only_what_was_looked_at_now_is_called_proven(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["env", *words])
+    made = store.current("tiny", tmp_path / "envs")
+    assert made is not None
+    python, lock = made.interpreter.version, made.lock_digest
+    earlier = replace(EARLIER, target=made.target, python=python, lock=lock, seal=made.seal)
+    append_evidence(load_toolchain(f"{tmp_path}/tiny/"), replace(earlier, tests=7))
+    (site(tmp_path) / "one.py").write_text("")
+    capsys.readouterr()
+    assert main(["env", *words]) == 0
+    out, err = capsys.readouterr()
+    assert out.splitlines()[-1] == "proven on 2026-11-24: 7 tests (Linux, x)"
+    assert "warning: 1 path is not as sealed, first lib/python" in err
+    assert "restore one from the cache or the index" in err
+    assert (site(tmp_path) / "one.py").read_text() != ""
+
+
+def test_a_repair_that_fails_leads_to_a_new_build(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["env", *words])
+    before = (tmp_path / "envs/tiny").resolve()
+    (before / "sealed/files.tsv").write_text("nothing\n")
+    capsys.readouterr()
+    assert main(["env", "repair", *words[2:]]) == 1
+    assert "`sdcoreml env build --fresh" in capsys.readouterr().err
+    assert main(["env", *words]) == 0
+    assert "it is built anew" in capsys.readouterr().err
+    after = (tmp_path / "envs/tiny").resolve()
+    assert after != before
+    assert main(["env", "verify", "--full"]) == 0
+    assert main(["env", *words]) == 0, "and stays"
+    assert (tmp_path / "envs/tiny").resolve() == after
+
+
+def test_one_of_the_former_format_is_sealed_anew(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["env", *words])
+    made = store.current("tiny", tmp_path / "envs")
+    assert made is not None
+    make_former(made)
+    capsys.readouterr()
+    assert main(["env", "verify", "--full"]) == 0
+    assert main(["env", *words]) == 0
+    out, err = capsys.readouterr()
+    assert f"was sealed in the format of before\n{STEP}compare every byte with that seal\n" in err
+    assert f"seal {made.seal}" in out
+    assert main(["env", "verify", "--full"]) == 0
+
+
+def test_what_a_running_command_uses_is_not_collected(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(["env", *words])
+    used = (tmp_path / "envs/tiny").resolve()
+    command = [sys.executable, "-m", "sdcoreml", "env", "run", "--", "python", "-c"]
+    program = "print(flush=True); input()"
+    with subprocess.Popen([*command, program], stdin=-1, stdout=-1) as child:
+        assert child.stdout is not None
+        child.stdout.readline()
+        (tmp_path / "envs/tiny").unlink()
+        capsys.readouterr()
+        assert main(["env", "gc"]) == 0
+        told = f"nothing to remove\n{used} stays: a running process uses it\n"
+        assert capsys.readouterr().out.endswith(told)
+        child.communicate(b"\n")
+    assert main(["env", "gc"]) == 0
+    assert not used.exists()
 
 
 def test_without_provision_nothing_is_brought_and_strict_refuses_drift(

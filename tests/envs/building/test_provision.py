@@ -19,6 +19,7 @@ from sdcoreml.envs.building.provision import (
     obtain,
 )
 from sdcoreml.envs.care.garbage import collect
+from sdcoreml.envs.care.repair import repair
 from sdcoreml.envs.conda.engine import Engine
 from sdcoreml.envs.kept.verify import verify_full
 from sdcoreml.ground.errors import InstallError, NoInterpreterError, NoSpaceError
@@ -222,11 +223,28 @@ def test_a_venv_is_built_on_it_and_it_goes_with_the_last_of_them(
     assert (made.path / "bin" / "python").resolve().name == f"python{MINOR}"
     assert verify_full(made).faults == ()
     prefix = made.interpreter.path.parent.parent
+    harm(prefix)
+    assert {fault.owner for fault in verify_full(made).faults} >= {"(python)"}
+    done = repair(made, toolchain=conda_wish.toolchain, source=source)
+    names = {path.rpartition("/")[2] for path in done.restored}
+    assert names >= {f"python{MINOR}", "libplace.so", "_place.py", "os.py", "sitecustomize.py"}
+    assert verify_full(made).faults == ()
     collect(conda_wish.root)
     assert prefix.is_dir()
     (conda_wish.root / "tiny").unlink()
     collect(conda_wish.root)
     assert not prefix.exists()
+
+
+def harm(prefix: Path) -> None:
+    """Damage a Python that was brought, of which much is links to the one that runs the tests."""
+    library = prefix / f"lib/python{MINOR}"
+    (library / "_place.py").write_text("PREFIX = ''\n")
+    (library / "os.py").unlink()
+    (library / "sitecustomize.py").write_text("import os\n")
+    (library / "torch").mkdir()
+    (prefix / "lib/libplace.so").chmod(0o666)
+    (prefix / f"bin/python{MINOR}").unlink()
 
 
 RELABELLED = VERSION[:-1] + ("1" if VERSION.endswith("0") else "0")
