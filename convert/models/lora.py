@@ -15,9 +15,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+from sdcoreml.convert.models import lycoris
 from sdcoreml.convert.models.folder_plan import ComponentFiles, FolderPlan
+from sdcoreml.convert.models.lycoris import Hadamard, Kronecker, Rows
 from sdcoreml.convert.models.renames import UNET, period_numbering, rename, underscore
 from sdcoreml.convert.weights.cast import cast_block
 from sdcoreml.convert.weights.dtypes import FLOATS, FLOATS8, NUMPY
@@ -47,6 +49,7 @@ ROLES: tuple[tuple[str, str], ...] = (
     (".lora.up.weight", "up"),
     ("_lora.down.weight", "down"),
     ("_lora.up.weight", "up"),
+    *lycoris.ROLES,
     (".alpha", "alpha"),
 )
 """Maps the end of a tensor's name to its role in the formula."""
@@ -73,7 +76,7 @@ ALIASES: tuple[tuple[str, str], ...] = (
 )
 """Layer names given by diffusers' attention processors, and the names of the changed layers."""
 
-OTHER_KINDS = re.compile(r"\.(hada_w1_a|lokr_w1|lokr_w1_a|dora_scale|oft_blocks|diff)$")
+OTHER_KINDS = re.compile(r"\.(hada_t[12]|lokr_t[12]|dora_scale|oft_blocks|diff)$")
 MOST_UNKNOWN = 0.25
 """The largest ratio of unmatched to matched tensors; above it, the LoRA is for another model."""
 
@@ -97,6 +100,14 @@ class Delta:
     up: TensorInfo
     mid: TensorInfo | None
     factor: float
+
+    def open(self) -> Rows:
+        """Read the factors."""
+        up, down = _factors(self)
+        return lambda start, stop: up[start:stop] @ down
+
+
+Change: TypeAlias = Delta | Hadamard | Kronecker
 
 
 def parse_lora(text: str) -> LoraSource:
@@ -122,7 +133,7 @@ def merge_loras(plan: FolderPlan, sources: Sequence[LoraSource], emit: Emit = si
         BadInputError: a file is not a LoRA, or a LoRA for another model.
         UnsupportedError: a file is a LoHa, LoKr, DoRA or similar.
     """
-    deltas: dict[tuple[str, str], list[Delta]] = {}
+    deltas: dict[tuple[str, str], list[Change]] = {}
     for source in sources:
         for target, delta in read_lora(source, plan.parts, emit).items():
             deltas.setdefault(target, []).append(delta)
@@ -139,7 +150,7 @@ def merge_loras(plan: FolderPlan, sources: Sequence[LoraSource], emit: Emit = si
 
 def read_lora(
     source: LoraSource, parts: Mapping[str, ComponentFiles], emit: Emit = silent
-) -> dict[tuple[str, str], Delta]:
+) -> dict[tuple[str, str], Change]:
     """Read the LoRA's changes: (component, tensor) → delta. Raises as `merge_loras`."""
     path = source.path
     groups: dict[tuple[str, str], dict[str, TensorInfo]] = {}
@@ -217,7 +228,9 @@ def _shape(parts: Mapping[str, ComponentFiles], target: tuple[str, str]) -> tupl
 
 def _delta(
     path: Path, roles: Mapping[str, TensorInfo], scale: float, shape: tuple[int, ...]
-) -> Delta:
+) -> Change:
+    if roles.keys() & {role for _, role in lycoris.ROLES}:
+        return _lycoris(path, roles, scale, shape)
     missing = {"down", "up"} - roles.keys()
     any_name = next(iter(roles.values())).name
     if missing:
@@ -243,6 +256,22 @@ def _delta(
     return Delta(down=down, up=up, mid=mid, factor=scale * alpha / rank)
 
 
+def _lycoris(
+    path: Path, roles: Mapping[str, TensorInfo], scale: float, shape: tuple[int, ...]
+) -> Change:
+    alpha = _number(path, roles["alpha"]) if "alpha" in roles else None
+    found = lycoris.find_change(roles, shape, scale, alpha)
+    are_floats = all(tensor.dtype in FLOATS - FLOATS8 for tensor in roles.values())
+    if found is None or not are_floats:
+        any_name = next(iter(roles.values())).name
+        raise BadInputError(
+            f"{any_name!r} and what belongs to it do not fit a tensor of shape {list(shape)}",
+            where=path,
+            remedy="this LoRA was made for another model",
+        )
+    return found
+
+
 def _number(path: Path, tensor: TensorInfo) -> float:
     """Read the single number in a tensor, which must be finite, or it would spoil every weight."""
     is_known = tensor.dtype in {*NUMPY, "BF16"}
@@ -255,7 +284,7 @@ def _number(path: Path, tensor: TensorInfo) -> float:
 
 
 def _merge_deltas(
-    tensor: TensorInfo | Computed, deltas: Sequence[Delta] | None
+    tensor: TensorInfo | Computed, deltas: Sequence[Change] | None
 ) -> TensorInfo | Computed:
     if deltas is None or isinstance(tensor, Computed):
         return tensor
@@ -263,16 +292,16 @@ def _merge_deltas(
     return Computed(name=tensor.name, dtype=tensor.dtype, shape=tensor.shape, blocks=blocks)
 
 
-def _blocks(tensor: TensorInfo, deltas: Sequence[Delta]) -> Iterator[memoryview]:
+def _blocks(tensor: TensorInfo, deltas: Sequence[Change]) -> Iterator[memoryview]:
     """Yield the merged rows of `tensor`, in its own type."""
-    factors = [_factors(delta) for delta in deltas]
+    changes = [delta.open() for delta in deltas]
     width = math.prod(tensor.shape[1:])
     step = max(1, ROWS_AT_ONCE // (4 * width))
     for start in range(0, tensor.shape[0], step):
         stop = min(start + step, tensor.shape[0])
         rows = read_floats(take_rows(tensor, start, stop, tensor.name)).reshape(stop - start, width)
-        for up, down in factors:
-            rows += up[start:stop] @ down
+        for change in changes:
+            rows += change(start, stop)
         if tensor.dtype == "F32":
             yield rows.reshape(-1).data.cast("B")
         else:

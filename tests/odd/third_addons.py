@@ -88,8 +88,6 @@ LORAS: dict[str, tuple[Shapes, str]] = {
         },
         "a LoCon of a convolution",
     ),
-}
-HARD: dict[str, tuple[Shapes, str]] = {
     "loha": (
         {
             f"{KOHYA}.hada_w1_a": (32, 4),
@@ -100,6 +98,8 @@ HARD: dict[str, tuple[Shapes, str]] = {
         "a LoHa",
     ),
     "lokr": ({f"{KOHYA}.lokr_w1": (4, 4), f"{KOHYA}.lokr_w2": (8, 16)}, "a LoKr"),
+}
+HARD: dict[str, tuple[Shapes, str]] = {
     "full": ({f"{KOHYA}.diff": (32, 64)}, "a difference in full"),
     "dora": (PLAIN | {f"{KOHYA}.dora_scale": (32, 1)}, "a DoRA"),
     "norm": (

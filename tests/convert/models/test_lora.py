@@ -241,7 +241,7 @@ def test_half_a_lora_is_refused(
         merged(tmp_path, plan, {kohya(LINEAR)[0]: down})
 
 
-@pytest.mark.parametrize("end", ["hada_w1_a", "lokr_w1", "dora_scale"])
+@pytest.mark.parametrize("end", ["hada_t1", "lokr_t2", "dora_scale"])
 def test_other_adapters_are_named(tmp_path: Path, plan: FolderPlan, end: str) -> None:
     with pytest.raises(UnsupportedError, match=f"has tensors '{end}', so it is an adapter"):
         merged(tmp_path, plan, {f"lora_unet_x.{end}": np.zeros((1, 1), "f4")})
