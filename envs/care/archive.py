@@ -19,7 +19,7 @@ import os
 import re
 import tarfile
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from sdcoreml.envs.building.build import BuildOptions, build
@@ -45,7 +45,9 @@ from sdcoreml.lockfiles.target import host_target
 from sdcoreml.lockfiles.toolchain import FILE, PythonPin, Toolchain, load_toolchain
 
 RECORD = "environment.json"
-SCHEMA = 1
+SCHEMA = 2
+FORMER = 1
+"""Archives from before: the seal in them is of another format, and cannot be compared."""
 _WHEELS = "wheels"
 _MEMBER = re.compile(rf"(?:{_WHEELS}/)?[A-Za-z0-9_][A-Za-z0-9._+!-]*")
 _LONGEST_RECORD = 1 << 20
@@ -87,6 +89,12 @@ def export_environment(
             "was built from another lock than the toolchain has now",
             where=environment.path,
             remedy="run `sdcoreml env`",
+        )
+    if environment.is_former:
+        raise EnvError(
+            "was sealed in the format of an earlier version",
+            where=environment.path,
+            remedy="run `sdcoreml env`, which seals it anew",
         )
     if faults := verify_fast(environment).faults:
         raise EnvError(f"{faults[0]}", where=environment.path, remedy="run `sdcoreml env repair`")
@@ -138,6 +146,9 @@ def import_environment(
     with translate_store_errors(place), task_folder(place) as unpacked:
         emit(Event(kind="step", text=f"compare every wheel in {path.name} with its lock"))
         carried = _unpack(path, unpacked, emit)
+        if not carried.seal:
+            text = "its seal is of an earlier format: every wheel is compared, the seal is not"
+            emit(Event(kind="warning", text=text))
         toolchain = load_toolchain(f"{unpacked}/")
         exact = PythonPin(version=carried.python, accepted=f"=={carried.python}")
         options = BuildOptions(
@@ -237,9 +248,11 @@ def _read_record(archive: tarfile.TarFile) -> ArchiveRecord:
         raise ValueError(f"it does not begin with {RECORD}")
     said = parse_json(stream.read(_LONGEST_RECORD), RECORD)
     fields = {**as_object(said, RECORD)}
-    if fields.pop("schema", None) != SCHEMA:
+    if (schema := fields.pop("schema", None)) not in (FORMER, SCHEMA):
         raise ValueError("of another schema")
     carried = from_plain(ArchiveRecord, fields, "")
+    if schema == FORMER:
+        carried = replace(carried, seal="")
     if strange := [name for name in carried.contents if not _MEMBER.fullmatch(name)]:
         raise ValueError(f"a member named {shown(strange[0])}")
     return carried

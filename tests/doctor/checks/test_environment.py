@@ -67,6 +67,29 @@ def test_the_seal(faults: tuple[str, ...], strays: tuple[str, ...], expected: st
     assert said("ENV004", sick(verification=verification)) == [expected]
 
 
+def test_a_python_that_changed_is_told_by_whose_it_is() -> None:
+    beneath = ("/usr/lib/python3.10/os.py: altered (python)", "/usr/bin/python3.10: altered")
+    changed = VerificationFacts(depth="every byte", files=5, beneath=beneath)
+    (text,) = said("ENV004", sick(verification=changed))
+    assert text == (
+        "warning: the Python beneath is not as it was when the environment was sealed:"
+        " 2 files differ, first /usr/lib/python3.10/os.py: altered (python)"
+    )
+    assert remedies("ENV004", sick(verification=changed))[-1] == "sdcoreml env build --fresh"
+    ours = replace(changed, brought=True)
+    assert said("ENV004", sick(verification=ours))[0].startswith("error: the Python beneath")
+    assert remedies("ENV004", sick(verification=ours))[-1] == "sdcoreml env repair"
+
+
+def test_one_of_the_former_format_is_told_with_the_remedy() -> None:
+    former = VerificationFacts(depth="every byte", files=5, former=True)
+    assert said("ENV004", sick(verification=former)) == [
+        "ok: 5 files as sealed (every byte)",
+        "info: sealed in the format of an earlier version",
+    ]
+    assert remedies("ENV004", sick(verification=former))[-1] == "sdcoreml env"
+
+
 def test_much_damage_is_told_by_whose_it_is() -> None:
     faults = ("a.py: missing (numpy)", *(f"{n}.py: altered (torch)" for n in range(3)))
     verification = VerificationFacts(

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.kept.verify import verify_full
 from sdcoreml.envs.processes.installer import PackageSource
-from sdcoreml.ground.errors import ArchiveError, BadInputError, BrokenError, InstallError
+from sdcoreml.ground.errors import ArchiveError, BadInputError, BrokenError, EnvError, InstallError
 from sdcoreml.ground.events import Event
 from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.envs.wheels import PYTHON, standard_wheels, toolchain
@@ -199,12 +200,37 @@ def test_another_seal_is_not_put_into_use(packed: tuple[Path, Environment], tmp_
     assert [path.name for path in (tmp_path / "envs").iterdir()] == [".lock"]
 
 
+def test_an_archive_of_before_is_imported_without_its_seal(
+    packed: tuple[Path, Environment], tmp_path: Path
+) -> None:
+    contents = members(packed[0] / "tiny.tar")
+    amend(contents, schema=1, seal="0" * 64)
+    rewrite(tmp_path / "old.tar", contents)
+    events: list[Event] = []
+    made = import_environment(
+        tmp_path / "old.tar", python=PYTHON, folder=tmp_path / "envs", emit=events.append
+    )
+    assert made.seal == packed[1].seal
+    assert [event.text for event in events if event.kind == "warning"] == [
+        "its seal is of an earlier format: every wheel is compared, the seal is not"
+    ]
+
+
+def test_one_of_the_former_format_is_not_exported(
+    packed: tuple[Path, Environment], tmp_path: Path
+) -> None:
+    former = replace(packed[1], schema=1)
+    with pytest.raises(EnvError, match="earlier version; run `sdcoreml env`"):
+        export_environment(former, load_toolchain(f"{packed[0]}/tiny/"), tmp_path / "x.tar")
+
+
 def test_what_a_killed_import_and_export_left_is_removed_by_the_next(
     packed: tuple[Path, Environment], tmp_path: Path
 ) -> None:
     folder, made = packed
     killed = """
 import os, signal, sys
+from dataclasses import replace
 from pathlib import Path
 from sdcoreml.envs.care import archive
 from sdcoreml.envs.processes import installer
