@@ -115,7 +115,7 @@ def open_aside(target: Path) -> Iterator[int]:
 
 
 def keep_nothing(old: Path, new: Path) -> None:
-    """Take over nothing from the older folder: all of it is certainly ours."""
+    """Take over nothing from the older folder, which contains only our own files."""
 
 
 @contextmanager
@@ -174,7 +174,7 @@ def scratch_folder(target: Path) -> Iterator[Path]:
     try:
         yield part
     finally:
-        with delay_signals():  # what a signal interrupts here would lie about until the next run
+        with delay_signals():  # a signal here would leave files behind until the next run
             shutil.rmtree(part, ignore_errors=True)
         os.close(handle)
 
@@ -277,7 +277,7 @@ def _is_empty(folder: Path) -> bool:
 
 
 def _mode(place: Path, usual: int) -> int:
-    """The permissions of what stands at `place`, or those that the umask leaves of `usual`."""
+    """Return the permissions of the file at `place`; if there is none, `usual` less the umask."""
     with suppress(OSError):
         return place.stat().st_mode & (0o2777 if usual & 0o111 else 0o777)
     mask = os.umask(0o077)

@@ -35,7 +35,7 @@ class DecodeError(ValueError):
 
 
 def shown(value: object) -> str:
-    """A value as a message shows it: its beginning, if it is long."""
+    """Format a value for a message, cutting it if it is long."""
     text = repr(value)
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
@@ -165,7 +165,7 @@ def _dataclass(kind: type, data: Mapping[str, object], place: str) -> object:
 
 
 def _below(place: str, name: str) -> str:
-    """The place of a field; the place of a whole file is empty."""
+    """Join the place of an object and a field's name; the place of the whole file is ""."""
     name = name if len(name) <= _LONGEST else f"{name[:_LONGEST]}..."
     return f"{place}.{name}" if place else name
 

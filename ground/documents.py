@@ -1,8 +1,8 @@
-"""Reads JSON that others wrote: bounded in size, depth and number, with one meaning only.
+"""Reads JSON from untrusted files, with limits on size and depth, rejecting ambiguous content.
 
-Python's reader takes the last of two equal keys, accepts NaN, numbers of any length and halves of
-characters, and recurses as deep as the text goes. Here each of these is bad input. What passes
-consists of dicts, lists, text, finite numbers, truth and None; `ground.codec` gives it types.
+Python's `json` takes the last of two equal keys, accepts NaN, numbers of any length and lone
+surrogates, and recurses without limit. Here each of these is bad input. The result consists of
+dicts, lists, str, finite numbers, bool and None; `ground.codec` converts it to dataclasses.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from sdcoreml.ground.files import Document, read_bytes, refuse_pointer
 T = TypeVar("T")
 
 DEEPEST = 100
-"""The most objects and arrays within each other."""
+"""The deepest nesting of objects and arrays."""
 
 MOST_VALUES = 1_000_000
-"""The most values of a document: a million empty objects take some 200 MB."""
+"""The largest number of values in a document: a million empty objects take some 200 MB."""
 
 _LONGEST_NUMBER = 64
-"""Digits. Tokenizers' configs say 1000000000000000019884624838656 for "no limit"."""
+"""The most digits of a number; tokenizers' configs have 1000000000000000019884624838656."""
 
 _HOLDS_NAMES = frozenset({Document.FACTS, Document.MANIFEST, Document.RECORD})
-"""Documents with names of files: those that are not UTF-8 stand there as surrogates."""
+"""Documents with file names, which are written as surrogates where they are not valid UTF-8."""
 
 
 def read_json(path: Path, document: Document, *, remedy: str = "") -> object:
-    """The value in a JSON file.
+    """Read the value in a JSON file.
 
     Raises:
-        BadInputError: it cannot be read, or is not such JSON; `remedy` is the caller's.
+        BadInputError: the file cannot be read, or is not valid here; the error has `remedy`.
     """
     data = read_bytes(path, document, remedy=remedy)
     refuse_pointer(data, path)
@@ -44,7 +44,7 @@ def read_json(path: Path, document: Document, *, remedy: str = "") -> object:
 
 
 def read_object(path: Path, document: Document, *, remedy: str = "") -> dict[str, object]:
-    """The object in a JSON file. Raises `BadInputError` as `read_json`, or if it is no object."""
+    """Read a JSON file like `read_json`; raise `BadInputError` unless it contains an object."""
     content = read_json(path, document, remedy=remedy)
     if not isinstance(content, dict):
         raise BadInputError("JSON, but not an object", where=path, remedy=remedy)
@@ -52,10 +52,10 @@ def read_object(path: Path, document: Document, *, remedy: str = "") -> dict[str
 
 
 def read_record(path: Path, document: Document, kind: type[T], *, remedy: str = "") -> T:
-    """The value of type `kind` in a JSON file, as `ground.codec` writes it.
+    """Read a value of type `kind` from a JSON file, as written by `ground.codec`.
 
     Raises:
-        BadInputError: as `read_json`; or a value is of another type, and the message names it.
+        BadInputError: as `read_json`; or a value, named in the message, has the wrong type.
     """
     content = read_json(path, document, remedy=remedy)
     try:
@@ -71,16 +71,16 @@ def parse_json(
     remedy: str = "",
     holds_names: bool = False,
 ) -> object:
-    """The value that a JSON text denotes, in UTF-8 (or UTF-16, UTF-32) if it is bytes.
+    """Parse JSON; bytes are in UTF-8, UTF-16 or UTF-32.
 
     Args:
-        data: the text.
-        where: the file or the name that an error is about.
-        remedy: what an error says to do next.
-        holds_names: whether file names in it may hold surrogates for bytes that are not UTF-8.
+        data: the JSON text.
+        where: the file or name for errors.
+        remedy: the remedy for errors.
+        holds_names: accept surrogates, which stand for bytes of file names that are not UTF-8.
 
     Raises:
-        BadInputError: it is not such JSON.
+        BadInputError: the text is not valid JSON, or is rejected here.
     """
     try:
         return _parse(data, holds_names=holds_names)
@@ -97,7 +97,7 @@ def parse_json(
 
 
 class _UnfitError(Exception):
-    """It is JSON for Python, but not here."""
+    """The text is JSON that Python accepts, but that is rejected here."""
 
 
 _DEEP = f"JSON nested more than {DEEPEST} deep"
@@ -149,7 +149,7 @@ def _parse_float(text: str) -> float:
 
 
 def is_deep(value: object) -> bool:
-    """Whether dicts and lists are nested more than `DEEPEST` deep."""
+    """Return True if dicts and lists are nested more than `DEEPEST` deep."""
     level = [value]
     for _ in range(DEEPEST):
         level = [child for parent in level for child in _children(parent)]
@@ -159,13 +159,13 @@ def is_deep(value: object) -> bool:
 
 
 def _children(value: object) -> list[object]:
-    """The objects and arrays directly in a value."""
+    """Return the objects and arrays directly inside a value."""
     items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     return [item for item in items if isinstance(item, (dict, list))]
 
 
 def _require_whole_characters(value: object, *, holds_names: bool) -> None:
-    """Refuse halves of characters, which no encoding has."""
+    """Reject lone surrogates, which cannot be encoded."""
     errors = "surrogateescape" if holds_names else "strict"
     try:
         json.dumps(value, ensure_ascii=False).encode("utf-8", errors)

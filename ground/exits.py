@@ -18,7 +18,7 @@ NO_THREAD = "can't start new thread"
 """Python's error message when the system refuses to start a thread."""
 
 _ODD_NAMES = frozenset({errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO})
-"""What the system says of names, and of what stands under them, that no program can open."""
+"""The system's error numbers for names, or kinds of files, that cannot be opened."""
 
 REPORT = "please open an issue with that file, after removing what is private in it"
 

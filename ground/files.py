@@ -1,7 +1,7 @@
-"""Opens and reads files that others made: regular files, of bounded size, never waiting for one.
+"""Opens and reads untrusted files: only regular files, of limited size, without ever blocking.
 
-Every file that is not our own source is opened here. A pipe, a device or a folder in a file's place
-is bad input, as is a file larger than its kind ever is: `config.json -> /dev/zero` has no end.
+Every file that is not part of this project is opened here. A pipe, a device or a folder is bad
+input, as is a file far larger than its kind can be, such as `config.json -> /dev/zero`.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 class Document(Enum):
-    """What a file is that is read at once; the value is how a message names it."""
+    """The kinds of files that are read whole; the value is the kind's name in messages."""
 
     ANSWER = "an answer"
     CONFIG = "a config"
@@ -57,10 +57,10 @@ LARGEST: Mapping[Document, int] = {
     Document.VOCABULARY: 32 * MIB,
     Document.WEIGHT_INDEX: 32 * MIB,
 }
-"""The most bytes that a file of each kind may have: ten times what the largest honest one has."""
+"""The size limit in bytes of each kind of file: ten times the largest real one."""
 
 POINTER = b"version https://git-lfs"
-"""The first bytes of a Git LFS pointer, which a clone without git-lfs has in place of a file."""
+"""The first bytes of a Git LFS pointer, which a clone without git-lfs has instead of the file."""
 
 _OTHERS = (
     (stat.S_ISDIR, "a folder"),
@@ -79,12 +79,12 @@ _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 
 
 class RegularFile(io.FileIO):
-    """A regular file, or a link to one, open for reading; opening it never waits.
+    """A regular file, or a link to one, opened for reading without blocking.
 
-    An error of reading names the file: a disk that fails, or what /proc shows, opens without one.
+    Read errors name the file too: on a failing disk, or in /proc, they occur only after opening.
 
     Raises:
-        BadInputError: it is absent, something else, or not readable; `remedy` is the caller's.
+        BadInputError: the file is absent, not regular, or not readable; the error has `remedy`.
     """
 
     def __init__(self, path: Path, *, remedy: str = "") -> None:
@@ -93,17 +93,17 @@ class RegularFile(io.FileIO):
         self._remedy = remedy
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """As `FileIO.read`."""
+        """Read like `FileIO.read`, raising `BadInputError` for the system's errors."""
         with self._named():
             return super().read(size)
 
     def readall(self) -> bytes:
-        """As `FileIO.readall`."""
+        """Read like `FileIO.readall`, raising `BadInputError` for the system's errors."""
         with self._named():
             return super().readall()
 
     def readinto(self, buffer: WriteableBuffer, /) -> int:
-        """As `FileIO.readinto`."""
+        """Read like `FileIO.readinto`, raising `BadInputError` for the system's errors."""
         with self._named():
             return super().readinto(buffer)
 
@@ -116,19 +116,19 @@ class RegularFile(io.FileIO):
 
 
 def open_regular(path: Path, *, remedy: str = "") -> io.BufferedReader:
-    """Open a regular file, or a link to one, for reading; this never waits.
+    """Open a regular file, or a link to one, for reading, without blocking.
 
     Raises:
-        BadInputError: as `RegularFile`, also when it is read.
+        BadInputError: as `RegularFile`; reading can raise it too.
     """
     return io.BufferedReader(RegularFile(path, remedy=remedy))
 
 
 def open_handle(path: Path, *, remedy: str = "") -> int:
-    """As `open_regular`, a bare descriptor.
+    """Open a file like `open_regular`, and return its descriptor.
 
-    The file is looked at before it is opened, since opening alone can do something to a device,
-    and again when it is open, since another process may have replaced it meanwhile.
+    The kind of file is checked before opening, since opening a device can have effects, and again
+    afterwards, since another process may have replaced the file in between.
 
     Raises:
         BadInputError: as `open_regular`.
@@ -148,14 +148,14 @@ def open_handle(path: Path, *, remedy: str = "") -> int:
 
 
 def read_bytes(path: Path, document: Document, *, remedy: str = "") -> bytes:
-    """The content of a file.
+    """Read a file.
 
     Raises:
-        BadInputError: as `open_regular`, or it is larger than such a document ever is.
+        BadInputError: as `open_regular`, or the file exceeds the limit of its kind.
     """
     largest = LARGEST[document]
     with RegularFile(path, remedy=remedy) as stream:
-        # What /proc and /sys hold has a size of 0: what was read counts.
+        # Files in /proc and /sys have a size of 0, so the limit applies to the bytes read.
         is_large = os.fstat(stream.fileno()).st_size > largest
         data = b"" if is_large else _read_up_to(stream, largest + 1)
     if is_large or len(data) > largest:
@@ -165,10 +165,10 @@ def read_bytes(path: Path, document: Document, *, remedy: str = "") -> bytes:
 
 
 def read_text(path: Path, document: Document, *, remedy: str = "") -> str:
-    """The content of a file in UTF-8, with or without a byte order mark; with line feeds alone.
+    """Read a UTF-8 file, with or without a byte order mark; line ends become line feeds.
 
     Raises:
-        BadInputError: as `read_bytes`, or it is not UTF-8.
+        BadInputError: as `read_bytes`, or the file is not UTF-8.
     """
     return decode(read_bytes(path, document, remedy=remedy), path, remedy=remedy)
 
@@ -184,7 +184,7 @@ def decode(data: bytes, where: str | os.PathLike[str], *, remedy: str = "") -> s
 
 
 def read_leniently(path: Path, document: Document, *, remedy: str = "") -> str:
-    """As `read_text`, for a text that is searched: UTF-16 is accepted, other bytes are replaced.
+    """Read a text to search in it: accepts UTF-16 too, and replaces invalid bytes.
 
     PowerShell writes UTF-16 when it redirects a program's output into a file.
     """
@@ -192,13 +192,13 @@ def read_leniently(path: Path, document: Document, *, remedy: str = "") -> str:
 
 
 def decode_leniently(data: bytes) -> str:
-    """Decode a text as `read_leniently` does."""
+    """Decode a text like `read_leniently`."""
     text = data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig", "replace")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 def refuse_pointer(head: bytes, path: Path) -> None:
-    """Raise `BadInputError` if the file at `path` begins like a Git LFS pointer."""
+    """Raise `BadInputError` if `head`, the start of the file at `path`, is a Git LFS pointer."""
     if head.startswith(POINTER):
         raise BadInputError(
             "a git-lfs pointer, not the file", where=path, remedy="run 'git lfs pull' in its folder"
@@ -206,12 +206,12 @@ def refuse_pointer(head: bytes, path: Path) -> None:
 
 
 def refusal(error: OSError | ValueError, path: Path, remedy: str = "") -> BadInputError:
-    """The error for a file that the system does not open or read.
+    """Return our error for a system's error in opening or reading a file.
 
-    A `ValueError` is Python's answer to a NUL in a name.
+    Python raises `ValueError` for a NUL character in a name.
 
     Raises:
-        MemoryError: the system has no more memory, which is no fault of the file.
+        MemoryError: the system is out of memory, which is not the file's fault.
     """
     if not isinstance(error, OSError):
         return BadInputError("no file can have this name", where=ascii(str(path)), remedy=remedy)
@@ -234,7 +234,7 @@ def _require_regular(status: os.stat_result, path: Path, remedy: str) -> None:
 
 
 def _read_up_to(stream: io.FileIO, most: int) -> bytes:
-    """Read to the end, or `most` bytes; one call may give less than there is."""
+    """Read to the end, at most `most` bytes; a single `read` may return less."""
     parts: list[bytes] = []
     left = most
     while left and (part := stream.read(min(left, 4 * MIB))):

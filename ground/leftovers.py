@@ -18,7 +18,7 @@ from sdcoreml.ground import locks
 
 TOKEN = "sdcoreml"  # noqa: S105  no secret: it says whose a file is
 BUILDING = f".building-{TOKEN}-"
-"""The beginning of the names of environments, and of what else a store holds, in the making."""
+"""The prefix of the names of unfinished environments, Pythons and engines."""
 
 _LONGEST = 200
 """How many bytes of a target's name its hidden name repeats; a file name has at most 255."""

@@ -1,8 +1,8 @@
-"""What stands in the place of an output: only files and folders that are known may be replaced.
+"""Protects existing files: an output replaces only files and folders that are known to be ours.
 
-A link is followed, so that it stays a link. A device, a FIFO or a socket is refused: to rename a
-file over `/dev/null` ends it for the whole machine. What a folder holds besides the output of an
-earlier run is refused by name.
+A link is followed, so that it stays a link. Devices, FIFOs and sockets are refused: renaming a file
+over `/dev/null` would break the whole machine. A folder is refused if it contains anything besides
+the output of an earlier run; the error names it.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ ELSEWHERE = "choose another name or remove it"
 
 
 def find_place(target: Path) -> Path:
-    """The path that is really written for `target`: where a link leads, else `target` itself.
+    """Return the path to write for `target`: the end of a link, else `target` itself.
 
     Raises:
-        BadInputError: it is a device, a named pipe or a socket, a link that leads nowhere, or a
-            path such as `.` without a name that a new output could take.
+        BadInputError: `target` is a device, a named pipe, a socket, a broken link, or a path
+            without a name, such as `.`.
     """
     if target.name in {"", ".."}:
         raise BadInputError(
@@ -38,7 +38,9 @@ def find_place(target: Path) -> Path:
         )
     try:
         kind = stat.S_IFMT(target.stat().st_mode)
-    except OSError:  # whoever writes says why; but a link to a missing disk makes no folder there
+    except (
+        OSError
+    ):  # the writer reports why; but do not make folders for a link to an unmounted disk
         if target.is_symlink():
             raise BadInputError(
                 f"is a link to {target.readlink()}, which leads nowhere",
@@ -56,10 +58,10 @@ def find_place(target: Path) -> Path:
 
 
 def require_beginning(target: Path, head: bytes, what: str) -> None:
-    """Refuse to replace a file that does not begin with `head`, as every `what` of ours does.
+    """Refuse to replace a file that does not begin with `head`, as all our files of kind `what` do.
 
     Raises:
-        BadInputError: it is something else; or as `find_place`.
+        BadInputError: the file begins otherwise; or as `find_place`.
     """
     place = find_place(target)
     if not place.is_file() or not place.stat().st_size:
@@ -71,19 +73,19 @@ def require_beginning(target: Path, head: bytes, what: str) -> None:
 
 
 def require_known(old: Path, new: Path) -> None:
-    """Refuse to replace the folder `old` while it holds a file that `new` does not.
+    """Refuse to replace the folder `old` if it contains a file that `new` lacks.
 
     Raises:
-        BadInputError: with the name of the first such file, and how many more there are.
+        BadInputError: names the first such file, and how many more there are.
     """
     require_none(old, [name for name in files_in(old) if not os.path.lexists(new / name)])
 
 
 def require_none(folder: Path, strangers: list[str]) -> None:
-    """Refuse to replace a folder that holds `strangers`, paths of files relative to it.
+    """Refuse to replace a folder that contains foreign files, given as relative paths.
 
     Raises:
-        BadInputError: with the name of the first, and how many more there are.
+        BadInputError: names the first one, and how many more there are.
     """
     if not strangers:
         return
@@ -97,7 +99,7 @@ def require_none(folder: Path, strangers: list[str]) -> None:
 
 
 def files_in(folder: Path) -> Iterator[str]:
-    """Every file and link below a folder, as sorted relative paths; the Finder's are nobody's."""
+    """Yield every file and link below a folder as sorted relative paths, except the Finder's."""
     found = []
     for place, folders, files in os.walk(folder):
         links = [name for name in folders if (Path(place) / name).is_symlink()]
@@ -106,12 +108,12 @@ def files_in(folder: Path) -> Iterator[str]:
 
 
 def is_finders(name: str) -> bool:
-    """Whether the Finder of macOS writes such files by itself."""
+    """Return True for names of files that the macOS Finder writes by itself."""
     return name == ".DS_Store" or name.startswith("._")
 
 
 def link_tree(source: Path, target: Path) -> None:
-    """Put a file, link or folder at `target` too: linked, or copied if the disk has no links.
+    """Hard-link a file, link or folder to `target`, or copy it if the disk has no hard links.
 
     Raises:
         OSError: the disk is full or not writable.
@@ -126,5 +128,5 @@ def link_tree(source: Path, target: Path) -> None:
     else:
         try:
             target.hardlink_to(source)
-        except OSError:  # exFAT has no links, and another user's file may refuse one
+        except OSError:  # exFAT has no hard links, and another user's file may not allow them
             shutil.copy2(source, target)

@@ -31,13 +31,15 @@ def environments_folder() -> Path:
     folder: nothing is written into site-packages.
 
     Raises:
-        UsageError: the variable names something that is no folder, or no home folder is known.
+        UsageError: the variable does not name a folder, or the home folder is unknown.
     """
     if named := os.environ.get("SDCOREML_ENVS"):
         folder = expand_home(named).absolute()
         if can_exist(folder) and folder.exists() and not folder.is_dir():
             raise UsageError(
-                "is no folder", where=f"SDCOREML_ENVS={named}", remedy="name a folder, or unset it"
+                "is not a folder",
+                where=f"SDCOREML_ENVS={named}",
+                remedy="name a folder, or unset it",
             )
         return folder
     if is_checkout():
@@ -88,7 +90,7 @@ _UNREACHABLE = frozenset({errno.ELOOP, *DENIED})
 
 
 def _require_reachable(path: Path) -> Path:
-    """Return the path; refuse here what would end every later look at it with an error."""
+    """Return the path; raise an error now if it can never be opened."""
     try:
         path.lstat()
         path.stat()

@@ -22,7 +22,7 @@ _LIMITS = {
     errno.EDQUOT: ("your quota was used up", "free space"),
     errno.EFBIG: ("a limit on the size of files was reached", "raise it (ulimit -f)"),
 }
-"""What each of the errors in `FULL` says, and what to do."""
+"""The message and remedy for each error number in `FULL` other than a full disk."""
 
 
 @contextmanager

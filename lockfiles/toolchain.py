@@ -47,7 +47,7 @@ class Conda:
 class Factors:
     """Space: `disk` and `memory` in multiples of the model's size, `environment` in bytes.
 
-    `files` are the files and folders of an environment, rounded up.
+    `files` is the number of files and folders in an environment, rounded up.
     """
 
     disk: float

@@ -199,4 +199,4 @@ _PLACES = {
     "output": ("results", "--output"),
     "environments": ("environments", "SDCOREML_ENVS=/a/folder"),
 }
-"""By role: what the folder holds, and what names another."""
+"""For each kind of folder: its content in words, and the option that selects another."""

@@ -146,7 +146,7 @@ def sealed(verification: VerificationFacts) -> Findings:
 
 
 def _beneath(verification: VerificationFacts) -> Finding:
-    """What to say of a Python that changed beneath the environment."""
+    """Return the finding about an environment whose Python was changed."""
     many = len(verification.beneath)
     differ = f"{many} files differ" if many > 1 else "1 file differs"
     what = (

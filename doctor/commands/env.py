@@ -68,7 +68,7 @@ def build(args: argparse.Namespace) -> int:
     )
     toolchain = fit(read_toolchain(args), options)
     with draw() as emit:
-        # What is there is looked at now: only so may it be called proven.
+        # Verify an existing environment now, before its test record is shown.
         found = ready(toolchain, options)
         care = Care(toolchain=toolchain, source=options.source, installer=options.installer)
         made = mend(found, care, emit) if found else None

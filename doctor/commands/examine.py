@@ -14,7 +14,7 @@ from sdcoreml.doctor.gather import Request, gather
 from sdcoreml.doctor.gather.probe import Probe
 
 BESIDES_MODEL = frozenset(CheckFamily) - {CheckFamily.MODEL}
-"""The checks for a model that was judged already, with the options it is converted with."""
+"""The families of checks to run for a model that has been judged already: all but the model's."""
 
 _BUILT = frozenset({"environment", "verification", "smoke"})
 """Facts about the existing environment, which do not matter when a new one is to be built."""

@@ -23,7 +23,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print pages, or the list."""
+    """Print the pages of the given checks and failures, or the list of all checks."""
     if args.markdown:
         from sdcoreml.doctor.report.reference import document
 

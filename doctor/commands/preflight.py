@@ -12,7 +12,7 @@ from sdcoreml.ground.events import Emit, Event
 from sdcoreml.lockfiles.toolchain import Toolchain
 
 WRITABLE = "DSK004"
-"""The check of permissions, which is no lack of room."""
+"""The check of permissions, in the disk family, but not about free space."""
 
 if TYPE_CHECKING:
     from sdcoreml.doctor.core.engine import Report

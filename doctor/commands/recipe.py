@@ -40,7 +40,7 @@ from sdcoreml.ground.places import as_path
 from sdcoreml.lockfiles.toolchain import load_toolchain
 
 _HEAD = b'{\n "bits": '
-"""How each file that is written here begins: its keys are sorted."""
+"""The first bytes of every recipe file that we write; its keys are sorted."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:

@@ -1,8 +1,8 @@
 """Gathers the limits of control groups (Linux): containers, and slices of services and jobs.
 
-Both versions are read, for a machine may have either. A process is in one group for each hierarchy,
-named in /proc/self/cgroup, and every group above limits it too. A container may see its own group
-as the root of a hierarchy, while that file names it by its path on the host: then the root counts.
+It reads both versions of control groups. A process is in one group of each hierarchy, listed in
+/proc/self/cgroup, and is also limited by that group's parents. A container may see its own group as
+the root of a hierarchy, while the file lists its path on the host: then we read the root.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from sdcoreml.ground.files import Document, read_text
 
 GROUPS = "sys/fs/cgroup"
 UNLIMITED = 1 << 60
-"""Version 1 says "no limit" as a number near 2**63."""
+"""Limits from here on mean "no limit": version 1 writes a number near 2**63."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MemoryLimit:
-    """A group's limit and use in bytes; cached files, which give way, do not count as used."""
+    """A control group's memory limit and use in bytes; the use excludes cached files."""
 
     limit: int
     used: int
 
     @property
     def left(self) -> int:
-        """What may still be used."""
+        """The bytes that can still be used."""
         return max(0, self.limit - self.used)
 
 
 def memory_limit(root: Path) -> MemoryLimit | None:
-    """The group that leaves the least memory, of all that this process is in; None: no limit."""
+    """Return the memory limit of this process's tightest group; None without a limit."""
     found = [
         one
         for group in _groups(root, "")
@@ -52,7 +52,7 @@ def memory_limit(root: Path) -> MemoryLimit | None:
 
 
 def core_limit(root: Path) -> float | None:
-    """The share of cores that the tightest group allows; None: no limit."""
+    """Return the number of cores (or a fraction) of the tightest group; None without a limit."""
     shares = [
         share for group in _groups(root, "") if (share := _share(*_text(group, "cpu.max").split()))
     ]
@@ -71,9 +71,9 @@ def _share(quota: str = "", period: str = "") -> float | None:
 
 
 def _groups(root: Path, controller: str) -> Iterator[Path]:
-    """The folders of a hierarchy that this process is in, from its own group up to the root.
+    """Yield the folders of this process's group and its parents in a hierarchy.
 
-    `controller` is that of version 1, or "" for version 2.
+    `controller` is a controller of version 1, such as "memory", or "" for version 2.
     """
     top = root / GROUPS / controller
     if not top.is_dir():
@@ -98,7 +98,7 @@ def _read_memory(group: Path, limit: str, used: str, cached: str) -> MemoryLimit
 
 
 def _text(folder: Path, name: str) -> str:
-    """The content of a file of the system; "" if there is none."""
+    """Read a file of a control group; "" if it does not exist."""
     try:
         return read_text(folder / name, Document.SYSTEM).strip()
     except BadInputError:

@@ -220,9 +220,9 @@ def verification(name: str, probe: Probe, *, deep: bool) -> facts.VerificationFa
 
 
 def is_untouched(environment: Environment, probe: Probe) -> bool:
-    """Whether no path of an environment, or of its Python, changed its status since it was sealed.
+    """Return True if no file of an environment or its Python changed its status since the sealing.
 
-    False too when `find` cannot be asked: then the files are compared.
+    If `find` cannot be run, the result is False, so that files are compared.
     """
     from sdcoreml.envs.kept.touched import find_touched
 

@@ -112,7 +112,7 @@ class Same:
     base: Toolchain
 
     def run(self, environment: Environment, emit: Emit) -> TrialResult:
-        """Compare every file of the packages and compiled folders."""
+        """Convert the sample with both toolchains and compare every file of the results."""
         emit(Event(kind="step", text=f"convert the sample in it and in {self.base.name}"))
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)

@@ -1,9 +1,9 @@
-"""Compiles an environment's bytecode, checked by its sources.
+"""Compiles an environment's bytecode, so that it is valid by its sources' hashes.
 
-What installers and `compileall` write names the absolute path and the time of its source. Here the
-path is relative to the environment, and the source is named by its hash, which Python checks on
-import. The seal leaves bytecode out: its bytes hang on what happened in the compiling process, on
-hashes of text and on addresses.
+Bytecode of installers and `compileall` contains its source's absolute path and time. Here the path
+is relative to the environment, and the source is identified by its hash, which Python checks on
+import. The seal excludes bytecode, since its bytes depend on the compiling process (hashes of
+strings, addresses).
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def compile_some(
     sources: Sequence[str],
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> None:
-    """Compile these sources, by their paths below `folder`; otherwise as `compile_all`."""
+    """Compile these sources (paths below `folder`); otherwise like `compile_all`."""
     shares = [sources[start : start + _SHARE] for start in range(0, len(sources), _SHARE)]
     done = 0
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:

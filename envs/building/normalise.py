@@ -1,8 +1,8 @@
 """Removes from a new environment what differs between two builds of the same lock.
 
-Scripts that name their interpreter by its path (pip's) look beside themselves instead; the note
-that uv keeps about a local wheel's time goes, and the lock that newer versions of it leave; RECORD
-is made to agree. Modes become the same for all, whatever the umask was.
+Scripts that start with an absolute path to their interpreter (as pip writes them) look for it in
+their own folder instead. uv's file about a local wheel's time is removed, and the lock file that
+newer versions of uv leave. RECORD is updated. File modes are set, whatever the umask.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _TRAMPOLINE = b"""\
 _LONGEST_LINE = 4096
 _NOTES = ("uv_cache.json",)
 LOCK = ".lock"
-"""Some versions of uv leave it in the environment's folder."""
+"""A lock file that some versions of uv leave in the environment's folder."""
 
 
 def normalise(folder: Path) -> None:
@@ -45,7 +45,7 @@ def normalise(folder: Path) -> None:
 
 
 def set_modes(folder: Path) -> None:
-    """Let everybody read, and nobody but the owner write: programs and folders 0755, files 0644."""
+    """Set the modes: programs and folders 0755, other files 0644."""
     folder.chmod(RUNNABLE)
     for path, kind, status in scan(folder):
         wanted = PLAIN if kind is EntryKind.FILE else RUNNABLE

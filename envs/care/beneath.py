@@ -1,4 +1,4 @@
-"""Repairs the Python beneath an environment, if we brought it; another's is theirs to mend."""
+"""Repairs the Python of an environment, if we installed it; other Pythons are left alone."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sdcoreml.lockfiles.toolchain import Toolchain
 
 
 def explain_changed(environment: Environment, faults: Sequence[Damage]) -> BrokenError:
-    """The error that says what became of a Python that is not ours."""
+    """Return the error about changes in a Python that we did not install."""
     python = environment.interpreter
     many = f"{len(faults):,} files differ" if len(faults) > 1 else "1 file differs"
     return BrokenError(
@@ -46,11 +46,11 @@ def repair_beneath(
     plan: InstallPlan,
     emit: Emit,
 ) -> tuple[str, ...]:
-    """Restore a Python that we brought from its locked packages; gives the restored paths.
+    """Restore a Python that we installed from its locked packages; return the restored paths.
 
     Raises:
-        BrokenError: it is somebody else's, or its lock is no longer here.
-        InstallError: its packages cannot be reached.
+        BrokenError: we did not install that Python, or its lock is gone.
+        InstallError: its packages cannot be downloaded.
     """
     root = environment.path.parent
     lock = _lock_of(environment, toolchain)
@@ -79,7 +79,7 @@ def repair_beneath(
 
 
 def _lock_of(environment: Environment, toolchain: Toolchain | None) -> CondaLock | None:
-    """The lock that such a Python was brought by."""
+    """Return the conda lock from which the Python was installed."""
     if toolchain is None:
         return None
     try:
@@ -96,12 +96,12 @@ def _channel(plan: InstallPlan, toolchain: Toolchain | None) -> str:
 
 
 def _outermost(paths: Iterable[str]) -> list[str]:
-    """Folders before what is in them."""
+    """Sort paths, so that folders come before their content."""
     return sorted(paths)
 
 
 def _restore(home: Path, aside: Path, path: str, entry: ManifestEntry | None) -> str:
-    """Restore one path, or remove it: bytecode comes again, and strays do not belong there."""
+    """Restore one path, or remove it if it is bytecode or not in the manifest."""
     target = Path(path)
     if entry is None or entry.is_bytecode or entry.kind is EntryKind.ABSENT:
         clear(target)

@@ -1,4 +1,4 @@
-"""Makes the environment in use what it has to be, as cheaply as its state allows."""
+"""Repairs the environment in use with the least work that its state allows."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sdcoreml.lockfiles.toolchain import Toolchain
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Care:
-    """What a repair may need: the toolchain, where packages come from, who installs them."""
+    """What a repair may need: the toolchain, the source of packages, the installer."""
 
     toolchain: Toolchain
     source: PackageSource
@@ -28,11 +28,11 @@ class Care:
 
 
 def mend(environment: Environment, care: Care, emit: Emit = silent) -> Environment | None:
-    """Look at an environment, and repair it or seal it anew; None if it has to be built again.
+    """Verify an environment, and repair or reseal it; return None if it must be built again.
 
     Raises:
-        BrokenError: the Python beneath it is another than it was, and is not ours to repair.
-        InstallError: packages for a repair cannot be reached.
+        BrokenError: its Python was changed, and we did not install that Python.
+        InstallError: packages for a repair cannot be downloaded.
     """
     try:
         if environment.is_former:

@@ -59,7 +59,7 @@ def repair(
 ) -> RepairResult:
     """Restore an environment to its sealed state.
 
-    `toolchain` is only needed where a lock in the environment is lost, or the Python beneath it.
+    `toolchain` is only needed if a lock in the environment, or its Python, is lost.
 
     Raises:
         BrokenError: it must be built anew: its manifest is lost, this machine lacks its Python
@@ -96,7 +96,7 @@ def repair(
         if bytecode := [entry for entry in damage.lost if entry.is_bytecode]:
             compile_again(folder, bytecode)
             environment = record(environment)
-        store.touch(environment)  # what was restored need not be read again at every look
+        store.touch(environment)  # restored files need not be read again at every verification
         if faults := verify_fast(environment).faults:
             raise BrokenError(f"{faults[0]}", where=folder, remedy=_rebuild_hint(environment))
     return RepairResult(restored=tuple(restored), removed=tuple(damage.strays))
@@ -104,7 +104,7 @@ def repair(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _DamageFound:
-    """The entries that are not as sealed, paths without an entry, and what is wrong beneath."""
+    """Damage found: entries whose files differ, paths without an entry, faults of the Python."""
 
     lost: tuple[ManifestEntry, ...]
     strays: tuple[str, ...]
@@ -114,7 +114,7 @@ class _DamageFound:
 def _without_packages(
     environment: Environment, toolchain: Toolchain | None, lost: Iterable[ManifestEntry]
 ) -> list[ManifestEntry]:
-    """Put right what needs no package, and give what does."""
+    """Restore what needs no package; return the entries that need one."""
     return [
         entry
         for entry in lost
@@ -127,7 +127,7 @@ def _without_packages(
 def _from_packages(
     environment: Environment, lost: list[ManifestEntry], plan: InstallPlan, emit: Emit
 ) -> list[ManifestEntry]:
-    """Restore files from their packages, and give those that these no longer have."""
+    """Restore files from their packages; return the entries that the packages lack."""
     for where, bypass_cache in _ATTEMPTS:
         if not lost:
             break
@@ -241,6 +241,6 @@ def _restore(folder: Path, scratch: Path, entry: ManifestEntry) -> bool:
 
 
 def _remove(folder: Path, strays: Iterable[str]) -> None:
-    """Remove paths that are not part of the environment; folders after what is in them."""
+    """Remove paths that the manifest does not list; folders after their content."""
     for stray in sorted(strays, reverse=True):
         clear(folder / stray)

@@ -1,10 +1,10 @@
-"""Seals an environment of the former format anew, without building it again.
+"""Seals an environment of the former format in today's format, without building it again.
 
-Every byte is compared with the former seal first. Then what a build writes otherwise today is
-written, modes are set, and all of it is listed anew; the record comes last. If this is killed
-before that, the environment still is one of the former format, and the next attempt goes on.
+First, every byte is compared with the former seal. Then the files that today's build writes in
+another form are rewritten, modes are set, the manifest is made again, and last the record. If this
+is killed before, the environment keeps the former format, and the next attempt continues.
 
-What is new in the list was under no seal before: the Python beneath counts as it is now.
+The former seal did not cover the environment's Python, which is listed in its present state.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ _ACTIVATE = "bin/activate"
 
 
 def reseal(environment: Environment, emit: Emit = silent) -> Environment:
-    """Seal an environment anew; gives its new record. One of today's format is left alone.
+    """Seal an environment again and return its new record; one of today's format is unchanged.
 
     Raises:
-        BrokenError: it is not as it was sealed.
+        BrokenError: the environment differs from its former seal.
     """
     folder = environment.path
     with store.hold_lock(folder.parent, emit), translate_store_errors(folder):
@@ -66,7 +66,7 @@ def reseal(environment: Environment, emit: Emit = silent) -> Environment:
 
 
 def _by_us(folder: Path, fault: Damage) -> bool:
-    """Whether a killed attempt of this did it."""
+    """Return True if an earlier, killed attempt of this function caused the fault."""
     if fault.path == _ACTIVATE:
         return (folder / _ACTIVATE).read_text(encoding="utf-8") == venv.ACTIVATE
     return fault.path == LOCK and not (folder / LOCK).exists()

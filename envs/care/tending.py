@@ -1,4 +1,4 @@
-"""Puts right what needs no package: modes, owners, folders, links, bytecode and sealed locks."""
+"""Repairs what needs no package: modes, owners, folders, links, bytecode and sealed locks."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from sdcoreml.lockfiles.toolchain import Toolchain
 
 
 def tend(folder: Path, entry: ManifestEntry) -> bool:
-    """Make a path of an environment as its entry says, if its bytes are there; else False."""
+    """Restore a path's kind, mode and owner from its entry; return False if its bytes are lost."""
     path = folder / entry.path
     if entry.kind is EntryKind.FOLDER:
         if path.is_symlink() or not path.is_dir():
@@ -43,7 +43,7 @@ def tend(folder: Path, entry: ManifestEntry) -> bool:
 
 
 def clear(path: Path) -> None:
-    """Remove whatever is at a path; a folder with all that is in it."""
+    """Remove a file, link or whole folder."""
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:
@@ -51,7 +51,7 @@ def clear(path: Path) -> None:
 
 
 def _own_bytes(folder: Path, path: Path, entry: ManifestEntry) -> bool:
-    """Whether a file has the sealed bytes; one of another user is replaced by a copy."""
+    """Return True if a file has the sealed bytes; if another user owns it, replace it by a copy."""
     try:
         if path.is_symlink() or not path.is_file():
             return False
@@ -65,7 +65,7 @@ def _own_bytes(folder: Path, path: Path, entry: ManifestEntry) -> bool:
 
 
 def take_over(folder: Path) -> None:
-    """Give an environment's own folder, its record and its tables their owner and modes."""
+    """Set owner and modes of an environment's folder, its record and its manifest."""
     folder.chmod(manifest.RUNNABLE)
     (folder / SEALED).chmod(manifest.RUNNABLE)
     for name in OWN:
@@ -76,7 +76,7 @@ def take_over(folder: Path) -> None:
 
 
 def _own(path: Path, folder: Path) -> None:
-    """Let a path belong to whom the environment belongs; a copy replaces a file of others."""
+    """Make the environment's owner own a path; another user's file is replaced by a copy."""
     user = folder.stat().st_uid
     if path.lstat().st_uid == user:
         return
@@ -91,7 +91,7 @@ def _own(path: Path, folder: Path) -> None:
 def restore_lock(
     environment: Environment, toolchain: Toolchain | None, entry: ManifestEntry
 ) -> bool:
-    """Write a sealed lock again, if the toolchain still has the one that was sealed."""
+    """Write a sealed lock again, if the toolchain still has the same lock; return True if so."""
     if toolchain is None:
         return False
     if entry.path == f"{SEALED}/{store.CONDA_LOCK}":
@@ -112,7 +112,7 @@ def restore_lock(
 
 
 def compile_again(folder: Path, lost: Sequence[ManifestEntry]) -> None:
-    """Compile bytecode again, whose sources are as sealed, and list what came of it."""
+    """Compile lost bytecode again and update its entries in the manifest."""
     for entry in lost:
         clear(folder / entry.path)
     bytecode.compile_some(folder, [_source_of(entry.path) for entry in lost])
@@ -121,7 +121,7 @@ def compile_again(folder: Path, lost: Sequence[ManifestEntry]) -> None:
 
 
 def _source_of(path: str) -> str:
-    """Where the source of bytecode is, as `importlib.util.source_from_cache`."""
+    """Return the source of a bytecode file, like `importlib.util.source_from_cache`."""
     place, _, name = path.rpartition("__pycache__/")
     return f"{place}{name.partition('.')[0]}.py"
 

@@ -1,14 +1,12 @@
-"""Lists the Python beneath an environment: what of it the environment can run.
+"""Lists the files of an environment's Python that the environment can run.
 
-These are its binary, libpython, and what is on its path: the standard library and `lib-dynload`.
-Of a Python that we brought its other libraries, too. The list is the machine's part of the
-manifest: the seal leaves it out, since the same toolchain has other files beneath it on another
-machine; verification looks at it all the same.
+These are its binary, libpython, the standard library and `lib-dynload`; of a Python that we
+installed, also its other libraries. The list is a separate manifest. The seal excludes it, since
+the same toolchain uses other Pythons on other machines; verification includes it.
 
-Paths are absolute, and links are followed: where a distribution keeps a file is its own affair.
-Left out are the packages that others install there, bytecode for `-O`, which nothing here uses, and
-of Python's own tests all but the sources. Bytecode may appear and be written anew: Python does so
-by itself, and verification compares it with its source.
+Paths are absolute, and links are followed. The list excludes packages installed into that Python,
+bytecode for `-O`, which is never used here, and everything but the sources of Python's own tests.
+Python may write bytecode at any time; verification compares it with its source.
 """
 
 from __future__ import annotations
@@ -27,7 +25,7 @@ from sdcoreml.envs.pythons.interpreter import OBTAINED, Interpreter
 from sdcoreml.ground.errors import BrokenError
 
 PYTHON = "(python)"
-"""The owner of what is listed here."""
+"""The owner in the manifest of the files of the environment's Python."""
 _ASK = """\
 import json, sys, sysconfig
 get = sysconfig.get_config_var
@@ -36,24 +34,24 @@ folders = {get("LIBDIR"), get("PYTHONFRAMEWORKPREFIX"), sys.base_prefix} - {None
 print(json.dumps([sys.base_prefix, sys.path, sorted(f"{f}/{n}" for f in folders for n in names)]))
 """
 _IN_FRAMEWORK = "Resources/Python.app/Contents/MacOS/Python"
-"""What a framework's `bin/python3` runs, below its prefix."""
+"""The binary that the `bin/python3` of a macOS framework starts, below its prefix."""
 ELSEWHERE = frozenset({"site-packages", "dist-packages"})
-"""What others install there, directly below a folder of the library, is not on the path."""
+"""Folders of installed packages in the library, which environments do not have on their path."""
 _TESTS = "test"
 _LIBRARY = re.compile(r".*\.(so|dylib)(\.[0-9.]+)?")
 
 
 def is_ours(interpreter: Interpreter, root: Path) -> bool:
-    """Whether a Python was brought into the folder of environments `root`."""
+    """Return True if a Python is one that we installed below `root`, the folder of environments."""
     path, root = interpreter.path.parent.resolve(), root.resolve()
     return path.is_relative_to(root) and path.relative_to(root).parts[0].startswith(OBTAINED)
 
 
 def take_beneath(interpreter: Interpreter, root: Path) -> tuple[ManifestEntry, ...]:
-    """List what an environment in `root` can run of its Python, sorted by path.
+    """List the files of its Python that an environment in `root` can run, sorted by path.
 
     Raises:
-        BrokenError: the Python cannot say where it keeps its files.
+        BrokenError: the Python cannot be asked for its paths.
     """
     answer = run([*isolate(interpreter.path), "-S", "-c", _ASK])
     try:
@@ -69,7 +67,7 @@ def take_beneath(interpreter: Interpreter, root: Path) -> tuple[ManifestEntry, .
     if is_ours(interpreter, root):
         files += _libraries(Path(prefix) / "lib")
     roots, others = _split(on_path)
-    # Beside its binary, this file makes Python look elsewhere for its library.
+    # If this file is beside the binary, Python looks for its library elsewhere.
     others.append(os.fspath(interpreter.path.parent / "pybuilddir.txt"))
     found = walk_beneath(roots)
     for path in (*files, *others):
@@ -85,13 +83,13 @@ def take_beneath(interpreter: Interpreter, root: Path) -> tuple[ManifestEntry, .
 
 
 def roots_of(folders: Iterable[str]) -> tuple[str, ...]:
-    """Those of the listed folders that were listed with all that is in them."""
+    """Return those of the listed folders whose whole content was listed."""
     known = set(folders)
     return tuple(sorted(path for path in known if os.path.dirname(path) not in known))  # noqa: PTH120  many
 
 
 def walk_beneath(roots: Iterable[str]) -> dict[str, os.stat_result]:
-    """Every path that is listed of these folders, and they themselves; links are followed."""
+    """Return the paths to list in these folders, with their status; links are followed."""
     found: dict[str, os.stat_result] = {}
     for root in roots:
         if (status := stat_beneath(root)) is None:
@@ -121,7 +119,7 @@ def _is_listed(name: str, is_folder: bool, is_tests: bool) -> bool:  # noqa: FBT
 
 
 def _add(found: dict[str, os.stat_result], item: os.DirEntry[str]) -> None:
-    """Add what an item is or leads to; a link to a folder leads out of what is listed."""
+    """Add an item, following links to files; links to folders are skipped."""
     try:
         status = item.stat()
     except OSError:
@@ -131,7 +129,7 @@ def _add(found: dict[str, os.stat_result], item: os.DirEntry[str]) -> None:
 
 
 def stat_beneath(path: str) -> os.stat_result | None:
-    """The status of one path as it is listed; None when it is not there."""
+    """Return the status of a listed path, following links; None if it does not exist."""
     try:
         return os.stat(path)  # noqa: PTH116  many
     except OSError:
@@ -139,7 +137,7 @@ def stat_beneath(path: str) -> os.stat_result | None:
 
 
 def _split(on_path: Iterable[str]) -> tuple[list[str], list[str]]:
-    """The folders on Python's path that no other contains, and what else is on it."""
+    """Split Python's path into folders that no other one contains, and files."""
     paths = list(dict.fromkeys(on_path))
     folders = [path for path in paths if os.path.isdir(path)]  # noqa: PTH112  as strings
     roots = [one for one in folders if not any(one.startswith(f"{o}/") for o in folders)]
@@ -147,7 +145,7 @@ def _split(on_path: Iterable[str]) -> tuple[list[str], list[str]]:
 
 
 def _libraries(folder: Path) -> list[str]:
-    """The libraries directly in a folder, which a conda package's Python loads."""
+    """Return the shared libraries in a folder, which a conda package's Python loads."""
     return [os.fspath(path) for path in folder.iterdir() if _LIBRARY.fullmatch(path.name)]
 
 

@@ -1,8 +1,8 @@
-"""Compares bytecode of the Python beneath with its sources, by that Python itself.
+"""Compares bytecode of an environment's Python with its sources, using that Python itself.
 
-Python writes such files whenever it likes, so the list at sealing does not decide about them. One
-is sound if its code is what its source compiles to. The Python that says so reads none of them: it
-is told to look for bytecode in an empty folder, and its sources were compared with the list before.
+Python writes bytecode at any time, so it cannot be compared with the manifest. It is valid if it
+equals what its source compiles to. The Python that compares them loads no such bytecode: it uses an
+empty folder for bytecode, and its sources were compared with the manifest before.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ for path in sys.stdin.buffer.read().split(b"\\0"):
 
 
 def find_foreign(python: Path, paths: Sequence[str]) -> tuple[str, ...]:
-    """Those of `paths`, bytecode in `__pycache__` folders, that are not what their sources give."""
+    """Return those of `paths`, bytecode files, that differ from what their sources compile to."""
     if not paths:
         return ()
     with tempfile.TemporaryDirectory() as nowhere:

@@ -1,4 +1,4 @@
-"""Finds what is wrong with what says how an environment was: its record, its tables, its seal."""
+"""Finds faults of an environment's own files: its record, its manifests, its seal."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from sdcoreml.envs.pythons import venv
 from sdcoreml.ground.errors import BadInputError
 
 STRAY = "(nobody)"
-"""The owner of what is not part of an environment."""
+"""The owner, in reports, of files that the manifest does not list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +34,10 @@ class Damage:
 def find_record_faults(
     environment: Environment, own: Mapping[str, os.stat_result], *, writable: bool
 ) -> Iterable[Damage]:
-    """Yield what is wrong with the environment's own folder, its record and the tables.
+    """Yield the faults of the environment's folder, its record and its manifests.
 
-    `own` is what was found of them. `writable` is whether all of them were when it was sealed: so
-    it is where the file system knows no modes.
+    `own` is their status by path. `writable` is true if all files were writable for everybody when
+    sealed, as on file systems without modes; then write permissions are not compared.
     """
     folder = environment.path.stat()
     forbidden = 0o7000 if writable else 0o7022
@@ -52,7 +52,7 @@ def find_record_faults(
     try:
         listing = manifest.digest(environment.path)
     except BadInputError:
-        return  # said above
+        return  # reported above
     if listing != environment.listing:
         yield _own(f"{SEALED}/{FILE}", "is not as it was written")
 
@@ -72,10 +72,10 @@ def _find_fault(status: os.stat_result | None, user: int, forbidden: int) -> str
 
 
 def find_machine_faults(environment: Environment) -> Iterable[Damage]:
-    """Yield the files that name this machine's Python, but not as the record does.
+    """Yield files that contain another path of the interpreter than the record.
 
-    The seal leaves them out, so that who alters one can correct the tables; what they must say
-    follows from the interpreter.
+    The seal excludes these files, so an attacker could alter them and adapt the manifest; but their
+    content follows from the interpreter.
     """
     if environment.conda:
         return
@@ -90,7 +90,7 @@ def find_machine_faults(environment: Environment) -> Iterable[Damage]:
 
 
 def find_seal_faults(environment: Environment, rows: Iterable[Row]) -> Iterable[Damage]:
-    """Yield what is wrong with the seal, and with the place of a conda environment."""
+    """Yield the faults of the seal, and of a conda environment that was moved."""
     if environment.is_moved:
         was = environment.interpreter.path.parent.parent
         what = f"was made for {was}, and a conda environment cannot be moved"

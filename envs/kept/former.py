@@ -1,6 +1,6 @@
-"""Reads environments that an earlier version sealed, so that they stay usable until sealed anew.
+"""Reads environments sealed by an earlier version, which stay usable until they are resealed.
 
-Their manifest is named otherwise and has no modes and no folders; their seal covers bytecode, too.
+Their manifest has another name, and neither modes nor folders; their seal also covers bytecode.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from sdcoreml.ground.files import Document, read_bytes
 
 FILE = "manifest.tsv"
 UNKNOWN = -1
-"""The mode of an entry that does not say one."""
+"""The mode of an entry without a mode."""
 
 
 def read_rows(folder: Path) -> list[Row]:
-    """Read such a manifest, as rows of today's with an unknown mode.
+    """Read a manifest of the former format as rows of today's, with unknown modes.
 
     Raises:
-        BrokenError: it is missing or not readable as one.
+        BrokenError: the manifest is missing or cannot be read.
     """
     path = folder / SEALED / FILE
     try:
@@ -39,7 +39,7 @@ def read_rows(folder: Path) -> list[Row]:
 
 
 def seal_of(rows: Iterable[Row], facts: Mapping[str, str]) -> str:
-    """The seal in that format."""
+    """Compute the seal in the former format."""
     lines = [f"{key}\t{facts[key]}\n" for key in sorted(facts)]
     lines += [
         f"{kind}\t{digest}\t{size}\t{owner}\t{path}\n"

@@ -1,10 +1,10 @@
-"""The manifest of an environment: every path with its hash, and the seal over what a lock decides.
+"""The manifest of an environment, and its seal: a digest of the files that the lock determines.
 
 The manifest is a text file, one line an entry, tab-separated: kind, mode, digest, size, mtime,
-owner, path. The seal is the SHA-256 of lines without modes and times, and without what differs from
-machine to machine: what names the interpreter, bytecode, folders. So it is equal wherever and
-whenever the toolchain is rebuilt. A second digest, over the whole text, stands in the record.
-A wheel's own RECORD is not trusted for any of this: some wheels ship a wrong one.
+owner, path. The seal is the SHA-256 of its lines without modes and times, and without entries that
+differ between machines: files with the interpreter's path, bytecode, folders. So it is equal
+wherever and whenever the toolchain is rebuilt. The record has a second digest, of the whole text.
+Hashes are computed, never taken from a wheel's RECORD: some wheels ship a wrong one.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ SEALED = "sealed"
 """The folder in an environment for its record, locks and manifest."""
 FILE = "files.tsv"
 BENEATH = "python.tsv"
-"""As the manifest, of the Python beneath: see `envs.kept.beneath`."""
+"""The manifest of the environment's Python: see `envs.kept.beneath`."""
 RECORD = "record.json"
 OWN = frozenset(f"{SEALED}/{name}" for name in (FILE, BENEATH, RECORD))
-"""What says how everything else is; it cannot list itself."""
+"""The manifests and the record, which the manifest cannot list."""
 MACHINE = "(machine)"
 """The owner of files that contain the interpreter's path; the seal excludes them."""
 GENERATED = "(generated)"
 """The owner of files that the build wrote, rather than a package."""
 PLAIN, RUNNABLE = 0o644, 0o755
-"""The modes of files, and of programs and folders, that a build gives to all."""
+"""The modes that a build sets: of files, and of programs and folders."""
 _OF_MACHINE = re.compile(r"pyvenv\.cfg|bin/python[0-9.]*")
 
 
@@ -50,15 +50,15 @@ class EntryKind(Enum):
     LINK = "link"
     FOLDER = "folder"
     OTHER = "device or pipe"
-    """Never sealed."""
+    """A kind that is found but never sealed."""
     ABSENT = "absence"
-    """The path must not be there."""
+    """The path must not exist."""
 
 
 KINDS = {kind.value: kind for kind in EntryKind}
 """The kinds by their names in a manifest."""
 Row = list[str]
-"""A line of the manifest as it stands there: kind, mode, digest, size, mtime, owner, path."""
+"""The fields of a manifest's line as text: kind, mode, digest, size, mtime, owner, path."""
 _COLUMNS = 7
 _FOLDER = EntryKind.FOLDER.value
 
@@ -81,7 +81,7 @@ class ManifestEntry:
 
     @property
     def is_bytecode(self) -> bool:
-        """Whether Python writes it, from a source that is listed as well."""
+        """True for bytecode, which Python writes from a source that is listed too."""
         return is_bytecode(self.path)
 
 
@@ -95,7 +95,7 @@ def scan(folder: Path) -> Iterator[Found]:
 
 
 def walk(folder: Path) -> dict[str, os.stat_result]:
-    """Every path of an environment, relative to it, and its lstat; in no order."""
+    """Map every path of an environment, relative to it, to its lstat; unsorted."""
     found: dict[str, os.stat_result] = {}
     pending, base = [""], os.fspath(folder)
     while pending:
@@ -110,7 +110,7 @@ def walk(folder: Path) -> dict[str, os.stat_result]:
 
 
 def kind_of(status: os.stat_result) -> EntryKind:
-    """The kind of a path by its status."""
+    """Return the kind of a path by its status."""
     mode = status.st_mode
     if stat.S_ISREG(mode):
         return EntryKind.PROGRAM if mode & 0o100 else EntryKind.FILE
@@ -120,7 +120,7 @@ def kind_of(status: os.stat_result) -> EntryKind:
 
 
 def mode_of(kind: EntryKind, status: os.stat_result) -> int:
-    """The permission bits that count: a link has none, a folder may inherit its group."""
+    """Return the permission bits to compare: 0 for a link, no setgid bit for a folder."""
     if kind is EntryKind.LINK:
         return 0
     return status.st_mode & (0o5777 if kind is EntryKind.FOLDER else 0o7777)
@@ -155,7 +155,7 @@ def take(
 
 
 def describe(folder: Path, found: Found, owner: str) -> ManifestEntry:
-    """The entry of a path as it is; its bytes are hashed."""
+    """Make the entry of a path from its present state, hashing its bytes."""
     path, kind, status = found
     return ManifestEntry(
         kind=kind,
@@ -173,10 +173,10 @@ def _size(kind: EntryKind, status: os.stat_result) -> int:
 
 
 def digest_of(path: Path, kind: EntryKind) -> str:
-    """SHA-256 of a file in hexadecimal, or the target of a link; "" for a folder.
+    """Return the SHA-256 of a file in hexadecimal, or the target of a link; "" for a folder.
 
     Raises:
-        BadInputError: it cannot be read, or is no regular file.
+        BadInputError: the path cannot be read, or is not a regular file.
         OSError: reading failed.
     """
     if kind is EntryKind.LINK:
@@ -190,7 +190,7 @@ def seal_of(entries: Iterable[ManifestEntry], facts: Mapping[str, str]) -> str:
 
 
 def seal_of_rows(rows: Iterable[Row], facts: Mapping[str, str]) -> str:
-    """As `seal_of`, of rows as they stand in the manifest."""
+    """Compute the seal like `seal_of`, from rows of the manifest."""
     lines = [f"{key}\t{facts[key]}\n" for key in sorted(facts)]
     lines += [
         f"{kind}\t{digest}\t{size}\t{owner}\t{path}\n"
@@ -204,18 +204,18 @@ def seal_of_rows(rows: Iterable[Row], facts: Mapping[str, str]) -> str:
 
 
 def is_bytecode(path: str) -> bool:
-    """Whether Python writes such a file, from a source beside its folder."""
+    """Return True if the path is bytecode in a `__pycache__` folder."""
     return path.endswith(".pyc") and "__pycache__/" in path
 
 
 def to_row(entry: ManifestEntry) -> Row:
-    """The row of an entry."""
+    """Convert an entry to a row of the manifest."""
     e = entry
     return [e.kind.value, f"{e.mode:o}", e.digest, str(e.size), str(e.mtime), e.owner, e.path]
 
 
 def to_entry(row: Row) -> ManifestEntry:
-    """The entry of a row. Raises `ValueError` or `KeyError` if it is none."""
+    """Convert a row to an entry; raise `ValueError` or `KeyError` if it is invalid."""
     kind, mode, digest, size, mtime, owner, path = row
     return ManifestEntry(
         kind=KINDS[kind],
@@ -236,12 +236,12 @@ def write(entries: Iterable[ManifestEntry], folder: Path, name: str = FILE) -> N
 
 
 def read(folder: Path, name: str = FILE) -> tuple[ManifestEntry, ...]:
-    """Read the manifest of the environment in `folder`. Raises `BrokenError` as `read_rows`."""
+    """Read the manifest of the environment in `folder`; raises as `read_rows` does."""
     return tuple([to_entry(row) for row in read_rows(folder, name)])
 
 
 def read_rows(folder: Path, name: str = FILE) -> list[Row]:
-    """Read the manifest of the environment in `folder`, without its values' types.
+    """Read the manifest of the environment in `folder` as rows of text.
 
     Raises:
         BrokenError: the manifest is missing or cannot be read.
@@ -263,10 +263,10 @@ def read_rows(folder: Path, name: str = FILE) -> list[Row]:
 
 
 def digest(folder: Path) -> str:
-    """The digest of both tables of an environment, which its record states.
+    """Compute the digest of an environment's two manifests, which is in its record.
 
     Raises:
-        BadInputError: one cannot be read.
+        BadInputError: a manifest cannot be read.
     """
     whole = hashlib.sha256()
     for name in (FILE, BENEATH):

@@ -1,4 +1,4 @@
-"""Says which project each path of an environment belongs to: by RECORD, and by conda's records."""
+"""Determines the project of each path in an environment, by RECORD and by conda's records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Seals an environment: its tables, the seal, and last of all its record."""
+"""Seals an environment: writes its manifests, computes the seal, and last writes its record."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from sdcoreml.envs.kept.store import Environment
 
 
 def seal(environment: Environment, entries: Iterable[ManifestEntry], root: Path) -> Environment:
-    """Write what an environment in the store `root` consists of, and its record; gives that.
+    """Write the manifests and the record of an environment in `root`; return the record.
 
-    The Python beneath is listed as it is now; a conda environment has its own among the entries.
+    The environment's Python is listed in its present state; a conda environment contains its own.
 
     Raises:
-        BrokenError: the Python beneath does not say where it keeps its files.
+        BrokenError: the Python cannot be asked for its paths.
     """
     entries = tuple(entries)
     below = () if environment.conda else take_beneath(environment.interpreter, root)
@@ -29,7 +29,7 @@ def seal(environment: Environment, entries: Iterable[ManifestEntry], root: Path)
 
 
 def record(environment: Environment) -> Environment:
-    """Write the record of an environment whose tables are written; gives the environment."""
+    """Write the record of an environment whose manifests are written; return the environment."""
     done = replace(environment, listing=manifest.digest(environment.path), intact=True)
     store.write(done)
     return done

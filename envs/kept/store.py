@@ -56,7 +56,7 @@ class Environment:
     `seal` is the digest of all its files; `built` the time in UTC; `defects` are files that differ
     from their wheel's RECORD because the wheel is wrong. With the backend "conda", `conda` is the
     digest of the conda lock, and `channel` the packages' channel.
-    `listing` is the digest of both tables; `intact` is whether the record is as it was written.
+    `listing` is the digest of its two manifests; `intact` is false if the record was altered.
     """
 
     name: str
@@ -81,7 +81,7 @@ class Environment:
 
     @property
     def is_former(self) -> bool:
-        """Whether an earlier version sealed it, in another format."""
+        """True if an earlier version of sdcoreml sealed it, in another format."""
         return self.schema == FORMER
 
     @property
@@ -144,12 +144,12 @@ def write(environment: Environment) -> None:
 
 
 def touch(environment: Environment) -> None:
-    """Make the record newer than all that was restored since, so that it need not be read again."""
+    """Make the record newer than all restored files, so that these need not be read again."""
     os.utime(environment.path / SEALED / RECORD)
 
 
 def _digest(fields: Mapping[str, object]) -> str:
-    """The digest of a record without this digest itself."""
+    """Compute the digest of a record, without the field for this digest."""
     return hashlib.sha256(json.dumps(fields, sort_keys=True).encode()).hexdigest()
 
 

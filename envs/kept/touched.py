@@ -1,4 +1,4 @@
-"""Asks the file system whether anything of an environment was touched since it was sealed."""
+"""Asks the file system if any file of an environment was changed since it was sealed."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from sdcoreml.ground.errors import BrokenError
 
 
 def is_untouched(environment: Environment) -> bool:
-    """Whether no path of an environment, or of its Python, changed its status since it was sealed.
+    """Return True if no file of an environment or its Python changed its status since the sealing.
 
-    False, too, when `find` cannot be asked: then the files have to be compared.
+    If `find` cannot be run, the result is False, so that files are compared.
     """
     try:
         command = find_touched(environment)
@@ -26,10 +26,10 @@ def is_untouched(environment: Environment) -> bool:
 
 
 def find_touched(environment: Environment) -> tuple[str, ...]:
-    """The command that prints a path that was touched; empty if one certainly was.
+    """Return the command that prints a changed path; empty if a change is certain already.
 
-    `find` compares status change times (ctime), which no program can set back, at a quarter of what
-    Python needs for 30,000 files.
+    `find` compares status change times (ctime), which no program can set back. For 30,000 files it
+    takes a quarter of Python's time.
     """
     if not environment.intact:
         return ()
@@ -46,7 +46,7 @@ def find_touched(environment: Environment) -> tuple[str, ...]:
     )
     foreign = [f"{root}/{name}" for root in roots for name in sorted(ELSEWHERE)]
     passed_over = [word for path in foreign for word in ("-path", path, "-prune", "-o")]
-    # Renaming the record into its folder changes the status of both, a clock tick later at times.
+    # Renaming the record changes its own ctime and its folder's, sometimes a clock tick later.
     sealed, record = folder / SEALED, folder / SEALED / RECORD
     ours = [word for path in (folder, sealed, record) for word in ("!", "-path", str(path))]
     newer = ("-cnewer", str(record), "-print", "-quit")

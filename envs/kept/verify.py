@@ -1,8 +1,8 @@
-"""Compares an environment with its seal: at a glance, or every byte.
+"""Compares an environment with its manifest: fast, or every byte.
 
-Fast, a file is hashed only if its status changed after the seal was written, which no program can
-hide, or if its time is another. In full every file is. Both look at modes, owners, folders, and at
-the Python beneath.
+The fast comparison hashes a file only if its status changed after the sealing, which no program can
+hide, or if its time differs. The full one hashes every file. Both compare modes, owners and
+folders, and include the environment's Python.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _FILES = frozenset({EntryKind.FILE, EntryKind.PROGRAM})
 class VerifyResult:
     """The number of files examined, and every fault, sorted by path.
 
-    Paths of the Python beneath are absolute, and their owner is `envs.kept.beneath.PYTHON`.
+    Paths of the environment's Python are absolute, with the owner `envs.kept.beneath.PYTHON`.
     """
 
     files: int
@@ -58,7 +58,7 @@ class VerifyResult:
 
 
 def verify_fast(environment: Environment) -> VerifyResult:
-    """Compare sizes, modes, links, what should not be there, and the bytes of what was touched.
+    """Compare sizes, modes and links, find extra files, and read files that were changed.
 
     Raises:
         BrokenError: the manifest itself cannot be read.
@@ -106,10 +106,10 @@ def _verify(environment: Environment, emit: Emit, *, deep: bool) -> VerifyResult
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """A part of the manifest and what was found of it: status by path.
+    """One of the two manifests, and the status of each path found on disk.
 
-    `since` is the time in nanoseconds after which a changed status is suspicious; `user` is who
-    must own every path, None where that is nobody's affair here.
+    `since` is the time in nanoseconds after which a changed status is suspicious; `user` is the id
+    of the required owner of every path, None for any.
     """
 
     base: Path
@@ -119,11 +119,11 @@ class _Part:
     user: int | None
 
     def find_strays(self) -> set[str]:
-        """The paths that no row knows."""
+        """Return the paths that the manifest does not list."""
         return self.found.keys() - {row[6] for row in self.rows}
 
     def restless(self) -> Iterable[ManifestEntry]:
-        """Yield what is not at first sight as it was. Nearly nothing is, so this is quick."""
+        """Yield the entries whose status differs; normally these are few."""
         since, user, found = self.since, self.user, self.found
         for row in self.rows:
             kind, mode, _, size, mtime, _, path = row
@@ -144,7 +144,7 @@ class _Part:
                 yield manifest.to_entry(row)
 
     def glance(self, entry: ManifestEntry) -> str | None:
-        """The fault that a path's status shows, or ""; None if its bytes have to be read."""
+        """Return the fault that a path's status shows, or ""; None if its bytes must be read."""
         status = self.found.get(entry.path)
         if status is None:
             return "" if entry.kind is EntryKind.ABSENT else "missing"
@@ -172,7 +172,7 @@ class _Part:
         return "" if mode == entry.mode else f"has the mode {mode:03o}, had {entry.mode:03o}"
 
     def read(self, entry: ManifestEntry) -> str:
-        """The fault that a file's bytes show, or ""."""
+        """Return the fault that a file's bytes show, or ""."""
         path = self.base / entry.path
         try:
             digest = manifest.digest_of(path, entry.kind)
@@ -192,7 +192,7 @@ class _Part:
 
 
 def _as_before(found: Mapping[str, os.stat_result]) -> dict[str, os.stat_result]:
-    """What a manifest of the former format lists."""
+    """Return those of the found paths that a manifest of the former format lists."""
     return {
         path: status
         for path, status in found.items()
@@ -201,7 +201,7 @@ def _as_before(found: Mapping[str, os.stat_result]) -> dict[str, os.stat_result]
 
 
 def _beneath(environment: Environment, since: int) -> _Part | None:
-    """The Python beneath; None if the list is lost, which is said where the record is compared."""
+    """Return the part of the environment's Python; None if its manifest is lost."""
     try:
         rows = manifest.read_rows(environment.path, BENEATH)
     except BrokenError:
@@ -215,7 +215,7 @@ def _beneath(environment: Environment, since: int) -> _Part | None:
 
 
 def _compare(parts: Iterable[_Part], emit: Emit) -> Iterable[Damage]:
-    """Yield the faults of all entries; what has to be read is read on all cores."""
+    """Yield the faults of all entries, reading files on all cores."""
     looked = [(part, entry, part.glance(entry)) for part in parts for entry in part.restless()]
     unread = [(part, entry) for part, entry, change in looked if change is None]
     done, total = 0, sum(entry.size for _, entry in unread)
@@ -237,7 +237,7 @@ def _compare(parts: Iterable[_Part], emit: Emit) -> Iterable[Damage]:
 def _judge_bytecode(
     environment: Environment, below: _Part, faults: list[Damage], *, deep: bool
 ) -> list[Damage]:
-    """Add strays beneath, and take away bytecode that Python wrote anew from a sound source."""
+    """Add extra files of the Python to the faults, and remove bytecode that is valid."""
     changed = {
         fault.path: fault
         for fault in faults
@@ -254,7 +254,7 @@ def _judge_bytecode(
     ]
     asked = sorted({*changed} - gone | (fresh if deep else set()))
     if any(fault.owner == PYTHON for fault in others):
-        foreign: Iterable[str] = asked  # a Python that was altered is not asked
+        foreign: Iterable[str] = asked  # do not run a Python that was altered
     else:
         foreign = find_foreign(environment.interpreter.path, asked)
     return others + [

@@ -49,7 +49,7 @@ def create(folder: Path, interpreter: Interpreter) -> None:
 
 
 def files_of_machine(interpreter: Interpreter) -> dict[str, tuple[bool, str]]:
-    """What names the interpreter, by path: whether it is a link, and its target or text."""
+    """Return the files that contain the interpreter's path: if a link, and its target or text."""
     minor = ".".join(interpreter.version.split(".")[:2])
     python = os.fspath(interpreter.path)
     text = (

@@ -1,8 +1,8 @@
 """Finds the settings of a repository that could make git run a program.
 
-Git obeys the configuration of the repository that it works in: aliases, filters, monitors, hooks,
-helpers, included files. The settings that can start one are many, and new versions add others. So
-this is a list of those that cannot, and whatever else a repository says is named.
+Git follows the configuration of the repository in which it runs: aliases, filters, monitors, hooks,
+helpers, included files. Many settings can start a program, and new versions of git add others. So
+this module lists the harmless settings, and reports all others.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ INERT: tuple[tuple[str, str, str], ...] = (
     (r"user", r"name|email", r"[\w .@+-]*"),
     (r"lfs", r"repositoryformatversion", r"\d+"),
     (r'lfs "https?://[\w.~:@%/+-]+"', r"access|locksverify", r"\w+"),
-    # What `git lfs install --local` writes.
+    # Written by `git lfs install --local`.
     (r'filter "lfs"', r"required", r"true"),
     (r'filter "lfs"', r"clean|smudge", r"git-lfs (?:clean|smudge) -- %f"),
     (r'filter "lfs"', r"process", r"git-lfs filter-process"),
 )
-"""Section, key and value (regular expressions) of the settings that start nothing."""
+"""Section, key and value (regular expressions) of the settings that start no program."""
 
 LFS_HOOKS = frozenset({"post-checkout", "post-commit", "post-merge", "pre-push"})
 """The hooks that git-lfs installs; fetching and writing its files calls none of them."""
@@ -40,10 +40,10 @@ _LARGEST = 1 << 20
 
 
 def active_settings(folder: Path) -> tuple[str, ...]:
-    """The settings and hooks that git could obey in `folder`, other than inert ones.
+    """Return the settings and hooks for git in `folder` that could start a program.
 
-    The repository is the one that git would find: in `folder`, or above it. Empty where there is
-    none. Nothing is run.
+    The repository is the one that git would find, in `folder` or above it; the result is empty if
+    there is none. Nothing is run.
     """
     for place in (folder, *folder.parents):
         if repository := find_repository(place):

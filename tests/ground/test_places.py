@@ -117,4 +117,6 @@ def test_a_variable_that_names_no_folder_is_told(
     monkeypatch.setenv("SDCOREML_ENVS", name)
     with pytest.raises(UsageError) as raised:
         environments_folder()
-    assert str(raised.value) == (f"SDCOREML_ENVS={name}: is no folder; name a folder, or unset it")
+    assert str(raised.value) == (
+        f"SDCOREML_ENVS={name}: is not a folder; name a folder, or unset it"
+    )
