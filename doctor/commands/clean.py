@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,11 +15,18 @@ from pathlib import Path
 from sdcoreml.doctor.core.workplaces import workplaces
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.ground.leftovers import BUILDING, find_leftovers, sweep
+from sdcoreml.ground.outputs import files_in
 from sdcoreml.ground.places import as_path, environments_folder
 from sdcoreml.ground.quantity import amount
 
-CACHES = ("packages", "clip-vocabulary")
-"""Folders beside the environments whose content can be downloaded again."""
+CACHES = {
+    "packages": re.compile(r".+\.(conda|tar\.bz2)"),
+    "clip-vocabulary": re.compile(r"vocab\.json|merges\.txt"),
+}
+"""Folders beside the environments whose content can be downloaded again, and its files' names.
+
+One that holds any other file is somebody's: SDCOREML_ENVS may name a folder that they use.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +82,9 @@ def of_store(store: Path) -> Iterator[Removable]:
         return
     for path in sorted(store.glob(f"{BUILDING}*")):
         yield Removable(what="left  ", path=path, size=size_of(path))
-    for name in CACHES:
-        if (store / name).is_dir():
+    for name, ours in CACHES.items():
+        folder = store / name
+        if folder.is_dir() and all(ours.fullmatch(Path(file).name) for file in files_in(folder)):
             yield Removable(what="cache ", path=store / name, size=size_of(store / name))
 
 

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from sdcoreml.envs.building.base import CONDA
 from sdcoreml.envs.building.build import BuildOptions, build, ready
-from sdcoreml.envs.kept.store import Environment
+from sdcoreml.envs.kept.store import Environment, remove_leftovers
 from sdcoreml.ground.errors import NoRoomError, UnableError
 from sdcoreml.ground.events import Emit, Event
+from sdcoreml.ground.places import environments_folder
 from sdcoreml.lockfiles.toolchain import Toolchain
 
 WRITABLE = "DSK004"
@@ -49,6 +50,7 @@ def environment_for(
     from sdcoreml.doctor.core.facts import Goal
 
     emit(Event(kind="step", text="examine this machine"))
+    remove_leftovers(options.root or environments_folder())
     python = str(options.python or _python_of_build(options))
     report = preflight(
         goal or Goal(kind="env"),

@@ -12,13 +12,22 @@ from sdcoreml.ground.codec import DecodeError
 from sdcoreml.ground.documents import read_json
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import Document
+from sdcoreml.ground.outputs import require_beginning
 
 LAST_GOOD = "last-good.{}.json"
 """The name of the file, one per toolchain, that a run without errors writes."""
 
+_HEAD = b'{\n "schema": '
+"""The beginning of every file of facts."""
+
 
 def write(facts: Facts, path: Path) -> None:
-    """Write facts atomically, unless the file already contains them."""
+    """Write facts atomically, unless the file already contains them.
+
+    Raises:
+        BadInputError: the file holds something else, or cannot be written.
+    """
+    require_beginning(path, _HEAD, "file of saved facts")
     try:
         update_text(path, json.dumps(save(facts), indent=1) + "\n")
     except OSError as error:

@@ -29,7 +29,7 @@ from sdcoreml.envs.kept.store import LOCK, Environment, task_folder
 from sdcoreml.envs.kept.verify import verify_fast
 from sdcoreml.envs.processes.installer import PackageSource, download
 from sdcoreml.envs.pythons.interpreter import require
-from sdcoreml.ground.aside import open_aside
+from sdcoreml.ground.aside import file_aside
 from sdcoreml.ground.codec import as_object, from_plain, shown
 from sdcoreml.ground.documents import parse_json
 from sdcoreml.ground.errors import ArchiveError, BadInputError, EnvError, LockfileError
@@ -99,8 +99,8 @@ def export_environment(
     if faults := verify_fast(environment).faults:
         raise EnvError(f"{faults[0]}", where=environment.path, remedy="run `sdcoreml env repair`")
     with (
+        file_aside(path) as aside,
         translate_store_errors(path),
-        open_aside(path) as aside,
         task_folder(environment.path.parent) as folder,
     ):
         size = sum(artefact.size for artefact in load_artefacts(toolchain, lock))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -83,8 +84,9 @@ def collect(folder: Path, emit: Emit = silent) -> tuple[Garbage, int]:
 
 
 def _folders(folder: Path, prefix: str) -> list[Path]:
-    """Return the folders whose names begin with `prefix`, but no links, which lead elsewhere."""
-    paths = sorted(folder.glob(f"{prefix}*"))
+    """Return the folders that we named, beginning with `prefix`; no links, which lead elsewhere."""
+    ours = re.compile(rf"{prefix}(\d[\d.]*-)?[0-9a-f]{{16}}")
+    paths = (path for path in sorted(folder.glob(f"{prefix}*")) if ours.fullmatch(path.name))
     return [path for path in paths if path.is_dir() and not path.is_symlink()]
 
 

@@ -34,7 +34,7 @@ from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.files import Document
 from sdcoreml.ground.leftovers import BUILDING, hidden_path, sweep
-from sdcoreml.ground.locks import lock_file
+from sdcoreml.ground.locks import lock_file, try_lock
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.ground.refusals import translate_store_errors
 
@@ -212,10 +212,28 @@ def hold_lock(folder: Path, emit: Emit = silent) -> Iterator[int]:
         with translate_store_errors(folder):
             folder.mkdir(parents=True, exist_ok=True)
             handle = stack.enter_context(lock_file(folder / ".lock", notice))
-        for leftover in folder.glob(f"{BUILDING}*"):
-            remove(leftover)
-        sweep(folder)
+        _remove_leftovers(folder)
         yield handle
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove what killed tasks left in a store, unless a task is at work there now.
+
+    To be called before room is looked for: a killed build may have left gigabytes.
+    """
+    with suppress(OSError):  # there is no store yet, or it is another user's
+        handle = os.open(folder / ".lock", os.O_RDWR)
+        try:
+            if try_lock(handle):
+                _remove_leftovers(folder)
+        finally:
+            os.close(handle)
+
+
+def _remove_leftovers(folder: Path) -> None:
+    for leftover in folder.glob(f"{BUILDING}*"):
+        remove(leftover)
+    sweep(folder)
 
 
 @contextmanager

@@ -79,3 +79,12 @@ def test_what_a_running_conversion_holds_stays(
     os.close(handle)
     assert PART not in capsys.readouterr().out
     assert (place / "models" / PART / "half").exists()
+
+
+def test_a_folder_of_somebody_is_no_cache(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "envs/packages/thesis.txt").touch()
+    (place / "envs/clip-vocabulary").mkdir()
+    (place / "envs/clip-vocabulary/notes").touch()
+    assert cli.main(["clean"]) == 0
+    assert "cache" not in capsys.readouterr().out
+    assert (place / "envs/packages/a.conda").exists()

@@ -87,3 +87,11 @@ def test_bytes_that_are_no_text_are_no_json(tmp_path: Path) -> None:
     path.write_bytes(b"\xff\xfe{")
     with pytest.raises(BadInputError, match=r"not UTF-16.* .*; make one: --save-facts"):
         read(path)
+
+
+def test_a_file_of_somebody_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "thesis"
+    path.write_text("mine")
+    with pytest.raises(BadInputError, match="thesis: exists and is no file of saved facts; choose"):
+        write(HEALTHY, path)
+    assert path.read_text() == "mine"

@@ -52,7 +52,7 @@ def made_with(python: Path, folder: Path) -> Environment:
 
 
 def test_a_python_goes_with_the_last_environment_that_was_made_with_it(tmp_path: Path) -> None:
-    python = filled(tmp_path / "python-3.10.10")
+    python = filled(tmp_path / "python-3.10.10-0123456789abcdef")
     first, second = (made_with(python / "bin/python", tmp_path / name) for name in ("one", "two"))
     store.swap("tested", first.path)
     assert find_garbage(tmp_path).folders == (second.path,)
@@ -80,20 +80,26 @@ def test_engines_of_other_locks_go_and_today_s_stays(
 
 
 def test_a_link_to_an_engine_elsewhere_is_left_alone(tmp_path: Path) -> None:
-    theirs = filled(tmp_path / "theirs" / "engine-0")
-    (tmp_path / "engine-0").symlink_to(theirs)
+    theirs = filled(tmp_path / "theirs" / "engine-0123456789abcdef")
+    (tmp_path / "engine-0123456789abcdef").symlink_to(theirs)
     assert find_garbage(tmp_path).folders == ()
     collect(tmp_path)
     assert (theirs / "lib/file").exists()
 
 
+def test_what_has_another_name_than_ours_is_somebodys(tmp_path: Path) -> None:
+    for name in ("python-notes", "python-3.10.10", "engine-room", "python-3-0123456789abcdef.old"):
+        filled(tmp_path / name)
+    assert find_garbage(tmp_path).folders == ()
+
+
 def test_telling_what_is_garbage_changes_nothing(tmp_path: Path) -> None:
     finished(tmp_path / "one")
-    filled(tmp_path / "engine-0", 5)
+    filled(tmp_path / "engine-0123456789abcdef", 5)
     filled(tmp_path / ".building-sdcoreml-0")  # another task's, while it holds the lock
     before = names(tmp_path)
     found = find_garbage(tmp_path)
-    assert found.sizes() == {tmp_path / "one": 99, tmp_path / "engine-0": 5}
+    assert found.sizes() == {tmp_path / "one": 99, tmp_path / "engine-0123456789abcdef": 5}
     assert found.summary() == "1 environment, 1 conda engine"
     assert names(tmp_path) == before
 

@@ -96,6 +96,17 @@ def test_leftovers_are_cleared_by_the_next_who_is_alone(tmp_path: Path) -> None:
         assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "abc"]
 
 
+def test_leftovers_go_before_room_is_looked_for_unless_somebody_builds(tmp_path: Path) -> None:
+    store.remove_leftovers(tmp_path / "none")
+    left = tmp_path / ".building-sdcoreml-abc-1"
+    with store.hold_lock(tmp_path):
+        left.mkdir()
+        store.remove_leftovers(tmp_path)
+        assert left.is_dir()
+    store.remove_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
 def test_what_merely_looks_like_a_leftover_is_somebodys(tmp_path: Path) -> None:
     for name in (".building-notes", ".task.old", ".abc.part", "abc~"):
         (tmp_path / name).mkdir()
