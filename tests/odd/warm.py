@@ -66,7 +66,10 @@ class WarmWorker:
         places = [Path(program["package"]) for program in request.get("programs", ())]
         copies = [self.kept / f"{key}-{number}" for number in range(len(places))]
         if key not in self.known:
-            self.known[key] = self._ask(task, request, emit)
+            answer = self._ask(task, request, emit)
+            if not all(place.exists() for place in places):  # split into halves elsewhere
+                return answer
+            self.known[key] = answer
             for place, copy in zip(places, copies, strict=True):
                 shutil.copytree(place, copy)
         elif places:
