@@ -54,10 +54,10 @@ _STIR = 0.02
 """Seconds of CPU time beyond which a process counts as working."""
 
 _IDLE = 300.0
-"""Seconds without work after which a child is said to be silent."""
+"""Seconds without CPU use after which a warning says that the child may be stuck."""
 
 _MUCH = 500_000_000
-"""Bytes of memory below which the system's memory killer looks for another process."""
+"""Bytes of memory; processes that use less are rarely killed when memory runs out."""
 
 _GRACE = 10
 """Seconds within which a child must exit, once it has closed its output."""

@@ -52,10 +52,10 @@ KNOWN = (
     *(half for halves in HALVES.values() for half in halves),
     *("TextEncoderT5", "MultiModalDiffusionTransformer", "MultilingualTextEncoderProjection"),
 )
-"""All program names that the Swift sources look for, as they spell them; the last three: SD3."""
+"""All program names that the Swift sources look for, spelt as there; the last three are SD3's."""
 
 UNETS = ("Unet", "UnetChunk1", "ControlledUnet", "ControlledUnetChunk1")
-"""Mochi Diffusion lists a folder only if it holds one of these programs, searched in this order."""
+"""Programs by which Mochi Diffusion recognises a folder; it searches them in this order."""
 
 FIRST_MACOS: Mapping[int, str] = {6: "12", 7: "13", 8: "14", 9: "15"}
 """Maps a specification version to the first macOS that loads it."""
@@ -101,10 +101,10 @@ encoder: Swift's `StableDiffusionXLPipeline` takes only the hidden states of the
 """
 
 ONE_INPUT = ("TextEncoder", "TextEncoder2", "VAEDecoder", "VAEEncoder")
-"""The runtimes take the first of these programs' unordered inputs, so there must be only one."""
+"""Programs that must have exactly one input: the runtimes take any of an unordered set."""
 
 ONE_OUTPUT = ("Unet", "UnetChunk2", "ControlledUnet", "VAEDecoder", "VAEEncoder")
-"""The runtimes take the first of these programs' unordered outputs, so there must be only one."""
+"""Programs that must have exactly one output: the runtimes take any of an unordered set."""
 
 F16, F32 = DataType.FLOAT16, DataType.FLOAT32
 

@@ -12,7 +12,7 @@ from sdcoreml.convert.models.words import parse_vocabulary
 from sdcoreml.ground.errors import Fault, SdcoremlError, UnsupportedError
 
 ENCODERS = ("text_encoder", "text_encoder_2")
-"""The UNet's cross attention reads the outputs of all of these, concatenated."""
+"""The text encoders; the UNet's cross attention reads their outputs, concatenated."""
 
 Configs = Mapping[str, Mapping[str, object]]
 

@@ -301,7 +301,7 @@ def _vocabulary(identity: Identity) -> Vocabulary | None:
 
 
 _PROGRAMS: Mapping[str, str] = {"vae": "vae_decoder"}
-"""The program made from a component, where the two names differ."""
+"""Maps a component to the program whose builder checks its config, if the names differ."""
 
 _ANY_SIZE = ProgramOptions(height=64, width=64)
 """A size that every model accepts: whether a requested size suits a model is judged elsewhere."""

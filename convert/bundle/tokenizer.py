@@ -77,7 +77,7 @@ def read_tokenizer(folder: Path) -> Tokenizer:
 
 
 def _complete(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
-    """Insert the added words, and note what is odd."""
+    """Insert the added words, and note words that cannot be typed."""
     oddities = tuple(_oddities(tokenizer, folder))
     found = _with_added_words(tokenizer, read_added_words(folder))
     return replace(found, notes=(*found.notes, *oddities))
@@ -123,7 +123,7 @@ def read_pad_token(folder: Path) -> str:
 
 
 def read_ids(folder: Path) -> Mapping[str, int]:
-    """Read the ids of a tokenizer's words, added ones among them, from whichever file has them.
+    """Read the ids of all words of a tokenizer, including added ones, from any of its files.
 
     Raises:
         BadInputError: the vocabulary is not readable, or not CLIP's kind.
@@ -138,7 +138,7 @@ def read_ids(folder: Path) -> Mapping[str, int]:
 
 
 def _oddities(tokenizer: Tokenizer, folder: Path) -> Iterator[str]:
-    """Yield what is worth knowing of a sound tokenizer: words that it names and does not have."""
+    """Yield notes on a sound tokenizer: words that it refers to but does not have."""
     vocabulary = parse_vocabulary(tokenizer.vocab, VOCAB).keys()
     lines = tokenizer.merges.decode().split("\n")
     made = (line.replace(" ", "") for line in lines if line and not line.startswith("#"))
@@ -151,7 +151,7 @@ def _oddities(tokenizer: Tokenizer, folder: Path) -> Iterator[str]:
     with suppress(BadInputError):
         pad = read_pad_token(folder)
         if pad not in vocabulary and pad not in read_added_words(folder):
-            said = f"it pads prompts with {pad!r}, which is none of its words"
+            said = f"it pads prompts with {pad!r}, which is not in its vocabulary"
             yield f"{said}; the apps' own padding stays"
 
 

@@ -130,7 +130,7 @@ class _Order:
 
     @property
     def begun(self) -> int:
-        """The number of those bytes that an earlier run downloaded."""
+        """The number of bytes of missing files that an earlier run downloaded."""
         parts = {self.shelf.choose_target(path).part for path in self.missing}
         return sum(part.stat().st_size for part in parts if part.exists())
 

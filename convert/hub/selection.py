@@ -142,7 +142,7 @@ def _single(names: Collection[str], where: str) -> Selection:
 
 
 def _halves_first(files: Iterable[str]) -> list[str]:
-    """Return the files, without those that are also there in half precision."""
+    """Drop the files that also exist in half precision, and return the others."""
     chosen: dict[str, str] = {}
     for name in files:
         words = re.split(r"[-_.]", name.lower())

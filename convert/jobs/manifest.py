@@ -105,7 +105,7 @@ class ProgramEntry:
         return content
 
     def find_packages(self, folder: Path, name: str, suffix: str = PACKAGE) -> Packages:
-        """Return the path of the package `name`, or of its halves; or those of another suffix."""
+        """Return the path of the package `name`, or of its two halves, ending in `suffix`."""
         package = folder / f"{name}{suffix}"
         return chunk_paths(package) if self.halves else package
 

@@ -342,4 +342,4 @@ EACH: tuple[Callable[[Folder, Conversion], Folder], ...] = (
     _check,
     _describe,
 )
-"""The steps that each folder then takes by itself, in order."""
+"""The steps that each folder takes by itself after `TOGETHER`, in order."""

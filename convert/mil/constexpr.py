@@ -36,7 +36,7 @@ def _unpack_lut(args: Arguments) -> torch.Tensor:
     lut, shape = args["lut"].reshape(-1), args.integers("shape")
     bits = lut.numel().bit_length() - 1
     if lut.numel() != 1 << bits:
-        raise ParityError(f"a table of {lut.numel()} entries, which is not a power of two")
+        raise ParityError(f"the table has {lut.numel()} entries, which is not a power of two")
     codes = _unpack(args["indices"], bits, math.prod(shape))
     return lut.index_select(0, codes.int()).reshape(shape)
 
@@ -69,7 +69,9 @@ def sparse_to_dense(args: Arguments) -> torch.Tensor:
         shape = args.integers("shape")
         mask = _unpack(mask, 1, math.prod(shape)).reshape(shape)
     if int(mask.sum()) != values.numel():
-        raise ParityError(f"a mask of {int(mask.sum())} places for {values.numel()} values")
+        raise ParityError(
+            f"the mask selects {int(mask.sum())} elements, but there are {values.numel()} values"
+        )
     dense = torch.zeros(mask.shape, dtype=values.dtype)
     dense[mask.bool()] = values
     return dense
@@ -83,7 +85,7 @@ def cast(args: Arguments) -> torch.Tensor:
 def _unpack(packed: torch.Tensor, bits: int, count: int) -> torch.Tensor:
     raw = packed.reshape(-1).numpy()
     if raw.size != -(-count * bits // 8):
-        raise ParityError(f"{count} codes of {bits} bits in {raw.size} bytes")
+        raise ParityError(f"{raw.size} bytes do not hold {count} codes of {bits} bits")
     return torch.from_numpy(unpack(raw, bits, count).copy())
 
 
@@ -98,7 +100,7 @@ def _groups(shape: torch.Size, blocks: torch.Size) -> torch.Tensor:
 
 
 def _spread(blocks: torch.Tensor, shape: torch.Size) -> torch.Tensor:
-    """Repeat each block's number over the elements of the block."""
+    """Repeat each block's value for all elements of the block."""
     for axis, size in enumerate(shape):
         if blocks.shape[axis] not in {1, size}:
             blocks = blocks.repeat_interleave(size // blocks.shape[axis], axis)

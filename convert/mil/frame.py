@@ -51,7 +51,9 @@ class Frame:
         """Store the function's inputs."""
         declared = {item.name: item.tensor for item in self._function.inputs}
         if feeds.keys() != declared.keys():
-            raise ParityError(f"inputs {sorted(feeds)} given to a program of {sorted(declared)}")
+            raise ParityError(
+                f"got the inputs {sorted(feeds)}, but the program takes {sorted(declared)}"
+            )
         for name, wanted in declared.items():
             _demand_shape(f"input {name}", feeds[name], wanted)
             self._keep(name, feeds[name].to(choose_dtype(wanted.dtype, self._mode)), wanted.dtype)
@@ -106,7 +108,9 @@ class Frame:
         results = kernel(args)
         tensors = [results] if isinstance(results, torch.Tensor) else list(results)
         if len(tensors) != len(operation.outputs):
-            raise ParityError(f"{len(tensors)} results for {len(operation.outputs)} outputs")
+            raise ParityError(
+                f"it computes {len(tensors)} results, but declares {len(operation.outputs)} outputs"
+            )
         pairs = list(zip(operation.outputs, tensors, strict=True))
         if operation.type in UNBOUNDED:  # the others only move or shrink finite values
             for output, tensor in pairs:
@@ -208,7 +212,7 @@ def _demand_shape(what: str, tensor: torch.Tensor, declared: TensorType) -> None
     if len(actual) != len(declared.shape) or any(
         wanted not in {None, size} for wanted, size in zip(declared.shape, actual, strict=True)
     ):
-        raise ParityError(f"{what} is of shape {actual}, but {declared.shape} is declared")
+        raise ParityError(f"{what} has shape {actual}, but {declared.shape} is declared")
 
 
 def _demand_finite(tensor: torch.Tensor, target: torch.dtype) -> None:

@@ -64,7 +64,7 @@ def split(args: Arguments) -> Result:
         return torch.split(x, args.integers("split_sizes"), axis)
     parts = args.integer("num_splits")
     if x.shape[axis] % parts:
-        raise ParityError(f"split of {x.shape[axis]} positions into {parts} unequal parts")
+        raise ParityError(f"{x.shape[axis]} positions cannot be split into {parts} equal parts")
     return torch.split(x, x.shape[axis] // parts, axis)
 
 

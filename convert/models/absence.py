@@ -32,13 +32,13 @@ def explain_absence(folder: Path, name: str = "") -> tuple[str, str] | None:
         wanted = stem.lstrip(".")
         is_it = wanted == name if name else Path(wanted).suffix.lower() in SUFFIXES
         if suffix == "icloud" and is_it:
-            what = f"iCloud keeps {wanted} elsewhere: here is only {other}"
+            what = f"{wanted} is stored in iCloud only: the folder has just {other}"
             return what, "open the folder in Finder and choose Download Now, or use brctl download"
         if f".{suffix}" in _UNFINISHED and (is_it or not name):
-            return f"a download that was not finished: {other}", "let it finish, or begin it again"
+            return f"an unfinished download: {other}", "let it finish, or begin it again"
     for other in [] if name else names:
         if found := FOREIGN.get(Path(other).suffix.lower()):
-            what = f"its weights are in {found} alone ({other}), which nothing here reads"
+            what = f"its weights are only in {found} ({other}), which cannot be read here"
             return what, "download the same model's safetensors files"
     return None
 
@@ -84,7 +84,7 @@ def suggest_folder(path: Path, index: str) -> str:
 
 
 def weight_files_below(folder: Path) -> list[Path]:
-    """The weight files one level down, as in the models' folders of other programs."""
+    """List the weight files one level down, where other programs' model folders have them."""
     found: list[Path] = []
     if folder.is_dir() and not (folder / "snapshots").is_dir():
         for place in sorted(folder.iterdir()):

@@ -35,7 +35,7 @@ ENCODERS: Mapping[str, str] = {"clip_l": "text_encoder", "clip_g": "text_encoder
 
 END_OF_TEXT = "<|endoftext|>"
 _MOST_VECTORS = 1000
-"""A prompt has room for 75."""
+"""The most vectors that an embedding may have; a prompt has room for 75."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -176,7 +176,7 @@ def _add_words(
 
 
 def _content(files: Mapping[str, Path | bytes], name: str, path: Path) -> tuple[bytes, str | Path]:
-    """The content of one of the tokenizer's files, and what an error calls it."""
+    """Return the content of one of the tokenizer's files, and its name for errors."""
     found = files.get(name)
     if found is None:
         raise BadInputError(

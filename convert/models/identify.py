@@ -114,9 +114,9 @@ def identify_path(path: Path, options: UnpackOptions | None = None) -> Identity:
 
 
 def _of_add_on_in(folder: Path) -> Identity | None:
-    """The first weight file of a folder that holds only one kind of them, and no model.
+    """Identify the first weight file of a folder of add-ons of one kind.
 
-    Such as a LoRA's repository, or one of ControlNets; they can lie one level down.
+    Such as a repository of LoRAs or ControlNets; the files can be one level down.
     """
     files = [] if (folder / INDEX_NAME).is_file() else weight_files(folder)
     if len(files) == 1:
@@ -129,7 +129,7 @@ def _of_add_on_in(folder: Path) -> Identity | None:
 
 
 _MOST_ADD_ONS = 8
-"""The most files of a folder that are looked at."""
+"""The most files of a folder of add-ons that are examined."""
 
 _GATHERED = frozenset(
     {
@@ -142,7 +142,7 @@ _GATHERED = frozenset(
         Kind.TEXTUAL_INVERSION,
     }
 )
-"""The kinds of which repositories hold many; of others, many files are the parts of a model."""
+"""Kinds of which one folder can hold many; several files of other kinds are parts of a model."""
 
 
 def _of_folder(path: Path) -> Identity:

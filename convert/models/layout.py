@@ -139,7 +139,7 @@ def read_model(path: Path) -> Model:
         elif not folder.is_dir() and name == "scheduler":
             notes.append(ASSUMED)
         elif not folder.is_dir():
-            what = f"the folder {name}/ is missing, {INDEX_NAME} lists it"
+            what = f"the folder {name}/ is missing, although {INDEX_NAME} lists it"
             absent[name] = Fault(where=path, what=what, remedy=DOWNLOAD)
             faults.append(absent[name])
         elif name.startswith("tokenizer"):
@@ -177,7 +177,7 @@ def read_model(path: Path) -> Model:
 
 
 def _read_scheduler(folder: Path, faults: list[Fault]) -> Mapping[str, object]:
-    """The config of the scheduler; in some models it is named as every component's config is."""
+    """Read the scheduler's config, which some models name config.json."""
     names = ("scheduler_config.json", CONFIG_NAME)
     place = next((folder / name for name in names if (folder / name).is_file()), None)
     return _read_json(place, faults) if place else {}

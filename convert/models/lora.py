@@ -120,7 +120,9 @@ def parse_lora(text: str) -> LoraSource:
     except ValueError:
         factor = math.nan
     if not math.isfinite(factor):
-        raise ValueError(f"not a scale: {scale!r}; write FILE or FILE:SCALE, as style.ckpt:0.8")
+        raise ValueError(
+            f"not a scale: {scale!r}; write FILE or FILE:SCALE, such as style.ckpt:0.8"
+        )
     return LoraSource(path=expand_home(path), scale=factor)
 
 

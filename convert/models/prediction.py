@@ -35,8 +35,11 @@ WORDS: Mapping[str, str] = {
     "vpred": VELOCITY,
     "vprediction": VELOCITY,
 }
-"""The names in metadata. ModelSpec (kohya's scripts) writes `v` and `epsilon`, and
-so does ComfyUI, under a key of its own (`modelspec.predict_key`)."""
+"""The words for prediction types in metadata.
+
+ModelSpec (kohya's scripts) writes `v` and `epsilon`, and so does ComfyUI, under its own key
+(`modelspec.predict_key`).
+"""
 
 MARKS = frozenset({"v_pred", "edm_vpred.sigma_max", "edm_vpred.sigma_min"})
 """Tensors whose mere presence means velocity, to ComfyUI and other programs."""
@@ -51,8 +54,7 @@ ARCHITECTURES: Mapping[str, str] = {
 BASES: Mapping[str, str] = {"sd_v1_v": VELOCITY, "sd_v2": EPSILON, "sd_v2_v": VELOCITY}
 """kohya's names of base models, with the prediction type that they imply.
 
-A name has velocity if and only if the training had (`get_model_version_str_for_sd1_sd2` of
-sd-scripts).
+kohya's `sd-scripts` choose the name by the prediction type (`get_model_version_str_for_sd1_sd2`).
 """
 
 OT_CONFIG = "ot_config"
@@ -61,7 +63,7 @@ _OT_FORCED: Mapping[str, str] = {
     "force_epsilon_prediction": EPSILON,
 }
 _OT_ZERO_SNR = "rescale_noise_scheduler_to_zero_terminal_snr"
-"""OneTrainer's settings of a training, which it keeps as JSON in the metadata."""
+"""OneTrainer stores its training settings as JSON in the metadata; these keys are read."""
 
 NAMES = re.compile(r"v[-_ .]?pred|velocity|(?<![a-z])terminus|cosxl", re.IGNORECASE)
 """Names of files and folders that suggest velocity."""
@@ -169,7 +171,7 @@ def _find_evidence(checkpoint: Checkpoint) -> Iterator[PredictionFinding]:
 
 
 def _training(checkpoint: Checkpoint) -> Mapping[str, object]:
-    """OneTrainer's settings of the training, from the metadata."""
+    """Read OneTrainer's training settings from the metadata."""
     if text := checkpoint.metadata.get(OT_CONFIG):
         with suppress(BadInputError):
             found = parse_json(text, checkpoint.path)

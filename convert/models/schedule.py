@@ -1,4 +1,4 @@
-"""Compares the noise schedule that a model was trained with to the apps' only one.
+"""Compares the noise schedule that a model was trained with to the one that apps use.
 
 The apps read no scheduler's config: they count 1000 steps, with betas whose square roots grow from
 that of 0.00085 to that of 0.012 (`schedules.json` of Apple's own Swift). They pass a step to the

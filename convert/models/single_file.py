@@ -70,7 +70,7 @@ The projection is CLIP-L's, which ComfyUI writes though neither SD 1.x nor SDXL 
 """
 
 BUNDLED = "bundle_emb."
-"""The start of the web UI's textual inversions within a checkpoint."""
+"""The prefix of AUTOMATIC1111's textual inversions within a checkpoint."""
 
 
 class Weights(Enum):
@@ -153,10 +153,10 @@ def take_apart(
 
 
 def _bundled_note(names: Iterable[str]) -> tuple[str, ...]:
-    """Which textual inversions a checkpoint holds; only `--embedding` adds one."""
+    """Note the textual inversions in a checkpoint, which are ignored without `--embedding`."""
     bundled = (name.removeprefix(BUNDLED) for name in names if name.startswith(BUNDLED))
     words = sorted({name.partition(".")[0] for name in bundled})
-    said = f"its textual inversions ({', '.join(words)}) are left aside: --embedding adds them"
+    said = f"its textual inversions ({', '.join(words)}) are ignored: add them with --embedding"
     return (f"{said} from files of their own",) if words else ()
 
 

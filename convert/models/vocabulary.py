@@ -37,7 +37,7 @@ MEMBER = "open_clip/bpe_simple_vocab_16e6.txt.gz"
 _UNFIT = (EnvError, OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
 SPECIAL = ("<|startoftext|>", "<|endoftext|>")
 TOKENS = 49408
-"""Two tokens per byte, alone and at the end of a word; one per merge; two special ones."""
+"""The size of CLIP's vocabulary: two tokens per byte, one per merge, and two special ones."""
 
 
 def vocabulary_folder(

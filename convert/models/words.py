@@ -21,10 +21,10 @@ from sdcoreml.ground.errors import BadInputError
 
 WORD_END = "</w>"
 LONGEST_WORD = 200
-"""Letters: each takes a merge that repeats all letters before it."""
+"""The longest word, in letters; each letter needs a merge that repeats all letters before it."""
 
 Ranks: TypeAlias = "dict[tuple[str, str], int]"
-"""Pairs of pieces to be merged, and in which order."""
+"""Maps each pair of pieces to be merged to its rank; lower ranks are merged first."""
 
 
 def parse_vocabulary(

@@ -78,7 +78,7 @@ def steps_of(function: Function) -> tuple[Operation, ...]:
 
 
 def offsets(operation: Operation) -> Iterator[int]:
-    """Return the offsets of a constant's records; compressed iOS 18 ones are in arguments."""
+    """Return the record offsets of a constant, from its attributes or (iOS 18) its arguments."""
     return (item.data.offset for item in operation.constants if isinstance(item.data, Blob))
 
 

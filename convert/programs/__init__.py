@@ -45,7 +45,9 @@ def draw(component: str, config: Config, options: ProgramOptions | None = None) 
     """
     if component not in DRAWERS:
         raise UnsupportedError(
-            "no program for it", where=component, remedy=f"there are {', '.join(DRAWERS)}"
+            "there is no program for this component",
+            where=component,
+            remedy=f"there are {', '.join(DRAWERS)}",
         )
     module, name = DRAWERS[component]
     function: Callable[[Config, ProgramOptions], Draft]

@@ -42,7 +42,7 @@ def account(
         raise BadInputError(
             f"{len(faults)} tensors do not fit its config.json: {'; '.join(faults)}",
             where=component,
-            remedy="the weights belong to another config, or the file was changed",
+            remedy="use the config.json and the weights of the same model",
         )
 
 

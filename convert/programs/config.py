@@ -62,7 +62,7 @@ def refuse_unknown(
     ]
     if faults:
         raise UnsupportedError(
-            f"config.json asks for what this converter does not implement: {', '.join(faults)}",
+            f"config.json has options that this converter does not implement: {', '.join(faults)}",
             where=component,
             remedy="convert a model without it",
         )

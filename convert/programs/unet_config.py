@@ -132,9 +132,9 @@ def parse_unet(
     context = one_for_all(config["cross_attention_dim"])
     if type(context) is not int:
         raise UnsupportedError(
-            f"config.json has another cross_attention_dim for each block: {context}",
+            f"config.json has a different cross_attention_dim for each block: {context}",
             where=component,
-            remedy="convert a model whose blocks all read the same text",
+            remedy="convert a model whose blocks all have the same one",
         )
     levels = len(channels)
     down = reader.read("down_block_types", tuple[str, ...])

@@ -94,9 +94,9 @@ def parse_vae(component: str, config: Config, options: ProgramOptions) -> VaeCon
     if len(channels) != LEVELS:
         raise UnsupportedError(
             (
-                f"config.json has {len(channels)} block_out_channels, so that a "
-                f"latent pixel stands for {1 << len(channels) - 1} of the image "
-                f"each way; apps count on {PIXELS_PER_LATENT}, which {LEVELS} make"
+                f"config.json has {len(channels)} block_out_channels, so a latent "
+                f"pixel covers {1 << len(channels) - 1} image pixels in each direction; "
+                f"apps need {PIXELS_PER_LATENT}, which takes {LEVELS}"
             ),
             where=component,
             remedy="take the VAE of a Stable Diffusion model",
@@ -109,7 +109,7 @@ def parse_vae(component: str, config: Config, options: ProgramOptions) -> VaeCon
     height, width = options.height or default, options.width or default
     if not height or not width:
         raise UnsupportedError(
-            "config.json gives no sample_size", where=component, remedy="choose a size"
+            "config.json gives no sample_size", where=component, remedy="choose one with --size"
         )
     return VaeConfig(
         channels=channels,

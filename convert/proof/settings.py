@@ -187,7 +187,7 @@ Rule = Callable[["Array", Operation, _Graph, _Wanted], bool]
 
 
 def _no_number(number: Array, *_: object) -> bool:
-    """Whether `number` is a whole number: those are shapes, which running the program checks."""
+    """Whether `number` is whole: whole numbers are shapes, which running the program checks."""
     return number.dtype.kind != "f"
 
 

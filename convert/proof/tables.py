@@ -42,7 +42,7 @@ def _is_frequencies(constant: Array) -> bool:
 
 
 def _is_causal_mask(constant: Array) -> bool:
-    """Whether it is zero up to the diagonal, and one finite, very negative number above it."""
+    """Whether a matrix has zeros up to the diagonal, and one very negative number above it."""
     import numpy as np
 
     square = constant.squeeze()
@@ -54,7 +54,7 @@ def _is_causal_mask(constant: Array) -> bool:
 
 
 def _is_schedule(constant: Array) -> bool:
-    """Whether it holds the weights of image or noise at each step of the apps' schedule."""
+    """Whether the constant is the weights of image or noise at each step of the apps' schedule."""
     import numpy as np
 
     flat = constant.reshape(-1).astype(np.float64)
@@ -67,7 +67,7 @@ def _is_schedule(constant: Array) -> bool:
 
 
 def _is_latent_scale(constant: Array) -> bool:
-    """Whether it scales or offsets a latent's means or log-variances, but not both."""
+    """Whether the constant scales or offsets either the means or the log-variances of latents."""
     first, second = constant.reshape(2, -1) if constant.size == 8 else (None, None)  # noqa: PLR2004
     if first is None or second is None:
         return False
@@ -76,9 +76,9 @@ def _is_latent_scale(constant: Array) -> bool:
 
 
 def _is_own_size(constant: Array) -> bool:
-    """Whether it is SDXL's `time_ids` with crop and score 0, and an image size once or twice.
+    """Whether the constant is SDXL's `time_ids` with an image size, and crop and score 0.
 
-    The refiner's have the size once.
+    The base model has the size twice, the refiner once.
     """
     flat = constant.reshape(-1).tolist()
     size = flat[:2]
@@ -88,7 +88,7 @@ def _is_own_size(constant: Array) -> bool:
 
 
 def _is_kept_ids(constant: Array) -> bool:
-    """Whether it masks the SDXL `time_ids` that the app sets: crop and score."""
+    """Whether the constant masks the SDXL `time_ids` that the app sets: crop and score."""
     return constant.reshape(-1).tolist() in ([0, 0, 1, 1, 0, 0], [0, 0, 1, 1, 1])
 
 

@@ -201,6 +201,6 @@ KINDS: Mapping[int, str] = {
     556: "a linked model",
     3000: "a serialized model",
 }
-"""The kinds of model, by their field numbers in `Model`; `MEMBERS` is the range of all."""
+"""The kinds of model by their field numbers in `Model`, which all lie within `MEMBERS`."""
 
 MEMBERS = range(200, 3001)

@@ -96,7 +96,7 @@ def _model_path(package: Path) -> Path:
             "itemInfoEntries": dict() as entries,
         } if isinstance(entries.get(root), dict) and isinstance(entries[root].get("path"), str):
             return package / "Data" / _inside(entries[root]["path"], manifest)
-    raise BadInputError("names no root model", where=manifest, remedy=AGAIN)
+    raise BadInputError("does not name a root model", where=manifest, remedy=AGAIN)
 
 
 def _inside(path: str, manifest: Path) -> PurePosixPath:
@@ -104,6 +104,6 @@ def _inside(path: str, manifest: Path) -> PurePosixPath:
     relative = PurePosixPath(path)
     if relative.is_absolute() or ".." in relative.parts or not relative.parts:
         raise BadInputError(
-            f"the model's path {shown(path)} leads outside", where=manifest, remedy=AGAIN
+            f"the model's path {shown(path)} leads out of the package", where=manifest, remedy=AGAIN
         )
     return relative

@@ -189,10 +189,10 @@ def split(data: bytes) -> Iterator[tuple[int, int, int | bytes]]:
             elif wire in _FIXED:
                 size = _FIXED[wire]
             else:
-                raise WireError(f"wire type {wire} at byte {position}")
+                raise WireError(f"unknown wire type {wire} at byte {position}")
             start, position = position, position + size
             if position > end:
-                raise WireError(f"cut short: {size} bytes expected at byte {start} of {end}")
+                raise WireError(f"truncated: {size} bytes expected at byte {start} of {end}")
             payload = data[start:position]
         yield tag >> 3, wire, payload
 
@@ -231,7 +231,7 @@ def varint(data: bytes, position: int) -> tuple[int, int]:
             if byte < 0x80:  # noqa: PLR2004  as above
                 return value & _UINT64, position + 1
     except IndexError:
-        raise WireError(f"cut short inside the integer at byte {position}") from None
+        raise WireError(f"truncated inside the integer at byte {position}") from None
     raise WireError(f"an integer of more than ten bytes before byte {position}")
 
 

@@ -89,7 +89,7 @@ def array(value: Value, storage: BlobStorage) -> Array:
 
 
 def stored_bytes(value: Value, storage: BlobStorage) -> Array:
-    """The bytes of a constant as they are stored, flat, uint8.
+    """Return the bytes of a constant as they are stored, flat, uint8.
 
     Raises:
         UnsupportedError: it is not stored as bytes.
@@ -139,7 +139,9 @@ def decode(raw: bytes | bytearray | memoryview, dtype: DataType, count: int) -> 
     if dtype in PACKED:
         needed = -(-count * PACKED[dtype] // 8)
         if len(raw) != needed:
-            raise ParityError(f"{count} elements of {dtype.name} in {len(raw)} bytes, not {needed}")
+            raise ParityError(
+                f"{count} elements of {dtype.name} need {needed} bytes, not {len(raw)}"
+            )
         codes = unpack(np.frombuffer(raw, "u1"), PACKED[dtype], count)
         return _read_signed(codes, PACKED[dtype]) if dtype is DataType.INT4 else codes
     stored = _find_stored_dtype(dtype)

@@ -76,7 +76,9 @@ def task(request: Mapping[str, object], emit: Emit) -> list[dict[str, object]]:
         except SystemExit as ended:
             if ended.code:
                 what = f"it ended with exit code {ended.code}"
-                raise WorkerError(what, where=MODULE, remedy="see what it printed") from None
+                raise WorkerError(
+                    what, where=MODULE, remedy="read the converter's output"
+                ) from None
     packages = sorted(str(path) for path in out.glob("*.mlpackage"))
     return [{"component": asked.component, "packages": packages, "cpu": time.process_time()}]
 

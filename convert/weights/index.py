@@ -43,7 +43,7 @@ def read_index(path: Path) -> Index:
     weights = content.get("weight_map") if isinstance(content, dict) else None
     if isinstance(content, dict) and not content.keys().isdisjoint(_OF_CONFIGS):
         raise BadInputError(
-            "a config, which holds no weights", where=path, remedy="give the folder it is in"
+            "this is a config, which has no weights", where=path, remedy="give the folder it is in"
         )
     if not isinstance(weights, dict) or not weights:
         raise BadInputError("has no weight_map", where=path, remedy=AGAIN)
@@ -92,7 +92,7 @@ def compare(index: Index, found: Mapping[str, tuple[str, ...]]) -> tuple[Fault, 
     return tuple(
         Fault(
             where=index.path,
-            what=f"{len(names)} tensor(s) {problem}, first {names[0]!r}",
+            what=f"{len(names)} tensor(s) {problem}, such as {names[0]!r}",
             remedy=AGAIN,
         )
         for problem, names in problems.items()

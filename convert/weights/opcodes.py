@@ -35,7 +35,7 @@ def _extend(machine: Machine, items: Iterable[object]) -> None:
     if type(target) is list:
         target.extend(items)
     elif type(target) is not Inert:
-        raise MalformedPickleError(f"append to a {type(target).__name__}")
+        raise MalformedPickleError(f"it appends to an object of type {type(target).__name__}")
 
 
 def _update(machine: Machine, items: list[object]) -> None:
@@ -45,7 +45,9 @@ def _update(machine: Machine, items: list[object]) -> None:
     if type(target) is Inert:
         return
     if not isinstance(target, dict):
-        raise MalformedPickleError(f"dictionary items given to a {type(target).__name__}")
+        raise MalformedPickleError(
+            f"it adds dictionary items to an object of type {type(target).__name__}"
+        )
     # Only scalars become keys: hashing a tuple nested a million deep would overflow the C stack.
     for key, value in zip(items[::2], items[1::2], strict=True):
         if type(key) in (str, int, float, bool, bytes, type(None)):
@@ -64,7 +66,9 @@ def _build(machine: Machine) -> None:
     if type(target) is Inert:
         target.state = state
     elif type(target) in (list, tuple, dict, str, int):
-        raise MalformedPickleError(f"state given to a {type(target).__name__}")
+        raise MalformedPickleError(
+            f"it sets the state of an object of type {type(target).__name__}"
+        )
 
 
 def _remember(machine: Machine, key: int | None) -> None:
@@ -272,4 +276,4 @@ def _interpret(stream: Stream, machine: Machine) -> object:
     except (ValueError, IndexError, TypeError, OverflowError, MemoryError, struct.error) as error:
         reason = f"damaged pickle: {str(error) or type(error).__name__}"
         raise MalformedPickleError(f"{reason} (after byte {position:,})") from None
-    raise MalformedPickleError("no end of the pickle")
+    raise MalformedPickleError("the pickle has no end")

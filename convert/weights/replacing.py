@@ -38,7 +38,7 @@ def require_older(target: Path, tensors: Sequence[TensorInfo]) -> None:
         entries = read_header(target).entries
     except BadInputError:
         raise BadInputError(
-            "exists and is no safetensors file", where=target, remedy=remedy
+            "exists and is not a safetensors file", where=target, remedy=remedy
         ) from None
     wanted = {(tensor.name, tensor.shape) for tensor in tensors}
     if {(entry.name, tuple(entry.shape)) for entry in entries} != wanted:

@@ -84,7 +84,7 @@ def write_shards(
     runs = split(tensors, limit, options)
     if not runs:
         raise BadInputError(
-            "no tensors to write", where=folder, remedy="give a file that holds some"
+            "no tensors to write", where=folder, remedy="give a file that has tensors"
         )
     judge_repeats(tensors, silent, is_meant=options.repeats)  # before the first shard is written
     sizes = [target_nbytes(tensor, options) for tensor in tensors]

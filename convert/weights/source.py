@@ -143,7 +143,7 @@ def _require_whole(path: Path) -> None:
     """Refuse a file that aria2 has not finished downloading."""
     if (control := path.with_name(f"{path.name}.aria2")).exists():
         raise BadInputError(
-            f"a download that was not finished: {control.name} lies beside it",
+            f"an unfinished download: {control.name} is next to it",
             where=path,
             remedy="let it finish, or download the file again",
         )

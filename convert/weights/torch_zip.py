@@ -69,7 +69,9 @@ def name_damage(path: Path, what: str) -> BadInputError:
 def big_endian(path: Path) -> BadInputError:
     """Return the error for a file from a big-endian machine."""
     return BadInputError(
-        "saved with big-endian numbers", where=path, remedy="save it again on a common machine"
+        "saved with big-endian numbers",
+        where=path,
+        remedy="save it again on a little-endian machine",
     )
 
 
@@ -77,7 +79,9 @@ def _pickle_name(path: Path, members: dict[str, Member]) -> str:
     names = [name for name in members if name.endswith("data.pkl") and name.count("/") <= 1]
     if any(name.endswith("/constants.pkl") for name in members):
         raise BadInputError(
-            "a TorchScript program, not a checkpoint", where=path, remedy="ask for the state dict"
+            "a TorchScript program, not a checkpoint",
+            where=path,
+            remedy="get the state dict instead",
         )
     if len(names) != 1 or names[0].rsplit("/")[-1] != "data.pkl":
         raise BadInputError(

@@ -27,7 +27,7 @@ from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.files import open_handle, open_regular
 
 TICK = 32 << 20
-"""The number of bytes between two progress events."""
+"""The least number of bytes between two progress events."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

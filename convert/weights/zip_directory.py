@@ -40,7 +40,7 @@ class _DamagedError(Exception):
 
 
 _ODD_ZIP = (zipfile.BadZipFile, NotImplementedError, ValueError, struct.error)
-"""How `zipfile` says that it cannot read one; a ValueError is a name that is not UTF-8."""
+"""Exceptions of `zipfile` for an unreadable file; ValueError means a name that is not UTF-8."""
 
 
 class _BoundedFile(RegularFile):
@@ -130,6 +130,8 @@ def _member(file: BinaryIO, entry: zipfile.ZipInfo) -> Member:
         or method
         or flags & _ENCRYPTED
     ):
-        raise _DamagedError(f"zip member {name!r} has another local header than the directory says")
+        raise _DamagedError(
+            f"zip member {name!r} has a local header that differs from the directory"
+        )
     start = entry.header_offset + _LOCAL.size + name_length + extra_length
     return Member(name=name, start=start, nbytes=entry.file_size, crc=entry.CRC)

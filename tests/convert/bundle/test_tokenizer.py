@@ -168,7 +168,7 @@ def test_words_that_merges_make_and_the_vocabulary_lacks_are_noted(tmp_path: Pat
 def test_a_padding_that_is_no_word_is_noted(tmp_path: Path) -> None:
     folder = base.write_tokenizer(tmp_path, pad="[PAD]")
     (note,) = read_tokenizer(folder).notes
-    assert note.startswith("it pads prompts with '[PAD]', which is none of its words")
+    assert note.startswith("it pads prompts with '[PAD]', which is not in its vocabulary")
     base.write(folder / "added_tokens.json", {"[PAD]": 9})
     assert "none of its words" not in " ".join(read_tokenizer(folder).notes)
     assert read_ids(folder)["[PAD]"] == 9

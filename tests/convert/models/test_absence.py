@@ -12,11 +12,11 @@ INDEX = "model_index.json"
 @pytest.mark.parametrize(
     ("name", "what"),
     [
-        (".model.safetensors.icloud", "iCloud keeps model.safetensors elsewhere"),
-        ("model.safetensors.crdownload", "a download that was not finished: model.s"),
-        ("4b1c.incomplete", "a download that was not finished: 4b1c"),
-        ("flax_model.msgpack", "its weights are in Flax's format alone"),
-        ("model.onnx", "its weights are in ONNX alone"),
+        (".model.safetensors.icloud", "model.safetensors is stored in iCloud only"),
+        ("model.safetensors.crdownload", "an unfinished download: model.s"),
+        ("4b1c.incomplete", "an unfinished download: 4b1c"),
+        ("flax_model.msgpack", "its weights are only in Flax's format"),
+        ("model.onnx", "its weights are only in ONNX"),
         ("README.md", None),
     ],
 )
@@ -31,7 +31,7 @@ def test_what_lies_in_place_of_one_file(tmp_path: Path) -> None:
         (tmp_path / name).touch()
     found = explain_absence(tmp_path, "config.json")
     assert found
-    assert found[0].startswith("iCloud keeps config.json elsewhere")
+    assert found[0].startswith("config.json is stored in iCloud only")
     assert explain_absence(tmp_path, "other.json") is None
 
 

@@ -104,7 +104,7 @@ def test_missing_parts_are_told(folder: Path) -> None:
     assert [fault.split("; ")[0] for fault in said(folder)] == [
         "MODEL/text_encoder: no weights in this folder",
         "MODEL/unet: config.json is missing",
-        "MODEL: the folder vae/ is missing, model_index.json lists it",
+        "MODEL: the folder vae/ is missing, although model_index.json lists it",
     ]
 
 

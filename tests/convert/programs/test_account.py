@@ -57,7 +57,7 @@ def test_every_fault_is_listed_once() -> None:
     assert str(caught.value) == (
         "unet: 5 tensors do not fit its config.json: missing c 5; missing d scalar; unused extra;"
         " a is 3x2, expected 2x3; b is of type I64, expected one of BF16, F16, F32, F64;"
-        " the weights belong to another config, or the file was changed"
+        " use the config.json and the weights of the same model"
     )
 
 

@@ -24,7 +24,7 @@ def test_what_is_given_for_each_block_alike_is_given_once() -> None:
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"cross_attention_dim": [64, 96]}, "another cross_attention_dim for each block"),
+        ({"cross_attention_dim": [64, 96]}, "a different cross_attention_dim for each block"),
         ({"only_cross_attention": [True, True]}, "only_cross_attention"),
     ],
 )

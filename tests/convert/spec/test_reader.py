@@ -208,7 +208,7 @@ def with_output_type(kind: bytes) -> bytes:
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (b"\x08", "cut short"),
+        (b"\x08", "truncated"),
         (b"", "the file contains no model"),
         (model(program(ADD), message(1, text(1, "x"))), "feature 'x' has 0 types"),
         (model(program(ADD), message(1, feature("x", array((1,), 5)))), "unknown element type 5"),
@@ -274,11 +274,11 @@ def test_a_package_may_have_no_weights(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("manifest", "what"),
     [
-        ({"rootModelIdentifier": "B"}, "names no root model"),
-        ({"itemInfoEntries": []}, "names no root model"),
-        ({"itemInfoEntries": {"A": {"path": 1}}}, "names no root model"),
-        ({"itemInfoEntries": {"A": {"path": "../../x"}}}, "leads outside"),
-        ({"itemInfoEntries": {"A": {"path": "/x"}}}, "leads outside"),
+        ({"rootModelIdentifier": "B"}, "does not name a root model"),
+        ({"itemInfoEntries": []}, "does not name a root model"),
+        ({"itemInfoEntries": {"A": {"path": 1}}}, "does not name a root model"),
+        ({"itemInfoEntries": {"A": {"path": "../../x"}}}, "leads out of the package"),
+        ({"itemInfoEntries": {"A": {"path": "/x"}}}, "leads out of the package"),
         ({"itemInfoEntries": {"A": {"path": "gone"}}}, "gone: no such file"),
     ],
 )
@@ -295,5 +295,5 @@ def test_what_is_no_package_is_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match=r"Manifest\.json: not valid JSON"):
         read_package(tmp_path)
     (tmp_path / "Manifest.json").write_text(json.dumps([]))
-    with pytest.raises(BadInputError, match="names no root model"):
+    with pytest.raises(BadInputError, match="does not name a root model"):
         read_package(tmp_path)

@@ -107,11 +107,11 @@ def test_fields_are_written_as_protobuf_has_them(message: dict[str, object], dat
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"\x08", "cut short inside the integer at byte 1"),
-        (b"\x08\x80", "cut short inside the integer"),
+        (b"\x08", "truncated inside the integer at byte 1"),
+        (b"\x08\x80", "truncated inside the integer"),
         (b"\x08" + b"\x80" * 11, "more than ten bytes"),
-        (b"\x3a\x05ab", "cut short: 5 bytes expected at byte 2 of 4"),
-        (b"\x2d\x00", "cut short: 4 bytes expected"),
+        (b"\x3a\x05ab", "truncated: 5 bytes expected at byte 2 of 4"),
+        (b"\x2d\x00", "truncated: 4 bytes expected"),
         (b"\x0b", "wire type 3"),
         (b"\x3d\x00\x00\x00\x00", "words has wire type 5, not 2"),
         (b"\x3a\x01\xff", "words is not UTF-8"),

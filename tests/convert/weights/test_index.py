@@ -30,26 +30,26 @@ def test_an_index_that_fits_has_no_faults() -> None:
     [
         (
             {"1.bin": ("a", "b"), "2.bin": ("c", "a")},
-            ["1 tensor(s) in two shards, first 'a'"],
+            ["1 tensor(s) in two shards, such as 'a'"],
         ),
         (
             {"1.bin": ("a",), "2.bin": ()},
-            ["2 tensor(s) in the index, but in no shard, first 'b'"],
+            ["2 tensor(s) in the index, but in no shard, such as 'b'"],
         ),
         (
             {"1.bin": ("a",), "2.bin": ("c", "b")},
-            ["1 tensor(s) in another shard than the index says, first 'b'"],
+            ["1 tensor(s) in another shard than the index says, such as 'b'"],
         ),
         (
             {"1.bin": ("a", "b", "x"), "2.bin": ("c",)},
-            ["1 tensor(s) in a shard, but not in the index, first 'x'"],
+            ["1 tensor(s) in a shard, but not in the index, such as 'x'"],
         ),
         (
             {"1.bin": ("a", "c"), "2.bin": ("y",)},
             [
-                "1 tensor(s) in the index, but in no shard, first 'b'",
-                "1 tensor(s) in another shard than the index says, first 'c'",
-                "1 tensor(s) in a shard, but not in the index, first 'y'",
+                "1 tensor(s) in the index, but in no shard, such as 'b'",
+                "1 tensor(s) in another shard than the index says, such as 'c'",
+                "1 tensor(s) in a shard, but not in the index, such as 'y'",
             ],
         ),
     ],
@@ -72,8 +72,11 @@ def test_missing_shards_are_named_together(tmp_path: Path) -> None:
         ("{", "not valid JSON"),
         ('{"a": 1, "a": 2}', "duplicate key 'a'"),
         ("[]", "no weight_map"),
-        ('{"_class_name": "UNet2DConditionModel"}', "a config, which holds no weights; give the"),
-        ('{"architectures": ["CLIPTextModel"]}', "a config, which holds no weights"),
+        (
+            '{"_class_name": "UNet2DConditionModel"}',
+            "this is a config, which has no weights; give the",
+        ),
+        ('{"architectures": ["CLIPTextModel"]}', "this is a config, which has no weights"),
         ('{"weight_map": {}}', "no weight_map"),
         ('{"weight_map": {"a": 1}}', "shard name 1 is not a plain file name"),
         ('{"weight_map": {"a": "../../etc/passwd"}}', "not a plain file name"),

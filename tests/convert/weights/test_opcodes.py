@@ -101,10 +101,10 @@ def test_keys_that_are_no_scalars_are_left_out() -> None:
         (b"NN\x86\x86.", "damaged"),
         (b"Nt.", "damaged"),
         (b"K\x01NR.", "arguments that are not a tuple"),
-        (b"K\x01K\x02a.", "append to a int"),
-        (b"K\x01NNs.", "dictionary items given to a int"),
+        (b"K\x01K\x02a.", "it appends to an object of type int"),
+        (b"K\x01NNs.", "it adds dictionary items to an object of type int"),
         (b"}(Nu.", "odd number"),
-        (b"]}b.", "state given to a list"),
+        (b"]}b.", "it sets the state of an object of type list"),
         (b"K\x01K\x02\x93.", "name that is not text"),
         (b"X\xff\xff\xff\x7fab.", "damaged"),
         (b"\xff", "damaged"),
@@ -242,5 +242,7 @@ def test_a_persistent_id_is_the_builder_s_matter() -> None:
 
 
 def test_where_the_damage_is_is_said() -> None:
-    with pytest.raises(MalformedPickleError, match=r"append to a int \(at byte 4\)"):
+    with pytest.raises(
+        MalformedPickleError, match=r"it appends to an object of type int \(at byte 4\)"
+    ):
         run(b"K\x01K\x02a.")

@@ -78,7 +78,7 @@ def test_only_an_older_output_of_the_same_tensors_is_replaced(tmp_path: Path) ->
     with pytest.raises(BadInputError) as raised:
         require_older(out, wanted)
     assert str(raised.value) == (
-        f"{out}: exists and is no safetensors file; choose another name, or add --force to"
+        f"{out}: exists and is not a safetensors file; choose another name, or add --force to"
         " replace it"
     )
     safetensors.numpy.save_file({"w": np.zeros((2, 3), np.float16)}, out)

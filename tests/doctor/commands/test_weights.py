@@ -157,7 +157,7 @@ def test_a_file_of_something_else_is_replaced_only_by_force(
     for source in (write_zip(tmp_path / "m.bin", WEIGHTS), tmp_path / "reference.safetensors"):
         out = tmp_path / f"{source.stem}.out"
         out.write_text("a thesis")
-        with pytest.raises(BadInputError, match="is no safetensors file"):
+        with pytest.raises(BadInputError, match="is not a safetensors file"):
             weights(source, out)
         assert out.read_text() == "a thesis"
         assert weights(source, out, "--force") == 0

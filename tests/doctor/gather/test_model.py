@@ -105,7 +105,9 @@ def test_what_no_app_can_run_is_refused(
 
 def test_a_config_is_judged_by_the_builder_itself(tmp_path: Path) -> None:
     unet, vae, _ = examined(folder(tmp_path, class_embed_type="timestep")).components
-    assert unet.refusal.startswith("config.json asks for what this converter does not implement: c")
+    assert unet.refusal.startswith(
+        "config.json has options that this converter does not implement: c"
+    )
     assert "in_channels=4" in vae.refusal  # it has the UNet's config here
 
 

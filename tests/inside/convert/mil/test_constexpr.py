@@ -183,12 +183,12 @@ def test_every_form_of_compression_is_tried_here() -> None:
         (
             "constexpr_lut_to_dense",
             {"indices": pack(CODES, 6)[:-1], "lut": LUT, "shape": [5, 7]},
-            "35 codes of 6 bits in 26 bytes",
+            "26 bytes do not hold 35 codes of 6 bits",
         ),
         (
             "constexpr_sparse_to_dense",
             {"nonzero_data": VALUES[:2], "mask": pack(MASK, 1), "shape": [2, 4]},
-            "a mask of 3 places for 2 values",
+            "the mask selects 3 elements, but there are 2 values",
         ),
     ],
 )

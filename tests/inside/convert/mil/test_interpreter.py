@@ -129,7 +129,12 @@ def test_large_finite_results_whose_sum_overflows_are_finite() -> None:
         ("concat", {"values": (Ref("x"), Ref("i")), "axis": 0}, (F16, (4,)), "different types"),
         ("add", {"x": Ref("x"), "y": Ref("ghost")}, (F16, (2,)), "ghost is used before"),
         ("add", {"x": Ref("x")}, (F16, (2,)), "argument y is missing"),
-        ("split", {"x": Ref("x"), "num_splits": 2, "axis": 0}, (F16, (1,)), "2 results for 1"),
+        (
+            "split",
+            {"x": Ref("x"), "num_splits": 2, "axis": 0},
+            (F16, (1,)),
+            "computes 2 results, but declares 1",
+        ),
         ("matmul", {"x": Ref("x"), "y": np.ones((3, 3), np.float16)}, (F16, (3,)), "size|shape"),
     ],
 )
@@ -146,9 +151,9 @@ def test_what_an_operation_declares_is_what_it_must_compute(
 @pytest.mark.parametrize(
     ("feeds", "reason"),
     [
-        ({}, r"inputs \[\] given to a program of \['x'\]"),
-        ({"x": torch.ones(2), "y": torch.ones(2)}, "given to a program"),
-        ({"x": torch.ones(3)}, r"input x is of shape \(3,\), but \(2,\)"),
+        ({}, r"got the inputs \[\], but the program takes \['x'\]"),
+        ({"x": torch.ones(2), "y": torch.ones(2)}, "but the program takes"),
+        ({"x": torch.ones(3)}, r"input x has shape \(3,\), but \(2,\)"),
     ],
 )
 def test_inputs_must_be_those_that_are_declared(
@@ -170,7 +175,7 @@ def test_a_constant_must_have_the_shape_that_its_operation_declares() -> None:
         )
     )
     output = graph.op("abs", {"x": Ref("w")}, (F32, (2,)))
-    with pytest.raises(ParityError, match="the constant is of shape"):
+    with pytest.raises(ParityError, match="the constant has shape"):
         graph.run(output, {})
 
 

@@ -344,7 +344,7 @@ REFUSED: tuple[tuple[str, Mapping[str, torch.Tensor], Mapping[str, object], str]
     ("gather", {"x": X, "indices": IDS - 9}, {"axis": 1}, "lowest -4"),
     ("gelu", x, {"mode": "QUICK"}, "no mode QUICK"),
     ("conv", {"x": X, "weight": KERNEL}, {"pad_type": "wide"}, "no pad_type wide"),
-    ("split", x, {"num_splits": 4, "axis": 1}, "into 4 unequal parts"),
+    ("split", x, {"num_splits": 4, "axis": 1}, "into 4 equal parts"),
     ("squeeze", x, {"axes": [0]}, "not of size 1"),
     ("softmax", x, {}, "argument axis is missing"),
     ("einsum", x, {"equation": 3}, "argument equation is missing or is not a string"),

@@ -46,9 +46,9 @@ def test_what_the_apps_could_not_run_is_refused_with_the_reason() -> None:
     with pytest.raises(UnsupportedError) as caught:
         draw("unet", {**UNET, "time_cond_proj_dim": 256, "num_class_embeds": 3, "act_fn": "gelu"})
     assert str(caught.value) == (
-        "unet: config.json asks for what this converter does not implement: time_cond_proj_dim=256"
-        " (a consistency model's guidance embedding, which no app feeds), num_class_embeds=3 (no"
-        " app sends a class), act_fn='gelu'; convert a model without it"
+        "unet: config.json has options that this converter does not implement:"
+        " time_cond_proj_dim=256 (a consistency model's guidance embedding, which no app feeds),"
+        " num_class_embeds=3 (no app sends a class), act_fn='gelu'; convert a model without it"
     )
 
 
@@ -97,7 +97,8 @@ def test_options_that_a_config_must_have() -> None:
 
 def test_a_component_that_nobody_builds() -> None:
     with pytest.raises(
-        UnsupportedError, match="transformer: no program for it; there are controll"
+        UnsupportedError,
+        match="transformer: there is no program for this component; there are controll",
     ):
         draw("transformer", {})
 
