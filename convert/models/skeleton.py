@@ -47,7 +47,7 @@ def find_strangers(kind: str, config: Config, names: Iterable[str]) -> tuple[str
 
 
 IN_PART = frozenset({"ControlNetModel"})
-"""Classes of which `parameters` lists only some: of a ControlNet, its down path and middle."""
+"""Classes that `parameters` lists only in part: of a ControlNet, the down path and middle."""
 
 _FOR_EACH = ("cross_attention_dim", "only_cross_attention")
 """Options that configs can state once for all blocks, or for each block."""

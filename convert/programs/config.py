@@ -123,8 +123,8 @@ class ConfigReader:
         """Read the value of an option; return `default` if it is absent.
 
         Raises:
-            BadInputError: the value has another type or is beyond every model's, or it is absent
-                and there is no default.
+            BadInputError: the value has another type, is larger than in any model, or is absent
+                without a default.
         """
         try:
             value = read_field(self.config, name, kind, default)

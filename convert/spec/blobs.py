@@ -145,7 +145,7 @@ class MappedWeights:
         if padding > 7 or (nbytes * 8 - padding) % BITS[dtype]:  # noqa: PLR2004  less than a byte
             raise self._bad(
                 f"the record at offset {offset} does not hold a whole number of {dtype.name} in"
-                f" {nbytes} bytes less {padding} bits"
+                f" {nbytes} bytes minus {padding} bits"
             )
         return Record(
             offset=offset, dtype=dtype, nbytes=nbytes, data_offset=data_offset, padding_bits=padding
