@@ -33,9 +33,7 @@ def read_vae(path: Path, family: Family, image_size: int) -> ComponentFiles:
         config = component.config
         claimed = kind_of(config) or KIND
         if claimed != KIND:
-            raise BadInputError(
-                f"is a {claimed}, not an {KIND}", where=folder, remedy=f"give one with an {KIND}"
-            )
+            raise BadInputError(f"is a {claimed}", where=folder, remedy=f"give one with an {KIND}")
         raise_first(component.all_faults)
         return component_files(component)
     checkpoint = open_checkpoint(path)

@@ -78,9 +78,9 @@ def test_a_vae_that_does_not_shrink_by_eight(levels: int, shrinks: int) -> None:
     with pytest.raises(UnsupportedError) as caught:
         require_drawable("vae_decoder", config, options())
     assert str(caught.value) == (
-        f"vae_decoder: config.json has {levels} block_out_channels, so that a latent pixel stands"
-        f" for {shrinks} of the image each way; apps count on 8, which 4 make; take the VAE of a"
-        " Stable Diffusion model"
+        f"vae_decoder: config.json has {levels} block_out_channels, so a latent pixel"
+        f" covers {shrinks} image pixels in each direction; apps need 8, which takes 4; take the"
+        " VAE of a Stable Diffusion model"
     )
 
 
