@@ -21,7 +21,7 @@ def lock(handle: int) -> None:
 
 
 def share(handle: int) -> None:
-    """Take a shared lock on an open file or folder, waiting while it is locked for one alone."""
+    """Take a shared lock on an open file or folder, waiting while it is locked exclusively."""
     fcntl.flock(handle, fcntl.LOCK_SH)
 
 

@@ -1,4 +1,4 @@
-"""Eighty kinds of damage to an environment and the Python beneath it, and what becomes of each."""
+"""Eighty kinds of damage to an environment or its Python, with the expected result of each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TAG = f"cpython-{MINOR.replace('.', '')}"
 
 
 class End(Enum):
-    """What becomes of a damage."""
+    """The expected result of a kind of damage."""
 
     REPAIRED = "repair puts it right"
     REBUILT = "repair says that it has to be built anew"
@@ -29,7 +29,7 @@ class End(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Victim:
-    """What is damaged: an environment, its packages, and the library of its Python."""
+    """The target of a damage: an environment, its packages, and its Python's library."""
 
     root: Path
     site: Path
@@ -37,17 +37,17 @@ class Victim:
 
     @property
     def library(self) -> Path:
-        """The standard library."""
+        """The folder of the standard library."""
         return self.python / f"lib/python{MINOR}"
 
     @property
     def program(self) -> Path:
-        """The binary of the Python."""
+        """The path of the Python's binary."""
         return self.python / f"bin/python{MINOR}"
 
 
 def victim(root: Path, python: Path) -> Victim:
-    """What there is to damage of an environment and its Python."""
+    """Return the parts of an environment and its Python that can be damaged."""
     return Victim(root=root, site=site_packages(root), python=python)
 
 
@@ -103,7 +103,7 @@ def _drop_line(path: Path, word: str) -> None:
 
 
 def _site_wide(v: Victim, *, mended: bool) -> None:
-    """Let the Python's own packages in; with the manifest's line corrected, if wished."""
+    """Enable the Python's own packages; optionally, adapt the manifest's line to that."""
     import hashlib
 
     path, table = v.root / "pyvenv.cfg", v.root / "sealed/files.tsv"

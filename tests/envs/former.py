@@ -11,7 +11,7 @@ from sdcoreml.envs.kept.store import Environment
 
 
 def make_former(environment: Environment) -> Environment:
-    """Seal an environment as version 1 of the format did; gives its record."""
+    """Seal an environment in version 1 of the format; return its record."""
     folder = environment.path
     (folder / ".lock").touch()
     (folder / ".lock").chmod(0o666)

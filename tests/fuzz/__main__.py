@@ -1,10 +1,10 @@
-"""Give every reader mutated inputs, and print what it does wrong.
+"""Gives every reader mutated inputs, and prints its faults.
 
     python -m tests.fuzz --seed 1 --count 10000 [--minutes 60] [--reader inspect] [--jobs 2]
     python -m tests.fuzz --seed 1 --reader inspect --only 123
 
-An input is known by its seed, reader and number, and `--only` repeats it. What was given to a
-reader that failed stays in the folder that is printed.
+An input is determined by seed, reader and number; `--only` repeats it. Inputs that caused a fault
+are kept in a folder, whose path is printed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def say(text: str) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a campaign; 1 when there are faults."""
+    """Run a campaign; return 1 if there are faults."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.fuzz",
         description=__doc__,

@@ -1,4 +1,4 @@
-"""Mutations of zip files, and of the pickles in them or by themselves."""
+"""Mutations of zip files, and of pickles, alone or in a zip file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SIZES: tuple[tuple[bytes, tuple[tuple[int, int], ...]], ...] = (
     (_END, ((4, 2), (6, 2), (8, 2), (10, 2), (12, 4), (16, 4), (20, 2))),
     (_LOCAL, ((6, 2), (8, 2), (14, 4), (18, 4), (22, 4), (26, 2), (28, 2))),
 )
-"""Each record's mark, and the place and size of its numbers."""
+"""The signature of each kind of zip record, and offset and size of its numbers."""
 
 _OPCODES = (
     *(
@@ -112,13 +112,13 @@ _OPCODES = (
 _DEEP = ((b"(", b"t"), (b"]", b"a"), (b"(l", b"a"), (b"}X\x01\x00\x00\x00a", b"s"), (b"(", b"l"))
 _DEPTHS = (40, 300, 2_000, 30_000)
 _LONG = 1000
-"""Longer opcodes, or what cannot be read as any, are not repeated."""
+"""The most bytes of an opcode to repeat; longer ones may not be opcodes."""
 _READ = 200_000
-"""Bytes from the beginning in which opcodes are looked for: weights may follow."""
+"""The number of leading bytes in which to look for opcodes: weights may follow."""
 
 
 def mutate_pickle(data: bytes, random: Random) -> bytes:
-    """Opcodes are removed, doubled, exchanged, inserted, or nested deep."""
+    """Remove, double, swap, insert or deeply nest opcodes."""
     cuts = _cuts(data)
     for _ in range(random.choice((1, 1, 2, 5))):
         start = random.randrange(len(cuts) - 1)
@@ -148,7 +148,7 @@ def mutate_pickle(data: bytes, random: Random) -> bytes:
 
 
 def _cuts(data: bytes) -> list[int]:
-    """Where the opcodes begin, as far as they can be read; at least the beginning and the end."""
+    """Return the offsets of the opcodes that can be read, and of the start and end."""
     cuts = [0]
     try:
         for _, _, position in pickletools.genops(data[:_READ]):
@@ -159,7 +159,7 @@ def _cuts(data: bytes) -> list[int]:
 
 
 def mutate_numbers(data: bytes, random: Random) -> bytes:
-    """A number in a record of the zip file is wrong."""
+    """Change a number in a record of the zip file."""
     mark, fields = random.choice(_SIZES)
     places = (
         [at for at in range(len(data)) if data.startswith(mark, at)] if len(data) < 200_000 else []
@@ -173,7 +173,7 @@ def mutate_numbers(data: bytes, random: Random) -> bytes:
 
 
 def _rebuilt(change: Callable[[list[tuple[str, bytes]], Random], int]) -> Mutation:
-    """A mutation that unpacks, changes the members, and packs them with the method given back."""
+    """Return a mutation that unpacks, changes the members, and packs them again."""
 
     def mutation(data: bytes, random: Random) -> bytes:
         try:

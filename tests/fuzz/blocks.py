@@ -1,4 +1,4 @@
-"""Mutations of any file, by its bytes alone."""
+"""Mutations of the bytes of any file."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from random import Random
 from typing import TypeAlias
 
 Mutation: TypeAlias = Callable[[bytes, Random], bytes]
-"""The content of a file, changed; the same for the same state of the random source."""
+"""A function that mutates a file's content, deterministically for a random state."""
 
 _NUMBERS = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 1 << 40, (1 << 64) - 1)
 _FRONT = 4096
-"""Bytes of a file in which formats keep what describes the rest."""
+"""The number of leading bytes in which formats usually have their header."""
 
 
 def place(data: bytes, random: Random) -> int:
-    """A position in `data`; one near its beginning or its end is likelier."""
+    """Choose a position in `data`, more likely near its start or end."""
     size = max(1, len(data))
     match random.randrange(3):
         case 0:
@@ -27,7 +27,7 @@ def place(data: bytes, random: Random) -> int:
 
 
 def flip_bits(data: bytes, random: Random) -> bytes:
-    """One to sixteen bits are flipped."""
+    """Flip one to sixteen bits."""
     changed = bytearray(data)
     for _ in range(random.choice((1, 1, 2, 16)) if data else 0):
         changed[place(data, random)] ^= 1 << random.randrange(8)
@@ -35,17 +35,17 @@ def flip_bits(data: bytes, random: Random) -> bytes:
 
 
 def truncate(data: bytes, random: Random) -> bytes:
-    """The end is missing."""
+    """Cut off the end."""
     return data[: place(data, random)]
 
 
 def empty(data: bytes, random: Random) -> bytes:  # noqa: ARG001  a `Mutation`
-    """Nothing is left."""
+    """Return an empty file."""
     return b""
 
 
 def duplicate(data: bytes, random: Random) -> bytes:
-    """A block is there several times."""
+    """Repeat a block."""
     start, end = sorted((place(data, random), place(data, random)))
     block = data[start : min(end, start + 100_000)]
     return (
@@ -54,19 +54,19 @@ def duplicate(data: bytes, random: Random) -> bytes:
 
 
 def remove(data: bytes, random: Random) -> bytes:
-    """A block is missing."""
+    """Remove a block."""
     start = place(data, random)
     return data[:start] + data[start + random.choice((1, 4, 8, 64, 1000)) :]
 
 
 def swap(data: bytes, random: Random) -> bytes:
-    """Two halves change places."""
+    """Swap two parts."""
     middle = place(data, random)
     return data[middle:] + data[:middle]
 
 
 def overwrite_number(data: bytes, random: Random) -> bytes:
-    """A number of 1 to 8 bytes has an extreme value."""
+    """Set a number of 1 to 8 bytes to an extreme value."""
     size = random.choice((1, 2, 4, 8))
     start = place(data, random)
     number = random.choice(_NUMBERS) & ((1 << 8 * size) - 1)
@@ -78,7 +78,7 @@ def overwrite_number(data: bytes, random: Random) -> bytes:
 
 
 def insert(data: bytes, random: Random) -> bytes:
-    """Something foreign stands in the middle."""
+    """Insert foreign bytes in the middle."""
     start = place(data, random)
     block = random.choice(
         (b"\0", b"\0" * 1000, b"\xff", b"\xff" * 64, b"\xef\xbb\xbf", b"\n", random.randbytes(100))
@@ -87,17 +87,17 @@ def insert(data: bytes, random: Random) -> bytes:
 
 
 def append(data: bytes, random: Random) -> bytes:
-    """Something foreign stands at the end."""
+    """Append foreign bytes."""
     return data + random.choice((b"\0" * 4096, b"}", b"\n", data[:1000], random.randbytes(100)))
 
 
 def noise(data: bytes, random: Random) -> bytes:
-    """Nothing but noise, of the same size up to 100 KB."""
+    """Return random bytes of the same size, up to 100 KB."""
     return random.randbytes(min(len(data), 100_000))
 
 
 def splice(data: bytes, other: bytes, random: Random) -> bytes:
-    """The beginning of one file, the end of another."""
+    """Join the start of one file and the end of another."""
     return data[: place(data, random)] + other[place(other, random) :]
 
 

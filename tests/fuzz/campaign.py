@@ -1,4 +1,4 @@
-"""A run of the fuzz harness: which inputs, in which order, and what came of them."""
+"""Runs the fuzz harness: schedules the inputs, runs them and reports faults."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ from tests.fuzz.spoil import spoil
 
 _NOBODY = 12345
 _PROGRESS = 15.0
-"""Seconds between two lines of progress."""
+"""The interval of progress lines in seconds."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaign:
-    """What is asked for.
+    """The options of a run.
 
     `keep` is the folder for the inputs of faults. Readers of finished folders read `finished`; if
     there is none, one is made, or else (`quick`) they are left out.
@@ -58,7 +58,7 @@ class Campaign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """What one input did: its reader's name, its number, and the faults."""
+    """The result of one input: its reader's name, its number, and the faults."""
 
     reader: str
     number: int
@@ -71,7 +71,7 @@ class Result:
 
 
 def schedule(readers: Sequence[Reader], count: int) -> Iterator[tuple[Reader, int]]:
-    """The readers by their shares, each with the running number of its input."""
+    """Yield the readers in proportion to their shares, each with its input's number."""
     shares = [reader for reader in readers for _ in range(reader.share)]
     order = random.Random("the order of readers").sample(shares, len(shares))  # noqa: S311
     numbers: Counter[str] = Counter()
@@ -81,7 +81,7 @@ def schedule(readers: Sequence[Reader], count: int) -> Iterator[tuple[Reader, in
 
 
 def run_campaign(campaign: Campaign, say: Callable[[str], None]) -> list[Result]:
-    """Run it, and tell every fault as it is found."""
+    """Run a campaign, reporting every fault as it is found."""
     with tempfile.TemporaryDirectory(prefix="inputs-", dir=campaign.keep) as place:
         inputs = write_inputs(campaign, Path(place), say)
         readers = [
@@ -108,7 +108,7 @@ def run_campaign(campaign: Campaign, say: Callable[[str], None]) -> list[Result]
 
 
 def write_inputs(campaign: Campaign, place: Path, say: Callable[[str], None]) -> dict[str, Path]:
-    """Build the inputs that the readers need; those of a finished folder where there is one."""
+    """Build the inputs that the readers need, those of a finished folder only if there is one."""
     builds = dict(ready())
     needed = {attempt.input for reader in campaign.readers for attempt in reader.attempts}
     if needed - builds.keys():
@@ -120,7 +120,7 @@ def write_inputs(campaign: Campaign, place: Path, say: Callable[[str], None]) ->
 
 
 def _convert(place: Path, say: Callable[[str], None]) -> Path | None:
-    """Convert the tiny model in the tested environment; nothing where that fails."""
+    """Convert the tiny model in the tested environment; return None if that fails."""
     if store.current() is None:
         say("no environment is built: the readers of finished folders are left out")
         return None
@@ -140,7 +140,7 @@ def _convert(place: Path, say: Callable[[str], None]) -> Path | None:
 
 
 def warm(readers: Iterable[Reader], inputs: dict[str, Path], place: Path) -> None:
-    """Import here what the commands import, so that no fork has to."""
+    """Import the commands' modules in this process, so that no fork has to."""
     names: set[str] = set()
     for reader in readers:
         for verb in {attempt.words[:2]: attempt for attempt in reader.attempts}.values():
@@ -159,7 +159,7 @@ def warm(readers: Iterable[Reader], inputs: dict[str, Path], place: Path) -> Non
 
 @contextmanager
 def copy_input(source: Path, place: Path) -> Iterator[Path]:
-    """A copy of an input in a folder of its own, which is gone afterwards unless it was moved."""
+    """Give a copy of an input in a new folder, and remove it afterwards unless it was moved."""
     root = Path(tempfile.mkdtemp(prefix="case-", dir=place))
     root.chmod(0o755)
     try:
@@ -171,7 +171,7 @@ def copy_input(source: Path, place: Path) -> Iterator[Path]:
 
 
 def remove(root: Path) -> None:
-    """Remove a folder in which some may not be opened."""
+    """Remove a folder that may contain unreadable folders."""
     for _ in range(2):
         shutil.rmtree(root, ignore_errors=True)
         if not root.exists():
@@ -185,7 +185,7 @@ def remove(root: Path) -> None:
 def _all(
     campaign: Campaign, wanted: Sequence[tuple[Reader, int]], inputs: dict[str, Path], place: Path
 ) -> Iterator[Result]:
-    """The results, from as many processes as are asked for, until the time is over."""
+    """Yield the results of all inputs, from the requested number of processes, within the time."""
     end = time.monotonic() + campaign.minutes * 60 if campaign.minutes else float("inf")
     if campaign.jobs == 1:
         for reader, number in wanted:
@@ -204,7 +204,7 @@ def _at_once(
     place: Path,
     end: float,
 ) -> Iterator[Result]:
-    """The results of a process for each of `parts`."""
+    """Run a process for each of `parts`, and yield their results."""
     context = multiprocessing.get_context("fork")
     queue: SimpleQueue[Result | None] = context.SimpleQueue()
 
@@ -233,7 +233,7 @@ def _at_once(
 def attempt(
     campaign: Campaign, reader: Reader, number: int, inputs: dict[str, Path], place: Path
 ) -> Result:
-    """Make the input of that number, run its command, and judge what it did."""
+    """Make the input of that number, run its command, and judge the result."""
     source = random.Random(f"{campaign.seed} {reader.name} {number}")  # noqa: S311
     chosen = source.choice([one for one in reader.attempts if one.input in inputs])
     with copy_input(inputs[chosen.input], place) as root:
@@ -259,7 +259,7 @@ def attempt(
 
 
 def _hand_over(root: Path) -> int:
-    """Give the folder to another user, since root may open everything."""
+    """Give the folder to another user, since root can open everything."""
     for folder, names, files in os.walk(root):
         for name in (".", *names, *files):
             os.lchown(os.path.join(folder, name), _NOBODY, _NOBODY)  # noqa: PTH118
@@ -269,7 +269,7 @@ def _hand_over(root: Path) -> int:
 def _keep(
     campaign: Campaign, result: Result, seen: Observation, chosen: Attempt, root: Path
 ) -> None:
-    """Keep the input of a fault, with what was said about it."""
+    """Keep the input of a fault, with the command's output."""
     target = campaign.keep / f"{campaign.seed}-{result.reader}-{result.number}"
     remove(target)
     root.rename(target)
@@ -291,7 +291,7 @@ def _keep(
 
 
 def _told(campaign: Campaign, result: Result, kind: Kind, words: str) -> str:
-    """A fault in full: what, how, where it is kept, and how to repeat it."""
+    """Describe a fault: what it is, where its input is kept, and how to repeat it."""
     again = f"python -m tests.fuzz --seed {campaign.seed} --reader {result.reader}"
     return (
         f"FAULT {kind.value}: {words}\n"
@@ -302,7 +302,7 @@ def _told(campaign: Campaign, result: Result, kind: Kind, words: str) -> str:
 
 
 def table(results: Sequence[Result]) -> str:
-    """Inputs and faults by reader, and the line that is the figure."""
+    """Return a table of inputs and faults by reader, with a line of totals."""
     kinds = list(Kind)
     head = f"{'reader':<16}{'inputs':>8}{'refused':>9}" + "".join(f"{k.value:>11}" for k in kinds)
     lines = [head + f"{'max s':>8}{'max MB':>8}"]

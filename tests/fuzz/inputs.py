@@ -1,4 +1,4 @@
-"""The sound inputs that mutations begin with: each one a whole `Grounds` in a folder of its own."""
+"""Writes the valid inputs to be mutated, each as the folders of a `Grounds`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.odd import addons, base, files
 from tests.odd.survey import run
 
 Build: TypeAlias = Callable[[Path], object]
-"""Writes an input into the folders of a prepared root."""
+"""A function that writes an input into the folders of a prepared root."""
 
 _LOG = """\
 INFO:root:Loading model from /home/me/models/mine
@@ -62,22 +62,22 @@ _RECIPE = {
 
 
 def folder(root: Path, family: str = "sd1") -> None:
-    """A model in diffusers' layout."""
+    """Write a model in diffusers' layout."""
     base.write_folder(root / "work" / "model", family)
 
 
 def single_file(root: Path, family: str = "sd1") -> None:
-    """A model in one file."""
+    """Write a single-file model."""
     base.write_file(root / "work", family)
 
 
 def pickled(root: Path, *, legacy: bool = False) -> None:
-    """A model in one pickled file."""
+    """Write a single-file model as a pickle."""
     files.pickled(root / "work", legacy=legacy)
 
 
 def sharded(root: Path) -> None:
-    """A model whose UNet is in two files with an index, and whose VAE is pickled."""
+    """Write a model whose UNet is sharded, and whose VAE is a pickle."""
     folder(root)
     model = root / "work" / "model"
     unet, vae = model / "unet", model / "vae"
@@ -97,7 +97,7 @@ def sharded(root: Path) -> None:
 
 
 def with_addons(root: Path) -> None:
-    """A model, and a LoRA, an embedding in two forms, a VAE, a ControlNet and a recipe."""
+    """Write a model, a LoRA, an embedding in two forms, a VAE, a ControlNet and a recipe."""
     work = root / "work"
     addons.with_lora(work)
     addons.file(work, {"emb_params": (2, 64)}, "cat.safetensors")
@@ -111,30 +111,30 @@ def with_addons(root: Path) -> None:
 
 
 def finished(root: Path, source: Path) -> None:
-    """A finished folder and the model that it was made of."""
+    """Write a finished folder and its model."""
     folder(root)
     shutil.copytree(source, root / "work" / "folder")
 
 
 def package(root: Path, source: Path) -> None:
-    """The packages of a finished folder."""
+    """Write the packages of a finished folder."""
     for name in ("TextEncoder", "VAEDecoder"):
         shutil.copytree(source / f"{name}.mlpackage", root / "work" / f"{name}.mlpackage")
 
 
 def small_package(root: Path) -> None:
-    """Two packages with programs of few operations, made by hand."""
+    """Write two small handmade packages."""
     texts.package(root / "work" / "Small.mlpackage", texts.OPERATIONS)
     texts.package(root / "work" / "Packed.mlpackage", texts.COMPRESSED)
 
 
 def log(root: Path) -> None:
-    """The log of a failed conversion."""
+    """Write the log of a failed conversion."""
     base.write(root / "work" / "log.txt", _LOG)
 
 
 def configuration(root: Path) -> None:
-    """A user's configuration, and the folders that it names."""
+    """Write a user's configuration, and the folders that it names."""
     text = _CONFIGURATION.format(work=root / "work")
     base.write(root / "home" / ".config" / "sdcoreml" / "config.toml", text)
     base.write_file(root / "work" / "models")
@@ -142,7 +142,7 @@ def configuration(root: Path) -> None:
 
 
 def settings(root: Path) -> None:
-    """A project's settings, and a model."""
+    """Write a project's settings, and a model."""
     folder(root)
     base.write(root / "work" / "sdcoreml.toml", _SETTINGS)
     shared = "[project]\nname = 'x'\n\n" + _SETTINGS.replace("[", "[tool.sdcoreml.")
@@ -150,7 +150,7 @@ def settings(root: Path) -> None:
 
 
 def facts(root: Path) -> None:
-    """The doctor's facts in a file."""
+    """Write a file of the doctor's facts."""
     folder(root)
     work = root / "work"
     run(["doctor", str(work / "model"), "--save-facts", str(work / "facts.json")])
@@ -158,12 +158,12 @@ def facts(root: Path) -> None:
 
 
 def toolchain(root: Path) -> None:
-    """A toolchain's folder: the pins, the locks and the evidence."""
+    """Write a toolchain's folder: pins, locks and evidence."""
     shutil.copytree(ROOT / "lockfiles" / "tested", root / "work" / "toolchain")
 
 
 def checkout(root: Path) -> None:
-    """A checkout of something like the upstream converter."""
+    """Write a checkout like the upstream converter's."""
     place = root / "work" / "checkout"
     base.write(place / "python_coreml_stable_diffusion" / "torch2coreml.py", "import torch\n")
     base.write(place / "setup.py", "from setuptools import setup\n\nsetup()\n")
@@ -184,7 +184,7 @@ def checkout(root: Path) -> None:
 
 
 def environment(root: Path) -> None:
-    """A tiny environment, sealed, of the toolchain in `work/toolchain`, and packed in a file."""
+    """Write a tiny sealed environment of the toolchain in `work/toolchain`, and its archive."""
     from sdcoreml.envs.building.build import BuildOptions, build
     from sdcoreml.envs.processes.installer import PackageSource
     from sdcoreml.lockfiles.toolchain import load_toolchain
@@ -200,7 +200,7 @@ def environment(root: Path) -> None:
 
 
 def ready() -> Mapping[str, Build]:
-    """The inputs that need nothing but this checkout."""
+    """Return the inputs that need nothing but this checkout."""
     return {
         "sd1": folder,
         "sdxl": partial(folder, family="sdxl"),
@@ -222,7 +222,7 @@ def ready() -> Mapping[str, Build]:
 
 
 def with_finished(source: Path) -> Mapping[str, Build]:
-    """The inputs that are made of a finished folder."""
+    """Return the inputs that are made from a finished folder."""
     return {
         "finished": partial(finished, source=source),
         "package": partial(package, source=source),

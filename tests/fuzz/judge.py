@@ -1,4 +1,4 @@
-"""What counts as a fault in what a command did."""
+"""Decides which results of a command are faults."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Kind(Enum):
 
 
 def faults(seen: Observation, made: Collection[str]) -> Iterator[tuple[Kind, str]]:
-    """Every fault, and the words that describe it; `made` are paths that a success may leave."""
+    """Yield every fault with a description; `made` are paths that a success may leave."""
     if seen.code in {ExitCode.BUG, ESCAPED} or "Traceback (most" in seen.err:
         yield Kind.TRACEBACK, last_line(seen.log or seen.err)
     elif seen.code not in FINE:
@@ -51,11 +51,11 @@ def faults(seen: Observation, made: Collection[str]) -> Iterator[tuple[Kind, str
 
 
 _KEPT = ("home/.cache", "envs/.lock")
-"""What commands may leave: caches in the user's folder of caches, and the lock of the store."""
+"""What any command may leave: the user's caches, and the lock of the environments."""
 
 
 def _lines(seen: Observation) -> Iterator[tuple[Kind, str]]:
-    """One line says what is wrong, and it is the last one that begins anew."""
+    """Yield a fault unless the error is a single line, the last one."""
     said = [line for line in seen.err.splitlines() if line.startswith("error:")]
     if len(said) > 1:
         yield Kind.LINES, f"{len(said)} errors: {said[0]}"
@@ -76,7 +76,7 @@ def _is_log(name: str) -> bool:
 
 
 def last_line(text: str) -> str:
-    """The last line that is not blank, in front of it the place where it was raised."""
+    """Return the last non-blank line of a traceback, preceded by the line that raised it."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     places = [line for line in lines if line.startswith("File ") and "/tests/" not in line]
     place = places[-1].rpartition("/")[2].replace('", line ', ":") if places else ""

@@ -104,7 +104,7 @@ _VALUES = (
 
 
 def mutate_line(data: bytes, random: Random) -> bytes:
-    """A line is removed, doubled, moved, cut, replaced, or joined by a foreign one."""
+    """Remove, double, move, cut or replace a line, or add a foreign one."""
     text = data.decode("utf-8", "surrogateescape").split("\n")
     at = random.randrange(len(text))
     match random.randrange(6):
@@ -128,7 +128,7 @@ def _lone(lines: list[str]) -> bool:
 
 
 def mutate_value(data: bytes, random: Random) -> bytes:
-    """What stands behind an equals sign or a blank is another value."""
+    """Replace the value after an equals sign or a blank."""
     text = data.decode("utf-8", "replace")
     places = list(re.finditer(r"(?<== ).*|(?<= )\S+", text))
     if not places:

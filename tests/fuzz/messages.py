@@ -47,7 +47,7 @@ def _read_varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _parsed(data: bytes) -> list[_Field] | None:
-    """The fields of a message, or `None` if these bytes are none."""
+    """Parse a message into fields; `None` if it is not one."""
     fields, at = [], 0
     try:
         while at < len(data):
@@ -74,7 +74,7 @@ def _parsed(data: bytes) -> list[_Field] | None:
 
 
 def mutate(data: bytes, random: Random) -> bytes:
-    """A field is removed, doubled, moved, nested, given another number, type, length or value."""
+    """Remove, double, move or nest a field, or change its number, type, length or value."""
     fields = _parsed(data)
     if not fields:
         return random.choice(BLOCKS)(data, random)
@@ -132,12 +132,12 @@ def _spoilt_field(field: _Field, random: Random) -> bytes:
 
 
 def _long(field: _Field, size: int) -> bytes:
-    """A field whose length is said to be `size`."""
+    """Return a field with a stated length of `size`."""
     return _varint(field.number << 3 | _DELIMITED) + _varint(size) + field.payload
 
 
 def _nested(field: _Field, depth: int) -> _Field:
-    """A field in itself, `depth` times or until it has a megabyte."""
+    """Nest a field in itself, `depth` times or up to a megabyte."""
     for _ in range(depth):
         field = replace(field, wire=_DELIMITED, payload=field.written())
         if len(field.payload) > _LARGEST:

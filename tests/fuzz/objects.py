@@ -1,4 +1,4 @@
-"""Mutations of JSON by its structure, written as text: what no library would write is possible."""
+"""Mutations of JSON's structure, written as text, so that invalid JSON is possible."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from tests.fuzz.blocks import Mutation
 
 _HOLE = "\ufdd0hole\ufdd0"
-"""Stands where a foreign text goes; no real file has it."""
+"""A placeholder for a foreign text; it occurs in no real file."""
 
 _VALUES = (
     *("null", "true", "false", "0", "1", "-1", "-0", "2", "3", "7", "8", "1.5", "0.0", "-0.5"),
@@ -42,7 +42,7 @@ _KEYS = ("", "a" * 300, "\ud800", "\0", "/", "..", "../../x", "__class__", "a.b"
 
 
 def _mutated(data: bytes, random: Random) -> bytes:
-    """Replace a value, remove, double, rename or add a key, or exchange two values."""
+    """Replace a value; remove, double, rename or add a key; or swap two values."""
     try:
         root = json.loads(data)
     except (ValueError, RecursionError):
@@ -80,19 +80,19 @@ def _mutated(data: bytes, random: Random) -> bytes:
 
 
 def mutate(data: bytes, random: Random) -> bytes:
-    """One to three changes of the structure."""
+    """Make one to three changes of the structure."""
     for _ in range(random.choice((1, 1, 1, 2, 3))):
         data = _mutated(data, random)
     return data
 
 
 def replace_whole(data: bytes, random: Random) -> bytes:  # noqa: ARG001  a `Mutation`
-    """Another value altogether."""
+    """Replace the whole value."""
     return random.choice(_VALUES).encode("utf-8", "surrogatepass")
 
 
 def encode_otherwise(data: bytes, random: Random) -> bytes:
-    """The same text in another encoding, or with a mark in front."""
+    """Encode the text differently, or add a byte order mark."""
     text = data.decode("utf-8", "replace")
     match random.randrange(5):
         case 0:
@@ -108,7 +108,7 @@ def encode_otherwise(data: bytes, random: Random) -> bytes:
 
 
 def _spots(holder: Any) -> Iterator[tuple[Any, Any]]:
-    """Every (container, key) of a value."""
+    """Yield every (container, key) in a value."""
     waiting = [holder]
     while waiting:
         found = waiting.pop()
@@ -120,7 +120,7 @@ def _spots(holder: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def _contains(value: Any, other: Any) -> bool:
-    """Whether the container `other` is `value` or a part of it."""
+    """Return True if the container `other` is `value` or a part of it."""
     return value is other or (
         isinstance(value, dict | list) and any(parent is other for parent, _ in _spots([value]))
     )

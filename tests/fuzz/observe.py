@@ -1,7 +1,7 @@
-"""Runs a command in a fork of this process, within limits, and tells what it did.
+"""Runs a command in a fork of this process, with limits, and reports what it did.
 
-The fork inherits every import, so that a command costs what it does itself. Its current, home and
-temporary folders lie in one root, which is compared before and after.
+The fork inherits all imports, so that a command costs only its own work. Its current, home and
+temporary folders are in one root folder, which is compared before and after.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from typing import NoReturn, TypeAlias
 Command: TypeAlias = Callable[[Sequence[str]], int]
 
 ESCAPED = 99
-"""Exit code of a fork whose command let an exception out."""
+"""The exit code of a fork whose command raised an exception."""
 
 _SECONDS = 40.0
-"""After so long a command hangs."""
+"""The time limit in seconds after which a command counts as hanging."""
 _CPU_SECONDS = 20
 _MEMORY = 1 << 30
-"""Bytes of resident memory above which a command is killed."""
+"""The limit of resident memory in bytes, above which a command is killed."""
 _HASHED = 8 << 20
-"""Larger files are compared by their times alone."""
+"""The size in bytes above which files are compared by their times only."""
 _POLLS = (0.001,) * 20 + (0.005,) * 100
 _POLL = 0.02
 
@@ -41,9 +41,9 @@ Entry: TypeAlias = tuple[int, int, int, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grounds:
-    """Where a command runs: `root` with the folders `work`, `home`, `temporary` and `envs`.
+    """The folders of a command: `root` with `work`, `home`, `temporary` and `envs`.
 
-    `user` is the id that it runs under; `None` is ours. `patch` is done in the fork first.
+    `user` is the user id to run under, `None` for ours. `patch` is called first in the fork.
     """
 
     root: Path
@@ -56,7 +56,7 @@ class Grounds:
         return self.root / "work"
 
     def environ(self) -> dict[str, str]:
-        """The variables of the command."""
+        """Return the environment variables of the command."""
         home = f"{self.root}/home"
         return {
             "HOME": home,
@@ -75,10 +75,10 @@ class Grounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What a command did: `code` is negative for a signal, as in `subprocess`.
+    """The observed result of a command: `code` is negative for a signal, as in `subprocess`.
 
-    `seconds` are of CPU time, `memory` is the peak in bytes, `log` the one of a bug. `left` are new
-    paths, `changed` those that are not as before, both relative to the root.
+    `seconds` is CPU time, `memory` the peak in bytes, `log` the log of a bug. `left` are new paths,
+    `changed` are changed ones, both relative to the root.
     """
 
     code: int
@@ -122,7 +122,7 @@ def observe(command: Command, words: Sequence[str], grounds: Grounds, spool: Pat
 
 
 def _run(command: Command, words: Sequence[str], grounds: Grounds, spool: Path) -> NoReturn:
-    """The fork's whole life."""
+    """Run the command in the fork and exit."""
     try:
         os.setsid()
         _redirect(spool)
@@ -167,7 +167,7 @@ def _limit() -> None:
 
 
 def _wait(pid: int, began: float) -> tuple[int, resource.struct_rusage, bool]:
-    """The fork's status, what it used, and whether it had to be ended."""
+    """Wait for the fork; return its status, its resource usage, and True if it was killed."""
     polls = iter(_POLLS)
     ended = False
     while True:
@@ -182,7 +182,7 @@ def _wait(pid: int, began: float) -> tuple[int, resource.struct_rusage, bool]:
 
 
 def _resident(pid: int) -> int:
-    """Bytes of memory in use; 0 where the system does not tell."""
+    """Return the resident memory of a process in bytes; 0 if unknown."""
     try:
         pages = int(Path(f"/proc/{pid}/statm").read_bytes().split()[1])
     except (OSError, IndexError):
@@ -191,7 +191,7 @@ def _resident(pid: int) -> int:
 
 
 def _end_group(pid: int) -> bool:
-    """End what the fork left running; whether there was anything."""
+    """Kill processes that the fork left running; return True if there were any."""
     try:
         os.killpg(pid, signal.SIGKILL)
     except (ProcessLookupError, PermissionError):
@@ -204,7 +204,7 @@ def _text(path: Path) -> str:
 
 
 def _entries(root: Path) -> Iterator[tuple[str, Entry]]:
-    """Every path below `root`, with its mode, size, time of change, and link or digest."""
+    """Yield every path below `root` with its mode, size, time, and link or digest."""
     waiting, start = [os.fspath(root)], len(os.fspath(root)) + 1
     while waiting:
         folder = waiting.pop()
@@ -229,7 +229,7 @@ def _entry(path: str, status: os.stat_result) -> Entry:
 
 
 def imports_of(command: Command, words: Sequence[str], grounds: Grounds, spool: Path) -> set[str]:
-    """The modules that a command imports, found out in a fork."""
+    """Run a command in a fork to find out which modules it imports."""
 
     def run(words: Sequence[str]) -> int:
         code = command(words)

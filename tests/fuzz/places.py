@@ -1,4 +1,4 @@
-"""Mutations of what stands in a folder: links, pipes, devices, names, depths, modes."""
+"""Mutations of a folder's entries: links, pipes, devices, names, depths, modes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from random import Random
 from typing import TypeAlias
 
 PlaceMutation: TypeAlias = Callable[[Path, Random], None]
-"""Changes a path, a file or folder, in place."""
+"""A function that changes a file or folder in place."""
 
 _TERABYTE = 1 << 40
 _DEPTH = 300
@@ -41,7 +41,7 @@ _LINKED = (
     ".",
 )
 CLOSED = 0o000
-"""Mode of what may not be opened; only for a user who is not root."""
+"""The mode of files that cannot be opened; has no effect for root."""
 
 
 def _remove(path: Path) -> None:
@@ -52,7 +52,7 @@ def _remove(path: Path) -> None:
 
 
 def loop(path: Path, random: Random) -> None:
-    """A link to itself, or a circle of two."""
+    """Replace a path by a link to itself, or by a cycle of two links."""
     _remove(path)
     if random.random() < 0.5:
         path.symlink_to(path.name)
@@ -62,19 +62,19 @@ def loop(path: Path, random: Random) -> None:
 
 
 def dangle(path: Path, random: Random) -> None:
-    """A link to nothing."""
+    """Replace a path by a broken link."""
     _remove(path)
     path.symlink_to(random.choice(("gone", "/gone/file", "../" * 100 + "gone", "x" * 255)))
 
 
 def pipe(path: Path, random: Random) -> None:  # noqa: ARG001  a `PlaceMutation`
-    """A pipe without a writer."""
+    """Replace a path by a named pipe without a writer."""
     _remove(path)
     os.mkfifo(path)
 
 
 def listen(path: Path, random: Random) -> None:  # noqa: ARG001  a `PlaceMutation`
-    """A socket."""
+    """Replace a path by a socket."""
     _remove(path)
     here = os.open(".", os.O_RDONLY)
     try:
@@ -87,7 +87,7 @@ def listen(path: Path, random: Random) -> None:  # noqa: ARG001  a `PlaceMutatio
 
 
 def exchange_kind(path: Path, random: Random) -> None:  # noqa: ARG001  a `PlaceMutation`
-    """A folder in place of a file, or a file in place of a folder."""
+    """Replace a file by a folder, or a folder by a file."""
     was_folder = path.is_dir()
     _remove(path)
     if was_folder:
@@ -98,19 +98,19 @@ def exchange_kind(path: Path, random: Random) -> None:  # noqa: ARG001  a `Place
 
 
 def link_outside(path: Path, random: Random) -> None:
-    """A link to a device, or to a folder that holds this one."""
+    """Replace a path by a link to a device, or to a parent folder."""
     _remove(path)
     path.symlink_to(random.choice(_LINKED))
 
 
 def link_up(path: Path, random: Random) -> None:
-    """One more entry, a link to a folder above."""
+    """Add a link to a parent folder."""
     folder = path if path.is_dir() else path.parent
     (folder / "again").symlink_to(random.choice((".", "..", "../..")))
 
 
 def add_name(path: Path, random: Random) -> None:
-    """One more file, or folder, of a strange name; its content is that of a real one."""
+    """Add a copy of a file or folder under a strange name."""
     folder = path if path.is_dir() else path.parent
     added = Path(os.fsdecode(os.path.join(os.fsencode(folder), random.choice(_NAMES))))  # noqa: PTH118
     if os.path.lexists(added):
@@ -129,7 +129,7 @@ def rename(path: Path, random: Random) -> None:
 
 
 def nest(path: Path, random: Random) -> None:  # noqa: ARG001  a `PlaceMutation`
-    """Three hundred folders, one in the other, with a file in the last."""
+    """Add three hundred nested folders, with a file in the innermost."""
     folder = path if path.is_dir() else path.parent
     deepest = folder / "/".join(["d"] * _DEPTH)
     deepest.mkdir(parents=True, exist_ok=True)
@@ -137,7 +137,7 @@ def nest(path: Path, random: Random) -> None:  # noqa: ARG001  a `PlaceMutation`
 
 
 def crowd(path: Path, random: Random) -> None:
-    """Hundreds more files."""
+    """Add hundreds of files."""
     folder = path if path.is_dir() else path.parent
     suffix = random.choice((".json", ".safetensors", ".txt", ".bin"))
     for number in range(400):
@@ -145,25 +145,25 @@ def crowd(path: Path, random: Random) -> None:
 
 
 def make_sparse(path: Path, random: Random) -> None:
-    """A terabyte of which nearly all is a hole."""
+    """Extend a file to a sparse terabyte."""
     if path.is_file():
         os.truncate(path, random.choice((_TERABYTE, 3 << 30)))
 
 
 def delete(path: Path, random: Random) -> None:  # noqa: ARG001  a `PlaceMutation`
-    """It is missing."""
+    """Delete a path."""
     _remove(path)
 
 
 def empty_folder(path: Path, random: Random) -> None:  # noqa: ARG001  a `PlaceMutation`
-    """A folder with nothing in it."""
+    """Replace a path by an empty folder."""
     folder = path if path.is_dir() else path.parent
     for item in folder.iterdir():
         _remove(item)
 
 
 def close(path: Path, random: Random) -> None:  # noqa: ARG001  a `PlaceMutation`
-    """A file or folder that may not be opened."""
+    """Remove all permissions of a file or folder."""
     path.chmod(CLOSED)
 
 

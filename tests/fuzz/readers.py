@@ -1,4 +1,4 @@
-"""Every command that reads something foreign, what it is given, and how it may end."""
+"""The commands that read foreign files, with their inputs and allowed exit codes."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ FINE = frozenset(
         ExitCode.NO_SPACE,
     }
 )
-"""Exit codes that say something about an input; no child dies, and nothing is interrupted."""
+"""The allowed exit codes: verdicts about the input, but no crash and no interruption."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """A command on an input; `aims` are the paths, as patterns, of what is changed."""
+    """A command on an input; `aims` are patterns of the paths to mutate."""
 
     input: str
     words: tuple[str, ...]
@@ -34,10 +34,10 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reader:
-    """A kind of reader.
+    """A command under test, with its inputs.
 
-    `share` is how many of about a hundred inputs it gets; `made` are paths that a success may make.
-    `patch` makes the fork stop where a built environment would begin to work.
+    `share` is its part of the inputs, in about percent; `made` are paths that a success may make.
+    `patch` makes the fork stop where it would start a child in the built environment.
     """
 
     name: str
@@ -48,7 +48,7 @@ class Reader:
 
 
 class StandIn:
-    """A `Runner` at which a conversion ends: everything has been read that the host reads."""
+    """A `Runner` that ends a conversion: by then the host has read all its files."""
 
     def run(self, *_: object, **__: object) -> NoReturn:
         """Refuse."""
@@ -56,7 +56,7 @@ class StandIn:
 
 
 def _stop_at_work() -> None:
-    """Let `convert` and `verify` believe in an environment, and stop when they ask it to work."""
+    """Fake an environment for `convert` and `verify`, and stop them when they use it."""
     from sdcoreml.doctor.commands import convert, verify
     from sdcoreml.lockfiles.toolchain import load_toolchain
     from tests.convert.stand_ins import MADE_IN
@@ -73,7 +73,7 @@ def _stop_at_work() -> None:
 
 
 def _each(words: tuple[str, ...], *inputs: tuple[str, str], aims: str = "") -> tuple[Attempt, ...]:
-    """The same command for several inputs, each with its path."""
+    """Return the same command for several inputs, each with its path."""
     return tuple(
         Attempt(
             input=name,
@@ -297,4 +297,4 @@ READERS: tuple[Reader, ...] = (
     ),
     Reader(name="clean", share=1, attempts=_each(("clean", "--dry-run"), ("sd1", "model"))),
 )
-"""Their shares are near percents."""
+"""All readers; their shares are about percent."""

@@ -1,4 +1,4 @@
-"""Chooses what to do to an input, by what its files are; the same for the same random source."""
+"""Chooses mutations for an input by its files' types, deterministically for a random state."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ KINDS: tuple[tuple[tuple[str, ...], tuple[Mutation, ...]], ...] = (
     ((".toml", ".txt", ".tsv", ".cfg", ".mil", "RECORD", "HEAD", "config", "packed-refs"), LINES),
 )
 _BY_PLACE = 0.2
-"""The share of changes that are made to a path and not to a file's content."""
+"""The share of mutations that change a path rather than a file's content."""
 _BY_KIND = 0.7
 _LARGEST = 16 << 20
 _ZIP = b"PK\x03\x04"
@@ -34,7 +34,7 @@ def spoil(root: Path, aims: Sequence[str], random: Random) -> tuple[str, bool]:
     """Change one to three things below `root` that match `aims`.
 
     Returns:
-        what was done, and whether some path was made one that may not be opened.
+        what was done, and True if a path was made unreadable.
     """
     done, closed = [], False
     for _ in range(random.choice((1, 1, 1, 1, 2, 3))):
@@ -56,7 +56,7 @@ def spoil(root: Path, aims: Sequence[str], random: Random) -> tuple[str, bool]:
 
 
 def candidates(root: Path, aims: Sequence[str]) -> list[Path]:
-    """The files and folders that match one of the patterns, sorted; links are not followed."""
+    """Return the files and folders that match a pattern, sorted, without following links."""
     wanted = re.compile("|".join(map(_expression, aims)))
     found = []
     for folder, names, files in os.walk(root):
@@ -68,7 +68,7 @@ def candidates(root: Path, aims: Sequence[str]) -> list[Path]:
 
 
 def _expression(aim: str) -> str:
-    """A pattern of paths as a regular expression."""
+    """Convert a pattern of paths to a regular expression."""
     return (
         re.escape(aim).replace(r"\*\*/\*", ".*").replace(r"\*\*/", "(.*/)?").replace(r"\*", "[^/]*")
     )

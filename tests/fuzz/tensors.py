@@ -35,20 +35,20 @@ def _joined(header: bytes, rest: bytes) -> bytes:
 
 
 def mutate_header(data: bytes, random: Random) -> bytes:
-    """The header is mutated as JSON; its length is right."""
+    """Mutate the header as JSON, and correct its length."""
     header, rest = _parts(data)
     return _joined(objects.mutate(header, random), rest)
 
 
 def mutate_length(data: bytes, random: Random) -> bytes:
-    """The header's length is another."""
+    """Change the header's length."""
     right = int.from_bytes(data[:8], "little")
     wrong = random.choice((*_LENGTHS, right + 1, right - 1, len(data), len(data) - 8))
     return (wrong % (1 << 64)).to_bytes(8, "little") + data[8:]
 
 
 def mutate_field(data: bytes, random: Random) -> bytes:
-    """One field of one tensor: its type, shape, offsets or name; or metadata of the wrong type."""
+    """Change one tensor's dtype, shape, offsets or name, or the metadata's type."""
     header, rest = _parts(data)
     try:
         fields = json.loads(header)
@@ -99,7 +99,7 @@ def _offsets(start: int, end: int, size: int, random: Random) -> Any:
 
 
 def pad(data: bytes, random: Random) -> bytes:
-    """Blanks, holes and bytes that no tensor names."""
+    """Add blanks to the header, or bytes and gaps that belong to no tensor."""
     header, rest = _parts(data)
     match random.randrange(3):
         case 0:

@@ -173,7 +173,7 @@ def test_every_reader_gets_its_share() -> None:
 
 
 def test_a_short_run_finds_nothing() -> None:
-    """`python -m tests.fuzz --count 10000` is the long one."""
+    """Run a few inputs; `python -m tests.fuzz --count 10000` is the long run."""
     names = ("inspect", "weights", "compile", "diagnose")
     words = [word for name in names for word in ("--reader", name)]
     command = (

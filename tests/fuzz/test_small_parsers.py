@@ -1,4 +1,4 @@
-"""Small parsers take anything, and answer or refuse; what they cannot is shrunk to its least."""
+"""Small parsers accept or reject any input, without crashing (hypothesis)."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ ARRAYS = {"a": np.zeros((2, 3), "f2"), "b": np.ones(4, "f4")}
 
 
 def opened(path: Path, content: bytes) -> None:
-    """Open a checkpoint of this content; it is read, or refused in our own words."""
+    """Open a checkpoint of this content; any error must be one of ours."""
     path.write_bytes(content)
     with suppress(SdcoremlError):
         open_checkpoint(path)

@@ -76,7 +76,7 @@ def test_tools(python: Path) -> Path:
 
 def built(name: str) -> Path:
     """Return the Python of a toolchain's environment, building that if necessary."""
-    # One that an earlier version sealed is taken as it is: others may use it at this moment.
+    # Do not reseal an environment of the former format: others may be using it.
     if not is_former(name):
         subprocess.run([sys.executable, "-m", "sdcoreml", "env", "--toolchain", name], check=True)
     kept = name_of(load_toolchain(name), choose_backend())
@@ -84,7 +84,7 @@ def built(name: str) -> Path:
 
 
 def is_former(name: str) -> bool:
-    """Whether the environment in use is of today's lock, and sealed in the format of before."""
+    """Return True if the environment in use has today's lock, but the former format of the seal."""
     options = BuildOptions(backend=choose_backend())
     found = ready(fit(load_toolchain(name), options), options)
     return found is not None and found.is_former

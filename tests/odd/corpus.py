@@ -59,7 +59,7 @@ THIRD: tuple[Case, ...] = (
     *third_places.CASES,
     *third_addons.CASES,
 )
-"""The third part: the expectations were committed before anything was run over it."""
+"""The third part of the cases; expectations were committed before any of them was run."""
 FOURTH: tuple[Case, ...] = (*fourth_files.CASES, *fourth_options.CASES)
-"""The last part, written likewise after the faults that the third exposed were fixed."""
+"""The last part, written in the same manner after the faults found by the third were fixed."""
 CASES = (*FIRST, *SECOND, *THIRD, *FOURTH)

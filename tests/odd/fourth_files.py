@@ -1,4 +1,4 @@
-"""Odd files and configs of the corpus's last part: pointers, downloads, pickles, absurd numbers."""
+"""Odd inputs, fourth part: pointers, downloads, pickles, absurd numbers in configs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HUGE = 10**9
 
 
 def of_two_kinds(at: Path) -> Path:
-    """A pickle in bfloat16, with a trainer's settings beside it."""
+    """Write a pickle in bfloat16 with a trainer's settings in it."""
     base.write_tokenizer(at / "tokenizer")
     tensors = base.original("sd1")
     kind = torch.name("torch", "BFloat16Storage")
@@ -44,7 +44,7 @@ def of_two_kinds(at: Path) -> Path:
 
 
 def with_settings(at: Path) -> Path:
-    """A pickle with a trainer's settings in a class of their own."""
+    """Write a pickle with a trainer's settings as an object of its own class."""
     base.write_tokenizer(at / "tokenizer")
     tensors = base.original("sd1")
     parts = {
@@ -63,7 +63,7 @@ def zip_of_a_file(at: Path) -> Path:
 
 
 def whole_in_shards(at: Path) -> Path:
-    """A whole model in the original layout, in two shards with an index."""
+    """Write a whole model in the original layout, in two shards with an index."""
     base.write_tokenizer(at / "tokenizer")
     tensors = base.original("sd1")
     places: dict[str, str] = {}
@@ -76,7 +76,7 @@ def whole_in_shards(at: Path) -> Path:
 
 
 def annexed(at: Path) -> Path:
-    """git-annex's link to weights that were not fetched."""
+    """Write git-annex's link to weights that were not fetched."""
     model = sd1(at)
     (model / WEIGHTS).unlink()
     (model / WEIGHTS).symlink_to("../../.git/annex/objects/Xx/Yy/SHA256E-s9--0")
@@ -84,7 +84,7 @@ def annexed(at: Path) -> Path:
 
 
 def linked_out(at: Path) -> Path:
-    """Weights that are links to another disk."""
+    """Write a model whose weights are links into another folder."""
     model = sd1(at)
     other = at / "other" / "weights.safetensors"
     other.parent.mkdir()
@@ -109,7 +109,7 @@ def deep(at: Path) -> Path:
 
 
 def one_of_one(at: Path) -> Path:
-    """A single shard with its index."""
+    """Write a single shard with its index."""
     name = "diffusion_pytorch_model-00001-of-00001.safetensors"
     model = renamed(at, WEIGHTS, f"unet/{name}")
     places = dict.fromkeys(base.tensors_of(base.SD1_UNET), name)
@@ -119,7 +119,7 @@ def one_of_one(at: Path) -> Path:
 
 
 def second_vae(at: Path) -> Path:
-    """SDXL's own repository has an older VAE beside the listed one."""
+    """Write SDXL with an older VAE beside the listed one, as in its own repository."""
     model = base.write_folder(at / "model", "sdxl")
     base.write(model / "vae_1_0" / "config.json", base.VAE)
     base.write(base.weights(model, "vae_1_0"), base.component_bytes("sd1", "vae"))
@@ -168,7 +168,7 @@ ABSURD: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("levels-of-depth", CONFIG, {"transformer_layers_per_block": [1]}),
     ("shift", CONFIG, {"freq_shift": 1e30}),
 )
-"""Config values that no model has, and that must neither pass nor take time."""
+"""Config values that no model has, which must be rejected quickly."""
 
 CASES: tuple[Case, ...] = (
     # Not fetched, or not to the end

@@ -1,4 +1,4 @@
-"""Sound models of the corpus's last part with options that fit, and options that do not."""
+"""Odd inputs, fourth part: valid models with options that fit, and options that do not."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ MID: Shapes = {
 
 
 def in_a_folder(at: Path) -> Path:
-    """A LoRA's repository beside a model."""
+    """Write a LoRA's repository beside a model."""
     path = at / "style" / "pytorch_lora_weights.safetensors"
     base.write(path, base.safetensors(base.drawn(PLAIN)))
     return base.write_folder(at / "model")
 
 
 def infinite(at: Path) -> Path:
-    """A LoRA with infinity in its weights."""
+    """Write a LoRA with infinity in its weights."""
     tensors = base.drawn(PLAIN)
     tensors[f"{KOHYA}.lora_up.weight"] = np.full((32, 4), np.inf, "f2")
     return beside(at, "lora.safetensors", base.safetensors(tensors))

@@ -1,4 +1,4 @@
-"""Models of the corpus's third part with add-ons and options that go with them, or do not."""
+"""Odd inputs, third part: models with add-ons and options that fit, or do not."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def given(
     alpha: bool = True,
     wide: bool = False,
 ) -> Path:
-    """A model, and an add-on beside it."""
+    """Write a model, and an add-on beside it."""
     tensors = base.drawn(shapes)
     dtypes: dict[str, str] = {}
     for key in list(shapes):

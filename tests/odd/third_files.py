@@ -1,4 +1,4 @@
-"""Odd single files of the corpus's third part: containers, suffixes, pickles, merges."""
+"""Odd inputs, third part: single files with odd containers, suffixes, pickles, merges."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ SQLITE = b"SQLite format 3\x00" + bytes(4080)
 
 
 def reframed(at: Path, *, gap: int = 0, spaces: int = 0, backwards: bool = False) -> Path:
-    """The same tensors with a gap before the last one, a padded header, or in another order."""
+    """Write the tensors with a gap before the last one, a padded header, or in another order."""
     size = int.from_bytes(WHOLE[:8], "little")
     fields, data = json.loads(WHOLE[8 : 8 + size]), WHOLE[8 + size :]
     if gap:
@@ -40,7 +40,7 @@ def offsets(field: dict[str, list[int]]) -> tuple[int, int]:
 
 
 def numbered_metadata(at: Path) -> Path:
-    """Metadata whose values are no texts, as hand-written savers leave it."""
+    """Write metadata with values that are not strings, as some savers do."""
     size = int.from_bytes(WHOLE[:8], "little")
     fields = json.loads(WHOLE[8 : 8 + size])
     fields["__metadata__"] = {"epoch": 3, "tags": ["a", "b"]}
@@ -56,7 +56,7 @@ def told(at: Path, family: str, name: str = "model.safetensors", **metadata: str
 
 
 def with_control(at: Path) -> Path:
-    """ControlNet's own checkpoints of 2023: a whole SD 1.5, and the net beside it."""
+    """Write ControlNet's checkpoint as of 2023: a whole SD 1.5 with the net in it."""
     copy = {n.replace(UNET, "control_model."): t for n, t in base.original("sd1").items()}
     net = {n: t for n, t in copy.items() if n.startswith("control_model.") and ".output_" not in n}
     more = base.drawn(
@@ -72,7 +72,7 @@ def with_control(at: Path) -> Path:
 
 
 def in_library_names(at: Path, *components: str) -> Path:
-    """Components in one file, by diffusers' names with the component before them."""
+    """Write all components in one file, with diffusers' names after the component's."""
     tensors = {
         f"{component}.{name}": tensor
         for component in components
@@ -91,14 +91,14 @@ def averages_only(at: Path) -> Path:
 
 
 def without_encoder(at: Path) -> Path:
-    """A file whose VAE was pruned to its decoder."""
+    """Write a file whose VAE has only its decoder."""
     tensors = base.original("sd1")
     left = {n: t for n, t in tensors.items() if not n.startswith((f"{VAE}encoder.", f"{VAE}quant"))}
     return base.write_file(at, content=base.safetensors(left))
 
 
 def shallower(at: Path) -> Path:
-    """SSD-1B's kind: SDXL whose attentions have unequal depths."""
+    """Write a model like SSD-1B: SDXL whose attentions have different depths."""
     tensors = base.original("sdxl")
     gone = ".middle_block.1.transformer_blocks.1."
     left = {n: t for n, t in tensors.items() if gone not in n}
@@ -106,7 +106,7 @@ def shallower(at: Path) -> Path:
 
 
 def clip_alone(at: Path) -> Path:
-    """The text encoders alone, as ComfyUI saves them."""
+    """Write the text encoders alone, as ComfyUI saves them."""
     tensors = base.tensors_of(base.FIRST_TEXT)
     named = {f"clip_l.transformer.{name}": tensor for name, tensor in tensors.items()}
     return base.write_file(at, name="clip.safetensors", content=base.safetensors(named))

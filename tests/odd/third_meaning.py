@@ -1,4 +1,4 @@
-"""Models of the corpus's third part that are not what they look like: prediction, steps, words."""
+"""Odd inputs, third part: models that differ from what they seem (prediction, steps, words)."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ def renamed_scheduler(at: Path) -> Path:
 def with_words(
     at: Path, name: str, shapes: dict[str, tuple[int, ...]], family: str = "sd1"
 ) -> Path:
-    """A model, and a textual inversion in a file of this name beside it."""
+    """Write a model, and a textual inversion in a file of this name beside it."""
     file(at, shapes, name)
     return base.write_folder(at / "model", family)
 
 
 def web_ui_embedding(at: Path) -> Path:
-    """A textual inversion as the web UI trains it: a pickle with more than tensors."""
+    """Write a textual inversion of the web UI: a pickle with more than tensors."""
     vector = torch.tensor(torch.storage("0", "float32", 128), (2, 64))
     root = torch.mapping(
         {
@@ -71,7 +71,7 @@ def not_finite_embedding(at: Path) -> Path:
 
 
 def known_word(at: Path) -> Path:
-    """A model that has the word already."""
+    """Write a model that has the word already."""
     file(at, {"emb_params": (1, 64)}, "cat.safetensors")
     model = row_for(base.write_folder(at / "model"))
     base.write(model / "tokenizer" / "added_tokens.json", {"<cat>": FIRST})

@@ -1,4 +1,4 @@
-"""Audits of compressed weights against the plain formula over whole arrays."""
+"""Compares audits of compressed weights with the plain formula over whole arrays."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ def nearest(weight: np.ndarray, table: np.ndarray) -> np.ndarray:
 
 
 def palette(weight: np.ndarray, bits: int) -> tuple[np.ndarray, Parts]:
-    """Codes and arguments in the notation of iOS 16."""
+    """Return codes and arguments in the notation of iOS 16."""
     table = np.quantile(weight.astype(np.float64), np.linspace(0, 1, 1 << bits)).astype(np.float16)
     codes = nearest(weight, table)
     return codes, {"indices": pack(codes, bits), "lut": table, "shape": np.array(weight.shape)}
 
 
 def grouped(weight: np.ndarray, bits: int, group: int) -> tuple[np.ndarray, Parts]:
-    """Codes and arguments in the notation of iOS 18."""
+    """Return codes and arguments in the notation of iOS 18."""
     rows = weight.reshape(len(weight) // group, -1)
     tables = np.quantile(rows.astype(np.float64), np.linspace(0, 1, 1 << bits), axis=1).T
     tables = tables.astype(np.float16)

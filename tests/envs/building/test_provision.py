@@ -237,7 +237,7 @@ def test_a_venv_is_built_on_it_and_it_goes_with_the_last_of_them(
 
 
 def harm(prefix: Path) -> None:
-    """Damage a Python that was brought, of which much is links to the one that runs the tests."""
+    """Damage an installed Python, which consists mostly of links to the one that runs the tests."""
     library = prefix / f"lib/python{MINOR}"
     (library / "_place.py").write_text("PREFIX = ''\n")
     (library / "os.py").unlink()

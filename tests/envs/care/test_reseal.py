@@ -1,4 +1,4 @@
-"""An environment of the former format stays usable, and is sealed anew without being built."""
+"""An environment of the former format stays usable, and is resealed without being rebuilt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every one of eighty kinds of damage is found by `--full`, and then cured or told."""
+"""Each of eighty kinds of damage is found by `--full`, and then repaired or reported."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Made = tuple[Environment, Toolchain, Path]
 
 
 def bring_python(folder: Path) -> Path:
-    """A Python that a test may damage: a copy of the one that runs it, with half its library."""
+    """Copy the running Python with half its library, for tests to damage."""
     library = folder / f"lib/python{MINOR}"
     left = UNUSED | SHALLOW | {"turtledemo", "unittest", "wsgiref", "xmlrpc", "multiprocessing"}
 
@@ -75,21 +75,21 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 @pytest.fixture
 def environment(made: Made, tmp_path: Path) -> Environment:
-    """A copy of the environment, on the one Python."""
+    """Copy the environment; all copies use the same Python."""
     copy = tmp_path / "envs" / "copy"
     shutil.copytree(made[0].path, copy, symlinks=True)
     return replace(made[0], path=copy)
 
 
 def look(environment: Environment) -> Environment:
-    """The environment as its record says now."""
+    """Read the environment's present record."""
     found = store.read(environment.name, environment.path)
     assert found is not None
     return found
 
 
 def names_that_end(how: End) -> list[str]:
-    """The damages of which this becomes."""
+    """Return the names of the damages with this expected result."""
     return [name for name, (*_, end) in EIGHTY.items() if end is how]
 
 

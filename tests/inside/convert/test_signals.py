@@ -1,4 +1,4 @@
-"""A small part of `python -m tests.signals`: what it looks for, at one moment."""
+"""A small part of `python -m tests.signals`: a signal at one moment of a conversion."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.signals import TOOL, Moment, Place, Strike, digest_of, finish, judge,
 pytestmark = pytest.mark.skipif(not TOOL.exists(), reason="runs the tool of this clone")
 
 BUILDS = 10
-"""The line of the first program's build, in whose step a child is at work."""
+"""The progress line of the first program's build, during which a child runs."""
 
 
 @pytest.mark.parametrize(
