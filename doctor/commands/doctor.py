@@ -70,6 +70,8 @@ def fetch_named_headers(args: argparse.Namespace, looking: ExitStack) -> Callabl
 
 
 def _examine(args: argparse.Namespace, told: Callable[[str], str]) -> int:
+    if args.save_facts:
+        history.require_replaceable(args.save_facts)
     selection = selection_of(args)
     checks = tuple(check for check in select_checks(args.goal) if selection.takes(check))
     gathered = gather_facts(args, checks)

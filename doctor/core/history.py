@@ -21,13 +21,18 @@ _HEAD = b'{\n "schema": '
 """The beginning of every file of facts."""
 
 
+def require_replaceable(path: Path) -> None:
+    """Raise `BadInputError` if a file is there that holds anything but facts."""
+    require_beginning(path, _HEAD, "file of saved facts")
+
+
 def write(facts: Facts, path: Path) -> None:
     """Write facts atomically, unless the file already contains them.
 
     Raises:
         BadInputError: the file holds something else, or cannot be written.
     """
-    require_beginning(path, _HEAD, "file of saved facts")
+    require_replaceable(path)
     try:
         update_text(path, json.dumps(save(facts), indent=1) + "\n")
     except OSError as error:

@@ -22,7 +22,7 @@ from sdcoreml.doctor.core import history
 from sdcoreml.doctor.core.check import CheckFamily, Fix, Status, error
 from sdcoreml.doctor.core.engine import Report, Result, Selection, examine
 from sdcoreml.doctor.core.facts import Facts
-from sdcoreml.ground.errors import UsageError
+from sdcoreml.ground.errors import BadInputError, UsageError
 from tests.doctor.gather.test_model import folder
 from tests.doctor.healthy import HEALTHY, HOST
 from tests.doctor.specimens import SICK
@@ -127,6 +127,12 @@ def test_saved_facts_hold_nothing_private(
     replayed(capsys, "--facts", str(source), "--save-facts", str(target))
     assert "grace" not in target.read_text()
     assert history.read(target).toolchain == HEALTHY.toolchain
+
+
+def test_facts_are_not_gathered_for_a_file_of_somebody(tmp_path: Path) -> None:
+    (tmp_path / "thesis").write_text("mine")
+    with pytest.raises(BadInputError, match="thesis: exists and is no file of saved facts"):
+        doctor.run(parsed("--save-facts", str(tmp_path / "thesis")))
 
 
 def test_two_machines_are_compared(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
