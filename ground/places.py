@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 
 import sdcoreml
-from sdcoreml.ground.errors import UsageError
+from sdcoreml.ground.errors import BadInputError, UsageError
 from sdcoreml.ground.files import refusal
 from sdcoreml.ground.refusals import DENIED
 
@@ -86,11 +86,17 @@ def expand_home(text: str) -> Path:
     return _require_reachable(Path(expanded))
 
 
+_DEEPEST = 256
+"""The most parts of a path: pathlib makes and walks folders by recursion."""
+
 _UNREACHABLE = frozenset({errno.ELOOP, *DENIED})
 
 
 def _require_reachable(path: Path) -> Path:
     """Return the path; raise an error now if it can never be opened."""
+    if len(path.parts) > _DEEPEST:
+        what = f"more than {_DEEPEST} folders within each other"
+        raise BadInputError(what, where=path, remedy="give another path")
     try:
         path.lstat()
         path.stat()

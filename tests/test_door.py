@@ -24,7 +24,6 @@ OWN: Mapping[str, str] = {
     "envs/mirrors/configuration.py": "tomlkit parses a text that the door read",
     "envs/upstream/objects.py": "git's objects: no link is followed, and what is odd is left out",
     "ground/aside.py": "files that it makes, locks or flushes; one that it is about to replace",
-    "ground/digest.py": "the door's own handle",
     "ground/documents.py": "the door for JSON",
     "ground/events.py": "the lines of our own child",
     "ground/exits.py": "/dev/null",

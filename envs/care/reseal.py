@@ -23,6 +23,7 @@ from sdcoreml.envs.pythons import venv
 from sdcoreml.ground.aside import write_text
 from sdcoreml.ground.errors import BrokenError
 from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.files import Document, read_leniently
 from sdcoreml.ground.refusals import translate_store_errors
 
 _ACTIVATE = "bin/activate"
@@ -68,5 +69,5 @@ def reseal(environment: Environment, emit: Emit = silent) -> Environment:
 def _by_us(folder: Path, fault: Damage) -> bool:
     """Return True if an earlier, killed attempt of this function caused the fault."""
     if fault.path == _ACTIVATE:
-        return (folder / _ACTIVATE).read_text(encoding="utf-8") == venv.ACTIVATE
+        return read_leniently(folder / _ACTIVATE, Document.TEXT) == venv.ACTIVATE
     return fault.path == LOCK and not (folder / LOCK).exists()

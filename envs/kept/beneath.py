@@ -11,7 +11,6 @@ Python may write bytecode at any time; verification compares it with its source.
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import stat
@@ -22,7 +21,9 @@ from pathlib import Path
 from sdcoreml.envs.kept.manifest import EntryKind, ManifestEntry, digest_of, kind_of, mode_of
 from sdcoreml.envs.processes.process import isolate, run
 from sdcoreml.envs.pythons.interpreter import OBTAINED, Interpreter
-from sdcoreml.ground.errors import BrokenError
+from sdcoreml.ground.codec import from_plain
+from sdcoreml.ground.documents import parse_json
+from sdcoreml.ground.errors import BadInputError, BrokenError
 
 PYTHON = "(python)"
 """The owner in the manifest of the files of the environment's Python."""
@@ -55,8 +56,12 @@ def take_beneath(interpreter: Interpreter, root: Path) -> tuple[ManifestEntry, .
     """
     answer = run([*isolate(interpreter.path), "-S", "-c", _ASK])
     try:
-        prefix, on_path, libraries = json.loads(answer.out)
-    except ValueError:
+        said = parse_json(answer.out, interpreter.path)
+        prefix, on_path, libraries = from_plain(tuple[object, ...], said, "")
+        prefix = from_plain(str, prefix, "prefix")
+        on_path = from_plain(tuple[str, ...], on_path, "path")
+        libraries = from_plain(tuple[str, ...], libraries, "libraries")
+    except (ValueError, BadInputError):
         raise BrokenError(
             "does not say where it keeps its files",
             where=interpreter.path,

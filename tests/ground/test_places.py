@@ -65,6 +65,7 @@ def test_the_environments_may_be_in_the_home_folder(monkeypatch: pytest.MonkeyPa
         ("loop", "loop: links that lead in a circle; give another path"),
         ("loop/below", "loop/below: links that lead in a circle; give another path"),
         ("a\0b", "no file can have this name"),
+        ("a/" * 300, "more than 256 folders within each other; give another path"),
     ],
 )
 def test_a_path_that_nothing_can_be_done_with_is_refused_at_the_door(
