@@ -139,6 +139,10 @@ def folder_aside(
             where=target,
             remedy=ELSEWHERE,
         )
+    if place.is_mount():
+        raise BadInputError(
+            "is where a disk is mounted", where=target, remedy="name a folder in it"
+        )
     _recover(place)
     with scratch_beside(place) as part:
         part.chmod(_mode(place, 0o777))

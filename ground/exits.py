@@ -17,6 +17,9 @@ from sdcoreml.ground.visible import one_line
 NO_THREAD = "can't start new thread"
 """Python's error message when the system refuses to start a thread."""
 
+NO_PAGES = "failed to map segment from shared object"
+"""The loader's message when the system has no memory for a library."""
+
 _ODD_NAMES = frozenset({errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO})
 """The system's error numbers for names, or kinds of files, that cannot be opened."""
 
@@ -41,10 +44,8 @@ def run_to_exit_code(command: Callable[[], int]) -> int:
         return error.exit_code
     except (OSError, MemoryError) as error:
         return _end_refused(error)
-    except RuntimeError as error:
-        return _end_crowded() if str(error) == NO_THREAD else _end_bug(error)
     except Exception as error:  # noqa: BLE001  the last resort: nobody shall see a traceback
-        return _end_bug(error)
+        return _end_unexpected(error)
     return code
 
 
@@ -69,6 +70,15 @@ def report_bug(error: BaseException) -> str:
     return f"this is a bug of sdcoreml: {one_line(summary)}; no log could be written"
 
 
+def _end_unexpected(error: Exception) -> int:
+    """Report what the system lacks, if an error of Python's says so; else it is a bug."""
+    if isinstance(error, RuntimeError) and str(error) == NO_THREAD:
+        return _end_crowded()
+    if isinstance(error, ImportError) and NO_PAGES in str(error):
+        return _end_starved()
+    return _end_bug(error)
+
+
 def _end_refused(error: OSError | MemoryError) -> int:
     """Report an error of the operating system, such as a full disk; return the exit code."""
     if isinstance(error, MemoryError) or error.errno == errno.ENOMEM:
@@ -91,7 +101,7 @@ def _end_refused(error: OSError | MemoryError) -> int:
 def _end_crowded() -> int:
     print(
         "error: this system lets no more threads or processes start; close other programs, or"
-        " raise the limit (ulimit -u)",
+        " raise the limit (ulimit -u, or -v for memory)",
         file=sys.stderr,
     )
     return ExitCode.PROBLEMS

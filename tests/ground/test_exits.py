@@ -92,11 +92,18 @@ def test_a_system_that_starts_nothing_more_is_named(
     assert run_to_exit_code(failing(error)) == 1
     assert capsys.readouterr().err == (
         "error: this system lets no more threads or processes start; close other programs, or"
-        " raise the limit (ulimit -u)\n"
+        " raise the limit (ulimit -u, or -v for memory)\n"
     )
 
 
-@pytest.mark.parametrize("error", [MemoryError(), OSError(errno.ENOMEM, "Cannot allocate", "x")])
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        OSError(errno.ENOMEM, "Cannot allocate", "x"),
+        ImportError("libblas.so: failed to map segment from shared object"),
+    ],
+)
 def test_a_system_that_gives_no_more_memory_is_named(
     error: Exception, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -105,3 +112,15 @@ def test_a_system_that_gives_no_more_memory_is_named(
         "error: the system gives this process no more memory; close other programs, or raise the"
         " limit (ulimit -v, or that of the container)\n"
     )
+
+
+@pytest.mark.parametrize("error", [ImportError("no module"), RuntimeError("else")])
+def test_what_merely_has_the_same_class_is_a_bug(
+    error: Exception,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert run_to_exit_code(failing(error)) == 70
+    assert "this is a bug" in capsys.readouterr().err

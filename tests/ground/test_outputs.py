@@ -193,3 +193,15 @@ def test_a_file_is_replaced_if_it_begins_as_ours_do(tmp_path: Path) -> None:
     assert str(caught.value) == (
         f"{target}: exists and is no archive; choose another name or remove it"
     )
+
+
+def test_a_disk_s_own_folder_is_said_before_anything_is_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "disk").mkdir()
+    monkeypatch.setattr(Path, "is_mount", lambda path: path.name == "disk")
+    with (
+        pytest.raises(BadInputError, match="disk: is where a disk is mounted; name a folder in it"),
+        folder_aside(tmp_path / "disk", MARK),
+    ):
+        pytest.fail("nothing may be written")
