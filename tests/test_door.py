@@ -18,6 +18,8 @@ OWN: Mapping[str, str] = {
     "envs/care/archive.py": "a tar file on the door's stream",
     "envs/conda/engine.py": "our own lock, and the answers of our own child",
     "envs/conda/rattler.py": "the parent's request",
+    "envs/kept/store.py": "the lock of the folder of environments",
+    "envs/kept/users.py": "folders, opened to be locked",
     "envs/locking/compile.py": "what the resolver wrote a moment ago",
     "envs/locking/conda_locking.py": "our own lock, before it is written again",
     "envs/locking/opinion.py": "what the other resolver wrote a moment ago",
@@ -39,7 +41,7 @@ PARSERS = {"load", "loads", "parse"}
 READERS = {"read_bytes", "read_text"}
 OPENERS = {"FileIO", "TarFile", "ZipFile", "fromfile", "memmap", "open"}
 PARSED_BY = {"csv", "json", "pickle", "plistlib", "toml", "tomli", "tomlkit", "tomllib", "yaml"}
-NOT_FILES = {"TensorFile"}
+NOT_FILES = {"TensorFile", "delta"}
 
 
 def calls(source: str) -> Iterator[str]:
