@@ -48,7 +48,7 @@ def folder_faults(
                 models[component] = program.model
             if len(halves) > 1:
                 with open_program(halves[0]) as first:
-                    yield from _first_half(first.model, models[component], halves[0])
+                    yield from check_first_half(first.model, models[component], halves[0])
             for package in halves:
                 if (compiled := package.with_suffix(COMPILED)).exists():
                     yield from compiled_faults(read_compiled(compiled))
@@ -61,7 +61,7 @@ def folder_faults(
         yield from check_programs(models, folder, is_part=is_part)
 
 
-def _first_half(first: Model, whole: Model, path: Path) -> Iterator[Fault]:
+def check_first_half(first: Model, whole: Model, path: Path) -> Iterator[Fault]:
     """Check the first half: the runtimes read the description of some inputs only there."""
     taken, here = ({port.name for port in model.description.inputs} for model in (whole, first))
     for name in sorted((IN_FIRST_HALF & taken) - here):

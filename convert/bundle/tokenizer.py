@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 from codecs import BOM_UTF8
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from sdcoreml.convert.bundle.pairs import SPECIAL, merges_faults, vocabulary_faults
 from sdcoreml.convert.models.words import WORD_END, add_words, parse_vocabulary, why_untypable
 from sdcoreml.ground.documents import read_json, read_object
 from sdcoreml.ground.errors import BadInputError, Fault, raise_first
@@ -23,7 +24,7 @@ from sdcoreml.ground.files import Document, read_bytes
 
 VOCAB = "vocab.json"
 MERGES = "merges.txt"
-SPECIAL = ("<|startoftext|>", "<|endoftext|>")
+RESTORE = "restore it from the model's source"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +41,11 @@ class Tokenizer:
     def files(self) -> tuple[tuple[str, bytes], ...]:
         """Return file names and contents."""
         return ((VOCAB, self.vocab), (MERGES, self.merges))
+
+
+def tokenizer_files(folder: Path) -> tuple[Path, ...]:
+    """The two files in a finished folder; a ControlNet's has neither."""
+    return tuple(folder / name for name in (VOCAB, MERGES) if (folder / name).is_file())
 
 
 def tokenizer_folder(model: Path) -> Path:
@@ -198,36 +204,38 @@ def _from_one_file(folder: Path) -> Tokenizer | None:
 
 
 def check_tokenizer(tokenizer: Tokenizer, folder: Path) -> Iterator[Fault]:
-    """Yield a fault for everything that the Swift reader would reject."""
-    yield from _check_vocab(tokenizer.vocab, folder / VOCAB)
-    yield from _check_merges(tokenizer.merges, folder / MERGES)
+    """Yield a fault for whatever the Swift reader would reject, or is no tokenizer.
 
-
-def _check_vocab(content: bytes, path: Path) -> Iterator[Fault]:
-    remedy = "restore it from the model's source"
+    Merges are compared with the vocabulary only if there is nothing wrong with that.
+    """
+    vocabulary: Mapping[str, int] = {}
     try:
-        vocabulary = parse_vocabulary(content, path, remedy=remedy)
+        vocabulary = parse_vocabulary(tokenizer.vocab, folder / VOCAB, remedy=RESTORE)
+        wrong = tuple(vocabulary_faults(vocabulary))
     except BadInputError as error:
-        yield error.fault
-        return
-    for token in SPECIAL:
-        if token not in vocabulary:
-            yield Fault(where=path, what=f"the token {token} is missing", remedy=remedy)
+        wrong = (error.what,)
+    yield from (Fault(where=folder / VOCAB, what=what, remedy=RESTORE) for what in wrong)
+    try:
+        merges = _parse_merges(tokenizer.merges)
+        wrong = () if wrong else tuple(merges_faults(vocabulary, merges))
+    except ValueError as error:
+        wrong = (f"{error}",)
+    yield from (Fault(where=folder / MERGES, what=what, remedy=RESTORE) for what in wrong)
 
 
-def _check_merges(content: bytes, path: Path) -> Iterator[Fault]:
-    remedy = "restore it from the model's source"
+def _parse_merges(content: bytes) -> Sequence[str]:
+    """The lines that hold a merge. Raises `ValueError` with what the Swift reader would reject.
+
+    CLIP's list has merges that begin with `#`, which that reader takes for comments.
+    """
     try:
         lines = content.decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
-        yield Fault(where=path, what=f"not UTF-8 ({error.reason} at {error.start})", remedy=remedy)
-        return
+        raise ValueError(f"not UTF-8 ({error.reason} at {error.start})") from None
     if lines[-1]:
-        yield Fault(
-            where=path, what="the last line has no line feed and would be lost", remedy=remedy
-        )
+        raise ValueError("the last line has no line feed and would be lost")
     for number, line in enumerate(lines, start=1):
         if line and not line.startswith("#") and len(line.split(" ")) != len(("left", "right")):
-            what = f"line {number} is not two tokens separated by one space"
-            yield Fault(where=path, what=what, remedy=remedy)
-            return
+            raise ValueError(f"line {number} is not two tokens separated by one space")
+    merges = lines[1:] if lines[0].startswith("#version") else lines
+    return [line for line in merges if len(line.split(" ")) == len(("left", "right"))]

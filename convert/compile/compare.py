@@ -12,9 +12,9 @@ from sdcoreml.convert.compile.check import function_differences, unequal
 from sdcoreml.convert.compile.compiled import ANALYTICS, TEXT, WEIGHTS, CompiledModel, read_compiled
 from sdcoreml.convert.compile.coremldata import order_fields
 from sdcoreml.convert.compile.lower import COMPILER, build_info, lower
-from sdcoreml.convert.compile.package import UNTRIED, compile_package
+from sdcoreml.convert.compile.package import OURS, UNTRIED, compile_package
 from sdcoreml.convert.compile.xcode import XcodeCompiler
-from sdcoreml.convert.spec.reader import read_package
+from sdcoreml.convert.spec.reader import Package
 from sdcoreml.ground.aside import scratch_beside
 from sdcoreml.ground.errors import BadInputError, SdcoremlError
 from sdcoreml.ground.events import Emit, silent
@@ -71,7 +71,7 @@ def _beside_apples(
         verdict = f"{UNTRIED}; not compared with Xcode's compiler"
         return Compilation(path=ours, verdict=verdict, differences=(str(error),))
     relation = "differs from" if found else "equal to"
-    verdict = f"compiled without Xcode, {relation} the result of coremlcompiler {version}"
+    verdict = f"{OURS}, {relation} the result of coremlcompiler {version}"
     return Compilation(path=ours, verdict=verdict, differences=found)
 
 
@@ -117,23 +117,12 @@ def differences(ours: Path, apples: Path) -> Iterator[str]:
             yield f"{name}: differs"
 
 
-def package_differences(package: Path, compiled: Path) -> Iterator[str]:
-    """Yield the differences between a package and the compiled model next to it.
-
-    Weights that both share through a hard link are not read.
-
-    Raises:
-        BadInputError: one of them is damaged.
-    """
-    source, made = read_package(package), read_compiled(compiled)
+def package_differences(source: Package, made: CompiledModel) -> Iterator[str]:
+    """Yield the differences between a package and the compiled model next to it, weights aside."""
     yield from function_differences(made.program, lower(source.model))
     raw = (order_fields(made.description.raw), order_fields(source.model.description.raw))
-    yield from unequal({"description": raw})
-    if source.weights is None or made.weights is None:
-        if source.weights != made.weights:
-            yield "only one of the two has weights"
-    elif not _same_file(made.weights, source.weights):
-        yield "weights differ"
+    versions = (made.specification_version, source.model.specification_version)
+    yield from unequal({"description": raw, "specification version": versions})
 
 
 def _metadata(ours: object, apples: object) -> Iterator[str]:

@@ -102,7 +102,12 @@ def _read(data: bytes) -> CoreMLData:
 
 def write_analytics(model_file: bytes, stem: str) -> bytes:
     """Serialise `analytics/coremldata.bin` for the file `<stem>.mlmodel`."""
-    digest = base64.b64encode(hashlib.sha256(model_file).digest()).decode()
+    return describe_analytics(hashlib.sha256(model_file).digest(), stem)
+
+
+def describe_analytics(sha256: bytes, stem: str) -> bytes:
+    """As `write_analytics`, for a file of this SHA-256."""
+    digest = base64.b64encode(sha256).decode()
     return b"".join(
         _section(name, entries)
         for name, entries in (

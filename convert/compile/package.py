@@ -29,10 +29,10 @@ from sdcoreml.ground.errors import UnsupportedError, raise_first
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.files import Document, read_bytes
 
-UNTRIED = (
-    "compiled without Xcode, equal to Apple's compiler on the reference pairs, not yet loaded on a"
-    " Mac"
-)
+OURS = "compiled without Xcode"
+"""How a verdict on a model that this compiler wrote begins."""
+
+UNTRIED = f"{OURS}, equal to Apple's compiler on the reference pairs, not yet loaded on a Mac"
 """The note on a compiled model that has not been loaded on a Mac yet."""
 
 

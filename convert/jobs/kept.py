@@ -7,10 +7,17 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdcoreml.convert.jobs.foreign import UNREADABLE
-from sdcoreml.convert.jobs.manifest import MARKER, Manifest, ProgramEntry, read_manifest
+from sdcoreml.convert.jobs.intact import absent_packages, changed_faults
+from sdcoreml.convert.jobs.manifest import (
+    MARKER,
+    Manifest,
+    ProgramEntry,
+    manifest_faults,
+    read_manifest,
+)
 from sdcoreml.convert.jobs.plan import Job, require_known
 from sdcoreml.convert.jobs.prove import ProofPolicy
-from sdcoreml.convert.jobs.verify import absent_packages, changed_files, input_faults
+from sdcoreml.convert.jobs.verify import input_faults
 from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.weights.clone import place
 from sdcoreml.ground.digest import FileRecord
@@ -43,6 +50,7 @@ def keep(job: Job, folder: Path) -> Kept:
     if is_nothing(job.output):
         return NOTHING
     manifest = read_manifest(job.output)
+    raise_first(tuple(manifest_faults(job.output)))
     made = {part.stem for part in job.parts}
     programs = {name: entry for name, entry in manifest.programs.items() if name not in made}
     if absent := absent_packages(job.output, replace(manifest, programs=programs)):
@@ -51,7 +59,8 @@ def keep(job: Job, folder: Path) -> Kept:
             where=job.output,
             remedy="convert the whole model again, without --components",
         )
-    raise_first(tuple(changed_files(job.output, programs.values())))
+    written = {name: one for entry in programs.values() for name, one in entry.files.items()}
+    raise_first(tuple(changed_faults(job.output, written)))
     sources = {entry.source for entry in programs.values()}
     raise_first(tuple(input_faults(job.model, manifest, sources)))
     for entry in programs.values():
@@ -63,7 +72,8 @@ def keep(job: Job, folder: Path) -> Kept:
         for name, described in manifest.inputs.items()
         if name.partition("/")[0] in sources
     }
-    return Kept(programs=programs, inputs=inputs)
+    kept = {name: replace(entry, kept=True) for name, entry in programs.items()}
+    return Kept(programs=kept, inputs=inputs)
 
 
 def is_nothing(folder: Path) -> bool:

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from sdcoreml.convert.bundle.contract import chunk_paths
+from sdcoreml.convert.bundle.contract import COMPILED, PACKAGE, chunk_paths
 from sdcoreml.convert.jobs.options import Options
+from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.fetched import FetchedFrom
 from sdcoreml.convert.models.few_steps import AppSettings
 from sdcoreml.convert.models.layout import CONFIG_NAME, Component
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.storage.joined import Packages
-from sdcoreml.ground.codec import DecodeError, as_object, from_plain, to_plain
+from sdcoreml.ground.codec import DecodeError, as_object, from_plain, read_field, to_plain
 from sdcoreml.ground.digest import FileRecord
 from sdcoreml.ground.documents import read_json
-from sdcoreml.ground.errors import BadInputError
-from sdcoreml.ground.files import Document
+from sdcoreml.ground.errors import BadInputError, Fault
+from sdcoreml.ground.files import Document, read_bytes
 
 MARKER = "manifest.json"
 """The manifest's file name. Only an empty folder, or one with a manifest, is ever replaced."""
 
-SCHEMA = 1
-"""The version of the manifest's layout."""
+SCHEMA, OLDER = 2, 1
+"""The version of the manifest's layout; the older one has no digest of itself or of the tokenizer."""
 
-PACKAGE = ".mlpackage"
+DIGEST = "digest"
+"""The manifest's field for the digest of all its others."""
+
 _OPTIONAL = frozenset({"fetched", "made_from", "notes", "settings"})
 """Fields of a source record that are left out if empty."""
 AGAIN = "convert the model again"
@@ -83,7 +87,8 @@ class MadeBy:
 class ProgramEntry:
     """One program: its source and options, its proof, and its files.
 
-    `made_by` is left out of the JSON if our own builders wrote the program.
+    `made_by` is left out of the JSON if our own builders wrote the program, and `kept` if the
+    program was made with the folder's options, not kept from an earlier result.
     """
 
     component: str
@@ -95,6 +100,7 @@ class ProgramEntry:
     files: Mapping[str, FileRecord]
     recipe: Mapping[str, object] | None = None
     made_by: MadeBy | None = None
+    kept: bool = False
 
     def as_json(self) -> dict[str, object]:
         """Return the entry as JSON values for the manifest."""
@@ -102,6 +108,8 @@ class ProgramEntry:
         content = {**to_plain(self), **special}
         if self.made_by is None:
             del content["made_by"]
+        if not self.kept:
+            del content["kept"]
         return content
 
     def find_packages(self, folder: Path, name: str, suffix: str = PACKAGE) -> Packages:
@@ -112,13 +120,24 @@ class ProgramEntry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """The record of a finished folder; `programs` are by the names of their packages."""
+    """The record of a finished folder; `programs` are by the names of their packages.
+
+    `part` says that programs of the model's family were left out on request.
+    """
 
     model: SourceRecord
     inputs: Mapping[str, FileRecord]
     options: Options
     toolchain: MadeIn
     programs: Mapping[str, ProgramEntry]
+    tokenizer: Mapping[str, FileRecord] = field(default_factory=dict)
+    part: bool = False
+    schema: int = SCHEMA
+
+    @property
+    def is_older(self) -> bool:
+        """Whether an earlier version wrote it: it has no digest of itself or of the tokenizer."""
+        return self.schema == OLDER
 
     def as_json(self) -> dict[str, object]:
         """Return the manifest as JSON values; without dates, so that manifests can be compared."""
@@ -129,13 +148,26 @@ class Manifest:
             del options["accept_schedule"]
         programs = {name: entry.as_json() for name, entry in self.programs.items()}
         said = {"schema": SCHEMA, "model": model, "options": options, "programs": programs}
-        return {**to_plain(self), **said}
+        content = {**to_plain(self), **said}
+        if not self.part:
+            del content["part"]
+        return {**content, DIGEST: digest_of(content)}
+
+
+def digest_of(content: Mapping[str, object]) -> str:
+    """The SHA-256 of a manifest's canonical bytes, without its digest."""
+    rest = {name: value for name, value in content.items() if name != DIGEST}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:
     """Write the manifest into the folder; file names that are not UTF-8 are escaped."""
-    text = json.dumps(manifest.as_json(), indent=2, sort_keys=True, ensure_ascii=False)
-    (folder / MARKER).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+    (folder / MARKER).write_bytes(_render(manifest.as_json()))
+
+
+def _render(content: object) -> bytes:
+    text = json.dumps(content, indent=2, sort_keys=True, ensure_ascii=False)
+    return f"{text}\n".encode(errors="backslashreplace")
 
 
 def inputs_of(component: Component) -> Iterator[tuple[str, Path]]:
@@ -160,6 +192,17 @@ def read_manifest(bundle: Path) -> Manifest:
         ) from error
 
 
+def manifest_faults(bundle: Path) -> Iterator[Fault]:
+    """Where a manifest that can be read is not as it was written; an older one cannot tell."""
+    path = bundle / MARKER
+    content = as_object(read_json(path, Document.MANIFEST), "manifest")
+    if content.get("schema") == OLDER:
+        return
+    is_whole = content.get(DIGEST) == digest_of(content)
+    if not is_whole or read_bytes(path, Document.MANIFEST) != _render(content):
+        yield Fault(where=path, what="changed since it was written", remedy=AGAIN)
+
+
 def parse_manifest(content: object) -> Manifest:
     """Parse the manifest from `content`, as written by `Manifest.as_json`.
 
@@ -167,11 +210,27 @@ def parse_manifest(content: object) -> Manifest:
         DecodeError: it has another schema, or a field is missing, unknown or of another type.
     """
     fields = {**as_object(content, "manifest")}
-    schema = fields.pop("schema", None)
-    if schema != SCHEMA:
-        raise DecodeError(f"schema {schema!r}; this version reads {SCHEMA}")
+    schema = fields.get("schema")
+    if schema not in (SCHEMA, OLDER):
+        raise DecodeError(f"schema {schema!r}; this version reads {SCHEMA} and {OLDER}")
+    if schema == SCHEMA:
+        read_field(fields, DIGEST, str)
+        del fields[DIGEST]
     manifest = from_plain(Manifest, fields, "manifest")
-    for name in manifest.programs:
-        if Path(name).name != name:
-            raise DecodeError(f"programs: {name!r} is not the name of a package")
+    if manifest.model.family not in {family.value for family in Family}:
+        raise DecodeError(f"model.family: there is no {manifest.model.family!r}")
+    for name, entry in manifest.programs.items():
+        _require_own_files(name, entry)
     return manifest
+
+
+def _require_own_files(name: str, entry: ProgramEntry) -> None:
+    """Raise `DecodeError` for a program or its files by a name that no conversion gives."""
+    if Path(name).name != name:
+        raise DecodeError(f"programs: {name!r} is not the name of a package")
+    stems = chunk_paths(Path(name)) if entry.halves else (Path(name),)
+    tops = {f"{stem}{suffix}" for stem in stems for suffix in (PACKAGE, COMPILED)}
+    for file in entry.files:
+        parts = PurePosixPath(file).parts
+        if parts[:1] == () or parts[0] not in tops or ".." in parts:
+            raise DecodeError(f"programs.{name}.files: {file!r} is not in the program")

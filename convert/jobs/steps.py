@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sdcoreml.convert.bundle.families import ProgramSpec, is_part_of
 from sdcoreml.convert.bundle.fit import check_controlnet, folder_faults
-from sdcoreml.convert.bundle.tokenizer import read_tokenizer, tokenizer_folder
+from sdcoreml.convert.bundle.tokenizer import read_tokenizer, tokenizer_files, tokenizer_folder
 from sdcoreml.convert.compile.compare import Keep, compile_compared
 from sdcoreml.convert.compile.xcode import find_xcode
 from sdcoreml.convert.jobs.caveats import notes_of, warn
@@ -42,7 +42,7 @@ from sdcoreml.convert.packages.sharing import share_weights
 from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.storage.joined import Packages, open_whole
 from sdcoreml.convert.worker import Runner
-from sdcoreml.ground.digest import FileRecord, describe_files, files_below
+from sdcoreml.ground.digest import FileRecord, describe, describe_files, files_below
 from sdcoreml.ground.errors import Fault, SdcoremlError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.quantity import amount
@@ -261,14 +261,20 @@ def _add_tokenizer(folder: Folder, conversion: Conversion) -> Folder:
     return folder
 
 
+def _is_part(folder: Folder) -> bool:
+    """Whether programs that an app needs were left out on request."""
+    made = {entry.component for entry in folder.kept.programs.values()}
+    made |= {made.part.program for made in folder.programs}
+    return folder.job.redo is not None and is_part_of(folder.job.model.family, made)
+
+
 def _check(folder: Folder, _: Conversion) -> Folder:
     """Read everything back and compare it with what the runtimes require."""
     programs = {
         entry.component: entry.find_packages(folder.path, name)
         for name, entry in folder.kept.programs.items()
     } | {made.part.program: made.written for made in folder.programs}
-    is_part = folder.job.redo is not None and is_part_of(folder.job.model.family, programs)
-    fit = folder_faults(programs, folder.path, is_part=is_part)
+    fit = folder_faults(programs, folder.path, is_part=_is_part(folder))
     if faults := (*fit, *_misfits(folder.job, programs)):
         raise SdcoremlError("; ".join(map(str, faults)))
     return folder
@@ -304,6 +310,8 @@ def _describe(folder: Folder, conversion: Conversion) -> Folder:
         inputs={**folder.kept.inputs, **inputs},
         options=folder.job.options,
         toolchain=workshop.toolchain,
+        part=_is_part(folder),
+        tokenizer=describe({path.name: path for path in tokenizer_files(folder.path)}),
         programs={
             **folder.kept.programs,
             **{made.part.stem: _entry(folder, made, workshop) for made in folder.programs},

@@ -1,24 +1,47 @@
-"""Re-checks a finished folder: its files, the programs' ports and, given its model, the numbers.
+"""Re-checks a finished folder: its files, its programs and, given its model, the numbers.
 
-Without the model, the files are compared with the manifest and the programs with what the runtimes
-require. With the model, every compiled model, which is what apps load, is proved again against the
-module it was made from, and its package, if present, must agree with it.
+Without the model, the files are compared with the manifest, the programs with what the runtimes ask
+for and with each other. With the model, every compiled model, which is what apps load, is proved
+again against the module it was made from, and everything that the manifest says is worked out anew:
+digests show what was changed by chance, not what was changed together with them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdcoreml.convert.bundle.contract import COMPILED, NAMES
 from sdcoreml.convert.bundle.families import REFINER, ProgramSpec, is_part_of
-from sdcoreml.convert.bundle.fit import folder_faults
-from sdcoreml.convert.bundle.tokenizer import MERGES, VOCAB, Tokenizer, check_tokenizer
+from sdcoreml.convert.bundle.tokenizer import (
+    MERGES,
+    VOCAB,
+    Tokenizer,
+    check_tokenizer,
+    read_tokenizer,
+    tokenizer_folder,
+)
 from sdcoreml.convert.certificates.store import Certificate
-from sdcoreml.convert.compile.compare import package_differences
-from sdcoreml.convert.jobs.manifest import AGAIN, PACKAGE, Manifest, ProgramEntry, read_manifest
+from sdcoreml.convert.jobs.claims import false_claims
+from sdcoreml.convert.jobs.forms import program_faults
+from sdcoreml.convert.jobs.intact import (
+    absent_packages,
+    changed_faults,
+    mode_faults,
+    odd_faults,
+    present,
+    stranger_faults,
+)
+from sdcoreml.convert.jobs.manifest import (
+    AGAIN,
+    MARKER,
+    Manifest,
+    ProgramEntry,
+    manifest_faults,
+    read_manifest,
+)
 from sdcoreml.convert.jobs.opening import open_again
 from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
 from sdcoreml.convert.jobs.unpacked import unpack_again
@@ -26,11 +49,11 @@ from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.layout import CONFIG_NAME, Model
 from sdcoreml.convert.models.merge import merge_component
-from sdcoreml.convert.proof.record import ProgramProof
-from sdcoreml.convert.storage.joined import Packages
+from sdcoreml.convert.proof.compared import differences
+from sdcoreml.convert.proof.record import Origin, ProgramProof
 from sdcoreml.convert.worker import Runner
 from sdcoreml.ground.aside import scratch_near
-from sdcoreml.ground.digest import describe, describe_files
+from sdcoreml.ground.digest import describe
 from sdcoreml.ground.errors import BadInputError, Fault
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.files import Document, read_bytes
@@ -41,6 +64,7 @@ class Verification:
     """The result of verifying: faults, and the proofs of the numbers by program.
 
     `absent` are packages that were deleted to save space: apps need only the compiled models.
+    `notes` say what could not be looked at.
     """
 
     bundle: Path
@@ -48,6 +72,7 @@ class Verification:
     faults: tuple[Fault, ...]
     checked: Mapping[str, ProgramProof]
     absent: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -59,13 +84,20 @@ class Verification:
 class Against:
     """The model to verify against, the accepted certificates, and whether to run only a sample.
 
-    `refiner` is the model that `UnetRefiner` was made from.
+    `refiner` is the model that `UnetRefiner` was made from. `issued` are all certificates that the
+    manifest may name, also if none is accepted now.
     """
 
     model: Path
     certificates: Mapping[str, Certificate]
     refiner: Path | None = None
     fast: bool = False
+    issued: Mapping[str, Certificate] = field(default_factory=dict)
+
+    @property
+    def origins(self) -> Mapping[str, Origin]:
+        """What a manifest says of each certificate."""
+        return {key: one.origin for key, one in {**self.certificates, **self.issued}.items()}
 
 
 def verify(
@@ -85,21 +117,47 @@ def verify(
     """
     manifest = read_manifest(bundle)
     emit(Event(kind="step", text=f"compare the files of {bundle.name} with its manifest"))
-    faults = [*file_faults(bundle, manifest), *program_faults(bundle, manifest)]
+    faults = folder_faults(bundle, manifest)
     checked: Mapping[str, ProgramProof] = {}
     if against is not None and not faults:
         with _open_against(against, bundle, manifest, emit) as model:
-            faults += (*input_faults(model, manifest), *package_faults(bundle, manifest))
-            checked = {} if faults else _check(bundle, manifest, model, against, runner, emit)
-    absent = absent_packages(bundle, manifest)
-    files = sum(
-        name.partition("/")[0] not in absent
-        for program in manifest.programs.values()
-        for name in program.files
-    )
+            faults = (
+                *input_faults(model, manifest),
+                *other_tokenizer(bundle, manifest, model),
+                *false_claims(manifest, model, against.model, bundle),
+            )
+            if not faults:
+                checked = _check(bundle, manifest, model, against, runner, emit)
+                faults = tuple(_false_proofs(bundle, manifest, checked, against))
     return Verification(
-        bundle=bundle, files=files, faults=tuple(faults), checked=checked, absent=absent
+        bundle=bundle,
+        files=len(present(bundle, manifest)),
+        faults=faults,
+        checked=checked,
+        absent=absent_packages(bundle, manifest),
+        notes=tuple(_notes(manifest)),
     )
+
+
+def _false_proofs(
+    bundle: Path, manifest: Manifest, checked: Mapping[str, ProgramProof], against: Against
+) -> Iterator[Fault]:
+    """Yield where the manifest says something of a proof that was not found now."""
+    for name, found in checked.items():
+        for what in differences(manifest.programs[name].checked, found, against.origins):
+            yield Fault(where=bundle / MARKER, what=f"{name}: {what}", remedy=AGAIN)
+
+
+def _notes(manifest: Manifest) -> Iterator[str]:
+    if manifest.is_older:
+        yield (
+            "an earlier version made it, whose manifests have no digest of themselves or of the"
+            " tokenizer: convert the model again to have them"
+        )
+    components = {entry.component for entry in manifest.programs.values()}
+    if manifest.part or is_part_of(Family(manifest.model.family), components):
+        made = ", ".join(manifest.programs)
+        yield f"it is a part of a model, {made}: no app runs it without the rest"
 
 
 @contextmanager
@@ -120,88 +178,43 @@ def _open_against(
         yield open_again(against.model, against.refiner)
 
 
-def file_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
-    """Yield faults for files that are missing, were changed, or come from another run."""
-    absent = absent_packages(bundle, manifest)
-    for fault in changed_files(bundle, manifest.programs.values()):
-        if Path(fault.where).relative_to(bundle).parts[0] not in absent:
-            yield fault
-    yield from _strangers(bundle, manifest.programs.values())
-
-
-def absent_packages(bundle: Path, manifest: Manifest) -> tuple[str, ...]:
-    """List packages that are missing although their compiled models are present."""
-    return tuple(
-        package.name
-        for name, program in manifest.programs.items()
-        for package in _paths(program.find_packages(bundle, name))
-        if not package.exists() and package.with_suffix(COMPILED).is_dir()
+def folder_faults(bundle: Path, manifest: Manifest) -> tuple[Fault, ...]:
+    """What is wrong with a finished folder by itself; what is no file is not opened."""
+    if odd := tuple(odd_faults(bundle, manifest)):
+        return odd
+    files = (
+        *manifest_faults(bundle),
+        *changed_faults(bundle, present(bundle, manifest)),
+        *stranger_faults(bundle, manifest),
+        *mode_faults(bundle, manifest),
     )
+    told = {fault.where for fault in files}
+    inside = (*program_faults(bundle, manifest), *tokenizer_faults(bundle, manifest))
+    return (*files, *(fault for fault in inside if fault.where not in told))
 
 
-def package_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
-    """Yield faults for packages that differ from their compiled models.
-
-    Absent packages are skipped, and so are those that Apple's compiler compiled differently.
-    """
-    for name, program in manifest.programs.items():
-        for package in _paths(program.find_packages(bundle, name)):
-            compiled = package.with_suffix(COMPILED)
-            if package.exists() and not program.compiled.differences:
-                for difference in package_differences(package, compiled):
-                    what = f"does not agree with {compiled.name}: {difference}"
-                    yield Fault(where=package, what=what, remedy=AGAIN)
-
-
-def _paths(written: Packages) -> tuple[Path, ...]:
-    return (written,) if isinstance(written, Path) else written
-
-
-def changed_files(bundle: Path, programs: Iterable[ProgramEntry]) -> Iterator[Fault]:
-    """Yield faults for files of these manifest entries that are missing or were changed."""
-    recorded = {
-        name: described for program in programs for name, described in program.files.items()
-    }
-    present = [bundle / name for name in recorded if (bundle / name).is_file()]
-    actual = describe_files(present, bundle)
-    for name, described in recorded.items():
-        if name not in actual:
-            yield Fault(where=bundle / name, what="missing", remedy=AGAIN)
-        elif actual[name].size != described.size:
-            what = f"has {actual[name].size:,} bytes, but {described.size:,} were written"
-            yield Fault(where=bundle / name, what=what, remedy=AGAIN)
-        elif actual[name] != described:
-            yield Fault(where=bundle / name, what="changed since it was written", remedy=AGAIN)
-
-
-def _strangers(bundle: Path, programs: Iterable[ProgramEntry]) -> Iterator[Fault]:
-    """Yield faults for programs of another run, such as halves that apps would load instead."""
-    known = {name.partition("/")[0] for program in programs for name in program.files}
-    for path in sorted(bundle.iterdir()):
-        if path.suffix in (PACKAGE, COMPILED) and path.name not in known:
-            what = "this is from another conversion, and apps may load it instead"
-            yield Fault(where=path, what=what, remedy="move it out of the folder")
-
-
-def program_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
-    """Yield faults for what the runtimes would reject in the programs and the tokenizer."""
-    programs: dict[str, Packages] = {}
-    for name, program in manifest.programs.items():
-        packages = program.find_packages(bundle, name)
-        are_there = all(package.exists() for package in _paths(packages))
-        programs[program.component] = (
-            packages if are_there else program.find_packages(bundle, name, COMPILED)
-        )
-    is_part = is_part_of(Family(manifest.model.family), programs)
-    yield from folder_faults(programs, bundle, is_part=is_part)
-    if CONTROLNET in programs:
+def tokenizer_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
+    """Yield what is wrong with the tokenizer, which every model's folder has."""
+    if any(entry.component == CONTROLNET for entry in manifest.programs.values()):
         return
     missing = [name for name in (VOCAB, MERGES) if not (bundle / name).is_file()]
     for name in missing:
-        yield Fault(where=bundle / name, what="missing", remedy=AGAIN)
+        if name not in manifest.tokenizer:
+            yield Fault(where=bundle / name, what="missing", remedy=AGAIN)
     if not missing:
-        vocab, merges = (read_bytes(bundle / name, Document.VOCABULARY) for name in (VOCAB, MERGES))
+        vocab, merges = (read_bytes(bundle / n, Document.VOCABULARY) for n in (VOCAB, MERGES))
         yield from check_tokenizer(Tokenizer(vocab=vocab, merges=merges), bundle)
+
+
+def other_tokenizer(bundle: Path, manifest: Manifest, model: Model) -> Iterator[Fault]:
+    """Yield the tokenizer's files that are not those of the model."""
+    if CONTROLNET in model.components:
+        return
+    for name, content in read_tokenizer(tokenizer_folder(model.path)).files():
+        if read_bytes(bundle / name, Document.VOCABULARY) != content:
+            yield Fault(where=bundle / name, what="not the model's tokenizer", remedy=AGAIN)
+        elif not manifest.is_older and name not in manifest.tokenizer:
+            yield Fault(where=bundle / MARKER, what=f"does not name {name}", remedy=AGAIN)
 
 
 def input_faults(
@@ -236,7 +249,12 @@ def _check(
     bundle: Path, manifest: Manifest, model: Model, against: Against, runner: Runner, emit: Emit
 ) -> Mapping[str, ProgramProof]:
     """Prove each program: by certificate if there is one, otherwise by running it."""
-    policy = ProofPolicy(certificates=against.certificates)
+    measured = {
+        entry.component
+        for entry in manifest.programs.values()
+        if not (entry.checked.certificate or entry.checked.unchecked or against.fast)
+    }
+    policy = ProofPolicy(certificates=against.certificates, run=frozenset(measured))
     with scratch_near(bundle.resolve()) as scratch:
         built = [
             _pair_program(bundle, name, program, model, scratch, emit)

@@ -89,7 +89,11 @@ def run(args: argparse.Namespace, runner: Runner | None = None, file: Path = FIL
     if args.against is not None:
         certificates = {} if args.full else load(file)
         against = Against(
-            model=args.against, refiner=args.refiner, certificates=certificates, fast=args.fast
+            model=args.against,
+            refiner=args.refiner,
+            certificates=certificates,
+            fast=args.fast,
+            issued=load(file),
         )
     with draw() as emit:
         result = verify(
@@ -110,6 +114,7 @@ def as_json(result: Verification) -> dict[str, object]:
         "passed": result.passed,
         "files": result.files,
         "absent": list(result.absent),
+        "notes": list(result.notes),
         "faults": [
             {"path": str(fault.where), "what": fault.what, "next": spell(fault.remedy)}
             for fault in result.faults
@@ -124,7 +129,7 @@ def summary(result: Verification) -> str:
         count = len(result.faults)
         problems = "1 problem" if count == 1 else f"{count} problems"
         lines = [f"{result.bundle}: {problems}", *map(str, result.faults)]
-        return "\n".join(lines)
+        return "\n".join((*lines, *(f"  note: {note}" for note in result.notes)))
     lines = [f"{result.bundle}: {result.files} files as they were written"]
     if result.absent:
         lines.append(f"  absent by choice: {', '.join(result.absent)}; apps load what is compiled")
@@ -132,4 +137,5 @@ def summary(result: Verification) -> str:
         lines.append(f"  {name:<12} {evidence(proof)}")
     if not result.checked:
         lines.append("  numbers not checked: add --against MODEL, the folder it was made from")
+    lines += [f"  note: {note}" for note in result.notes]
     return "\n".join(lines)

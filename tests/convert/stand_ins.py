@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,7 @@ from sdcoreml.convert.bundle.contract import (
     interfaces,
     optional_interfaces,
 )
-from sdcoreml.convert.jobs.manifest import MadeIn
+from sdcoreml.convert.jobs.manifest import MadeIn, digest_of
 from sdcoreml.convert.jobs.plan import Job, default_options, plan
 from sdcoreml.convert.jobs.steps import Workshop, convert_models
 from sdcoreml.convert.jobs.upstream import FLAGS
@@ -44,8 +45,9 @@ from sdcoreml.convert.spec.writer import serialise_model
 from sdcoreml.convert.worker import Outcome, Runner
 from sdcoreml.ground.errors import SdcoremlError
 from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.lockfiles.lock import load_lock
 
-VOCAB = {"a</w>": 0, "<|startoftext|>": 1, "<|endoftext|>": 2}
+VOCAB = {"a": 0, "b</w>": 1, "ab</w>": 2, "<|startoftext|>": 3, "<|endoftext|>": 4}
 UNET = {
     "_class_name": "UNet2DConditionModel",
     "in_channels": 4,
@@ -78,7 +80,7 @@ def write_model(folder: Path, unet: Mapping[str, Any] = UNET) -> Path:
         save_file(tensors, folder / name / f"{stem}.safetensors")
     (folder / "tokenizer").mkdir()
     (folder / "tokenizer" / "vocab.json").write_text(json.dumps(VOCAB))
-    (folder / "tokenizer" / "merges.txt").write_bytes(b"#version: 0.2\na </w>")
+    (folder / "tokenizer" / "merges.txt").write_bytes(b"#version: 0.2\na b</w>")
     return folder
 
 
@@ -154,12 +156,27 @@ def write_stand_in(package: Path, model: Model) -> None:
     """Write a package with this model and no weights."""
     data = package / "Data" / "com.apple.CoreML"
     (data / "weights").mkdir(parents=True)
-    (data / "model.mlmodel").write_bytes(serialise_model(model))
+    content = serialise_model(model)
+    (data / "model.mlmodel").write_bytes(content)
     (data / "weights" / "weight.bin").write_bytes(bytes([0, 0, 0, 0, 2, 0, 0, 0]) + bytes(56))
-    (package / "Manifest.json").write_text(manifest("0" * 64))
+    (package / "Manifest.json").write_text(manifest(sha256(content).hexdigest()))
 
 
-MADE_IN = MadeIn(name="tested", seal="5ea1")
+MADE_IN = MadeIn(
+    name="tested",
+    seal="5ea1" * 16,
+    lock=load_lock("tested", "linux-x86_64").digest,
+    target="linux-x86_64",
+    python="3.10.10",
+    tested_python="3.10.10",
+)
+
+
+def write_raw(content: Mapping[str, Any], folder: Path) -> None:
+    """A manifest of this content, with the digest that it should then have."""
+    sealed = {**content, "digest": digest_of(content)}
+    text = json.dumps(sealed, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    (folder / "manifest.json").write_text(text, encoding="utf-8")
 
 
 def job_of(

@@ -76,13 +76,13 @@ class TestPartsOf:
         assert unet.options == {"prediction": "v_prediction"}
 
     def test_a_pad_token_of_its_own_is_put_back(self, model: Model) -> None:
-        special(model.path / "tokenizer", "a</w>")
+        special(model.path / "tokenizer", "a")
         (text,) = (part for part in programs_of(model) if part.program == "text_encoder")
         assert text.options == {"pad_id": 0}
 
     def test_only_the_tokenizers_config_says_what_pads(self, model: Model) -> None:
         config = model.path / "tokenizer" / "tokenizer_config.json"
-        config.write_text(json.dumps({"pad_token": "a</w>"}))
+        config.write_text(json.dumps({"pad_token": "a"}))
         (model.path / "tokenizer" / "special_tokens_map.json").unlink(missing_ok=True)
         (text,) = (part for part in programs_of(model) if part.program == "text_encoder")
         assert text.options == {"pad_id": 0}
@@ -146,7 +146,7 @@ class TestPartsOf:
         ]
 
     def test_every_option_is_one_that_the_builders_know(self, model: Model) -> None:
-        special(model.path / "tokenizer", "a</w>")
+        special(model.path / "tokenizer", "a")
         changed = replace(model, scheduler={"prediction_type": "v_prediction"})
         for family in PROGRAMS:
             for part in programs_of(replace(changed, family=family)):
@@ -169,7 +169,7 @@ class TestPadding:
         assert padding(special(model.path / "tokenizer", pad), END) is None
 
     def test_another_one_is_named_by_its_id(self, model: Model) -> None:
-        assert padding(special(model.path / "tokenizer", {"content": "<|startoftext|>"}), END) == 1
+        assert padding(special(model.path / "tokenizer", {"content": "<|startoftext|>"}), END) == 3
 
     @pytest.mark.parametrize("pad", [None, 3, "not in the vocabulary", {}])
     def test_nonsense_says_nothing(self, model: Model, pad: object) -> None:

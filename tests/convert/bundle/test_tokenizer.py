@@ -137,20 +137,19 @@ def test_other_files_that_say_nothing_of_words_change_nothing(tmp_path: Path) ->
 
 
 def test_one_newer_file_holds_both(tmp_path: Path) -> None:
-    vocab = {"a</w>": 0, "<|startoftext|>": 1, "<|endoftext|>": 2}
-    for merges in (["a </w>"], [["a", "</w>"]]):
-        model = {"vocab": vocab, "merges": merges}
+    for merges in (["a b</w>"], [["a", "b</w>"]]):
+        model = {"vocab": VOCAB, "merges": merges}
         (tmp_path / "tokenizer.json").write_text(json.dumps({"model": model}))
         tokenizer = read_tokenizer(tmp_path)
-        assert json.loads(tokenizer.vocab) == vocab
-        assert tokenizer.merges == b"#version: 0.2\na </w>\n"
+        assert json.loads(tokenizer.vocab) == VOCAB
+        assert tokenizer.merges == b"#version: 0.2\na b</w>\n"
     (tmp_path / "tokenizer.json").write_text("{}")
     with pytest.raises(BadInputError, match="not a byte-pair tokenizer"):
         read_tokenizer(tmp_path)
 
 
 def test_a_mark_of_byte_order_is_no_part_of_either_file(tmp_path: Path) -> None:
-    vocab = b'{"<|startoftext|>": 1, "<|endoftext|>": 2}'
+    vocab = b'{"<|startoftext|>": 0, "<|endoftext|>": 1}'
     (tmp_path / "vocab.json").write_bytes(b"\xef\xbb\xbf" + vocab)
     (tmp_path / "merges.txt").write_bytes(b"\xef\xbb\xbf#version: 0.2\n")
     tokenizer = read_tokenizer(tmp_path)

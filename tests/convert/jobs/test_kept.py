@@ -68,7 +68,7 @@ def test_only_what_is_named_is_made_and_the_rest_are_the_same_files(
     assert asked == ["unet"]
     after = inodes(bundle)
     for name in ("TextEncoder", "VAEDecoder", "VAEEncoder"):
-        assert programs(bundle)[name] == entries[name]
+        assert programs(bundle)[name] == {**entries[name], "kept": True}
         assert all(after[file] == before[file] for file in entries[name]["files"])
     assert programs(bundle)["Unet"]["recipe"] == recipe
     assert programs(bundle)["TextEncoder"]["recipe"] is None

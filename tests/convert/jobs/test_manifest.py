@@ -9,7 +9,13 @@ from typing import Any
 
 import pytest
 
-from sdcoreml.convert.jobs.manifest import parse_manifest, read_manifest, write_manifest
+from sdcoreml.convert.jobs.manifest import (
+    digest_of,
+    manifest_faults,
+    parse_manifest,
+    read_manifest,
+    write_manifest,
+)
 from sdcoreml.convert.programs.options import Attention, Precision, Target
 from sdcoreml.ground.codec import DecodeError
 from sdcoreml.ground.errors import BadInputError
@@ -56,7 +62,9 @@ PROGRAM: dict[str, Any] = {
     "files": {"VAEDecoder.mlpackage/Manifest.json": {"size": 617, "sha256": SHA}},
 }
 CONTENT: dict[str, Any] = {
-    "schema": 1,
+    "schema": 2,
+    "digest": SHA,
+    "tokenizer": {"vocab.json": {"size": 90, "sha256": SHA}},
     "model": {"name": "cat", "family": "Stable Diffusion 1.x"},
     "inputs": {"vae/config.json": {"size": 553, "sha256": SHA}},
     "options": {
@@ -112,7 +120,11 @@ def of_program(**changes: Any) -> dict[str, Any]:
                 },
             },
         },
-        of_program(recipe={"method": "kmeans", "bits": 6}, halves=True),
+        of_program(
+            recipe={"method": "kmeans", "bits": 6},
+            halves=True,
+            files={"VAEDecoderChunk1.mlpackage/Manifest.json": {"size": 617, "sha256": SHA}},
+        ),
         of_program(checked={**CHECKED, "fidelity": [FIGURE], "own": 112.04, "sample": "128x192"}),
         of_program(
             checked={
@@ -132,9 +144,37 @@ def of_program(**changes: Any) -> dict[str, Any]:
 )
 def test_what_is_read_is_written_again_to_the_byte(content: dict[str, Any], tmp_path: Path) -> None:
     write_manifest(parse_manifest(content), tmp_path)
-    text = json.dumps(content, indent=2, sort_keys=True) + "\n"
+    sealed = {**content, "digest": digest_of(content)}
+    text = json.dumps(sealed, indent=2, sort_keys=True) + "\n"
     assert (tmp_path / "manifest.json").read_text() == text
     assert read_manifest(tmp_path) == parse_manifest(content)
+    assert [*manifest_faults(tmp_path)] == []
+
+
+OLDER = {name: value for name, value in CONTENT.items() if name not in ("digest", "tokenizer")}
+
+
+def test_an_older_one_is_read_and_cannot_tell_whether_it_was_changed(tmp_path: Path) -> None:
+    (tmp_path / "manifest.json").write_text(json.dumps({**OLDER, "schema": 1}))
+    manifest = read_manifest(tmp_path)
+    assert manifest.is_older
+    assert manifest.tokenizer == {}
+    assert [*manifest_faults(tmp_path)] == []
+    write_manifest(manifest, tmp_path)
+    assert not read_manifest(tmp_path).is_older
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("131.26", "141.26"), (SHA, "5e" + SHA[2:]), ('"cat"', '"dog"'), ("  ", " \t"), ("}\n", "}")],
+)
+def test_any_other_byte_is_a_change(tmp_path: Path, old: str, new: str) -> None:
+    write_manifest(parse_manifest(CONTENT), tmp_path)
+    path = tmp_path / "manifest.json"
+    text = path.read_text()
+    path.write_text(text[::-1].replace(old[::-1], new[::-1], 1)[::-1])
+    (fault,) = manifest_faults(tmp_path)
+    assert (fault.where, fault.what) == (str(path), "changed since it was written")
 
 
 def test_a_file_name_that_is_not_utf_8_is_kept(tmp_path: Path) -> None:
@@ -157,7 +197,8 @@ def test_it_is_read_by_field() -> None:
 
 def test_halves_are_two_packages() -> None:
     whole, halves = (
-        parse_manifest(of_program(halves=halves)).programs["VAEDecoder"] for halves in (False, True)
+        parse_manifest(of_program(halves=halves, files={})).programs["VAEDecoder"]
+        for halves in (False, True)
     )
     assert whole.find_packages(Path("out"), "Unet") == Path("out/Unet.mlpackage")
     assert halves.find_packages(Path("out"), "Unet") == (
@@ -169,7 +210,12 @@ def test_halves_are_two_packages() -> None:
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        ({**CONTENT, "schema": 2}, "schema 2; this version reads 1"),
+        ({**CONTENT, "schema": 3}, "schema 3; this version reads 2 and 1"),
+        ({**CONTENT, "schema": 1}, "unknown field 'digest'"),
+        ({**OLDER, "schema": 2}, "field 'digest' is missing"),
+        ({**CONTENT, "model": {"name": "cat", "family": "Stable"}}, "there is no 'Stable'"),
+        (of_program(files={"../a": {"size": 1, "sha256": SHA}}), "'../a' is not in the program"),
+        (of_program(files={"Unet.mlmodelc/a": {"size": 1, "sha256": SHA}}), "is not in the prog"),
         ({**CONTENT, "more": 1}, "unknown field 'more'"),
         ({**CONTENT, "programs": {"../VAEDecoder": PROGRAM}}, "is not the name of a package"),
         (of_program(options={"attention": "SPLIT"}), "attention: one of ORIGINAL, SPLIT_EINSUM"),

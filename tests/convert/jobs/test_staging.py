@@ -36,7 +36,7 @@ def names(folder: Path) -> list[str]:
 def result(folder: Path, text: str) -> None:
     """Return a result for a model of this name, without programs."""
     options = Options(attention=Attention.ORIGINAL, height=64, width=64)
-    source = SourceRecord(name=text, family="sd1")
+    source = SourceRecord(name=text, family="Stable Diffusion 1.x")
     made = Manifest(model=source, inputs={}, options=options, toolchain=MadeIn(), programs={})
     write_manifest(made, folder)
 

@@ -54,7 +54,7 @@ class TestConvertModel:
         model = write_model(tmp_path / "cat")
         output = convert(model, tmp_path / "out", StandIn(size=SIZE, requests=[]))
         assert {path.name for path in output.iterdir()} == FILES
-        assert (output / "merges.txt").read_bytes() == b"#version: 0.2\na </w>\n"
+        assert (output / "merges.txt").read_bytes() == b"#version: 0.2\na b</w>\n"
         assert sorted(path.name for path in tmp_path.iterdir()) == ["cat", "out"]
 
     def test_each_program_is_built_from_its_component_and_then_checked(
@@ -84,7 +84,7 @@ class TestConvertModel:
         model = write_model(tmp_path / "cat")
         output = convert(model, tmp_path / "out", StandIn(size=SIZE))
         content = json.loads((output / "manifest.json").read_text())
-        assert content["schema"] == 1
+        assert content["schema"] == 2
         said = content["model"]
         assert (said["name"], said["family"]) == ("cat", "Stable Diffusion 1.x")
         (assumed,) = said["notes"]

@@ -78,8 +78,9 @@ def test_a_damaged_folder_is_1(bundle: Path, capsys: pytest.CaptureFixture[str])
         "schema": 1,
         "folder": str(bundle),
         "passed": False,
-        "files": 32,
+        "files": 34,
         "absent": [],
+        "notes": [],
         "faults": [
             {
                 "path": str(bundle / "vocab.json"),

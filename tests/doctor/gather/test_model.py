@@ -54,8 +54,8 @@ def folder(root: Path, **unet: object) -> Path:
         tensors = CONV_IN if name == "unet" else TENSORS
         (root / name / "diffusion_pytorch_model.safetensors").write_bytes(tensors)
     (root / "tokenizer").mkdir()
-    (root / "tokenizer/vocab.json").write_text('{"<|startoftext|>": 0, "<|endoftext|>": 1, "a": 2}')
-    (root / "tokenizer/merges.txt").write_text("#version: 0.2\na b\n")
+    (root / "tokenizer/vocab.json").write_text('{"<|startoftext|>": 0, "<|endoftext|>": 1}')
+    (root / "tokenizer/merges.txt").write_text("#version: 0.2\n")
     (root / "scheduler").mkdir()
     (root / "scheduler/scheduler_config.json").write_text('{"prediction_type": "epsilon"}')
     return root

@@ -1,0 +1,70 @@
+"""Whether a vocabulary and a list of merges are one byte-pair tokenizer, as CLIP's is.
+
+A vocabulary numbers its tokens from 0, without gaps. A token is a letter, alone or with `</w>` at
+the end of a word, or the result of one merge, or special. A word that a conversion added (see
+`sdcoreml.convert.models.words`) stands there twice, with and without `</w>`, under one id after all
+others; the merges that lead to it pass through beginnings of it that are no tokens.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+
+from sdcoreml.convert.models.words import WORD_END
+
+SPECIAL = ("<|startoftext|>", "<|endoftext|>")
+"""The tokens around every prompt."""
+
+
+def vocabulary_faults(vocabulary: Mapping[str, int]) -> Iterator[str]:
+    """What is wrong with the ids of a vocabulary."""
+    for token in SPECIAL:
+        if token not in vocabulary:
+            yield f"the token {token} is missing"
+    added = _find_added(vocabulary)
+    own = [number for token, number in vocabulary.items() if token not in added]
+    if sorted(own) != [*range(len(own))]:
+        yield f"its {len(own):,} tokens are not numbered 0 to {len(own) - 1:,}, each once"
+    numbers = [number for token, number in added.items() if not token.endswith(WORD_END)]
+    if len({*numbers}) < len(numbers) or any(number < len(own) for number in numbers):
+        yield "an added word has the id of another token"
+
+
+def merges_faults(vocabulary: Mapping[str, int], merges: Sequence[str]) -> Iterator[str]:
+    """What is wrong with merges, each two parts with a space between, for a sound vocabulary."""
+    added = _find_added(vocabulary)
+    made: set[str] = set()
+    for line in merges:
+        left, _, right = line.partition(" ")
+        for token in (left, right, left + right):
+            if token not in vocabulary and not _is_on_the_way(token, added):
+                yield f"the merge {line!r} is of {token!r}, which vocab.json does not have"
+                return
+        made.add(left + right)
+    if twice := [line for line, count in Counter(merges).items() if count > 1]:
+        yield f"the merge {twice[0]!r} is there twice"
+    made.update(added)
+    lost = [token for token in vocabulary if token not in made and not _is_given(token)]
+    if lost:
+        yield f"{len(lost):,} of vocab.json's tokens have no merge, such as {lost[0]!r}"
+
+
+def _find_added(vocabulary: Mapping[str, int]) -> Mapping[str, int]:
+    """The words that have one id with and without `</w>`, in both forms."""
+    return {
+        token: number
+        for word, number in vocabulary.items()
+        if vocabulary.get(word + WORD_END) == number
+        for token in (word, word + WORD_END)
+    }
+
+
+def _is_on_the_way(token: str, added: Collection[str]) -> bool:
+    """Whether a token is a piece of an added word."""
+    return any(token in word for word in added)
+
+
+def _is_given(token: str) -> bool:
+    """Whether a token needs no merge: one letter, or special."""
+    return len(token.removesuffix(WORD_END)) <= 1 or (token[0] == "<" and token[-1] == ">")

@@ -1,0 +1,96 @@
+"""Whether the files of a program are, to the byte, the one form that this converter writes.
+
+Readers understand more than one form: spaces in a text, unknown fields, bytes between two records.
+What stands there although nothing reads it was not written here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from sdcoreml.convert.compile.compiled import (
+    ANALYTICS,
+    COREMLDATA,
+    METADATA,
+    TEXT,
+    CompiledModel,
+    blobs,
+)
+from sdcoreml.convert.compile.coremldata import describe_analytics, write_coremldata
+from sdcoreml.convert.compile.lower import COMPILER, build_info
+from sdcoreml.convert.compile.metadata import MAIN, write_metadata
+from sdcoreml.convert.compile.text import write
+from sdcoreml.convert.packages.write import manifest
+from sdcoreml.convert.spec.blobs import BITS, align, descriptor, header, open_weights
+from sdcoreml.convert.spec.model import Model, Program, TensorType
+from sdcoreml.convert.spec.reader import Package
+from sdcoreml.convert.spec.writer import serialise_model
+
+FORM = "holds more or other bytes than this converter writes"
+
+
+def compiled_oddities(compiled: CompiledModel, digest: str) -> Iterator[tuple[Path, str]]:
+    """Yield files of a compiled model of ours that are not the one form, and why.
+
+    `digest` is the SHA-256 of the package's model file, hexadecimal.
+    """
+    model, path = compiled.model, compiled.path
+    if not build_info(compiled.program).items() >= COMPILER.items():
+        yield path / TEXT, "names another compiler"
+    wanted = {
+        TEXT: write(compiled.program, compiled.text_version).encode(),
+        COREMLDATA: write_coremldata(model),
+        METADATA: write_metadata(model, path.stem).encode(),
+        ANALYTICS: describe_analytics(bytes.fromhex(digest), "model"),
+    }
+    for name, content in wanted.items():
+        if (path / name).read_bytes() != content:
+            yield path / name, FORM
+
+
+def package_oddities(package: Package, digest: str) -> Iterator[tuple[Path, str]]:
+    """Yield files of a package of ours that are not the one form, and why."""
+    if package.model_path.read_bytes() != serialise_model(package.model):
+        yield package.model_path, FORM
+    path = package.path / "Manifest.json"
+    if path.read_text(encoding="utf-8") != manifest(digest):
+        yield path, FORM
+
+
+def model_oddities(model: Model) -> Iterator[str]:
+    """Yield what no program of ours has: another function than `main`, states, updates."""
+    described = model.description
+    others = sorted(model.program.functions.keys() - {MAIN})
+    others += [item.name for item in described.functions]
+    if others:
+        yield f"has the function {others[0]!r} beside {MAIN!r}"
+    if described.states:
+        yield f"has a state, {described.states[0].name!r}"
+    if model.is_updatable:
+        yield "can be updated on the device"
+
+
+def weight_oddities(program: Program, weights: Path) -> Iterator[str]:
+    """Yield what a weight file of ours does not have, beside the records that the program reads.
+
+    Descriptors are checked byte by byte, and what fills the space up to the next one; the data of
+    the records is not read.
+    """
+    kinds = {blob.offset: value.type for value, blob in blobs(program)}
+    with open_weights(weights) as file:
+        if file.view[:64] != header(len(kinds)):
+            yield f"its header is not that of {len(kinds)} records"
+        end = len(header(0))
+        for offset, kind in sorted(kinds.items()):
+            if not isinstance(kind, TensorType) or kind.dtype not in BITS:
+                return
+            if offset != align(end) or file.view[offset : offset + 64] != descriptor(kind, offset):
+                yield f"the record at {offset} is not the next one that the program reads"
+                return
+            record = file.record(offset)
+            if any(file.view[end:offset]):
+                yield f"not only zeros are before the record at {offset}"
+            end = record.data_offset + record.nbytes
+        if end != len(file.view):
+            yield f"{len(file.view) - end:,} bytes follow the last record"

@@ -1,0 +1,196 @@
+"""Whether what a manifest says of its model, its options and its toolchain is so.
+
+A digest shows that nobody changed a manifest by chance. Who changes it on purpose writes the digest
+anew; so, given the model, everything that follows from it is worked out again and compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from sdcoreml.convert.bundle.contract import HALVED
+from sdcoreml.convert.bundle.families import OPTIONAL, ProgramSpec, programs_of
+from sdcoreml.convert.compile.package import OURS, UNTRIED
+from sdcoreml.convert.jobs.caveats import notes_of
+from sdcoreml.convert.jobs.manifest import (
+    AGAIN,
+    MARKER,
+    MadeIn,
+    Manifest,
+    ProgramEntry,
+    inputs_of,
+)
+from sdcoreml.convert.jobs.plan import Job, net_name, require_runnable
+from sdcoreml.convert.jobs.upstream import options_of
+from sdcoreml.convert.models.controlnet import CONTROLNET
+from sdcoreml.convert.models.layout import Model
+from sdcoreml.convert.models.schedule import describe_difference
+from sdcoreml.ground.codec import to_plain
+from sdcoreml.ground.errors import Fault, LockfileError, SdcoremlError
+from sdcoreml.lockfiles.evidence import load_evidence
+from sdcoreml.lockfiles.lock import load_lock
+from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain, load_variants
+
+_MAC = "macos"
+_DIGEST = 64
+_LONGEST = 120
+
+
+def false_claims(manifest: Manifest, model: Model, given: Path, bundle: Path) -> Iterator[Fault]:
+    """Yield what the manifest says and the model `given`, opened as `model`, does not bear out."""
+    job = Job(model=model, output=bundle, options=manifest.options)
+    said = (
+        *_of_model(manifest, job, is_whole=given.is_file() or not manifest.model.made_from),
+        *_of_programs(manifest, job),
+        *_of_options(manifest, job),
+        *_of_toolchain(manifest.toolchain),
+        *_of_compiling(manifest),
+    )
+    for what in said:
+        yield Fault(where=bundle / MARKER, what=what, remedy=AGAIN)
+
+
+def _of_model(manifest: Manifest, job: Job, *, is_whole: bool) -> Iterator[str]:
+    """The model's own record; `is_whole` if all that went into the folder was given."""
+    model, record = job.model, manifest.model
+    facts: dict[str, tuple[object, object]] = {
+        "the model's name": (record.name, model.path.resolve().name),
+        "its family": (record.family, model.family.value),
+    }
+    if is_whole:
+        facts["the files that it was assembled from"] = (record.made_from, model.origin or {})
+        facts["its notes"] = (record.notes, notes_of(job))
+        facts["an app's settings"] = (to_plain(record.settings), to_plain(model.settings))
+    yield from _unequal(facts)
+    sources = dict.fromkeys(entry.source for entry in manifest.programs.values())
+    parts = [model.components[source] for source in sources if source in model.components]
+    names = {name for part in parts for name, _ in inputs_of(part)}
+    if other := sorted(names ^ manifest.inputs.keys()):
+        yield f"its list of source files is not the model's: {other[0]}"
+
+
+def _of_programs(manifest: Manifest, job: Job) -> Iterator[str]:
+    try:
+        specs = {spec.stem: spec for spec in programs_of(job.model, _present(manifest))}
+    except SdcoremlError as error:
+        yield f"its programs are not this model's: {error.what}"
+        return
+    is_whole = not manifest.part and CONTROLNET not in job.model.components
+    if is_whole and (missing := specs.keys() - manifest.programs.keys()):
+        yield f"a program is missing: {', '.join(sorted(missing))}"
+    for name, entry in manifest.programs.items():
+        spec = _spec_of(name, specs, job)
+        if spec is None or (spec.program, spec.source) != (entry.component, entry.source):
+            yield f"{name} is no program of {entry.component} of {entry.source}"
+        elif not entry.kept:
+            wrong = _unequal(_find_asked(entry, spec, job))
+            yield from (f"{name}: {what}" for what in wrong)
+
+
+def _present(manifest: Manifest) -> tuple[str, ...]:
+    found = {entry.component for entry in manifest.programs.values()}
+    return tuple(name for name in OPTIONAL if name in found)
+
+
+def _spec_of(name: str, specs: Mapping[str, ProgramSpec], job: Job) -> ProgramSpec | None:
+    """The program of this name; a ControlNet's begins with any name and ends with its form."""
+    if CONTROLNET in job.model.components:
+        form = net_name("", job.options)
+        return next(iter(specs.values())) if name.endswith(form) else None
+    return specs.get(name)
+
+
+def _find_asked(
+    entry: ProgramEntry, spec: ProgramSpec, job: Job
+) -> Mapping[str, tuple[object, object]]:
+    """What a program says, and what follows from the folder's options."""
+    options = options_of(spec, job) if entry.made_by else job.options.for_program(spec)
+    return {
+        "its options": (entry.options, options),
+        "its compression": (entry.recipe, job.options.recipe_for(spec)),
+        "its halves": (entry.halves, job.halves(spec)),
+    }
+
+
+def _of_options(manifest: Manifest, job: Job) -> Iterator[str]:
+    options = manifest.options
+    if options.accept_schedule and not describe_difference(job.model.scheduler):
+        yield "it accepts another noise schedule, and the model's is the apps'"
+    made = _present(manifest)
+    if extra := sorted({*made} - {*options.wanted}):
+        yield f"its options do not ask for {extra[0]}"
+    if not manifest.part and (missing := sorted({*options.wanted} - {*made})):
+        yield f"its options ask for {missing[0]}, which is missing"
+    if all(entry.kept for entry in manifest.programs.values()):
+        yield "every program is of an earlier result, and none of its options"
+    if options.chunk and not any(e.component in HALVED for e in manifest.programs.values()):
+        yield "it asks for halves of a UNet, and there is none"
+    try:
+        require_runnable(job)
+    except SdcoremlError as error:
+        yield f"its options cannot be used: {error.what}"
+
+
+def _of_toolchain(made: MadeIn) -> Iterator[str]:
+    """Yield what is wrong with a toolchain by what this version knows of it."""
+    try:
+        named = load_toolchain(made.name) if "/" not in made.name else None
+        forms = load_variants(named) if named else ()
+    except LockfileError as error:
+        yield f"its toolchain: {error.what}"
+        return
+    fits = [form for form in forms if form.python.version == made.tested_python]
+    if not fits:
+        yield f"the toolchain {made.name} was not tested with Python {made.tested_python}"
+        return
+    proofs = [one for form in forms for one in load_evidence(form)]
+    locks = {digest for form in fits for digest in _locks(form, made.target)}
+    locks |= {one.lock for one in proofs if one.target == made.target}
+    if made.lock not in locks:
+        yield f"its lock is none of {made.name} on {made.target or 'no target'} that is known here"
+    if made.drift != (made.python != made.tested_python):
+        yield f"drift: it was made with Python {made.python}, tested with {made.tested_python}"
+    if made.python.rpartition(".")[0] != made.tested_python.rpartition(".")[0]:
+        yield f"no lock of {made.name} is for Python {made.python}"
+    seals = {
+        one.seal
+        for one in proofs
+        if (one.target, one.lock, one.python) == (made.target, made.lock, made.python)
+    }
+    if seals and made.seal not in seals:
+        yield "its seal is not that of the tested environment with this lock and Python"
+    if len(made.seal) != _DIGEST or not made.seal.isalnum():
+        yield "its seal is no digest"
+
+
+def _locks(form: Toolchain, target: str) -> tuple[str, ...]:
+    try:
+        return (load_lock(str(form.folder), target).digest,)
+    except LockfileError:
+        return ()
+
+
+def _of_compiling(manifest: Manifest) -> Iterator[str]:
+    """Yield verdicts on compiled models that this system cannot have come to."""
+    on_mac = manifest.toolchain.target.startswith(_MAC)
+    for name, entry in manifest.programs.items():
+        verdict, differences = entry.compiled.verdict, entry.compiled.differences
+        known = (f"{UNTRIED}; not compared", f"{OURS}, equal to", f"{OURS}, differs", "compiled with ")
+        if verdict == UNTRIED and not differences:
+            continue
+        if not on_mac or not verdict.startswith(known):
+            yield f"{name}: no compiler here says {verdict!r}"
+        elif ("equal to" in verdict) == bool(differences) and "differs" not in verdict:
+            yield f"{name}: its verdict and the differences between compilers do not agree"
+
+
+def _unequal(facts: Mapping[str, tuple[object, object]]) -> Iterator[str]:
+    for name, (said, found) in facts.items():
+        if said != found:
+            yield f"{name} should be {_short(found)}, and it says {_short(said)}"
+
+
+def _short(value: object) -> str:
+    text = str(to_plain(value)) if not isinstance(value, str) else repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

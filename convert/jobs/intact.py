@@ -1,0 +1,141 @@
+"""Whether the files of a finished folder are those that were written, and no others.
+
+Every name must be a regular file of the recorded content, reached through no link; what the
+manifest does not name has no place inside a program; and all files have the same mode.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path, PurePosixPath
+
+from sdcoreml.convert.bundle.contract import COMPILED, PACKAGE
+from sdcoreml.convert.jobs.manifest import AGAIN, MARKER, Manifest
+from sdcoreml.convert.storage.joined import Packages
+from sdcoreml.ground.digest import FileRecord, describe
+from sdcoreml.ground.errors import Fault
+
+APART = "move it out of the folder"
+
+
+def recorded(manifest: Manifest) -> Mapping[str, FileRecord]:
+    """Every file that the manifest describes, by its path in the folder."""
+    entries = manifest.programs.values()
+    files = {name: one for entry in entries for name, one in entry.files.items()}
+    return {**manifest.tokenizer, **files}
+
+
+def present(bundle: Path, manifest: Manifest) -> Mapping[str, FileRecord]:
+    """The recorded files without those of packages that are absent by choice."""
+    absent = absent_packages(bundle, manifest)
+    return {
+        name: one
+        for name, one in recorded(manifest).items()
+        if name.partition("/")[0] not in absent
+    }
+
+
+def absent_packages(bundle: Path, manifest: Manifest) -> tuple[str, ...]:
+    """Packages that are absent although the compiled models that apps load are present."""
+    return tuple(
+        package.name
+        for name, program in manifest.programs.items()
+        for package in as_paths(program.find_packages(bundle, name))
+        if not os.path.lexists(package) and package.with_suffix(COMPILED).is_dir()
+    )
+
+
+def as_paths(written: Packages) -> tuple[Path, ...]:
+    """One package or two halves, always as a tuple."""
+    return (written,) if isinstance(written, Path) else written
+
+
+def odd_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
+    """Yield what is no plain file or folder where one was written, and must not be opened."""
+    for name in present(bundle, manifest):
+        path = bundle
+        for part in PurePosixPath(name).parts:
+            path /= part
+            if what := _find_oddity(path, is_last=path == bundle / name):
+                yield Fault(where=path, what=what, remedy=AGAIN)
+                break
+
+
+def _find_oddity(path: Path, *, is_last: bool) -> str:
+    try:
+        mode = path.lstat().st_mode
+    except OSError:
+        return ""  # missing, or in a folder that is
+    if stat.S_ISLNK(mode):
+        return "a link in place of what was written"
+    if is_last and not stat.S_ISREG(mode):
+        return "a folder, pipe or device in place of a file"
+    return ""
+
+
+def changed_faults(bundle: Path, records: Mapping[str, FileRecord]) -> Iterator[Fault]:
+    """Yield a fault for each of these files that is missing or was changed."""
+    there = {name: bundle / name for name in records if (bundle / name).is_file()}
+    actual = describe(there)
+    for name, described in records.items():
+        if name not in actual:
+            yield Fault(where=bundle / name, what="missing", remedy=AGAIN)
+        elif actual[name].size != described.size:
+            what = f"has {actual[name].size:,} bytes, but {described.size:,} were written"
+            yield Fault(where=bundle / name, what=what, remedy=AGAIN)
+        elif actual[name] != described:
+            yield Fault(where=bundle / name, what="changed since it was written", remedy=AGAIN)
+
+
+def stranger_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
+    """Yield programs of another run, and anything in our programs that no conversion wrote.
+
+    Apps load the halves of another run in place of the whole. The Finder's files are nobody's.
+    """
+    known = present(bundle, manifest)
+    programs = {name.partition("/")[0] for name in known if "/" in name}
+    for path in sorted(bundle.iterdir()):
+        if path.name in programs and path.is_dir() and not path.is_symlink():
+            yield from _inside(bundle, path, known.keys())
+        elif path.suffix.lower() in (PACKAGE, COMPILED) and path.name not in programs:
+            what = "this is from another conversion, and apps may load it instead"
+            yield Fault(where=path, what=what, remedy=APART)
+
+
+def _inside(bundle: Path, program: Path, known: Iterable[str]) -> Iterator[Fault]:
+    files = {*known}
+    folders = {str(parent) for name in files for parent in PurePosixPath(name).parents}
+    for place, below, names in os.walk(program):
+        inside = {name: Path(place, name).relative_to(bundle).as_posix() for name in below + names}
+        for name in sorted(inside):
+            path = Path(place, name)
+            if inside[name] not in files | folders and not _is_finders(path):
+                yield Fault(where=path, what="not written by this conversion", remedy=APART)
+        below[:] = [name for name in below if inside[name] in folders]
+
+
+def _is_finders(path: Path) -> bool:
+    is_named = path.name == ".DS_Store" or path.name.startswith("._")
+    return is_named and stat.S_ISREG(path.lstat().st_mode)
+
+
+def mode_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
+    """Yield files, and folders of programs, whose mode is not that of most."""
+    files = [name for name in present(bundle, manifest) if (bundle / name).is_file()]
+    parents = (parent for name in files for parent in PurePosixPath(name).parents)
+    folders = dict.fromkeys(str(parent) for parent in parents if parent.parts)
+    yield from _odd_modes(bundle, [MARKER, *files])
+    yield from _odd_modes(bundle, [*folders])
+
+
+def _odd_modes(bundle: Path, names: list[str]) -> Iterator[Fault]:
+    modes = {name: stat.S_IMODE((bundle / name).lstat().st_mode) for name in names}
+    for usual, _ in Counter(modes.values()).most_common(1):
+        for name, mode in modes.items():
+            if mode != usual:
+                what = f"its mode is {mode:04o}, the others' is {usual:04o}"
+                remedy = f"give it the mode {usual:04o} with chmod"
+                yield Fault(where=bundle / name, what=what, remedy=remedy)
