@@ -1,0 +1,365 @@
+"""Changes to the files of a finished folder, by hand or with the converter's own tools."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from random import Random
+from shutil import copytree, rmtree
+from typing import Any
+
+from sdcoreml.convert.spec.description import description
+from sdcoreml.convert.spec.model import (
+    DataType,
+    Elements,
+    Model,
+    NamedType,
+    Operation,
+    TensorType,
+    Value,
+)
+from tests.inside.convert.changes.mending import DATA, put, put_weights, read_raw, remake
+
+Change = Callable[[Path, Random], None]
+
+PROGRAMS = ("TextEncoder", "Unet", "VAEDecoder", "VAEEncoder")
+
+
+def some(rng: Random) -> str:
+    """A program."""
+    return rng.choice(PROGRAMS)
+
+
+def in_json(name: str, change: Callable[[Any, Random], object]) -> Change:
+    """Change what a JSON file says, which is then written as it was."""
+
+    def apply(folder: Path, rng: Random) -> None:
+        content = json.loads((folder / name).read_text(encoding="utf-8"))
+        change(content, rng)
+        text = json.dumps(content, indent=2, ensure_ascii=False)
+        put(folder / name, text.encode())
+
+    return apply
+
+
+def in_lines(change: Callable[[list[str], Random], object]) -> Change:
+    """Change the lines of merges.txt."""
+
+    def apply(folder: Path, rng: Random) -> None:
+        lines = (folder / "merges.txt").read_text(encoding="utf-8").split("\n")
+        change(lines, rng)
+        put(folder / "merges.txt", "\n".join(lines).encode())
+
+    return apply
+
+
+def swap(items: Any, rng: Random, least: int = 0) -> None:
+    """Exchange two values of a list or an object."""
+    keys = sorted(items) if isinstance(items, dict) else range(least, len(items) - 1)
+    one, other = rng.sample(list(keys), 2)
+    items[one], items[other] = items[other], items[one]
+
+
+def in_text(old: str, new: str) -> Change:
+    """Change model.mil of a program that has `old`, a pattern."""
+
+    def apply(folder: Path, rng: Random) -> None:
+        names = [*PROGRAMS]
+        rng.shuffle(names)
+        for name in names:
+            path = folder / f"{name}.mlmodelc" / "model.mil"
+            text = path.read_text(encoding="utf-8")
+            places = [*re.finditer(old, text)]
+            if places:
+                place = rng.choice(places)
+                changed = place.expand(new)
+                put(path, (text[: place.start()] + changed + text[place.end() :]).encode())
+                return
+        raise AssertionError(old)
+
+    return apply
+
+
+def in_bytes(name: str, *, is_end: bool = False) -> Change:
+    """Flip one bit of a file of some program; `PROGRAM` stands for its name."""
+
+    def apply(folder: Path, rng: Random) -> None:
+        path = folder / name.replace("PROGRAM", some(rng))
+        content = bytearray(path.read_bytes())
+        place = len(content) - 1 if is_end else rng.randrange(len(content))
+        content[place] ^= 1 << rng.randrange(8)
+        put(path, bytes(content))
+
+    return apply
+
+
+def in_weights(change: Callable[[bytearray, Random], object]) -> Change:
+    """Change the weights of a program in both places."""
+
+    def apply(folder: Path, rng: Random) -> None:
+        name = some(rng)
+        content = bytearray((folder / f"{name}.mlmodelc/weights/weight.bin").read_bytes())
+        change(content, rng)
+        put_weights(folder, name, bytes(content))
+
+    return apply
+
+
+def flip(content: bytearray, place: int, rng: Random) -> None:
+    """One bit of one byte."""
+    content[place] ^= 1 << rng.randrange(8)
+
+
+def remade(change: Callable[[Model, Random], Model]) -> Change:
+    """Change a program, and compile it again."""
+
+    def apply(folder: Path, rng: Random) -> None:
+        remake(folder, some(rng), lambda model: change(model, rng))
+
+    return apply
+
+
+def operations(
+    change: Callable[[list[Operation], Random], object],
+) -> Callable[[Model, Random], Model]:
+    """Change the list of a program's operations."""
+
+    def apply(model: Model, rng: Random) -> Model:
+        function = model.program.main
+        items = [*function.block.operations]
+        change(items, rng)
+        changed = function.with_operations(items)
+        return replace(model, program=replace(model.program, functions={"main": changed}))
+
+    return apply
+
+
+def _number(items: list[Operation], rng: Random) -> None:
+    """Another small number in a constant: an epsilon, an axis, a factor."""
+    places = [
+        place
+        for place, item in enumerate(items)
+        if item.type == "const"
+        and isinstance(item.attributes["val"].data, Elements)
+        and isinstance(item.attributes["val"].data.values, tuple)
+        and all(type(one) in (int, float) for one in item.attributes["val"].data.values)
+        and item.attributes["val"].data.values
+    ]
+    place = rng.choice(places)
+    item = items[place]
+    value = item.attributes["val"]
+    assert isinstance(value.data, Elements)
+    first, *others = value.data.values
+    data = Elements(values=(first + 1, *others))  # type: ignore[operator]
+    items[place] = replace(item, attributes={**item.attributes, "val": replace(value, data=data)})
+
+
+def _word(items: list[Operation], rng: Random) -> None:
+    place = rng.randrange(len(items))
+    other = Value(type=TensorType(dtype=DataType.STRING), data=Elements(values=("other",)))
+    attributes = {**items[place].attributes, "name": other}
+    items[place] = replace(items[place], attributes=attributes)
+
+
+def _more(items: list[Operation], rng: Random) -> None:
+    item = rng.choice([one for one in items if one.type == "const"])
+    output = NamedType(name="more", type=item.outputs[0].type)
+    items.insert(0, replace(item, outputs=(output,)))
+
+
+def _order(items: list[Operation], rng: Random) -> None:
+    places = [n for n in range(len(items) - 1) if items[n].type == items[n + 1].type == "const"]
+    place = rng.choice(places)
+    items[place], items[place + 1] = items[place + 1], items[place]
+
+
+def _kind(items: list[Operation], rng: Random) -> None:
+    others = {"add": "sub", "mul": "add", "sigmoid": "tanh", "silu": "relu", "sub": "add"}
+    place = rng.choice([n for n, item in enumerate(items) if item.type in others])
+    items[place] = replace(items[place], type=others[items[place].type])
+
+
+def _dtype(items: list[Operation], rng: Random) -> None:
+    place = rng.choice([n for n, item in enumerate(items) if item.type not in ("const", "cast")])
+    output = items[place].outputs[0]
+    assert isinstance(output.type, TensorType)
+    kinds = {DataType.FLOAT16: DataType.FLOAT32, DataType.FLOAT32: DataType.FLOAT16}
+    kind = replace(output.type, dtype=kinds.get(output.type.dtype, DataType.FLOAT32))
+    rest = items[place].outputs[1:]
+    items[place] = replace(items[place], outputs=(replace(output, type=kind), *rest))
+
+
+def _described(model: Model, _: Random) -> Model:
+    raw = model.description.raw
+    entry = b"\x0a\x01a\x12\x01b"
+    about = b"\xa2\x06" + bytes([len(entry) + 3]) + b"\xa2\x06" + bytes([len(entry)]) + entry
+    return replace(model, description=description(raw + about))
+
+
+def _again(folder: Path, rng: Random) -> None:
+    """Make a program of an earlier or another run look like a half that apps prefer."""
+    name = rng.choice(["UnetChunk1", "UnetChunk2", "ControlledUnet"])
+    copytree(folder / "Unet.mlmodelc", folder / f"{name}.mlmodelc")
+
+
+def _swapped(suffix: str) -> Change:
+    def apply(folder: Path, _: Random) -> None:
+        one, other = (folder / f"{name}{suffix}" for name in ("VAEDecoder", "VAEEncoder"))
+        aside = folder / "aside"
+        one.rename(aside)
+        other.rename(one)
+        aside.rename(other)
+
+    return apply
+
+
+def _file(folder: Path, rng: Random) -> Path:
+    """Some file that the manifest names."""
+    content = read_raw(folder)
+    names: list[str] = [name for one in content["programs"].values() for name in one["files"]]
+    return folder / rng.choice([*names, *content["tokenizer"]])
+
+
+def _linked(folder: Path, rng: Random) -> None:
+    path = _file(folder, rng)
+    aside = folder.with_name("elsewhere")
+    path.rename(aside)
+    path.symlink_to(aside)
+
+
+def _linked_folder(folder: Path, rng: Random) -> None:
+    path = _file(folder, rng).parent
+    if path == folder:
+        path = folder / "Unet.mlmodelc"
+    aside = folder.with_name("elsewhere")
+    path.rename(aside)
+    path.symlink_to(aside)
+
+
+def _moded(mode: int) -> Change:
+    return lambda folder, rng: _file(folder, rng).chmod(mode)
+
+
+def _pipe(folder: Path, rng: Random) -> None:
+    path = _file(folder, rng)
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _renamed(folder: Path, rng: Random) -> None:
+    path = _file(folder, rng)
+    path.rename(path.with_name(path.name.swapcase()))
+
+
+def _stranger(name: str) -> Change:
+    def apply(folder: Path, rng: Random) -> None:
+        path = folder / name.replace("PROGRAM", some(rng))
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"more")
+
+    return apply
+
+
+def _metadata(name: str, value: object) -> Change:
+    def apply(folder: Path, rng: Random) -> None:
+        def change(content: Any, _: Random) -> None:
+            content[0][name] = value
+
+        in_json(f"{some(rng)}.mlmodelc/metadata.json", change)(folder, rng)
+
+    return apply
+
+
+def _spec(number: int, payload: bytes) -> Change:
+    """Append a field to the model of a package, compiled form as it is."""
+
+    def apply(folder: Path, rng: Random) -> None:
+        path = folder / f"{some(rng)}.mlpackage" / DATA / "model.mlmodel"
+        tag = number << 3 | (0 if len(payload) == 1 else 2)
+        field = bytes([tag & 127 | 128, tag >> 7]) if tag > 127 else bytes([tag])
+        size = b"" if len(payload) == 1 else bytes([len(payload)])
+        put(path, path.read_bytes() + field + size + payload)
+
+    return apply
+
+
+def _gone(folder: Path, rng: Random) -> None:
+    path = _file(folder, rng)
+    path.unlink()
+
+
+FILES: Mapping[str, Change] = {
+    "vocab.json: two ids swapped": in_json("vocab.json", swap),
+    "vocab.json: a token gone": in_json("vocab.json", lambda v, r: v.pop(r.choice(sorted(v)))),
+    "vocab.json: a token more": in_json("vocab.json", lambda v, _: v.update({"zz": len(v)})),
+    "vocab.json: an id twice": in_json(
+        "vocab.json", lambda v, r: v.update({r.choice(sorted(v)): 7})
+    ),
+    "vocab.json: written otherwise": in_json("vocab.json", lambda *_: None),
+    "merges.txt: emptied": in_lines(lambda m, _: m.__setitem__(slice(1, None), [""])),
+    "merges.txt: a line gone": in_lines(lambda m, r: m.pop(r.randrange(1, len(m) - 1))),
+    "merges.txt: two lines swapped": in_lines(lambda m, r: swap(m, r, 1)),
+    "merges.txt: a line more": in_lines(lambda m, _: m.insert(1, "z z")),
+    "merges.txt: a comment": in_lines(lambda m, _: m.insert(1, "#")),
+    "merges.txt: a bit": in_bytes("merges.txt"),
+    "vocab.json: a bit": in_bytes("vocab.json"),
+    "model.mil: a space": in_text(r"\n( +)", r"\n \1"),
+    "model.mil: a name": in_text(r'name = string\("', 'name = string("x'),
+    "model.mil: a number": in_text(r"0x1\.([0-9a-f])", r"0x1.0\1"),
+    "model.mil: an operation": in_text(r" = (add|mul)\(", " = sub("),
+    "model.mil: a shape": in_text(r"\[1, 3", "[3, 1"),
+    "model.mil: a compiler": in_text(r"3500", "3501"),
+    "model.mil: a blob": in_text(r"uint64, \[\]>\(64\)", "uint64, []>(128)"),
+    "model.mil: a bit": in_bytes("PROGRAM.mlmodelc/model.mil"),
+    "coremldata.bin: a bit": in_bytes("PROGRAM.mlmodelc/coremldata.bin"),
+    "coremldata.bin: the last bit": in_bytes("PROGRAM.mlmodelc/coremldata.bin", is_end=True),
+    "analytics: a bit": in_bytes("PROGRAM.mlmodelc/analytics/coremldata.bin"),
+    "metadata.json: a bit": in_bytes("PROGRAM.mlmodelc/metadata.json"),
+    "metadata.json: updatable": _metadata("isUpdatable", "1"),
+    "metadata.json: a licence": _metadata("license", "free"),
+    "metadata.json: a precision": _metadata("computePrecision", "Float32"),
+    "metadata.json: a class": _metadata("generatedClassName", "Other"),
+    "model.mlmodel: a bit": in_bytes(f"PROGRAM.mlpackage/{DATA}/model.mlmodel"),
+    "model.mlmodel: updatable": _spec(10, b"\1"),
+    "model.mlmodel: an unknown field": _spec(90, b"more"),
+    "Manifest.json: a bit": in_bytes("PROGRAM.mlpackage/Manifest.json"),
+    "weight.bin: a bit, in both": in_weights(lambda w, r: flip(w, r.randrange(len(w)), r)),
+    "weight.bin: a bit of the header": in_weights(lambda w, r: flip(w, r.randrange(64), r)),
+    "weight.bin: a bit of a descriptor": in_weights(lambda w, r: flip(w, r.randrange(64, 128), r)),
+    "weight.bin: the last bit": in_weights(lambda w, r: flip(w, len(w) - 1, r)),
+    "weight.bin: a byte more": in_weights(lambda w, _: w.append(0)),
+    "weight.bin: a byte less": in_weights(lambda w, _: w.pop()),
+    "weight.bin: zeros": in_weights(
+        lambda w, _: w.__setitem__(slice(128, None), bytes(len(w) - 128))
+    ),
+    "weight.bin: of one only": in_bytes("PROGRAM.mlmodelc/weights/weight.bin"),
+    "both: a number of a constant": remade(operations(_number)),
+    "both: a name of an operation": remade(operations(_word)),
+    "both: a constant more": remade(operations(_more)),
+    "both: an order of constants": remade(operations(_order)),
+    "both: a kind of operation": remade(operations(_kind)),
+    "both: a type": remade(operations(_dtype)),
+    "both: updatable": remade(lambda m, _: replace(m, is_updatable=True)),
+    "both: a newer version": remade(lambda m, _: replace(m, specification_version=8)),
+    "swapped: compiled": _swapped(".mlmodelc"),
+    "swapped: packages": _swapped(".mlpackage"),
+    "more: halves": _again,
+    "more: a file in a program": _stranger("PROGRAM.mlmodelc/more.bin"),
+    "more: a folder in a program": _stranger("PROGRAM.mlmodelc/more/file"),
+    "more: a file in a package": _stranger(f"PROGRAM.mlpackage/{DATA}/weights/more.bin"),
+    "more: a neural network": _stranger("PROGRAM.mlmodelc/model.espresso.net"),
+    "link: a file": _linked,
+    "link: a folder": _linked_folder,
+    "mode: for all": _moded(0o666),
+    "mode: a program": _moded(0o755),
+    "mode: setuid": _moded(0o4644),
+    "kind: a pipe": _pipe,
+    "name: another": _renamed,
+    "gone: a file": _gone,
+    "gone: a compiled program": lambda f, r: rmtree(f / f"{some(r)}.mlmodelc"),
+}
+"""What is changed, and how."""
