@@ -18,10 +18,7 @@ SPECIAL = ("<|startoftext|>", "<|endoftext|>")
 
 
 def vocabulary_faults(vocabulary: Mapping[str, int]) -> Iterator[str]:
-    """What is wrong with the ids of a vocabulary."""
-    for token in SPECIAL:
-        if token not in vocabulary:
-            yield f"the token {token} is missing"
+    """Yield what is wrong with the ids of a vocabulary."""
     added = _find_added(vocabulary)
     own = [number for token, number in vocabulary.items() if token not in added]
     if sorted(own) != [*range(len(own))]:
@@ -32,26 +29,25 @@ def vocabulary_faults(vocabulary: Mapping[str, int]) -> Iterator[str]:
 
 
 def merges_faults(vocabulary: Mapping[str, int], merges: Sequence[str]) -> Iterator[str]:
-    """What is wrong with merges, each two parts with a space between, for a sound vocabulary."""
+    """Yield what is wrong with merges of two parts each, if the vocabulary is sound."""
     added = _find_added(vocabulary)
-    made: set[str] = set()
+    made = {*added}
+    strange: list[str] = []
     for line in merges:
         left, _, right = line.partition(" ")
-        for token in (left, right, left + right):
-            if token not in vocabulary and not _is_on_the_way(token, added):
-                yield f"the merge {line!r} is of {token!r}, which vocab.json does not have"
-                return
+        tokens = (left, right, left + right)
+        strange += [it for it in tokens if it not in vocabulary and not _is_on_the_way(it, added)]
         made.add(left + right)
+    if strange:
+        yield f"merges are of {len(strange):,} tokens that vocab.json lacks, such as {strange[0]!r}"
     if twice := [line for line, count in Counter(merges).items() if count > 1]:
         yield f"the merge {twice[0]!r} is there twice"
-    made.update(added)
-    lost = [token for token in vocabulary if token not in made and not _is_given(token)]
-    if lost:
+    if lost := [token for token in vocabulary if token not in made and not _is_given(token)]:
         yield f"{len(lost):,} of vocab.json's tokens have no merge, such as {lost[0]!r}"
 
 
 def _find_added(vocabulary: Mapping[str, int]) -> Mapping[str, int]:
-    """The words that have one id with and without `</w>`, in both forms."""
+    """Find the words that have one id with and without `</w>`, in both forms."""
     return {
         token: number
         for word, number in vocabulary.items()

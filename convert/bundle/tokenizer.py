@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from codecs import BOM_UTF8
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,8 +44,14 @@ class Tokenizer:
 
 
 def tokenizer_files(folder: Path) -> tuple[Path, ...]:
-    """The two files in a finished folder; a ControlNet's has neither."""
+    """List the two files in a finished folder; a ControlNet's has neither."""
     return tuple(folder / name for name in (VOCAB, MERGES) if (folder / name).is_file())
+
+
+def read_written(folder: Path) -> Tokenizer:
+    """Read the tokenizer of a finished folder, as it is."""
+    vocab, merges = (read_bytes(folder / name, Document.VOCABULARY) for name in (VOCAB, MERGES))
+    return Tokenizer(vocab=vocab, merges=merges)
 
 
 def tokenizer_folder(model: Path) -> Path:
@@ -203,39 +209,53 @@ def _from_one_file(folder: Path) -> Tokenizer | None:
     return Tokenizer(vocab=vocab.encode(), merges=merges.encode())
 
 
-def check_tokenizer(tokenizer: Tokenizer, folder: Path) -> Iterator[Fault]:
-    """Yield a fault for whatever the Swift reader would reject, or is no tokenizer.
+def pair_faults(tokenizer: Tokenizer, folder: Path) -> Iterator[Fault]:
+    """Yield a fault for everything that no tokenizer of byte pairs has, if Swift can read it.
 
-    Merges are compared with the vocabulary only if there is nothing wrong with that.
+    Merges are compared with the vocabulary only if there is nothing wrong with that. CLIP's list
+    has merges that begin with `#`, which the Swift reader takes for comments.
     """
-    vocabulary: Mapping[str, int] = {}
-    try:
-        vocabulary = parse_vocabulary(tokenizer.vocab, folder / VOCAB, remedy=RESTORE)
-        wrong = tuple(vocabulary_faults(vocabulary))
-    except BadInputError as error:
-        wrong = (error.what,)
+    vocabulary = parse_vocabulary(tokenizer.vocab, folder / VOCAB, remedy=RESTORE)
+    wrong = tuple(vocabulary_faults(vocabulary))
     yield from (Fault(where=folder / VOCAB, what=what, remedy=RESTORE) for what in wrong)
+    lines = tokenizer.merges.decode().split("\n")
+    lines = lines[1:] if lines[0].startswith("#version") else lines
+    merges = [line for line in lines if len(line.split(" ")) == len(("left", "right"))]
+    for what in () if wrong else merges_faults(vocabulary, merges):
+        yield Fault(where=folder / MERGES, what=what, remedy=RESTORE)
+
+
+def check_tokenizer(tokenizer: Tokenizer, folder: Path) -> Iterator[Fault]:
+    """Yield a fault for everything that the Swift reader would reject."""
+    yield from _check_vocab(tokenizer.vocab, folder / VOCAB)
+    yield from _check_merges(tokenizer.merges, folder / MERGES)
+
+
+def _check_vocab(content: bytes, path: Path) -> Iterator[Fault]:
+    remedy = RESTORE
     try:
-        merges = _parse_merges(tokenizer.merges)
-        wrong = () if wrong else tuple(merges_faults(vocabulary, merges))
-    except ValueError as error:
-        wrong = (f"{error}",)
-    yield from (Fault(where=folder / MERGES, what=what, remedy=RESTORE) for what in wrong)
+        vocabulary = parse_vocabulary(content, path, remedy=remedy)
+    except BadInputError as error:
+        yield error.fault
+        return
+    for token in SPECIAL:
+        if token not in vocabulary:
+            yield Fault(where=path, what=f"the token {token} is missing", remedy=remedy)
 
 
-def _parse_merges(content: bytes) -> Sequence[str]:
-    """The lines that hold a merge. Raises `ValueError` with what the Swift reader would reject.
-
-    CLIP's list has merges that begin with `#`, which that reader takes for comments.
-    """
+def _check_merges(content: bytes, path: Path) -> Iterator[Fault]:
+    remedy = RESTORE
     try:
         lines = content.decode("utf-8").split("\n")
     except UnicodeDecodeError as error:
-        raise ValueError(f"not UTF-8 ({error.reason} at {error.start})") from None
+        yield Fault(where=path, what=f"not UTF-8 ({error.reason} at {error.start})", remedy=remedy)
+        return
     if lines[-1]:
-        raise ValueError("the last line has no line feed and would be lost")
+        yield Fault(
+            where=path, what="the last line has no line feed and would be lost", remedy=remedy
+        )
     for number, line in enumerate(lines, start=1):
         if line and not line.startswith("#") and len(line.split(" ")) != len(("left", "right")):
-            raise ValueError(f"line {number} is not two tokens separated by one space")
-    merges = lines[1:] if lines[0].startswith("#version") else lines
-    return [line for line in merges if len(line.split(" ")) == len(("left", "right"))]
+            what = f"line {number} is not two tokens separated by one space"
+            yield Fault(where=path, what=what, remedy=remedy)
+            return

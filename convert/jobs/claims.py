@@ -34,6 +34,14 @@ from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain, load_variant
 
 _MAC = "macos"
 _DIGEST = 64
+_VERDICTS = (
+    f"{UNTRIED}; not compared",
+    f"{OURS}, equal to",
+    f"{OURS}, differs",
+    "compiled with ",
+)
+"""How verdicts on a Mac begin."""
+
 _LONGEST = 120
 
 
@@ -176,10 +184,9 @@ def _of_compiling(manifest: Manifest) -> Iterator[str]:
     on_mac = manifest.toolchain.target.startswith(_MAC)
     for name, entry in manifest.programs.items():
         verdict, differences = entry.compiled.verdict, entry.compiled.differences
-        known = (f"{UNTRIED}; not compared", f"{OURS}, equal to", f"{OURS}, differs", "compiled with ")
         if verdict == UNTRIED and not differences:
             continue
-        if not on_mac or not verdict.startswith(known):
+        if not on_mac or not verdict.startswith(_VERDICTS):
             yield f"{name}: no compiler here says {verdict!r}"
         elif ("equal to" in verdict) == bool(differences) and "differs" not in verdict:
             yield f"{name}: its verdict and the differences between compilers do not agree"

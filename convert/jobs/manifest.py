@@ -28,7 +28,7 @@ MARKER = "manifest.json"
 """The manifest's file name. Only an empty folder, or one with a manifest, is ever replaced."""
 
 SCHEMA, OLDER = 2, 1
-"""The version of the manifest's layout; the older one has no digest of itself or of the tokenizer."""
+"""Versions of the manifest's layout; the older one has no digest of itself or the tokenizer."""
 
 DIGEST = "digest"
 """The manifest's field for the digest of all its others."""
@@ -122,7 +122,8 @@ class ProgramEntry:
 class Manifest:
     """The record of a finished folder; `programs` are by the names of their packages.
 
-    `part` says that programs of the model's family were left out on request.
+    `odd_tokenizer` is what is wrong with the model's own tokenizer, which is kept as it is. `part`
+    says that programs of the model's family were left out on request.
     """
 
     model: SourceRecord
@@ -131,6 +132,7 @@ class Manifest:
     toolchain: MadeIn
     programs: Mapping[str, ProgramEntry]
     tokenizer: Mapping[str, FileRecord] = field(default_factory=dict)
+    odd_tokenizer: tuple[str, ...] = ()
     part: bool = False
     schema: int = SCHEMA
 
@@ -149,8 +151,9 @@ class Manifest:
         programs = {name: entry.as_json() for name, entry in self.programs.items()}
         said = {"schema": SCHEMA, "model": model, "options": options, "programs": programs}
         content = {**to_plain(self), **said}
-        if not self.part:
-            del content["part"]
+        for name in ("odd_tokenizer", "part"):
+            if not content[name]:
+                del content[name]
         return {**content, DIGEST: digest_of(content)}
 
 

@@ -15,7 +15,13 @@ from pathlib import Path
 
 from sdcoreml.convert.bundle.families import ProgramSpec, is_part_of
 from sdcoreml.convert.bundle.fit import check_controlnet, folder_faults
-from sdcoreml.convert.bundle.tokenizer import read_tokenizer, tokenizer_files, tokenizer_folder
+from sdcoreml.convert.bundle.tokenizer import (
+    pair_faults,
+    read_tokenizer,
+    read_written,
+    tokenizer_files,
+    tokenizer_folder,
+)
 from sdcoreml.convert.compile.compare import Keep, compile_compared
 from sdcoreml.convert.compile.xcode import find_xcode
 from sdcoreml.convert.jobs.caveats import notes_of, warn
@@ -261,6 +267,12 @@ def _add_tokenizer(folder: Folder, conversion: Conversion) -> Folder:
     return folder
 
 
+def _find_odd_words(folder: Path) -> tuple[str, ...]:
+    if not tokenizer_files(folder):
+        return ()
+    return tuple(fault.what for fault in pair_faults(read_written(folder), folder))
+
+
 def _is_part(folder: Folder) -> bool:
     """Whether programs that an app needs were left out on request."""
     made = {entry.component for entry in folder.kept.programs.values()}
@@ -311,6 +323,7 @@ def _describe(folder: Folder, conversion: Conversion) -> Folder:
         options=folder.job.options,
         toolchain=workshop.toolchain,
         part=_is_part(folder),
+        odd_tokenizer=_find_odd_words(folder.path),
         tokenizer=describe({path.name: path for path in tokenizer_files(folder.path)}),
         programs={
             **folder.kept.programs,

@@ -18,9 +18,10 @@ from sdcoreml.convert.bundle.families import REFINER, ProgramSpec, is_part_of
 from sdcoreml.convert.bundle.tokenizer import (
     MERGES,
     VOCAB,
-    Tokenizer,
     check_tokenizer,
+    pair_faults,
     read_tokenizer,
+    read_written,
     tokenizer_folder,
 )
 from sdcoreml.convert.certificates.store import Certificate
@@ -202,8 +203,13 @@ def tokenizer_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
         if name not in manifest.tokenizer:
             yield Fault(where=bundle / name, what="missing", remedy=AGAIN)
     if not missing:
-        vocab, merges = (read_bytes(bundle / n, Document.VOCABULARY) for n in (VOCAB, MERGES))
-        yield from check_tokenizer(Tokenizer(vocab=vocab, merges=merges), bundle)
+        tokenizer = read_written(bundle)
+        faults = tuple(check_tokenizer(tokenizer, bundle))
+        odd = () if faults else tuple(pair_faults(tokenizer, bundle))
+        yield from (*faults, *(one for one in odd if one.what not in manifest.odd_tokenizer))
+        if not manifest.is_older and {*manifest.odd_tokenizer} - {fault.what for fault in odd}:
+            what = "says of the tokenizer what is not so"
+            yield Fault(where=bundle / MARKER, what=what, remedy=AGAIN)
 
 
 def other_tokenizer(bundle: Path, manifest: Manifest, model: Model) -> Iterator[Fault]:

@@ -115,7 +115,7 @@ def test_a_program_that_no_runtime_could_load_is_a_fault(bundle: Path, model: Pa
     files[str(path)] = others[str(path)]
     write_raw(manifest, bundle)
     faults = whats(verify(bundle, StandIn(size=SIZE)))
-    assert any(what.startswith("does not say what Unet.mlmodelc says") for what in faults)
+    assert any(what.startswith("does not agree with Unet.mlmodelc") for what in faults)
 
 
 def test_halves_of_an_earlier_run_would_win_over_the_whole(bundle: Path) -> None:
@@ -156,7 +156,7 @@ class TestHalves:
         copytree(odd / "UnetChunk1.mlpackage", halves / "UnetChunk1.mlpackage")
         whats_found = whats(verify(halves, StandIn(size=SIZE)))
         assert any("changed since" in what or "were written" in what for what in whats_found)
-        assert any(what.startswith("does not say what UnetChunk1.") for what in whats_found)
+        assert any(what.startswith("does not agree with UnetChunk1.") for what in whats_found)
 
 
 def test_a_tokenizer_that_swift_would_not_read_is_a_fault(bundle: Path) -> None:

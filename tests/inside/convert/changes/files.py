@@ -221,7 +221,7 @@ def _file(folder: Path, rng: Random) -> Path:
     """Some file that the manifest names."""
     content = read_raw(folder)
     names: list[str] = [name for one in content["programs"].values() for name in one["files"]]
-    return folder / rng.choice([*names, *content["tokenizer"]])
+    return Path(folder, rng.choice([*names, *content["tokenizer"]]))
 
 
 def _linked(folder: Path, rng: Random) -> None:
