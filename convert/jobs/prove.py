@@ -1,8 +1,8 @@
 """Proves a written program: by certificate, by running it, or, without torch, in part.
 
 Its weights are always audited, byte for byte. Its graph is proved by a certificate if one was
-issued for exactly this graph, otherwise by running the package beside the module of the pinned
-library. If there is no torch to run it with, the proof says so.
+issued for exactly this graph, otherwise by running the package and the module of the pinned library
+with the same inputs. If there is no torch to run it with, the proof says so.
 """
 
 from __future__ import annotations

@@ -148,7 +148,7 @@ OTHER_FAMILIES: tuple[tuple[tuple[str, ...], str], ...] = (
     (("model.1.sub.0.RDB1.",), "an ESRGAN upscaler"),
     (("conv_first.", "conv_up1."), "an ESRGAN upscaler"),
 )
-"""Maps name parts that all occur among the tensors to their family. None can be converted."""
+"""Maps parts of tensor names, all of which must occur, to a family that cannot be converted."""
 
 ADAPTERS: tuple[tuple[tuple[str, ...], Kind], ...] = (
     (("motion_modules.", "temporal_transformer."), Kind.MOTION_MODULE),

@@ -38,8 +38,8 @@ def test_a_complaint_says_everything_in_one_line() -> None:
 def test_where_only_half_precision_falls_short_the_complaint_says_what_helps() -> None:
     assert outcome(GOOD, LOW).complaint() == (
         "Unet.mlpackage: does not compute what its unet computes: y in fp16 mode: 40.0 dB, at least"
-        " 65 dB needed (largest error 0.25); its weights need more: convert with --precision"
-        " unet=fp32"
+        " 65 dB needed (largest error 0.25); its weights need a higher precision: convert with"
+        " --precision unet=fp32"
     )
     assert "--precision" not in outcome(LOW).complaint()
 
