@@ -180,7 +180,7 @@ def _open_against(
 
 
 def folder_faults(bundle: Path, manifest: Manifest) -> tuple[Fault, ...]:
-    """What is wrong with a finished folder by itself; what is no file is not opened."""
+    """Find the faults of a finished folder without its model; only regular files are opened."""
     if odd := tuple(odd_faults(bundle, manifest)):
         return odd
     files = (

@@ -204,7 +204,7 @@ def test_packed_data_of_the_wrong_size_is_refused() -> None:
     declared = TensorType(dtype=DataType.UINT4, shape=(3,))
     short = Value(type=declared, data=Elements(values=b"\x21"))
     parameters = {"indices": short, "lut": np.zeros((1, 16, 1), np.float16)}
-    with pytest.raises(ParityError, match="3 elements of UINT4 in 1 bytes, not 2"):
+    with pytest.raises(ParityError, match="3 elements of UINT4 need 2 bytes, not 1"):
         decompressed("constexpr_lut_to_dense", parameters, F16, (3,))
 
 
