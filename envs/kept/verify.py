@@ -155,7 +155,8 @@ class _Part:
             return self._glance_at_link(entry)
         if kind in _FILES and status.st_size != entry.size:
             return f"{status.st_size:,} bytes, was {entry.size:,}"
-        return "" if kind is EntryKind.FOLDER else None
+        calm = status.st_ctime_ns <= self.since and status.st_mtime_ns == entry.mtime
+        return "" if calm or kind is EntryKind.FOLDER else None
 
     def _glance_at_access(
         self, entry: ManifestEntry, kind: EntryKind, status: os.stat_result
