@@ -34,7 +34,7 @@ def find_place(target: Path) -> Path:
     """
     if target.name in {"", ".."}:
         raise BadInputError(
-            "an output needs a name of its own", where=target, remedy="give one, such as ./out"
+            "an output needs a name", where=target, remedy="give one, such as ./out"
         )
     try:
         kind = stat.S_IFMT(target.stat().st_mode)

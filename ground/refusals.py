@@ -45,7 +45,7 @@ def translate_os_errors(place: str | os.PathLike[str]) -> Iterator[None]:
             ) from error
         if error.errno in NO_NAME:
             raise BadInputError(
-                f"nothing can have this name ({why})", where=place, remedy="choose another"
+                f"no file can have this name ({why})", where=place, remedy="choose another"
             ) from error
         raise
 

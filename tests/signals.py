@@ -1,4 +1,4 @@
-"""Ends conversions of the sample by signals, and looks at what is said and what is left.
+"""Ends conversions of the sample by signals, and checks their output and leftovers.
 
     python -m tests.signals --moments 60 --seed 1
 
@@ -34,10 +34,10 @@ ROOT = Path(__file__).resolve().parents[1]
 TOOL = ROOT / ".venv" / "bin" / "sdcoreml"
 OUT = "out"
 BETWEEN = 6
-"""Signals between two whole conversions: what a run leaves for good is still there then."""
+"""The number of signals between two complete conversions, which would show lasting damage."""
 
 PATIENCE = 300.0
-"""Seconds after which a conversion counts as hanging."""
+"""The time limit in seconds, after which a conversion counts as hanging."""
 
 SIGNALS = (
     signal.SIGINT,
@@ -49,7 +49,7 @@ SIGNALS = (
 )
 RECIPIENTS = ("parent", "child", "group")
 DEATHS = frozenset({signal.SIGKILL, signal.SIGQUIT})
-"""Signals after which nothing can clean up."""
+"""The signals that no process can handle, so nothing is cleaned up."""
 
 CODES = {
     signal.SIGINT: 130,
@@ -59,7 +59,7 @@ CODES = {
     signal.SIGKILL: -signal.SIGKILL,
     signal.SIGPIPE: 0,
 }
-"""The exit codes of a parent that gets a signal."""
+"""The expected exit code for each signal to the parent process."""
 
 CHILD_DIED = 7
 
@@ -74,7 +74,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strike:
-    """One signal to one recipient; `replaces`: an older result is there."""
+    """One signal to one recipient; with `replaces`, an older result exists."""
 
     moment: Moment
     signal: signal.Signals
@@ -89,7 +89,7 @@ class Strike:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """How a conversion ended: its exit code, what it said, and whether its signal was sent.
+    """The end of a conversion: its exit code, its output, and if the signal was sent.
 
     `left` is what it did not clean up, `orphans` are children that outlived it.
     """
@@ -111,7 +111,7 @@ class Place:
         self.work.mkdir()
 
     def start(self) -> subprocess.Popen[str]:
-        """Start a conversion of the sample in a process group of its own."""
+        """Start a conversion of the sample in a new process group."""
         command = [str(TOOL), "convert", "--sample", "--toolchain", "light", "-o", OUT]
         return subprocess.Popen(
             command,
@@ -126,13 +126,13 @@ class Place:
         )
 
     def digest(self) -> str | None:
-        """A digest of the result's paths and bytes; None when it is not there."""
+        """Return a digest of the result's paths and bytes; None if there is no result."""
         if not (self.work / OUT).exists():
             return None
         return digest_of(self.work / OUT)
 
     def leftovers(self) -> list[str]:
-        """Everything that is neither the result nor the whole sample."""
+        """Return all paths besides the result and the complete sample."""
         known = {self.work / OUT, self.work / "build", self.work / "build" / "sample"}
         found = [*self.work.iterdir(), *self.temporary.iterdir()]
         found += (self.work / "build").iterdir() if (self.work / "build").is_dir() else []
@@ -140,7 +140,7 @@ class Place:
 
 
 def digest_of(folder: Path) -> str:
-    """A digest of every file's path and bytes below a folder."""
+    """Return a digest of the paths and bytes of all files below a folder."""
     files = (path for path in sorted(folder.rglob("*")) if path.is_file())
     pairs = [
         (str(path.relative_to(folder)), hashlib.sha256(path.read_bytes()).hexdigest())
@@ -150,7 +150,7 @@ def digest_of(folder: Path) -> str:
 
 
 def observe(place: Place) -> list[float]:
-    """Convert once, undisturbed: the seconds at which the start, each line and the end came."""
+    """Convert once without signals; return the times of the start, each line and the end."""
     started = time.monotonic()
     process = place.start()
     assert process.stderr
@@ -162,7 +162,7 @@ def observe(place: Place) -> list[float]:
 
 
 def draw_moments(times: Sequence[float], count: int, chance: random.Random) -> Iterator[Moment]:
-    """Moments in all steps alike, the short ones too."""
+    """Choose moments evenly from all steps, including short ones."""
     steps = len(times) - 1
     lines = [number % steps for number in range(count)]
     chance.shuffle(lines)
@@ -206,7 +206,7 @@ def strike(place: Place, what: Strike) -> End:
 
 
 def send(what: Strike, process: subprocess.Popen[str], children: Sequence[int]) -> bool:
-    """Send the signal; False if its recipient is not there."""
+    """Send the signal; return False if its recipient does not run."""
     if process.poll() is not None or (what.recipient == "child" and not children):
         return False
     try:
@@ -223,7 +223,7 @@ def send(what: Strike, process: subprocess.Popen[str], children: Sequence[int]) 
 
 
 def children_of(pid: int) -> list[int]:
-    """The running children of a process."""
+    """Return the running children of a process."""
     rows = subprocess.run(
         ["ps", "-A", "-o", "pid=,ppid=,stat="], capture_output=True, text=True, check=True
     ).stdout.splitlines()
@@ -232,7 +232,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def surviving(children: Sequence[int]) -> tuple[int, ...]:
-    """Which children are still there, some seconds after their parent's end."""
+    """Return the children that still run some seconds after their parent's end."""
     for _ in range(100):
         alive = tuple(pid for pid in children if is_running(pid))
         if not alive:
@@ -242,7 +242,7 @@ def surviving(children: Sequence[int]) -> tuple[int, ...]:
 
 
 def is_running(pid: int) -> bool:
-    """Whether a process exists that is more than an entry in a table."""
+    """Return True if a process exists and is not a zombie."""
     state = subprocess.run(
         ["ps", "-o", "stat=", "-p", str(pid)], capture_output=True, text=True, check=False
     ).stdout.strip()
@@ -250,7 +250,7 @@ def is_running(pid: int) -> bool:
 
 
 def judge(what: Strike, end: End, place: Place, wanted: str) -> list[str]:
-    """What is wrong with an end."""
+    """Return what is wrong with the end of a conversion."""
     wrong, found = [], place.digest()
     expected = {0} | ({CODES[what.signal]} if what.recipient != "child" else {CHILD_DIED})
     if what.recipient == "group":
@@ -273,7 +273,7 @@ def judge(what: Strike, end: End, place: Place, wanted: str) -> list[str]:
 
 
 def finish(place: Place, wanted: str) -> list[str]:
-    """Convert once more, undisturbed: what is wrong then."""
+    """Convert once more without signals; return what is wrong."""
     process = place.start()
     _, said = process.communicate()
     wrong = [f"the next run: exit code {process.returncode}"] if process.returncode else []
@@ -283,7 +283,7 @@ def finish(place: Place, wanted: str) -> list[str]:
 
 
 def plan(moments: Sequence[Moment], chance: random.Random, *, every: bool) -> list[Strike]:
-    """The strikes, in order."""
+    """Return the signals to send, in order."""
     pairs = [(number, who) for number in SIGNALS for who in RECIPIENTS]
     chance.shuffle(pairs)
     turn = cycle(pairs)
@@ -295,7 +295,7 @@ def plan(moments: Sequence[Moment], chance: random.Random, *, every: bool) -> li
 
 
 def carry_out(what: Strike, place: Place, wanted: str, kept: Path) -> list[str]:
-    """Strike, with or without an older result: what was wrong."""
+    """Send one signal, with or without an older result; return what was wrong."""
     shutil.rmtree(place.work / OUT, ignore_errors=True)
     if what.replaces:
         shutil.copytree(kept, place.work / OUT)
@@ -306,7 +306,7 @@ def carry_out(what: Strike, place: Place, wanted: str, kept: Path) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Strike at every moment; 1 if anything was wrong."""
+    """Send signals at all moments; return 1 if anything was wrong."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("--moments", type=int, default=60)
     parser.add_argument("--seed", type=int, default=1)

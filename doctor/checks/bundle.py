@@ -25,7 +25,7 @@ def listed_by_apps(bundle: Bundle) -> Findings:
     if bundle.unet is None:
         yield error(
             "no Unet directly in the folder",
-            why="Apps leave it out of their list without a word.",
+            why="Apps silently leave it out of their list.",
             fix=Fix("give the folder that holds Unet.mlmodelc itself (such as Resources)"),
         )
     needed = NEEDED_XL if bundle.is_xl else NEEDED
@@ -103,7 +103,7 @@ def chunks_paired(bundle: Bundle) -> Findings:
         elif first is not None and whole is not None:
             yield warning(
                 f"{whole.name} and its chunks are both there",
-                why="The chunks win without a word, even when they are of an earlier run.",
+                why="Apps silently prefer the chunks, even if they are from an earlier run.",
                 fix=Fix(f"move {' and '.join(halves)}, or {stem}, out of the folder"),
             )
 

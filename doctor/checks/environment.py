@@ -140,7 +140,7 @@ def sealed(verification: VerificationFacts) -> Findings:
     if verification.former:
         yield info(
             "sealed in the format of an earlier version",
-            why="What that compared is compared; today's seal covers modes and the Python, too.",
+            why="It is compared by that format; today's also covers modes and the Python.",
             fix=RESEAL,
         )
 
@@ -158,7 +158,7 @@ def _beneath(verification: VerificationFacts) -> Finding:
         return error(what, why=why, fix=REPAIR)
     return warning(
         what,
-        why="An upgrade does that, and so does who alters it: this is not what was tested.",
+        why="It was upgraded or altered, so it is not the Python that was tested.",
         fix=UPGRADED,
     )
 
@@ -218,7 +218,7 @@ def proven(environment: EnvironmentFacts, evidence: EvidenceFacts) -> Findings:
     else:
         yield info(
             f"nothing was proven of this lock with Python {environment.python}{by}",
-            why="Locked is not tested; nobody recorded that the tests pass in this environment.",
+            why="A lock is no proof: no test run in such an environment was recorded.",
             fix=PROVE,
         )
 
@@ -250,7 +250,7 @@ def conda_of_that_name(
     if faults:
         yield warning(
             f"the conda environment {conda.name} is not as locked: {list_some(tuple(faults))}",
-            why="What is typed in it runs other versions than those that were tested.",
+            why="Commands typed in it use other versions than the tested ones.",
             fix=BY_CONDA,
         )
     elif builds:

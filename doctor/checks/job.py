@@ -206,5 +206,5 @@ def runs_here(system: System, model: ModelFolder) -> Findings:
     if system.name != "macOS" and model.kind in {"diffusers", "single-file"}:
         yield info(
             f"what is made of {Path(model.path).name} on {system.name} is tried on a Mac",
-            why="Programs are made, checked and compiled here; Core ML runs on Apple's alone.",
+            why="Programs are made, checked and compiled here; only Apple systems run Core ML.",
         )

@@ -34,8 +34,8 @@ def direct_pins(environment: EnvironmentFacts, toolchain: ToolchainFacts) -> Fin
     """Every direct pin has its tested version.
 
     The versions of these packages decide whether a conversion works; they were tested together. The
-    most frequent cause of failed conversions is that one of them moved, usually because a later
-    `pip install -U` of something else moved it.
+    most frequent cause of failed conversions is that one of them changed, usually through a later
+    `pip install -U` of something else.
     """
     wrong = find_differences(environment, toolchain.pins)
     if wrong:

@@ -80,7 +80,7 @@ def macos_version(system: System) -> Findings:
     elif satisfies(system.version, BROKEN_TEXT_ENCODER_MACOS):
         yield info(
             f"macOS {system.version} crashes on text encoders made with coremltools before 9.0",
-            why="Other people's models are concerned (CPU & GPU); those converted here are not.",
+            why="It affects models from elsewhere (CPU & GPU), not those converted here.",
         )
 
 

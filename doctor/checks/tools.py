@@ -147,7 +147,7 @@ def checkout_remote(checkout: Checkout, toolchain: ToolchainFacts) -> Findings:
     if checkout.repository and _slug(checkout.remote) != _slug(toolchain.repository):
         yield info(
             f"the upstream checkout comes from {checkout.remote or 'no remote'}",
-            why=f"Tested was {toolchain.repository}; the commit's name decides.",
+            why=f"Tested was {toolchain.repository}; what matters is the commit.",
         )
 
 
@@ -189,7 +189,7 @@ def compiler_present(xcode: XcodeFacts) -> Findings:
         return
     yield info(
         f"coremlcompiler cannot be run: {xcode.complaint or 'xcrun does not find it'}",
-        why="Not needed here; the upstream converter stops for want of it after all its work.",
+        why="Not needed here; the upstream converter stops without it, at its last step.",
         fix=_cure(xcode),
     )
 
@@ -239,7 +239,7 @@ def downloads_complete(hub: Hub) -> Findings:
         yield info(
             f"interrupted downloads in the hub's cache: {list_some(hub.incomplete)}",
             why="Those models lack a file; loading them by name fails with 'no file named'.",
-            fix=Fix("download those models again: it goes on where it stopped"),
+            fix=Fix("download those models again: that resumes where it stopped"),
             where=hub.cache,
         )
 
@@ -274,9 +274,9 @@ def model_is_local(goal: Goal, model: ModelFolder) -> Findings:
         else ""
     )
     yield error(
-        f"{goal.model} is not here, and could not be looked at from here{dead}",
+        f"{goal.model} is not on this machine, and could not be examined remotely{dead}",
         why="What it is comes from the hub's listing and the headers of its files.",
-        fix=Fix("see what was said of it at first, or give a folder or a file that is here"),
+        fix=Fix("see the message printed at the start, or give a local folder or file"),
     )
 
 
@@ -292,8 +292,8 @@ def mirrors_in_force(hub: Hub) -> Findings:
     if hub.mirror_fault:
         yield warning(
             hub.mirror_fault,
-            why="Whatever downloads stops with this, before it asks anybody.",
-            fix=Fix("correct it, or take it away: then the usual servers are asked"),
+            why="Every download stops with this error.",
+            fix=Fix("correct the setting, or remove it to use the default servers"),
         )
     for mirror in hub.mirrors:
         yield info(

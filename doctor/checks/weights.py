@@ -41,7 +41,7 @@ def no_pointers(model: ModelFolder) -> Findings:
             fix=Fix(
                 "fetch what they point to"
                 + (
-                    f"; git would obey what this repository says: {list_some(model.active)}"
+                    f"; git would follow this repository's settings: {list_some(model.active)}"
                     if model.active
                     else ""
                 ),

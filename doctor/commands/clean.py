@@ -25,7 +25,7 @@ CACHES = {
 }
 """Folders beside the environments whose content can be downloaded again, and its files' names.
 
-One that holds any other file is somebody's: SDCOREML_ENVS may name a folder that they use.
+A folder with any other file is left alone: SDCOREML_ENVS may name a folder of the user's.
 """
 
 

@@ -88,7 +88,7 @@ def image_size(text: str) -> tuple[int, int]:
 def _drawable(width: int, height: int) -> tuple[int, int]:
     if max(width, height) > LARGEST:
         raise argparse.ArgumentTypeError(
-            f"{width}x{height} is larger than any app draws; choose at most {LARGEST} pixels a side"
+            f"{width}x{height} is too large for any app; choose at most {LARGEST} pixels a side"
         )
     return width, height
 

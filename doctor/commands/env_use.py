@@ -79,7 +79,7 @@ def rollback(args: argparse.Namespace) -> int:
         raise EnvError(
             f"the earlier environment is damaged: {faults[0]}",
             where=before.path,
-            remedy="the one in use stays in use",
+            remedy="`sdcoreml env build --fresh` builds a new one",
         )
     with store.hold_lock(root):
         store.rollback(name, root)

@@ -18,11 +18,11 @@ LAST_GOOD = "last-good.{}.json"
 """The name of the file, one per toolchain, that a run without errors writes."""
 
 _HEAD = b'{\n "schema": '
-"""The beginning of every file of facts."""
+"""The first bytes of every file of facts."""
 
 
 def require_replaceable(path: Path) -> None:
-    """Raise `BadInputError` if a file is there that holds anything but facts."""
+    """Raise `BadInputError` if the path is an existing file other than facts."""
     require_beginning(path, _HEAD, "file of saved facts")
 
 

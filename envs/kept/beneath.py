@@ -63,7 +63,7 @@ def take_beneath(interpreter: Interpreter, root: Path) -> tuple[ManifestEntry, .
         libraries = from_plain(tuple[str, ...], libraries, "libraries")
     except (ValueError, BadInputError):
         raise BrokenError(
-            "does not say where it keeps its files",
+            "cannot be asked for its paths",
             where=interpreter.path,
             remedy="name another with --python PATH",
         ) from None

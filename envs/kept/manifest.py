@@ -52,7 +52,7 @@ class EntryKind(Enum):
     OTHER = "device or pipe"
     """A kind that is found but never sealed."""
     ABSENT = "absence"
-    """The path must not exist."""
+    """The kind of an entry for a path that must not exist, since Python would read it."""
 
 
 KINDS = {kind.value: kind for kind in EntryKind}
@@ -276,6 +276,6 @@ def digest(folder: Path) -> str:
 
 def _require_row(row: Row) -> None:
     if len(row) != _COLUMNS or row[0] not in KINDS:
-        raise ValueError(f"{row[:1]} is no entry")
+        raise ValueError(f"{row[:1]} is not an entry")
     if not (row[1].isdigit() and row[3].isdigit() and row[4].lstrip("-").isdigit()):
         raise ValueError(f"no numbers for {row[6]!r}")

@@ -238,7 +238,7 @@ def _compare(parts: Iterable[_Part], emit: Emit) -> Iterable[Damage]:
 def _judge_bytecode(
     environment: Environment, below: _Part, faults: list[Damage], *, deep: bool
 ) -> list[Damage]:
-    """Add extra files of the Python to the faults, and remove bytecode that is valid."""
+    """Add extra files of the Python to the faults, and drop the faults of valid bytecode."""
     changed = {
         fault.path: fault
         for fault in faults

@@ -72,7 +72,7 @@ def main() -> int:
 
 
 def costs(environment: Environment) -> None:
-    """Time the doctor and its peers on the same environment."""
+    """Measure the doctor and comparable tools on the same environment."""
     python = os.fspath(environment.python)
     rows: list[tuple[str, Sequence[str]]] = [
         ("sdcoreml doctor", (sys.executable, "-m", "sdcoreml", "doctor")),

@@ -1,4 +1,4 @@
-"""The real conda engine, installed once in this checkout's environments and linked into tests'."""
+"""The real conda engine: installed once beside this checkout's environments, linked into tests."""
 
 from __future__ import annotations
 

@@ -177,7 +177,7 @@ def test_a_tree_is_linked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("path", [".", "/", "a/.."])
 def test_an_output_has_a_name_of_its_own(path: str) -> None:
-    with pytest.raises(BadInputError, match=r"an output needs a name of its own; give one"):
+    with pytest.raises(BadInputError, match=r"an output needs a name; give one"):
         find_place(Path(path))
 
 

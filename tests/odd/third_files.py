@@ -72,7 +72,7 @@ def with_control(at: Path) -> Path:
 
 
 def in_library_names(at: Path, *components: str) -> Path:
-    """Write all components in one file, with diffusers' names after the component's."""
+    """Write all components in one file; tensors have diffusers' names, prefixed by component."""
     tensors = {
         f"{component}.{name}": tensor
         for component in components
@@ -165,8 +165,7 @@ STRANGERS: dict[str, tuple[dict[str, tuple[int, ...]], str, str]] = {
         "_ip|adapter",
     ),
 }
-"""Tensors that change what a UNet computes, or wants to be fed; what must be said if they do not
-stand in the way."""
+"""Extra UNet tensors by kind: their shapes, what they are, and what a report must mention."""
 
 CASES: tuple[Case, ...] = (
     # Containers and suffixes

@@ -125,12 +125,15 @@ def test_mirrors_are_said_where_there_are_any() -> None:
             "hf:runwayml/stable-diffusion-v1-5",
             [
                 (
-                    "error: hf:runwayml/stable-diffusion-v1-5 is not here, and could not be looked "
-                    "at from here (runwayml removed its models in August 2024)"
+                    "error: hf:runwayml/stable-diffusion-v1-5 is not on this machine, and could "
+                    "not be examined remotely (runwayml removed its models in August 2024)"
                 )
             ],
         ),
-        ("civitai:1", ["error: civitai:1 is not here, and could not be looked at from here"]),
+        (
+            "civitai:1",
+            ["error: civitai:1 is not on this machine, and could not be examined remotely"],
+        ),
         ("a/b", []),
         ("/a/b", []),
         ("a", []),

@@ -31,7 +31,7 @@ def test_pointers_are_fetched_unless_git_would_obey_the_repository() -> None:
     (hostile,) = fixes("MOD005", model(lone, active=("[alias] lfs = !touch PWN",)))
     assert not hostile.safe
     assert hostile.title == (
-        "fetch what they point to; git would obey what this repository says:"
+        "fetch what they point to; git would follow this repository's settings:"
         " [alias] lfs = !touch PWN"
     )
 

@@ -54,8 +54,8 @@ c891f4357b2269853152d774d97327faab746e7c
     "XCO001": """\
 info     XCO001  coremlcompiler cannot be run: unable to find utility
                  "coremlcompiler"
-         why   Not needed here; the upstream converter stops for want of it
-               after all its work.
+         why   Not needed here; the upstream converter stops without it, at its
+               last step.
          do    install Xcode itself (not only its Command Line Tools) and open
                it once
 """,

@@ -52,7 +52,7 @@ class TestJobsOf:
         path = write_model(tmp_path / "cat")
         args = arguments("-o", str(tmp_path / output))
         args.model = path
-        with pytest.raises(BadInputError, match="lies in the model itself, or around it"):
+        with pytest.raises(BadInputError, match="is inside the model's folder, or contains it"):
             jobs_of(args, open_model(path))
         args.output = tmp_path / "cat-out"
         assert jobs_of(args, open_model(path))[0].output == args.output
@@ -117,7 +117,7 @@ class TestJobsOf:
         refiner = write_xl(tmp_path / "refiner", refiner=True)
         model = with_refiner(open_model(write_xl(tmp_path / "xl")), refiner)
         args = arguments("--refiner", str(refiner), "-o", str(refiner / "unet"))
-        with pytest.raises(BadInputError, match="lies in the model itself, or around it"):
+        with pytest.raises(BadInputError, match="is inside the model's folder, or contains it"):
             jobs_of(args, model)
 
     def test_parts_that_stay_are_not_made_otherwise_by_what_is_said_of_new_ones(
