@@ -87,7 +87,7 @@ def expand_home(text: str) -> Path:
 
 
 _DEEPEST = 256
-"""The most parts of a path: pathlib makes and walks folders by recursion."""
+"""The most parts of a path, since pathlib makes and walks folders recursively."""
 
 _UNREACHABLE = frozenset({errno.ELOOP, *DENIED})
 

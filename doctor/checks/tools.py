@@ -282,12 +282,12 @@ def model_is_local(goal: Goal, model: ModelFolder) -> Findings:
 
 @check("HUB005", CheckFamily.HUB)
 def mirrors_in_force(hub: Hub) -> Findings:
-    """Which servers are asked in place of the usual ones, and who said so.
+    """The mirrors in use, and the settings that choose them.
 
-    An option comes before the variables that people already set (UV_DEFAULT_INDEX, UV_INDEX_URL,
-    PIP_INDEX_URL, SDCOREML_CHANNEL, HF_ENDPOINT), those before config.toml in the user's own
-    configuration folder: [index], [channel], [hub] and [civitai], each with its url. What comes
-    from a mirror is admitted by its hash alone.
+    A command-line option takes precedence over environment variables (UV_DEFAULT_INDEX,
+    UV_INDEX_URL, PIP_INDEX_URL, SDCOREML_CHANNEL, HF_ENDPOINT), and these over config.toml in the
+    user's configuration folder: [index], [channel], [hub] and [civitai], each with a url. Files
+    from a mirror are checked by their hashes.
     """
     if hub.mirror_fault:
         yield warning(

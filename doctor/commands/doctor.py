@@ -41,7 +41,9 @@ configure = declare
 def run(args: argparse.Namespace) -> int:
     """Examine, print the report, and return its exit code."""
     if args.fix and args.facts and not args.dry_run:
-        raise UsageError("--fix is for this machine", remedy="with --facts add --dry-run")
+        raise UsageError(
+            "--fix cannot change the machine of saved facts", remedy="with --facts add --dry-run"
+        )
     with ExitStack() as looking:
         told = fetch_named_headers(args, looking)
         return _examine(args, told)

@@ -1,1 +1,1 @@
-"""Changes to a finished folder that somebody could make, digests mended: all must be found."""
+"""Malicious changes to a finished folder, with adapted digests: verification must find all."""
