@@ -289,7 +289,7 @@ CASES: tuple[Case, ...] = (
         Why.CONFIG,
         "a text encoder of 248 places, of which apps use 77",
         also=Can.YES,
-        says="248 places",
+        says="248 (places|tokens)",
     ),
     no(
         "text-without-prefix",
