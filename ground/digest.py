@@ -51,6 +51,18 @@ def describe(files: Mapping[str, Path]) -> Mapping[str, FileRecord]:
     }
 
 
+def find_changed(files: Mapping[str, Path], recorded: Mapping[str, FileRecord]) -> frozenset[str]:
+    """Return the names in `files` whose file is not as recorded.
+
+    A file of another size is not hashed: one with a hole can have a terabyte.
+    """
+    same_size = {
+        name: path for name, path in files.items() if path.stat().st_size == recorded[name].size
+    }
+    actual = describe(same_size)
+    return frozenset(name for name in files if actual.get(name) != recorded[name])
+
+
 def _content(path: Path) -> tuple[int, int]:
     """Return the file's device and inode: hard links share them and are hashed only once."""
     status = path.stat()

@@ -15,7 +15,7 @@ from pathlib import Path, PurePosixPath
 from sdcoreml.convert.bundle.contract import COMPILED, PACKAGE
 from sdcoreml.convert.jobs.manifest import AGAIN, MARKER, Manifest
 from sdcoreml.convert.storage.joined import Packages
-from sdcoreml.ground.digest import FileRecord, describe
+from sdcoreml.ground.digest import FileRecord, find_changed
 from sdcoreml.ground.errors import Fault
 
 APART = "move it out of the folder"
@@ -79,14 +79,14 @@ def _find_oddity(path: Path, *, is_last: bool) -> str:
 def changed_faults(bundle: Path, records: Mapping[str, FileRecord]) -> Iterator[Fault]:
     """Yield a fault for each of these files that is missing or was changed."""
     there = {name: bundle / name for name in records if (bundle / name).is_file()}
-    actual = describe(there)
+    changed = find_changed(there, records)
     for name, described in records.items():
-        if name not in actual:
+        if name not in there:
             yield Fault(where=bundle / name, what="missing", remedy=AGAIN)
-        elif actual[name].size != described.size:
-            what = f"has {actual[name].size:,} bytes, but {described.size:,} were written"
+        elif name in changed and (size := there[name].stat().st_size) != described.size:
+            what = f"has {size:,} bytes, but {described.size:,} were written"
             yield Fault(where=bundle / name, what=what, remedy=AGAIN)
-        elif actual[name] != described:
+        elif name in changed:
             yield Fault(where=bundle / name, what="changed since it was written", remedy=AGAIN)
 
 

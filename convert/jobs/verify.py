@@ -54,7 +54,7 @@ from sdcoreml.convert.proof.compared import differences
 from sdcoreml.convert.proof.record import Origin, ProgramProof
 from sdcoreml.convert.worker import Runner
 from sdcoreml.ground.aside import scratch_near
-from sdcoreml.ground.digest import describe
+from sdcoreml.ground.digest import find_changed
 from sdcoreml.ground.errors import BadInputError, Fault
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.files import Document, read_bytes
@@ -237,11 +237,16 @@ def input_faults(
         if sources is None or name.partition("/")[0] in sources
     }
     places = {name: _place(model, name) for name in recorded}
-    actual = describe({name: path for name, path in places.items() if path.is_file()})
-    for name, described in recorded.items():
-        if actual.get(name) != described:
-            what = "not the file that the folder was made from" if name in actual else "missing"
-            yield Fault(where=places[name], what=what, remedy=remedy)
+    there = {name: path for name, path in places.items() if path.is_file()}
+    changed = find_changed(there, recorded)
+    for name, place in places.items():
+        if name in changed or name not in there:
+            what = "not the file that the folder was made from" if name in there else "missing"
+            yield Fault(where=place, what=what, remedy=remedy)
+    needed = {program.source for program in manifest.programs.values()}
+    for source in sorted(needed - model.components.keys()):
+        if sources is None or source in sources:
+            yield Fault(where=model.path, what=f"has no {source}", remedy=remedy)
 
 
 def _place(model: Model, name: str) -> Path:

@@ -269,7 +269,9 @@ def _extract(
         if member.name == RECORD:
             continue
         wanted = missing.pop(member.name, None)
-        stream = archive.extractfile(member) if wanted and member.isreg() else None
+        # A member with holes could be a terabyte.
+        is_whole = member.isreg() and not member.issparse()
+        stream = archive.extractfile(member) if wanted and is_whole else None
         if stream is None:
             faults.append(f"{member.name!r} does not belong in it")
             continue

@@ -111,8 +111,8 @@ def with_addons(root: Path) -> None:
 
 
 def finished(root: Path, source: Path) -> None:
-    """Write a finished folder and its model."""
-    folder(root)
+    """Write a finished folder, its model, and what goes with that."""
+    with_addons(root)
     shutil.copytree(source, root / "work" / "folder")
 
 
@@ -186,6 +186,7 @@ def checkout(root: Path) -> None:
 def environment(root: Path) -> None:
     """Write a tiny sealed environment of the toolchain in `work/toolchain`, and its archive."""
     from sdcoreml.envs.building.build import BuildOptions, build
+    from sdcoreml.envs.care.archive import export_environment
     from sdcoreml.envs.processes.installer import PackageSource
     from sdcoreml.lockfiles.toolchain import load_toolchain
     from tests.envs.wheels import PYTHON, standard_wheels
@@ -194,9 +195,9 @@ def environment(root: Path) -> None:
     wheels = root.parent / "wheels"
     name = write_toolchain(root / "work" / "toolchain", standard_wheels(wheels))
     source = PackageSource(wheels=wheels)
-    build(
-        load_toolchain(name), options=BuildOptions(python=PYTHON, source=source, root=root / "envs")
-    )
+    chosen = load_toolchain(name)
+    made = build(chosen, options=BuildOptions(python=PYTHON, source=source, root=root / "envs"))
+    export_environment(made, chosen, root / "work" / "tiny.tar", source=source)
 
 
 def ready() -> Mapping[str, Build]:

@@ -191,7 +191,7 @@ READERS: tuple[Reader, ...] = (
     ),
     Reader(
         name="manifest",
-        share=2,
+        share=3,
         attempts=(
             Attempt(
                 input="finished",
@@ -202,6 +202,11 @@ READERS: tuple[Reader, ...] = (
                 input="finished",
                 words=("convert", "--components", "unet", "-o", "folder", "model"),
                 aims=("work/folder/manifest.json", "work/folder/**/*"),
+            ),
+            Attempt(
+                input="finished",
+                words=("convert", "--plan", "-o", "out", "--for", "folder", "control"),
+                aims=("work/folder/manifest.json", "work/folder/*", "work/control/*"),
             ),
         ),
         patch=_stop_at_work,
@@ -248,6 +253,15 @@ READERS: tuple[Reader, ...] = (
                 ),
             )
             for words in (("verify",), ("verify", "--full"), ("which",))
+        ),
+    ),
+    Reader(
+        name="archive",
+        share=1,
+        attempts=(
+            Attempt(
+                input="environment", words=("env", "import", "tiny.tar"), aims=("work/tiny.tar",)
+            ),
         ),
     ),
     Reader(

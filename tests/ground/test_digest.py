@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdcoreml.ground.digest import FileRecord, describe_files, files_below, sha256
+from sdcoreml.ground.digest import FileRecord, describe_files, files_below, find_changed, sha256
 
 
 def test_a_file_longer_than_one_read(tmp_path: Path) -> None:
@@ -65,3 +65,13 @@ def test_a_digest_is_that_of_the_bytes(content: bytes) -> None:
         file.write(content)
         file.flush()
         assert sha256(Path(file.name)) == hashlib.sha256(content).hexdigest()
+
+
+def test_what_changed_is_found_and_another_size_is_not_hashed(tmp_path: Path) -> None:
+    for name in ("same", "other", "longer"):
+        (tmp_path / name).write_bytes(b"12")
+    recorded = describe_files(files_below(tmp_path), tmp_path)
+    (tmp_path / "other").write_bytes(b"21")
+    os.truncate(tmp_path / "longer", 1 << 40)  # to hash a hole of a terabyte would take an hour
+    places = {name: tmp_path / name for name in recorded}
+    assert find_changed(places, recorded) == {"other", "longer"}

@@ -181,6 +181,24 @@ def test_a_bad_archive_is_one_line_and_leaves_nothing(
     assert [path.name for path in (tmp_path / "envs").iterdir()] == []
 
 
+def test_a_member_with_holes_is_not_unpacked(
+    packed: tuple[Path, Environment], tmp_path: Path
+) -> None:
+    contents = members(packed[0] / "tiny.tar")
+    name = "wheels/one-1.0-py3-none-any.whl"
+    rest = {member: data for member, data in contents.items() if member != name}
+    rewrite(tmp_path / "bad.tar", rest)
+    hole = tarfile.TarInfo(name)
+    sizes = {"major": "1", "minor": "0", "name": name, "realsize": str(1 << 40)}
+    hole.pax_headers = {f"GNU.sparse.{key}": value for key, value in sizes.items()}
+    places = b"1\n0\n0\n".ljust(512, b"\0")  # a terabyte, none of which is there
+    hole.size = len(places)
+    with tarfile.open(tmp_path / "bad.tar", "a", format=tarfile.PAX_FORMAT) as archive:
+        archive.addfile(hole, io.BytesIO(places))
+    with pytest.raises(ArchiveError, match=r"'wheels/one-1.*' does not belong in it"):
+        import_environment(tmp_path / "bad.tar", python=PYTHON, folder=tmp_path / "envs")
+
+
 @pytest.mark.parametrize("size", [0, 700, 3000, 5000])
 def test_a_cut_off_archive_is_one_line(
     packed: tuple[Path, Environment], tmp_path: Path, size: int
