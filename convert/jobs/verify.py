@@ -243,9 +243,9 @@ def input_faults(
         if name in changed or name not in there:
             what = "not the file that the folder was made from" if name in there else "missing"
             yield Fault(where=place, what=what, remedy=remedy)
-    needed = {program.source for program in manifest.programs.values()}
-    for source in sorted(needed - model.components.keys()):
-        if sources is None or source in sources:
+    if sources is None:
+        needed = {program.source for program in manifest.programs.values()}
+        for source in sorted(needed - model.components.keys()):
             yield Fault(where=model.path, what=f"has no {source}", remedy=remedy)
 
 
