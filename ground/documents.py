@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-from collections import Counter
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -126,8 +125,9 @@ def _parse(data: bytes | str, *, holds_names: bool) -> object:
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        (twice, _), *_ = Counter(key for key, _ in pairs).most_common(1)
-        raise _UnfitError(f"duplicate key {shown(twice)}")
+        for key, value in pairs:
+            if found[key] != value:  # equal values have one meaning
+                raise _UnfitError(f"duplicate key {shown(key)}")
     return found
 
 

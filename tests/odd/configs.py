@@ -191,6 +191,7 @@ CASES: tuple[Case, ...] = (
         "duplicate-key-last-wins",
         partial(rewritten, name=UNET, change=lambda t: duplicate(t, "block_out_channels", [320])),
         "a key twice; the last value, which every reader takes, is right",
+        also=Can.NO,
     ),
     yes(
         "duplicate-part-in-index",
