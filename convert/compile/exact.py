@@ -26,6 +26,7 @@ from sdcoreml.convert.spec.blobs import BITS, align, descriptor, header, open_we
 from sdcoreml.convert.spec.model import Model, Program, TensorType
 from sdcoreml.convert.spec.reader import Package
 from sdcoreml.convert.spec.writer import serialise_model
+from sdcoreml.ground.files import Document, read_bytes
 
 FORM = "holds more or other bytes than this converter writes"
 
@@ -45,16 +46,16 @@ def compiled_oddities(compiled: CompiledModel, digest: str) -> Iterator[tuple[Pa
         ANALYTICS: describe_analytics(bytes.fromhex(digest), "model"),
     }
     for name, content in wanted.items():
-        if (path / name).read_bytes() != content:
+        if read_bytes(path / name, Document.PROGRAM) != content:
             yield path / name, FORM
 
 
 def package_oddities(package: Package, digest: str) -> Iterator[tuple[Path, str]]:
     """Yield files of a package of ours that are not the one form, and why."""
-    if package.model_path.read_bytes() != serialise_model(package.model):
+    if read_bytes(package.model_path, Document.PROGRAM) != serialise_model(package.model):
         yield package.model_path, FORM
     path = package.path / "Manifest.json"
-    if path.read_text(encoding="utf-8") != manifest(digest):
+    if read_bytes(path, Document.MANIFEST) != manifest(digest).encode():
         yield path, FORM
 
 
