@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sdcoreml.envs.care.beneath import explain_changed
-from sdcoreml.envs.care.repair import repair
-from sdcoreml.envs.care.reseal import reseal
 from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.beneath import PYTHON, is_ours
 from sdcoreml.envs.kept.store import Environment
@@ -36,6 +33,8 @@ def mend(environment: Environment, care: Care, emit: Emit = silent) -> Environme
     """
     try:
         if environment.is_former:
+            from sdcoreml.envs.care.reseal import reseal
+
             return reseal(environment, emit)
         faults = () if is_untouched(environment) else verify_fast(environment).faults
     except BrokenError as error:
@@ -43,6 +42,10 @@ def mend(environment: Environment, care: Care, emit: Emit = silent) -> Environme
         return None
     if not faults:
         return environment
+    # Imported only now: to say that there is nothing to do takes no installer.
+    from sdcoreml.envs.care.beneath import explain_changed
+    from sdcoreml.envs.care.repair import repair
+
     changed = [fault for fault in faults if fault.owner == PYTHON]
     if changed and not is_ours(environment.interpreter, environment.path.parent):
         raise explain_changed(environment, changed)
