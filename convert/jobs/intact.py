@@ -55,11 +55,15 @@ def as_paths(written: Packages) -> tuple[Path, ...]:
 
 def odd_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
     """Yield what is no plain file or folder where one was written, and must not be opened."""
+    told: set[Path] = set()
     for name in present(bundle, manifest):
         path = bundle
         for part in PurePosixPath(name).parts:
             path /= part
+            if path in told:
+                break
             if what := _find_oddity(path, is_last=path == bundle / name):
+                told.add(path)
                 yield Fault(where=path, what=what, remedy=AGAIN)
                 break
 

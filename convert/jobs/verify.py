@@ -145,8 +145,12 @@ def _false_proofs(
 ) -> Iterator[Fault]:
     """Yield where the manifest says something of a proof that was not found now."""
     for name, found in checked.items():
-        for what in differences(manifest.programs[name].checked, found, against.origins):
+        for what in _compare(manifest.programs[name].checked, found, against):
             yield Fault(where=bundle / MARKER, what=f"{name}: {what}", remedy=AGAIN)
+
+
+def _compare(said: ProgramProof, found: ProgramProof, against: Against) -> Iterator[str]:
+    return differences(said, found, against.origins, fast=against.fast)
 
 
 def _notes(manifest: Manifest) -> Iterator[str]:
