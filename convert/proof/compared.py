@@ -43,7 +43,7 @@ def differences(
     elif said.unchecked:
         if said.outputs or said.fidelity or said.runs or said.graph:
             yield "it was not run, and has figures"
-    elif found.measured:
+    elif not (found.certificate or found.unchecked):
         yield from _of_figures(said, found, is_sample=fast)
 
 
