@@ -308,7 +308,7 @@ FILES: Mapping[str, Change] = {
     "merges.txt: a bit": in_bytes("merges.txt"),
     "vocab.json: a bit": in_bytes("vocab.json"),
     "model.mil: a space": in_text(r"\n( +)", r"\n \1"),
-    "model.mil: a name": in_text(r'name = string\("', 'name = string("x'),
+    "model.mil: a name": in_text(r'name = tensor<string, \[\]>\("', 'name = tensor<string, []>("x'),
     "model.mil: a number": in_text(r"0x1\.([0-9a-f])", r"0x1.0\1"),
     "model.mil: an operation": in_text(r" = (add|mul)\(", " = sub("),
     "model.mil: a shape": in_text(r"\[1, 3", "[3, 1"),
