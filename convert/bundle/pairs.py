@@ -1,4 +1,4 @@
-"""Whether a vocabulary and a list of merges are one byte-pair tokenizer, as CLIP's is.
+"""Checks that a vocabulary and a list of merges form a byte-pair tokenizer like CLIP's.
 
 A vocabulary numbers its tokens from 0, without gaps. A token is a letter, alone or with `</w>` at
 the end of a word, or the result of one merge, or special. A word that a conversion added (see
@@ -18,7 +18,7 @@ SPECIAL = ("<|startoftext|>", "<|endoftext|>")
 
 
 def vocabulary_faults(vocabulary: Mapping[str, int]) -> Iterator[str]:
-    """Yield what is wrong with the ids of a vocabulary."""
+    """Yield the faults of a vocabulary's ids."""
     added = _find_added(vocabulary)
     own = [number for token, number in vocabulary.items() if token not in added]
     if sorted(own) != [*range(len(own))]:
@@ -29,7 +29,7 @@ def vocabulary_faults(vocabulary: Mapping[str, int]) -> Iterator[str]:
 
 
 def merges_faults(vocabulary: Mapping[str, int], merges: Sequence[str]) -> Iterator[str]:
-    """Yield what is wrong with merges of two parts each, if the vocabulary is sound."""
+    """Yield faults of the merges, each of which has two parts, for a sound vocabulary."""
     added = _find_added(vocabulary)
     made = {*added}
     strange: list[str] = []
@@ -47,7 +47,7 @@ def merges_faults(vocabulary: Mapping[str, int], merges: Sequence[str]) -> Itera
 
 
 def _find_added(vocabulary: Mapping[str, int]) -> Mapping[str, int]:
-    """Find the words that have one id with and without `</w>`, in both forms."""
+    """Find the words that have the same id with and without `</w>`, in both forms."""
     return {
         token: number
         for word, number in vocabulary.items()
@@ -62,5 +62,5 @@ def _is_on_the_way(token: str, added: Collection[str]) -> bool:
 
 
 def _is_given(token: str) -> bool:
-    """Whether a token needs no merge: one letter, or special."""
+    """Whether a token needs no merge, because it is one letter or special."""
     return len(token.removesuffix(WORD_END)) <= 1 or (token[0] == "<" and token[-1] == ">")

@@ -44,12 +44,12 @@ class Tokenizer:
 
 
 def tokenizer_files(folder: Path) -> tuple[Path, ...]:
-    """List the two files in a finished folder; a ControlNet's has neither."""
+    """List the tokenizer files that a finished folder must have; a ControlNet's has none."""
     return tuple(folder / name for name in (VOCAB, MERGES) if (folder / name).is_file())
 
 
 def read_written(folder: Path) -> Tokenizer:
-    """Read the tokenizer of a finished folder, as it is."""
+    """Read the tokenizer of a finished folder, without repairs."""
     vocab, merges = (read_bytes(folder / name, Document.VOCABULARY) for name in (VOCAB, MERGES))
     return Tokenizer(vocab=vocab, merges=merges)
 
@@ -210,7 +210,7 @@ def _from_one_file(folder: Path) -> Tokenizer | None:
 
 
 def pair_faults(tokenizer: Tokenizer, folder: Path) -> Iterator[Fault]:
-    """Yield a fault for everything that no tokenizer of byte pairs has, if Swift can read it.
+    """Yield faults that no byte-pair tokenizer has, for files that Swift can read.
 
     Merges are compared with the vocabulary only if there is nothing wrong with that. CLIP's list
     has merges that begin with `#`, which the Swift reader takes for comments.

@@ -106,7 +106,7 @@ def write_analytics(model_file: bytes, stem: str) -> bytes:
 
 
 def describe_analytics(sha256: bytes, stem: str) -> bytes:
-    """As `write_analytics`, for a file of this SHA-256."""
+    """Do the same as `write_analytics`, for a file with this SHA-256."""
     digest = base64.b64encode(sha256).decode()
     return b"".join(
         _section(name, entries)

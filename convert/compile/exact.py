@@ -1,4 +1,4 @@
-"""Whether the files of a program are, to the byte, the one form that this converter writes.
+"""Checks that a program's files have, byte for byte, the form that this converter writes.
 
 Readers understand more than one form: spaces in a text, unknown fields, bytes between two records.
 What stands there although nothing reads it was not written here.
@@ -32,7 +32,7 @@ FORM = "holds more or other bytes than this converter writes"
 
 
 def compiled_oddities(compiled: CompiledModel, digest: str) -> Iterator[tuple[Path, str]]:
-    """Yield files of a compiled model of ours that are not the one form, and why.
+    """Yield faults where files of our compiled model differ from the form that we write.
 
     `digest` is the SHA-256 of the package's model file, hexadecimal.
     """
@@ -60,7 +60,7 @@ def package_oddities(package: Package, digest: str) -> Iterator[tuple[Path, str]
 
 
 def model_oddities(model: Model) -> Iterator[str]:
-    """Yield what no program of ours has: another function than `main`, states, updates."""
+    """Yield faults for parts that our programs never have: functions besides `main`, states."""
     described = model.description
     others = sorted(model.program.functions.keys() - {MAIN})
     others += [item.name for item in described.functions]
@@ -73,7 +73,7 @@ def model_oddities(model: Model) -> Iterator[str]:
 
 
 def weight_oddities(program: Program, weights: Path) -> Iterator[str]:
-    """Yield what a weight file of ours does not have, beside the records that the program reads.
+    """Yield faults for content of a weight file other than the records that the program reads.
 
     Descriptors are checked byte by byte, and what fills the space up to the next one; the data of
     the records is not read.

@@ -30,7 +30,7 @@ from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.files import Document, read_bytes
 
 OURS = "compiled without Xcode"
-"""How a verdict on a model that this compiler wrote begins."""
+"""The beginning of the verdict on any model that this compiler wrote."""
 
 UNTRIED = f"{OURS}, equal to Apple's compiler on the reference pairs, not yet loaded on a Mac"
 """The note on a compiled model that has not been loaded on a Mac yet."""

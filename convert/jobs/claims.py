@@ -1,4 +1,4 @@
-"""Whether what a manifest says of its model, its options and its toolchain is so.
+"""Checks a manifest's statements about its model, options and toolchain.
 
 A digest shows that nobody changed a manifest by chance. Who changes it on purpose writes the digest
 anew; so, given the model, everything that follows from it is worked out again and compared.
@@ -40,13 +40,13 @@ _VERDICTS = (
     f"{OURS}, differs",
     "compiled with ",
 )
-"""How verdicts on a Mac begin."""
+"""The beginnings of verdicts that only a Mac can give."""
 
 _LONGEST = 120
 
 
 def false_claims(manifest: Manifest, model: Model, given: Path, bundle: Path) -> Iterator[Fault]:
-    """Yield what the manifest says and the model `given`, opened as `model`, does not bear out."""
+    """Yield faults where the manifest contradicts the model `given`, opened as `model`."""
     job = Job(model=model, output=bundle, options=manifest.options)
     said = (
         *_of_model(manifest, job, is_whole=given.is_file() or not manifest.model.made_from),
@@ -60,7 +60,7 @@ def false_claims(manifest: Manifest, model: Model, given: Path, bundle: Path) ->
 
 
 def _of_model(manifest: Manifest, job: Job, *, is_whole: bool) -> Iterator[str]:
-    """The model's own record; `is_whole` if all that went into the folder was given."""
+    """Return the model's own record; `is_whole` if all that went into the folder was given."""
     model, record = job.model, manifest.model
     facts: dict[str, tuple[object, object]] = {
         "the model's name": (record.name, model.path.resolve().name),
@@ -102,7 +102,7 @@ def _present(manifest: Manifest) -> tuple[str, ...]:
 
 
 def _spec_of(name: str, specs: Mapping[str, ProgramSpec], job: Job) -> ProgramSpec | None:
-    """The program of this name; a ControlNet's begins with any name and ends with its form."""
+    """Find the program with this name; a ControlNet's name begins freely and ends with its form."""
     if CONTROLNET in job.model.components:
         form = net_name("", job.options)
         return next(iter(specs.values())) if name.endswith(form) else None
@@ -112,7 +112,7 @@ def _spec_of(name: str, specs: Mapping[str, ProgramSpec], job: Job) -> ProgramSp
 def _find_asked(
     entry: ProgramEntry, spec: ProgramSpec, job: Job
 ) -> Mapping[str, tuple[object, object]]:
-    """What a program says, and what follows from the folder's options."""
+    """Return the options that a program records, and those that follow from the folder's."""
     options = options_of(spec, job) if entry.made_by else job.options.for_program(spec)
     return {
         "its options": (entry.options, options),
@@ -141,7 +141,7 @@ def _of_options(manifest: Manifest, job: Job) -> Iterator[str]:
 
 
 def _of_toolchain(made: MadeIn) -> Iterator[str]:
-    """Yield what is wrong with a toolchain by what this version knows of it."""
+    """Yield faults where a recorded toolchain differs from the one that this version knows."""
     try:
         named = load_toolchain(made.name) if "/" not in made.name else None
         forms = load_variants(named) if named else ()
@@ -180,7 +180,7 @@ def _locks(form: Toolchain, target: str) -> tuple[str, ...]:
 
 
 def _of_compiling(manifest: Manifest) -> Iterator[str]:
-    """Yield verdicts on compiled models that this system cannot have come to."""
+    """Yield faults for verdicts on compiled models that this system cannot give."""
     on_mac = manifest.toolchain.target.startswith(_MAC)
     for name, entry in manifest.programs.items():
         verdict, differences = entry.compiled.verdict, entry.compiled.differences

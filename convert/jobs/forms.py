@@ -1,4 +1,4 @@
-"""What a finished folder's programs are: loadable, of one form, and alike in package and folder."""
+"""Checks the programs of a finished folder: their form, and package against compiled model."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MODEL_FILE = "Data/com.apple.CoreML/model.mlmodel"
 
 
 def program_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
-    """Yield what the runtimes would reject in the programs, and what no conversion writes."""
+    """Yield faults that the runtimes would reject, and parts that no conversion writes."""
     models: dict[str, Model] = {}
     records = recorded(manifest)
     for name, entry in manifest.programs.items():
@@ -64,7 +64,7 @@ def program_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
 def _read(
     package: Path, entry: ProgramEntry, records: Mapping[str, FileRecord]
 ) -> Generator[Fault, None, OpenProgram | None]:
-    """Yield the faults of one program, and return it: compiled, or else its package."""
+    """Yield the faults of one program; return the compiled program, or else its package."""
     source = read_package(package) if os.path.lexists(package) else None
     path = package.with_suffix(COMPILED)
     compiled = read_compiled(path) if os.path.lexists(path) else None
@@ -118,7 +118,7 @@ def _find_in_package(
 
 
 def _are_alike(package: Path, path: Path, records: Mapping[str, FileRecord]) -> Iterator[str]:
-    """Yield where the weight files differ; their digests were compared with what is on disk."""
+    """Yield faults where weight files differ, by their digests, which were checked before."""
     names = (f"{package.name}/{PACKAGED_WEIGHTS}", f"{path.name}/{WEIGHTS}")
     packaged, compiled = (records.get(name) for name in names)
     if packaged != compiled:

@@ -1,4 +1,4 @@
-"""Whether the files of a finished folder are those that were written, and no others.
+"""Checks that a finished folder has exactly the files that were written.
 
 Every name must be a regular file of the recorded content, reached through no link; what the
 manifest does not name has no place inside a program; and all files have the same mode.
@@ -22,14 +22,14 @@ APART = "move it out of the folder"
 
 
 def recorded(manifest: Manifest) -> Mapping[str, FileRecord]:
-    """Every file that the manifest describes, by its path in the folder."""
+    """Return all files that the manifest describes, by their paths in the folder."""
     entries = manifest.programs.values()
     files = {name: one for entry in entries for name, one in entry.files.items()}
     return {**manifest.tokenizer, **files}
 
 
 def present(bundle: Path, manifest: Manifest) -> Mapping[str, FileRecord]:
-    """The recorded files without those of packages that are absent by choice."""
+    """Return the recorded files, except those of deliberately absent packages."""
     absent = absent_packages(bundle, manifest)
     return {
         name: one
@@ -39,7 +39,7 @@ def present(bundle: Path, manifest: Manifest) -> Mapping[str, FileRecord]:
 
 
 def absent_packages(bundle: Path, manifest: Manifest) -> tuple[str, ...]:
-    """Packages that are absent although the compiled models that apps load are present."""
+    """List packages that are missing although their compiled models are present."""
     return tuple(
         package.name
         for name, program in manifest.programs.items()
@@ -49,7 +49,7 @@ def absent_packages(bundle: Path, manifest: Manifest) -> tuple[str, ...]:
 
 
 def as_paths(written: Packages) -> tuple[Path, ...]:
-    """One package or two halves, always as a tuple."""
+    """Return one package or two halves, always as a tuple."""
     return (written,) if isinstance(written, Path) else written
 
 
@@ -95,7 +95,7 @@ def changed_faults(bundle: Path, records: Mapping[str, FileRecord]) -> Iterator[
 
 
 def stranger_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
-    """Yield programs of another run, and anything in our programs that no conversion wrote.
+    """Yield faults for programs of another run, and for foreign files in our programs.
 
     Apps load the halves of another run in place of the whole. The Finder's files are nobody's.
     """
@@ -127,7 +127,7 @@ def _is_finders(path: Path) -> bool:
 
 
 def mode_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
-    """Yield files, and folders of programs, whose mode is not that of most."""
+    """Yield faults for files and program folders whose mode differs from most others'."""
     files = [name for name in present(bundle, manifest) if (bundle / name).is_file()]
     parents = (parent for name in files for parent in PurePosixPath(name).parents)
     folders = dict.fromkeys(str(parent) for parent in parents if parent.parts)

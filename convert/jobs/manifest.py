@@ -28,10 +28,10 @@ MARKER = "manifest.json"
 """The manifest's file name. Only an empty folder, or one with a manifest, is ever replaced."""
 
 SCHEMA, OLDER = 2, 1
-"""Versions of the manifest's layout; the older one has no digest of itself or the tokenizer."""
+"""Layout versions; the older one has no digests of the manifest and of the tokenizer."""
 
 DIGEST = "digest"
-"""The manifest's field for the digest of all its others."""
+"""The manifest's field with the digest of all other fields."""
 
 _OPTIONAL = frozenset({"fetched", "made_from", "notes", "settings"})
 """Fields of a source record that are left out if empty."""
@@ -138,7 +138,7 @@ class Manifest:
 
     @property
     def is_older(self) -> bool:
-        """Whether an earlier version wrote it: it has no digest of itself or of the tokenizer."""
+        """Whether an earlier version wrote it, without digests of the manifest and the tokenizer."""
         return self.schema == OLDER
 
     def as_json(self) -> dict[str, object]:
@@ -196,7 +196,7 @@ def read_manifest(bundle: Path) -> Manifest:
 
 
 def manifest_faults(bundle: Path) -> Iterator[Fault]:
-    """Where a manifest that can be read is not as it was written; an older one cannot tell."""
+    """Yield faults of a readable manifest that was changed; an older one has no digest."""
     path = bundle / MARKER
     content = as_object(read_json(path, Document.MANIFEST), "manifest")
     if content.get("schema") == OLDER:
@@ -228,7 +228,7 @@ def parse_manifest(content: object) -> Manifest:
 
 
 def _require_own_files(name: str, entry: ProgramEntry) -> None:
-    """Raise `DecodeError` for a program or its files by a name that no conversion gives."""
+    """Raise `DecodeError` for names of programs or files that no conversion gives."""
     if Path(name).name != name:
         raise DecodeError(f"programs: {name!r} is not the name of a package")
     stems = chunk_paths(Path(name)) if entry.halves else (Path(name),)

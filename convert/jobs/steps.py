@@ -274,7 +274,7 @@ def _find_odd_words(folder: Path) -> tuple[str, ...]:
 
 
 def _is_part(folder: Folder) -> bool:
-    """Whether programs that an app needs were left out on request."""
+    """Whether programs that an app needs were deliberately left out."""
     made = {entry.component for entry in folder.kept.programs.values()}
     made |= {made.part.program for made in folder.programs}
     return folder.job.redo is not None and is_part_of(folder.job.model.family, made)

@@ -97,7 +97,7 @@ class Against:
 
     @property
     def origins(self) -> Mapping[str, Origin]:
-        """What a manifest says of each certificate."""
+        """Return the manifest's record of each certificate."""
         return {key: one.origin for key, one in {**self.certificates, **self.issued}.items()}
 
 
@@ -143,7 +143,7 @@ def verify(
 def _false_proofs(
     bundle: Path, manifest: Manifest, checked: Mapping[str, ProgramProof], against: Against
 ) -> Iterator[Fault]:
-    """Yield where the manifest says something of a proof that was not found now."""
+    """Yield faults where a proof in the manifest differs from the one made now."""
     for name, found in checked.items():
         for what in _compare(manifest.programs[name].checked, found, against):
             yield Fault(where=bundle / MARKER, what=f"{name}: {what}", remedy=AGAIN)
@@ -199,7 +199,7 @@ def folder_faults(bundle: Path, manifest: Manifest) -> tuple[Fault, ...]:
 
 
 def tokenizer_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
-    """Yield what is wrong with the tokenizer, which every model's folder has."""
+    """Yield the faults of the tokenizer, which every model's folder has."""
     if any(entry.component == CONTROLNET for entry in manifest.programs.values()):
         return
     missing = [name for name in (VOCAB, MERGES) if not (bundle / name).is_file()]
@@ -217,7 +217,7 @@ def tokenizer_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
 
 
 def other_tokenizer(bundle: Path, manifest: Manifest, model: Model) -> Iterator[Fault]:
-    """Yield the tokenizer's files that are not those of the model."""
+    """Yield faults for tokenizer files that differ from the model's."""
     if CONTROLNET in model.components:
         return
     for name, content in read_tokenizer(tokenizer_folder(model.path)).files():

@@ -29,7 +29,7 @@ ROLES = tuple(
 """Maps the end of a tensor's name to its role in the formulas."""
 
 Rows: TypeAlias = "Callable[[int, int], np.ndarray]"
-"""Computes what is added to the rows from one number to another, as a float32 matrix."""
+"""Computes the change of the rows from one index to another, as a float32 matrix."""
 Roles: TypeAlias = Mapping[str, TensorInfo]
 
 
@@ -100,7 +100,7 @@ def find_change(
 
 
 def _factor(roles: Roles, name: str) -> tuple[TensorInfo, ...]:
-    """Return a factor: whole, as the two that it is a product of, or () if it is incomplete."""
+    """Return a factor as one tensor or as two to multiply; () if it is incomplete."""
     parts = [roles[key] for key in (name, f"{name}_a", f"{name}_b") if key in roles]
     fits = name in roles or (len(parts) > 1 and _is_product(*parts))
     return tuple(parts) if fits and all(len(part.shape) > 1 for part in parts) else ()

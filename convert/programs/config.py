@@ -101,8 +101,9 @@ CREDIBLE: Mapping[str, tuple[float, float]] = {
     "transformer_layers_per_block": (0, 64),
     "vocab_size": (1, 1 << 24),
 }
-"""The smallest and the largest value of options by which graphs grow, or that numbers are divided
-by: far beyond every model's, and far below what would take hours or memory without end."""
+"""The smallest and largest accepted values of options.
+
+The limits are far beyond those of any model, and keep a graph from taking hours or all memory."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +152,7 @@ class ConfigReader:
         return None if self.config.get(name) is None else self.read(name, kind)
 
     def require_levels(self, name: str, values: Sized, levels: int) -> None:
-        """Raise `BadInputError` unless the list `values` has an entry for each level."""
+        """Raise `BadInputError` unless the list `values` has one entry for each level."""
         if len(values) != levels:
             raise BadInputError(
                 f"config.json has {len(values)} {name} for {levels} block_out_channels",

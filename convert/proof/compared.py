@@ -1,4 +1,4 @@
-"""Compares what a manifest says of a program's proof with a proof made now.
+"""Compares the proof of a program in a manifest with a proof made now.
 
 Figures depend on the machine in their last digits: sums are taken in another order. Counts, names,
 digests and floors do not.
@@ -12,14 +12,14 @@ from dataclasses import replace
 from sdcoreml.convert.proof.record import AuditRecord, FigureRecord, Origin, ProgramProof, Rounded
 
 SLACK = 3.0
-"""The most decibels by which a figure may differ from one machine to another."""
+"""The largest accepted difference of a figure between machines, in dB."""
 
 SAMPLED_SLACK = 12.0
-"""As `SLACK`, where now only a sample was run, for a smaller image."""
+"""The same as `SLACK`, if only a sample was run now, for a smaller image."""
 
 _ROUNDED_SLACK = 0.05
 _FACTOR = 3.0
-"""The most by which largest errors may differ, as a factor."""
+"""The largest accepted ratio between two measured largest errors."""
 
 
 def differences(
