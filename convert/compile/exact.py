@@ -51,7 +51,7 @@ def compiled_oddities(compiled: CompiledModel, digest: str) -> Iterator[tuple[Pa
 
 
 def package_oddities(package: Package, digest: str) -> Iterator[tuple[Path, str]]:
-    """Yield files of a package of ours that are not the one form, and why."""
+    """Yield faults where files of our package differ from the form that we write."""
     if read_bytes(package.model_path, Document.PROGRAM) != serialise_model(package.model):
         yield package.model_path, FORM
     path = package.path / "Manifest.json"

@@ -138,7 +138,7 @@ class Manifest:
 
     @property
     def is_older(self) -> bool:
-        """Whether an earlier version wrote it, without digests of the manifest and the tokenizer."""
+        """Whether an older version wrote it, without digests of the manifest and the tokenizer."""
         return self.schema == OLDER
 
     def as_json(self) -> dict[str, object]:
