@@ -147,7 +147,7 @@ def test_the_plan_of_fixes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     code, out = replayed(capsys, "--facts", str(facts), "--fix", "--dry-run")
     assert code == 1
     assert out.startswith("by hand  check out the tested commit (GIT003)\n")
-    with pytest.raises(UsageError, match="is for this machine"):
+    with pytest.raises(UsageError, match="cannot change the machine of saved facts"):
         doctor.run(parsed("--facts", str(facts), "--fix"))
     facts = saved(tmp_path / "b", HEALTHY)
     assert replayed(capsys, "--facts", str(facts), "--fix", "--dry-run") == (
