@@ -122,7 +122,7 @@ def verify(
     checked: Mapping[str, ProgramProof] = {}
     if against is not None and not faults:
         with _open_against(against, bundle, manifest, emit) as model:
-            faults = (
+            faults = tuple(_absent_components(model, manifest)) or (
                 *input_faults(model, manifest),
                 *other_tokenizer(bundle, manifest, model),
                 *false_claims(manifest, model, against.model, bundle),
@@ -247,10 +247,14 @@ def input_faults(
         if name in changed or name not in there:
             what = "not the file that the folder was made from" if name in there else "missing"
             yield Fault(where=place, what=what, remedy=remedy)
-    if sources is None:
-        needed = {program.source for program in manifest.programs.values()}
-        for source in sorted(needed - model.components.keys()):
-            yield Fault(where=model.path, what=f"has no {source}", remedy=remedy)
+
+
+def _absent_components(model: Model, manifest: Manifest) -> Iterator[Fault]:
+    """Yield a fault for each component that the folder was made from and the model lacks."""
+    needed = {program.source for program in manifest.programs.values()}
+    for source in sorted(needed - model.components.keys()):
+        remedy = "give the model that the folder was made from"
+        yield Fault(where=model.path, what=f"has no {source}", remedy=remedy)
 
 
 def _place(model: Model, name: str) -> Path:

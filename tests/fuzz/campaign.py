@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gc
 import importlib
 import itertools
@@ -33,6 +34,7 @@ from tests.fuzz.readers import READERS, Attempt, Reader
 from tests.fuzz.spoil import spoil
 
 _NOBODY = 12345
+_CODECS = ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp437", "latin-1", "idna", "utf-8-sig")
 _PROGRESS = 15.0
 """The interval of progress lines in seconds."""
 
@@ -153,6 +155,8 @@ def warm(readers: Iterable[Reader], inputs: dict[str, Path], place: Path) -> Non
         for name in sorted(names):
             with suppress(ImportError, AttributeError):
                 importlib.import_module(name)
+    for name in _CODECS:  # another user may not be able to read this Python's library
+        codecs.lookup(name)
     gc.collect()
     gc.freeze()
 
@@ -210,11 +214,13 @@ def _at_once(
 
     def work(part: Sequence[tuple[Reader, int]]) -> None:
         spool = Path(tempfile.mkdtemp(dir=place))
-        for reader, number in part:
-            if time.monotonic() > end:
-                break
-            queue.put(attempt(campaign, reader, number, inputs, spool))
-        queue.put(None)
+        try:
+            for reader, number in part:
+                if time.monotonic() > end:
+                    break
+                queue.put(attempt(campaign, reader, number, inputs, spool))
+        finally:
+            queue.put(None)
 
     processes = [context.Process(target=work, args=(part,)) for part in parts]
     for process in processes:

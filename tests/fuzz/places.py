@@ -106,7 +106,9 @@ def link_outside(path: Path, random: Random) -> None:
 def link_up(path: Path, random: Random) -> None:
     """Add a link to a parent folder."""
     folder = path if path.is_dir() else path.parent
-    (folder / "again").symlink_to(random.choice((".", "..", "../..")))
+    target = random.choice((".", "..", "../.."))
+    if not os.path.lexists(folder / "again"):
+        (folder / "again").symlink_to(target)
 
 
 def add_name(path: Path, random: Random) -> None:

@@ -61,7 +61,7 @@ def _stop_at_work() -> None:
     from sdcoreml.lockfiles.toolchain import load_toolchain
     from tests.convert.stand_ins import MADE_IN
 
-    here = (load_toolchain("tested"), SimpleNamespace(python=Path("/gone")))
+    here = (load_toolchain("tested"), SimpleNamespace(python=Path("/gone"), path=Path()))
     for module, name, value in (
         (convert, "choose_environment", lambda *_: here),
         (convert, "provenance", lambda *_: MADE_IN),

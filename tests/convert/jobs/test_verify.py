@@ -347,3 +347,10 @@ def test_certificates_of_other_graphs_spare_nothing(bundle: Path, model: Path) -
     runner = StandIn(size=SIZE)
     verify(bundle, runner, Against(model=model, certificates={other.key: other}))
     assert len(runner.requests[0][1]["packages"]) == 4
+
+
+def test_a_model_that_lacks_a_component_of_the_folder_is_said_to(bundle: Path, model: Path) -> None:
+    index = json.loads((model / "model_index.json").read_text())
+    del index["vae"]
+    (model / "model_index.json").write_text(json.dumps(index))
+    assert "has no vae" in whats(verify(bundle, StandIn(size=SIZE), against(model)))
