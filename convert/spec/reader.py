@@ -58,7 +58,7 @@ def parse_model(data: bytes, where: Path | str = "model.mlmodel") -> Model:
 def _refuse_kind(kinds: list[int], where: Path | str) -> None:
     if not kinds:
         raise BadInputError("the file contains no model", where=where, remedy=AGAIN)
-    names = " and ".join(KINDS.get(kind, f"model type {kind}") for kind in kinds)
+    names = " and ".join(KINDS.get(kind, f"model type {kind}") for kind in dict.fromkeys(kinds))
     raise UnsupportedError(
         f"contains {names}, not an ML Program",
         where=where,
