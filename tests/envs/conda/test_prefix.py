@@ -167,6 +167,10 @@ def test_all_damage_is_found_and_repaired_from_a_mirror(place: Place, tmp_path: 
     place.channel.rename(tmp_path / "mirror")
     done = repair(made, source=place.source(channel=(tmp_path / "mirror").as_uri()))
     assert done.removed == (f"{SITE}/sitecustomize.py",)
+    again = store.read(made.name, made.path)  # bytecode was compiled, and recorded, anew
+    assert again is not None
+    assert again.seal == made.seal
+    made = again
     assert verify_full(made).faults == ()
     assert verify_fast(made).faults == ()
     assert output(made.path / "bin/one") == f"one runs in {made.path}\n"
