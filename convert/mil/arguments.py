@@ -1,4 +1,4 @@
-"""The arguments of an operation: tensors, and Python values of its parameters."""
+"""Holds the arguments of an operation: its tensors, and its parameters as Python values."""
 
 from __future__ import annotations
 

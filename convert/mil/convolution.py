@@ -104,7 +104,10 @@ def _same(size: int, reach: int, stride: int, kind: str) -> tuple[int, int]:
 def pad_unevenly(
     x: torch.Tensor, pairs: Sequence[tuple[int, int]], *, fill: float
 ) -> tuple[torch.Tensor, list[int]]:
-    """Pad the tensor, unless the padding is symmetric, which the torch function can do itself."""
+    """Pad `x` if its padding is asymmetric; return it with the padding that is left to do.
+
+    torch's own functions take a symmetric padding, so such padding is returned, not applied.
+    """
     if all(before == after for before, after in pairs):
         return x, [before for before, _ in pairs]
     flat = [side for pair in reversed(pairs) for side in pair]

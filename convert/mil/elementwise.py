@@ -12,12 +12,12 @@ from sdcoreml.ground.errors import ParityError
 
 
 def unary(function: Callable[[torch.Tensor], torch.Tensor]) -> Kernel:
-    """Make a kernel that takes only `x`."""
+    """Return a kernel that applies `function` to the argument `x`."""
     return lambda args: function(args["x"])
 
 
 def binary(function: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]) -> Kernel:
-    """Make a kernel that takes `x` and `y`, broadcast against each other."""
+    """Return a kernel that applies `function` to the arguments `x` and `y`, which broadcast."""
     return lambda args: function(args["x"], args["y"])
 
 

@@ -82,7 +82,7 @@ class Frame:
         return {name: (tensor, self._kinds[name]) for name, tensor in self._tensors.items()}
 
     def resume(self, values: Values) -> None:
-        """Continue from these values of another run."""
+        """Store `values`, which another run computed, to continue from there."""
         for name, (tensor, kind) in values.items():
             self._keep(name, tensor, kind)
 
@@ -176,7 +176,7 @@ class Frame:
         return value
 
     def _decompress(self, operation: Operation) -> torch.Tensor:
-        """Decompress a constant and round it to its type in both modes, since that is its value."""
+        """Decompress a constant, and round it to its declared type whatever the mode."""
         ((output, result),) = self._compute_outputs(operation)
         return result.to(choose_dtype(output.tensor.dtype, Mode.FP16)).to(result.dtype)
 
@@ -216,7 +216,10 @@ def _demand_shape(what: str, tensor: torch.Tensor, declared: TensorType) -> None
 
 
 def _demand_finite(tensor: torch.Tensor, target: torch.dtype) -> None:
-    """Check minimum and maximum: one pass, no temporary tensor, and it catches NaN."""
+    """Raise `ParityError` if a result is NaN or infinite, or becomes so in its type `target`.
+
+    Comparing minimum and maximum takes one pass and no temporary tensor, and catches NaN too.
+    """
     if not tensor.is_floating_point() or not target.is_floating_point or not tensor.numel():
         return
     limit = _HALF_LIMIT if target is torch.float16 else math.inf

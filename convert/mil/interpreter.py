@@ -81,7 +81,7 @@ class Executable:
             return frame.tensor(name)
 
     def _locate_error(self, error: Exception, number: int, operation: Operation) -> SdcoremlError:
-        """Return the error, with the operation that raised it."""
+        """Return the error with the program and the operation that raised it in its message."""
         kind = type(error) if isinstance(error, SdcoremlError) else ParityError
         names = ", ".join(output.name for output in operation.outputs)
         reason = " ".join(str(error).split())

@@ -1,11 +1,11 @@
 """Runs a program and its variants with one changed weight, without running each in full.
 
-A variant differs from the program only from the operation with the changed weight on. So the
-program runs once. Then neighbouring layers are grouped, and for each group a copy of the program
-with a larger batch continues from its first layer, with rows of the batch for each variant. At each
-layer, the result is replaced in the rows of that layer's variant. Rows of a batch do not affect
-each other, so each variant gets the same result as alone, but weights are read once for many
-variants.
+Up to the operation that takes the changed weight, a variant computes the same as the program. So
+the program runs once, and its layers are put into groups of neighbours. For each group, a copy of
+the program with a larger batch continues from the group's first layer; each variant has rows of the
+batch to itself. At each layer, the result is replaced in the rows of that layer's variant. Rows of
+a batch do not affect each other, so each variant gets the result that it would get alone, but
+weights are read once for many variants.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Changes: TypeAlias = "Mapping[str, Callable[[], torch.Tensor]]"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scene:
-    """A program, and a copy with `times` the batch, which runs that many variants at once."""
+    """A program, and a copy with a batch `times` as large, which runs `times` variants at once."""
 
     program: Executable
     wide: Executable
@@ -41,7 +41,7 @@ class Scene:
         """Return the program's outputs in float32, and each variant's by its weight's name.
 
         Raises:
-            UnsupportedError: the programs differ in more than their rows, or two operations share
+            UnsupportedError: the programs differ in more than the batch, or two operations share
                 a weight.
         """
         function = self.program.function

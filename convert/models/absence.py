@@ -22,7 +22,7 @@ _UNFINISHED = frozenset({".aria2", ".crdownload", ".download", ".incomplete", ".
 
 
 def explain_absence(folder: Path, name: str = "") -> tuple[str, str] | None:
-    """Explain why `folder` has no weights, or no file `name`: what it has instead, and the remedy.
+    """Return why `folder` has no weights (or no file `name`, if given), and the remedy.
 
     Returns `None` if nothing in the folder explains it.
     """

@@ -103,7 +103,7 @@ LORA_FLAVOURS: Mapping[str, str] = {
     "_lora.down.": "diffusers",
     ".lora.down.": "diffusers",
 }
-"""Maps a part of a tensor's name to the tool that names LoRAs in this way."""
+"""Maps a part of a tensor's name to the tool or kind of LoRA that uses such names."""
 
 
 def _checkpoint(shapes: Shapes) -> Contents | None:
@@ -157,7 +157,7 @@ ADAPTERS: tuple[tuple[tuple[str, ...], Kind], ...] = (
     (("ip_adapter.",), Kind.IP_ADAPTER),
     (("image_proj.", "to_k_ip."), Kind.IP_ADAPTER),
 )
-"""The same table for files that modify a model in ways that no app supports."""
+"""Maps parts of tensor names to a kind of file that changes a model in a way no app supports."""
 
 
 def _other(shapes: Shapes) -> Contents | None:

@@ -2,8 +2,8 @@
 
 A learned vector becomes a new row of the table and a new word of the vocabulary, written `<name>`;
 further vectors are `<name_1>`, `<name_2>` and so on. Apple's tokenizer supports no added tokens:
-see `words`. The merges begin with `<`, so they do not affect other words. transformers finds the
-word in `added_tokens.json`.
+see `words`. The merges that are added begin with `<`, so they do not affect other words.
+transformers finds the word in `added_tokens.json`.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from sdcoreml.ground.files import Document, decode, read_bytes
 TABLE = "text_model.embeddings.token_embedding.weight"
 TOKENIZERS: Mapping[str, str] = {"text_encoder": "tokenizer", "text_encoder_2": "tokenizer_2"}
 ENCODERS: Mapping[str, str] = {"clip_l": "text_encoder", "clip_g": "text_encoder_2"}
-"""The encoders' names in files of SDXL embeddings; any other name means the first encoder."""
+"""Maps tensor names in SDXL embeddings to components; other names mean the first encoder."""
 
 END_OF_TEXT = "<|endoftext|>"
 _MOST_VECTORS = 1000
@@ -124,7 +124,7 @@ def add_embedding(plan: FolderPlan, embedding: Embedding) -> FolderPlan:
 
 
 def _extend(part: ComponentFiles, vectors: TensorInfo, path: Path) -> tuple[int, ComponentFiles]:
-    """Append `vectors` to the part's table; return its previous number of rows, and the part."""
+    """Append `vectors` to a part's table; return the old number of rows, and the longer part."""
     table = next(tensor for tensor in part.tensors if tensor.name == TABLE)
     rows, width = table.shape
     if vectors.shape[1] != width:

@@ -59,7 +59,10 @@ METADATA = (
     "ss_base_model_name",
     "ss_sd_model_name",
 )
-"""Metadata keys for a file's name and its sources; AUTOMATIC1111's merger writes `sd_merge_*`."""
+"""Metadata keys that hold a file's name, or the names of the models that it was made from.
+
+AUTOMATIC1111's merger writes `sd_merge_*`.
+"""
 
 CLASSES: Mapping[str, str] = {
     "LCMScheduler": "lcm",
@@ -79,10 +82,10 @@ def find_settings(
     """Find the app settings for a model, with the evidence; `None` if it needs many steps.
 
     Args:
-        name: of the model, or of a LoRA that is merged into it.
-        metadata: of that file.
-        scheduler: its scheduler's config.
-        pipeline: the class of its pipeline.
+        name: the name of the model, or of a LoRA that is merged into it.
+        metadata: the metadata of that model or LoRA.
+        scheduler: the config of the model's scheduler.
+        pipeline: the class of the model's pipeline.
     """
     return next(_find_settings(name, metadata or {}, scheduler or {}, pipeline), None)
 

@@ -11,7 +11,7 @@ SUFFIXES = frozenset({".safetensors", ".bin", ".ckpt", ".pt", ".pth"})
 """Suffixes of weight files, from any tool."""
 
 STEMS = ("diffusion_pytorch_model", "model", "pytorch_model")
-"""The stems of weight files in diffusers and in transformers (safetensors, pickled)."""
+"""The stems of weight files: diffusers', and transformers' for safetensors and for pickles."""
 
 _NAME = re.compile(
     rf"(?P<stem>{'|'.join(STEMS)})"
@@ -57,8 +57,8 @@ def parse_weight_name(name: str) -> WeightName | None:
 def find_weights(folder: Path) -> tuple[WeightFiles, ...]:
     """Find every set of weights in `folder`; the one to use comes first.
 
-    No variant is preferred to a variant, safetensors to pickles, one file to shards: the order in
-    which the pinned diffusers would search, if it could read shards. A folder without any standard
+    Plain weights come before variants, safetensors before pickles, and one file before shards. In
+    this order the pinned diffusers would search, if it could read shards. A folder without any standard
     name may have one index file of another name, or a single weight file, such as a browser's
     "model (1).safetensors".
     """
@@ -89,7 +89,7 @@ _STATES = ("optimizer", "random_states", "scheduler", "training_args")
 
 
 def _find_renamed(folder: Path) -> Iterator[WeightFiles]:
-    """Yield the only weight file, or the only one with a standard name but for a copy number."""
+    """Yield the only weight file, or the only one whose name is standard without a copy number."""
     files = [
         path
         for path in sorted(folder.iterdir())

@@ -47,7 +47,7 @@ class ComponentFiles:
     def file_name(self) -> str:
         """The file name that the pinned `from_pretrained` looks for.
 
-        Only diffusers' configs name their class, so they tell the library.
+        Only diffusers' configs have `_class_name`, which shows the library that reads the file.
         """
         return DIFFUSERS_NAME if "_class_name" in self.config else TRANSFORMERS_NAME
 

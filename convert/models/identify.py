@@ -114,9 +114,9 @@ def identify_path(path: Path, options: UnpackOptions | None = None) -> Identity:
 
 
 def _of_add_on_in(folder: Path) -> Identity | None:
-    """Identify the first weight file of a folder of add-ons of one kind.
+    """Identify a folder of add-ons of one kind by its first weight file; `None` for any other.
 
-    Such as a repository of LoRAs or ControlNets; the files can be one level down.
+    A repository of LoRAs or ControlNets is such a folder. The files can be one level down.
     """
     files = [] if (folder / INDEX_NAME).is_file() else weight_files(folder)
     if len(files) == 1:

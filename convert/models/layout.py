@@ -335,7 +335,7 @@ def _read_json(path: Path, faults: list[Fault]) -> dict[str, object]:
 
 
 def _class_of(name: str, entry: object) -> str | None:
-    """Return the class of a part that the index lists as a folder: `[library, class]`, no nulls."""
+    """Return the class in an index entry `[library, class]`; `None` for any other entry."""
     match entry:
         case [str(), str() as kind]:
             is_folder = not name.startswith("_") and Path(name).name == name and name != ".."

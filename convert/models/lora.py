@@ -1,4 +1,4 @@
-"""Merges LoRAs into the weights that they were trained for, while those are written.
+"""Merges LoRAs into the weights that they were trained for, as these weights are written.
 
     W' = W + scale * alpha / rank * (up @ down)
 
@@ -74,14 +74,14 @@ ALIASES: tuple[tuple[str, str], ...] = (
     ("_self_attn_to_v", "_self_attn_v_proj"),
     ("_self_attn_to_out", "_self_attn_out_proj"),
 )
-"""Layer names given by diffusers' attention processors, and the names of the changed layers."""
+"""Parts of the names that diffusers' attention processors use, and of the layers they change."""
 
 OTHER_KINDS = re.compile(r"\.(hada_t[12]|lokr_t[12]|dora_scale|oft_blocks|diff)$")
 MOST_UNKNOWN = 0.25
 """The largest ratio of unmatched to matched tensors; above it, the LoRA is for another model."""
 
 ROWS_AT_ONCE = 4 << 20
-"""Bytes of float32 rows that are in memory at a time."""
+"""The number of bytes of float32 rows that are in memory at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +102,7 @@ class Delta:
     factor: float
 
     def open(self) -> Rows:
-        """Read the factors."""
+        """Read the factors; return the function that computes rows of the change."""
         up, down = _factors(self)
         return lambda start, stop: up[start:stop] @ down
 
@@ -311,7 +311,7 @@ def _blocks(tensor: TensorInfo, deltas: Sequence[Change]) -> Iterator[memoryview
 
 
 def _factors(delta: Delta) -> tuple[np.ndarray, np.ndarray]:
-    """Return the delta as two matrices, (out, rank) with the factor, and (rank, rest)."""
+    """Return two matrices whose product is the delta: (out, rank), scaled, and (rank, rest)."""
     import numpy as np
 
     down = read_floats(delta.down)

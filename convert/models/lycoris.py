@@ -35,14 +35,14 @@ Roles: TypeAlias = Mapping[str, TensorInfo]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Hadamard:
-    """The change of a LoHa: `factor` times the product of two products."""
+    """The change of a LoHa: `factor` times the element-wise product of two matrix products."""
 
     first: tuple[TensorInfo, ...]
     second: tuple[TensorInfo, ...]
     factor: float
 
     def open(self) -> Rows:
-        """Read the factors."""
+        """Read the factors; return the function that computes rows of the change."""
         (up, down), (other_up, other_down) = map(_read_all, (self.first, self.second))
         return lambda start, stop: (
             (up[start:stop] @ down) * (other_up[start:stop] @ other_down) * self.factor
@@ -58,7 +58,7 @@ class Kronecker:
     factor: float
 
     def open(self) -> Rows:
-        """Read the factors."""
+        """Read the factors; return the function that computes rows of the change."""
         import numpy as np
 
         outer, inner = (_multiply(_read_all(tensors)) for tensors in (self.first, self.second))

@@ -15,7 +15,7 @@ from sdcoreml.ground.errors import BadInputError, raise_first
 from sdcoreml.ground.events import Emit, silent
 
 TEXTS = frozenset({".json", ".txt", ".md", ".model", ".yaml"})
-"""Suffixes of files to keep besides the weights: configs, tokenizers, model cards."""
+"""Suffixes of files that are kept with the weights: configs, tokenizers, model cards."""
 
 
 def component_files(component: Component) -> ComponentFiles:

@@ -101,9 +101,9 @@ def block_of(name: str) -> int:
 def count_used_blocks(names: Collection[str], prefix: str) -> int:
     """Count the blocks of the OpenCLIP encoder under `prefix` that SD 2.x uses.
 
-    The last block is never used, and files can omit it. For the real encoder, the number decides:
-    of 24 blocks, 23 are used; of 23, all. A reduced encoder is complete if it has a projection or a
-    logit scale, since both follow the last block and are also unused.
+    SD 2.x never uses the last block, and files can omit it. In the real encoder of 24 blocks, 23
+    are used, whether the file has 24 or 23. A reduced encoder has its last block, which is then not
+    counted, if it has a projection or a logit scale: both follow that block and are unused as well.
     """
     blocks = _count_blocks(names, prefix)
     if blocks in (OPEN_CLIP_BLOCKS, OPEN_CLIP_BLOCKS - 1):
@@ -113,7 +113,7 @@ def count_used_blocks(names: Collection[str], prefix: str) -> int:
 
 
 def describe_blocks(names: Collection[str], prefix: str) -> str:
-    """Return a note on an encoder with another number of blocks than 24, or an empty string."""
+    """Return a note on an encoder that does not have 24 blocks; empty if it has 24."""
     blocks, used = _count_blocks(names, prefix), count_used_blocks(names, prefix)
     if blocks == OPEN_CLIP_BLOCKS:
         return ""
