@@ -142,11 +142,8 @@ def _of_options(manifest: Manifest, job: Job) -> Iterator[str]:
 
 def _of_toolchain(made: MadeIn) -> Iterator[str]:
     """Yield faults where a recorded toolchain differs from the one that this version knows."""
-    try:
-        named = load_toolchain(made.name) if "/" not in made.name else None
-        forms = load_variants(named) if named else ()
-    except LockfileError as error:
-        yield f"its toolchain: {error.what}"
+    forms = _known_forms(made)
+    if not forms:  # a toolchain of the user's own: `unproven_claims` says so
         return
     fits = [form for form in forms if form.python.version == made.tested_python]
     if not fits:
@@ -161,15 +158,35 @@ def _of_toolchain(made: MadeIn) -> Iterator[str]:
         yield f"drift: it was made with Python {made.python}, tested with {made.tested_python}"
     if made.python.rpartition(".")[0] != made.tested_python.rpartition(".")[0]:
         yield f"no lock of {made.name} is for Python {made.python}"
+    if len(made.seal) != _DIGEST or not made.seal.isalnum():
+        yield "its seal is no digest"
+
+
+def unproven_claims(manifest: Manifest) -> Iterator[str]:
+    """Yield notes for what the manifest says of its toolchain, and nothing here can confirm."""
+    made = manifest.toolchain
+    forms = _known_forms(made)
+    if not forms:
+        yield f"its toolchain {made.name} is not one of sdcoreml's: its lock was not compared"
     seals = {
         one.seal
-        for one in proofs
+        for form in forms
+        for one in load_evidence(form)
         if (one.target, one.lock, one.python) == (made.target, made.lock, made.python)
     }
     if seals and made.seal not in seals:
-        yield "its seal is not that of the tested environment with this lock and Python"
-    if len(made.seal) != _DIGEST or not made.seal.isalnum():
-        yield "its seal is no digest"
+        yield (
+            "its environment's seal is not one that was proven with this lock and Python:"
+            " `sdcoreml explain ENV007` says why that may be"
+        )
+
+
+def _known_forms(made: MadeIn) -> tuple[Toolchain, ...]:
+    """Return the forms of the named toolchain for each Python; empty if it is not sdcoreml's."""
+    try:
+        return tuple(load_variants(load_toolchain(made.name))) if "/" not in made.name else ()
+    except LockfileError:
+        return ()
 
 
 def _locks(form: Toolchain, target: str) -> tuple[str, ...]:

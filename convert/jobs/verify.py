@@ -25,7 +25,7 @@ from sdcoreml.convert.bundle.tokenizer import (
     tokenizer_folder,
 )
 from sdcoreml.convert.certificates.store import Certificate
-from sdcoreml.convert.jobs.claims import false_claims
+from sdcoreml.convert.jobs.claims import false_claims, unproven_claims
 from sdcoreml.convert.jobs.forms import program_faults
 from sdcoreml.convert.jobs.intact import (
     absent_packages,
@@ -163,6 +163,7 @@ def _notes(manifest: Manifest) -> Iterator[str]:
     if manifest.part or is_part_of(Family(manifest.model.family), components):
         made = ", ".join(manifest.programs)
         yield f"it is a part of a model, {made}: no app runs it without the rest"
+    yield from unproven_claims(manifest)
 
 
 @contextmanager

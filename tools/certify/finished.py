@@ -29,7 +29,8 @@ def main(argv: list[str], runner: Runner | None = None, file: Path = FILE) -> in
     parser.add_argument("--toolchain", default="tested", help="default: tested")
     args = parser.parse_args(argv)
     args.words = ("verify", os.fspath(args.bundle), "--against", os.fspath(args.against))
-    against = Against(model=args.against, refiner=args.refiner, certificates={}, fast=False)
+    issued = load(file)  # the folder may name them; none is accepted in place of a run
+    against = Against(model=args.against, refiner=args.refiner, certificates={}, issued=issued)
     with draw() as emit:
         result = verify(
             args.bundle,
