@@ -57,10 +57,10 @@ def parse_weight_name(name: str) -> WeightName | None:
 def find_weights(folder: Path) -> tuple[WeightFiles, ...]:
     """Find every set of weights in `folder`; the one to use comes first.
 
-    Plain weights come before variants, safetensors before pickles, and one file before shards. In
-    this order the pinned diffusers would search, if it could read shards. A folder without any standard
-    name may have one index file of another name, or a single weight file, such as a browser's
-    "model (1).safetensors".
+    Plain weights come before variants, safetensors before pickles, and one file before shards. The
+    pinned diffusers would search in this order, if it could read shards. A folder without any
+    standard name may have one index file of another name, or a single weight file, such as a
+    browser's "model (1).safetensors".
     """
     groups: dict[tuple[str, str, str], list[tuple[Path, re.Match[str]]]] = {}
     for path in sorted(folder.iterdir()):

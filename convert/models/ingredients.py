@@ -120,7 +120,7 @@ def _read(ingredients: Ingredients, emit: Emit) -> FolderPlan:
 
 
 def require_folders_own(ingredients: Ingredients) -> None:
-    """Raise `BadInputError` for options that only single files need; a folder's files decide them."""
+    """Raise `BadInputError` for options that only single files need; a folder's files decide."""
     options = ingredients.unpacking
     asked = {
         "averaged weights (EMA)": options.weights is Weights.AVERAGED,

@@ -1,7 +1,8 @@
 """Finds whether a UNet predicts noise or velocity, which its tensors do not show.
 
-Every other hint counts, and the evidence is named; without any, the result is reported as an
-assumption. Names are no proof: they are reported only if they contradict the result.
+Evidence is, for example, an option, a training config, a marker or metadata, and the result says
+which was found. Without evidence, the result is reported as an assumption. Names of files are no
+evidence: they are reported only if they contradict the result.
 """
 
 from __future__ import annotations
@@ -63,7 +64,7 @@ _OT_FORCED: Mapping[str, str] = {
     "force_epsilon_prediction": EPSILON,
 }
 _OT_ZERO_SNR = "rescale_noise_scheduler_to_zero_terminal_snr"
-"""OneTrainer stores its training settings as JSON in the metadata; these keys are read."""
+"""A training setting of OneTrainer, which stores its settings as JSON in the metadata."""
 
 NAMES = re.compile(r"v[-_ .]?pred|velocity|(?<![a-z])terminus|cosxl", re.IGNORECASE)
 """Names of files and folders that suggest velocity."""
@@ -79,7 +80,7 @@ _VELOCITY = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PredictionSource:
-    """Sources of the prediction type besides the checkpoint: the option, and a training config."""
+    """What the user says about the prediction type: the option, and a training config."""
 
     option: str | None = None
     config: Path | None = None
@@ -114,9 +115,9 @@ def find_prediction(
 ) -> PredictionFinding:
     """Find what the UNet of a single file predicts, and the evidence.
 
-    In this order: the option; the training config, given or next to the file; a marker tensor;
-    metadata; the number of training steps. Without any of these, noise is assumed, except for SD
-    2.x, which has two kinds.
+    The first of these decides: the option; the training config, given or next to the file; a marker
+    tensor; metadata; for SD 2.x, the number of training steps. Without any of these, noise is
+    assumed, but nothing is assumed for SD 2.x, of which there are two kinds.
     """
     told = told or PredictionSource()
     if told.option:
@@ -133,7 +134,7 @@ def find_prediction(
 
 
 def read_prediction(scheduler: Mapping[str, object], path: Path) -> PredictionFinding:
-    """Read the prediction type from a model folder's scheduler config; diffusers assumes noise."""
+    """Read the prediction type from a folder's scheduler config; without one, it is noise."""
     said = scheduler.get("prediction_type")
     found = PredictionFinding(kind=EPSILON)
     if said:

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from sdcoreml.convert.models.layout import Component
 
 PLACES = 77
-"""The length of CLIP's longest text in tokens, with start and end: what the apps send."""
+"""The number of tokens, start and end included, that CLIP takes at most and apps always send."""
 
 _SHOWN = 4
 """The most tensors that a note names."""
@@ -32,14 +32,14 @@ def describe_components(components: Mapping[str, Component]) -> tuple[str, ...]:
 
 
 def _places_of(component: Component) -> Iterator[str]:
-    """Note an encoder of longer texts, such as LongCLIP; apps split prompts to CLIP's length."""
+    """Yield a note if the text encoder takes more tokens than apps send, as LongCLIP does."""
     places = component.config.get("max_position_embeddings", PLACES)
     if component.kind.startswith("CLIPText") and isinstance(places, int) and places > PLACES:
         yield f"{component.name}: takes up to {places} tokens, of which the apps use {PLACES}"
 
 
 def _strangers_of(component: Component) -> Iterator[str]:
-    """Note tensors that the pinned libraries ignore, except position ids, which old files have."""
+    """Yield a note on tensors that the pinned libraries ignore, apart from position ids."""
     tensors = component.checkpoint.tensors if component.checkpoint else ()
     names = [tensor.name for tensor in tensors if not tensor.name.endswith("position_ids")]
     if found := find_strangers(component.kind, component.config, names):

@@ -64,9 +64,10 @@ IGNORED = re.compile(
     """,
     re.VERBOSE,
 )
-"""Schedules, losses, buffers and markers that are in checkpoints but in no component.
+"""Matches names of schedules, losses, buffers and markers, which no component takes.
 
-The projection is CLIP-L's, which ComfyUI writes though neither SD 1.x nor SDXL uses it.
+The text projection that it matches is CLIP-L's: ComfyUI writes it, although neither SD 1.x nor SDXL
+uses it.
 """
 
 BUNDLED = "bundle_emb."
@@ -109,7 +110,7 @@ def take_apart(
     image_size: int | None = None,
     weights: Weights = Weights.TRAINED,
 ) -> SingleFile | None:
-    """Take `checkpoint` apart into components; `None` if not a whole one of a known family."""
+    """Take `checkpoint` apart into components; `None` if it is no whole model of a known family."""
     ledger = Ledger(checkpoint)
     found = layout_of(ledger.tensors)
     if found is None:

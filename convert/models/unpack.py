@@ -22,8 +22,8 @@ class UnpackOptions:
     """Facts that the user can give about a checkpoint that does not state them itself.
 
     `image_size` is in pixels; `scheduler` is one of `configs.SCHEDULERS`; `upcast_attention` is as
-    in the UNet's config, `None` for the family's default. A draft needs no tokenizer, which might
-    have to be downloaded.
+    in the UNet's config, `None` for the family's default. With `is_draft`, the plan has no
+    tokenizer, since that might have to be downloaded.
     """
 
     told: PredictionSource | None = None
@@ -81,7 +81,7 @@ def unpack(checkpoint: Checkpoint, options: UnpackOptions, emit: Emit = silent) 
 
 
 def _upcasts(checkpoint: Checkpoint) -> bool:
-    """Whether attention needs float32, as in SD 2.1, which its training steps reveal."""
+    """Whether attention needs float32, as in SD 2.1, recognised by its number of training steps."""
     return checkpoint.scalars.get("global_step") == 110_000  # noqa: PLR2004  published with it
 
 

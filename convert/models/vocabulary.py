@@ -73,7 +73,7 @@ def vocabulary_folder(
 
 
 def derive(merges: str) -> Mapping[str, bytes]:
-    """Derive both files from OpenAI's list: a header line, then two parts per line, best first.
+    """Derive both files from OpenAI's list: a header, then a merge of two parts per line.
 
     Raises:
         ValueError: the result is not what is published with the models.

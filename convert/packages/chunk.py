@@ -154,7 +154,7 @@ def _cast(source: NamedType, result: NamedType, words: Mapping[DataType, Operati
 
 
 def _word(name: str, word: str) -> Operation:
-    """Return the string constant that names a type for `cast`."""
+    """Return the string constant `name` that holds `word`, a type's name for `cast`."""
     value = text(word)
     return Operation(
         type="const",

@@ -1,4 +1,4 @@
-"""Finds the best point to cut a program in two: near half of its weights, with little to pass.
+"""Finds the best point to cut a program in two: near the middle, where few values must pass.
 
 Each half gets the constants that it uses, so only the other operations, called steps, are divided.
 """
@@ -13,10 +13,10 @@ from sdcoreml.convert.spec.model import Blob, DataType, Function, NamedType, Ope
 from sdcoreml.ground.errors import UnsupportedError
 
 MARGIN = 0.05
-"""The largest distance of a cut from half of the weights, as a share of all weights."""
+"""How far a cut may be from the middle of the weights, as a share of all weights' bytes."""
 
 WORDS: Mapping[DataType, str] = {DataType.FLOAT16: "fp16", DataType.FLOAT32: "fp32"}
-"""The types in which values can pass between the halves, by their names in `cast`."""
+"""Maps each type in which values can pass between the halves to its name in `cast`."""
 
 HIGHEST_RANK = 5
 """The highest rank of a multi-array that Core ML accepts as an input or output; the lowest is 1."""
@@ -93,7 +93,10 @@ def _shares(function: Function, sizes: Mapping[int, int]) -> list[int]:
 
 
 def _cuts(function: Function, shares: Sequence[int]) -> Iterator[Cut]:
-    """Yield each cut near the middle that keeps the described inputs and output in their halves."""
+    """Yield each possible cut near the middle of the weights.
+
+    The inputs in `IN_FIRST_HALF` must be read before the cut, and the output computed after it.
+    """
     steps = steps_of(function)
     last = {name: place for place, step in enumerate(steps, 1) for name in step.reads}
     unread = {item.name for item in function.inputs} & IN_FIRST_HALF

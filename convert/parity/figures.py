@@ -30,10 +30,10 @@ about 13 dB.
 """
 
 ROUNDINGS = 15.0
-"""How far a program's PSNR may be below the module's own, in dB: it rounds at other points.
+"""How far a program's PSNR may be below the module's own, in dB.
 
-Measured with attention of increasing sharpness: 2 to 11 dB
-(`tests/inside/convert/programs/test_sharpness.py`).
+The program rounds at other points than the module. Measured with attention of increasing sharpness:
+2 to 11 dB (`tests/inside/convert/programs/test_sharpness.py`).
 """
 
 HALF = 78.0

@@ -59,10 +59,10 @@ def miniature(
 
 
 def small_size(config: Mapping[str, object], options: ProgramOptions) -> tuple[int, int] | None:
-    """Choose latent height and width: not square, and two positions high at the lowest level.
+    """Choose a small latent height and width, not square; `None` if the config has no levels.
 
-    If queries are processed in pieces, the first level with attention has enough of them for a
-    whole piece and part of another.
+    The smallest level is at least two positions high. If attention processes its queries in pieces,
+    the first level with attention has enough queries for a whole piece and part of another.
     """
     channels = read_field(config, "block_out_channels", tuple[int, ...], ())
     if not channels:

@@ -117,8 +117,8 @@ def as_foreign(parity: Parity) -> Parity:
 
     It must reach what Apple's converter requires of itself, 35 dB. Numbers other than weights are
     not judged, because that converter stores them differently, such as epsilons in float16. Pooled
-    states are only measured: for a prompt without an end token, as apps send a long one, it pools
-    another position.
+    states are only measured: apps send a long prompt without an end token, and for such a prompt
+    Apple's program pools the state of another position.
     """
     floor = LEAST[Mode.FP16]
     figures = tuple(
@@ -132,8 +132,8 @@ def _list_unexplained(audit: Audit) -> tuple[str, ...]:
     """List what is wrong with the weights of another converter's program.
 
     Apple's converter divides the bias of a transformer block's norm by its weight, and rounds the
-    timestep table to float16, so neither equals the checkpoint's. It compresses position
-    embeddings, under another name, and the causal mask. Running the program checks these.
+    timestep table to float16, so neither equals the checkpoint's. It compresses the
+    causal mask and, under another name, the position embeddings. Running the program checks these.
     """
     if len(audit.unexplained) <= 1 + len(audit.missing) and all(
         _REWRITTEN.search(name) for name in audit.missing

@@ -103,7 +103,7 @@ def split_einsum(g: Graph, q: Var, k: Var, v: Var, heads: int) -> Var:
 
 
 def split_einsum_v2(g: Graph, q: Var, k: Var, v: Var, heads: int) -> Var:
-    """Lay out as `split_einsum`, in pieces of the queries; the last piece may be shorter."""
+    """Lay out attention like `split_einsum`, for `PIECE` queries at a time, or fewer at the end."""
     return _split(g, (q, k, v), heads, PIECE)
 
 

@@ -161,7 +161,7 @@ class ConfigReader:
             )
 
     def read_per_level(self, name: str, levels: int, default: int) -> tuple[int, ...]:
-        """Read one number for each level, from one for all or a list. Raises as `read`."""
+        """Read a number for each level; the config has one for all or a list. Raises as `read`."""
         if isinstance(self.config.get(name), (list, tuple)):
             found = self.read(name, tuple[int, ...])
             self.require_levels(name, found, levels)

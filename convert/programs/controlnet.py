@@ -79,7 +79,7 @@ def draw_controlnet(config: Config, options: ProgramOptions) -> Draft:
 
 
 def _embed(g: Graph, picture: Var, widths: tuple[int, ...], channels: int) -> Var:
-    """Reduce the picture to the latent size: each of the `widths` but the last halves it."""
+    """Reduce the picture to the latent size: halve it once for each of `widths` after the first."""
     path = "controlnet_cond_embedding"
     x = silu(g, conv(g, picture, f"{path}.conv_in", widths[0], SPATIAL))
     for index, (width, wider) in enumerate(itertools.pairwise(widths)):

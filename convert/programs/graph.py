@@ -31,9 +31,9 @@ _NUMPY = {DataType.FLOAT16: "float16", DataType.FLOAT32: "float32"}
 class Graph:
     """The function `main` of a program under construction.
 
-    Used as a context manager, within which operations are added. Results are named by the caller,
-    or else after their operation with a number. So the same calls give the same program in any
-    process.
+    Operations are added while it is used as a context manager. A result has the name that the
+    caller gives, or else the name of its operation with a number. So the same calls give the same
+    program in any process.
     """
 
     def __init__(self, inputs: Iterable[Feature], options: ProgramOptions) -> None:
@@ -84,7 +84,7 @@ class Graph:
         return result
 
     def _rename_defaults(self, op: MilOp, bound: Mapping[str, Plain]) -> None:
-        """Rename the builder's constants, which it numbers across all graphs of a process."""
+        """Rename the default arguments of `op`, which coremltools numbers for a whole process."""
         for parameter in op.inputs.keys() - bound.keys():
             var = op.inputs[parameter]
             var.name = var.op.name = self._unique(f"{op.name}_{parameter}")

@@ -115,8 +115,8 @@ class ProgramOptions:
         attention: layout of the UNet's attention.
         precision: type of weights and intermediate results.
         target: oldest system to run on.
-        prediction: of the UNet; velocity is converted to noise inside the program.
-        text_states: of the text encoder.
+        prediction: what the UNet predicts; the program converts velocity to noise.
+        text_states: the hidden states that the text encoder returns.
         clip_skip: 2 leaves out the text encoder's last block, 3 the last two; the final norm stays.
         pad_id: the token that replaces the apps' padding after the end token; SD 2.x was trained
             with 0.

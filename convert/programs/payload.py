@@ -21,7 +21,7 @@ SMALLEST_RECORD = 10
 """Constants with fewer elements are stored in the program itself, as coremltools does."""
 
 RELEASE_AFTER = 48 << 20
-"""The number of bytes read before mapped pages are released, about that of the largest tensor."""
+"""The bytes read before mapped pages are released: about the size of the largest tensor."""
 
 _BLOCK = 1 << 22
 

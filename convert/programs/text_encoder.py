@@ -22,7 +22,7 @@ HIDDEN = -1e4
 SECOND = "text_encoder_2"
 
 MOST_BLOCKS = 64
-"""A number of blocks above that of any encoder; blocks beyond the config's count are ignored."""
+"""More blocks than any encoder has: tensors of unused blocks up to this number are ignored."""
 
 LEGACY_END = 2
 """An `eos_token_id` that transformers takes to mean "the end is the largest id of the prompt"."""
@@ -161,10 +161,10 @@ def for_second(options: ProgramOptions) -> ProgramOptions:
 
 
 def read_extent(component: str, text: TextConfig, options: ProgramOptions) -> tuple[int, int]:
-    """Return the number of tokens that the program takes, and of the model's blocks that it runs.
+    """Return how many tokens the program takes, and how many of the model's blocks it runs.
 
     Raises:
-        UnsupportedError: the model has fewer of them, or does not have the padding token.
+        UnsupportedError: the model has too few tokens or blocks, or lacks the padding token.
     """
     _require_known_pad(component, text, options)
     return _tokens(component, text, options), _blocks(component, text, options)
@@ -237,7 +237,7 @@ def _require_known_pad(component: str, text: TextConfig, options: ProgramOptions
 
 
 def _end_token(text: TextConfig) -> int:
-    """Return the end token's id; CLIP's last word, if the config has the legacy value."""
+    """Return the end token's id: the config's, or CLIP's last word if that is the legacy value."""
     is_told = LEGACY_END < text.end < text.vocabulary
     return text.end if is_told else min(text.vocabulary, CLIP_WORDS) - 1
 

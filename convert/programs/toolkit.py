@@ -1,8 +1,8 @@
 """Imports coremltools' MIL builder without the libraries that it does not need.
 
 Importing coremltools imports torch, scikit-learn and TensorFlow wherever they are installed: 4 to
-10 s and 400 MB for frontends that nothing here calls. They are hidden during the import, unless
-they are already imported.
+10 s and 400 MB for frontends that nothing here calls. These libraries are hidden during the import,
+unless they are already imported.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class Toolkit:
     dtypes: Mapping[DataType, MilOp]
 
     def opset(self, target: Target) -> MilOp:
-        """Return the operator set for `target`, or the builder's newest one if it does not know it.
+        """Return the operator set for `target`; if the builder lacks it, the newest that it has.
 
         From macOS 14 on, programs built here differ only in the label that `Target` gives them, so
         every version of coremltools gives the same bytes.

@@ -74,7 +74,7 @@ _ACCEPTED: Mapping[str, tuple[object, ...]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Added:
-    """SDXL's extra conditions: `text` features, and `ids` numbers embedded in `width` each."""
+    """SDXL's extra conditions: `text` features, and `ids` numbers, each embedded as `width`."""
 
     ids: int
     width: int

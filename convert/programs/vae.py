@@ -35,14 +35,14 @@ DEFAULT_SCALE = 0.18215
 """The latent scale of SD 1.x and 2.x: diffusers' default, and what apps apply by default."""
 
 LEVELS, LATENT = 4, 4
-"""The numbers of levels, each half as large as the one before, and of latent channels."""
+"""The number of levels, each half as large as the one before, and of latent channels."""
 
 NAMES = Projections(is_biased=True)
 OLDER_NAMES = {"to_q": "query", "to_k": "key", "to_v": "value", "to_out.0": "proj_attn"}
 """Names of attention layers before diffusers 0.17, which most published checkpoints still have."""
 
 SHRINKING = Kernel(size=3, stride=2, pad=(0, 1, 0, 1))
-"""The kernel that halves a map in the encoder, which pads only at the bottom and on the right."""
+"""The kernel that halves a map in the encoder; its padding is only at the bottom and right."""
 
 _READ = frozenset(
     {

@@ -36,9 +36,9 @@ def encode(
     The module gets the ids that diffusers would send, which `programs.prompt.restore_prompt`
     derives from those of apps. `hidden_embeds` is the input of the last layer, without the final
     norm. `pooled_outputs` is the state of the end token, projected if the module has a projection.
-    It is not the module's own, which may be that of an unknown character. The options used are
-    `clip_skip` (2 leaves out the last layer, 3 the last two) and `pad_id` (the padding that the
-    model was trained with).
+    The module's own pooled state is not used: it may belong to an unknown character. The options
+    used are `clip_skip` (2 leaves out the last layer, 3 the last two) and `pad_id` (the padding
+    that the model was trained with).
     """
     (numbers,) = feeds.values()
     config = module.config
