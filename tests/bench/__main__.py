@@ -22,7 +22,7 @@ BENCHMARKS: Mapping[str, str] = {
 
 
 def main(names: list[str]) -> int:
-    """Run the named benchmarks; return an exit code other than 0 if one of them failed."""
+    """Run the named benchmarks, or all; return an exit code other than 0 if one of them failed."""
     unknown = [name for name in names if name not in BENCHMARKS]
     if unknown:
         print(f"error: no benchmark {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")

@@ -1,8 +1,8 @@
 """Writes checkpoints of random numbers for benchmarks; runs in the built environment.
 
-The error of compression depends mostly on the distribution of the weights. In a newly initialised
-module it is uniform, which suits a palette of equal steps best; in a trained model it is closer to
-normal.
+How much error compression causes depends mostly on the distribution of the weights. In a newly
+initialised module it is uniform, and a palette of evenly spaced entries is best; in a trained
+model it is closer to normal.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tools.certify.specimen import write_specimen
 
 
 def initialised(component: str, config: Mapping[str, Any], path: Path) -> None:
-    """Write weights as the pinned libraries initialise them, with random norms."""
+    """Write weights as the pinned libraries initialise them; norms get random scale and shift."""
     import torch
     from safetensors.torch import save_file
 
@@ -36,7 +36,7 @@ def initialised(component: str, config: Mapping[str, Any], path: Path) -> None:
 
 
 def normal(component: str, config: Mapping[str, Any], path: Path) -> None:
-    """Write normally distributed weights, scaled as at initialisation, as for certificates."""
+    """Write normally distributed weights, with the scale of initialisation, as for certificates."""
     import accelerate
 
     from sdcoreml.convert.references.components import reference

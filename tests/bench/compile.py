@@ -2,11 +2,12 @@
 
     python -m tests.bench.compile [PACKAGE ...] [--python BUILT_ENVIRONMENT] [--case NAME]
 
-Without packages, the UNet of SD 1.5 is built from random weights first, by a child process of the
-built environment. Each package is compiled by a fresh child process, whose CPU time and highest
-resident memory the operating system counts; pages of the mapped weight file are counted with them,
-so what is beyond the weights is at most what is printed. Apple's side are the reference pairs in
-`../shared/golden`, where that folder exists.
+Without PACKAGE, a UNet of SD 1.5 is first built from random weights, by a child process in the
+built environment. Each package is compiled by a new child process, and the operating system
+reports its CPU time and peak resident memory. The memory includes pages of the memory-mapped
+weight file, so the compiler itself needs less than the printed figure. The output of Apple's
+compiler is taken from the reference pairs in `../shared/golden`; without that folder, nothing is
+compared.
 """
 
 from __future__ import annotations
@@ -47,11 +48,11 @@ print(json.dumps({"operations": operations, "cpu": time.process_time() - started
 """
 HEADER = "package              operations weights MB  CPU s  peak MB  wall s"
 UNIT = 1 if sys.platform == "darwin" else 1024
-"""The unit in which the system reports resident memory, in bytes."""
+"""How many bytes the system's unit of resident memory (`ru_maxrss`) has."""
 
 
 def main(arguments: list[str]) -> int:
-    """Measure the given packages, or the UNet of SD 1.5; then compare the reference pairs."""
+    """Measure the given packages, or a UNet of SD 1.5; then compare the reference pairs."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("packages", nargs="*", type=Path)
     parser.add_argument("--python", type=Path, default=ROOT / ".envs" / "tested" / "bin" / "python")
@@ -81,7 +82,7 @@ def made(name: str, python: Path, folder: Path) -> Path:
 
 
 def measure(package: Path, folder: Path, repeat: int) -> str:
-    """Print the median cost of several compilations, each in a new process, start-up included."""
+    """Print the median cost of compiling several times, each in a new process from its start."""
     target = folder / f"{package.stem}.mlmodelc"
     command = [sys.executable, "-c", COMPILE, str(package), str(target)]
     started = time.perf_counter()
@@ -99,7 +100,7 @@ def measure(package: Path, folder: Path, repeat: int) -> str:
 
 
 def run(command: list[str]) -> tuple[str, float, int]:
-    """Standard output, CPU seconds and highest resident memory in bytes of a process."""
+    """Run a process; return its stdout, CPU seconds and peak resident memory in bytes."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     assert process.stdout is not None
     text = process.stdout.read()

@@ -1,16 +1,17 @@
-"""Compresses the full UNet of SD 1.5, and holds palettes against coremltools' own.
+"""Compresses the full UNet of SD 1.5, and compares our palettes with those of coremltools.
 
     python -m tests.bench.compress [NAME ...] [--python BUILT_ENVIRONMENT] [--folder FOLDER]
 
-First, for each way to compress: the UNet of 859,520,964 random float16 weights is built, compressed
-and written by a fresh child process of the built environment, whose CPU time and highest resident
-memory the operating system counts.
+First part: for each way to compress, a new child process of the built environment builds,
+compresses and writes the UNet, with 859,520,964 random float16 weights. The operating system
+reports the child's CPU time and peak resident memory.
 
-Then the palettes alone, of tensors with the shapes of a few of its layers, of three distributions:
-how long our clustering and coremltools' `palettize_weights` take from tensor to packed codes,
-in CPU seconds for each million numbers, and the sum of squared differences between the tensor and
-what its codes stand for, ours over theirs. coremltools looks for the exact optimum too, so a ratio
-of 1 is the least there is, but for the rounding of entries to float16 in the sixth digit.
+Second part: palettes of single tensors, which have the shapes of some of the UNet's layers and one
+of three distributions. Our clustering and coremltools' `palettize_weights` are compared by two
+figures: CPU seconds per million numbers, from the tensor to packed codes, and the ratio (ours to
+theirs) of the sums of squared differences between the tensor and its decoded codes. coremltools
+also finds the exact optimum, so the best possible ratio is 1; rounding the entries to float16 can
+change it in the sixth digit.
 """
 
 from __future__ import annotations
@@ -42,24 +43,24 @@ WAYS: Mapping[str, tuple[Mapping[str, Any], Mapping[str, Any]]] = {
     "uniform-6": ({"bits": 6, "method": "uniform"}, {}),
     "linear-8": ({"bits": 8, "method": "linear"}, {}),
 }
-"""Recipes and program options by name: method, bits, and channels per palette."""
+"""Ways to compress, by name: a recipe (bits, method, channels per palette) and program options."""
 
 LIMITS: Mapping[str, tuple[float, float]] = {
     "kmeans-6": (60.0, 512.0),
     "kmeans-4-of-16": (120.0, 512.0),
     "kmeans-4-of-32": (120.0, 512.0),
 }
-"""CPU seconds and MB at the peak."""
+"""The limits for a name of `WAYS`: CPU seconds, and peak memory in MB."""
 
 SHAPES = ((320, 320, 3, 3), (320, 320, 1, 1), (1280, 1280, 3, 3), (2560, 320, 1, 1))
 SPREADS = ("normal", "laplace", "uniform")
 WIDTHS = (2, 4, 6)
 WORSE = 1.0002
-"""A ratio of errors up to this one, a thousandth of a dB, counts as equal."""
+"""Up to this ratio of errors (a thousandth of a dB), two palettes count as equally good."""
 
 
 def main(arguments: list[str]) -> int:
-    """Measure the named recipes, by default all, and compare palettes with coremltools."""
+    """Measure the named ways to compress (default: all), and compare palettes with coremltools."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("names", nargs="*", help=f"any of {', '.join(WAYS)}, palettes")
     parser.add_argument("--python", type=Path, default=ROOT / ".envs" / "tested" / "bin" / "python")
@@ -75,7 +76,7 @@ def main(arguments: list[str]) -> int:
 
 
 def whole(names: list[str], python: Path, folder: Path) -> None:
-    """Build the UNet with each of these recipes and print the cost."""
+    """Build the UNet in each of the named ways, and print what it cost."""
     case = CASES["sd15-unet"]
     prepare(case, python, folder)
     print(f"{'the UNet of SD 1.5':<20}{'CPU s':>8}{'peak MB':>9}{'wall s':>8}{'MB':>8}")
@@ -115,7 +116,7 @@ def beside_coremltools(python: Path) -> None:
 
 
 def child() -> None:
-    """Compress one tensor in the built environment; print CPU seconds and squared error."""
+    """Compress one tensor in the built environment; print CPU seconds and squared error as JSON."""
     who, about = sys.argv[1], json.loads(sys.argv[2])
     values = tensor(about["shape"], about["spread"])
     find = TASKS[who](about["bits"])
@@ -128,7 +129,7 @@ def child() -> None:
 
 
 def tensor(shape: list[int], spread: str) -> np.ndarray:
-    """Return random float16 numbers of the magnitude of weights."""
+    """Return random float16 numbers, about as large as the weights of a model."""
     import numpy as np
 
     generator, count = np.random.default_rng(0), math.prod(shape)

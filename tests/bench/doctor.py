@@ -1,8 +1,9 @@
-"""Measures what the doctor finds, and its cost: `python -m tests.bench.doctor`.
+"""Measures what the doctor recognises, and what it costs: `python -m tests.bench.doctor`.
 
-Recognition: each known failure in its own example line, and before it happens by a check on a
-specimen that has the fault. Cost: the whole default run beside what others take to look at the
-same environment. Needs the built environment for the second part; without it only the first runs.
+Recognition: for each known failure, whether the doctor recognises the example line of its message,
+and whether a check predicts it on a machine that has its cause. Cost: the doctor's default run,
+compared with other tools that examine the same environment. The second part needs the built
+environment; without it, only the first part runs.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 RUNS = 5
 IMPORT = "import torch, diffusers, coremltools"
 AS_USERS_DO = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
-"""Environment variables that let Python write bytecode, as in users' second and later runs."""
+"""The environment variables, without the one that stops Python from writing bytecode."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +73,7 @@ def main() -> int:
 
 
 def costs(environment: Environment) -> None:
-    """Measure the doctor and comparable tools on the same environment."""
+    """Measure the doctor and comparable tools on the same environment, and print the costs."""
     python = os.fspath(environment.python)
     rows: list[tuple[str, Sequence[str]]] = [
         ("sdcoreml doctor", (sys.executable, "-m", "sdcoreml", "doctor")),
@@ -91,7 +92,7 @@ def costs(environment: Environment) -> None:
 
 
 def measured(command: Sequence[str]) -> Cost:
-    """Run a command several times, one by one, and measure each run's CPU time."""
+    """Run a command several times in turn; return the shortest times and the largest memory."""
     walls, cpus, peaks = [], [], []
     for _ in range(RUNS):
         begun = time.perf_counter()
@@ -112,7 +113,7 @@ def measured(command: Sequence[str]) -> Cost:
 
 
 def bytes_of(usage: resource.struct_rusage) -> int:
-    """ru_maxrss is in kilobytes on Linux, in bytes on macOS."""
+    """Return `ru_maxrss` in bytes; it is in kilobytes on Linux, in bytes on macOS."""
     return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 

@@ -1,8 +1,8 @@
-"""`python -m tests.bench.env`: builds, verifies and damages environments; compared with uv and pip.
+"""`python -m tests.bench.env`: builds, verifies and damages environments; compares uv and pip.
 
-The damage table and the kills run on a tiny toolchain made on the spot, without a network;
-`--toolchain NAME` measures a real one as well (`tests.bench.env_full`: gigabytes; its packages come
-from uv's cache or are fetched).
+The damage table and the killed builds use a tiny toolchain that is made for the run and needs no
+network. `--toolchain NAME` also measures a real one (see `tests.bench.env_full`), which has
+gigabytes of packages: they come from uv's cache, or are downloaded.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from tests.envs.damages import DAMAGES
 from tests.envs.wheels import PYTHON, VERSION, standard_wheels, toolchain
 
 REFUSED = "edited manifest"
-"""Damage that cannot be repaired: the environment has to be built again, and repair says so."""
+"""The one kind of damage that `env repair` must refuse, telling the user to rebuild."""
 
 
 def main(words: list[str]) -> int:
@@ -58,7 +58,7 @@ def main(words: list[str]) -> int:
 
 
 def made(folder: Path, tiny: str, root: str) -> Environment:
-    """Build an undamaged environment of the tiny toolchain."""
+    """Build an environment of the tiny toolchain, without damage."""
     options = BuildOptions(
         python=PYTHON,
         source=PackageSource(wheels=folder / "wheels"),
@@ -69,7 +69,7 @@ def made(folder: Path, tiny: str, root: str) -> Environment:
 
 
 def rivals(folder: Path, victim: Path, lock: Path) -> Mapping[str, list[str]]:
-    """Return other tools' commands that check an environment."""
+    """Return the commands of other tools that check an environment, by the tool's name."""
     python = str(victim / "bin/python")
     return {
         "uv sync --check": [UV, "sync", "--check", "--locked", "--offline",
@@ -96,7 +96,7 @@ def uv_project(folder: Path) -> None:
 
 
 def damage_table(folder: Path, tiny: str) -> int:
-    """Print for each kind of damage which tools find it, and if `env repair` restores it."""
+    """Print which tools find each kind of damage, and whether `env repair` restores the files."""
     pristine = made(folder, tiny, "envs")
     uv_project(folder)
     victim = replace(pristine, path=folder / "envs" / "victim")

@@ -1,7 +1,7 @@
 """Measures a real toolchain: build, verification and repair, compared with uv; prints medians.
 
-Like is compared with like: all packages are in uv's cache, files are copied out of it, and each
-round does every contestant once, so that what else the machine does weighs on all of them alike.
+The conditions are equal: all packages are in uv's cache, and files are copied out of it. Each
+round runs every contestant once, so that other load on the machine affects all of them alike.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
-"""Narrow versions of every program: levels, blocks, layers and heads as in the published models,
-but a fraction of the channels, so that a check takes seconds."""
+"""Narrow versions of every program, for checks that take seconds.
+
+Levels, blocks, layers and heads are as in the published models, but with a fraction of the
+channels.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +25,13 @@ from tools.certify.models import (
 ATTENTIONS = ("ORIGINAL", "SPLIT_EINSUM", "SPLIT_EINSUM_V2")
 VOCABULARY = 1000
 _L, _H, _G = 96, 128, 160
-"""The widths of the text encoders, with 8 features for each head."""
+"""The widths of the text encoders, which have 8 features per head."""
 
 _WIDE = {"height": 24, "width": 32}
-"""A latent size with more queries than a chunk of SPLIT_EINSUM_V2, and not a multiple of it."""
+"""A latent size at which SPLIT_EINSUM_V2 needs several chunks of queries, the last one shorter."""
 
 _WIDER = {"height": 40, "width": 56}
-"""Such a latent size for UNets without attention in the first level, as in SDXL."""
+"""Such a latent size for UNets whose first level has no attention, as in SDXL."""
 
 _UPWARDS = ("out_channels", "sample_size", "up_block_types")
 
@@ -82,9 +85,9 @@ def _controlnet(unet: Mapping[str, Any]) -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """One module, and the options of the programs that a conversion makes of it.
+    """A module to check, and the options of the programs that a conversion makes from it.
 
-    `attentions` are those to check; one empty word where there is no choice.
+    `attentions` are the kinds of attention to check; `("",)` where there is no choice.
     """
 
     family: str
@@ -96,7 +99,7 @@ class Subject:
 
     @property
     def is_unet(self) -> bool:
-        """True if there are minimum figures for its compressed weights."""
+        """True for UNets, whose compressed weights have minimum figures, too."""
         return "unet" in self.component
 
 
@@ -133,7 +136,7 @@ SUBJECTS: tuple[Subject, ...] = tuple(
     )
     for family, component, config, options in _SUBJECTS
 )
-"""Programs that several families share are listed once, under the first of them."""
+"""The modules to check; one that several families share is listed only for the first family."""
 
 FULL_UNET = Subject(
     family="SD 1.x, full size",

@@ -1,16 +1,18 @@
-"""Measures how close programs are to their torch modules, and the cost of the check.
+"""Measures how close programs are to their torch modules, and what the check costs.
 
     python -m tests.bench.parity [--certified] [--tiny] [--full] [--compressed] [--python PYTHON]
 
-`--certified` prints what the shipped certificates say of full-size programs; `--tiny` runs every
-family, component and attention as a narrow model of the real structure; `--full` checks one
-full-size program beside torch's own forward of its module; `--compressed` says what compression
-costs the full UNet of SD 1.5. Without any of them: all.
+`--certified` prints the figures of full-size programs from the shipped certificates. `--tiny` runs
+a narrow model of the real structure for every family, component and attention. `--full` checks one
+full-size program, and compares the cost with running the module in torch. `--compressed` measures
+how compression changes the output of the full UNet of SD 1.5. Without any of these options, all
+four parts run.
 
 Weights are random, as the pinned libraries initialise them, with random scale and shift in every
-norm, rounded to float16. For `--full`, each line is a fresh child process of the built environment,
-whose CPU time and highest resident memory the operating system counts; `start` is what importing
-costs, and is part of every other line. The figures of parity are printed last.
+norm, and rounded to float16. For `--full`, each line is a new child process of the built
+environment; the operating system reports its CPU time and peak resident memory. The line `start`
+is the cost of the imports, which every other line includes. The figures of parity are printed
+last.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ from tests.bench.programs import CASES, ROOT, _run
 
 LARGEST_LATENT = 128
 FAST = 20.0
-"""CPU seconds that `--fast` may take on the full UNet of SD 1.5."""
+"""The limit in CPU seconds of a check with `--fast`, for the full UNet of SD 1.5."""
 
 TASKS: Mapping[str, str] = {
     "start": "importing what a check imports",
@@ -78,13 +80,13 @@ def tiny(given: argparse.Namespace) -> None:
 
 
 def compressed(given: argparse.Namespace) -> None:
-    """Print how compression changes the full UNet's output."""
+    """Print how much compression changes the full UNet's output."""
     table = Table(columns=COMPRESSED, spread=given.spread, runs=1)
     show([FULL_UNET], given.python, table, given.folder)
 
 
 def full(given: argparse.Namespace) -> None:
-    """Measure every task on one program."""
+    """Print the cost of every task of `TASKS` on one full-size program."""
     with tempfile.TemporaryDirectory(dir=given.folder) as name:
         folder = Path(name)
         component, config = CASES[given.case].component, CASES[given.case].config
@@ -129,13 +131,13 @@ def _child(
 
 
 def child() -> None:
-    """Run one task in the built environment; print its result."""
+    """Run the task that the arguments name, in the built environment; print its result."""
     task, component, attention, folder = sys.argv[1:]
     print(CHILDREN[task](Path(folder), component, attention))
 
 
 def make(folder: Path, component: str, _: str) -> str:
-    """Write random weights in float16."""
+    """Write random weights, rounded to float16."""
     SPREADS["initialised"](component, _config(folder), _weights(folder))
     return ""
 
@@ -159,7 +161,7 @@ def build(folder: Path, component: str, attention: str) -> str:
 
 
 def start(_: Path, __: str, ___: str) -> str:
-    """Only import the libraries, to measure their cost."""
+    """Only import the libraries, to measure what that costs."""
     import diffusers  # noqa: F401
     import transformers  # noqa: F401
 
@@ -184,7 +186,7 @@ def run_torch(folder: Path, component: str, _: str) -> str:
 
 
 def run_streamed(folder: Path, component: str, _: str) -> str:
-    """Run the module as the check does, with streamed weights."""
+    """Run the module as the check does, with weights that are read when they are needed."""
     import torch
 
     from sdcoreml.convert.references.components import reference
@@ -198,7 +200,7 @@ def run_streamed(folder: Path, component: str, _: str) -> str:
 
 
 def run_program(mode: str) -> Callable[[Path, str, str], str]:
-    """Return a task that runs the program in one precision."""
+    """Return a task that runs the program once in this precision."""
 
     def run(folder: Path, component: str, _: str) -> str:
         from sdcoreml.convert.mil.interpreter import Executable
@@ -224,7 +226,7 @@ def run_audit(folder: Path, component: str, _: str) -> str:
 
 
 def check(quick: str) -> Callable[[Path, str, str], str]:
-    """Return a task that checks a program as a conversion does, in full or quickly."""
+    """Return a task that checks a program as a conversion does: in full, or as with `--fast`."""
 
     def run(folder: Path, component: str, attention: str) -> str:
         from dataclasses import replace
@@ -266,7 +268,7 @@ def _feed(folder: Path, component: str) -> Mapping[str, Any]:
 
 
 def options_of(folder: Path, attention: str) -> ProgramOptions:
-    """Return the program's options in a conversion; `--fast` derives a smaller size from them."""
+    """Return a program's options as in a conversion, at the size in the component's config."""
     size = _config(folder).get("sample_size")
     if size is None:
         return ProgramOptions(attention=Attention(attention))

@@ -10,11 +10,11 @@ from tests.bench.parity_rows import FLOAT, head, line
 from tools.certify.cases import CASES
 
 _TARGET = "macOS13"
-"""The deployment target to print; programs for newer ones have the same figures."""
+"""The deployment target whose certificates are printed; newer targets have the same figures."""
 
 
 def table(certificates: Iterable[Certificate]) -> list[str]:
-    """Return a line for each case: its worst figure, or that it is not certified."""
+    """Return a line for each case: its worst figures, or that it is not certified."""
     known = {(item.component, item.title): item for item in certificates}
     lines = [head(FLOAT[:2])]
     for name, case in CASES.items():
@@ -28,7 +28,7 @@ def table(certificates: Iterable[Certificate]) -> list[str]:
 
 
 def _verdicts(outputs: Iterable[FigureRecord]) -> list[tuple[float | None, str]]:
-    """Return the worst figure of each precision, and whether it reaches the minimum."""
+    """Return the worst figure for each precision, and whether it reaches its minimum."""
     lowest: dict[str, float] = {}
     for item in outputs:
         lowest[item.mode] = min(item.psnr, lowest.get(item.mode, item.psnr))

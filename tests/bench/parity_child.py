@@ -20,7 +20,7 @@ from tests.bench.checkpoints import SPREADS
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """A component's files, and the folder for its packages."""
+    """A component's config and weights, and the folder in which its packages are built."""
 
     component: str
     config: Mapping[str, Any]
@@ -43,7 +43,7 @@ class Work:
         modes: tuple[Mode, ...],
         recipe: Mapping[str, Any] | None = None,
     ) -> Parity:
-        """Build one program and run it in these modes, at all of the timesteps."""
+        """Build one program and check it in the given precisions, at all of the timesteps."""
         package = self.folder / "Program.mlpackage"
         program = {
             "component": self.component,
@@ -72,12 +72,12 @@ def plain(work: Work, options: Mapping[str, Any]) -> dict[str, float]:
 
 
 def fidelity(work: Work, options: Mapping[str, Any], recipe: Mapping[str, Any]) -> float:
-    """Return the PSNR in dB of the module with compressed weights against the original."""
+    """Return how close the module stays with compressed weights: the lowest PSNR in dB."""
     return min(item.psnr for item in work.check(options, (), recipe).fidelity)
 
 
 def main() -> None:
-    """Run the request in the argument; print a line of JSON for each attention."""
+    """Do what the first argument (JSON) requests; print a line of JSON for each attention."""
     request = json.loads(sys.argv[1])
     work = Work(
         component=request["component"],

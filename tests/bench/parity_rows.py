@@ -1,9 +1,9 @@
-"""Measures parity: prints a line for each program, each figure with its required minimum.
+"""Measures parity, and prints a row for each program: every figure with its required minimum.
 
-A subject is checked by one fresh child of the built environment. It makes random weights
-(`tests.bench.checkpoints`), scales and shifts of norms too, builds the programs and runs them
-beside the pinned module, at several timesteps. What compression costs is a matter of the weights
-and not of the graph, so it is measured once for all attentions.
+Each subject is checked in a new child process of the built environment. The child makes random
+weights (`tests.bench.checkpoints`), including scale and shift of norms, builds the programs and
+compares them with the pinned module at several timesteps. The effect of compression depends on the
+weights and not on the graph, so it is measured only once, not for each attention.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Column:
-    """A column of figures in dB: its title and required minimum; some apply to UNets only."""
+    """A column of figures in dB: its title, required minimum, and whether only UNets have it."""
 
     name: str
     floor: float
@@ -41,10 +41,10 @@ COMPRESSED = (
     Column(name="6-bit k-means", floor=40.0, is_for_unets=True),
 )
 IDENTICAL = 999.0
-"""`convert.parity.figures.IDENTICAL`, of a module that needs torch."""
+"""The same value as `convert.parity.figures.IDENTICAL`, whose module needs torch to import."""
 
 CHANCE = 0.5
-"""How many dB two palettes with the same error may differ at the output, by chance."""
+"""How many dB the outputs of two equally good palettes may differ by chance."""
 
 RECIPES: Mapping[str, Mapping[str, Any]] = {
     "int8": {"method": "linear", "bits": 8},
@@ -56,8 +56,12 @@ _NAME, _WIDTH = 45, 15
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """What is measured of each subject, with which of `tests.bench.checkpoints.SPREADS`, and with
-    how many sets of inputs; `None`: all. A set has as many timesteps as the program has rows."""
+    """What is measured of each subject.
+
+    `spread` is the distribution of the weights, from `tests.bench.checkpoints.SPREADS`. `runs` is
+    the number of sets of inputs (`None`: all); a set has as many timesteps as the program has rows
+    in its batch.
+    """
 
     columns: tuple[Column, ...] = (*FLOAT, *COMPRESSED)
     spread: str = "initialised"
@@ -80,11 +84,12 @@ def line(name: str, verdicts: Sequence[tuple[float | None, str]]) -> str:
 def verdicts(
     figures: Mapping[str, float], subject: Subject, columns: Sequence[Column]
 ) -> list[tuple[float | None, str]]:
-    """Return each figure of a program, and whether it reaches its minimum; "" if there is none.
+    """Return each figure of a program with its verdict; "" if the column has no minimum for it.
 
-    k-means has to be as good as steps of one size, too: better by far for normal numbers, while for
-    uniform ones these steps are the best palette, and which lies closer at the output is chance.
-    Results that do not differ at all say that nothing was computed.
+    6-bit k-means must also be about as good as a uniform 6-bit palette. For normally distributed
+    weights it is far better; for uniform ones the uniform palette is the best, and it is chance
+    which of the two comes closer at the output. A figure of exactly equal outputs is not accepted:
+    it would mean that nothing was computed.
     """
     found: list[tuple[float | None, str]] = []
     for column in columns:
@@ -102,7 +107,7 @@ def verdicts(
 def measure(
     subject: Subject, python: Path, table: Table, folder: Path
 ) -> Iterator[tuple[str, Mapping[str, float]]]:
-    """Yield the name and figures of each of a subject's programs as soon as they are known."""
+    """Yield the name and figures of each program of a subject, as soon as they are known."""
     start = f"import sys; sys.path.append({str(ROOT)!r})"
     code = f"{start}; from tests.bench.parity_child import main; main()"
     request = {
@@ -127,7 +132,7 @@ def measure(
 
 
 def show(subjects: Sequence[Subject], python: Path, table: Table, at: Path) -> None:
-    """Print every row, and how many figures are below their minimum."""
+    """Print a row for every program, and how many figures reach their minimum."""
     print(f"weights: {table.spread}\n{head(table.columns)}", flush=True)
     judged: list[str] = []
     for subject in subjects:

@@ -2,10 +2,11 @@
 
     python -m tests.bench.programs [NAME ...] [--python BUILT_ENVIRONMENT] [--dtype F16|F32]
 
-Without names: the programs of SD 1.5, those of SDXL base with their sum, and the UNet of SD 1.5 in
-1, 2 and 4 sizes and in several widths. The weights are made here, without torch; a program is built
-by a fresh child process of the built environment, whose CPU time and highest resident memory the
-operating system counts. `start` is what starting and importing costs: part of every other line.
+Without NAME: the programs of SD 1.5; those of SDXL base, and their sum; and the UNet of SD 1.5 in
+1, 2 and 4 sizes and in several widths. The weights are made here, without torch. Each program is
+built by a new child process of the built environment, and the operating system reports its CPU
+time and peak resident memory. The line `start` is the cost of starting Python and of the imports,
+which every other line includes.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ from tools.certify.models import (  # noqa: E402  after the path
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """A program: its component, config, and fields of `ProgramOptions`."""
+    """A program to build: its component, config, and the values of `ProgramOptions`."""
 
     component: str
     config: Mapping[str, Any]
@@ -66,23 +67,26 @@ LIMITS: Mapping[tuple[str, str], tuple[float, float]] = {
     ("sd15-unet", "F32"): (16.0, 320.0),
     ("sdxl-unet", "F16"): (25.0, 320.0),
 }
-"""The limits of a build in CPU seconds and peak MB, by case and the weights' dtype on disk."""
+"""The limits of a build (CPU seconds, peak MB), by case and by the dtype of the weight file."""
 
 SDXL_LIMIT = 45.0
-"""The limit in CPU seconds of all programs of SDXL base together."""
+"""The limit in CPU seconds for all programs of SDXL base together."""
 
 TRACED: Mapping[str, str] = {
     "sd15-unet": "traced, not run here: 285 CPU s, 10,400 MB",
     "sdxl-unet": "traced, not run here: does not fit 24 GB",
 }
-"""What apple/ml-stable-diffusion's converter (commit c891f43, the pins of `tested`) takes for the
-same. Not run here: measured once, on Linux x86-64, when this project was designed."""
+"""What the same programs cost with the converter of apple/ml-stable-diffusion, which traces.
+
+It is not run here: it was measured once, at commit c891f43 with the pins of `tested`, on Linux
+x86-64, when this project was designed.
+"""
 
 SIZES = ((64, 64), (96, 64), (64, 96), (72, 72))
 """The latent heights and widths for which one UNet is built."""
 
 WIDTHS = (160, 256, 320)
-"""The channels of a UNet's first level: same operations, more and more parameters."""
+"""Channels of a UNet's first level: the operations stay the same, the parameters increase."""
 WEIGHTS = "weights.safetensors"
 _CHUNK = 1 << 22
 _STYLES = {"F16": "<f2", "F32": "<f4"}
@@ -113,7 +117,7 @@ def main(arguments: list[str]) -> int:
 
 
 def verdict(cpu: float, peak: float, most: tuple[float, float] | None) -> str:
-    """Format a line's limits, and whether they are met; "" if it has none."""
+    """Return a case's limits and whether they are met, as text; "" if it has no limits."""
     if most is None:
         return ""
     met = cpu <= most[0] and peak <= most[1]
@@ -129,8 +133,11 @@ class Bench:
         self._recipe = {"bits": bits} if bits else None
 
     def start(self) -> float:
-        """CPU seconds of a child that builds nothing: the lower of two runs, as the first may have
-        to read the libraries from the disk."""
+        """Return the CPU seconds of a child that builds nothing.
+
+        This is the lower of two runs, since the first may have to read the libraries from the
+        disk.
+        """
         with tempfile.TemporaryDirectory(dir=self._folder) as name:
             return min(_child(self._python, "start", Path(name))[1] for _ in range(2))
 
@@ -153,7 +160,7 @@ class Bench:
         return cpu
 
     def sizes(self, name: str) -> None:
-        """Print the cost of several sizes of one program, which share a weight file."""
+        """Print the cost of a program in 1, 2 and 4 sizes, whose packages share one weight file."""
         case = CASES[name]
         print(f"{name} in several sizes{'':<13}{'CPU s':>8}{'MB written':>12}{'peak MB':>9}")
         with tempfile.TemporaryDirectory(dir=self._folder) as place:
@@ -168,7 +175,7 @@ class Bench:
                     shutil.rmtree(package)
 
     def widths(self, name: str) -> None:
-        """Print the cost of the same graph with increasing numbers of parameters."""
+        """Print the cost of the same graph with more and more parameters."""
         print(f"{name} in several widths{'parameters':>12}{'CPU s':>8}{'s for 10^9 more':>17}")
         least: tuple[int, float] | None = None
         for width in WIDTHS:
@@ -185,7 +192,7 @@ class Bench:
 
 
 def widened(case: Case, width: int) -> Case:
-    """Return a UNet's config with `width` channels in the first level, others in proportion."""
+    """Return a case whose UNet has `width` channels in level 1, and the others in proportion."""
     channels = case.config["block_out_channels"]
     wider = [width * extent // channels[0] for extent in channels]
     return replace(case, config={**case.config, "block_out_channels": wider})
@@ -206,9 +213,9 @@ def build(
     folder: Path,
     recipe: Mapping[str, Any] | None = None,
 ) -> tuple[str, float, int]:
-    """Build a prepared case once for each of the options: `0.mlpackage`, `1.mlpackage` ...
+    """Build a prepared case once for each of `options`, as `0.mlpackage`, `1.mlpackage` ...
 
-    Returns the builder's result, the CPU seconds and the peak memory in bytes.
+    Returns the builder's result, its CPU seconds, and its peak memory in bytes.
     """
     programs = [
         {
@@ -223,7 +230,7 @@ def build(
 
 
 def written(folder: Path) -> int:
-    """Return the bytes of all packages in a folder, counting hard links once."""
+    """Return the size in bytes of all packages in a folder; hard links count once."""
     files = [path.stat() for path in folder.glob("*.mlpackage/**/*") if path.is_file()]
     return sum({(it.st_dev, it.st_ino): it.st_size for it in files}.values())
 
@@ -233,7 +240,7 @@ def _child(python: Path, task: str, folder: Path, *more: str) -> tuple[str, floa
 
 
 def _run(command: list[str]) -> tuple[str, float, int]:
-    """Run a process; return its stdout, CPU seconds and highest resident memory in bytes."""
+    """Run a process; return its stdout, CPU seconds and peak resident memory in bytes."""
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     text = process.stdout.read()
@@ -246,7 +253,10 @@ def _run(command: list[str]) -> tuple[str, float, int]:
 
 
 def write_random(path: Path, shapes: Mapping[str, list[int]], dtype: str) -> None:
-    """Write a safetensors file of these tensors: small normal numbers, drawn once and repeated."""
+    """Write a safetensors file of tensors with these shapes.
+
+    Its values are small normal numbers, drawn once and repeated.
+    """
     import numpy as np
 
     style = np.dtype(_STYLES[dtype])

@@ -1,4 +1,4 @@
-"""The verdicts in the tables of parity, for figures and for uncertified programs."""
+"""The verdicts in the table of parity: for figures, and for programs without a certificate."""
 
 from __future__ import annotations
 

@@ -1,13 +1,14 @@
-"""Copying, hashing and casting a sharded checkpoint, interleaved with `cp` of the same bytes.
+"""Measures copying, hashing and casting of a sharded checkpoint, against `cp` of the same bytes.
 
     python -m tests.bench.weights [--model small|sd15|sdxl] [--rounds N] [--torch PYTHON]
 
-The checkpoint is made here, without torch: a UNet's tensors in pickled shards with an index.
-Every figure is the median of the rounds; CPU seconds and the highest resident memory are those of
-a fresh child process, as the operating system counts them. Our files are on the disk when the time
-ends; those of cp are still on their way. With --torch, the same work is done by torch.load and
-safetensors in that interpreter, and its file is compared with ours. Below the table, each limit of
-the project and whether it is met.
+The checkpoint is made here, without torch: a UNet's tensors in pickled shards with an index. Every
+figure is the median of all rounds. Each command runs in a new child process, and the operating
+system reports its CPU time and peak resident memory. When our time ends, our files are on the
+disk; those of `cp` may still be in the system's cache.
+
+With --torch, torch.load and safetensors do the same work in that interpreter, and their file is
+compared with ours. Below the table, each limit of the project is printed, and whether it is met.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ MODELS = {
     "sdxl": SDXL_UNET,
 }
 SHARD = 1_900_000_000
-"""Bytes: PyTorch does not read the zip64 offsets that zipfile writes above 2 GiB."""
+"""The size of a shard in bytes: below 2 GiB, since PyTorch cannot read zipfile's zip64 offsets."""
 DIRECT = """
 import argparse, sys
 from sdcoreml.doctor.commands import weights
@@ -100,7 +101,7 @@ def make_checkpoint(folder: Path, config: Mapping[str, object]) -> None:
 
 
 def write_shard(path: Path, shapes: Mapping[str, tuple[int, ...]], numbers: bytes) -> None:
-    """Write a zip file like torch.save, its values taken from `numbers` repeatedly."""
+    """Write a zip file like torch.save's; `numbers` are repeated to fill its tensors."""
     # As above: this helper imports numpy.
     from tests.convert.weights.torch_files import (
         finished,
@@ -128,9 +129,9 @@ def write_shard(path: Path, shapes: Mapping[str, tuple[int, ...]], numbers: byte
 
 
 def measure(command: Sequence[str | Path]) -> Cost:
-    """Run `command` to its end; raise `RuntimeError` if it fails.
+    """Run `command` to its end and return its cost; raise `RuntimeError` if it fails.
 
-    Linux lets a child start with the highest memory of its parent, so this process stays small.
+    On Linux, a child's peak memory starts at that of its parent, so this process must stay small.
     """
     arguments = [str(word) for word in command]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
@@ -148,7 +149,7 @@ def measure(command: Sequence[str | Path]) -> Cost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limit:
-    """A limit on a figure of a row: an upper one, or with `at_least` a lower one."""
+    """A limit on one figure of a row: an upper limit, or with `at_least` a lower one."""
 
     row: str
     what: str
@@ -166,7 +167,7 @@ class Limit:
 def limits(costs: Mapping[str, Cost], size: int) -> Iterator[Limit]:
     """Yield the limits for copying, hashing, casting and planning, with the measured figures.
 
-    `costs` are the medians by row, `size` the bytes of the checkpoint.
+    `costs` are the medians by row; `size` is the checkpoint's size in bytes.
     """
     cp, gigabytes, megabyte = costs["cp"], size / 1e9, 1e6
     bounds: Mapping[str, Mapping[str, float]] = {
@@ -190,7 +191,7 @@ def limits(costs: Mapping[str, Cost], size: int) -> Iterator[Limit]:
 def commands(
     index: Path, shards: Sequence[Path], folder: Path, torch: Path | None
 ) -> dict[str, list[str | Path]]:
-    """Return the commands to measure, by name; each writes into `folder`, then emptied."""
+    """Return the commands to measure, by name; `folder` is emptied after each."""
     out = folder / "out.safetensors"
     ours: list[str | Path] = [sys.executable, "-c", DIRECT, index, out]
     found: dict[str, list[str | Path]] = {
@@ -208,7 +209,7 @@ def commands(
 
 
 def main() -> int:
-    """Measure and print a table."""
+    """Measure all commands and print a table of the results."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.weights")
     parser.add_argument("--model", choices=tuple(MODELS), default="small")
     parser.add_argument("--rounds", type=int, default=5)

@@ -76,7 +76,7 @@ LETTERS = [
     *map(chr, (*range(33, 127), *range(161, 173), *range(174, 256))),
     *(chr(256 + n) for n in range(68)),
 ]
-"""CLIP's alphabet, one character for each byte."""
+"""The 256 characters by which CLIP's tokenizer represents the bytes."""
 MERGES = ("t h", "th e</w>", "c a", "ca t</w>", "d o", "do g</w>", "i n", "a n", "an d</w>")
 WORDS = [
     *LETTERS,
@@ -135,7 +135,7 @@ MODELS: Mapping[str, Mapping[str, Config]] = {
         "text_encoder_2": SECOND_TEXT,
     },
 }
-"""Configs by family and component."""
+"""The configs of each model, by family and component."""
 PIPELINES: Mapping[str, str] = {
     "sd1": "StableDiffusionPipeline",
     "sd2": "StableDiffusionPipeline",
@@ -146,12 +146,12 @@ LATE = ("text_encoder_2", "safety_checker")
 
 
 def class_of(config: Config) -> str:
-    """Return the class for which a config is."""
+    """Return the name of the class that a config belongs to."""
     return str(config.get("_class_name") or config["architectures"][0])
 
 
 def drawn(shapes: Mapping[str, tuple[int, ...]]) -> Tensors:
-    """Return random float16 tensors of `shapes`, the same in every run."""
+    """Return random float16 tensors with these shapes by name, the same in every run."""
     return {name: _drawn(name, shape) for name, shape in shapes.items()}
 
 
@@ -168,7 +168,7 @@ def _drawn(name: str, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def tensors_of(config: Config) -> Tensors:
-    """Return the tensors of a component, named as in its library."""
+    """Return the tensors of the component with this config, named as in its library."""
     return dict(_tensors_of(json.dumps(config)))
 
 
@@ -179,7 +179,7 @@ def _tensors_of(config: str) -> Tensors:
 
 
 def controlnet(unet: Config) -> tuple[Config, Tensors]:
-    """Return config and tensors of a ControlNet for UNets of config `unet`."""
+    """Return the config and tensors of a ControlNet for a UNet with the config `unet`."""
     dropped = ("out_channels", "sample_size", "up_block_types")
     config = {name: value for name, value in unet.items() if name not in dropped}
     config |= {"_class_name": "ControlNetModel", "controlnet_conditioning_channel_order": "rgb"}
@@ -198,9 +198,10 @@ def controlnet(unet: Config) -> tuple[Config, Tensors]:
 
 
 def original(family: str, *, blocks: int = 2) -> Tensors:
-    """Return a whole model in the original layout of single files.
+    """Return the tensors of a whole model, with the original names of single files.
 
-    `blocks` is the depth of OpenCLIP's text encoder; in SD 2.x, the last block is not used.
+    `blocks` is the number of blocks of OpenCLIP's text encoder. SD 2.x gets one more, since its
+    last block is not used.
     """
     return dict(_original(family, blocks))
 
@@ -231,7 +232,7 @@ def safetensors(
     metadata: Mapping[str, str] | None = None,
     dtypes: Mapping[str, str] | None = None,
 ) -> bytes:
-    """Return a safetensors file; `dtypes` sets dtypes that numpy lacks (F8, BF16)."""
+    """Return the bytes of a safetensors file; `dtypes` names those numpy lacks (F8, BF16)."""
     header: dict[str, Any] = {"__metadata__": {"format": "pt", **(metadata or {})}}
     start, parts = 0, []
     for name, tensor in tensors.items():
@@ -251,18 +252,18 @@ def safetensors(
 
 @cache
 def component_bytes(family: str, name: str) -> bytes:
-    """Return a component's weights as one safetensors file."""
+    """Return the bytes of a safetensors file with one component's weights."""
     return safetensors(tensors_of(MODELS[family][name]))
 
 
 @cache
 def file_bytes(family: str) -> bytes:
-    """Return a whole model as one safetensors file in the original layout."""
+    """Return the bytes of a safetensors file with a whole model in the original layout."""
     return safetensors(original(family))
 
 
 def write(path: Path, content: bytes | str | object) -> Path:
-    """Write bytes, text, or any other value as JSON; make missing folders."""
+    """Write bytes, a text, or any other value as JSON; create missing folders."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if isinstance(content, bytes):
         path.write_bytes(content)
@@ -273,13 +274,13 @@ def write(path: Path, content: bytes | str | object) -> Path:
 
 
 def edit(path: Path, **changes: Any) -> None:
-    """Change values in a JSON file; `...` removes a key."""
+    """Set keys of a JSON file; a value of `...` removes the key."""
     content = json.loads(path.read_text()) | changes
     write(path, {name: value for name, value in content.items() if value is not ...})
 
 
 def weights_name(component: str) -> str:
-    """Return the file name of a component's weights in its library."""
+    """Return the file name, without suffix, that a component's library gives to its weights."""
     return "model" if component.startswith("text_encoder") else "diffusion_pytorch_model"
 
 
@@ -322,6 +323,6 @@ def write_folder(folder: Path, family: str = "sd1") -> Path:
 def write_file(
     folder: Path, family: str = "sd1", name: str = "model.safetensors", content: bytes | None = None
 ) -> Path:
-    """Write a single file, with its small tokenizer beside it."""
+    """Write a single-file model, and a folder with its small tokenizer beside it."""
     write_tokenizer(folder / "tokenizer")
     return write(folder / name, file_bytes(family) if content is None else content)

@@ -1,4 +1,4 @@
-"""Describes an odd input: its name, how to make it, what it is, and the right verdict."""
+"""The description of an odd input: its name, how to make it, and the right verdict on it."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 Build: TypeAlias = Callable[[Path], Path]
-"""A function that makes the input in an empty folder, and returns the path for MODEL."""
+"""A function that makes the input in an empty folder; it returns the path to pass as MODEL."""
 
 
 class Can(Enum):
-    """The verdict on a model, on which all commands must agree."""
+    """Whether a model can be converted: the verdict on which all commands must agree."""
 
     YES = "yes"
     HEADERS = "headers"
@@ -21,7 +21,7 @@ class Can(Enum):
 
 
 class Why(Enum):
-    """The reason why a model cannot be converted, which the message must give."""
+    """The reason why a model cannot be converted, which the error message must give."""
 
     NOTHING = ""
     ADD_ON = "not a model by itself, but something to convert another model with"
@@ -45,13 +45,14 @@ class Why(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One odd input.
+    """One odd input, and what the commands must say about it.
 
-    `can` is the right verdict, whatever the code says today; `also` is another acceptable one.
-    `says` is a regular expression (ignoring case) that the output must match. `makes` is the
-    content that a conversion must produce, by the keys of `survey.made`. `options` are options of
-    `convert`, to which the verdict applies; `alone` is the verdict of `inspect` and `doctor`, which
-    see the model without these options (`None`: any).
+    `truth` says what the input is. `can` is the right verdict, whatever the code says today;
+    `also` is another acceptable verdict. `says` is a regular expression (ignoring case) that the
+    output must match. `makes` is what a conversion must produce: keys of `survey.made` and their
+    values. `options` are options of `convert`, and `can` is the verdict with them; `alone` is the
+    verdict of `inspect` and `doctor`, which see the model without these options (`None`: any
+    verdict).
     """
 
     name: str
@@ -68,10 +69,10 @@ class Case:
 
 
 def no(name: str, build: Build, why: Why, truth: str, **more: Any) -> Case:
-    """Return a case that cannot be converted."""
+    """Return a case of an input that cannot be converted."""
     return Case(name=name, build=build, truth=truth, can=Can.NO, why=why, **more)
 
 
 def yes(name: str, build: Build, truth: str, **more: Any) -> Case:
-    """Return a case that can be converted."""
+    """Return a case of an input that can be converted."""
     return Case(name=name, build=build, truth=truth, **more)

@@ -102,7 +102,7 @@ def edited(at: Path, name: str, **changes: Any) -> Path:
 
 
 def rewritten(at: Path, name: str, change: Callable[[str], str], encoding: str = "utf-8") -> Path:
-    """Write a model with the content or encoding of one text file changed."""
+    """Write a model, with one text file changed by `change` or written in another encoding."""
     model = sd1(at)
     text = (model / name).read_text()
     base.write(model / name, change(text).encode(encoding))
@@ -116,7 +116,7 @@ def marked(at: Path, name: str) -> Path:
 def retensored(
     at: Path, component: str, change: Callable[[base.Tensors], base.Tensors], **config: Any
 ) -> Path:
-    """Write a model with a component's tensors, and optionally config values, changed."""
+    """Write a model with one component's tensors changed, and optionally values of its config."""
     model = sd1(at)
     tensors = change(base.tensors_of(base.MODELS["sd1"][component]))
     base.write(base.weights(model, component), base.safetensors(tensors))
@@ -125,7 +125,7 @@ def retensored(
 
 
 def older_attention(tensors: base.Tensors) -> base.Tensors:
-    """Rename the VAE's attention as in diffusers before 0.17."""
+    """Rename the VAE's attention tensors to their names in diffusers before 0.17."""
     names = (("to_q", "query"), ("to_k", "key"), ("to_v", "value"), ("to_out.0", "proj_attn"))
     found = {}
     for name, tensor in tensors.items():
@@ -137,7 +137,7 @@ def older_attention(tensors: base.Tensors) -> base.Tensors:
 
 
 def kernels(axes: int, tensors: base.Tensors) -> base.Tensors:
-    """Reshape the VAE's attention weights to 1x1 convolutions, with `axes` more axes."""
+    """Append `axes` axes of size 1 to the VAE's attention weights; two make a 1x1 convolution."""
     return {
         name: tensor.reshape(*tensor.shape, *(1,) * axes)
         if ".attentions." in name and tensor.ndim == 2
@@ -164,7 +164,7 @@ def less(count: int, tensors: base.Tensors) -> base.Tensors:
 
 
 def duplicate(text: str, name: str, first: object) -> str:
-    """Write the key `name` twice; JSON readers take the last one."""
+    """Insert a second value for the key `name` at the start; JSON readers use the later one."""
     return text.replace("{", f'{{"{name}": {json.dumps(first)},', 1)
 
 

@@ -1,4 +1,4 @@
-"""All odd inputs."""
+"""All odd inputs, as one table of cases."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ SECOND: tuple[Case, ...] = (
     *later_files.CASES,
     *later_addons.CASES,
 )
-"""The second part of the cases, written after the faults that the first part exposed were fixed."""
+"""The second part of the cases, written after the faults that the first part found were fixed."""
 THIRD: tuple[Case, ...] = (
     *third_files.CASES,
     *third_pickles.CASES,
@@ -59,7 +59,7 @@ THIRD: tuple[Case, ...] = (
     *third_places.CASES,
     *third_addons.CASES,
 )
-"""The third part of the cases; expectations were committed before any of them was run."""
+"""The third part of the cases; their expected verdicts were committed before the first run."""
 FOURTH: tuple[Case, ...] = (*fourth_files.CASES, *fourth_options.CASES)
-"""The last part, written in the same manner after the faults found by the third were fixed."""
+"""The fourth part, written like the third, after the faults that the third found were fixed."""
 CASES = (*FIRST, *SECOND, *THIRD, *FOURTH)

@@ -1,4 +1,4 @@
-"""Folders with files that are missing, damaged, or of another type than their names say."""
+"""Folders with missing files, damaged files, or files that are not what their name says."""
 
 from __future__ import annotations
 
@@ -18,12 +18,16 @@ ICLOUD = "unet/.diffusion_pytorch_model.safetensors.icloud"
 
 
 def lacking(at: Path, name: str) -> Path:
-    """Write a model without one component."""
+    """Write a model without the folder of one component."""
     return without(at, name)
 
 
 def cached(at: Path, *, give: str, dangling: bool = False) -> Path:
-    """Write a model in the form of Hugging Face's cache: blobs, and a snapshot of links to them."""
+    """Write a model as in Hugging Face's cache: blobs, and a snapshot of links to them.
+
+    Returns the path to pass as MODEL: `give` is `root`, `snapshot`, or a path in the cache's
+    folder. With `dangling`, the blobs of UNet and VAE weights are missing.
+    """
     source = base.write_folder(at / "source")
     root = at / "models--somebody--model"
     snapshot = root / "snapshots" / ("a" * 40)
@@ -40,14 +44,14 @@ def cached(at: Path, *, give: str, dangling: bool = False) -> Path:
 
 
 def special(at: Path, make: Callable[[Path], None]) -> Path:
-    """Write a model whose UNet weights are not a regular file."""
+    """Write a model with a UNet weight file that `make` creates, such as a pipe or a link."""
     model = without(at, UNET)
     make(model / UNET)
     return model
 
 
 def halved(model: Path, pattern: str) -> Path:
-    """Cut a file to its first half."""
+    """Truncate a file to its first half."""
     for file in model.glob(pattern):
         data = file.read_bytes()
         file.write_bytes(data[: len(data) // 2])
@@ -62,7 +66,7 @@ def cut(at: Path, name: str, share: float) -> Path:
 
 
 def listed(at: Path, **entries: list[str | None]) -> Path:
-    """Write a model with an index that lists missing shards."""
+    """Write a model with changed or added entries in model_index.json."""
     model = sd1(at)
     base.edit(model / "model_index.json", **entries)
     return model

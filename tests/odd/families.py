@@ -15,7 +15,7 @@ def folder(family: str, at: Path) -> Path:
 
 
 def reshaped(family: str, at: Path, *, pipeline: str = "", **changes: Any) -> Path:
-    """Write a model whose UNet has other config values, and matching tensors."""
+    """Write a model with other values in its UNet's config, and tensors that match them."""
     model = folder(family, at)
     config = dict(base.MODELS[family]["unet"]) | changes
     known = {name: value for name, value in config.items() if name in base.MODELS[family]["unet"]}
@@ -47,7 +47,7 @@ def inpainting_file(family: str, channels: int, at: Path) -> Path:
 
 
 def other_part(at: Path, name: str, kind: str, **config: Any) -> Path:
-    """Write an SD 1.x folder in which one component has another class."""
+    """Write an SD 1.x folder in which the component `name` is of the class `kind`."""
     model = folder("sd1", at)
     library = "diffusers" if name in ("unet", "vae") else "transformers"
     base.edit(model / "model_index.json", **{name: [library, kind]})

@@ -1,4 +1,4 @@
-"""Single files: containers, suffixes, names, damage, extra and missing content."""
+"""Single files with odd containers, suffixes or names, damage, and extra or missing tensors."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def pickled(
     family: str = "sd1",
     beside: dict[str, bytes] | None = None,
 ) -> Path:
-    """Write a pickle as trainers do; `beside` are more entries of its outermost mapping."""
+    """Write a model as a pickle like a trainer's; `beside` are extra entries of the outer dict."""
     base.write_tokenizer(at / "tokenizer")
     tensors = base.original(family)
     path = at / name
@@ -59,7 +59,7 @@ def pickled(
 
 
 def kept(at: Path, *starts: str, family: str = "sd1") -> Path:
-    """Write a file with only the tensors whose names begin with these prefixes."""
+    """Write a single file that has only the tensors whose names begin with these prefixes."""
     tensors = {n: t for n, t in base.original(family).items() if n.startswith(starts)}
     return base.write_file(at, content=base.safetensors(tensors))
 
@@ -70,7 +70,7 @@ def added(at: Path, *, family: str = "sd1", **tensors: np.ndarray) -> Path:
 
 
 def respelt(at: Path, *pairs: tuple[str, str], family: str = "sd1") -> Path:
-    """Write a file whose tensors are renamed by replacing parts of the names."""
+    """Write a single file with renamed tensors, by replacing parts of their names."""
     tensors = {}
     for name, tensor in base.original(family).items():
         for old, new in pairs:
@@ -80,7 +80,7 @@ def respelt(at: Path, *pairs: tuple[str, str], family: str = "sd1") -> Path:
 
 
 def averaged(at: Path) -> Path:
-    """Write a file with a second, averaged UNet (EMA), whose names have no dots."""
+    """Write a single file with a second, averaged UNet (EMA), whose tensor names have no dots."""
     tensors = base.original("sd1")
     for name in list(tensors):
         if name.startswith(UNET):
@@ -89,7 +89,7 @@ def averaged(at: Path) -> Path:
 
 
 def valued(at: Path, value: float, start: str, dtype: str = "f2") -> Path:
-    """Write a file with one NaN or infinity, in a tensor whose name begins with `start`."""
+    """Write a file with one number replaced by `value`, in a tensor whose name starts so."""
     tensors = base.original("sd1")
     name = next(n for n, t in tensors.items() if n.startswith(start) and t.ndim > 1)
     spoilt = tensors[name].astype(dtype)
@@ -98,7 +98,7 @@ def valued(at: Path, value: float, start: str, dtype: str = "f2") -> Path:
 
 
 def retyped(at: Path, dtype: str, start: str = UNET, *, scaled: bool = False) -> Path:
-    """Write a file whose matrices under `start` have a dtype that numpy lacks."""
+    """Write a file whose matrices under the prefix `start` are of a dtype that numpy lacks."""
     tensors, dtypes = base.original("sd1"), {}
     for name, tensor in list(tensors.items()):
         if name.startswith(start) and tensor.ndim > 1:

@@ -1,4 +1,4 @@
-"""Folders in diffusers' layout with odd files: extra ones, renamed ones, shards."""
+"""Folders in diffusers' layout with odd files: extra, renamed or sharded ones."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def put(at: Path, files: dict[str, bytes | str]) -> Path:
 
 
 def without(at: Path, *names: str, more: dict[str, bytes | str] | None = None) -> Path:
-    """Write a valid model, remove these files and folders, then write `more`."""
+    """Write a valid model, remove the named files and folders, then write the files `more`."""
     model = sd1(at)
     for name in names:
         place = model / name
@@ -61,7 +61,11 @@ def sharded(
     ghost: bool = False,
     start: str = "",
 ) -> Path:
-    """Write a UNet in two shards, without the shard `drop`; no shard has the tensor `ghost`."""
+    """Write a model whose UNet is in two shards.
+
+    `drop` names shards that are left out. With `ghost`, the index lists a tensor that no shard
+    has.
+    """
     model = without(at, UNET)
     tensors = base.tensors_of(base.SD1_UNET)
     halves = np.array_split(list(tensors), 2)
@@ -84,7 +88,7 @@ def sharded(
 
 
 def variants(at: Path, *, components: tuple[str, ...], variant: str = "fp16") -> Path:
-    """Write a model in which some components exist only as a variant."""
+    """Write a model in which these components' weights exist only as a variant, such as fp16."""
     model = sd1(at)
     for name in components:
         plain = base.weights(model, name)
@@ -93,7 +97,7 @@ def variants(at: Path, *, components: tuple[str, ...], variant: str = "fp16") ->
 
 
 def pickled(at: Path, name: str) -> Path:
-    """Write a component whose weight file is a pickle under another name."""
+    """Write a model with one component's weights as a pickle, at the path `name`."""
     model = sd1(at)
     component = name.split("/", maxsplit=1)[0]
     base.weights(model, component).unlink()

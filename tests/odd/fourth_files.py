@@ -1,4 +1,4 @@
-"""Odd inputs, fourth part: pointers, downloads, pickles, absurd numbers in configs."""
+"""Odd inputs, fourth part: Git pointers, downloads, pickles, and absurd numbers in configs."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ HUGE = 10**9
 
 
 def of_two_kinds(at: Path) -> Path:
-    """Write a pickle in bfloat16 with a trainer's settings in it."""
+    """Write a single file as a pickle, with weights in bfloat16."""
     base.write_tokenizer(at / "tokenizer")
     tensors = base.original("sd1")
     kind = torch.name("torch", "BFloat16Storage")
@@ -44,7 +44,7 @@ def of_two_kinds(at: Path) -> Path:
 
 
 def with_settings(at: Path) -> Path:
-    """Write a pickle with a trainer's settings as an object of its own class."""
+    """Write a pickle with a trainer's settings beside the weights, as an object of a class."""
     base.write_tokenizer(at / "tokenizer")
     tensors = base.original("sd1")
     parts = {
@@ -76,7 +76,7 @@ def whole_in_shards(at: Path) -> Path:
 
 
 def annexed(at: Path) -> Path:
-    """Write git-annex's link to weights that were not fetched."""
+    """Write a model whose UNet weights are git-annex's link to a file that was not fetched."""
     model = sd1(at)
     (model / WEIGHTS).unlink()
     (model / WEIGHTS).symlink_to("../../.git/annex/objects/Xx/Yy/SHA256E-s9--0")
@@ -109,7 +109,7 @@ def deep(at: Path) -> Path:
 
 
 def one_of_one(at: Path) -> Path:
-    """Write a single shard with its index."""
+    """Write a model with weights in one shard, and the index that lists it."""
     name = "diffusion_pytorch_model-00001-of-00001.safetensors"
     model = renamed(at, WEIGHTS, f"unet/{name}")
     places = dict.fromkeys(base.tensors_of(base.SD1_UNET), name)
@@ -119,7 +119,7 @@ def one_of_one(at: Path) -> Path:
 
 
 def second_vae(at: Path) -> Path:
-    """Write SDXL with an older VAE beside the listed one, as in its own repository."""
+    """Write SDXL with an older VAE in `vae_1_0`, which model_index.json does not list."""
     model = base.write_folder(at / "model", "sdxl")
     base.write(model / "vae_1_0" / "config.json", base.VAE)
     base.write(base.weights(model, "vae_1_0"), base.component_bytes("sd1", "vae"))

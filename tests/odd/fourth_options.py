@@ -1,4 +1,4 @@
-"""Odd inputs, fourth part: valid models with options that fit, and options that do not."""
+"""Odd inputs, fourth part: valid models, with options that fit them or do not."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ MID: Shapes = {
 
 
 def in_a_folder(at: Path) -> Path:
-    """Write a LoRA's repository beside a model."""
+    """Write a model, and a LoRA beside it in a folder like a hub repository."""
     path = at / "style" / "pytorch_lora_weights.safetensors"
     base.write(path, base.safetensors(base.drawn(PLAIN)))
     return base.write_folder(at / "model")
 
 
 def infinite(at: Path) -> Path:
-    """Write a LoRA with infinity in its weights."""
+    """Write a model, and a LoRA beside it that has infinity in its weights."""
     tensors = base.drawn(PLAIN)
     tensors[f"{KOHYA}.lora_up.weight"] = np.full((32, 4), np.inf, "f2")
     return beside(at, "lora.safetensors", base.safetensors(tensors))

@@ -17,7 +17,7 @@ from tests.odd.shapes import Shapes
 
 
 def lost_loss(at: Path) -> Path:
-    """Write a VAE with its training loss, a pickle like kl-f8's."""
+    """Write a single-file VAE as a pickle that also has its training loss, as kl-f8 has."""
     tensors = base.original("sd1")
     tensors = {n.removeprefix(VAE): t for n, t in tensors.items() if n.startswith(VAE)}
     more = base.drawn({"loss.logvar": (), "loss.discriminator.main.0.weight": (64, 3, 4, 4)})

@@ -18,7 +18,7 @@ E4M3_NAN = 0x7F
 
 
 def comfy(at: Path) -> Path:
-    """Write SDXL as ComfyUI saves it: with CLIP-L's projection and scale, which are not needed."""
+    """Write SDXL as ComfyUI saves it, with CLIP-L's projection and scale, which are not used."""
     more = {
         "conditioner.embedders.0.text_projection": np.eye(32, dtype="f2"),
         "conditioner.embedders.0.logit_scale": np.array(4.6, "f2"),
@@ -31,7 +31,7 @@ def comfy(at: Path) -> Path:
 
 
 def quantized(at: Path, suffixes: dict[str, np.ndarray]) -> Path:
-    """Write a UNet of packed bytes, with the tensors that its quantizer writes for each matrix."""
+    """Write a UNet of packed bytes, with the tensors that a quantizer adds for each matrix."""
     tensors = base.original("sd1")
     for name, tensor in list(tensors.items()):
         if name.startswith(UNET) and tensor.ndim == 2:
@@ -41,7 +41,7 @@ def quantized(at: Path, suffixes: dict[str, np.ndarray]) -> Path:
 
 
 def scaled_anew(at: Path) -> Path:
-    """Write FP8 weights as ComfyUI does since 2025: with `weight_scale` and a description."""
+    """Write FP8 weights as ComfyUI has saved them since 2025, with scales and a format tensor."""
     tensors, dtypes = base.original("sd1"), {}
     for name, tensor in list(tensors.items()):
         if name.startswith(UNET) and tensor.ndim == 2:
@@ -55,7 +55,7 @@ def scaled_anew(at: Path) -> Path:
 
 
 def spoilt(at: Path, dtype: str, value: int, width: str) -> Path:
-    """Write a file with one number, given as bits, of a dtype that numpy lacks."""
+    """Write a file with one number of the bits `value`, in a tensor of a dtype that numpy lacks."""
     tensors = base.original("sd1")
     bits = np.full(tensors[MATRIX].shape, 0x30 if width == "u1" else 0x3C00, width)
     bits.reshape(-1)[7] = value
@@ -89,7 +89,7 @@ def pickled_with(at: Path, change: base.Tensors) -> Path:
 
 
 def parameters(at: Path) -> Path:
-    """Write a pickle of parameters instead of tensors, as of `torch.save(module.parameters)`."""
+    """Write a pickle of module parameters (`torch.nn.Parameter`) instead of plain tensors."""
     base.write_tokenizer(at / "tokenizer")
     tensors = base.original("sd1")
     parts = {
@@ -115,7 +115,7 @@ NUMPY_SCORE = torch_files.call(
 
 
 def inner(at: Path, start: str, name: str = "model.safetensors") -> Path:
-    """Write the UNet alone, with original names and another prefix."""
+    """Write only a UNet, with original tensor names after the prefix `start`."""
     tensors = {
         start + n.removeprefix(UNET): t
         for n, t in base.original("sd1").items()

@@ -1,4 +1,4 @@
-"""Odd inputs, second part: folders and paths from downloads, trainers, newer libraries."""
+"""Odd inputs, second part: folders from downloads, trainers and newer libraries."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHARD = "diffusion_pytorch_model-0000{}-of-00002.safetensors"
 
 
 def split(at: Path, component: str, stem: str) -> Path:
-    """Write a model with a component in two shards."""
+    """Write a model with one component in two shards, whose names begin with `stem`."""
     model = sd1(at)
     tensors = base.tensors_of(base.MODELS["sd1"][component])
     base.weights(model, component).unlink()
@@ -52,7 +52,7 @@ def swapped(at: Path) -> Path:
 
 
 def quantized(at: Path) -> Path:
-    """Write a UNet saved by bitsandbytes in four bits."""
+    """Write a model whose UNet was saved by bitsandbytes in four bits."""
     tensors = base.tensors_of(base.SD1_UNET)
     for name, tensor in list(tensors.items()):
         if tensor.ndim == 2:
@@ -66,7 +66,7 @@ def quantized(at: Path) -> Path:
 
 
 def spoilt(at: Path, family: str, component: str, value: float) -> Path:
-    """Write a model with one NaN or infinity in a component."""
+    """Write a model with one number of a component replaced by `value`, a NaN or infinity."""
     model = base.write_folder(at / "model", family)
     tensors = base.tensors_of(base.MODELS[family][component])
     name = [n for n, t in tensors.items() if t.ndim == 1][-1]
@@ -86,7 +86,7 @@ def spoilt_shard(at: Path) -> Path:
 
 
 def aria(at: Path) -> Path:
-    """Write a preallocated, unfinished download: of the right size, but with zeros at the end."""
+    """Write an unfinished download by aria2: a file of the full size that ends in zeros."""
     model = sd1(at)
     data = base.component_bytes("sd1", "unet")
     base.write(model / UNET, data[: len(data) // 2] + bytes(len(data) - len(data) // 2))
@@ -102,7 +102,7 @@ def aria_file(at: Path) -> Path:
 
 
 def long_text(at: Path) -> Path:
-    """Write LongCLIP: a text encoder with 248 positions, and its tokenizer."""
+    """Write a model with LongCLIP: a text encoder of 248 positions, and its tokenizer."""
     config = base.TEXT | {"max_position_embeddings": 248}
     model = edited(at, "tokenizer/tokenizer_config.json", model_max_length=248)
     base.write(model / TEXT_CONFIG, config)
@@ -115,7 +115,7 @@ def without_prefix(tensors: base.Tensors) -> base.Tensors:
 
 
 def fewer_layers(at: Path) -> Path:
-    """Write a distilled SDXL: fewer transformer layers, in config and weights."""
+    """Write a distilled SDXL, with fewer transformer layers in both config and weights."""
     return reshaped("sdxl", at, transformer_layers_per_block=[1, 1])
 
 
@@ -128,7 +128,7 @@ def shard_index(at: Path) -> Path:
 
 
 def stale_index(at: Path) -> Path:
-    """Write an index that names pickles, while the shards were converted to safetensors."""
+    """Write a model whose index still lists a pickle, while the shards are safetensors files."""
     model = sharded(at)
     place = model / "unet" / "diffusion_pytorch_model.safetensors.index.json"
     base.write(place, place.read_text().replace("00002.safetensors", "00002.bin"))

@@ -21,7 +21,7 @@ FIRST = len(base.WORDS)
 
 
 def bare_scheduler(at: Path, kind: str) -> Path:
-    """Write a scheduler config with only a class; all else is the library's default."""
+    """Write a model whose scheduler config has only a class, so that all values are defaults."""
     model = base.write_folder(at / "model")
     base.write(model / SCHEDULER, {"_class_name": kind, "_diffusers_version": "0.23.1"})
     return model
@@ -34,7 +34,7 @@ def with_yaml(at: Path, family: str, yaml: str, name: str = "model.safetensors")
 
 
 def buffered(at: Path, kept: np.ndarray) -> Path:
-    """Write a file with the schedule's buffers, as trainers of 2022 did."""
+    """Write a single file that also has the noise schedule's tensors, as in files of 2022."""
     more = {"alphas_cumprod": kept.astype("f4"), "betas": BETAS}
     return base.write_file(at, content=base.safetensors(base.original("sd1") | more))
 
@@ -48,14 +48,14 @@ def marked(at: Path, *, name: str = "model.safetensors", **marks: np.ndarray) ->
 
 
 def contradicting(at: Path) -> Path:
-    """Write a file whose metadata says noise prediction, and whose tensors say v-prediction."""
+    """Write a file whose metadata says noise prediction, while a tensor marks v-prediction."""
     tensors = base.original("sdxl") | {"v_pred": np.zeros((0,), "f2")}
     metadata = {"modelspec.prediction_type": EPSILON}
     return base.write_file(at, content=base.safetensors(tensors, metadata))
 
 
 def row_for(model: Path, words: int = 1) -> Path:
-    """Extend the text encoder's embedding by rows for more words."""
+    """Extend the text encoder's embedding by a row for each of `words` more tokens."""
     config = base.TEXT | {"vocab_size": FIRST + words}
     base.write(model / "text_encoder" / "config.json", config)
     base.write(base.weights(model, "text_encoder"), base.safetensors(base.tensors_of(config)))
@@ -63,7 +63,7 @@ def row_for(model: Path, words: int = 1) -> Path:
 
 
 def decoder_words(at: Path) -> Path:
-    """Add a word only in tokenizer_config.json, as newer libraries do."""
+    """Write a model whose extra word is only in tokenizer_config.json, as by newer libraries."""
     model = row_for(base.write_folder(at / "model"))
     entry = {"content": "<cat>", "lstrip": False, "normalized": True, "special": False}
     base.edit(
@@ -78,7 +78,7 @@ def decoder_words(at: Path) -> Path:
 
 
 def fast_words(at: Path) -> Path:
-    """Add a word only in tokenizer.json."""
+    """Write a model whose extra word is only in tokenizer.json."""
     added = [*FAST["added_tokens"], {"id": FIRST, "content": "<cat>", "special": False}]
     model = with_tokenizer(
         at, vocab__json=None, merges__txt=None, tokenizer__json=FAST | {"added_tokens": added}

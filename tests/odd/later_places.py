@@ -1,4 +1,4 @@
-"""Odd inputs, second part: paths to other families, one level off, or not a model."""
+"""Odd inputs, second part: paths to other families, paths one folder too high or too low."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.odd.places import compiled, files, finished
 
 
 def hub_of_core_ml(at: Path) -> Path:
-    """Write a hub repository of Core ML models, as Apple publishes them."""
+    """Write a hub repository of finished Core ML models, laid out like Apple's."""
     root = at / "coreml-stable-diffusion-v1-5"
     for attention in ("original", "split_einsum"):
         folder = root / attention / "compiled"
@@ -25,7 +25,7 @@ def hub_of_core_ml(at: Path) -> Path:
 
 
 def caches(at: Path) -> Path:
-    """Write the hub's cache folder itself, which contains models' folders."""
+    """Write the hub's cache folder itself, one level above the folders of its models."""
     for name in ("models--a--b", "models--c--d"):
         base.write(at / "hub" / name / "refs" / "main", "a" * 40)
     base.write(at / "hub" / "version.txt", "1")
@@ -41,7 +41,7 @@ def two_snapshots(at: Path) -> Path:
 
 
 def kolors(at: Path) -> Path:
-    """Write Kolors: SDXL's UNet with ChatGLM as text encoder."""
+    """Write Kolors: a model with SDXL's UNet and ChatGLM as the text encoder."""
     model = base.write_folder(at / "kolors", "sdxl")
     base.edit(
         model / INDEX,
@@ -78,7 +78,7 @@ def net_union(at: Path) -> Path:
 
 
 def trained(at: Path) -> Path:
-    """Write a trainer's checkpoint: the UNet and its optimizer."""
+    """Write a trainer's checkpoint folder: only a UNet, and the state of the optimizer."""
     model = sd1(at)
     place = at / "output" / "checkpoint-500"
     place.mkdir(parents=True)
@@ -96,7 +96,7 @@ def add_on_folder(at: Path, name: str, shapes: dict[str, tuple[int, ...]]) -> Pa
 
 
 def repository_of_files(at: Path) -> Path:
-    """Write a repository in the form of 2022: pickles and a training config."""
+    """Write a repository as published in 2022: two single files and a training config."""
     repository = at / "stable-diffusion-v-1-4-original"
     for name in ("sd-v1-4.safetensors", "sd-v1-4-full-ema.safetensors"):
         base.write_file(repository, name=name)

@@ -19,31 +19,31 @@ V, EPSILON = "v_prediction", "epsilon"
 def labelled(
     family: str, at: Path, metadata: dict[str, str], name: str = "model.safetensors"
 ) -> Path:
-    """Write a single file with metadata."""
+    """Write a single file with these metadata entries."""
     content = base.safetensors(base.original(family), metadata)
     return base.write_file(at, name=name, content=content)
 
 
 def tagged(family: str, at: Path, *marks: str) -> Path:
-    """Write a single file with empty marker tensors."""
+    """Write a single file with empty tensors of these names, by which programs mark a model."""
     tensors = base.original(family) | {mark: np.zeros((0,), "f2") for mark in marks}
     return base.write_file(at, content=base.safetensors(tensors))
 
 
 def scheduled(family: str, at: Path, *, name: str = "model", **changes: Any) -> Path:
-    """Write a folder with other values in its scheduler's config; `...` removes one."""
+    """Write a folder with values of its scheduler's config changed; `...` removes one."""
     return rescheduled(at, family, changes, name)
 
 
 def rescheduled(at: Path, family: str, changes: Mapping[str, Any], name: str = "model") -> Path:
-    """Write a folder with a changed scheduler config, from a mapping of values."""
+    """Like `scheduled`, with the changed values as a mapping."""
     model = base.write_folder(at / name, family)
     base.edit(model / SCHEDULER, **changes)
     return model
 
 
 def beside(at: Path, yaml: str) -> Path:
-    """Write an SD 2.x file with its training config."""
+    """Write an SD 2.x file, and its training config (YAML) beside it."""
     path = base.write_file(at, "sd2")
     base.write(path.with_suffix(".yaml"), yaml)
     return path

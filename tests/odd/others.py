@@ -81,7 +81,7 @@ TRANSFORMERS: Mapping[str, tuple[str, str, Mapping[str, tuple[int, ...]]]] = {
         {"blocks.0.attn1.to_q.weight": (64, 64), "patch_embedding.weight": (64, 16, 1, 2, 2)},
     ),
 }
-"""By family: pipeline class, transformer class, and some of its tensors."""
+"""For each family: the classes of pipeline and transformer, and the shapes of some tensors."""
 
 
 def transformer_folder(family: str, at: Path) -> Path:
@@ -144,7 +144,7 @@ ORIGINALS: Mapping[str, tuple[str, ...]] = {
         "txt_in.individual_token_refiner.blocks.0.norm1.weight",
     ),
 }
-"""By single file of another family: some of its tensors' names."""
+"""The names of some tensors of each other family's single files."""
 
 
 def other_file(family: str, at: Path) -> Path:
@@ -168,7 +168,7 @@ PIPELINES: Mapping[str, tuple[str, Mapping[str, str]]] = {
         {"unet": "UNet2DConditionModel", "vocoder": "SpeechT5HifiGan"},
     ),
 }
-"""By family: pipeline class, and its components' classes."""
+"""For each family: the class of its pipeline, and the classes of its components."""
 
 
 def other_folder(family: str, at: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Odd paths: odd names, links, finished folders, and files that are not models."""
+"""Odd paths: unusual names, links, finished folders, and files that are not models."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pipe(at: Path) -> Path:
 
 
 def files(at: Path, name: str, names: dict[str, bytes | str], give: str = "") -> Path:
-    """Write a folder of a few files; `give` is the path for MODEL."""
+    """Write a folder `name` of a few files; return `give` in it, or the folder, as MODEL."""
     folder = at / name
     folder.mkdir()
     for place, content in names.items():
@@ -41,7 +41,7 @@ def linked(at: Path, target: Callable[[Path], Path]) -> Path:
 
 
 def relative(at: Path) -> Path:
-    """Write a model whose components are links to another model's."""
+    """Write a model whose `unet` and `vae` folders are relative links into another model."""
     source = base.write_folder(at / "source")
     model = base.write_folder(at / "model")
     for name in ("unet", "vae"):
@@ -53,7 +53,7 @@ def relative(at: Path) -> Path:
 
 
 def compiled(folder: Path, name: str = "Unet") -> Path:
-    """Write a compiled model with the files that readers open first."""
+    """Write a stand-in for a compiled model, with the files that readers open first."""
     place = folder / f"{name}.mlmodelc"
     base.write(place / "model.mil", "program(1.0)\n{\n}\n")
     base.write(place / "metadata.json", [{"specificationVersion": 7}])
@@ -123,7 +123,7 @@ def gguf(at: Path) -> Path:
 
 
 def both_formats(at: Path) -> Path:
-    """Write a hub repository as published: folders, a single file, ONNX and Flax weights."""
+    """Write a hub repository that has a folder, a single file, and ONNX and Flax weights."""
     model = base.write_folder(at / "model")
     base.write(model / "v1-5-pruned.safetensors", base.file_bytes("sd1"))
     base.write(model / "unet" / "diffusion_flax_model.msgpack", b"\x82")

@@ -1,4 +1,4 @@
-"""Names and shapes of the tensors that identify LoRAs, embeddings and other add-ons."""
+"""The names and shapes of tensors by which LoRAs, embeddings and other add-ons are recognised."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""Run every command on every odd input, and print where they disagree.
+"""Runs every command on every odd input, and prints where they disagree.
 
     python -m tests.odd.survey [--convert] [--part PART] [--json] [--keep FOLDER] [NAMES]
 
-Three answers are asked for: `inspect --json`, `doctor MODEL --goal convert --json`, and `convert`:
-by default its `--plan`, with `--convert` all of it, for which the environment must be there.
-A name is a case's, or a part of one.
+Each input is given to `inspect --json`, `doctor MODEL --goal convert --json` and `convert --plan`.
+With `--convert` it is converted in full, for which the environment must have been built. NAMES are
+names of cases, or parts of names.
 """
 
 from __future__ import annotations
@@ -51,12 +51,12 @@ ABOUT: Mapping[Why, str] = {
     Why.UNSAFE: "run code",
     Why.VALUES: "finite|nan|inf|number|float16",
 }
-"""What a refusal's message must match (ignoring case) for each reason."""
+"""For each reason: a regular expression that the message of a refusal must match."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """One command's answer for a case. `can` is `None` if it gave none."""
+    """One command's answer for a case; `can` is its verdict, `None` if it gave none."""
 
     can: Can | None
     code: int | str
@@ -66,13 +66,13 @@ class Answer:
 
     @property
     def verdict(self) -> dict[str, Any] | None:
-        """The verdict that the command printed."""
+        """Return the verdict in the command's JSON."""
         return self.data.get("verdict") if isinstance(self.data, dict) else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A case, the commands' answers, and the faults in them."""
+    """A case, the commands' answers to it, and what is wrong with them."""
 
     case: Case
     inspect: Answer
@@ -82,7 +82,7 @@ class Row:
     to_the_end: bool = False
 
     def faults(self) -> Iterator[str]:
-        """Yield every crash, contradiction and missing message."""
+        """Yield a line for every crash, wrong or contradictory verdict, and missing message."""
         answers = {"inspect": self.inspect, "doctor": self.doctor, "convert": self.convert}
         for name, answer in answers.items():
             if answer.code == BUG or "Traceback" in answer.text or isinstance(answer.code, str):
@@ -173,7 +173,7 @@ def inspected(model: Path) -> Answer:
 
 
 def examined(model: Path) -> Answer:
-    """Run `doctor` on a case; its exit code is 1 if the model prevents the conversion."""
+    """Run `doctor` on a case; its exit code is 1 if the model cannot be converted."""
     answer = _answer(["doctor", str(model), "--goal", "convert", "--json"])
     if not isinstance(answer.data, dict):
         return answer
@@ -190,7 +190,7 @@ def examined(model: Path) -> Answer:
 
 
 def converted(case: Case, folder: Path, model: Path, toolchain: str = "") -> Answer:
-    """Run `convert` in a toolchain's environment, or only `--plan`."""
+    """Run `convert` on a case in a toolchain's environment; without one, `convert --plan`."""
     options = [word.format(case=folder) for word in case.options]
     words = ["convert", "--json", "-o", str(folder / "made"), *SIZE, *options, "--", str(model)]
     how = ["--toolchain", toolchain] if toolchain else ["--plan"]
@@ -207,7 +207,7 @@ def _answer(words: Sequence[str], *, is_text: bool = True) -> Answer:
 
 
 def made(folder: Path) -> dict[str, Any]:
-    """Describe a finished folder by the keys of `Case.makes`; empty if there is none."""
+    """Return what a finished folder contains, by the keys of `Case.makes`; {} if there is none."""
     manifest = parsed((folder / "manifest.json").read_text()) if folder.is_dir() else None
     if not isinstance(manifest, dict):
         return {}
@@ -231,7 +231,10 @@ def made(folder: Path) -> dict[str, Any]:
 
 
 def survey(case: Case, place: Path, toolchain: str = "") -> Row:
-    """Make a case in the empty folder `place`, run all commands, and convert if `toolchain`."""
+    """Make a case's input in the empty folder `place`, and run all commands on it.
+
+    With a `toolchain`, convert it in full.
+    """
     model = case.build(place)
     row = Row(
         case=case,
@@ -245,7 +248,7 @@ def survey(case: Case, place: Path, toolchain: str = "") -> Row:
 
 
 def chosen(args: argparse.Namespace) -> list[Case]:
-    """Return the requested cases."""
+    """Return the cases that the command line asks for."""
     part = {"first": FIRST, "second": SECOND, "third": THIRD, "fourth": FOURTH}.get(
         args.part, CASES
     )
@@ -272,7 +275,7 @@ def as_object(row: Row) -> dict[str, Any]:
 
 
 def line(row: Row) -> str:
-    """Format a row as a line of the table."""
+    """Return a row as a line of the table."""
     words = [
         answer.can.value if answer.can else "?" for answer in (row.inspect, row.doctor, row.convert)
     ]

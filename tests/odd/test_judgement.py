@@ -26,7 +26,7 @@ MODEL_CHECKS: tuple[Check, ...] = tuple(
 
 
 def adapted(model: Path) -> Answer:
-    """Return the doctor's verdict on a model, and if the checks find fault with it."""
+    """Return the doctor's answer for a model; its code is 1 if a check reports an error."""
     found: ModelFolder = read_for_doctor(str(model))
     findings = [(check.id, finding) for check in MODEL_CHECKS for finding in check(found)]
     blamed = {name for name, finding in findings if finding.status is Status.ERROR}

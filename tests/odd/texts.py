@@ -15,7 +15,7 @@ V, EPSILON = "v_prediction", "epsilon"
 
 
 def open_clip(at: Path, blocks: int, *, projection: bool) -> Path:
-    """Write an SD 2.x file whose text encoder has `blocks` blocks (normally 24, using 23)."""
+    """Write an SD 2.x file whose text encoder has `blocks` blocks; real files have 24."""
     tensors = base.original("sd2", blocks=blocks - 1)
     if not projection:
         tensors = {n: t for n, t in tensors.items() if not n.endswith("text_projection")}
@@ -26,7 +26,7 @@ def open_clip(at: Path, blocks: int, *, projection: bool) -> Path:
 
 
 def sgm(at: Path, family: str = "sd2", metadata: dict[str, str] | None = None) -> Path:
-    """Write SD 2.x or 1.x with the tensor names of Stability's newer code, like SDXL's refiner."""
+    """Write a single file with the tensor names of Stability's newer code (`conditioner.`)."""
     names = {"cond_stage_model.": "conditioner.embedders.0."}
     tensors = {}
     for name, tensor in base.original(family).items():
@@ -37,7 +37,7 @@ def sgm(at: Path, family: str = "sd2", metadata: dict[str, str] | None = None) -
 
 
 def deeper(at: Path, config: int, blocks: int) -> Path:
-    """Write a folder whose config has another number of blocks than its weights."""
+    """Write a text encoder whose config states `config` blocks, while its weights have `blocks`."""
     model = base.write_folder(at / "model")
     tensors = base.tensors_of(base.TEXT | {"num_hidden_layers": blocks})
     base.write(base.weights(model, "text_encoder"), base.safetensors(tensors))
@@ -46,7 +46,7 @@ def deeper(at: Path, config: int, blocks: int) -> Path:
 
 
 def with_words(at: Path, *words: str, rows: bool = True) -> Path:
-    """Write a folder with added tokens; with `rows`, the text encoder has rows for them."""
+    """Write a folder with added tokens; with `rows`, the text encoder has embeddings for them."""
     model = base.write_folder(at / "model")
     first = len(base.WORDS)
     base.write(
@@ -61,7 +61,7 @@ def with_words(at: Path, *words: str, rows: bool = True) -> Path:
 
 
 def with_tokenizer(at: Path, family: str = "sd1", **files: Any) -> Path:
-    """Write a folder with other tokenizer files; `None` removes one."""
+    """Write a folder with other tokenizer files (`vocab__json` is vocab.json; `None` removes)."""
     model = base.write_folder(at / "model", family)
     for name, content in files.items():
         place = model / "tokenizer" / name.replace("__", ".")

@@ -1,4 +1,4 @@
-"""Odd inputs, third part: models with add-ons and options that fit, or do not."""
+"""Odd inputs, third part: models with add-ons and options that fit them or do not."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def given(
     alpha: bool = True,
     wide: bool = False,
 ) -> Path:
-    """Write a model, and an add-on beside it."""
+    """Write a model, and an add-on of tensors with these shapes beside it."""
     tensors = base.drawn(shapes)
     dtypes: dict[str, str] = {}
     for key in list(shapes):

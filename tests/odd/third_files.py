@@ -1,4 +1,4 @@
-"""Odd inputs, third part: single files with odd containers, suffixes, pickles, merges."""
+"""Odd inputs, third part: single files with odd containers, suffixes, pickles or merges."""
 
 from __future__ import annotations
 
@@ -19,7 +19,10 @@ SQLITE = b"SQLite format 3\x00" + bytes(4080)
 
 
 def reframed(at: Path, *, gap: int = 0, spaces: int = 0, backwards: bool = False) -> Path:
-    """Write the tensors with a gap before the last one, a padded header, or in another order."""
+    """Write a safetensors file with `gap` bytes before its last tensor.
+
+    `spaces` pads the header; `backwards` lists the tensors in reverse order.
+    """
     size = int.from_bytes(WHOLE[:8], "little")
     fields, data = json.loads(WHOLE[8 : 8 + size]), WHOLE[8 + size :]
     if gap:
@@ -40,7 +43,7 @@ def offsets(field: dict[str, list[int]]) -> tuple[int, int]:
 
 
 def numbered_metadata(at: Path) -> Path:
-    """Write metadata with values that are not strings, as some savers do."""
+    """Write a safetensors file with metadata that are not strings, as some programs save."""
     size = int.from_bytes(WHOLE[:8], "little")
     fields = json.loads(WHOLE[8 : 8 + size])
     fields["__metadata__"] = {"epoch": 3, "tags": ["a", "b"]}
@@ -56,7 +59,7 @@ def told(at: Path, family: str, name: str = "model.safetensors", **metadata: str
 
 
 def with_control(at: Path) -> Path:
-    """Write ControlNet's checkpoint as of 2023: a whole SD 1.5 with the net in it."""
+    """Write a ControlNet as published in 2023: one file with a whole SD 1.5 and the ControlNet."""
     copy = {n.replace(UNET, "control_model."): t for n, t in base.original("sd1").items()}
     net = {n: t for n, t in copy.items() if n.startswith("control_model.") and ".output_" not in n}
     more = base.drawn(
@@ -72,7 +75,7 @@ def with_control(at: Path) -> Path:
 
 
 def in_library_names(at: Path, *components: str) -> Path:
-    """Write all components in one file; tensors have diffusers' names, prefixed by component."""
+    """Write components in one file, each tensor named `component.` and its name in diffusers."""
     tensors = {
         f"{component}.{name}": tensor
         for component in components
@@ -91,14 +94,14 @@ def averages_only(at: Path) -> Path:
 
 
 def without_encoder(at: Path) -> Path:
-    """Write a file whose VAE has only its decoder."""
+    """Write a single file whose VAE has only a decoder."""
     tensors = base.original("sd1")
     left = {n: t for n, t in tensors.items() if not n.startswith((f"{VAE}encoder.", f"{VAE}quant"))}
     return base.write_file(at, content=base.safetensors(left))
 
 
 def shallower(at: Path) -> Path:
-    """Write a model like SSD-1B: SDXL whose attentions have different depths."""
+    """Write a model like SSD-1B: SDXL with attention blocks of different depths."""
     tensors = base.original("sdxl")
     gone = ".middle_block.1.transformer_blocks.1."
     left = {n: t for n, t in tensors.items() if gone not in n}
@@ -106,7 +109,7 @@ def shallower(at: Path) -> Path:
 
 
 def clip_alone(at: Path) -> Path:
-    """Write the text encoders alone, as ComfyUI saves them."""
+    """Write only the text encoders, in a file as ComfyUI saves it."""
     tensors = base.tensors_of(base.FIRST_TEXT)
     named = {f"clip_l.transformer.{name}": tensor for name, tensor in tensors.items()}
     return base.write_file(at, name="clip.safetensors", content=base.safetensors(named))
@@ -165,7 +168,7 @@ STRANGERS: dict[str, tuple[dict[str, tuple[int, ...]], str, str]] = {
         "_ip|adapter",
     ),
 }
-"""Extra UNet tensors by kind: their shapes, what they are, and what a report must mention."""
+"""Extra tensors in a UNet: for each kind their shapes, what they are, and a pattern to report."""
 
 CASES: tuple[Case, ...] = (
     # Containers and suffixes

@@ -1,4 +1,4 @@
-"""Odd inputs, third part: folders of other pipelines, odd configs, shards, trainers' files."""
+"""Odd inputs, third part: folders with odd configs or shards, and trainers' folders."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNET_INDEX = "diffusion_pytorch_model.safetensors.index.json"
 
 
 def of_2022(at: Path) -> Path:
-    """Write a model of pickles with the file names of 2022."""
+    """Write a model in pickles, with file names as of 2022."""
     model = sd1(at)
     for name in ("unet", "vae", "text_encoder"):
         base.weights(model, name).unlink()
@@ -33,14 +33,14 @@ def begun(start: str, tensors: base.Tensors) -> base.Tensors:
 
 
 def half_fetched(at: Path) -> Path:
-    """Write an empty file for the plain weights, beside a complete variant."""
+    """Write a model whose fp16 UNet weights are complete, while the plain ones are empty."""
     model = renamed(at, UNET, "unet/diffusion_pytorch_model.fp16.safetensors")
     base.write(model / UNET, b"")
     return model
 
 
 def newer_variant(at: Path) -> Path:
-    """Write an index named with the variant before the suffix, as newer libraries do."""
+    """Write sharded fp16 weights, with the variant in the names as newer libraries write it."""
     names = [f"diffusion_pytorch_model.fp16-0000{n}-of-00002.safetensors" for n in (1, 2)]
     index = "diffusion_pytorch_model.fp16.safetensors.index.json"
     return sharded(at, index=index, names=(names[0], names[1]))
@@ -53,7 +53,7 @@ def index_of(at: Path, content: object) -> Path:
 
 
 def outward(at: Path) -> Path:
-    """Write an index that names shards outside the model."""
+    """Write a model whose index lists shards outside the model's folder."""
     model = sharded(at)
     place = model / "unet" / UNET_INDEX
     known = json.loads(place.read_text())["weight_map"]
@@ -62,7 +62,7 @@ def outward(at: Path) -> Path:
 
 
 def twice(at: Path) -> Path:
-    """Write two shards with the same tensor; the index names the first."""
+    """Write two shards that both have one tensor, with different values; the index names one."""
     model = sharded(at)
     first, second = (model / "unet" / SHARD.format(n) for n in (1, 2))
     tensors = base.tensors_of(base.SD1_UNET)
@@ -74,7 +74,7 @@ def twice(at: Path) -> Path:
 
 
 def whole_clip(at: Path) -> Path:
-    """Write all of CLIP instead of its text encoder."""
+    """Write a model that has all of CLIP, text and vision, in place of its text encoder."""
     model = sd1(at)
     tensors = base.tensors_of(base.TEXT) | base.drawn(
         {
@@ -91,7 +91,7 @@ def whole_clip(at: Path) -> Path:
 
 
 def replaced(at: Path, name: str) -> Path:
-    """Write a folder instead of a file, or a file instead of a folder."""
+    """Write a model with a folder in place of the file `name`, or a file in place of a folder."""
     model = sd1(at)
     place = model / name
     if place.is_dir():
@@ -106,7 +106,7 @@ def replaced(at: Path, name: str) -> Path:
 
 
 def backup(at: Path) -> Path:
-    """Write a OneTrainer backup: the model among a training's state files."""
+    """Write a backup by OneTrainer: the model beside the state of the training."""
     model = sd1(at)
     base.write(model / "meta.json", {"train_progress": {"epoch": 3}})
     base.write(model / "optimizer" / "optimizer.pt", bytes(64))
@@ -120,7 +120,7 @@ def changed(at: Path, name: str, *, drop: str = "", **values: Any) -> Path:
 
 
 def two_heads(at: Path) -> Path:
-    """Write a text encoder with two heads in its config, and unchanged weights."""
+    """Write a model whose text encoder's config states two heads, with unchanged weights."""
     return edited(at, TEXT_CONFIG, num_attention_heads=2)
 
 
@@ -137,7 +137,7 @@ CHANGES: tuple[tuple[str, Any], ...] = (
     ("time_embedding_act_fn", "gelu"),
     ("addition_embed_type", "text"),
 )
-"""Options of the pinned diffusers that change what a UNet computes."""
+"""Options (and values) of diffusers' UNet that change what it computes."""
 
 CASES: tuple[Case, ...] = (
     # Files

@@ -36,13 +36,13 @@ def renamed_scheduler(at: Path) -> Path:
 def with_words(
     at: Path, name: str, shapes: dict[str, tuple[int, ...]], family: str = "sd1"
 ) -> Path:
-    """Write a model, and a textual inversion in a file of this name beside it."""
+    """Write a model, and a textual inversion in the file `name` beside it."""
     file(at, shapes, name)
     return base.write_folder(at / "model", family)
 
 
 def web_ui_embedding(at: Path) -> Path:
-    """Write a textual inversion of the web UI: a pickle with more than tensors."""
+    """Write a textual inversion as the web UI saves it: a pickle that also has training values."""
     vector = torch.tensor(torch.storage("0", "float32", 128), (2, 64))
     root = torch.mapping(
         {
@@ -71,7 +71,7 @@ def not_finite_embedding(at: Path) -> Path:
 
 
 def known_word(at: Path) -> Path:
-    """Write a model that has the word already."""
+    """Write a model whose tokenizer already has `<cat>`, and an embedding cat.safetensors."""
     file(at, {"emb_params": (1, 64)}, "cat.safetensors")
     model = row_for(base.write_folder(at / "model"))
     base.write(model / "tokenizer" / "added_tokens.json", {"<cat>": FIRST})

@@ -1,4 +1,4 @@
-"""Odd inputs, third part: pickles and their packaging."""
+"""Odd inputs, third part: pickles, and the zip files that contain them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.odd.case import Can, Case, Why, no, yes
 
 
 def wrapped(at: Path, key: str) -> Path:
-    """Write a pickle with tensors under another key than state_dict, and an optimizer."""
+    """Write a pickle with its tensors under `key` instead of `state_dict`, and optimizer states."""
     base.write_tokenizer(at / "tokenizer")
     tensors = base.original("sd1")
     parts = {
@@ -29,7 +29,7 @@ def wrapped(at: Path, key: str) -> Path:
 
 
 def one_storage(at: Path) -> Path:
-    """Write a pickle whose tensors are views of one storage, with transposed kernels."""
+    """Write a pickle whose tensors are transposed views of a single storage."""
     base.write_tokenizer(at / "tokenizer")
     tensors = base.original("sd1")
     whole = np.concatenate([array.T.ravel() for array in tensors.values()])
@@ -43,7 +43,7 @@ def one_storage(at: Path) -> Path:
 
 
 def zipped(at: Path, name: str, root: str = "archive", packed: int = zipfile.ZIP_STORED) -> Path:
-    """Write a pickle in a zip file with another root folder, suffix or compression."""
+    """Write a pickle in a zip file with another root folder, file suffix or compression."""
     base.write_tokenizer(at / "tokenizer")
     tensors = base.original("sd1")
     members = {f"{root}/data.pkl": torch.state_dict(tensors)}
@@ -54,7 +54,7 @@ def zipped(at: Path, name: str, root: str = "archive", packed: int = zipfile.ZIP
 
 
 def script(at: Path) -> Path:
-    """Write a traced module: code and constants."""
+    """Write a traced module (TorchScript), which has code and constants."""
     root = torch.finished(torch.call(torch.name("__torch__.ldm", "UNet")))
     members = {
         "unet/data.pkl": root,
@@ -66,13 +66,13 @@ def script(at: Path) -> Path:
 
 
 def module(at: Path) -> Path:
-    """Write a whole pickled module, by its class's name."""
+    """Write the pickle of a whole module, which names the module's class."""
     root = torch.call(torch.name("ldm.models.diffusion.ddpm", "LatentDiffusion"))
     return torch.write_zip(at / "model.ckpt", {}, pickled=torch.finished(root))
 
 
 def begun(at: Path, start: str, *, pickled: bool = False) -> Path:
-    """Write a file with a prefix before all tensors' names."""
+    """Write a single file with the prefix `start` before every tensor's name."""
     tensors = {start + name: tensor for name, tensor in base.original("sd1").items()}
     if pickled:
         base.write_tokenizer(at / "tokenizer")

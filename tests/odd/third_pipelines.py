@@ -14,7 +14,7 @@ from tests.odd.later_folders import INDEX
 
 
 def listed(at: Path, pipeline: str, family: str = "sd1", **parts: list[str]) -> Path:
-    """Write a model with another pipeline class, and more components."""
+    """Write a model with another class of pipeline, and more components."""
     model = base.write_folder(at / "model", family)
     base.edit(model / INDEX, _class_name=pipeline, **parts)
     for name, (_, kind) in parts.items():
@@ -34,7 +34,7 @@ def with_net(at: Path, family: str, pipeline: str) -> Path:
 
 
 def by_picture(at: Path, pipeline: str, in_channels: int) -> Path:
-    """Write a pipeline that takes an image instead of a prompt."""
+    """Write a model whose pipeline takes an image as its prompt instead of a text."""
     model = reshaped("sd1", at, pipeline=pipeline, in_channels=in_channels)
     for name in ("text_encoder", "tokenizer"):
         for file in (model / name).iterdir():
@@ -46,7 +46,7 @@ def by_picture(at: Path, pipeline: str, in_channels: int) -> Path:
 
 
 def of_parts(at: Path, pipeline: str, parts: Mapping[str, str]) -> Path:
-    """Write a pipeline of other classes."""
+    """Write a pipeline that consists of other components, given by name and class."""
     model = at / "model"
     index: dict[str, Any] = {"_class_name": pipeline, "_diffusers_version": "0.23.1"}
     for name, kind in parts.items():

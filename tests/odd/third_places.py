@@ -1,4 +1,4 @@
-"""Odd inputs, third part: programs' folders, caches, ControlNets, adapters."""
+"""Odd inputs, third part: other programs' folders, caches, ControlNets and adapters."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NET = "diffusion_pytorch_model.safetensors"
 
 
 def tree(at: Path, name: str, *places: str, folders: tuple[str, ...] = ()) -> Path:
-    """Write a program's folder of models, with SD 1.x files at `places`."""
+    """Write a program's folder `name` of models, with SD 1.x files at `places`."""
     root = at / name
     for place in folders:
         (root / place).mkdir(parents=True)
@@ -29,13 +29,13 @@ def tree(at: Path, name: str, *places: str, folders: tuple[str, ...] = ()) -> Pa
 
 
 def blob(at: Path) -> Path:
-    """Write one of the hub's blobs, named by its digest: a UNet's weights."""
+    """Write a blob of the hub's cache: a UNet's weights in a file named by its digest."""
     snapshot = cached(at, give="snapshot")
     return (snapshot / "unet" / NET).resolve()
 
 
 def linked_file(at: Path) -> Path:
-    """Write a single file in the hub's cache: a link to a blob without a suffix."""
+    """Write a single file in the hub's cache, as a link to a blob that has no suffix."""
     root = at / "models--somebody--file"
     found = base.write(root / "blobs" / ("a" * 64), base.file_bytes("sd1"))
     link = root / "snapshots" / ("b" * 40) / "model.safetensors"
@@ -46,7 +46,7 @@ def linked_file(at: Path) -> Path:
 
 
 def begun(at: Path) -> Path:
-    """Write a snapshot of which only the index was downloaded."""
+    """Write a snapshot in the hub's cache that has only model_index.json."""
     snapshot = cached(at, give="snapshot")
     for place in sorted(snapshot.rglob("*"), reverse=True):
         if place.name != "model_index.json":
@@ -55,7 +55,7 @@ def begun(at: Path) -> Path:
 
 
 def net(at: Path, *, name: str = NET, value: float | None = None, **config: Any) -> Path:
-    """Write a ControlNet with other values in its config."""
+    """Write a ControlNet with changed config values, or one bias filled with `value`."""
     known, tensors = base.controlnet(base.SD1_UNET)
     folder = at / "control"
     if value is not None:
@@ -67,7 +67,7 @@ def net(at: Path, *, name: str = NET, value: float | None = None, **config: Any)
 
 
 def adapter(at: Path, kind: str, names: tuple[str, ...]) -> Path:
-    """Write the folder of another class that is used with a model."""
+    """Write the folder of an adapter of the class `kind`, which is used together with a model."""
     folder = at / "adapter"
     base.write(folder / "config.json", {"_class_name": kind, "_diffusers_version": "0.30.0"})
     tensors = base.drawn(dict.fromkeys(names, (32, 32)))
@@ -85,7 +85,7 @@ def peft(at: Path) -> Path:
 
 
 def several_nets(at: Path) -> Path:
-    """Write a repository of single-file ControlNets."""
+    """Write a folder with several ControlNets, each in a single file."""
     for name in ("canny", "depth"):
         shapes = {
             "control_model.input_blocks.0.0.weight": (320, 4, 3, 3),
@@ -105,7 +105,7 @@ def ip_adapters(at: Path) -> Path:
 
 
 def other_case(at: Path) -> Path:
-    """Write a component's folder in other case, as from a case-insensitive disk."""
+    """Write a model whose folder `unet` is called `UNet`, as on disks that ignore case."""
     model = sd1(at)
     (model / "unet").rename(model / "UNet")
     return model

@@ -1,8 +1,8 @@
-"""A server process in the built environment for many conversions, to import torch only once.
+"""A server process in the built environment that runs many conversions and imports torch once.
 
-Each task runs in a fork, so it starts with the same clean state as a new process would. Results are
-cached by the content of input files, since the same input gives the same bytes, and most odd inputs
-are the same model in another folder.
+Each task runs in a fork of the server, so it starts from the same clean state as a new process.
+Results are cached by the content of the input files, since the same input gives the same bytes:
+most odd inputs are the same model in another folder.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class WarmWorker:
     known: dict[str, Outcome] = field(default_factory=dict)
 
     def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
-        """Run a task like `Worker.run`."""
+        """Run a task, with the arguments and result of `Worker.run`."""
         key = digest(f"{task} {json.dumps(_by_content(request))}".encode())
         places = [Path(program["package"]) for program in request.get("programs", ())]
         copies = [self.kept / f"{key}-{number}" for number in range(len(places))]
@@ -90,11 +90,11 @@ class WarmWorker:
 
 
 _RESULTS = frozenset({"package", "title"})
-"""Fields with a program's path or title, which do not affect its content."""
+"""Fields of a request with a program's output path or title, which do not affect its content."""
 
 
 def _by_content(value: Any) -> Any:
-    """Replace paths in a request by digests of the files and folders."""
+    """Replace paths of files and folders in a request by digests of their content."""
     match value:
         case dict():
             return {
@@ -118,7 +118,7 @@ def digest(data: bytes) -> str:
 
 @contextmanager
 def warm_worker(python: Path) -> Iterator[WarmWorker]:
-    """Run a worker of the environment of `python` during the block."""
+    """Run the server with the interpreter `python` during the block; yield a runner for it."""
     assert LAUNCH.endswith(_SERVE)
     program = LAUNCH.removesuffix(_SERVE) + _MANY
     with tempfile.TemporaryDirectory() as folder:

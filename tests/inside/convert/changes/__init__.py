@@ -1,1 +1,1 @@
-"""Malicious changes to a finished folder, with adapted digests: verification must find all."""
+"""Deliberate changes to a finished folder, with matching digests: `verify` must find each."""

@@ -1,8 +1,9 @@
 """`python -m tests.inside.convert.changes`: how many changes to a finished folder are found.
 
-Makes the sample's folder, plain and with 6 bits, changes one thing, mends every digest, and
-verifies it: alone, and against the sample. Run it with `tests/inside/runner.py`'s environment:
-`--python` names the interpreter that has torch, by default the environment `tested`.
+Converts the sample twice, once without compression and once to 6 bits. Each round copies a folder,
+makes one change, updates every digest in the manifest to match, and verifies the copy: first
+without the model, and if that finds nothing, against the sample. `--python` names the Python of
+the built environment, by default that of `tested`.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ RECIPES: Mapping[str, Mapping[str, object] | None] = {
 
 
 def make(model: Path, output: Path, recipe: Mapping[str, object] | None, runner: Runner) -> Path:
-    """A finished folder of the sample, with images of 128x128."""
+    """Convert the sample, for images of 128x128 pixels; return the finished folder."""
     job = job_of(open_model(model), output, "SPLIT_EINSUM", recipe=recipe, height=16, width=16)
     return finish(job, runner)
 
 
 def in_manifest(path: tuple[str, ...], change: Edit) -> Change:
-    """The change of one field of a manifest."""
+    """Return a change that edits one field of the manifest."""
 
     def apply(folder: Path, rng: Random) -> None:
         content = read_raw(folder)
@@ -50,14 +51,14 @@ def in_manifest(path: tuple[str, ...], change: Edit) -> Change:
 
 
 def kinds(form: str) -> Mapping[str, Change]:
-    """Every kind of change to a folder of this form."""
+    """Return the changes that apply to a folder of this form, a key of `RECIPES`, by name."""
     edits = {**EDITS, **(COMPRESSED if form != "plain" else {})}
     fields = {f"manifest: {'.'.join(path)}": in_manifest(path, it) for path, it in edits.items()}
     return {**FILES, **fields}
 
 
 def changed(folder: Path, aside: Path, change: Change, seed: int) -> Path:
-    """A changed copy of a folder, with digests that agree."""
+    """Return a changed copy of a folder, with digests that match the changed files."""
     rmtree(aside, ignore_errors=True)
     copytree(folder, aside, symlinks=True)
     change(aside, Random(seed))  # noqa: S311  the same changes every time
@@ -66,7 +67,7 @@ def changed(folder: Path, aside: Path, change: Change, seed: int) -> Path:
 
 
 def find(folder: Path, runner: Runner, against: Against | None = None) -> str:
-    """What verify finds; empty if it is satisfied."""
+    """Return the faults or the error that `verify` reports, as one text; "" if all is well."""
     try:
         result = verify(folder, runner, against)
     except SdcoremlError as error:
@@ -75,7 +76,7 @@ def find(folder: Path, runner: Runner, against: Against | None = None) -> str:
 
 
 def rounds(form: str, count: int) -> Iterator[tuple[str, Change, int]]:
-    """As many changes: every kind in turn, each time with another seed."""
+    """Yield `count` rounds (name, change, seed): all changes in turn, each with another seed."""
     table = [*kinds(form).items()]
     for number in range(count):
         name, change = table[number % len(table)]
@@ -83,7 +84,7 @@ def rounds(form: str, count: int) -> Iterator[tuple[str, Change, int]]:
 
 
 def main(argv: list[str]) -> int:
-    """Change folders and verify them; 1 if a change is not found with the model at hand."""
+    """Change folders and verify them; return 1 if a change is not found even with the model."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=200, help="changes in all (default: 200)")
     parser.add_argument("--only", default="", help="kinds whose name has this text")

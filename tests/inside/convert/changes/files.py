@@ -30,12 +30,12 @@ PROGRAMS = ("TextEncoder", "Unet", "VAEDecoder", "VAEEncoder")
 
 
 def some(rng: Random) -> str:
-    """A program."""
+    """Return the name of a random program."""
     return rng.choice(PROGRAMS)
 
 
 def in_json(name: str, change: Callable[[Any, Random], object]) -> Change:
-    """Change what a JSON file says, which is then written as it was."""
+    """Return a change that edits the value in a JSON file."""
 
     def apply(folder: Path, rng: Random) -> None:
         content = json.loads((folder / name).read_text(encoding="utf-8"))
@@ -47,7 +47,7 @@ def in_json(name: str, change: Callable[[Any, Random], object]) -> Change:
 
 
 def in_lines(change: Callable[[list[str], Random], object]) -> Change:
-    """Change the lines of merges.txt."""
+    """Return a change that edits the lines of merges.txt."""
 
     def apply(folder: Path, rng: Random) -> None:
         lines = (folder / "merges.txt").read_text(encoding="utf-8").split("\n")
@@ -58,14 +58,14 @@ def in_lines(change: Callable[[list[str], Random], object]) -> Change:
 
 
 def swap(items: Any, rng: Random, least: int = 0) -> None:
-    """Exchange two values of a list or an object."""
+    """Swap two random values of an object, or two items of a list from index `least` on."""
     keys = sorted(items) if isinstance(items, dict) else range(least, len(items) - 1)
     one, other = rng.sample(list(keys), 2)
     items[one], items[other] = items[other], items[one]
 
 
 def in_text(old: str, new: str) -> Change:
-    """Change model.mil of a program that has `old`, a pattern."""
+    """Return a change that replaces one match of the pattern `old` in some program's model.mil."""
 
     def apply(folder: Path, rng: Random) -> None:
         names = [*PROGRAMS]
@@ -85,7 +85,11 @@ def in_text(old: str, new: str) -> Change:
 
 
 def in_bytes(name: str, *, is_end: bool = False) -> Change:
-    """Flip one bit of a file of some program; `PROGRAM` stands for its name."""
+    """Return a change that flips one bit of a file.
+
+    `PROGRAM` in `name` stands for the name of a random program. With `is_end`, the bit is in the
+    last byte of the file.
+    """
 
     def apply(folder: Path, rng: Random) -> None:
         path = folder / name.replace("PROGRAM", some(rng))
@@ -98,7 +102,7 @@ def in_bytes(name: str, *, is_end: bool = False) -> Change:
 
 
 def in_weights(change: Callable[[bytearray, Random], object]) -> Change:
-    """Change the weights of a program in both places."""
+    """Return a change that edits a program's weights, alike in its package and compiled model."""
 
     def apply(folder: Path, rng: Random) -> None:
         name = some(rng)
@@ -110,12 +114,12 @@ def in_weights(change: Callable[[bytearray, Random], object]) -> Change:
 
 
 def flip(content: bytearray, place: int, rng: Random) -> None:
-    """One bit of one byte."""
+    """Flip a random bit of the byte at index `place`."""
     content[place] ^= 1 << rng.randrange(8)
 
 
 def remade(change: Callable[[Model, Random], Model]) -> Change:
-    """Change a program, and compile it again."""
+    """Return a change that edits a program in its package, and compiles it again."""
 
     def apply(folder: Path, rng: Random) -> None:
         remake(folder, some(rng), lambda model: change(model, rng))
@@ -126,7 +130,7 @@ def remade(change: Callable[[Model, Random], Model]) -> Change:
 def operations(
     change: Callable[[list[Operation], Random], object],
 ) -> Callable[[Model, Random], Model]:
-    """Change the list of a program's operations."""
+    """Return a function that edits the list of a program's operations."""
 
     def apply(model: Model, rng: Random) -> Model:
         function = model.program.main
@@ -139,7 +143,7 @@ def operations(
 
 
 def _number(items: list[Operation], rng: Random) -> None:
-    """Another small number in a constant: an epsilon, an axis, a factor."""
+    """Add 1 to the first number of a random constant, such as an epsilon, an axis or a factor."""
     places = [
         place
         for place, item in enumerate(items)
@@ -201,7 +205,7 @@ def _described(model: Model, _: Random) -> Model:
 
 
 def _again(folder: Path, rng: Random) -> None:
-    """Make a program of an earlier or another run look like a half that apps prefer."""
+    """Copy the compiled `Unet` to the name of a program that this folder does not have."""
     name = rng.choice(["UnetChunk1", "UnetChunk2", "ControlledUnet"])
     copytree(folder / "Unet.mlmodelc", folder / f"{name}.mlmodelc")
 
@@ -218,7 +222,7 @@ def _swapped(suffix: str) -> Change:
 
 
 def _file(folder: Path, rng: Random) -> Path:
-    """Some file that the manifest names."""
+    """Return a random file that the manifest lists."""
     content = read_raw(folder)
     names: list[str] = [name for one in content["programs"].values() for name in one["files"]]
     return Path(folder, rng.choice([*names, *content["tokenizer"]]))
@@ -275,7 +279,7 @@ def _metadata(name: str, value: object) -> Change:
 
 
 def _spec(number: int, payload: bytes) -> Change:
-    """Append a field to the model of a package, compiled form as it is."""
+    """Return a change that appends a field to a package's model, and does not compile it again."""
 
     def apply(folder: Path, rng: Random) -> None:
         path = folder / f"{some(rng)}.mlpackage" / DATA / "model.mlmodel"
@@ -362,4 +366,4 @@ FILES: Mapping[str, Change] = {
     "gone: a file": _gone,
     "gone: a compiled program": lambda f, r: rmtree(f / f"{some(r)}.mlmodelc"),
 }
-"""What is changed, and how."""
+"""The changes to files, by a name that says what is changed and how."""

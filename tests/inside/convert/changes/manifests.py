@@ -1,4 +1,4 @@
-"""Changes to a manifest: one field each, by its path; `*` is any key, `#` any index."""
+"""Changes to one field of a manifest. In a field's path, `*` is any key and `#` any index."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ Edit = Callable[[Any], Any]
 
 
 def is_now(value: object) -> Edit:
-    """Give the field this value."""
+    """Return an edit that sets a field to this value."""
     return lambda _: value
 
 
 def flipped(text: str) -> str:
-    """Another digit in a digest."""
+    """Return a digest with its first digit changed."""
     return ("0" if text[0] != "0" else "1") + text[1:]
 
 
 def more(number: float) -> Edit:
-    """Add to a number; nothing counts as 0."""
+    """Return an edit that adds `number` to a field; a field of `None` counts as 0."""
     return lambda value: (value or 0) + number
 
 
@@ -102,7 +102,7 @@ EDITS: Mapping[tuple[str, ...], Edit] = {
     ("tokenizer", "more.json"): is_now({"size": 1, "sha256": "5f" * 32}),
     ("part",): YES,
 }
-"""Fields, and what each is made to say."""
+"""The fields to edit, by path, and the edit for each; `GONE` removes a field."""
 
 COMPRESSED: Mapping[tuple[str, ...], Edit] = {
     ("options", "recipe", "bits"): is_now(8),
@@ -115,11 +115,11 @@ COMPRESSED: Mapping[tuple[str, ...], Edit] = {
     ("programs", "Unet", "checked", "audit", "compressed", "*", "weights"): more(1),
     ("programs", "Unet", "checked", "audit", "compressed", "*", "worst"): is_now("a.weight"),
 }
-"""As `EDITS`, for a folder with compressed weights."""
+"""Like `EDITS`: the fields that exist only in the manifest of a compressed folder."""
 
 
 def edit(content: Any, path: tuple[str, ...], change: Edit, rng: Random) -> None:
-    """Change the field at a path, an arbitrary one where the path leaves a choice."""
+    """Edit the field at a path; a random one if the path has `*` or `#`."""
     for part in path[:-1]:
         content = content[_choose(content, part, rng)]
     last = _choose(content, path[-1], rng)

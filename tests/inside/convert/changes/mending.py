@@ -1,4 +1,4 @@
-"""What somebody who changes a finished folder on purpose writes anew, so that digests agree."""
+"""Updates what depends on a changed file of a finished folder, so that all digests match."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ DATA = "Data/com.apple.CoreML"
 
 
 def read_raw(folder: Path) -> Content:
-    """The manifest as JSON."""
+    """Return the content of the folder's manifest, not validated."""
     content: Content = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     return content
 
 
 def mend(folder: Path) -> None:
-    """Record every file that the manifest names as it is now, and the manifest itself."""
+    """Update the size and digest of every file in the manifest, then the manifest's own digest."""
     content = read_raw(folder)
     records = [content["tokenizer"], *(one["files"] for one in content["programs"].values())]
     for files in records:
@@ -40,7 +40,7 @@ def mend(folder: Path) -> None:
 
 
 def put(path: Path, content: bytes) -> None:
-    """Write a file anew, so that no other file that it is linked to changes."""
+    """Replace a file, keeping its mode; other hard links to the old file keep the old content."""
     mode = path.stat().st_mode & 0o777
     path.unlink()
     path.write_bytes(content)
@@ -48,13 +48,13 @@ def put(path: Path, content: bytes) -> None:
 
 
 def put_weights(folder: Path, program: str, content: bytes) -> None:
-    """Write the weights of a program in both of their places."""
+    """Write a program's weights into both its package and its compiled model."""
     for place in (f"{program}.mlpackage/{DATA}", f"{program}.mlmodelc"):
         put(folder / place / "weights" / "weight.bin", content)
 
 
 def remake(folder: Path, program: str, change: Callable[[Model], Model]) -> None:
-    """Change a program in its package, and compile it again: every file agrees with the others."""
+    """Change a program in its package, and compile it again, so that package and model agree."""
     package = folder / f"{program}.mlpackage"
     model = serialise_model(change(read_package(package).model))
     put(package / DATA / "model.mlmodel", model)
