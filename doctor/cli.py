@@ -60,7 +60,7 @@ EXAMPLES = (
 class Verb:
     """A verb, its line in `--help`, and the name of its module, which has `configure` and `run`.
 
-    A verb that writes first removes the leftovers of killed runs from its folders.
+    If `sweeps`, the leftovers of killed runs are removed before the verb runs.
     """
 
     name: str

@@ -24,7 +24,7 @@ UNPACK = ("python", "-m", "sdcoreml.convert")
 """The command of the second program, which takes the options of diffusers' conversion script."""
 
 BY_MAKE = "SDCOREML_BY_MAKE"
-"""The environment variable by which the Makefile says that make started the tool."""
+"""The environment variable that the Makefile sets, so that the tool knows that make started it."""
 
 HOST = ".venv/bin"
 _MODULES = frozenset({"sdcoreml", "doctor", "convert"})
@@ -42,7 +42,7 @@ VARIABLES: Mapping[str, Mapping[str, str]] = {
     },
     "verify": {"": "OUT", "--against": "MODEL"},
 }
-"""For each target of the Makefile, the variables that stand for its first argument and options."""
+"""For each Makefile target, the make variable for each option, and for the first argument ("")."""
 
 CHOICES = {"--toolchain": "TOOLCHAIN", "--backend": "BACKEND"}
 """The variables that every target of the Makefile takes."""
@@ -54,7 +54,7 @@ _COMMAND = re.compile(r"`((?:sdcoreml|python -m sdcoreml\.convert)(?: (?:'[^']*'
 class Start:
     """How the tool was started: its command, its Python, and whether make can be used.
 
-    `chosen` holds the variables given to make, which advised make commands repeat.
+    `chosen` holds the variables given to make; the make commands that we advise repeat them.
     """
 
     program: tuple[str, ...] = (TOOL,)
@@ -150,7 +150,7 @@ def _quote_value(word: str) -> str:
 
 
 def _by_make(words: Sequence[str], way: Start) -> tuple[str, ...]:
-    """Return `make TARGET NAME=value ...` for a verb and its options; empty if there is none."""
+    """Return `make TARGET NAME=value ...` for a verb and its options; empty if make cannot."""
     goal, *rest = words or ("",)
     if goal not in VARIABLES:
         return ()

@@ -1,7 +1,7 @@
 """Files and folders that appear complete or not at all.
 
 Each is written under a hidden name beside its target, flushed to disk, and renamed. The writer
-holds a lock on the hidden one, so that a later run can tell the leftover of a killed run from the
+holds a lock on it, so that a later run can tell the leftover of a killed run from the
 work of a running one. The hidden name contains our token: nothing without it is ever removed.
 """
 
@@ -56,10 +56,10 @@ def reserve(handle: int, nbytes: int) -> None:
 
 @contextmanager
 def file_aside(target: Path) -> Iterator[int]:
-    """Give a descriptor of a new file, which is renamed to `target` if the block succeeds.
+    """Yield a descriptor of a new file, which is renamed to `target` if the block succeeds.
 
     Raises:
-        BadInputError: `target` is a folder or a device, or a name that no file can have.
+        BadInputError: `target` is a folder or a device, or has a name that no file can have.
         NoSpaceError: the disk filled up. After any failure the target is unchanged.
     """
     with translate_os_errors(target):
@@ -92,7 +92,7 @@ def update_text(path: Path, text: str) -> bool:
 
 @contextmanager
 def open_aside(target: Path) -> Iterator[int]:
-    """Like `file_aside`, but in a folder that exists, and raising the system's own errors.
+    """Like `file_aside`, but the folder must exist, and the system's own errors are raised.
 
     Raises:
         BadInputError: the target is a device, a named pipe, a socket, or a link that leads nowhere.
@@ -115,21 +115,21 @@ def open_aside(target: Path) -> Iterator[int]:
 
 
 def keep_nothing(old: Path, new: Path) -> None:
-    """Take over nothing from the older folder, which contains only our own files."""
+    """Carry nothing from `old` to `new`: a `carry` for folders that hold only our own files."""
 
 
 @contextmanager
 def folder_aside(
     target: Path, mark: str, carry: Callable[[Path, Path], None] = require_known
 ) -> Iterator[Path]:
-    """Give a new folder, which is renamed to `target` if the block succeeds.
+    """Yield a new folder, which is renamed to `target` if the block succeeds.
 
     An older folder of that name is replaced only if it is empty or holds a file named `mark`, which
-    says that it is ours. Just before, `carry(old, new)` may move files into the new folder; by
-    default it refuses to replace a folder that holds any file which the new one does not.
+    shows that it is ours. Just before the renaming, `carry(old, new)` may move files into the new
+    folder; by default it refuses to replace a folder with any file that the new one lacks.
 
     Raises:
-        BadInputError: `target` exists and may not be replaced, or holds files of somebody else.
+        BadInputError: `target` exists and may not be replaced, or holds foreign files.
         NoSpaceError: the disk filled up. After any failure the target is unchanged.
     """
     place = find_place(target)
@@ -158,7 +158,7 @@ def folder_aside(
 
 @contextmanager
 def scratch_beside(target: Path) -> Iterator[Path]:
-    """Give a hidden folder beside `target`, and remove it at the end unless it was renamed."""
+    """Yield a hidden folder beside `target`, and remove it at the end unless it was renamed."""
     with translate_os_errors(target), make_parent(target), scratch_folder(target) as part:
         yield part
 
@@ -172,7 +172,7 @@ def scratch_near(target: Path) -> AbstractContextManager[Path]:
 
 @contextmanager
 def scratch_folder(target: Path) -> Iterator[Path]:
-    """Like `scratch_beside`, but in a folder that exists, and raising the system's own errors."""
+    """Like `scratch_beside`, but the folder must exist, and the system's own errors are raised."""
     sweep(target.parent)
     part, handle = _claim(target, tempfile.mkdtemp)
     try:

@@ -25,7 +25,7 @@ def sha256(path: Path) -> str:
     """Return a file's SHA-256 in hexadecimal, using constant memory.
 
     Raises:
-        BadInputError: it is no regular file, or cannot be read.
+        BadInputError: `path` is not a regular file, or cannot be read.
     """
     digest = hashlib.sha256()
     buffer = bytearray(_CHUNK)
@@ -52,9 +52,9 @@ def describe(files: Mapping[str, Path]) -> Mapping[str, FileRecord]:
 
 
 def find_changed(files: Mapping[str, Path], recorded: Mapping[str, FileRecord]) -> frozenset[str]:
-    """Return the names in `files` whose file is not as recorded.
+    """Return the names in `files` whose file differs from its record.
 
-    A file of another size is not hashed: one with a hole can have a terabyte.
+    A file of the wrong size is not hashed: a sparse file can be a terabyte long.
     """
     same_size = {
         name: path for name, path in files.items() if path.stat().st_size == recorded[name].size

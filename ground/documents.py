@@ -19,16 +19,16 @@ from sdcoreml.ground.files import Document, read_bytes, refuse_pointer
 T = TypeVar("T")
 
 DEEPEST = 100
-"""The deepest nesting of objects and arrays."""
+"""The deepest nesting of objects and arrays that is accepted."""
 
 MOST_VALUES = 1_000_000
-"""The largest number of values in a document: a million empty objects take some 200 MB."""
+"""The most values that a document may have: a million empty objects take some 200 MB."""
 
 _LONGEST_NUMBER = 64
-"""The most digits of a number; tokenizers' configs have 1000000000000000019884624838656."""
+"""The most digits of a number: tokenizers' configs do contain 1000000000000000019884624838656."""
 
 _HOLDS_NAMES = frozenset({Document.FACTS, Document.MANIFEST, Document.RECORD})
-"""Documents with file names, which are written as surrogates where they are not valid UTF-8."""
+"""Documents with file names, whose bytes are written as surrogates if they are not valid UTF-8."""
 
 
 def read_json(path: Path, document: Document, *, remedy: str = "") -> object:

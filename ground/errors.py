@@ -41,7 +41,7 @@ class SdcoremlError(Exception):
 
     exit_code: ClassVar[ExitCode] = ExitCode.PROBLEMS
     explanation = ""
-    """Further details, printed below the line."""
+    """Further details, printed below the error's line."""
 
     code = ""
     """The id of the doctor's check that finds the same fault, if there is one."""
@@ -148,7 +148,7 @@ class NoInterpreterError(EnvError):
 
 
 class InstallError(EnvError):
-    """The installer could not install a package, or installed another one than was locked."""
+    """The installer could not install a package, or installed another than the locked one."""
 
 
 class UnreachableError(InstallError):
@@ -170,18 +170,18 @@ class ArchiveError(EnvError):
 
 
 class UnableError(SdcoremlError):
-    """The doctor found that this machine cannot do it; the message is the first reason."""
+    """The doctor found that this machine cannot do what was asked; `what` is the first reason."""
 
 
 class NoRoomError(UnableError):
-    """The doctor found too little disk space, and nothing else in the way."""
+    """The doctor found too little disk space, and no other obstacle."""
 
     exit_code = ExitCode.NO_SPACE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One fault found in an input, as a value; `error` is the class to raise it as.
+    """One fault found in an input, as a value; `error` is the class of error to raise for it.
 
     `code` is the id of the doctor's check that finds the same fault, if there is one.
     """

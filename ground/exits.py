@@ -21,7 +21,7 @@ NO_PAGES = "failed to map segment from shared object"
 """The loader's message when the system has no memory for a library."""
 
 _ODD_NAMES = frozenset({errno.ENAMETOOLONG, errno.ELOOP, errno.ENXIO})
-"""The system's error numbers for names, or kinds of files, that cannot be opened."""
+"""The system's error numbers for paths that cannot be opened, whatever the permissions."""
 
 REPORT = "please open an issue with that file, after removing what is private in it"
 
@@ -71,7 +71,7 @@ def report_bug(error: BaseException) -> str:
 
 
 def _end_unexpected(error: Exception) -> int:
-    """Report what the system lacks, if an error of Python's says so; else it is a bug."""
+    """Report a lack of threads or memory if the error's message shows one; otherwise a bug."""
     if isinstance(error, RuntimeError) and str(error) == NO_THREAD:
         return _end_crowded()
     if isinstance(error, ImportError) and NO_PAGES in str(error):

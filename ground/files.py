@@ -60,7 +60,7 @@ LARGEST: Mapping[Document, int] = {
 """The size limit in bytes of each kind of file: ten times the largest real one."""
 
 POINTER = b"version https://git-lfs"
-"""The first bytes of a Git LFS pointer, which a clone without git-lfs has instead of the file."""
+"""The first bytes of a Git LFS pointer: without git-lfs, a clone has it in the file's place."""
 
 _OTHERS = (
     (stat.S_ISDIR, "a folder"),

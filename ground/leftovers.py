@@ -18,7 +18,7 @@ from sdcoreml.ground import locks
 
 TOKEN = "sdcoreml"  # noqa: S105  no secret: it says whose a file is
 BUILDING = f".building-{TOKEN}-"
-"""The prefix of the names of unfinished environments, Pythons and engines."""
+"""The prefix of the names of unfinished environments, Pythons and conda engines."""
 
 _LONGEST = 200
 """How many bytes of a target's name its hidden name repeats; a file name has at most 255."""
@@ -76,7 +76,7 @@ def _is_old(lock: Path) -> bool:
 
 @contextmanager
 def _lock_if_free(part: Path) -> Iterator[bool]:
-    """Lock a hidden file unless another process holds it; give True if that worked."""
+    """Lock a hidden file unless another process holds the lock; yield whether we hold it."""
     try:
         handle = os.open(part, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:

@@ -36,9 +36,10 @@ def try_lock(handle: int) -> bool:
 
 @contextmanager
 def lock_file(path: Path, notice: Callable[[str], None]) -> Iterator[int]:
-    """Lock the file `path` while the block runs; give its descriptor, for children to inherit.
+    """Lock the file `path` while the block runs; yield its descriptor, for children to inherit.
 
-    The file is kept. If another process holds the lock, we call `notice` with its id and wait.
+    The file is kept. If another process holds the lock, `notice` is called with the id of that
+    process (or "?"), and we wait.
     """
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:

@@ -2,7 +2,7 @@
 
 A link is followed, so that it stays a link. Devices, FIFOs and sockets are refused: renaming a file
 over `/dev/null` would break the whole machine. A folder is refused if it contains anything besides
-the output of an earlier run; the error names it.
+the output of an earlier run; the error names the first such file.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def require_known(old: Path, new: Path) -> None:
 
 
 def require_none(folder: Path, strangers: list[str]) -> None:
-    """Refuse to replace a folder that contains foreign files, given as relative paths.
+    """Refuse to replace `folder` if it has `strangers`: foreign files, given as relative paths.
 
     Raises:
         BadInputError: names the first one, and how many more there are.

@@ -22,7 +22,7 @@ _LIMITS = {
     errno.EDQUOT: ("your quota was used up", "free space"),
     errno.EFBIG: ("a limit on the size of files was reached", "raise it (ulimit -f)"),
 }
-"""The message and remedy for each error number in `FULL` other than a full disk."""
+"""The message and remedy for each error number in `FULL`, except that of a full disk."""
 
 
 @contextmanager

@@ -22,7 +22,7 @@ ENDINGS: Mapping[signal.Signals, tuple[ExitCode, str]] = {
 
 
 def end_on_signals() -> None:
-    """Make these signals raise SystemExit, so that every `finally` block runs.
+    """Make the signals in `ENDINGS` raise SystemExit, so that every `finally` block runs.
 
     A signal that is ignored, as under nohup, stays ignored.
     """
@@ -33,7 +33,7 @@ def end_on_signals() -> None:
 
 @contextmanager
 def delay_signals() -> Iterator[None]:
-    """Delay these signals and Ctrl-C until the block has ended."""
+    """Delay the signals in `ENDINGS` and Ctrl-C until the block has ended."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return

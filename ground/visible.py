@@ -36,9 +36,9 @@ def one_line(text: str) -> str:
 
 
 class Patient(io.TextIOWrapper):
-    """A text stream that discards its output once the reader has gone.
+    """A text stream that discards its output once its reader has gone.
 
-    `head` has read enough, or the terminal was closed: then the output ends and the work goes on.
+    So the work goes on after `head` has read enough, or after the terminal was closed.
     Characters that the stream cannot encode are written as escapes. Among them are the surrogates
     by which Python represents file names that are not valid text.
     """

@@ -1,9 +1,9 @@
 """Locks of the conda packages that make up a toolchain's Python: exact builds with SHA-256.
 
-`conda.<target>.toml` lists them by paths relative to a channel, without naming one: the hashes
-make any mirror safe, and so a folder of the same layout. Hashes are never typed by hand. They come
-from a channel (`sdcoreml env lock --conda`) or from public lock files (`tools/conda_channel.py`),
-and every entry records its source.
+`conda.<target>.toml` lists them by paths relative to a channel, without naming one: the hashes make
+any mirror safe, and any local folder with the same layout. Hashes are never typed by hand. They
+come from a channel (`sdcoreml env lock --conda`) or from public lock files
+(`tools/conda_channel.py`), and every entry records its source.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from sdcoreml.lockfiles.table import TomlTable, quote, read_table
 from sdcoreml.lockfiles.toolchain import FOLDER, Toolchain
 
 NOARCH = ("", "generic", "python")
-"""The values of conda's `noarch` field: for one platform, files only, or Python modules only."""
+"""Values of `noarch`: "" for packages of one platform, else conda's two kinds for all platforms."""
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _PATH = re.compile(r"[a-z0-9-]+/[A-Za-z0-9_][A-Za-z0-9._+!-]*\.(conda|tar\.bz2)")
 _HEAD = (
@@ -75,7 +75,7 @@ class CondaLock:
 
 
 def conda_lock_path(toolchain: Toolchain, target: str) -> Path:
-    """Return the path of the conda lock; a toolchain with `base` uses the lock of that one."""
+    """Return the path of the conda lock; a toolchain with `base` uses its base's lock."""
     folder = FOLDER / toolchain.base if toolchain.base else toolchain.folder
     return folder / f"conda.{target}.toml"
 

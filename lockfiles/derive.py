@@ -1,4 +1,4 @@
-"""Cuts a smaller lock out of another: some packages and their dependencies, the same files."""
+"""Cuts a smaller lock out of another: some packages and their dependencies, with their hashes."""
 
 from __future__ import annotations
 

@@ -74,7 +74,7 @@ def load_evidence(toolchain: Toolchain) -> tuple[Evidence, ...]:
 def find_proof(
     proofs: Iterable[Evidence], *, target: str, python: str, lock: str, seal: str
 ) -> Evidence | None:
-    """Find the last test record of this environment, or else of one that should be equal to it.
+    """Find the last test record of this environment, else of one that should be equal to it.
 
     The same target, Python and lock should give the same seal. If the record has another seal, the
     environment's files differ from the tested ones. None if there is no such record.

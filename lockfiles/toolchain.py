@@ -21,7 +21,7 @@ _COMMIT = re.compile(r"[0-9a-f]{40}|")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PythonPin:
-    """The exact Python that was tested, and the range of versions accepted in its stead."""
+    """The exact Python that was tested, and the range of versions that are accepted instead."""
 
     version: str
     accepted: str
@@ -45,7 +45,7 @@ class Conda:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Factors:
-    """Space: `disk` and `memory` in multiples of the model's size, `environment` in bytes.
+    """Required space: `disk` and `memory` in multiples of the model's size, `environment` in bytes.
 
     `files` is the number of files and folders in an environment, rounded up.
     """
@@ -62,8 +62,8 @@ class Measured:
 
     `rates` are CPU seconds per million parameters: for `build`, and for checking each component at
     512x512. `parallel` is the share of that work which runs on all cores. `peaks` are bytes of
-    memory: `base`, `parameter` for each parameter of a component, and for each component what a
-    512x512 image adds.
+    memory: `base` always, `parameter` for each parameter of a component, and under each
+    component's name what a 512x512 image adds.
     """
 
     on: str
@@ -78,8 +78,8 @@ class Toolchain:
 
     `pins` maps a project to its pinned version. `installed` maps a target to the size of the
     environment in bytes, `unpacked` to that of its wheels before bytecode is compiled. `refused`
-    maps an unsupported target to the reason. With `base`, the locks are cut out of those of that
-    toolchain instead of being resolved.
+    maps an unsupported target to the reason. With `base`, the locks are cut out of the locks of the
+    toolchain named so, instead of being resolved.
     """
 
     name: str
@@ -118,7 +118,7 @@ class Toolchain:
 
     @property
     def has_torch(self) -> bool:
-        """True if it pins torch, so that programs can be checked against their torch modules."""
+        """True if torch is pinned, so that programs can be checked against their torch modules."""
         return "torch" in self.pins
 
     def require_target(self, target: str) -> None:

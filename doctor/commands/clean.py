@@ -23,9 +23,9 @@ CACHES = {
     "packages": re.compile(r".+\.(conda|tar\.bz2)"),
     "clip-vocabulary": re.compile(r"vocab\.json|merges\.txt"),
 }
-"""Folders beside the environments whose content can be downloaded again, and its files' names.
+"""Folders beside the environments with downloads that can be repeated, and their files' names.
 
-A folder with any other file is left alone: SDCOREML_ENVS may name a folder of the user's.
+A folder with any other file is left alone: SDCOREML_ENVS may name one of the user's own folders.
 """
 
 

@@ -184,7 +184,7 @@ def read_jobs(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
 
 @contextmanager
 def open_model(args: argparse.Namespace, emit: Emit) -> Iterator[Model]:
-    """Give the model to convert, with its refiner; a model given by name is downloaded first."""
+    """Yield the model to convert, with its refiner; a model given by name is downloaded first."""
     checker = vars(args).get("safety_checker", False)
     with fetch_model(
         args.model, emit, lambda path: require_plan(args, path), with_checker=checker

@@ -54,8 +54,9 @@ class MachineFinding:
 class ConversionPlan:
     """A plan: the folders to make, the files to read (path to bytes), and the resources needed.
 
-    `disk` and `memory` are in bytes; `minutes` is the most that it takes on this machine's cores,
-    `None` if not measured. `can` says if this machine has these, `machine` what it has.
+    `disk` and `memory` are in bytes; `minutes` is the longest that the work takes on this machine's
+    cores, `None` if not measured. `can` says whether this machine has enough of each, `machine`
+    what it has.
     """
 
     sources: Mapping[str, int]

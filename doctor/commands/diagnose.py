@@ -59,7 +59,7 @@ def _read(name: str) -> str:
 
 
 def versions_here(toolchain: str = "tested") -> Mapping[str, str]:
-    """Return the versions in the built environment and of macOS; empty if none is built."""
+    """Return the versions of macOS, if this is a Mac, and in the environment, if one is built."""
     from sdcoreml.doctor.gather import Request, gather
     from sdcoreml.doctor.gather.probe import Probe
 
@@ -124,7 +124,7 @@ def _block(title: str, match: Match) -> Iterator[str]:
 
 
 def _quote(number: int, text: str) -> list[str]:
-    """Quote a line of the log; of a long one, the start and the end, where the name often is."""
+    """Quote a line of the log; a long one loses its middle, since names are often at the end."""
     if len(text) > _QUOTED:
         text = f"{text[: _QUOTED // 2]} ... {text[-_QUOTED // 2 :]}"
     return wrap("         ", f"line {number}: {text}")

@@ -18,7 +18,7 @@ from sdcoreml.ground.places import home_folder
 
 
 def is_plain(args: argparse.Namespace) -> bool:
-    """Return True if this run examined the whole machine, as the last good run must."""
+    """Return True if this run examined this whole machine; only such runs are kept as good ones."""
     return not (args.facts or args.select or args.goal)
 
 
@@ -58,7 +58,7 @@ def describe_day(path: Path) -> str:
 
 
 def remember(facts: Facts) -> None:
-    """Save these facts as those of the last good run, beside the environments if there are any."""
+    """Save these facts as those of the last good run, if the folder of environments exists."""
     path = last_good(facts)
     if path.parent.is_dir():
         with suppress(BadInputError):  # the folder is not writable

@@ -48,7 +48,7 @@ def fetch_model(
     *,
     with_checker: bool = False,
 ) -> Iterator[Located]:
-    """Give the path of a model, downloaded if it was given by name, and its origin.
+    """Yield the path of a model, downloaded if it was given by name, and its origin.
 
     Before the download, `examine` is called with a folder of the model's headers; it raises an
     error if the model cannot be converted.
@@ -96,7 +96,7 @@ def by_name(text: str, path: Path, given: Path | ModelName) -> str:
 
 @contextmanager
 def fetch_headers(given: Path | ModelName, emit: Emit) -> Iterator[Path]:
-    """Give the path of a model; for one given by name, a temporary folder of its headers."""
+    """Yield the path of a model; for one given by name, a temporary folder of its headers."""
     match given:
         case Path():
             yield given

@@ -13,7 +13,7 @@ from sdcoreml.ground.places import environments_folder
 from sdcoreml.lockfiles.toolchain import Toolchain
 
 WRITABLE = "DSK004"
-"""The check of permissions, in the disk family, but not about free space."""
+"""The check of write permissions: in the disk family, although not about free space."""
 
 if TYPE_CHECKING:
     from sdcoreml.doctor.core.engine import Report
@@ -64,7 +64,7 @@ def environment_for(
 
 
 def _python_of_build(options: BuildOptions) -> str:
-    """Return the Python that the build installs itself; "" if it uses one of this machine."""
+    """Return, in words, the Python that the build installs; "" if it uses one of this machine."""
     if options.backend == CONDA:
         return "conda's Python"
     return "the Python to obtain" if options.provision else ""

@@ -104,9 +104,9 @@ def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sensitivity:
-    """Measured bits: for each layer and on average, and the resulting PSNR of the output in dB.
+    """The chosen bits, for each layer and on average, and the resulting PSNR of the output in dB.
 
-    `psnr` is with these bits, `uniform` with the same number of bits for all layers.
+    `psnr` is with these bits; `uniform` is with the same number of bits for all layers.
     """
 
     layers: Mapping[str, int]

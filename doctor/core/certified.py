@@ -64,9 +64,10 @@ def is_certified(
     attention: str,
     size: tuple[int, int],
 ) -> bool:
-    """Return True if a component's programs are `certified` (`<component>: <title>`, no target).
+    """Return True if a component's programs are certified.
 
-    `size` is width and height of the image in pixels.
+    `certified` has the certificates, as `<component>: <title>` without the target. `size` is width
+    and height of the image in pixels.
     """
     known = next((one for one in PUBLISHED if _is_one(model, one)), None)
     if known is None or not _is_near(part, known):

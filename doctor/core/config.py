@@ -8,7 +8,7 @@ In `pyproject.toml`:
 or in a file `sdcoreml.toml`, the same without `tool.sdcoreml`.
 
 The file lies in the current folder, which may come from anybody. So it can only quieten checks, and
-the report shows those with their reasons: it names no checkout, interpreter, server or command.
+the report shows these with their reasons; it cannot set a checkout, interpreter, server or command.
 """
 
 from __future__ import annotations

@@ -16,10 +16,10 @@ from sdcoreml.ground.errors import SdcoremlError
 
 DEFAULT_TOOLCHAIN = "tested"
 DEFAULT_BACKEND = "venv"
-"""The default toolchain and backend, of make and of the command line."""
+"""The default backend of make and of the command line, like `DEFAULT_TOOLCHAIN`."""
 
 _SUBJECTS = frozenset({"bundle", "checkout", "conda", "environment", "model", "output"})
-"""Facts with a path, which findings about them show by default."""
+"""The facts that have a path; findings about them show that path by default."""
 
 SCHEMA = 1
 """The report's version, raised when a field is removed or changes its meaning."""

@@ -186,9 +186,9 @@ class VerificationFacts:
     """The result of `envs.kept.verify`, and how thorough it was.
 
     `faults` are sealed files that are missing or changed, `owners` counts them by package, `strays`
-    are files that are not in the manifest. `beneath` is what changed of the Python
-    beneath, and `brought` whether that is one of ours; `former` is whether an earlier version
-    sealed it, in another format.
+    are files that are not in the manifest. `beneath` are the changed files of the
+    Python that the environment links to, and `brought` says whether we installed that Python.
+    `former` says whether an earlier version of sdcoreml sealed the environment, in another format.
     """
 
     depth: str

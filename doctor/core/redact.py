@@ -1,8 +1,8 @@
 """Removes private data from facts: home folders, user and host names, tokens.
 
 Facts contain paths and output of programs, both of which can include names. Every string in them is
-rewritten, keys included, before they leave the machine. A placeholder takes the place of private
-text, so that the form of a path and the meaning of a message remain.
+rewritten, keys included, before the facts leave the machine. A placeholder takes the place of
+private text, so that the form of a path and the meaning of a message remain.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _TOKENS = re.compile(
 )
 _HOMES = re.compile(r"(?P<base>/(?:home|Users|var/home)/)(?P<user>[^/\s'\":]+)")
 _SHORTEST = 3
-"""The shortest user name to replace: shorter ones occur inside words. Home paths always are."""
+"""The shortest name to replace: shorter ones occur inside words. Home paths are always replaced."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -50,7 +50,7 @@ def site_packages(root: Path) -> Path | Unknown:
 def look(
     root: Path, *, python: str, lock_digest: str, seal: str, drift: bool, system: str
 ) -> EnvironmentFacts | Unknown:
-    """Read the environment under `root`; the four values come from the record of its build."""
+    """Read the environment under `root`; all values but `system` come from its record."""
     site = site_packages(root)
     if isinstance(site, Unknown):
         return site

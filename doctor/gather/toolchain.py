@@ -192,8 +192,8 @@ def verification(name: str, probe: Probe, *, deep: bool) -> facts.VerificationFa
     """Compare the environment's files with the seal.
 
     First it asks the file system for files and folders whose status changed after the seal was
-    written. Only if there are any, it compares sizes and times of every file. `deep` compares every
-    byte.
+    written. Only if there are any does it compare the size and time of every file. `deep` compares
+    every byte.
     """
     built = _find_environment(name)
     if built is None:
@@ -220,7 +220,7 @@ def verification(name: str, probe: Probe, *, deep: bool) -> facts.VerificationFa
 
 
 def is_untouched(environment: Environment, probe: Probe) -> bool:
-    """Return True if no file of an environment or its Python changed its status since the sealing.
+    """Return True if no file of an environment or its Python has changed since the sealing.
 
     If `find` cannot be run, the result is False, so that files are compared.
     """

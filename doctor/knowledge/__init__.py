@@ -15,7 +15,7 @@ Each entry in the TOML files of this folder has:
 
 The entries of clashes.toml are combinations of versions that fail even without a log to match; they
 have their own file so that every run of the doctor can read them quickly. If several entries match
-the same line the first is taken, so special entries come before general ones.
+the same line, the first is taken, so specific entries come before general ones.
 """
 
 from __future__ import annotations

@@ -45,7 +45,7 @@ def diagnose(
 
     Args:
         log: the text; only the last `LONGEST` characters are read.
-        entries: the known failures, special entries before general ones.
+        entries: the known failures, specific entries before general ones.
         versions: the versions in the log's environment, by project, `python` and `macos`; a
             condition on a version that is not given counts as fulfilled.
     """

@@ -149,7 +149,7 @@ class Bars:
 
 @contextmanager
 def draw(stream: TextIO | None = None) -> Iterator[Emit]:
-    """Give an `Emit` for the stream, by default stderr: bars on a terminal, else lines."""
+    """Yield an `Emit` for the stream, by default stderr: bars on a terminal, else lines."""
     stream = stream or sys.stderr
     if not stream.isatty():
         lines = Lines(stream)

@@ -1,4 +1,4 @@
-"""The base of an environment, into which packages are installed: a Python here, or conda's.
+"""The base of an environment, into which packages are installed: a venv or a conda prefix.
 
 A build treats both kinds alike, through the protocol `Base`. `VENV` and `CONDA` are their names on
 the command line.
@@ -25,17 +25,17 @@ class Base(Protocol):
 
     @property
     def brings_sources(self) -> bool:
-        """True if it puts Python sources (the standard library) into an environment."""
+        """True if the base puts Python sources (the standard library) into an environment."""
 
     @property
     def size(self) -> int:
-        """The approximate number of bytes that it adds to an environment."""
+        """The approximate number of bytes that the base adds to an environment."""
 
     def answering(self) -> Path:
-        """A Python that exists already, with which to inspect the installer's cache."""
+        """Return a Python that exists already, with which to inspect the installer's cache."""
 
     def identity(self) -> tuple[str, ...]:
-        """What identifies the base: the environment's key is computed from it."""
+        """Return what identifies the base; the environment's key is computed from it."""
 
     def choice(self, final: Path) -> Choice:
         """Return the interpreter of an environment that will be at `final`."""
@@ -56,24 +56,24 @@ class VenvBase:
     size: int = 0
 
     def answering(self) -> Path:
-        """The one that was chosen."""
+        """Return the path of the chosen Python."""
         return self.chosen.interpreter.path
 
     def identity(self) -> tuple[str, ...]:
-        """Its version and place."""
+        """Return the version and path of the chosen Python."""
         found = self.chosen.interpreter
         return found.version, os.fspath(found.path)
 
     def choice(self, final: Path) -> Choice:  # noqa: ARG002  it is the same wherever that is
-        """The one that was chosen."""
+        """Return the Python that was chosen for the venv."""
         return self.chosen
 
     def create(self, folder: Path, final: Path) -> None:  # noqa: ARG002  it survives a move
-        """Link to it."""
+        """Make a venv in `folder` that links to the chosen Python."""
         venv.create(folder, self.chosen.interpreter)
 
     def record_fields(self) -> dict[str, str]:
-        """Nothing beyond the interpreter."""
+        """Return no fields: a venv's record names its interpreter in any case."""
         return {}
 
 

@@ -37,7 +37,7 @@ from sdcoreml.lockfiles.target import host_target
 from sdcoreml.lockfiles.toolchain import Toolchain
 
 LAYOUT = "2"
-"""A part of each key, to be raised when this code makes other files from the same lock."""
+"""A part of every key; it is raised when this code makes other files from the same lock."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +48,7 @@ class BuildOptions:
     finds or installs the exact version. `fresh` builds even if the environment is up to date;
     `no_cache` downloads all packages instead of using the installer's cache. `strict` refuses any
     Python but the tested version. `installer` is "uv", "pip" or "" to choose. `root` is the folder
-    of environments, None for the default. `seal`, unless "", is the seal that must result.
+    of environments, None for the default. `seal` is the seal that must result, "" for any.
     """
 
     backend: str = VENV

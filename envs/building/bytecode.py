@@ -1,4 +1,4 @@
-"""Compiles an environment's bytecode, so that it is valid by its sources' hashes.
+"""Compiles an environment's bytecode, in the form that is valid by its source's hash.
 
 Bytecode of installers and `compileall` contains its source's absolute path and time. Here the path
 is relative to the environment, and the source is identified by its hash, which Python checks on
@@ -46,7 +46,7 @@ def compile_all(folder: Path, progress: Callable[[int, int], None] = lambda *_: 
     """Compile all of site-packages with the environment's own interpreter, on all cores.
 
     A standard library inside the environment is compiled too. `progress` is called with the number
-    of files done so far and the number of all.
+    of files done so far and the total.
 
     Raises:
         BrokenError: the compiler could not be run.

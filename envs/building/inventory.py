@@ -54,12 +54,12 @@ class RecordDefect:
     digest: str
 
     def __str__(self) -> str:
-        """Return such as `torch: lib/python3.10/site-packages/torch/x.py differs`."""
+        """Return a line such as `torch: lib/python3.10/site-packages/torch/x.py differs`."""
         return f"{self.project}: {self.path} {'differs' if self.digest else 'is missing'}"
 
 
 def find_defects(folder: Path, entries: Iterable[ManifestEntry]) -> tuple[RecordDefect, ...]:
-    """Return the files that differ from their own wheel's RECORD.
+    """Return the files that differ from the RECORD of their wheel.
 
     Scripts are ignored, since installers write them.
     """

@@ -1,8 +1,8 @@
 """Removes from a new environment what differs between two builds of the same lock.
 
-Scripts that start with an absolute path to their interpreter (as pip writes them) look for it in
-their own folder instead. uv's file about a local wheel's time is removed, and the lock file that
-newer versions of uv leave. RECORD is updated. File modes are set, whatever the umask.
+Scripts that start with an absolute path to their interpreter (as pip writes them) are changed to
+look for it in their own folder. Two files of uv are removed: its note of a local wheel's time, and
+the lock file that newer versions leave. RECORD is updated. File modes are set, whatever the umask.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class PythonWish:
 
     @property
     def version(self) -> str:
-        """The exact version that the toolchain was tested with."""
+        """The exact Python version that the toolchain was tested with."""
         return self.toolchain.python.version
 
 
@@ -207,7 +207,7 @@ def _pyenv(wish: PythonWish) -> str | None:
 
 
 def _pass_on(environ: Mapping[str, str], *names: str) -> dict[str, str]:
-    """Return those of the variables that are set: they tell a provider where its Pythons are."""
+    """Return the variables in `names` that are set: they tell a provider where its Pythons are."""
     return {name: environ[name] for name in names if environ.get(name)}
 
 

@@ -14,7 +14,7 @@ from sdcoreml.ground.quantity import amount
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Need:
-    """A need for disk space: bytes, purpose, folder (may not exist yet), how to choose another."""
+    """A need for space: bytes, purpose, folder (may not exist yet), how to choose another one."""
 
     size: int
     what: str
@@ -58,7 +58,7 @@ def require_room(needs: Iterable[Need], look: Callable[[Path], Volume] = volume_
 
 
 def _shortage(volume: Volume, needs: list[Need]) -> str:
-    """Return such as `/: 5.7 GB needed for the environment, 2.0 GB are free; free 3.7 GB ...`."""
+    """Return text such as `/: 5.7 GB needed for the environment, 2.0 GB are free; ...`."""
     total = sum(need.size for need in needs)
     parts = " and ".join(
         f"{amount(need.size)} for {need.what} in {os.fspath(need.folder)}" for need in needs

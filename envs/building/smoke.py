@@ -17,7 +17,7 @@ _MODULES = {
     "pyyaml": "yaml",
     "scikit-learn": "sklearn",
 }
-"""The modules of projects whose module name is not the project name with `_` for `-`."""
+"""Module names by project, where they are not the project's name with `_` instead of `-`."""
 
 IMPORTS = """\
 import importlib, json, sys, warnings

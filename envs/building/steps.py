@@ -63,7 +63,7 @@ class BuildPlan:
 
     @property
     def text_of_download(self) -> str:
-        """Text such as ` (1.2 GB to download)`; "" if that is nothing, or unknown."""
+        """Text such as ` (1.2 GB to download)`; "" if the size is 0 or unknown."""
         size = sum(artefact.size for artefact in self.missing)
         return f" ({amount(size)} to download)" if size else ""
 

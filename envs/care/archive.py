@@ -47,7 +47,7 @@ from sdcoreml.lockfiles.toolchain import FILE, PythonPin, Toolchain, load_toolch
 RECORD = "environment.json"
 SCHEMA = 2
 FORMER = 1
-"""Archives from before: the seal in them is of another format, and cannot be compared."""
+"""The schema of older archives, whose seal has another format and cannot be compared."""
 _WHEELS = "wheels"
 _MEMBER = re.compile(rf"(?:{_WHEELS}/)?[A-Za-z0-9_][A-Za-z0-9._+!-]*")
 _LONGEST_RECORD = 1 << 20
@@ -78,7 +78,7 @@ def export_environment(
     """Pack the wheels, lock and seal of an environment into the archive `path`.
 
     Raises:
-        BadInputError: `path` is something else than an earlier archive.
+        BadInputError: `path` exists and is not an archive.
         EnvError: the environment is damaged, or was built from an older lock.
         InstallError: a wheel cannot be downloaded, or is not the one that was locked.
     """

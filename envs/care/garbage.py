@@ -21,8 +21,8 @@ class Garbage:
     """The unused parts of a folder of environments, which can be removed.
 
     `environments` are neither in use nor the previous one of any toolchain. `pythons` are used by
-    these alone. `engines` were installed for another lock or another Python than the present ones.
-    `used` are as `environments`, but a running process uses them: they stay for now.
+    these alone. `engines` are conda engines installed for another lock or another Python than the
+    present ones. `used` would be among `environments`, but running processes use them: they stay.
     """
 
     environments: tuple[Environment, ...]
@@ -84,7 +84,7 @@ def collect(folder: Path, emit: Emit = silent) -> tuple[Garbage, int]:
 
 
 def _folders(folder: Path, prefix: str) -> list[Path]:
-    """Return the folders that we named, beginning with `prefix`; no links, which lead elsewhere."""
+    """Return the folders with names that we gave them: `prefix`, then a key. Links are left out."""
     ours = re.compile(rf"{prefix}(\d[\d.]*-)?[0-9a-f]{{16}}")
     paths = (path for path in sorted(folder.glob(f"{prefix}*")) if ours.fullmatch(path.name))
     return [path for path in paths if path.is_dir() and not path.is_symlink()]

@@ -34,8 +34,8 @@ def find_twin(gone: Interpreter, found: Iterable[Interpreter]) -> Interpreter | 
 def relink(environment: Environment, interpreter: Interpreter) -> Environment:
     """Link an environment to `interpreter`; return its new record.
 
-    The caller must hold the lock on the folder of environments. If this is killed half-way, the
-    environment counts as damaged, and the next repair finishes the work.
+    The caller must hold the lock on the folder of environments. If the process is killed half-way,
+    the environment counts as damaged, and the next repair finishes the work.
     """
     folder = environment.path
     entries = {entry.path: entry for entry in manifest.read(folder)}
@@ -54,7 +54,7 @@ def _refresh_time(folder: Path, entry: ManifestEntry) -> ManifestEntry:
 
 @contextmanager
 def _empty(folder: Path, interpreter: Interpreter) -> Iterator[Path]:
-    """Give a temporary, empty environment beside another one."""
+    """Yield a temporary, empty environment beside `folder`."""
     aside = folder.with_name(f"{BUILDING}relink-{os.getpid()}")
     try:
         venv.create(aside, interpreter)

@@ -1,8 +1,8 @@
 """Seals an environment of the former format in today's format, without building it again.
 
 First, every byte is compared with the former seal. Then the files that today's build writes in
-another form are rewritten, modes are set, the manifest is made again, and last the record. If this
-is killed before, the environment keeps the former format, and the next attempt continues.
+another form are rewritten, modes are set, the manifest is made again, and last the record. If the
+process is killed before that, the former format remains, and the next attempt continues.
 
 The former seal did not cover the environment's Python, which is listed in its present state.
 """

@@ -1,6 +1,6 @@
 """The conda engine: py-rattler, installed only when a conda package is needed.
 
-It is 80 MB large, and builds on a Python of this machine do not need it, so it is not a dependency
+It takes 80 MB, and builds on a Python of this machine do not need it, so it is not a dependency
 of the tool. It is installed once, with locked hashes, into the folder of environments, and run from
 there as a child process (`envs/conda/rattler.py`).
 """
@@ -96,7 +96,8 @@ class Engine(Protocol):
 def find_engine(root: Path, emit: Emit, keep: Sequence[int] = (), index: str = "") -> Engine:
     """Return the engine, installing it below `root`, the folder of environments, on first use.
 
-    `keep` are descriptors for its processes to inherit; `index` is a mirror of the package index.
+    `keep` are descriptors for the engine's processes to inherit; `index` is a mirror of the package
+    index.
 
     Raises:
         InstallError: the engine cannot be installed.
@@ -226,7 +227,7 @@ class Rattler:
 
 @contextmanager
 def _spool(text: str = "") -> Iterator[IO[str]]:
-    """Give an unnamed temporary file that contains the text, positioned at its start."""
+    """Yield an unnamed temporary file that contains the text, positioned at its start."""
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as file:
         file.write(text)
         file.seek(0)

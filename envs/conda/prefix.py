@@ -1,6 +1,6 @@
 """Makes a conda prefix of exactly the locked packages, without conda.
 
-Each archive is hashed every time it is used, here because the engine does not hash files of a
+Each archive is hashed here, every time it is used, because the engine does not hash files of a
 `file://` channel. The files in the prefix are compared with the hashes in the packages' records in
 `conda-meta`, and paths of this machine's caches are removed from these records.
 """
@@ -32,7 +32,7 @@ ARCHIVES = "packages"
 """The folder for downloaded archives, which allow rebuilding without a network."""
 _OF_THIS_MACHINE = ("extracted_package_dir", "package_tarball_full_path", "link")
 _UNPACKED = 4
-"""Assumed size of an unpacked package over its archive's; a Python in the tests has 2.5."""
+"""How many times larger than its archive an unpacked package is assumed to be; often it is 2.5."""
 _LOGIN = re.compile(r"(?<=://)[^/@]*@|/t/[^/]+(?=/)")
 """A password or a token in a channel's URL."""
 _ANOTHER = "name another with --channel, and lock it with `sdcoreml env lock --conda`"

@@ -88,7 +88,7 @@ def take_beneath(interpreter: Interpreter, root: Path) -> tuple[ManifestEntry, .
 
 
 def roots_of(folders: Iterable[str]) -> tuple[str, ...]:
-    """Return those of the listed folders whose whole content was listed."""
+    """Return the outermost of the listed folders: their whole content was listed."""
     known = set(folders)
     return tuple(sorted(path for path in known if os.path.dirname(path) not in known))  # noqa: PTH120  many
 
@@ -142,7 +142,7 @@ def stat_beneath(path: str) -> os.stat_result | None:
 
 
 def _split(on_path: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Split Python's path into folders that no other one contains, and files."""
+    """Split Python's module search path into its outermost folders and its files."""
     paths = list(dict.fromkeys(on_path))
     folders = [path for path in paths if os.path.isdir(path)]  # noqa: PTH112  as strings
     roots = [one for one in folders if not any(one.startswith(f"{o}/") for o in folders)]

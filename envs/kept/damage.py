@@ -27,7 +27,7 @@ class Damage:
     owner: str
 
     def __str__(self) -> str:
-        """Such as `lib/python3.10/site-packages/torch/x.py: altered (torch)`."""
+        """Return a line such as `lib/python3.10/site-packages/torch/x.py: altered (torch)`."""
         return f"{self.path}: {self.what} ({self.owner.strip('()')})"
 
 
@@ -36,8 +36,8 @@ def find_record_faults(
 ) -> Iterable[Damage]:
     """Yield the faults of the environment's folder, its record and its manifests.
 
-    `own` is their status by path. `writable` is true if all files were writable for everybody when
-    sealed, as on file systems without modes; then write permissions are not compared.
+    `own` maps their paths to their status. `writable` is true if everybody could write to all files
+    when they were sealed, as on file systems without modes; then these permissions are ignored.
     """
     folder = environment.path.stat()
     forbidden = 0o7000 if writable else 0o7022
@@ -72,7 +72,7 @@ def _find_fault(status: os.stat_result | None, user: int, forbidden: int) -> str
 
 
 def find_machine_faults(environment: Environment) -> Iterable[Damage]:
-    """Yield files that contain another path of the interpreter than the record.
+    """Yield files whose path of the interpreter differs from that in the record.
 
     The seal excludes these files, so an attacker could alter them and adapt the manifest; but their
     content follows from the interpreter.
@@ -90,7 +90,7 @@ def find_machine_faults(environment: Environment) -> Iterable[Damage]:
 
 
 def find_seal_faults(environment: Environment, rows: Iterable[Row]) -> Iterable[Damage]:
-    """Yield the faults of the seal, and of a conda environment that was moved."""
+    """Yield a fault if the seal does not match, and one if a conda environment was moved."""
     if environment.is_moved:
         was = environment.interpreter.path.parent.parent
         what = f"was made for {was}, and a conda environment cannot be moved"

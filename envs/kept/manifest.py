@@ -38,7 +38,7 @@ MACHINE = "(machine)"
 GENERATED = "(generated)"
 """The owner of files that the build wrote, rather than a package."""
 PLAIN, RUNNABLE = 0o644, 0o755
-"""The modes that a build sets: of files, and of programs and folders."""
+"""The modes that a build sets: 0644 for files, 0755 for programs and folders."""
 _OF_MACHINE = re.compile(r"pyvenv\.cfg|bin/python[0-9.]*")
 
 
@@ -67,7 +67,7 @@ _FOLDER = EntryKind.FOLDER.value
 class ManifestEntry:
     """One file or link of an environment; `path` is relative to the environment, with `/`.
 
-    `mode` are its permission bits, 0 for a link; `digest` is the SHA-256 of a file's bytes, or a
+    `mode` has its permission bits, 0 for a link; `digest` is the SHA-256 of a file's bytes, or a
     link's target; `mtime` is in nanoseconds; `owner` is the project that installed it.
     """
 
@@ -131,7 +131,7 @@ def take(
 ) -> tuple[ManifestEntry, ...]:
     """Make a manifest of what is in `folder` now, sorted by path; hashes on all cores.
 
-    `progress` is called with the number of bytes hashed so far and the number of all.
+    `progress` is called with the number of bytes hashed so far and the total.
     """
     owners = owners_of(folder)
     found = sorted((one for one in scan(folder) if one[0] not in OWN), key=lambda one: one[0])

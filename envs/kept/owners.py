@@ -12,15 +12,16 @@ from sdcoreml.ground.files import Document, read_bytes
 from sdcoreml.ground.names import normalise
 
 PATCHED = ", patched"
-"""The suffix of the owner of a conda package's file that contains the environment's path. The seal
-leaves these out, too: it covers the package's hash, which determines them otherwise.
+"""The suffix of an owner, for files of a conda package that contain the environment's path.
+
+The seal excludes these files: it covers the hash of the package, which determines all else in them.
 """
 CONDA = "conda:"
 """The prefix of a conda package as an owner, since a Python project may have the same name."""
 
 
 def owners_of(folder: Path) -> dict[str, str]:
-    """Which project each path belongs to: conda's records before RECORD; bytecode as its source."""
+    """Map each path to its owner: by conda's records, else by RECORD; bytecode like its source."""
     owners: dict[str, str] = {}
     for record in sorted((folder / "lib").glob("python*/site-packages/*.dist-info/RECORD")):
         base = record.parent.parent
@@ -34,7 +35,7 @@ def owners_of(folder: Path) -> dict[str, str]:
 
 
 def _owners_by_conda(folder: Path) -> dict[str, str]:
-    """Which conda package each path belongs to; empty where there is no conda."""
+    """Map each path to the owner that conda's records give it; empty for a venv."""
     owners: dict[str, str] = {}
     for path, record in conda_meta.records(folder):
         owners[os.path.relpath(path, folder)] = f"{CONDA}{record['name']}{PATCHED}"
@@ -47,18 +48,18 @@ def _owners_by_conda(folder: Path) -> dict[str, str]:
 
 
 def _bytecode_path(source: str, python: str) -> str:
-    """Where the bytecode of a source goes; `python` is such as `python3.10`."""
+    """Return the path of a source's bytecode; `python` is a name such as `python3.10`."""
     parent, _, stem = source.rpartition("/")
     tag = f"cpython-{python.removeprefix('python').replace('.', '')}"
     return f"{parent}/__pycache__/{stem[:-3]}.{tag}.pyc"
 
 
 def project_of(dist_info: Path) -> str:
-    """The normalised project name of a `.dist-info` folder."""
+    """Return the normalised project name of a `.dist-info` folder."""
     return normalise(dist_info.name.partition("-")[0])
 
 
 def read_record(record: Path) -> list[list[str]]:
-    """The rows of a RECORD file: path, hash or "", size or ""."""
+    """Read the rows of a RECORD file: path, hash or "", size or ""."""
     text = read_bytes(record, Document.RECORD).decode("utf-8", "surrogateescape")
     return [row for row in csv.reader(io.StringIO(text, newline="")) if row]

@@ -7,7 +7,7 @@
 .envs/packages     archives of conda packages; their hashes are compared at each use
 .envs/engine-*     the conda engine, once something asked for it
 .envs/upstream-*   the upstream converter at its tested commit, once something asked for it
-.envs/.building-sdcoreml-*  a build under way, or what a killed one left
+.envs/.building-sdcoreml-*  a build under way, or the leftover of a killed one
 .envs/.task.*      files of one task that does not hold the lock; its folder is locked instead
 .envs/.lock        held while anything here is changed
 """
@@ -42,8 +42,8 @@ LOCK = "requirements.txt"
 CONDA_LOCK = "conda.toml"
 SCHEMA = 2
 FORMER = 1
-"""The schema of records before: their seal covers bytecode, too, and no list of the Python beneath
-belongs to it. `envs.care.reseal` seals such an environment anew.
+"""The schema of older records. Their seal also covers bytecode, and their environments have no list
+of their Python's files. `envs.care.reseal` seals such an environment anew.
 """
 PREVIOUS = "~"
 _TASK = "task"
@@ -53,10 +53,10 @@ _TASK = "task"
 class Environment:
     """A finished environment, as its record describes it; `path` is its folder, not the link.
 
-    `seal` is the digest of all its files; `built` the time in UTC; `defects` are files that differ
-    from their wheel's RECORD because the wheel is wrong. With the backend "conda", `conda` is the
-    digest of the conda lock, and `channel` the packages' channel.
-    `listing` is the digest of its two manifests; `intact` is false if the record was altered.
+    `seal` is a digest of its files (see `envs.kept.manifest`); `built` the time in UTC; `defects`
+    are files that differ from their wheel's RECORD because the wheel is wrong. With the backend
+    "conda", `conda` is the digest of the conda lock, and `channel` the packages' channel. `listing`
+    is the digest of its two manifests; `intact` is false if the record was altered.
     """
 
     name: str
@@ -199,7 +199,7 @@ def free_name(folder: Path, key: str) -> Path:
 
 @contextmanager
 def hold_lock(folder: Path, emit: Emit = silent) -> Iterator[int]:
-    """Lock a folder of environments, waiting if another process has; give the lock's descriptor.
+    """Lock a folder of environments, waiting for other processes; yield the lock's descriptor.
 
     A child that inherits the descriptor holds the lock too. Leftovers of killed tasks are removed.
     """
@@ -219,7 +219,7 @@ def hold_lock(folder: Path, emit: Emit = silent) -> Iterator[int]:
 def remove_leftovers(folder: Path) -> None:
     """Remove what killed tasks left in a store, unless a task is at work there now.
 
-    To be called before room is looked for: a killed build may have left gigabytes.
+    Call this before measuring the free space: a killed build may have left gigabytes.
     """
     with suppress(OSError):  # there is no store yet, or it is another user's
         handle = os.open(folder / ".lock", os.O_RDWR)
@@ -238,7 +238,7 @@ def _remove_leftovers(folder: Path) -> None:
 
 @contextmanager
 def task_folder(folder: Path) -> Iterator[Path]:
-    """Give a folder for the files of one task that runs without the lock.
+    """Yield a folder for the files of one task that runs without the lock.
 
     If the task is killed, the next process to take the lock removes the folder.
     """

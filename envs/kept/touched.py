@@ -1,4 +1,4 @@
-"""Asks the file system if any file of an environment was changed since it was sealed."""
+"""Asks the file system whether any file of an environment was changed since it was sealed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sdcoreml.ground.errors import BrokenError
 
 
 def is_untouched(environment: Environment) -> bool:
-    """Return True if no file of an environment or its Python changed its status since the sealing.
+    """Return True if no file of an environment or its Python has changed since the sealing.
 
     If `find` cannot be run, the result is False, so that files are compared.
     """
@@ -26,10 +26,10 @@ def is_untouched(environment: Environment) -> bool:
 
 
 def find_touched(environment: Environment) -> tuple[str, ...]:
-    """Return the command that prints a changed path; empty if a change is certain already.
+    """Return a command that prints a changed path, if any; empty if a change is certain already.
 
     `find` compares status change times (ctime), which no program can set back. For 30,000 files it
-    takes a quarter of Python's time.
+    takes a quarter of the time that Python would.
     """
     if not environment.intact:
         return ()

@@ -1,6 +1,6 @@
-"""Knows who uses an environment: they share a lock on its folder, so that nobody removes it.
+"""Protects environments in use: every user shares a lock on the folder, so nobody removes it.
 
-The lock is of the folder itself: who may read an environment can use it, and nothing is written.
+The folder itself is locked: that needs only permission to read it, and writes nothing.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from sdcoreml.ground import locks
 
 @contextmanager
 def use(folder: Path) -> Iterator[tuple[int, ...]]:
-    """Be a user of the environment in `folder` while the block runs.
+    """Mark the environment in `folder` as used while the block runs.
 
-    Gives the descriptors that hold the lock: a child that inherits them is a user as well, however
-    its parent ends. Empty when the folder is gone, which whoever starts its Python reports.
+    Yields the descriptors that hold the lock: a child that inherits them is a user as well, even
+    after its parent ends. There are none if the folder is gone; starting its Python then fails.
     """
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
@@ -34,7 +34,7 @@ def use(folder: Path) -> Iterator[tuple[int, ...]]:
 
 
 def is_used(folder: Path) -> bool:
-    """Whether a running process uses the environment in `folder`."""
+    """Return True if a running process uses the environment in `folder`."""
     try:
         handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     except OSError:

@@ -123,7 +123,7 @@ class _Part:
         return self.found.keys() - {row[6] for row in self.rows}
 
     def restless(self) -> Iterable[ManifestEntry]:
-        """Yield the entries whose status differs; normally these are few."""
+        """Yield the entries whose status differs from the manifest or is newer; normally few."""
         since, user, found = self.since, self.user, self.found
         for row in self.rows:
             kind, mode, _, size, mtime, _, path = row
@@ -144,7 +144,7 @@ class _Part:
                 yield manifest.to_entry(row)
 
     def glance(self, entry: ManifestEntry) -> str | None:
-        """Return the fault that a path's status shows, or ""; None if its bytes must be read."""
+        """Return the fault that a path's status shows, or ""; None if the bytes must be read."""
         status = self.found.get(entry.path)
         if status is None:
             return "" if entry.kind is EntryKind.ABSENT else "missing"
@@ -173,7 +173,7 @@ class _Part:
         return "" if mode == entry.mode else f"has the mode {mode:03o}, had {entry.mode:03o}"
 
     def read(self, entry: ManifestEntry) -> str:
-        """Return the fault that a file's bytes show, or ""."""
+        """Return the fault that a file's bytes show; "" if none."""
         path = self.base / entry.path
         try:
             digest = manifest.digest_of(path, entry.kind)

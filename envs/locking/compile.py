@@ -171,7 +171,7 @@ def _check_pins(toolchain: Toolchain, lock: Lock) -> None:
 
 
 def _cut_out(toolchain: Toolchain, target: str, emit: Emit) -> CompiledLocks:
-    """Cut out of the base toolchain's lock what the pins need."""
+    """Cut the pinned packages and their dependencies out of the base toolchain's lock."""
     emit(Event(kind="step", text=f"cut {toolchain.name} for {target} out of {toolchain.base}"))
     base = load_toolchain(toolchain.base)
     lock = load_lock(toolchain.base, target)

@@ -27,8 +27,8 @@ def solve_python(
 ) -> tuple[CondaLock, ...]:
     """Resolve the exact Python and its dependencies on a channel; writes nothing yet.
 
-    `newest` is the date of the newest packages allowed, or "". A toolchain with `base` uses the
-    Python of that one, so there is nothing to resolve.
+    `newest` is the date of the newest packages allowed, or "". A toolchain with `base` uses its
+    base's Python, so there is nothing to resolve.
 
     Raises:
         UnreachableError: the channel cannot be reached.

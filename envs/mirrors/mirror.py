@@ -1,7 +1,7 @@
 """Chooses the servers for Python packages, conda packages and models.
 
-A command-line option takes precedence over environment variables, these over the user's
-configuration, and that over the default server. Files from a mirror are checked by their hashes.
+A command-line option comes first, then an environment variable, then the user's configuration, and
+last the default server. Files from a mirror are checked by their hashes.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Installs locked packages into an environment: with uv, or with pip if there is no uv.
 
-Both must have hashes, use wheels only, resolve nothing (the lock is complete), copy files instead
-of linking them to a cache, and ignore the user's settings.
+Both are told to require hashes, to use wheels only, to resolve nothing (the lock is complete), to
+copy files instead of linking them to a cache, and to ignore the user's settings.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class PackageSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cache:
-    """Which requirements an installer's cache has already, and where it stores the rest.
+    """What an installer's cache holds already, and where the installer stores further downloads.
 
     `cached` are normalised project names; `folder` is where it stores downloads, as wheels or
     `unpacked`; `variable` is the environment variable that moves that folder.

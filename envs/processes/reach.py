@@ -13,10 +13,11 @@ _ABSENT = frozenset({404, 410})
 
 
 def why_unreachable(url: str, seconds: float = SECONDS) -> str:
-    """Return why a URL cannot be reached, "" if its server answered; `file://` is not checked.
+    """Return why nothing can be downloaded from a URL, or ""; only http and https are checked.
 
-    Any answer counts, even one that demands a login or has a certificate unknown to this Python:
-    the downloading programs have their own logins and certificates.
+    A server counts as reached even if it demands a login or has a certificate unknown to this
+    Python: the downloading programs have their own logins and certificates. But 404 and 410 mean
+    that it does not have what is locked.
     """
     if not url.startswith(("http://", "https://")):
         return ""

@@ -25,7 +25,7 @@ MINORS = tuple(f"3.{minor}" for minor in range(8, 20))
 UV_LACKS = frozenset({"3.10.10"})
 """Versions that uv's interpreter list skips on every platform (it has 3.10.9 and 3.10.11)."""
 OBTAINED = "python-"
-"""The prefix of a folder, before its version, with a Python that we installed."""
+"""The start of the name of a folder with a Python that we installed; its version follows."""
 _CONDA_ROOTS = (
     *("miniconda3", "anaconda3", "miniforge3", "mambaforge", "micromamba", ".conda"),
     *("opt/miniconda3", "opt/anaconda3", ".local/share/mamba", "/opt/conda", "/opt/miniconda3"),
@@ -164,7 +164,7 @@ def _minors(pin: PythonPin) -> tuple[str, ...]:
 
 
 def _distance(version: str, wanted: str) -> tuple[int, int]:
-    """Return the sort key by which the version nearest to `wanted` comes first, then the newer."""
+    """Return a sort key: the version nearest to `wanted` first; of two as near, the newer one."""
     have, want = ((*key(one)[0], 0, 0)[1:3] for one in (version, wanted))
     return abs(have[0] - want[0]) * 1000 + abs(have[1] - want[1]), -have[1]
 

@@ -49,7 +49,7 @@ def create(folder: Path, interpreter: Interpreter) -> None:
 
 
 def files_of_machine(interpreter: Interpreter) -> dict[str, tuple[bool, str]]:
-    """Return the files that contain the interpreter's path: if a link, and its target or text."""
+    """Map each file that depends on the interpreter to: is it a link, and its target or text."""
     minor = ".".join(interpreter.version.split(".")[:2])
     python = os.fspath(interpreter.path)
     text = (

@@ -19,7 +19,7 @@ from typing import Any
 from sdcoreml.ground.errors import BadInputError
 
 LARGEST = 64 << 20
-"""The size limit of objects and of a checkout's files in bytes; upstream's largest has 2.3 MB."""
+"""The size limit of objects and of a checkout's files in bytes; upstream's largest is 2.3 MB."""
 
 DEEPEST = 8
 """The longest chain of object folders (`objects/info/alternates`) that is followed."""

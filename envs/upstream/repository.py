@@ -1,4 +1,4 @@
-"""Reads from a repository's files its objects' folder, its commit and its origin."""
+"""Finds a repository's objects, commit and origin by reading its files, without git."""
 
 from __future__ import annotations
 

@@ -2,8 +2,8 @@
 
 Each case is a program of full size with random weights, built for the oldest deployment target and
 compared with its pinned torch module. For newer targets, a program is only run if its operations
-differ. This needs the built environment, one free core (minutes to an hour per case) and up to
-15 GB of disk.
+differ from those of every older target. This needs the built environment, one free core (minutes to
+an hour per case) and up to 15 GB of disk.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ sys.path.append(str(Path(sys.argv[1]).parent))
 from sdcoreml.convert.tasks.serve import serve
 serve({"certify": "tools.certify.task"})
 """
-"""The Python program with which the child process starts, to run the task of this tool."""
+"""The Python program that the child process runs: it serves the one task of this tool."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -104,7 +104,7 @@ def certify(
 def certificates_of(
     case: Case, answers: Mapping[str, object], issuer: Issuer
 ) -> Iterator[Certificate]:
-    """Yield the certificate of each target; programs with the operations of another are not run."""
+    """Yield each target's certificate; one with an earlier target's operations refers to that."""
     made: dict[str, Certificate] = {}
     for target, answer in answers.items():
         match answer:

@@ -1,4 +1,4 @@
-"""The programs that are certified: the sample's and what most people convert."""
+"""The programs that are certified: those of the sample and of the most converted models."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "sdxl": ("text_encoder", "text_encoder_2", "unet", "vae_decoder", "vae_encoder"),
     "sdxl-refiner": ("unet",),
 }
-"""The programs to certify of each model, except those that equal an earlier model's."""
+"""For each model, the programs to certify, except those that equal an earlier model's."""
 
 _PARTICULAR: Mapping[tuple[str, str], Mapping[str, object]] = {
     ("sd2-base", "text_encoder"): {"pad_id": 0},

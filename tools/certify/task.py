@@ -39,8 +39,8 @@ class CertifyRequest:
 def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
     """Certify the case of a `CertifyRequest`, for every target.
 
-    Returns for each target the `ProgramProof` of its program; if the operations are the same as for
-    an earlier target, only the certificate's `key`, and that target as `like`.
+    Returns, by target, the `ProgramProof` of its program. If the program has the same operations as
+    for an earlier target, the value has instead that target as `like`, and the certificate's `key`.
 
     Raises:
         ParityError: a program's output differs from its module's.
