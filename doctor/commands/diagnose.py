@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 
 from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.doctor.core.facts import EnvironmentFacts, System
@@ -19,6 +21,10 @@ from sdcoreml.ground.places import expand_home
 NOTHING_KNOWN = 3
 _QUOTED = 280
 """The most characters to show of one line of the log."""
+
+
+_DESCRIPTORS = ("/dev/fd/", "/proc/self/fd/")
+"""The folders of the names that a shell gives for `<(command)`: pipes, and meant to be read."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +60,10 @@ def _read(name: str) -> str:
         if sys.stdin.isatty():
             print("paste the log, then end it with Ctrl-D on a line of its own", file=sys.stderr)
         return decode_leniently(sys.stdin.buffer.read(LARGEST[Document.LOG]))
+    descriptor = name.rpartition("/")[2]
+    if name.startswith(_DESCRIPTORS) and descriptor.isdecimal():
+        with suppress(OSError), os.fdopen(int(descriptor), "rb") as stream:
+            return decode_leniently(stream.read(LARGEST[Document.LOG]))
     remedy = "give the log's path or - for stdin"
     return read_leniently(expand_home(name), Document.LOG, remedy=remedy)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,18 @@ def test_exit_codes(tmp_path: Path, log: str, code: int) -> None:
     path = tmp_path / "log.txt"
     path.write_text(log)
     assert run(str(path)) == code
+
+
+def test_the_output_of_a_command_is_read_as_a_shell_passes_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    read, write = os.pipe()
+    os.write(write, b"ImportError: cannot import name 'cached_download' from 'huggingface_hub'")
+    os.close(write)
+    assert run(f"/dev/fd/{read}") == 1
+    assert "hub-cached-download-removed" in capsys.readouterr().out
+    with pytest.raises(BadInputError):
+        run("/dev/fd/987")
 
 
 def test_an_absent_log_is_one_line(tmp_path: Path) -> None:
