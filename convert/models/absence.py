@@ -84,7 +84,7 @@ def suggest_folder(path: Path, index: str) -> str:
 
 
 def weight_files_below(folder: Path) -> list[Path]:
-    """List the weight files one level down, where other programs' model folders have them."""
+    """List the weight files in subfolders, where other programs' model folders keep them."""
     found: list[Path] = []
     if folder.is_dir() and not (folder / "snapshots").is_dir():
         for place in sorted(folder.iterdir()):

@@ -39,7 +39,8 @@ class Kind(Enum):
 class Contents:
     """The recognised content of a file or folder.
 
-    `flavour` says how a LoRA names its tensors, a trait such as LCM, or the name of another family.
+    `flavour` is the way in which a LoRA names its tensors, or a trait such as LCM, or the name of a
+    family that cannot be converted.
     """
 
     kind: Kind

@@ -51,10 +51,10 @@ class ComponentFacts:
 class Identity:
     """Everything that is known about `path` without reading a tensor.
 
-    `named` is the pipeline's own name. What was read is kept: `model` for a folder or a ControlNet,
-    `single` for a whole model in one file, `checkpoint` for any file. `settings` are the app's
-    settings for a few-step model; `schedule` says how the noise schedule it was trained with
-    differs from the apps', if it does.
+    `named` is the pipeline's own name. The content that was read is in `model` for a folder or a
+    ControlNet, in `single` for a whole model in one file, and in `checkpoint` for any file.
+    `settings` are the app's settings for a few-step model; `schedule` says how the noise schedule
+    it was trained with differs from the apps', if it does.
     """
 
     path: Path

@@ -35,8 +35,8 @@ class EmbeddingSource:
 class Ingredients:
     """A model, and the changes to make to it.
 
-    `unpacking` is for a single file; for a folder, only its VAE applies. With `accepts_schedule`, a
-    model is not refused for a noise schedule that no app has.
+    `unpacking` is for a single file; for a folder, only its `vae` applies. With `accepts_schedule`,
+    a model is not refused for a noise schedule that no app has.
     """
 
     model: Path

@@ -81,7 +81,7 @@ def find_change(
         roles: the tensors of the adapter, of which at least one is of `ROLES`.
         shape: of the tensor that is changed.
         scale: the strength to merge with.
-        alpha: the adapter's own scale; `None` is the rank.
+        alpha: the adapter's own scale; `None` stands for the rank.
     """
     kind = Hadamard if any(role.startswith("hada") for role in roles) else Kronecker
     stem = "hada" if kind is Hadamard else "lokr"

@@ -67,7 +67,7 @@ _OT_ZERO_SNR = "rescale_noise_scheduler_to_zero_terminal_snr"
 """A training setting of OneTrainer, which stores its settings as JSON in the metadata."""
 
 NAMES = re.compile(r"v[-_ .]?pred|velocity|(?<![a-z])terminus|cosxl", re.IGNORECASE)
-"""Names of files and folders that suggest velocity."""
+"""Matches names of files and folders that suggest velocity."""
 
 # Training steps at which the SD 2 checkpoints were published, as in diffusers' conversion.
 _STEPS_EPSILON = 875_000

@@ -1,4 +1,4 @@
-"""Lists every parameter of a diffusers 0.23.1 or transformers 4.34.1 component by its config.
+"""Lists every parameter of a diffusers 0.23.1 or transformers 4.34.1 component from its config.
 
 Comparing the list with a checkpoint shows missing, surplus and misshapen tensors. Shapes are
 PyTorch's: a convolution is (out, in, height, width), a linear layer (out, in).

@@ -53,7 +53,7 @@ def find_tokenizer(
 ) -> TokenizerSource:
     """Find the given tokenizer, or the one next to `checkpoint` or in a folder `tokenizer` there.
 
-    If there is none, use the one in the folder `common`, which all models share.
+    If there is none, use the tokenizer that all models share, in the folder that `common` returns.
 
     Raises:
         BadInputError: the given folder has no tokenizer.

@@ -46,8 +46,9 @@ class Audit:
 
     `sources` maps each constant of the program to the tensors that it equals; there are several if
     the checkpoint holds equal tensors. `extras` maps each constant that a builder adds to its
-    description. Of the constants in `sources`, `misplaced` have the name of another tensor, and
-    `anonymous` of none. `compressed` weights equal no tensor and are identified by name alone.
+    description. Of the constants in `sources`, those in `misplaced` have the name of another
+    tensor, and those in `anonymous` have the name of no tensor. `compressed` weights equal no
+    tensor and are identified by name alone.
     """
 
     sources: Mapping[str, tuple[str, ...]]
@@ -237,7 +238,7 @@ class _Index:
         self._touched = 0
 
     def equal_to(self, name: str, constant: Array) -> tuple[str, ...]:
-        """Return the tensors that equal the constant; only its namesake, if that is one of them."""
+        """Return the tensors that equal the constant; only its namesake if that equals it."""
         alike = self._candidates(constant.dtype.str).get(_key(constant, _sample(constant)), [])
         namesake = self.owners.get(plain(name))
         if namesake in alike and self._is_equal(namesake, constant):
@@ -276,7 +277,10 @@ class _Index:
         return self._alike[dtype]
 
     def _is_equal(self, name: str, constant: Array) -> bool:
-        """Compare all bytes, unmapping the pages that were read from time to time."""
+        """Whether the tensor, rounded, equals the constant in every byte.
+
+        Mapped pages are released after every `RELEASE_AFTER` bytes.
+        """
         import numpy as np
 
         bits = f"u{constant.itemsize}"

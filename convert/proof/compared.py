@@ -15,7 +15,7 @@ SLACK = 3.0
 """The largest accepted difference of a figure between machines, in dB."""
 
 SAMPLED_SLACK = 12.0
-"""The same as `SLACK`, if only a sample was run now, for a smaller image."""
+"""The same as `SLACK`, for a proof made now with a single run for a smaller image."""
 
 _ROUNDED_SLACK = 0.05
 _FACTOR = 3.0
@@ -29,9 +29,13 @@ def differences(
     *,
     fast: bool = False,
 ) -> Iterator[str]:
-    """Yield how a recorded proof differs from one made now, with a sample only if `fast`.
+    """Yield each difference between a recorded proof and one made now.
 
-    `issued` are all certificates by their keys.
+    Args:
+        said: the proof in the manifest.
+        found: the proof made now.
+        issued: all certificates by their keys.
+        fast: whether the program was now run only once, for a small image.
     """
     if not said.passed or said.component != found.component:
         yield f"its proof is not one of a {found.component} that passed"

@@ -91,7 +91,10 @@ class ProgramProof:
 
     @property
     def measured(self) -> tuple[FigureRecord, ...]:
-        """This model's figures: `outputs`, unless an older manifest holds a certificate's there."""
+        """The figures measured with this model's weights; none if a certificate proves the graph.
+
+        Then the `outputs` in an older manifest are figures of the certificate.
+        """
         return () if self.certificate else self.outputs
 
     def as_json(self) -> dict[str, object]:

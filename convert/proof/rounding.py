@@ -30,7 +30,7 @@ _INFINITE = 0x7C00
 """The first float16 bit pattern that is not finite: from here on, infinity and NaN."""
 
 _EDGE = 4.0
-"""The largest distance of the chosen number, as a multiple of the nearest one's.
+"""How many times as far as the nearest representable number the chosen one may be.
 
 coremltools divides in half precision, so a number 0.2 to 0.8 of the way between two codes can get
 either.
@@ -83,11 +83,11 @@ class Tally:
     """The results of the comparison so far.
 
     Attributes:
-        slack: a distance at which no code is wrong: that of a table or scale rounded to float16.
-        wrong: the number of codes that are not the nearest, beyond `slack` and `_EDGE`.
+        slack: how much farther the chosen number may be because of a table or scale in float16.
+        wrong: the number of codes whose numbers are farther off than `slack` and `_EDGE` allow.
         is_nearest: whether every code is exactly the best one.
         squares: the sum of squared errors.
-        lowest, highest: of the numbers.
+        lowest, highest: the smallest and the largest number so far.
     """
 
     slack: float
@@ -245,7 +245,7 @@ def _compare_singles(
 
 @functools.cache
 def _halves() -> Array:
-    """Return the number of each float16 bit pattern, float64."""
+    """Return the value of each of the 65,536 float16 bit patterns, as float64."""
     import numpy as np
 
     return np.arange(_PATTERNS, dtype=np.uint16).view(np.float16).astype(np.float64)

@@ -65,7 +65,7 @@ _ON_THE_WAY = frozenset({"reshape", "transpose", "slice_by_index", "split", "cas
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Graph:
-    """The values of a function: the operation that computes each, its type, its constant."""
+    """The values of a function: the type of each, and the operation that computes it."""
 
     storage: BlobStorage
     makers: Mapping[str, Operation]
@@ -187,7 +187,7 @@ Rule = Callable[["Array", Operation, _Graph, _Wanted], bool]
 
 
 def _no_number(number: Array, *_: object) -> bool:
-    """Whether `number` is whole: whole numbers are shapes, which running the program checks."""
+    """Whether `number` has an integer type, as shapes do, which running the program checks."""
     return number.dtype.kind != "f"
 
 

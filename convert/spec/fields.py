@@ -201,6 +201,6 @@ KINDS: Mapping[int, str] = {
     556: "a linked model",
     3000: "a serialized model",
 }
-"""The kinds of model by their field numbers in `Model`, which all lie within `MEMBERS`."""
+"""Maps field numbers of `Model`, all within `MEMBERS`, to the kinds of model that they hold."""
 
 MEMBERS = range(200, 3001)

@@ -54,7 +54,7 @@ class Field:
 
 
 Schema: TypeAlias = Mapping[str, Mapping[int, Field]]
-"""Maps message names to field numbers to fields."""
+"""Maps each message's name to a table of its fields by number."""
 
 FieldValue: TypeAlias = Any
 """A value of the type that the field's kind states, or a list of them if the field is repeated."""
@@ -165,7 +165,7 @@ def _writer(
 
 
 def _pack(form: str, values: Sequence[FieldValue]) -> bytes:
-    """Encode numbers, in a `struct` format or else as varints."""
+    """Encode numbers in the `struct` format `form`, or as varints if it is empty."""
     if form:
         return struct.pack(f"<{len(values)}{form}", *values)
     return b"".join(map(to_varint, values))

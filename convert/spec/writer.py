@@ -189,5 +189,5 @@ def _elements(kind: ValueType, values: bytes | tuple[object, ...]) -> Message:
 
 
 def _entries(entries: Mapping[str, T], build: Callable[[T], object]) -> Iterator[Message]:
-    """Return a map's entries, sorted by key."""
+    """Yield a `key` and `value` message for each entry of a map, sorted by key."""
     return ({"key": key, "value": build(entries[key])} for key in sorted(entries))

@@ -1,1 +1,1 @@
-"""The child's side of `convert.worker`: tasks that run in the built environment."""
+"""Tasks that `convert.worker` runs in a child process, in the built environment."""

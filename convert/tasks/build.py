@@ -28,8 +28,8 @@ class ProgramRequest:
     """A program to build.
 
     `package` is the path to write to; with `chunk`, the program's two halves are written instead,
-    to its `chunk_paths`. `recipe` has the fields of a recipe file; `title` names the program in
-    progress messages.
+    to the paths that `chunk_paths` derives from it. `recipe` has the fields of a recipe file;
+    `title` names the program in progress messages.
     """
 
     component: str

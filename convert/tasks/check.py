@@ -36,7 +36,7 @@ class PackageRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRequest:
-    """Packages to check; with `fast`, only a sample is run."""
+    """Packages to check; with `fast`, each program is run only once, for a small image."""
 
     packages: tuple[PackageRequest, ...]
     fast: bool = False

@@ -42,7 +42,7 @@ TOGETHER = 16
 
 _COMPARED = (2, 4, 6)
 _ASSUMED = 8
-"""A width, in bits, at which errors are estimated as 1/16 of those at two bits less."""
+"""The width in bits whose errors are not measured, but taken as 1/16 of those at two bits less."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,7 +94,7 @@ class Unwritten:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """The program to measure, and a copy with `times` the batch."""
+    """The program to measure, and a copy with a batch `times` as large."""
 
     built: DrawnProgram
     wide: DrawnProgram
@@ -108,7 +108,7 @@ class Subject:
         return tuple(compressible(self.built))
 
     def scene(self) -> Scene:
-        """Return the program and its variants, ready to run."""
+        """Return the program and its wide copy, ready to run variants."""
         return Scene(
             program=self._executable(self.built, {}),
             wide=self._executable(self.wide, {}),

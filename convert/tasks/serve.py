@@ -1,4 +1,4 @@
-"""The child's side of `convert.worker`: runs one task, then ends.
+"""Runs one task in the child process that `convert.worker` starts, then ends.
 
 stdout carries only events; everything that libraries print goes to stderr.
 """

@@ -1,9 +1,9 @@
 """The task `upstream`: lets Apple's unmodified converter write one program.
 
-It runs as its own users run it, as `__main__`, in a folder of its own. Stand-ins replace modules
-that it imports and the tested environment lacks: diffusionkit (needed only for Stable Diffusion 3)
-and pytest (needed by a test helper of coremltools). No network is used: the model is a folder, and
-compiling and writing the tokenizer files are left to our own steps.
+The converter runs as its own users run it, as `__main__`, in a folder of its own. Stand-ins replace
+modules that it imports and the tested environment lacks: diffusionkit (needed only for Stable
+Diffusion 3) and pytest (needed by a test helper of coremltools). No network is used: the model is a
+folder, and compiling and writing the tokenizer files are left to our own steps.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def task(request: Mapping[str, object], emit: Emit) -> list[dict[str, object]]:
 
 
 def stand_in() -> None:
-    """Replace modules that the converter imports and the tested environment lacks by stand-ins."""
+    """Provide stand-ins for modules that the converter imports and the tested environment lacks."""
     if importlib.util.find_spec("diffusionkit") is None:
         sys.modules.update({name: _module(name, functions) for name, functions in _SD3.items()})
     if importlib.util.find_spec("pytest") is not None:
@@ -131,7 +131,7 @@ class Log:
         self._line = ""
 
     def write(self, text: str) -> int:
-        """Pass the text on; lines end in a line feed, those of bars in a carriage return."""
+        """Pass the text on, and report the complete lines and the progress bars in it."""
         *lines, self._line = re.split(r"[\r\n]", self._line + text)
         for line in lines:
             self._tell(line)

@@ -17,7 +17,7 @@ _HALF_OVERFLOWS = 0x477FF000
 """The bits of 65520 as a float32; from this value on, numbers round to infinity in float16."""
 
 _HALF_BIAS = 0x800
-"""Corrects the exponent in the low half, which exceeds float16's by 126 << 10."""
+"""Added so that the low 16 bits, whose exponent is 126 << 10 too large, have float16's exponent."""
 
 _PIECE = 1 << 15
 """The number of elements cast at a time; their few copies fit the cache."""
@@ -92,9 +92,9 @@ def _to_half(values: np.ndarray) -> np.ndarray:
     """Cast float32 to F16 like `_to_numpy_type`, in half the time.
 
     Adding 2^13 times the power of two at or below a value leaves exactly the ten highest bits of
-    its mantissa, rounded to even by the processor; powers below float16's smallest are replaced by
-    that, which gives subnormals. The low half of the sum, plus the shifted exponent, is the
-    float16. NaN and values that overflow are left to numpy.
+    its mantissa, rounded to even by the processor; powers below float16's smallest normal are
+    replaced by it, which gives subnormals. The low half of the sum, plus the shifted exponent, is
+    the float16. NaN and values that overflow are left to numpy.
     """
     import numpy as np
 

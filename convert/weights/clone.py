@@ -43,7 +43,8 @@ class Placement(Enum):
 def place(source: Path, target: Path) -> Placement:
     """Duplicate the file `source` at `target`, which must not exist, by the cheapest method.
 
-    It is written directly to `target`, which therefore belongs in a folder that is not in use yet.
+    The duplicate is written directly to `target`, which must therefore be in a folder that nothing
+    uses yet.
 
     Raises:
         SdcoremlError: a copy is not equal to its source.
@@ -73,7 +74,7 @@ def place_aside(source: Path, target: Path) -> Placement:
 
 
 def fits(way: Callable[[Path, Path], None], source: Path, target: Path) -> bool:
-    """Whether the method `way` worked; if it did not, `target` does not exist."""
+    """Return whether `way` duplicated the file; if it is unavailable, `target` does not exist."""
     try:
         way(source, target)
     except OSError as error:

@@ -34,10 +34,10 @@ It sorts tensors in a file by this order, the last type first, and then by name.
 RANKS: Mapping[str, int] = MappingProxyType({name: rank for rank, name in enumerate(SIZES)})
 
 FLOATS8 = frozenset({"F8_E4M3", "F8_E5M2"})
-"""Floats that can be cast from, but not to."""
+"""8-bit floats: tensors of these types can be cast to others, but no tensor to these."""
 
 FLOATS = frozenset({"F64", "F32", "F16", "BF16"}) | FLOATS8
-"""Types that can be cast from. Tensors of other types keep their type."""
+"""Types whose tensors can be cast to another type. Tensors of other types keep their type."""
 
 STORAGES: Mapping[str, str | None] = MappingProxyType(
     {

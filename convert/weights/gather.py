@@ -90,7 +90,9 @@ def _row_major(shape: tuple[int, ...]) -> tuple[int, ...]:
 def _groups(
     shape: tuple[int, ...], strides: tuple[int, ...], size: int, start: int = 0
 ) -> Iterator[tuple[int, tuple[int, ...]]]:
-    """Yield the start and shape of each part of at most `HELD` bytes, over the last dimensions.
+    """Split a tensor into parts of at most `HELD` bytes; yield the start and shape of each.
+
+    A part has some rows of one dimension and all of the dimensions after it.
 
     Args:
         shape: of the tensor.

@@ -23,7 +23,7 @@ from sdcoreml.ground.errors import BadInputError
 MAX_HEADER = 100_000_000
 MAX_RANK = 64
 MAX_EXTENT = 1 << 60
-"""The limit in bytes or elements; no real tensor reaches it."""
+"""The largest offset, size or number of elements accepted; no real tensor reaches it."""
 METADATA = "__metadata__"
 PYTORCH: Mapping[str, str] = {"format": "pt"}
 """The metadata that diffusers and transformers write and require."""

@@ -1,4 +1,4 @@
-"""Decides which names a pickle may mention. None is ever imported; some files are refused."""
+"""Judges the names that a pickle mentions; none is imported, and dangerous ones are refused."""
 
 from __future__ import annotations
 

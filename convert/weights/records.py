@@ -43,7 +43,7 @@ class StorageRecord:
 
 @dataclass(frozen=True, slots=True)
 class TensorRecord:
-    """A tensor on a storage; `offset` and `stride` are in elements."""
+    """A tensor whose elements lie in a storage; `offset` and `stride` are in elements."""
 
     storage: StorageRecord
     dtype: str

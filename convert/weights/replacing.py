@@ -1,4 +1,4 @@
-"""Refuses to write weights over another file, or far more data than was stored.
+"""Refuses to overwrite a file with other weights, or to write far more data than was stored.
 
 A pickled tensor may repeat its elements (a stride of 0), so that a file of 1 KB holds 2 GB. Real
 checkpoints store a tied weight once for two names, at most.
@@ -26,7 +26,7 @@ FORCE = "if it is meant, `sdcoreml weights IN OUT --force` writes it"
 
 
 def require_older(target: Path, tensors: Sequence[TensorInfo]) -> None:
-    """Refuse to replace a file that is not an older output of these tensors.
+    """Refuse to replace `target` unless it holds tensors with the same names and shapes.
 
     Raises:
         BadInputError: the file holds something else, or tensors of other names or shapes.
@@ -51,7 +51,7 @@ def judge_repeats(tensors: Iterable[object], emit: Emit, *, is_meant: bool = Fal
     Computed tensors do not count.
 
     Raises:
-        BadInputError: they are larger than that, and `is_meant` is false.
+        BadInputError: they are more than `MOST` times as large, and `is_meant` is false.
     """
     read = [tensor for tensor in tensors if isinstance(tensor, TensorInfo)]
     written, stored = sum(tensor.nbytes for tensor in read), stored_bytes(read)

@@ -1,4 +1,4 @@
-"""Writes a checkpoint in several files with an index, as huggingface_hub's libraries read it."""
+"""Writes a checkpoint as several files with an index, as diffusers and transformers read it."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def split(
 
 
 def _require_no_weights(folder: Path, stem: str) -> tuple[str, ...]:
-    """List the files in a folder besides an earlier run's shards, which must not be weights.
+    """List the files in a folder except an earlier run's shards; other weights are an error.
 
     Raises:
         BadInputError: there are other weights; the message names the first.

@@ -63,7 +63,8 @@ def open_checkpoint(path: Path) -> Checkpoint:
     Reads descriptions only. Nothing that a pickle names is ever imported or called.
 
     Raises:
-        BadInputError: missing, damaged or not a checkpoint; every fault of an index at once.
+        BadInputError: the file is missing, damaged or not a checkpoint; or an index has faults,
+            all of which are listed.
         UnsafePickleError: a pickle names code that has no place in a checkpoint.
     """
     checkpoint, faults = examine(path)

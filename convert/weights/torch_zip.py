@@ -62,7 +62,7 @@ def read_zip(path: Path, trust: Trust) -> PickledTensors:
 
 
 def name_damage(path: Path, what: str) -> BadInputError:
-    """Return the error for a damaged file, of which there may be a good copy elsewhere."""
+    """Return the error for a damaged file; its remedy is another download."""
     return BadInputError(what, where=path, remedy="download the file again")
 
 

@@ -21,7 +21,7 @@ class ShortReadError(OSError):
 
 
 def new_buffers(count: int) -> Iterator[memoryview]:
-    """Make buffers for `count` blocks, to be used in turn."""
+    """Return an endless iterator over `count` buffers of one block each, repeated in turn."""
     return cycle([memoryview(bytearray(BLOCK)) for _ in range(count)])
 
 

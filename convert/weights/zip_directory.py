@@ -74,7 +74,7 @@ def read_members(path: Path) -> dict[str, Member]:
 
 
 def list_names(path: Path) -> tuple[str, ...]:
-    """Return the names in a zip file of any kind; none if it is damaged, or not one."""
+    """Return the names in a zip file of any kind; none if the file is damaged, or no zip file."""
     with _BoundedFile(path) as file:
         try:
             with zipfile.ZipFile(file) as archive:
