@@ -38,7 +38,7 @@ AS_USERS_DO = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTEC
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """The least CPU seconds of several runs, and the largest memory of a run in bytes."""
+    """The cost of a command in several runs: least times in seconds, largest memory in bytes."""
 
     wall: float
     cpu: float

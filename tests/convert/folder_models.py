@@ -1,4 +1,4 @@
-"""Specifications of all programs of a finished folder, for each family."""
+"""The models (as Core ML specifications) of all programs of a finished folder, by family."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Port = tuple[str, tuple[int, ...], DataType]
 
 
 def model(inputs: list[Port], outputs: list[Port]) -> Model:
-    """Return a model whose description has no output shapes, as usual for ML Programs."""
+    """Return a model whose description has no output shapes, as is usual for ML Programs."""
     results = tuple(
         NamedType(name=name, type=TensorType(dtype=dtype, shape=shape))
         for name, shape, dtype in outputs

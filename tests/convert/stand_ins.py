@@ -57,7 +57,7 @@ UNET = {
 
 
 def write_model(folder: Path, unet: Mapping[str, Any] = UNET) -> Path:
-    """Write a folder that passes for Stable Diffusion 1.x with the readers under test."""
+    """Write a folder that the readers under test take for a Stable Diffusion 1.x model."""
     index = {
         "_class_name": "StableDiffusionPipeline",
         "text_encoder": ["transformers", "CLIPTextModel"],
@@ -85,7 +85,7 @@ def write_model(folder: Path, unet: Mapping[str, Any] = UNET) -> Path:
 
 
 def add_component(model: Path, name: str, config: Mapping[str, Any], kind: str) -> None:
-    """Add a component to a model's folder and to its index."""
+    """Add a component to a model's folder, and to its model_index.json."""
     index = json.loads((model / "model_index.json").read_text())
     index[name] = ["anywhere", kind]
     (model / "model_index.json").write_text(json.dumps(index))
@@ -93,7 +93,7 @@ def add_component(model: Path, name: str, config: Mapping[str, Any], kind: str) 
 
 
 def write_component(folder: Path, config: Mapping[str, Any]) -> Path:
-    """Write a component of one tensor."""
+    """Write the folder of a component that has one tensor."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config))
     tensors = {"weight": np.arange(8, dtype=np.float32)}
@@ -102,12 +102,12 @@ def write_component(folder: Path, config: Mapping[str, Any]) -> Path:
 
 
 def write_controlnet(folder: Path, config: Mapping[str, Any] = {}) -> Path:
-    """Write a folder that passes for a ControlNet with the readers under test."""
+    """Write a folder that the readers under test take for a ControlNet."""
     return write_component(folder, {"_class_name": "ControlNetModel", **config})
 
 
 def write_xl(folder: Path, *, refiner: bool = False) -> Path:
-    """Write a folder that passes for SDXL's base or refiner with the readers under test."""
+    """Write a folder that the readers under test take for SDXL's base or refiner."""
     write_model(folder, {**UNET, "addition_embed_type": "text_time"})
     add_component(folder, "text_encoder_2", {"hidden_size": 8}, "CLIPTextModelWithProjection")
     stem = folder / "text_encoder_2"
@@ -120,7 +120,7 @@ def write_xl(folder: Path, *, refiner: bool = False) -> Path:
 
 
 def model_of(interface: Interface) -> Model:
-    """Return a program with these ports that returns its first input."""
+    """Return a model with these inputs and outputs, whose outputs all copy the first input."""
     inputs = tuple(
         NamedType(name=port.name, type=TensorType(dtype=port.dtypes[0], shape=port.shape))
         for port in interface.inputs
@@ -153,7 +153,7 @@ def model_of(interface: Interface) -> Model:
 
 
 def write_stand_in(package: Path, model: Model) -> None:
-    """Write a package with this model and no weights."""
+    """Write a package that has a model with this interface, and no weights."""
     data = package / "Data" / "com.apple.CoreML"
     (data / "weights").mkdir(parents=True)
     content = serialise_model(model)
@@ -173,7 +173,7 @@ MADE_IN = MadeIn(
 
 
 def write_raw(content: Mapping[str, Any], folder: Path) -> None:
-    """A manifest of this content, with the digest that it should then have."""
+    """Write a manifest with this content, and with the digest of this content."""
     sealed = {**content, "digest": digest_of(content)}
     text = json.dumps(sealed, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     (folder / "manifest.json").write_text(text, encoding="utf-8")
@@ -203,7 +203,7 @@ def finish_all(jobs: Sequence[Job], runner: Runner, emit: Emit = silent) -> tupl
 
 
 def proof(component: str, **more: Any) -> ProgramProof:
-    """Return the proof of a correct program."""
+    """Return the result of checking a program that is correct."""
     plain = ProgramProof(
         component=component,
         passed=True,
@@ -216,16 +216,16 @@ def proof(component: str, **more: Any) -> ProgramProof:
 
 
 def components_of(request: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the components in a request of the task `check`."""
+    """Return the names of the components in a request of the task `check`."""
     return tuple(item["component"] for item in request["packages"])
 
 
 @dataclass
 class StandIn:
-    """A `Runner` that writes packages with the right ports and finds them all equal.
+    """A `Runner` that writes packages with the right inputs and outputs, and approves them all.
 
-    The task `fails` raises `failure`; ports have the dimensions of `size`, or those that `odd` has
-    for their component.
+    The task named by `fails` raises `failure`. Shapes follow `size`; for a component in `odd`,
+    they follow the size given there.
     """
 
     size: Dimensions
@@ -235,7 +235,7 @@ class StandIn:
     requests: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
 
     def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
-        """Do one task."""
+        """Run one task, and record the request."""
         self.requests.append((task, request))
         if task == self.fails and self.failure:
             raise self.failure
@@ -252,7 +252,7 @@ class StandIn:
         return Outcome(value=checked, peak_memory=1)
 
     def _write_upstream(self, request: Mapping[str, Any]) -> Outcome:
-        """Write packages as `convert.tasks.upstream` does, with the same names."""
+        """Write packages like the task `upstream`, under the same names."""
         component, out = request["component"], Path(request["out"])
         name = next(
             word.removeprefix("--model-version=")

@@ -1,4 +1,4 @@
-"""Every rule that graph and reference share is tested against an outside source (see the table)."""
+"""Each rule that graphs and references share has a test against an outside source."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ RULES = (
     "halves' cut",
     "safety checker's verdict",
 )
-"""Rules that our graph and our reference could both get wrong in the same manner."""
+"""Rules that, if wrong, would be wrong in our graph and in our reference alike."""
 
 
 def rows() -> list[tuple[str, ...]]:
@@ -37,7 +37,7 @@ def rows() -> list[tuple[str, ...]]:
 
 
 def declared_in(path: Path) -> set[str]:
-    """Return the names of a file's tests, those of its classes as `Class::test`."""
+    """Return the names of the tests in a file; those in a class as `Class::test`."""
     tree = ast.parse(path.read_bytes())
     return {
         f"{outer}{node.name}"

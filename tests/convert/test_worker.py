@@ -24,7 +24,7 @@ from sdcoreml.ground.places import ROOT
 
 
 def worker(body: str) -> Worker:
-    """Return a worker whose child has one task, `try`, with this body."""
+    """Return a worker whose child has a single task, `try`, with this body."""
     program = f"""
 import sys, types
 sys.path.append(sys.argv[1] + "/..")
@@ -174,7 +174,7 @@ time.sleep(60)
 
 
 def dying(program: str, request: str = "x" * 10**6) -> str:
-    """Return the error of a worker whose child runs this program instead of serving."""
+    """Return the worker's error message when its child runs this program instead of serving."""
     with pytest.raises(WorkerError) as caught:
         Worker(python=Path(sys.executable), launch=program).run("try", {"much": request})
     return str(caught.value)

@@ -62,7 +62,7 @@ def outward(at: Path) -> Path:
 
 
 def twice(at: Path) -> Path:
-    """Write two shards that both have one tensor, with different values; the index names one."""
+    """Write two shards that share a tensor, with different values; the index names the first."""
     model = sharded(at)
     first, second = (model / "unet" / SHARD.format(n) for n in (1, 2))
     tensors = base.tensors_of(base.SD1_UNET)

@@ -30,7 +30,7 @@ def model(tmp_path: Path) -> Model:
 
 
 def vae(model: Model, family: Family, **config: Any) -> Mapping[str, Any]:
-    """Return the options of the VAE programs for a model of this family and VAE config."""
+    """Return the options of both VAE programs, for a model of this family and VAE config."""
     component = replace(model.components["vae"], config=config)
     changed = replace(model, family=family, components={**model.components, "vae": component})
     decoder, encoder = (part for part in programs_of(changed) if part.source == "vae")

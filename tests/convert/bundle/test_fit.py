@@ -110,7 +110,7 @@ def half(inputs: Mapping[str, tuple[int, ...]], output: str) -> Model:
 
 
 def test_what_describes_a_model_is_in_the_first_half_of_a_pair(tmp_path: Path) -> None:
-    """Apple's Swift reads these inputs off the first half alone."""
+    """Apple's Swift code reads these inputs from the first half only."""
     pair = contract.chunk_paths(tmp_path / "Unet.mlpackage")
     described = {"sample": (2, 4, 64, 96), "time_ids": (2, 6)}
     write_stand_in(pair[1], half({"between": (1, 4), **described}, "noise_pred"))

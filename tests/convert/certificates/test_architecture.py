@@ -1,4 +1,4 @@
-"""The certificate key depends on those config values and options that change the module."""
+"""The certificate key depends on exactly those config values and options that change the module."""
 
 from __future__ import annotations
 

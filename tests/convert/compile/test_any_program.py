@@ -1,4 +1,4 @@
-"""Properties of every program: read from bytes, lowered, written, read back."""
+"""Properties of any program: reading its bytes, lowering it, writing it, and reading it back."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DESCRIPTION = message(20, text(1, "f")) + text(21, "f")
 
 
 def named(program: Program) -> Program:
-    """Return the program's only function as `f`, without attributes that the text omits."""
+    """Return the program with its only function renamed to `f`, without what the text omits."""
     (function,) = program.functions.values()
     return Program(version=1, functions={"f": function})
 

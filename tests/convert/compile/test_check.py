@@ -34,7 +34,7 @@ def whats(found: tuple[object, ...]) -> list[str]:
 
 
 def changed(tmp_path: Path, old: str, new: str) -> list[str]:
-    """Change the text of a compiled model; return the faults found."""
+    """Replace a text in a compiled model; return the faults that the check finds."""
     folder = compiled(tmp_path).path
     content = (folder / TEXT).read_text()
     assert old in content
@@ -123,7 +123,7 @@ def test_another_description_is_found(tmp_path: Path) -> None:
 
 
 def edit(tmp_path: Path, change: Callable[[list[dict[str, object]]], object]) -> list[str]:
-    """Change `metadata.json`; return the faults found."""
+    """Change values in `metadata.json`; return the faults that the check finds."""
     found = compiled(tmp_path)
     content = json.loads((found.path / METADATA).read_text())
     changed = change(content)

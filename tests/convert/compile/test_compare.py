@@ -32,7 +32,7 @@ shutil.copytree({folder!r}, made)
 def apples(
     tmp_path: Path, given: Path, change: Callable[[Path], object] = lambda _: None
 ) -> XcodeCompiler:
-    """Return a stand-in for `coremlcompiler` 9.9 that writes a changed copy of our output."""
+    """Return a stand-in for `coremlcompiler` 9.9, which writes our own output with a change."""
     folder = compile_package(given, tmp_path / "apples.mlmodelc").path
     text = folder / TEXT
     text.write_text(text.read_text().replace("3500.32.1", "9.9").replace("3500.14.1", "9.8"))

@@ -1,6 +1,7 @@
-"""Compares our compiler's output with Apple's, on packages that Apple's compiler compiled.
+"""Compares our compiler's output with Apple's, for packages that Apple's compiler has compiled.
 
-The pairs are public models under free licences, kept beside the checkout and never in it.
+The pairs of package and compiled model are public, under free licences. They are kept beside the
+checkout, never in it.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ GOLDEN = Path(__file__).resolve().parents[4] / "shared" / "golden"
 PAIRS = sorted(path.parent for path in GOLDEN.glob("*/package.mlpackage"))
 TEXTS = sorted(GOLDEN.rglob("*.mil"))
 POINTER = b"version https://git-lfs"
-"""The first bytes of a file of which only the hash was published."""
+"""The first bytes of a Git LFS pointer: only the hash of such a file is here."""
 
 pytestmark = pytest.mark.skipif(not PAIRS, reason="the reference pairs are not here")
 
@@ -60,7 +61,7 @@ def apples(pair: Path, name: str) -> bytes:
 
 
 def whole(pair: Path) -> bool:
-    """Return True if the pair has its weights, rather than Git LFS pointers."""
+    """Return True if the weights of the pair are here, and not only their Git LFS pointers."""
     return not apples(pair, WEIGHTS).startswith(POINTER)
 
 
@@ -85,7 +86,7 @@ def test_coremldata_is_apples_in_one_order_of_the_map(pair: Path) -> None:
 
 
 def every_order(model: Model) -> list[bytes]:
-    """Return `coremldata.bin` with the user-defined metadata in every possible order."""
+    """Return `coremldata.bin` for every possible order of the user-defined metadata."""
     ours = write_coremldata(model)
     raw = order_fields(model.description.raw)
     before, after = ours.split(raw)

@@ -28,7 +28,7 @@ START = "program(1.3)\n{\n    func main<ios16>(fp16 x) {\n            "
 
 
 def one(operation: str) -> str:
-    """A program of one operation, on line 4."""
+    """Return the text of a program with one operation, which is on line 4."""
     return f"{START}{operation};\n        }} -> (y);\n}}"
 
 
@@ -157,7 +157,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
 
 
 def read_or_refused(text: str) -> None:
-    """Any text that parses can be written again, except strings of unknown notation."""
+    """Parse a text; if it can be written, require that the written text is stable."""
     try:
         found = parse(text)
         written = write(found.program, found.version)

@@ -24,7 +24,7 @@ made.mkdir()
 
 
 def stand_in(tmp_path: Path, body: str) -> XcodeCompiler:
-    """Write a stand-in for `coremlcompiler` with this shell script as its body."""
+    """Write a stand-in for `coremlcompiler`: a Python script with this body."""
     script = tmp_path / "coremlcompiler.py"
     script.write_text(SCRIPT + body)
     return XcodeCompiler(command=(sys.executable, str(script)))
@@ -68,7 +68,7 @@ def test_a_compiler_that_is_not_there(tmp_path: Path) -> None:
 
 
 def programs(tmp_path: Path, selected: str, found: str) -> str:
-    """Return a PATH with stand-ins for `xcode-select` and `xcrun` that print these answers."""
+    """Return a PATH with stand-ins for `xcode-select` and `xcrun`, which print these answers."""
     for name, answer in (("xcode-select", selected), ("xcrun", found)):
         script = tmp_path / name
         script.write_text(f"#!/bin/sh\n{answer}\n")

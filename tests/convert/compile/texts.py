@@ -1,10 +1,10 @@
-"""Program texts, and packages that compile to them.
+"""Texts of programs, and packages that compile to them.
 
-Beside this file, in `golden/`: `operations` has every operation and element type that the project's
-own programs emit, `compressed` every form of compressed weights of specification 7, `blockwise`
-those of specification 9, `grouped` the same as the project's own programs have them, in arguments
-(inferred: no reference pair has them), `stateful` what else text version 1.3 adds, `flexible` an
-input of flexible shape.
+The texts are in the folder `golden` beside this file. `operations` has every operation and element
+type of the project's own programs. `compressed` has every form of compressed weights of
+specification 7, and `blockwise` those of specification 9. `grouped` has the latter in arguments,
+as the project's own programs do; since no reference pair has that, its text is inferred.
+`stateful` has what text version 1.3 adds, and `flexible` has an input of flexible shape.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ BLOCKWISE, GROUPED = ALL["blockwise"], ALL["grouped"]
 
 
 def source(text: str) -> Program:
-    """The program as a converter writes it, without the compiler's additions."""
+    """Return the program of a text, without the attributes that the compiler adds."""
     program = parse(text).program
     functions = {name: replace(item, attributes={}) for name, item in program.functions.items()}
     return replace(program, functions=functions, attributes={})
 
 
 def weights(program: Program) -> bytes:
-    """Return a weight file with the record of every constant of up to 64 bytes."""
+    """Return a weight file with a zero-filled record of at most 64 bytes for each constant."""
     codes = {dtype: code for code, dtype in DTYPES.items()}
     records = {}
     for value, place in blobs(program):
@@ -70,7 +70,7 @@ ARRAYS = {DataType.FLOAT16: F16, DataType.FLOAT32: F32, DataType.INT32: I32}
 
 
 def ports(number: int, named: Iterable[NamedType]) -> bytes:
-    """`FeatureDescription`s of fixed shape in the field `number`."""
+    """Return serialised `FeatureDescription`s of fixed shape, each as the field `number`."""
     parts = []
     for item in named:
         kind = item.type
@@ -90,7 +90,7 @@ def outputs(program: Program, name: str = "main") -> Sequence[NamedType]:
 
 
 def described(program: Program) -> bytes:
-    """A description of a program of one function, with some metadata."""
+    """Return the serialised description of a program of one function, with some metadata."""
     return b"".join(
         (
             ports(1, reversed(program.functions["main"].inputs)),
@@ -101,7 +101,7 @@ def described(program: Program) -> bytes:
 
 
 def package(path: Path, text: str = OPERATIONS, version: int = 7) -> Path:
-    """A package of one function that compiles to `text`."""
+    """Write a package of one function, which compiles to `text`; return its path."""
     program = source(text)
     content = model(program, described(program), version)
     return write_package(path, content, weights(program) if "BLOBFILE" in text else None)

@@ -1,4 +1,4 @@
-"""k-means finds palettes with nearly the least possible error, alone or in a batch."""
+"""k-means finds palettes with nearly the least possible error, singly and in batches."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def normal(count: int, seed: int = 0) -> np.ndarray:
 
 
 def allowed(size: int) -> float:
-    """A palette's allowed error relative to the least: its entries are rounded to 11 bits."""
+    """Return the allowed ratio of a palette's error to the least, as entries have only 11 bits."""
     return 1 + 2.5e-7 * size**2 + 2e-5
 
 
@@ -69,11 +69,11 @@ DRAWN: dict[str, Callable[[np.random.Generator], np.ndarray]] = {
         draw.standard_normal((16, 1250)) * draw.lognormal(size=(16, 1)).clip(0, 4)
     ).reshape(-1),
 }
-"""Distributions of numbers, whose best palettes differ."""
+"""Distributions of numbers for which the best palettes differ."""
 
 
 def rounded(numbers: np.ndarray) -> Histogram:
-    """Return slightly more distinct numbers than are clustered exactly."""
+    """Return a histogram with slightly too many distinct numbers to be clustered exactly."""
     scaled = numbers / np.abs(numbers).max()
     tried = (
         histogram([(np.round(scaled * steps) / steps).astype(np.float16)])

@@ -32,7 +32,7 @@ SCALES = np.array([1, 1, 100, 100, 0.01, 0.01], np.float32)[:, None, None, None]
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """A weight that yields its numbers in blocks whose size divides no group."""
+    """A weight that yields its numbers in blocks of 1000, which do not match the groups' sizes."""
 
     whole: np.ndarray
 
@@ -45,7 +45,7 @@ class Numbers:
 
 
 def weight(shape: tuple[int, ...] = (6, 8, 3, 3)) -> np.ndarray:
-    """Return a weight with two channels each of three magnitudes."""
+    """Return a random weight whose channels have three magnitudes, two channels each."""
     numbers = np.random.default_rng(3).standard_normal(shape).astype(np.float32)
     return (numbers * SCALES).astype(np.float16)
 
@@ -57,7 +57,7 @@ def parts_of(whole: np.ndarray, form: Form) -> tuple[str, Parts]:
 
 
 def arrays(parts: Parts) -> dict[str, np.ndarray]:
-    """Return the arguments' values, as a reader of the package sees them."""
+    """Return the values of an operation's arguments, as a reader of the package sees them."""
     found = {}
     for name, part in parts.items():
         if isinstance(part, Value):

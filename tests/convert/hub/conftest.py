@@ -19,7 +19,7 @@ def _running() -> Iterator[Server]:
 
 @pytest.fixture
 def hub(_running: Server) -> Server:
-    """Give a running server without any models."""
+    """Return the running server, emptied of models, faults and recorded requests."""
     _running.repositories.clear()
     _running.pages.clear()
     _running.faults.clear()
@@ -31,7 +31,7 @@ def hub(_running: Server) -> Server:
 
 @pytest.fixture
 def access(hub: Server, tmp_path: Path) -> Access:
-    """Return settings for access to the server, with empty folders."""
+    """Return the settings by which a client uses the server, with empty folders."""
     return Access(
         hub=hub.address,
         civitai=hub.address,

@@ -1,4 +1,4 @@
-"""A server that speaks the hub's API and Civitai's, on this machine, with failures on demand."""
+"""A local server that speaks the APIs of the hub and of Civitai, and fails on demand."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ LARGE = (".safetensors", ".bin", ".ckpt")
 
 @dataclass
 class Repository:
-    """A model on the server: files by path, and its metadata."""
+    """A model on the server: its files by path, and its metadata."""
 
     files: Mapping[str, bytes]
     licence: str = "creativeml-openrail-m"
@@ -26,14 +26,14 @@ class Repository:
 
 @dataclass
 class Fault:
-    """A failure for requests whose path contains `path`, `times` times."""
+    """A failure of the next `times` requests whose path contains `path`."""
 
     path: str
     times: int = 1
     status: int = 0
     headers: Mapping[str, str] = field(default_factory=dict)
     cut: int | None = None
-    """The number of bytes after which the connection ends, although more were announced."""
+    """The number of bytes after which the server ends the connection, before the announced end."""
     content: bytes | None = None
     """The bytes to send instead of the file."""
     no_ranges: bool = False
@@ -48,7 +48,7 @@ class Request:
 
 
 class Server:
-    """The hub at `address`; large files come from `elsewhere`, another origin."""
+    """A local hub at `address`; it sends large files from another origin, `elsewhere`."""
 
     def __init__(self) -> None:
         self.repositories: dict[str, Repository] = {}
@@ -59,7 +59,7 @@ class Server:
         self.elsewhere = ""
         self.address = ""
         self.gate: threading.Event | None = None
-        """If set, the server waits for it in the middle of a large file."""
+        """If set: an event that the server waits for in the middle of a large file."""
 
     def take_fault(self, path: str) -> Fault | None:
         for fault in self.faults:
@@ -69,7 +69,7 @@ class Server:
         return None
 
     def asked(self, part: str) -> list[Request]:
-        """Return the requests for paths that contain a text."""
+        """Return the requests whose path contains `text`."""
         return [request for request in self.requests if part in request.path]
 
 
@@ -190,12 +190,12 @@ class _Http(ThreadingHTTPServer):
     owner: Server
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """Ignore errors of clients that close the connection early."""
+        """Ignore errors from clients that close the connection early."""
 
 
 @contextmanager
 def serving() -> Iterator[Server]:
-    """Run a server, and a second one of another origin, during the block."""
+    """Run a server, and one of another origin for large files, during the block."""
     owner = Server()
     with _Http(("127.0.0.1", 0), Handler) as hub, _Http(("127.0.0.1", 0), Handler) as other:
         hub.owner = other.owner = owner

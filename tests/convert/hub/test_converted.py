@@ -1,4 +1,4 @@
-"""A model given by name is converted to the same folder as its files, except for its origin."""
+"""A model given by name converts to the same folder as its files do, except for its origin."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files by URL and models of Civitai: downloaded once and checked; tokens go to their host only."""
+"""Files by URL and models of Civitai: downloaded once and checked; each token goes to its host."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def get(name: FileAddress | CivitaiName, access: Access) -> Obtained:
 
 
 def publish(hub: Server, content: bytes, **changes: Any) -> dict[str, Any]:
-    """Publish a version on the server, with a test's changes to the file or the version."""
+    """Publish a version of a model as on Civitai, with changes to the file or the version."""
     file = {
         "name": "dream_8.safetensors",
         "type": "Model",

@@ -1,4 +1,4 @@
-"""A model is listed, judged by its headers, downloaded, checked, and found by huggingface_hub."""
+"""A named model: listed, judged by its headers, downloaded, checked, and shared with the hub."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CARD = b"---\nlicense: other\nlicense_name: dream-1\n---\n"
 
 
 def accept(path: Path) -> None:
-    """Accept any model: an examination without findings."""
+    """Return no findings: an examination that accepts any model."""
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -44,7 +44,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 @pytest.fixture
 def source(tmp_path: Path, hub: Server) -> dict[str, bytes]:
-    """Publish a model of safetensors files on the hub, with more files than a conversion needs."""
+    """Publish a model of safetensors files on the hub, with files that no conversion needs."""
     folder = write_model(tmp_path / "source")
     for part, stem in (("unet", "diffusion_pytorch_model"), ("text_encoder", "model")):
         for old in (folder / part).glob("*.bin*"):

@@ -1,4 +1,4 @@
-"""Only the files that a conversion needs, the safe and small ones first."""
+"""Only the files that a conversion needs are selected, and of each the safest and smallest form."""
 
 from __future__ import annotations
 

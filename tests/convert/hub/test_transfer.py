@@ -1,4 +1,4 @@
-"""A file is downloaded completely and verified, or an error says why not; downloads resume."""
+"""A download is complete and verified, or an error says why not; interrupted ones resume."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def wanted(hub: Server, access: Access, tmp_path: Path) -> Wanted:
 
 
 def fetch(wanted: Wanted, web: Web, asked: Asked = ASKED) -> list[int]:
-    """Download a file; return the reported progress."""
+    """Download a file; return the progress that was reported."""
     steps: list[int] = []
     download(wanted, web, asked, steps.append)
     return steps

@@ -1,4 +1,4 @@
-"""What a manifest says is worked out anew, given its model: digests mended, all the same."""
+"""`verify` with the model finds false statements in a manifest whose digests all match."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model `cat`, and a folder `out` of it."""
+    """Write a model `cat`, and convert it to a folder `out` beside it; return their parent."""
     place = tmp_path_factory.mktemp("claims")
     job = job_of(open_model(write_model(place / "cat")), place / "out", "SPLIT_EINSUM")
     finish(job, StandIn(size=SIZE))

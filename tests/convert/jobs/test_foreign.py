@@ -1,4 +1,4 @@
-"""Files that users and apps put into finished folders are kept by everything that rewrites them."""
+"""Whatever rewrites a finished folder keeps the files that users and apps have put into it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def bundle(tmp_path: Path, model: Path) -> Path:
-    """A finished folder in use: a real controlnet folder, notes, an empty folder, a dead link."""
+    """Return a finished folder to which a user added folders, notes and a broken link."""
     folder = finish(job(model, tmp_path / "out"), StandIn(size=SIZE))
     inhabit(folder)
     return folder

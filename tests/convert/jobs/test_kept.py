@@ -1,4 +1,4 @@
-"""Some programs of a finished folder made anew, the others kept."""
+"""Converting some programs of a finished folder again, and keeping the others."""
 
 from __future__ import annotations
 

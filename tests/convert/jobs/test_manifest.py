@@ -1,4 +1,4 @@
-"""A manifest as a value and as the JSON of a file."""
+"""A manifest as a value, and as JSON in a file."""
 
 from __future__ import annotations
 

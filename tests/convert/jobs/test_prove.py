@@ -29,7 +29,7 @@ NO_TORCH = ProofPolicy(reason="the toolchain light has no torch")
 
 
 def holding(values: tuple[float, ...]) -> Model:
-    """Return a stand-in for the UNet with one weight, named as in the checkpoint."""
+    """Return a stand-in for the UNet, with one weight that is named as in the checkpoint."""
     kind = TensorType(dtype=DataType.FLOAT32, shape=(len(values),))
     name = Value(type=TensorType(dtype=DataType.STRING), data=Elements(values=("weight",)))
     constant = Operation(

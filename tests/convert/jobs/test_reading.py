@@ -17,7 +17,7 @@ ENCODER = ProgramSpec(program="vae_encoder", source="vae")
 
 
 def vae(folder: Path, **spoilt: float) -> Component:
-    """Write a VAE whose named tensors (`__` for a dot) are filled with a number."""
+    """Write a VAE with these tensors (`__` stands for a dot), each filled with one number."""
     tensors = base.tensors_of(base.VAE)
     for name, value in spoilt.items():
         known = name.replace("__", ".")

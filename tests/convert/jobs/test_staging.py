@@ -34,7 +34,7 @@ def names(folder: Path) -> list[str]:
 
 
 def result(folder: Path, text: str) -> None:
-    """Return a result for a model of this name, without programs."""
+    """Write the manifest of a result without programs, for a model of this name."""
     options = Options(attention=Attention.ORIGINAL, height=64, width=64)
     source = SourceRecord(name=text, family="Stable Diffusion 1.x")
     made = Manifest(model=source, inputs={}, options=options, toolchain=MadeIn(), programs={})

@@ -1,4 +1,4 @@
-"""A finished folder checked again: by its manifest, by the runtimes' rules, against its model."""
+"""Verifies a finished folder by its manifest, by the runtimes' rules, and against its model."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_all_faults_are_collected(bundle: Path) -> None:
 
 
 def test_a_program_that_no_runtime_could_load_is_a_fault(bundle: Path, model: Path) -> None:
-    """A fault is found even if the manifest agrees with it."""
+    """A faulty program is reported even if it matches its digest in the manifest."""
     other = replace(SIZE, features=16)
     job = job_of(open_model(model), bundle.with_name("odd"), "ORIGINAL")
     odd = finish(job, StandIn(size=other))
@@ -220,7 +220,7 @@ def test_against_its_model_every_program_is_run_again(bundle: Path, model: Path)
 
 
 def record_again(bundle: Path, program: str) -> None:
-    """Make the manifest agree with the files of a program as they are now."""
+    """Update the manifest to the files of a program as they are now."""
     path = bundle / "manifest.json"
     manifest = json.loads(path.read_text())
     files = manifest["programs"][program]["files"]
@@ -231,7 +231,7 @@ def record_again(bundle: Path, program: str) -> None:
 
 
 def rewrite(path: Path, old: bytes, new: bytes) -> None:
-    """Replace bytes of a file without changing files that share its content by hard link."""
+    """Replace bytes of a file, leaving other hard links to the old file as they were."""
     content = path.read_bytes()
     assert content.count(old) >= 1
     path.unlink()

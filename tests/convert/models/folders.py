@@ -1,4 +1,4 @@
-"""A small diffusers folder on disk, made of literal configs and a few numbers."""
+"""Writes a small model in diffusers' layout, from literal configs and a few numbers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def save_safetensors(path: Path, arrays: Mapping[str, np.ndarray] = WEIGHTS) -> 
 
 
 def shard(folder: Path, stem: str, arrays: Mapping[str, np.ndarray] = WEIGHTS) -> None:
-    """Save `arrays` in `folder` as two pickled shards with their index, the case of DESIGN.md 1."""
+    """Save `arrays` as two pickled shards with their index (the case in DESIGN.md, section 1)."""
     weights: dict[str, str] = {}
     for number, part in enumerate((list(arrays)[:2], list(arrays)[2:]), 1):
         name = f"{stem}-{number:05d}-of-00002.bin"
@@ -54,7 +54,7 @@ def shard(folder: Path, stem: str, arrays: Mapping[str, np.ndarray] = WEIGHTS) -
 
 
 def write_model(folder: Path, *, index: Mapping[str, Any] = INDEX) -> Path:
-    """Write a model: UNet in pickled shards, VAE in safetensors, text encoder in one pickle."""
+    """Write a model: a UNet in pickled shards, a VAE in safetensors, a text encoder in a pickle."""
     write_json(folder / "model_index.json", index)
     write_json(folder / "scheduler" / "scheduler_config.json", {"prediction_type": "epsilon"})
     write_json(folder / "tokenizer" / "vocab.json", {"a": 0})

@@ -1,7 +1,7 @@
-"""Makes checkpoints in the original layout by applying the rename tables backwards.
+"""Makes checkpoints in the original layout by applying the rename tables in reverse.
 
-The tests in the built environment give them to the pinned diffusers' own conversion, which does not
-use these tables.
+Tests in the built environment pass these checkpoints to the conversion of the pinned diffusers,
+which does not use our tables.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ Join = Callable[[Sequence[Any]], Any]
 def backwards(
     tensors: Tensors, table: Table, numbering: Mapping[str, Callable[[int], int]]
 ) -> dict[str, Any]:
-    """Return `tensors` under their original names."""
+    """Return `tensors`, named as in diffusers, under their names in the original layout."""
     heads: dict[str, str] = {}
     for old, new in reversed(table.rows):
         for n in range(40):
@@ -149,7 +149,7 @@ def original_open_clip(tensors: Tensors, prefix: str, join: Join) -> dict[str, A
 
 
 def original_texts(name: str, text: Tensors, wide: Tensors, join: Join) -> dict[str, Any]:
-    """Return the text encoders of a checkpoint of UNETS[name]: CLIP's `text`, OpenCLIP's `wide`."""
+    """Return the tensors of a family's text encoders (CLIP: `text`, OpenCLIP: `wide`), renamed."""
     match name:
         case "sd1":
             return original_clip(text, "cond_stage_model.transformer.")

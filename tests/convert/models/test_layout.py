@@ -209,7 +209,7 @@ def test_a_pickle_is_only_a_pickle_by_its_bytes(folder: Path) -> None:
 
 @pytest.fixture
 def whole(folder: Path) -> Path:
-    """Write a VAE with every tensor of its class into `folder`."""
+    """Write a folder with a VAE that has all tensors of its class; return the folder."""
     shapes = parameters("AutoencoderKL", VAE_CONFIG)
     assert shapes
     write_json(folder / "vae" / "config.json", {"_class_name": "AutoencoderKL", **VAE_CONFIG})

@@ -54,7 +54,7 @@ def plan(tmp_path_factory: pytest.TempPathFactory, weights: dict[str, Arrays]) -
 
 
 def factors(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return a LoRA's down and up matrices for `weight`."""
+    """Return random LoRA matrices (down, up) whose product fits `weight`."""
     generator = np.random.default_rng(1)
     kernel = (1,) * (weight.ndim - 2)
     down = generator.standard_normal((RANK, *weight.shape[1:])).astype("f4")
@@ -90,7 +90,7 @@ def kohya(layer: str) -> tuple[str, str, str]:
 
 
 class Merged:
-    """Merge a LoRA's factor under each of two names; return the layer's weight."""
+    """Merges a LoRA of one layer, with given names of its matrices, and checks the weight."""
 
     def __init__(self, folder: Path, plan: FolderPlan, weights: dict[str, Arrays]) -> None:
         self.folder, self.plan, self.weights = folder, plan, weights

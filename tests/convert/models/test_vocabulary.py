@@ -30,7 +30,7 @@ def shut(_: Path) -> None:
 
 
 def empty(_: Path) -> None:
-    """Fail as without a network."""
+    """Bring no vocabulary: leave the folder empty."""
 
 
 def other_wheel(folder: Path) -> None:
@@ -89,7 +89,7 @@ def folder() -> Path:
 
 
 class TestReal:
-    """Return the real vocabulary; it is downloaded from the package index the first time."""
+    """Tests of the real vocabulary, which is downloaded from the package index the first time."""
 
     def test_it_is_kept_beside_the_environments_and_brought_once(self, folder: Path) -> None:
         events: list[Event] = []

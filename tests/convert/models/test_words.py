@@ -1,4 +1,4 @@
-"""New words, as a stand-in for Apple's Swift tokenizer types them."""
+"""Added words get the right ids from a stand-in for the tokenizer of Apple's Swift code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ TOY, TOY_1 = 900, 901
 
 
 def swift(prompt: str, vocabulary: dict[str, int], merges: list[str]) -> list[int]:
-    """The ids that BPETokenizer.swift sends, without start and padding: see golden/swift-tokens."""
+    """Return the ids that BPETokenizer.swift makes of a prompt, without start token and padding."""
     ranks = {tuple(line.split(" ")): rank for rank, line in enumerate(merges)}
     found = []
     for piece in filter(None, prompt.lower().strip().split(" ")):

@@ -1,4 +1,4 @@
-"""Packages on disk, from literal programs: layout, cast, and nothing half-written."""
+"""Packages written from literal programs: layout, casts, and nothing half-written after errors."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Shape:
 
 @dataclass
 class Memory:
-    """`Tensors` in a dictionary; counts how often they are released."""
+    """`Tensors` in a dictionary, which counts calls of `release`."""
 
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     released: int = 0

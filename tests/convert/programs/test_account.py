@@ -1,4 +1,4 @@
-"""Tensors that do not match the program's declarations are all listed in one message."""
+"""Tensors that do not match a program's declarations are all listed in one message."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Shape:
 
 @dataclass(frozen=True)
 class Header:
-    """`Tensors` of which only names and shapes may be read."""
+    """`Tensors` that have names and shapes, but whose values must not be read."""
 
     shapes: Mapping[str, Shape]
 

@@ -1,4 +1,4 @@
-"""Configs and options that a builder refuses are refused without coremltools, too."""
+"""Configs and options that a builder refuses are also refused on the host, without coremltools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Options from JSON, and config options that are read, accepted or refused."""
+"""Options read from JSON, and config values that are read, accepted or refused."""
 
 from __future__ import annotations
 

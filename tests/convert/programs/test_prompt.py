@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from sdcoreml.convert.programs.prompt import END, SECOND_PAD, restore_prompt
 
 SENT = Path(__file__).resolve().parents[4] / "shared" / "golden" / "swift-tokens" / "tokens.json"
-"""The token ids that Apple's Swift code sends; kept beside the repository, with a README."""
+"""A file of token ids that Apple's Swift code sends; it is beside the checkout, with a README."""
 
 E = END
 
@@ -42,7 +42,7 @@ def test_what_apps_send_becomes_what_diffusers_would(
 
 @given(words=st.lists(st.integers(1, E - 2), max_size=200), pad=st.sampled_from([0, E]))
 def test_whatever_swift_does_to_a_prompt_is_undone(words: list[int], pad: int) -> None:
-    """Swift cuts a prompt to 77 ids, its end token included, and pads a short one."""
+    """Swift cuts a prompt to 77 ids, which can drop its end token, and pads a shorter one."""
     kept = words[:75]
     wanted = [E - 1, *kept, E, *[pad] * (75 - len(kept))]
     for app_pad in (E, SECOND_PAD):
@@ -55,7 +55,7 @@ def test_whatever_swift_does_to_a_prompt_is_undone(words: list[int], pad: int) -
 
 @pytest.mark.skipif(not SENT.exists(), reason="the recorded prompts are not here")
 def test_no_word_that_swift_sends_is_lost() -> None:
-    """250 prompts as today's apps send them; tokens before the last word are unchanged."""
+    """At least 250 prompts, as today's apps send them: all ids before the end token are kept."""
     prompts = json.loads(SENT.read_text())
     assert len(prompts) >= 250
     for prompt in prompts:

@@ -1,4 +1,4 @@
-"""Compares audits of compressed weights with the plain formula over whole arrays."""
+"""Compares the audit of compressed weights with a plain formula over whole arrays."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Parts = dict[str, np.ndarray]
 
 
 def pack(codes: np.ndarray, bits: int) -> np.ndarray:
-    """Lay codes one after another, lowest bit first, a bit at a time."""
+    """Pack codes bit by bit, one after the other, lowest bit first."""
     stream = ((codes.reshape(-1, 1) >> np.arange(bits)) & 1).reshape(-1).astype(np.uint8)
     return np.packbits(stream, bitorder="little")
 
@@ -31,14 +31,14 @@ def nearest(weight: np.ndarray, table: np.ndarray) -> np.ndarray:
 
 
 def palette(weight: np.ndarray, bits: int) -> tuple[np.ndarray, Parts]:
-    """Return codes and arguments in the notation of iOS 16."""
+    """Compress with one palette; return codes, and the arguments of iOS 16's operation."""
     table = np.quantile(weight.astype(np.float64), np.linspace(0, 1, 1 << bits)).astype(np.float16)
     codes = nearest(weight, table)
     return codes, {"indices": pack(codes, bits), "lut": table, "shape": np.array(weight.shape)}
 
 
 def grouped(weight: np.ndarray, bits: int, group: int) -> tuple[np.ndarray, Parts]:
-    """Return codes and arguments in the notation of iOS 18."""
+    """Compress with a palette per group of channels; return codes, and iOS 18's arguments."""
     rows = weight.reshape(len(weight) // group, -1)
     tables = np.quantile(rows.astype(np.float64), np.linspace(0, 1, 1 << bits), axis=1).T
     tables = tables.astype(np.float16)

@@ -1,4 +1,4 @@
-"""A model in another program's folder is found by its exact name, not by a similar one."""
+"""A model in another program's folder is found by its exact name only, not by a similar name."""
 
 from __future__ import annotations
 

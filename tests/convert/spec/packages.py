@@ -45,7 +45,7 @@ def array(shape: Iterable[int], dtype: int = F16, ranges: Iterable[tuple[int, in
 
 
 def feature(name: str, content: bytes, number: int = 5, about: str = "") -> bytes:
-    """Return a serialised `FeatureDescription`; its type is field `number` of `FeatureType`."""
+    """Return a serialised `FeatureDescription`; its type is the field `number` of `FeatureType`."""
     return text(1, name) + (text(2, about) if about else b"") + message(3, message(number, content))
 
 
@@ -72,7 +72,7 @@ def model(program: Program, description: bytes, version: int = 7) -> bytes:
 
 @dataclass(frozen=True)
 class Raw:
-    """One record of a weight file: its type's code, its data, its number of unused bits."""
+    """One record of a weight file: the code of its type, its data, and its count of unused bits."""
 
     code: int
     data: bytes
@@ -80,7 +80,7 @@ class Raw:
 
 
 def weight_file(*records: Raw) -> bytes:
-    """Return the content of a weight file; the first descriptor is at offset 64."""
+    """Return the content of a weight file; its first descriptor is at offset 64."""
     content = bytearray(struct.pack("<II56x", len(records), 2))
     for record in records:
         at = len(content) + 64

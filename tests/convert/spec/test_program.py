@@ -52,7 +52,7 @@ def number(value: int) -> Message:
 
 
 def read(value: Message) -> Value:
-    """Read a value as the attribute of a program."""
+    """Read a value, given as a decoded message, as an attribute of a program."""
     whole = {"functions": [], "attributes": [{"key": "a", "value": value}]}
     return program(whole).attributes["a"]
 

@@ -191,7 +191,7 @@ VARIADIC = join(1, VARINT, 10) + join(2, VARINT, 1) + message(3, message(2, join
 
 
 def nested_type(depth: int) -> bytes:
-    """Return a serialised, deeply nested list."""
+    """Return a serialised list type that is nested very deeply."""
     kind = message(1, join(1, VARINT, 10))
     for _ in range(depth):
         kind = message(2, message(1, kind), message(2))

@@ -48,7 +48,7 @@ EMPTY: dict[str, list[object]] = {
 
 
 def read(data: bytes) -> dict[str, object]:
-    """Return the fields that are present, without empty repeated ones."""
+    """Return a message's decoded fields, without absent ones and empty repeated ones."""
     return {name: value for name, value in decode(data, "All", SCHEMA).items() if value != []}
 
 

@@ -1,4 +1,4 @@
-"""The reader reads the same values from the bytes of a specification that the writer wrote."""
+"""The reader gets the same values back from the bytes that the writer makes of a model."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from sdcoreml.convert.storage.pair import Storages, in_second
 
 @dataclass(frozen=True)
 class Named:
-    """A storage whose blobs contain its name and the requested path."""
+    """A storage whose data of a blob is a text: the storage's name, and the requested place."""
 
     name: str
 
@@ -42,7 +42,7 @@ def test_a_blob_is_read_where_it_lies_under_its_own_name(given: Value, whose: st
 
 
 def test_two_of_two_find_their_own() -> None:
-    """Halves of a program, one of which is itself made of two."""
+    """A pair of storages whose second half is itself a pair."""
     outer = Storages(first=Named("third"), second=BOTH)
     inner = in_second(in_second(value(BLOB))).data
     assert isinstance(inner, Blob)

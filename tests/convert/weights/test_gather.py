@@ -15,7 +15,7 @@ from sdcoreml.ground.errors import BadInputError
 
 
 def tensor(path: Path, array: np.ndarray, view: np.ndarray, start: int) -> TensorInfo:
-    """Return a tensor for `view` of `array`, whose bytes are at `start` of the file `path`."""
+    """Write `array` into a file from byte `start` on; return the tensor that is its `view`."""
     path.write_bytes(bytes(start) + array.tobytes())
     address = view.__array_interface__["data"][0] - array.__array_interface__["data"][0]
     stride = tuple(step // array.itemsize for step in view.strides)

@@ -15,7 +15,7 @@ from sdcoreml.convert.weights.machine import (
 
 
 class Recorder:
-    """A builder that records its calls."""
+    """A builder of values that records its calls."""
 
     def __init__(self) -> None:
         self.called: list[tuple[Name, tuple[Any, ...]]] = []

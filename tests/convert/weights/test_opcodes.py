@@ -23,7 +23,7 @@ from sdcoreml.convert.weights.opcodes import STEPS, interpret
 
 
 class Open:
-    """A builder that accepts every name and builds inert objects."""
+    """A builder that accepts every name; calling one makes an inert object."""
 
     def name(self, module: str, name: str) -> Name:
         return Name(module, name)
@@ -205,7 +205,7 @@ def test_whatever_would_be_made_is_a_record_of_its_name(
     ],
 )
 def test_each_opcode_does_to_the_stack_what_python_s_does(data: bytes, value: object) -> None:
-    """A pickle that Python rejects is rejected here too; with `None`, values are not compared."""
+    """We read the same value as Python, or both reject the pickle; `None` stands for any value."""
     try:
         theirs = pickle.loads(data)  # noqa: S301  our own bytes, without a name in them
     except (pickle.UnpicklingError, IndexError, AttributeError, TypeError, ValueError):

@@ -34,7 +34,7 @@ BYTES = group(text("storage"), UNTYPED, text("7"), text("cpu"), integer(6)) + b"
 
 
 def of_bytes(dtype: bytes, numel: int = 6) -> bytes:
-    """Return a tensor of three numbers of this type, in a storage of bytes."""
+    """Return a tensor of three numbers of this dtype, whose storage is declared in bytes."""
     on = group(text("storage"), UNTYPED, text("7"), text("cpu"), integer(numel)) + b"Q"
     arguments = (on, integer(0), group(integer(3)), group(integer(1)), b"\x89", b"}")
     return call(name("torch._utils", "_rebuild_tensor_v3"), *arguments, dtype)

@@ -1,4 +1,4 @@
-"""Whole files, of every container, good and bad, through `open_checkpoint` and the writer."""
+"""Whole files in every container, valid and damaged, through `open_checkpoint` and the writer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The arithmetic of strides, against numpy's."""
+"""The arithmetic of strides agrees with numpy's."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def info(
 
 
 def seen(tensor: TensorInfo) -> np.ndarray:
-    """Return the elements of `tensor` as a numpy view of DATA's bytes from `start` on."""
+    """Return the elements of `tensor` as numpy views DATA's bytes, from `start` on."""
     strides = None if tensor.stride is None else [4 * step for step in tensor.stride]
     view: np.ndarray = np.ndarray(tensor.shape, "<f4", DATA, tensor.start, strides)
     return view

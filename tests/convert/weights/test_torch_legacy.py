@@ -48,7 +48,7 @@ PARTS = {
 
 
 def legacy(path: Path, **parts: bytes) -> Path:
-    """Return a legacy PyTorch file of one tensor, with some of its parts replaced."""
+    """Return a PyTorch file of the legacy format with one tensor, some of its parts replaced."""
     path.write_bytes(b"".join({**PARTS, **parts}.values()))
     return path
 

@@ -22,7 +22,7 @@ OF_TORCH = {
     *("PROTO", "EMPTY_DICT", "MARK", "BINUNICODE", "GLOBAL", "BININT", "TUPLE", "BINPERSID"),
     *("NEWFALSE", "REDUCE", "SETITEMS", "STOP"),
 }
-"""The opcodes that PyTorch 2.2's restricted loader (`weights_only=True`) accepts."""
+"""The opcodes that the restricted loader of PyTorch 2.2 (`weights_only=True`) accepts."""
 
 
 @pytest.fixture

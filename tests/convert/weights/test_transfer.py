@@ -56,7 +56,7 @@ def test_blocks_are_the_range(tmp_path: Path) -> None:
 
 
 def test_with_two_buffers_a_block_outlives_the_next_across_ranges(tmp_path: Path) -> None:
-    """A range is read while a digest still needs the last block of the previous one."""
+    """A digest may still read the last block of one range while the next range is being read."""
     with files(tmp_path) as (source, _):
         buffers = new_buffers(2)
         last = memoryview(b"")

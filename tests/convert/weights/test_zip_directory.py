@@ -151,7 +151,7 @@ def test_any_damage_is_refused_or_harmless(archive: Path, at: int, value: bytes)
 
 
 def directory(entries: bytes, count: int, at: int) -> bytes:
-    """Return a zip file's central directory and end record."""
+    """Return the bytes of a zip file's central directory and end record."""
     return entries + struct.pack("<4s4H2IH", b"PK\x05\x06", 0, 0, count, count, len(entries), at, 0)
 
 

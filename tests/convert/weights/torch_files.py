@@ -1,4 +1,4 @@
-"""Writes PyTorch files opcode by opcode: this needs no torch, and can make malicious ones."""
+"""Writes PyTorch files opcode by opcode, without torch, so that they can be malicious."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def finished(root: bytes) -> bytes:
 
 
 def state_dict(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Return a pickle of `arrays`, each in its own storage, numbered in order."""
+    """Return a pickle of `arrays`, each in a storage of its own; storages are numbered in order."""
     parts = {
         key: tensor(storage(str(number), array.dtype.name, array.size), array.shape)
         for number, (key, array) in enumerate(arrays.items())
@@ -88,7 +88,7 @@ def state_dict(arrays: Mapping[str, np.ndarray]) -> bytes:
 def write_members(
     path: Path, members: Mapping[str, bytes], *, compression: int = zipfile.ZIP_STORED
 ) -> Path:
-    """Write a zip file whose members start at multiples of 64, as PyTorch's do."""
+    """Write a zip file in which members' data start at multiples of 64 bytes, as in PyTorch's."""
     with zipfile.ZipFile(path, "w", compression) as archive:
         for member, data in members.items():
             info = zipfile.ZipInfo(member)
@@ -103,7 +103,7 @@ def write_members(
 def write_zip(
     path: Path, arrays: Mapping[str, np.ndarray], *, pickled: bytes | None = None
 ) -> Path:
-    """Write the file of `torch.save(arrays, path)`; `pickled` replaces its pickle."""
+    """Write what `torch.save(arrays, path)` would; `pickled` replaces the pickle in it."""
     members = {"archive/data.pkl": state_dict(arrays) if pickled is None else pickled}
     for number, array in enumerate(arrays.values()):
         members[f"archive/data/{number}"] = array.tobytes()
@@ -112,7 +112,7 @@ def write_zip(
 
 
 def write_legacy(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
-    """Write the file of `torch.save(..., _use_new_zipfile_serialization=False)`."""
+    """Write what `torch.save(arrays, path, _use_new_zipfile_serialization=False)` would."""
     keys = b"](" + b"".join(text(str(number)) for number in range(len(arrays))) + b"e"
     system = mapping({"little_endian": b"\x88"})
     parts = [MAGIC, finished(integer(1001)), finished(system), state_dict(arrays), finished(keys)]
@@ -123,7 +123,7 @@ def write_legacy(path: Path, arrays: Mapping[str, np.ndarray]) -> Path:
 
 
 def are_at(path: Path, starts: Mapping[str, int], arrays: Mapping[str, np.ndarray]) -> bool:
-    """Return True if each array's bytes are in the file at the start of its storage."""
+    """Return True if the file has each array's bytes where its storage starts."""
     data = path.read_bytes()
     return all(
         data[starts[str(number)] :].startswith(array.tobytes())
