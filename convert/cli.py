@@ -35,7 +35,7 @@ NOT_NEEDED: Mapping[str, str] = {
     "pipeline_type": "the names of the tensors tell it",
     "pipeline_class_name": "the family and the input channels tell it",
 }
-"""Flags that are accepted but have no effect, and why."""
+"""Maps each flag that is accepted but has no effect to the reason why it is not needed."""
 
 SWITCHES = frozenset({"from_safetensors", "to_safetensors"})
 """Ignored flags without a value. People pass them by habit, so no note is printed for them."""
@@ -146,7 +146,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _truth(text: str) -> bool:
-    """Parse a flag as diffusers' old script intended; the script itself took any text as true."""
+    """Parse the value of a yes-or-no flag; empty, `0`, `false` and `no` are false.
+
+    Diffusers' old script took any text as true, although it did not mean to.
+    """
     return text.lower() not in ("", "0", "false", "no")
 
 

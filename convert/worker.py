@@ -1,8 +1,8 @@
 """Runs a task of `convert.tasks.serve` in a child process inside the built environment.
 
-The child gets one JSON request on stdin and answers with one JSON event a line on stdout; its
-stderr goes to a temporary file whose end is quoted when it dies. The child ends by itself when its
-stdin closes, so that no parent, however it died, leaves one behind.
+The child gets one JSON request on stdin, and writes JSON events to stdout, one per line. Its stderr
+goes to a temporary file, whose last lines are quoted in the error if the child dies. The child ends
+when its stdin closes, so it never outlives its parent, even if the parent is killed.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ spec.loader.exec_module(sys.modules["sdcoreml"])
 from sdcoreml.convert.tasks.serve import serve
 serve()
 """
-"""The child's program. It imports our package from its folder, and nothing that lies beside it."""
+"""The Python code that the child runs. It imports our package, but nothing else from beside it."""
 
 _KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
@@ -51,16 +51,16 @@ _WARNING = re.compile(r"warning\b", re.IGNORECASE)
 _ERROR = re.compile(r"error\b|exception\b|fatal|abort|terminat", re.IGNORECASE)
 _POLL = 0.1
 _STIR = 0.02
-"""Seconds of CPU time beyond which a process counts as working."""
+"""The CPU time, in seconds, that a process must use to count as working."""
 
 _IDLE = 300.0
-"""Seconds without CPU use after which a warning says that the child may be stuck."""
+"""After this many seconds without CPU use, a warning says that the child may be stuck."""
 
 _MUCH = 500_000_000
-"""Bytes of memory; processes that use less are rarely killed when memory runs out."""
+"""Memory in bytes. A process that uses less is rarely the one killed when memory runs out."""
 
 _GRACE = 10
-"""Seconds within which a child must exit, once it has closed its output."""
+"""The number of seconds that a child has to exit after it has closed its output."""
 
 AGAIN = "run again, unless you ended it yourself"
 CLOSE = "close other programs and run again"
@@ -68,7 +68,7 @@ LOOK = "run `sdcoreml doctor --deep` to check the environment"
 
 
 class Runner(Protocol):
-    """Runs tasks: the real `Worker`, or a fake in tests."""
+    """An object that runs tasks: the real `Worker`, or a fake in tests."""
 
     def run(self, task: str, request: Mapping[str, object], emit: Emit = silent) -> Outcome:
         """Run the named task to its end and return its answer."""
@@ -77,7 +77,7 @@ class Runner(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A task's JSON-able answer and the highest resident memory of its process, in bytes."""
+    """A task's answer, as JSON values, and the peak resident memory of its process, in bytes."""
 
     value: object
     peak_memory: int
@@ -94,7 +94,10 @@ class _Answer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """Runs tasks with the interpreter of one built environment; `launch` is the child's program."""
+    """Runs tasks with `python`, the interpreter of one built environment.
+
+    `launch` is the Python code that the child process runs.
+    """
 
     python: Path
     launch: str = LAUNCH
@@ -167,9 +170,10 @@ def _wait(process: subprocess.Popen[bytes]) -> int | None:
 def _start_child(
     command: list[str], stderr: IO[bytes], place: Path, held: tuple[int, ...]
 ) -> Iterator[subprocess.Popen[bytes]]:
-    """Start the child process, and kill it, if necessary, when the block is left.
+    """Start the child process; when the block ends, kill the child if it is still running.
 
-    Its temporary files go to `place`, because torch does not remove its own.
+    The child's temporary files go to `place`, because torch does not remove its own. `held` are
+    open file descriptors that the child inherits.
     """
     environ = {key: os.environ[key] for key in _KEPT if key in os.environ} | _OFFLINE
     environ["TMPDIR"] = os.fspath(place)
@@ -274,7 +278,11 @@ def _end_of(code: int | None) -> str:
 
 
 def _find_last_error(log: str) -> str:
-    """Find the line that most likely says why the process ended: no warning, not indented."""
+    """Return the line of a log that most likely says why the process ended.
+
+    It is the last line that mentions an error, or else the last line. Indented lines and warnings
+    are skipped.
+    """
     lines = [line for line in log.splitlines() if line.strip() and not line[0].isspace()]
     spoken = [line.strip() for line in lines if not _WARNING.search(line)]
     faults = [line for line in spoken if _ERROR.search(line)]

@@ -1,6 +1,6 @@
 """Says which apps can run a model as a Core ML folder, and why the others cannot.
 
-Source: the family table of the folder contract, checked against the source code of both apps.
+The verdict on each family was checked against the source code of both apps.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ GIVEN: Mapping[Kind, str] = {
     Kind.TEXTUAL_INVERSION: "--embedding",
     Kind.VAE: "--vae",
 }
-"""The option of `sdcoreml convert` that takes each kind of file that is not a whole model."""
+"""Maps kinds of files that are only part of a model to the `sdcoreml convert` option for them."""
 
 
 _CONTROLLED = frozenset({Family.SD1, Family.SD2_BASE, Family.SD2_V})

@@ -1,8 +1,9 @@
 """The exact contents of a folder that Mochi Diffusion and Apple's Swift package can load.
 
-The two are called apps or runtimes in this project: Mochi Diffusion runs models through Apple's
-package. The Swift code looks up names, shapes and dtypes by name or by position
-(apple/ml-stable-diffusion, swift/StableDiffusion/pipeline). Volumes may be case-sensitive.
+This project calls both of them apps or runtimes: Mochi Diffusion runs models through Apple's
+package. The Swift code finds inputs and outputs by name or by position
+(apple/ml-stable-diffusion, swift/StableDiffusion/pipeline). The names of files must be spelt
+exactly as here, since a disk may be case-sensitive.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ FILES: Mapping[str, tuple[str, ...]] = {
         "Data/com.apple.CoreML/weights/weight.bin",
     ),
 }
-"""The files of a program, by the suffix of its folder; the weights come last."""
+"""Maps the suffix of a program's folder to the files in that folder; the weight file comes last."""
 
 HALVED = ("unet", "controlled_unet", "unet_refiner")
 """Components that the runtimes also accept in two halves; they prefer halves to the whole."""
@@ -64,7 +65,7 @@ XL_MACOS = "14"
 """The first macOS that runs SDXL: older ones never finish loading it, or the app crashes."""
 
 IN_FIRST_HALF = frozenset({"sample", "time_ids", "text_embeds"})
-"""Inputs whose description the Swift package reads, always from the first half of a UNet."""
+"""UNet inputs whose descriptions the Swift package reads; in a halved UNet, from the first half."""
 
 RESIDUAL = "additional_residual_"
 """The prefix of a ControlNet's outputs; a ControlledUnet has inputs of the same names."""
@@ -79,7 +80,7 @@ CONCEPTS = 17
 """The number of concepts that the safety checker scores."""
 
 REFINER_TIME_IDS, BASE_TIME_IDS = 5, 6
-"""`time_ids` per image; from this number the Swift package tells SDXL's refiner from its base."""
+"""Numbers of `time_ids` per image, by which Swift code tells SDXL's refiner and base apart."""
 
 XL_POOLED = 1280
 """The width of `text_embeds`, an output of SDXL's second text encoder and an input of its UNet."""
@@ -91,7 +92,7 @@ CONTROL_INPUT = "controlnet_cond"
 """The ControlNet input that takes the picture to follow."""
 
 TEXT_STATES, TEXT_STATES_XL = "last_hidden_state", "hidden_embeds"
-"""The text encoder output that the UNet takes: in SD 1.x and 2.x, and in SDXL."""
+"""Names of the text encoder's output that the UNet takes: for SD 1.x and 2.x, and for SDXL."""
 
 UNREAD: Mapping[str, frozenset[str]] = {"text_encoder": frozenset({"pooled_outputs"})}
 """Maps a component to its outputs that neither runtime uses.
@@ -101,10 +102,10 @@ encoder: Swift's `StableDiffusionXLPipeline` takes only the hidden states of the
 """
 
 ONE_INPUT = ("TextEncoder", "TextEncoder2", "VAEDecoder", "VAEEncoder")
-"""Programs that must have exactly one input: the runtimes take any of an unordered set."""
+"""Programs that must have exactly one input, because the runtimes do not select it by name."""
 
 ONE_OUTPUT = ("Unet", "UnetChunk2", "ControlledUnet", "VAEDecoder", "VAEEncoder")
-"""Programs that must have exactly one output: the runtimes take any of an unordered set."""
+"""Programs that must have exactly one output, because the runtimes do not select it by name."""
 
 F16, F32 = DataType.FLOAT16, DataType.FLOAT32
 
@@ -130,7 +131,7 @@ class Port:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interface:
-    """The ports of one program."""
+    """The ports, that is the inputs and outputs, of one program."""
 
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
@@ -140,10 +141,15 @@ class Interface:
 class Dimensions:
     """The dimensions that the programs of a folder share.
 
-    `height` and `width` are the latent's, `features` is the width of the text states that the UNet
-    takes, `tokens` the length of a prompt. SDXL has two more: `pooled`, the width of `text_embeds`
-    and of the second text encoder, and `time_ids`, their number for an image (6 for the base, 5 for
-    the refiner); both are 0 for the other families.
+    Attributes:
+        batch: rows of the UNet's inputs.
+        height: the latent's.
+        width: the latent's.
+        features: width of the text states that the UNet takes.
+        tokens: length of a prompt.
+        pooled: width of SDXL's `text_embeds` and of its second text encoder; 0 for other families.
+        time_ids: number of SDXL's `time_ids` for an image, 6 for the base and 5 for the refiner;
+            0 for other families.
     """
 
     batch: int
@@ -181,7 +187,7 @@ def interfaces(size: Dimensions) -> Mapping[str, Interface]:
 def optional_interfaces(size: Dimensions) -> Mapping[str, Interface]:
     """Return the interfaces of optional programs: SDXL's refiner and the safety checker.
 
-    The inputs of a refiner follow from the second text encoder alone.
+    The refiner takes the text states of the second text encoder only.
     """
     refiner = replace(size, features=size.pooled, time_ids=REFINER_TIME_IDS)
     return {
@@ -202,9 +208,10 @@ def optional_interfaces(size: Dimensions) -> Mapping[str, Interface]:
 
 
 def text_widths(size: Dimensions) -> Mapping[str, int]:
-    """Return the text encoders that the UNet needs, with the width of their hidden states.
+    """Return the width of the hidden states of each text encoder that the UNet needs, by name.
 
-    SDXL's UNet takes the states of both, concatenated; the refiner takes those of the second only.
+    SDXL's base UNet takes the states of both encoders, concatenated; the refiner's takes those of
+    the second encoder only.
     """
     if not size.is_xl:
         return {"text_encoder": size.features}
@@ -269,7 +276,10 @@ def dimensions_of(unet: Model) -> Dimensions:
 
 
 def output_shapes(model: Model) -> Mapping[str, tuple[int, ...]]:
-    """Return the shapes of the main function's outputs, which an ML Program's description omits."""
+    """Return the shapes of the outputs of a model's main function, by name; -1 where not fixed.
+
+    They are read from the program, because an ML Program's description omits them.
+    """
     function = model.program.functions[model.description.default_function or "main"]
     wanted = set(function.block.outputs)
     return {

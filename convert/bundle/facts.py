@@ -37,9 +37,9 @@ class ProgramFacts:
 
     `operations` maps operation types (`Ios16.conv`) to how often they occur, `nbytes` is the size
     of the weight file, `precision` is the compute precision that a compiled program declares,
-    `tools` maps the tools that made the program to their versions. `missing` and `pointers` list
-    files that are absent or are Git LFS pointers. For an unreadable program only `path`, `missing`,
-    `pointers` and `faults` are set.
+    `tools` maps the tools that made the program to their versions. `missing` lists absent files,
+    `pointers` the files that are only Git LFS pointers. For an unreadable program, only `path`,
+    `missing`, `pointers` and `faults` are set.
     """
 
     path: Path
@@ -56,12 +56,12 @@ class ProgramFacts:
 
     @property
     def weights(self) -> Path:
-        """The program's weight file, if it has one."""
+        """The path of the program's weight file; a program without weights has no such file."""
         return self.path / FILES[self.path.suffix][-1]
 
     @property
     def is_split(self) -> bool:
-        """Whether the UNet has split-einsum attention; apps recognise it by one operation."""
+        """Whether the UNet has split-einsum attention, judged as apps do: by one operation."""
         return EINSUM in (self.operations or {})
 
 
@@ -71,7 +71,7 @@ def is_coreml(path: Path) -> bool:
 
 
 def programs_at(path: Path) -> tuple[ProgramFacts, ...]:
-    """Read the program or all programs at `path`; faults are collected, not raised."""
+    """Read the program at `path`, or all programs in that folder; collect faults, raise none."""
     paths = [path] if path.suffix in (PACKAGE, COMPILED) else _programs_in(path)
     return tuple(_read(each) for each in paths)
 
@@ -137,7 +137,7 @@ def _facts(
 
 
 def _tools(metadata: Mapping[str, str]) -> Mapping[str, str]:
-    """Return the versions of coremltools and of the program's source, such as torch==2.2.0."""
+    """Return the versions of coremltools and of the library, such as torch, that it converted."""
     tools = {"coremltools": metadata.get(f"{_TOOLS}version", "")}
     name, _, version = metadata.get(f"{_TOOLS}source", "").partition("==")
     tools[name] = version

@@ -36,12 +36,12 @@ class ProgramSpec:
 
     @property
     def stem(self) -> str:
-        """The name of its package without the suffix."""
+        """The name of the program's package without the suffix."""
         return self.name or NAMES[self.program]
 
 
 REFINER = "refiner"
-"""A component that comes from another model: the UNet of SDXL's refiner."""
+"""The name of the one component that comes from another model: the UNet of SDXL's refiner."""
 
 _PENULTIMATE = {"text_states": "penultimate"}
 _TEXT = ProgramSpec(program="text_encoder", source="text_encoder")
@@ -64,7 +64,7 @@ PROGRAMS: Mapping[Family, tuple[ProgramSpec, ...]] = {
 
 
 def is_part_of(family: Family, programs: Collection[str]) -> bool:
-    """Whether a folder with these `programs` is partial, without some that an app needs."""
+    """Whether a folder with these `programs` is partial: it lacks some that an app needs."""
     return CONTROLNET not in programs and any(
         spec.program not in programs for spec in PROGRAMS.get(family, ())
     )
@@ -86,7 +86,7 @@ RUN: Mapping[str, tuple[frozenset[Family], str]] = {
         "no app refines the images of {family}; leave --refiner out",
     ),
 }
-"""The families for which the runtimes use an optional program, and the message for others."""
+"""Maps an optional program to the families that can use it, and to the error for all others."""
 
 SCALES: Mapping[Family, float] = {Family.SDXL: 0.13025, Family.SDXL_REFINER: 0.13025}
 SCALE = 0.18215
@@ -98,7 +98,7 @@ REASONS: Mapping[Task, str] = {
     Task.UPSCALING: "its UNet takes 7 channels, and the apps provide 4",
     Task.DEPTH: "its UNet takes 5 channels, and the apps provide 4",
 }
-"""Why a model for this task cannot run in Mochi Diffusion or Apple's package."""
+"""Maps a task to the reason why its models cannot run in Mochi Diffusion or Apple's package."""
 
 
 UNBUILT: Mapping[Family, str] = {
@@ -106,13 +106,13 @@ UNBUILT: Mapping[Family, str] = {
     " as SD 3.5 does",
     Family.FLUX: "no app runs it as Core ML programs",
 }
-"""Why a known family cannot be converted."""
+"""Maps each known family that cannot be converted to the reason."""
 
 
 def refuse(family: Family, task: Task | None, path: Path, named: str = "") -> Fault | None:
     """Return the fault if models of this family and task cannot be converted, else `None`.
 
-    `named` is the model's own name for its family, used if the family is unknown here.
+    `named` is the model's own name for its family; the message quotes it if `family` is unknown.
     """
     if family in PROGRAMS and task is Task.TEXT_TO_IMAGE:
         return None
@@ -177,7 +177,10 @@ def _particular(model: Model, part: ProgramSpec) -> Mapping[str, object]:
 
 
 def _vae(model: Model) -> Mapping[str, object]:
-    """Return a VAE's options: the app's latent scale if different, float32 if float16 overflows."""
+    """Return the options that a model's VAE needs.
+
+    They are the app's latent scale, if the model has another, and float32, if float16 overflows.
+    """
     config = model.components["vae"].config
     scale = SCALES.get(model.family, SCALE)
     options: dict[str, object] = {}
@@ -189,11 +192,11 @@ def _vae(model: Model) -> Mapping[str, object]:
 
 
 PADS: Mapping[str, str] = {"text_encoder": "<|endoftext|>", "text_encoder_2": "!"}
-"""The token that the runtimes pad prompts with, by text encoder."""
+"""Maps a text encoder to the token with which the runtimes pad its prompts."""
 
 
 def _padding(model: Model, source: str) -> Mapping[str, object]:
-    """Return the id to pad with, if the model was not trained with the runtimes' padding."""
+    """Return the option `pad_id` if the model was not trained with the runtimes' padding token."""
     own, usual = model.path / source.replace("text_encoder", "tokenizer"), PADS[source]
     if not own.is_dir():  # a single file that is not unpacked yet, or one tokenizer for two
         pad = FAMILY_PADS.get(model.family, {}).get(own.name, usual)
@@ -207,9 +210,10 @@ CLIP_IDS: Mapping[str, int] = {"!": 0, "<|endoftext|>": 49407}
 
 
 def padding(tokenizer: Path, usual: str) -> int | None:
-    """Return the id that a tokenizer pads with, or `None` if it is the apps' token, `usual`.
+    """Return the id of a tokenizer's padding token, or `None` if that is the apps' token `usual`.
 
-    An unreadable vocabulary gives `None`, and one without the token: other checks report that.
+    The result is also `None` if the vocabulary is unreadable or lacks the token: other checks
+    report that.
     """
     try:
         pad = read_pad_token(tokenizer)

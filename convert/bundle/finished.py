@@ -1,4 +1,4 @@
-"""Recognises paths that hold Core ML already: a finished folder, a repository or a zip of them."""
+"""Recognises what is Core ML already: a program, a folder or repository of them, or a zip file."""
 
 from __future__ import annotations
 
@@ -12,13 +12,16 @@ from sdcoreml.convert.models.layout import INDEX_NAME
 from sdcoreml.convert.weights.zip_directory import list_names
 
 FINISHED = "Core ML"
-"""The form of a path that is already converted."""
+"""What is reported as the form of a path that is already converted."""
 
 _SUFFIXES = (COMPILED, PACKAGE)
 _DEPTH = 3
-"""Levels to search below a repository's root; Apple has `split_einsum/compiled/Unet.mlmodelc`."""
+"""How many levels below a repository's root are searched.
+
+Apple's repositories have programs at `split_einsum/compiled/Unet.mlmodelc`.
+"""
 _MOST = 2000
-"""The most entries to look at, so that a search of a whole disk ends soon."""
+"""The largest number of folder entries to look at, so that a search of a whole disk ends soon."""
 
 
 def is_finished(path: Path) -> bool:
@@ -35,7 +38,10 @@ def _is_in_zip(path: Path) -> bool:
 
 
 def _names_below(path: Path) -> Iterator[str]:
-    """Yield folder names below `path`, nearest first, within bounds; none for a model folder."""
+    """Yield the names of folders below `path`, nearest first.
+
+    `_DEPTH` and `_MOST` limit the search, which also ends at the index file of a model folder.
+    """
     level, seen = [path], 0
     for _ in range(_DEPTH):
         below: list[Path] = []

@@ -32,11 +32,11 @@ REMEDY = "convert the model again; if it happens again, report it"
 def folder_faults(
     written: Mapping[str, Packages], folder: Path, *, is_part: bool = False
 ) -> Iterator[Fault]:
-    """Read the programs of a folder back and compare them with what the runtimes require.
+    """Read the programs of a folder, and yield faults where the runtimes require something else.
 
     Args:
-        written: by component, its package or both halves of it, with compiled models beside them;
-            or those compiled models themselves.
+        written: maps each component to its package, or to the two halves of it. Compiled models
+            beside them are checked, too. It can also map to the compiled models themselves.
         folder: the folder that holds them, for errors.
         is_part: whether only some of the programs were requested.
     """
@@ -62,7 +62,10 @@ def folder_faults(
 
 
 def check_first_half(first: Model, whole: Model, path: Path) -> Iterator[Fault]:
-    """Check the first half: the runtimes read the description of some inputs only there."""
+    """Yield a fault for each input of `IN_FIRST_HALF` that `whole` has and its half `first` lacks.
+
+    The runtimes read the descriptions of these inputs in the first half only.
+    """
     taken, here = ({port.name for port in model.description.inputs} for model in (whole, first))
     for name in sorted((IN_FIRST_HALF & taken) - here):
         yield Fault(where=path, what=f"input {name} is in the second half only", remedy=REMEDY)
@@ -71,7 +74,7 @@ def check_first_half(first: Model, whole: Model, path: Path) -> Iterator[Fault]:
 def check_programs(
     models: Mapping[str, Model], folder: Path, *, is_part: bool = False
 ) -> Iterator[Fault]:
-    """Yield faults where a folder's programs differ from what the runtimes require, or disagree.
+    """Yield faults where a folder's programs do not fit the runtimes or each other.
 
     `models` maps components (keys of `NAMES`) to their parsed specifications; two halves count as
     one joined program.
@@ -108,7 +111,7 @@ def check_programs(
 
 
 def check_controlnet(net: Model, path: Path, controlled: Model | None = None) -> Iterator[Fault]:
-    """Yield faults where a ControlNet differs from what the runtimes require or its UNet takes.
+    """Yield faults where a ControlNet does not fit the runtimes or the UNet that it is for.
 
     Its outputs must be float32: the runtimes add them up through raw pointers and pass them to the
     UNet by name.
@@ -174,7 +177,10 @@ def _differences(model: Model, interface: Interface) -> Iterator[str]:
 def _compare(
     side: str, found: list[tuple[Feature, tuple[int, ...]]], wanted: tuple[Port, ...]
 ) -> Iterator[str]:
-    """Compare ports in any order: the runtimes look them up by name, or there is only one."""
+    """Yield the differences between the ports `found` and `wanted`, whatever their order.
+
+    Order does not matter: the runtimes look ports up by name, or there is only one.
+    """
     have = {feature.name: (feature.dtype, shape) for feature, shape in found}
     for port in wanted:
         if port.name not in have:

@@ -1,4 +1,4 @@
-"""Checks that the components of a model fit each other, which none of them shows alone."""
+"""Checks that the components of a model fit each other, although each is sound by itself."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ Configs = Mapping[str, Mapping[str, object]]
 def harmony_faults(configs: Configs, path: Path) -> Iterator[Fault]:
     """Yield a fault if the UNet's text width differs from that of all text encoders together.
 
-    A width missing from a config has the default of the pinned libraries' class; `configs` maps
-    components to their parsed config.json.
+    `configs` maps components to their parsed config.json. If a config lacks the width, the default
+    of the pinned library's class counts.
     """
     stated = [configs[name].get("hidden_size", 512) for name in ENCODERS if name in configs]
     widths = [width for width in stated if isinstance(width, int)]
@@ -49,8 +49,8 @@ class Vocabulary:
 def read_vocabulary(path: Path, configs: Configs) -> Vocabulary:
     """Read the tokenizer of the model folder `path`.
 
-    Reports what the Swift reader would reject, and words whose id is beyond the embedding table of
-    the text encoder.
+    Its faults are whatever the Swift reader would reject, and ids of words that lie beyond the
+    embedding table of the text encoder.
     """
     remedy = "take vocab.json and merges.txt of the model's own tokenizer folder"
     folder = tokenizer_folder(path)

@@ -33,8 +33,9 @@ from sdcoreml.ground.errors import Fault, SdcoremlError, UnsafePickleError, Unsu
 class Ruling:
     """The verdict on whether a model can be converted, as every command prints it.
 
-    `"headers"`: it can, judging by its headers; only its weights could still prevent it, by a NaN
-    for example. `"yes"`: it was converted. `fault` is the main reason for a no.
+    `can` is "headers" if the headers show no obstacle: then only the weights can still prevent a
+    conversion, for example by a NaN. It is "yes" if the model was converted, and "no" if it cannot
+    be; `fault` is the main reason for a "no".
     """
 
     can: Literal["yes", "headers", "no"]
@@ -50,10 +51,10 @@ class Ruling:
 class Judgement:
     """What a path is, and everything that prevents converting it.
 
-    `needed` are the components that its programs are made from. `refusal` says why no model of this
-    kind can be converted, `refusals` why a builder rejects a component's config, `discords` where
-    components do not fit each other. `verdicts` are the apps' answers, all of them no if the
-    converter refuses the model.
+    `needed` are the components that the model's programs are made from. `refusal` says why no model
+    of this kind can be converted. `refusals` maps each component whose config a builder rejects to
+    the reason. `discords` are the faults where components do not fit each other. `verdicts` are the
+    apps' answers, all of them "no" if the converter refuses the model.
     """
 
     identity: Identity
@@ -69,7 +70,7 @@ class Judgement:
         return tuple(name for name in self.needed if name not in self.identity.configs)
 
     def tensors_of(self, component: str) -> tuple[TensorInfo, ...]:
-        """Return a component's tensors, under the pinned libraries' names; () if not read."""
+        """Return a component's tensors, named as in the pinned libraries; empty if not read."""
         model, single = self.identity.model, self.identity.single
         if model and component in model.components:
             checkpoint = model.components[component].checkpoint
@@ -80,7 +81,7 @@ class Judgement:
 
     @property
     def obstacles(self) -> tuple[Fault, ...]:
-        """What prevents a conversion: the kind of file, damage, or missing components."""
+        """The faults of the model as a whole: its kind, damage, or missing components."""
         whole = [self.refusal] if self.refusal else []
         faults = [_with_code(fault, self.identity) for fault in self.identity.faults]
         if self.lacking and not faults:
@@ -103,7 +104,7 @@ class Judgement:
 
     @property
     def ruling(self) -> Ruling:
-        """The ruling: by the headers, or a no with the gravest fault; unsafe files are gravest."""
+        """The ruling: "headers" if no reason against converting is known, else "no"."""
         reasons = self.reasons
         return Ruling(can="no", fault=gravest(reasons)) if reasons else Ruling(can="headers")
 
@@ -113,13 +114,13 @@ class Judgement:
 
 
 def gravest(faults: Sequence[Fault]) -> Fault:
-    """Return the first unsafe file's fault, or the first of `faults` if no file is unsafe."""
+    """Return the first fault about an unsafe file; if there is none, the first of `faults`."""
     unsafe = (fault for fault in faults if fault.error is UnsafePickleError)
     return next(unsafe, faults[0])
 
 
 def raise_gravest(faults: Sequence[Fault]) -> None:
-    """Raise the gravest of `faults`, if any, and say how many others there are."""
+    """Raise the gravest of `faults`, if there are any; the error says how many others there are."""
     if faults:
         rest = len(faults) - 1
         error = gravest(faults).as_error()
@@ -132,8 +133,8 @@ def judge(
 ) -> Judgement:
     """Judge whatever lies at `path`. Faults are collected, never raised; no tensor is read.
 
-    `options` are applied first: another VAE, or a given prediction type. `accepts_schedule` permits
-    a noise schedule that no app has.
+    The model is judged with `options` applied, for example with another VAE or a given prediction
+    type. `accepts_schedule` permits a noise schedule that no app has.
     """
     options = options or UnpackOptions()
     identity = identify_path(path, options)
@@ -190,7 +191,7 @@ def _list_needed(identity: Identity) -> tuple[str, ...]:
 
 
 def _refuse(identity: Identity) -> Fault | None:
-    """Return the fault if the converter cannot use this kind of file; not for damaged files."""
+    """Return the fault if no file of this kind can be converted; damage is judged elsewhere."""
     contents, model = identity.contents, identity.model
     if model and CONTROLNET in model.components:
         return _refuse_net(model)
@@ -238,7 +239,7 @@ def _refuse_net(net: Model) -> Fault | None:
 
 
 _CODES: Mapping[FileKind, str] = {FileKind.POINTER: "MOD005", **dict.fromkeys(CONTAINERS, "MOD007")}
-"""The check for each kind of faulty file; MOD006 is for files that are not weight files."""
+"""Maps each kind of faulty file to the id of the check that reports it; for others it is MOD006."""
 
 
 def _with_code(fault: Fault, identity: Identity) -> Fault:
@@ -276,7 +277,7 @@ def _discords(
     *,
     accepts_schedule: bool,
 ) -> Iterator[Fault]:
-    """Yield faults where components do not fit each other, the tokenizer or the runtimes."""
+    """Yield faults where components do not fit each other, or noise is not what the apps expect."""
     model, single, path = identity.model, identity.single, identity.path
     told = options.told.option if options.told else None
     if single and single.prediction.kind is None:
@@ -292,7 +293,10 @@ def _discords(
 
 
 def _vocabulary(identity: Identity) -> Vocabulary | None:
-    """Read the tokenizer of a sound model folder; a single file's is found when it is converted."""
+    """Read the tokenizer of a sound model folder; `None` for anything else.
+
+    A single file has no tokenizer: it gets one when it is converted.
+    """
     model = identity.model
     if identity.faults or identity.contents.family not in PROGRAMS:
         return None
@@ -304,7 +308,7 @@ _PROGRAMS: Mapping[str, str] = {"vae": "vae_decoder"}
 """Maps a component to the program whose builder checks its config, if the names differ."""
 
 _ANY_SIZE = ProgramOptions(height=64, width=64)
-"""A size that every model accepts: whether a requested size suits a model is judged elsewhere."""
+"""Options with a size that every model accepts; a size that was asked for is judged elsewhere."""
 
 
 def _refuse_config(component: str, config: Mapping[str, object], path: Path) -> Fault | None:
@@ -317,7 +321,7 @@ def _refuse_config(component: str, config: Mapping[str, object], path: Path) -> 
 
 
 def _answers(identity: Identity, refusals: Mapping[str, Fault]) -> tuple[AppVerdict, ...]:
-    """Return the apps' verdicts; all are no if the converter refuses the model."""
+    """Return the apps' verdicts; all are "no" if the model has faults or is refused here."""
     answers = verdicts(identity.contents)
     why = "not until its faults are mended" if identity.faults else ""
     if not why and refusals:

@@ -14,7 +14,10 @@ KINDS = frozenset({EPSILON, VELOCITY})
 
 
 def refuse_prediction(kind: str | None, path: Path) -> Fault | None:
-    """Return the fault if a UNet predicting `kind` cannot be converted; `None` if unknown."""
+    """Return the fault if a UNet that predicts `kind` cannot be converted, else `None`.
+
+    A `kind` of `None` means that it is unknown, which is no fault.
+    """
     if kind is None or kind in KINDS:
         return None
     what = f"its UNet predicts {kind!r}, from which this converter cannot compute noise"
@@ -28,7 +31,10 @@ def refuse_schedule(scheduler: Mapping[str, object], path: Path) -> Fault | None
 
 
 def refuse_difference(difference: str, path: Path) -> Fault | None:
-    """Return the fault for a schedule whose `difference` `describe_difference` found, if any."""
+    """Return the fault for a noise schedule with this `difference` from the apps', if it has one.
+
+    `difference` is the result of `describe_difference`, empty if there is none.
+    """
     if not difference:
         return None
     remedy = f"{ACCEPT} converts it anyway, but its pictures will be wrong"

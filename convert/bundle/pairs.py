@@ -1,9 +1,10 @@
 """Checks that a vocabulary and a list of merges form a byte-pair tokenizer like CLIP's.
 
-A vocabulary numbers its tokens from 0, without gaps. A token is a letter, alone or with `</w>` at
-the end of a word, or the result of one merge, or special. A word that a conversion added (see
-`sdcoreml.convert.models.words`) stands there twice, with and without `</w>`, under one id after all
-others; the merges that lead to it pass through beginnings of it that are no tokens.
+A vocabulary numbers its tokens from 0, without gaps. A token is special, or a single letter, or the
+result of one merge; `</w>` marks a token that ends a word. A word that a conversion added (see
+`sdcoreml.convert.models.words`) is in the vocabulary twice, with and without `</w>`. Both have the
+same id, which is higher than those of all other tokens. The merges that make an added word also
+make parts of it, which are not in the vocabulary.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def vocabulary_faults(vocabulary: Mapping[str, int]) -> Iterator[str]:
 
 
 def merges_faults(vocabulary: Mapping[str, int], merges: Sequence[str]) -> Iterator[str]:
-    """Yield faults of the merges, each of which has two parts, for a sound vocabulary."""
+    """Yield the faults of the merges; each has two parts, and `vocabulary` has no faults itself."""
     added = _find_added(vocabulary)
     made = {*added}
     strange: list[str] = []
@@ -47,7 +48,7 @@ def merges_faults(vocabulary: Mapping[str, int], merges: Sequence[str]) -> Itera
 
 
 def _find_added(vocabulary: Mapping[str, int]) -> Mapping[str, int]:
-    """Find the words that have the same id with and without `</w>`, in both forms."""
+    """Return the added words, with and without `</w>`; both forms of a word have the same id."""
     return {
         token: number
         for word, number in vocabulary.items()
@@ -57,10 +58,10 @@ def _find_added(vocabulary: Mapping[str, int]) -> Mapping[str, int]:
 
 
 def _is_on_the_way(token: str, added: Collection[str]) -> bool:
-    """Whether a token is a piece of an added word."""
+    """Whether a token is a part of an added word, so that merging may produce it on the way."""
     return any(token in word for word in added)
 
 
 def _is_given(token: str) -> bool:
-    """Whether a token needs no merge, because it is one letter or special."""
+    """Whether a token needs no merge, because it is a single letter or special."""
     return len(token.removesuffix(WORD_END)) <= 1 or (token[0] == "<" and token[-1] == ">")

@@ -39,12 +39,12 @@ class Tokenizer:
     notes: tuple[str, ...] = ()
 
     def files(self) -> tuple[tuple[str, bytes], ...]:
-        """Return file names and contents."""
+        """Return the name and the content of each file."""
         return ((VOCAB, self.vocab), (MERGES, self.merges))
 
 
 def tokenizer_files(folder: Path) -> tuple[Path, ...]:
-    """List the tokenizer files that a finished folder must have; a ControlNet's has none."""
+    """List the tokenizer files that are in a finished folder; a ControlNet's folder has none."""
     return tuple(folder / name for name in (VOCAB, MERGES) if (folder / name).is_file())
 
 
@@ -89,7 +89,7 @@ def read_tokenizer(folder: Path) -> Tokenizer:
 
 
 def _complete(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
-    """Insert the added words, and note words that cannot be typed."""
+    """Insert the added words, and add notes on what cannot be typed or does not fit together."""
     oddities = tuple(_oddities(tokenizer, folder))
     found = _with_added_words(tokenizer, read_added_words(folder))
     return replace(found, notes=(*found.notes, *oddities))
@@ -98,7 +98,7 @@ def _complete(tokenizer: Tokenizer, folder: Path) -> Tokenizer:
 def read_added_words(folder: Path) -> Mapping[str, int]:
     """Read the words that a tokenizer knows in addition to its vocabulary, with their ids.
 
-    They can be in any of three files; an unreadable file counts as empty.
+    The words can be in any of three files; a file that cannot be read counts as empty.
     """
     found: dict[str, int] = {}
     for name, read in _ADDED.items():
@@ -117,10 +117,10 @@ _ADDED: Mapping[str, Callable[[Any], dict[str, int]]] = {
 
 
 def read_pad_token(folder: Path) -> str:
-    """Read the token that a tokenizer pads with.
+    """Read the token with which a tokenizer pads prompts.
 
-    As in transformers 4.34, special_tokens_map.json outranks tokenizer_config.json, and CLIP pads
-    with its end token where neither says anything.
+    As in transformers 4.34, special_tokens_map.json outranks tokenizer_config.json. If neither file
+    names a token, CLIP pads with its end token.
 
     Raises:
         BadInputError: one of the two files is not JSON.
@@ -135,10 +135,12 @@ def read_pad_token(folder: Path) -> str:
 
 
 def read_ids(folder: Path) -> Mapping[str, int]:
-    """Read the ids of all words of a tokenizer, including added ones, from any of its files.
+    """Read the ids of all words of a tokenizer, including added ones.
+
+    The vocabulary comes from vocab.json or, if there is none, from tokenizer.json.
 
     Raises:
-        BadInputError: the vocabulary is not readable, or not CLIP's kind.
+        BadInputError: the vocabulary is not readable, or not of CLIP's kind.
     """
     if not (folder / VOCAB).is_file():
         found = _from_one_file(folder)
@@ -150,7 +152,7 @@ def read_ids(folder: Path) -> Mapping[str, int]:
 
 
 def _oddities(tokenizer: Tokenizer, folder: Path) -> Iterator[str]:
-    """Yield notes on a sound tokenizer: words that it refers to but does not have."""
+    """Yield notes on words that a sound tokenizer refers to but does not have."""
     vocabulary = parse_vocabulary(tokenizer.vocab, VOCAB).keys()
     lines = tokenizer.merges.decode().split("\n")
     made = (line.replace(" ", "") for line in lines if line and not line.startswith("#"))
@@ -193,7 +195,7 @@ def _plain(vocab: bytes) -> bytes:
 
 
 def _from_one_file(folder: Path) -> Tokenizer | None:
-    """Extract the two files from tokenizer.json, if the folder has neither of them."""
+    """Extract vocab.json and merges.txt from tokenizer.json, if the folder has neither of them."""
     whole = folder / "tokenizer.json"
     if not whole.is_file() or (folder / VOCAB).exists() or (folder / MERGES).exists():
         return None
@@ -210,10 +212,10 @@ def _from_one_file(folder: Path) -> Tokenizer | None:
 
 
 def pair_faults(tokenizer: Tokenizer, folder: Path) -> Iterator[Fault]:
-    """Yield faults that no byte-pair tokenizer has, for files that Swift can read.
+    """Yield faults because of which files that Swift can read are no byte-pair tokenizer.
 
-    Merges are compared with the vocabulary only if there is nothing wrong with that. CLIP's list
-    has merges that begin with `#`, which the Swift reader takes for comments.
+    Merges are compared with the vocabulary only if the vocabulary has no faults. Merges that begin
+    with `#` count here: CLIP's list has some, although the Swift reader takes them for comments.
     """
     vocabulary = parse_vocabulary(tokenizer.vocab, folder / VOCAB, remedy=RESTORE)
     wrong = tuple(vocabulary_faults(vocabulary))

@@ -1,1 +1,1 @@
-"""Certificates of proved graphs: a conversion with a certified graph needs no proof of its own."""
+"""Certificates of proved graphs: a program whose graph has one needs no proof by running it."""

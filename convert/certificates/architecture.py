@@ -1,9 +1,9 @@
 """The options in a config.json that determine which module a program implements.
 
 Config files of the same architecture are rarely identical: older ones lack options that newer ones
-state with their defaults, and libraries add notes. So only options that the builders read count,
-and a missing one has its default in the pinned diffusers or transformers. Builders refuse other
-options unless they have their default values or concern training only.
+state with their defaults, and libraries add notes. So only the options that the builders read
+count. A missing option counts as its default in the pinned diffusers or transformers. Builders
+refuse any other option unless it has its default value or concerns training only.
 """
 
 from __future__ import annotations
@@ -70,16 +70,16 @@ READ: Mapping[str, Mapping[str, object]] = {
     "vae_decoder": VAE,
     "vae_encoder": VAE,
 }
-"""Maps a component to the options that count. For components not listed, all options count."""
+"""Maps a component to the options that count, with their defaults; for others all options count."""
 
 RARE: Mapping[str, object] = {"shift_factor": None}
 """Options that builders also read, but that count only if a config sets them.
 
-No published model sets them, so certificates from before they were added stay valid.
+No published model sets them, so certificates issued before builders read them stay valid.
 """
 
 SAME: Mapping[str, str] = {"unet_refiner": "unet"}
-"""Components that are another component under a different name in the folder."""
+"""Maps a component to another one that computes the same, under a different name in the folder."""
 
 _ABOUT_FILES = frozenset({"architectures", "dtype", "torch_dtype", "transformers_version"})
 
@@ -102,10 +102,10 @@ LAYOUT_ONLY: Mapping[str, str] = {
     "tokens": "shape of the inputs, as the graph declares them",
     "width": "shape of the inputs, as the graph declares them",
 }
-"""Options that change how a component is computed but not what, and why that is so.
+"""Options that change how a component is computed, but not its result, each with the reason.
 
-They stay out of a certificate's key. Every program option must be in one of the two tables: a
-forgotten one would certify programs that ignore it.
+They stay out of a certificate's key. Every program option must be in `JUDGED` or here; otherwise, a
+certificate would also cover programs that ignore the option.
 """
 
 

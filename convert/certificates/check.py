@@ -31,7 +31,7 @@ class Certified:
     audit: Audit
 
     def proof(self) -> ProgramProof:
-        """Return the proof for the manifest; nothing was run: the figures are the certificate's."""
+        """Return the proof for the manifest. Nothing was run: it refers to the certificate."""
         certificate = self.certificate
         return ProgramProof(
             component=self.component,
@@ -52,9 +52,10 @@ def check_certified(
     options: ProgramOptions,
     certificates: Mapping[str, Certificate],
 ) -> Certified | None:
-    """Prove a package, or two halves, by certificate and audit; `None` if no certificate fits.
+    """Prove a package, or two halves, by certificate and audit; `None` if that is not possible.
 
-    `None` does not mean that the package is wrong: only the full check can tell.
+    `None` means that no certificate fits or that the audit failed. The package may still be right:
+    only the full check can tell.
 
     Raises:
         BadInputError: package or weights cannot be read.

@@ -2,10 +2,10 @@
 
 A program's dataflow depends only on config, options and builder, and each weight has a fixed place
 in it. So the digest of a value covers the operation that computes it, its declared type, and the
-digests of the operation's arguments. A weight that the audit identified counts by its tensor's
-name, any other constant by its content. Names of values, the order of operations, and how weights
-are stored do not count. So one certificate covers a program, its two halves, and the program with
-compressed weights.
+digests of the operation's arguments. For a weight that the audit identified, the digest covers the
+name of its tensor; for any other constant, the content. It does not cover the names of values, the
+order of operations, or how weights are stored. So one certificate covers a program, its two halves,
+and the program with compressed weights.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def certificate_key(
         placed: maps constants that the audit identified to the names of their tensors.
         config: the component's config.json, which determines the module that the program was
             compared with. Only the options that `architecture` returns count.
-        options: the program's; only those that change what the module computes count.
+        options: the program's options. Only those that change what the module computes count.
 
     Raises:
         UnsupportedError: the program has parts that no certificate covers.
@@ -86,7 +86,10 @@ def graph_digest(program: OpenProgram, placed: Mapping[str, str]) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Value:
-    """A value's digest and type; `half` is the digest of the FLOAT16 value that was widened."""
+    """A value's digest and type.
+
+    If the value is a FLOAT16 value cast to FLOAT32, `half` is the digest of that FLOAT16 value.
+    """
 
     digest: str
     kind: ValueType
@@ -137,9 +140,10 @@ def _digest_results(
 
 
 def _cast(source: _Value, plain: _Value) -> _Value:
-    """Return the result of a cast; casting a widened FLOAT16 value back gives the original value.
+    """Return the result of a cast, given its argument `source` and its `plain` digest.
 
-    The halves of a program do this with every value that passes from one to the other.
+    A FLOAT16 value that is cast to FLOAT32 and back gets its first digest again, because the halves
+    of a program do this with every value that passes from one half to the other.
     """
     before, after = (
         kind.dtype for kind in (source.kind, plain.kind) if isinstance(kind, TensorType)
@@ -179,7 +183,10 @@ def _words(kind: ValueType) -> str:
 
 
 def _hash(*parts: str | bytes) -> str:
-    """Return the SHA-256 of the parts, each preceded by its length so that no lists collide."""
+    """Return the SHA-256 of the parts, hashing each part's length before it.
+
+    Without the lengths, different lists of parts could have the same digest.
+    """
     digest = hashlib.sha256()
     for part in parts:
         raw = part.encode() if isinstance(part, str) else part

@@ -23,10 +23,11 @@ SCHEMA = 1
 class Certificate:
     """A record that a graph was proved to compute the same as its module.
 
-    `key` is `convert.certificates.digest.certificate_key`; `title` describes the graph for people;
-    `outputs` are the figures, measured with random weights; `toolchain`, the digest of its `lock`
-    and `date` (ISO 8601) say where and when it was proved. `like` names the certificate of the
-    graph that was run, if that graph differs from this one only in its declared operator set.
+    `key` is the result of `convert.certificates.digest.certificate_key`, and `title` describes the
+    graph for people. `outputs` are the figures, measured with random weights in `runs` runs.
+    `toolchain`, the digest of its `lock`, and `date` (ISO 8601) say where and when the graph was
+    proved. If another graph was run instead, `like` is the key of its certificate: the two graphs
+    differ only in the operator set that they declare.
     """
 
     key: str

@@ -30,7 +30,7 @@ AGAIN = "compile the package again"
 
 
 def faults(compiled: CompiledModel) -> tuple[Fault, ...]:
-    """Find the faults of a compiled model from any compiler, without its source package.
+    """Return the faults of a compiled model from any compiler, without its source package.
 
     Every constant must have a valid record in the weight file. `model.mil` and the description must
     have the same inputs and outputs, and `metadata.json` must have what apps read.
@@ -44,7 +44,7 @@ def faults(compiled: CompiledModel) -> tuple[Fault, ...]:
 
 
 def differences(compiled: CompiledModel, source: Model, stem: str) -> tuple[Fault, ...]:
-    """Compare a compiled model with its source, operation by operation.
+    """Return a fault for each difference between a compiled model and what its source compiles to.
 
     `stem` is the name of the source package without its suffix.
     """
@@ -124,7 +124,7 @@ def unequal(pairs: Mapping[str, tuple[object, object]]) -> Iterator[str]:
 
 
 def function_differences(found: Program, wanted: Program) -> Iterator[str]:
-    """Yield the first difference of each function."""
+    """Yield the first difference between the two versions of each function."""
     if found.functions.keys() != wanted.functions.keys():
         yield "list of functions differs"
     for name in sorted(found.functions.keys() & wanted.functions.keys()):
@@ -147,7 +147,10 @@ def _first(found: Function, wanted: Function) -> str:
 
 
 def _interfaces(compiled: CompiledModel) -> Iterator[str]:
-    """Compare inputs and outputs by name; Core ML refuses a program if they differ."""
+    """Yield faults where the text and the description name different inputs or outputs.
+
+    Core ML refuses such a program.
+    """
     described = compiled.description
     sides: dict[str, Description | FunctionDescription] = {MAIN: described}
     if described.functions:
@@ -166,7 +169,7 @@ def _interfaces(compiled: CompiledModel) -> Iterator[str]:
 
 
 def _metadata(compiled: CompiledModel) -> Iterator[str]:
-    """Check what apps need in metadata.json: one object, string schemas, a correct histogram."""
+    """Yield faults of metadata.json: apps need one object, string schemas, a correct histogram."""
     match compiled.metadata:
         case [{"inputSchema": list() as inputs, "outputSchema": list() as outputs, **rest}]:
             yield from _schemas(inputs, outputs)
@@ -197,7 +200,7 @@ def _histogram(compiled: CompiledModel, found: object) -> Iterator[str]:
 
 
 def _without_prefix(counts: Mapping[str, object]) -> Counter[str]:
-    """Count by operation name, without the opset prefixes that compilers add."""
+    """Add up the counts of each operation, whatever opset prefix its keys have."""
     plain: Counter[str] = Counter()
     for key, count in counts.items():
         name = str(key).rpartition(".")[2]

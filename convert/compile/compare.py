@@ -1,4 +1,4 @@
-"""Compares our compiled model with that of Apple's compiler, if Xcode is installed."""
+"""Compiles packages and, if Xcode is installed, compares our result with Apple's compiler's."""
 
 from __future__ import annotations
 
@@ -29,7 +29,10 @@ class Keep(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compilation:
-    """A compiled model, a sentence on its verification, and the compilers' differences."""
+    """A compiled model, a sentence on how it was verified, and how two compilers' results differ.
+
+    If the comparison itself failed, `differences` holds the error.
+    """
 
     path: Path
     verdict: str
@@ -43,7 +46,7 @@ def compile_compared(
     keep: Keep = Keep.OURS,
     emit: Emit = silent,
 ) -> Compilation:
-    """Compile `package` to `target`; if Xcode is installed, with both compilers, and compare.
+    """Compile `package` to `target`; if `xcode` is given, use both compilers and compare.
 
     Raises:
         BadInputError: the package is damaged, or the compiler whose result is kept refuses it.
@@ -118,7 +121,7 @@ def differences(ours: Path, apples: Path) -> Iterator[str]:
 
 
 def package_differences(source: Package, made: CompiledModel) -> Iterator[str]:
-    """Yield the differences between a package and the compiled model next to it, weights aside."""
+    """Yield the differences between a package and its compiled model; weights are not compared."""
     yield from function_differences(made.program, lower(source.model))
     raw = (order_fields(made.description.raw), order_fields(source.model.description.raw))
     versions = (made.specification_version, source.model.specification_version)
@@ -143,7 +146,7 @@ def _same_file(ours: Path, apples: Path) -> bool:
 
 
 def _own_info(compiled: CompiledModel) -> Mapping[str, str]:
-    """Return a program's build information without the compiler's entries."""
+    """Return a program's build information without the entries that name the compiler."""
     entries = build_info(compiled.program).items()
     return {name: text for name, text in entries if name not in COMPILER}
 

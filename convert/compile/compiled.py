@@ -41,7 +41,7 @@ class CompiledModel:
 
     @property
     def model(self) -> Model:
-        """The part of the package's model file that a compiled model keeps."""
+        """What a compiled model keeps of its package's model file."""
         return Model(
             specification_version=self.specification_version,
             description=self.description,
@@ -84,7 +84,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def blobs(program: Program) -> Iterator[tuple[Value, Blob]]:
-    """Yield every constant of a program that is in a weight file, with its blob."""
+    """Yield every constant of a program whose content is in a weight file, with its blob."""
     for function in program.functions.values():
         for operation in function.block.operations:
             for value in operation.constants:

@@ -48,7 +48,7 @@ def tensor_type(word: str) -> TensorType | None:
 class Constants(Cursor):
     """A cursor that reads types and constants.
 
-    If `bare`, scalar types are written as bare names, as in text version 1.3.
+    If `bare` is true, scalar types are bare names (`fp16`), as in text version 1.3.
     """
 
     bare: bool = False

@@ -1,6 +1,6 @@
 """Reads and writes `coremldata.bin` and `analytics/coremldata.bin`.
 
-The layout is that of models from Apple's own compiler; numbers are little-endian.
+The layout was read off models from Apple's own compiler; numbers are little-endian.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SORTED_WITHIN: Mapping[str, Mapping[int, str]] = {
     "ModelDescription": {METADATA: "Metadata"},
     "Metadata": {},
 }
-"""Nested messages of a description whose fields are sorted, by the field that holds them."""
+"""Maps a message to its nested messages whose fields are sorted too, by field number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +53,10 @@ def write_coremldata(model: Model) -> bytes:
 
 
 def order_fields(raw: bytes, message: str = "ModelDescription") -> bytes:
-    """Reorder the fields of a serialised description by number.
+    """Sort the fields of a serialised description by their numbers.
 
-    Entries of the user-defined metadata, which Apple's compiler leaves in the random order of a
-    hash table, are sorted; a description without metadata gets an empty one.
+    The entries of the user-defined metadata are sorted, too: Apple's compiler writes them in the
+    random order of a hash table. A description without metadata gets an empty one.
     """
     fields = [
         (
@@ -106,7 +106,7 @@ def write_analytics(model_file: bytes, stem: str) -> bytes:
 
 
 def describe_analytics(sha256: bytes, stem: str) -> bytes:
-    """Do the same as `write_analytics`, for a file with this SHA-256."""
+    """Serialise `analytics/coremldata.bin` for the file `<stem>.mlmodel` with this SHA-256."""
     digest = base64.b64encode(sha256).decode()
     return b"".join(
         _section(name, entries)

@@ -1,7 +1,7 @@
 """Checks that a program's files have, byte for byte, the form that this converter writes.
 
-Readers understand more than one form: spaces in a text, unknown fields, bytes between two records.
-What stands there although nothing reads it was not written here.
+Readers also accept other forms, with spaces in a text, unknown fields or bytes between two records.
+Such content shows that a file was changed, or written by another converter.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FORM = "holds more or other bytes than this converter writes"
 
 
 def compiled_oddities(compiled: CompiledModel, digest: str) -> Iterator[tuple[Path, str]]:
-    """Yield faults where files of our compiled model differ from the form that we write.
+    """Yield a file and its fault where our compiled model differs from the form that we write.
 
     `digest` is the SHA-256 of the package's model file, hexadecimal.
     """
@@ -51,7 +51,10 @@ def compiled_oddities(compiled: CompiledModel, digest: str) -> Iterator[tuple[Pa
 
 
 def package_oddities(package: Package, digest: str) -> Iterator[tuple[Path, str]]:
-    """Yield faults where files of our package differ from the form that we write."""
+    """Yield a file and its fault where our package differs from the form that we write.
+
+    `digest` is the SHA-256 of the package's model file, hexadecimal.
+    """
     if read_bytes(package.model_path, Document.PROGRAM) != serialise_model(package.model):
         yield package.model_path, FORM
     path = package.path / "Manifest.json"
@@ -60,7 +63,7 @@ def package_oddities(package: Package, digest: str) -> Iterator[tuple[Path, str]
 
 
 def model_oddities(model: Model) -> Iterator[str]:
-    """Yield faults for parts that our programs never have: functions besides `main`, states."""
+    """Yield faults for what our models never have: functions other than `main`, states, updates."""
     described = model.description
     others = sorted(model.program.functions.keys() - {MAIN})
     others += [item.name for item in described.functions]
@@ -75,8 +78,8 @@ def model_oddities(model: Model) -> Iterator[str]:
 def weight_oddities(program: Program, weights: Path) -> Iterator[str]:
     """Yield faults for content of a weight file other than the records that the program reads.
 
-    Descriptors are checked byte by byte, and what fills the space up to the next one; the data of
-    the records is not read.
+    The header, the records' descriptors and the padding before each are checked byte by byte; the
+    data of the records is not read.
     """
     kinds = {blob.offset: value.type for value, blob in blobs(program)}
     with open_weights(weights) as file:

@@ -1,9 +1,9 @@
-"""Counts the operations of a compiled model by keys such as `Ios16.einsum`, `Transpose`.
+"""Counts the operations of a compiled model by keys such as `Ios16.einsum` and `Transpose`.
 
-The prefix is the newest opset, up to the function's own, in which Apple's operation registry
-redeclares the operation; there is none if iOS 15's declaration is still valid. That registry
-differs from coremltools'. Apps read these keys: Mochi Diffusion and Guernika recognise a model for
-the Neural Engine by `Ios16.einsum`.
+A key's prefix is the newest opset, up to the function's own, in which Apple's operation registry
+redeclares the operation. If iOS 15's declaration is still valid, there is no prefix. Apple's
+registry differs from coremltools'. Apps read these keys: Mochi Diffusion and Guernika recognise a
+model for the Neural Engine by `Ios16.einsum`.
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ IOS18 = frozenset(
         *("scaled_dot_product_attention", "transpose"),
     }
 )
-"""Operations redeclared in iOS 18, an incomplete list.
+"""Operations redeclared in iOS 18; the list is incomplete.
 
-`relu` was seen in a compiled model, the others in names from compute plans.
+`relu` was seen in a compiled model, the others only in compute plans, which name operations.
 """
 
 GENERATIONS: Mapping[str, tuple[tuple[str, frozenset[str]], ...]] = {
@@ -60,7 +60,7 @@ GENERATIONS: Mapping[str, tuple[tuple[str, frozenset[str]], ...]] = {
     "CoreML7": (("Ios17", IOS17), ("Ios16", IOS16)),
     "CoreML8": (("Ios18", IOS18), ("Ios17", IOS17), ("Ios16", IOS16)),
 }
-"""Maps the opset of a function to the sets of redeclared operations, newest first."""
+"""Maps the opset of a function to prefixes with their redeclared operations, newest first."""
 
 
 def histogram(function: Function) -> Mapping[str, int]:

@@ -6,7 +6,7 @@ import json
 
 
 def pretty(value: object, indent: int = 0) -> str:
-    """Format with two spaces per level, `"key" : value`, and escaped slashes.
+    """Format a value with two spaces per level, `"key" : value`, and escaped slashes.
 
     An empty array or object spans three lines, the middle one empty.
     """

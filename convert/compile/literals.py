@@ -1,4 +1,4 @@
-"""Translates constants to words of the program text, and back."""
+"""Translates constants to words of a compiled program's text (`model.mil`), and back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from sdcoreml.convert.compile.names import DTYPES
 from sdcoreml.convert.spec.model import DataType, Elements
 
 PLAIN = re.compile(r"[ !#-\[\]-~]*")
-"""Strings whose spelling is known: printable ASCII without quotes or backslashes."""
+"""Matches strings whose spelling is known: printable ASCII without quotes or backslashes."""
 
 BYTE_FORMATS: Mapping[DataType, str] = {
     DataType.FLOAT16: "e",
@@ -36,7 +36,7 @@ _BOOLS = {"true": True, "false": False}
 
 
 class LiteralError(ValueError):
-    """Words that are not a constant of their type, or a constant that cannot be written."""
+    """Raised for words that are no constant of the type, or a constant that cannot be written."""
 
 
 def hexadecimal(value: float) -> str:
@@ -51,7 +51,7 @@ def hexadecimal(value: float) -> str:
 
 
 def spell(elements: Elements, dtype: DataType) -> list[str]:
-    """Return one word for each element.
+    """Return one word of the program text for each element.
 
     Raises:
         LiteralError: the spelling of the type is unknown, or its elements are stored differently.
@@ -65,7 +65,7 @@ def spell(elements: Elements, dtype: DataType) -> list[str]:
 
 
 def elements(spelt: Sequence[str], dtype: DataType) -> Elements:
-    """Parse the words for elements.
+    """Parse words of the program text, one for each element.
 
     Raises:
         LiteralError: a word is not a constant of the type, or is out of its range.
@@ -147,8 +147,8 @@ def quote(text: str) -> str:
     """Put a string in quotes.
 
     Raises:
-        LiteralError: it has characters other than plain ASCII, whose spelling is unknown because
-            no reference model has them.
+        LiteralError: a character is not in `PLAIN`. The spelling of such characters is unknown,
+            because no reference model has them.
     """
     if not PLAIN.fullmatch(text):
         raise LiteralError(f"the string {text[:40]!r} has characters other than plain ASCII")

@@ -23,7 +23,7 @@ from sdcoreml.convert.spec.model import (
 )
 
 COMPILER: Mapping[str, str] = {"coremlc-component-MIL": "3500.14.1", "coremlc-version": "3500.32.1"}
-"""The versions of the compiler that made the reference pairs.
+"""The versions of Apple's compiler that made the reference pairs (packages with compiled models).
 
 Apple's loader also accepts other strings; whether it reads them at all is unknown.
 """
@@ -40,8 +40,8 @@ _RANGES = ListType(element=_RANGE)
 def lower(model: Model) -> Program:
     """Return the program of a model as `model.mil` contains it.
 
-    Inputs are sorted by name, and only the block in use is kept. The compiler's versions are added
-    to `buildInfo`, and a function's attributes describe its inputs of flexible shape.
+    In each function, inputs are sorted by name, only the block of the function's opset is kept, and
+    an attribute describes inputs of flexible shape. `buildInfo` gets the compiler's versions.
     """
     program = model.program
     return Program(
@@ -89,7 +89,7 @@ def _build_info(program: Program) -> Value:
 
 
 def _flexible(features: list[Feature]) -> Value:
-    """Build the attribute with default shapes and ranges of the inputs with flexible shapes."""
+    """Build the attribute with the default shapes and ranges of inputs with flexible shapes."""
     shapes = [(feature.name, _value(_SHAPE, feature.shape)) for feature in features]
     ranges = [
         (

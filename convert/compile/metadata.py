@@ -1,7 +1,7 @@
 """Writes `metadata.json`, from which apps learn about a compiled model.
 
-The content is what Apple's compiler writes. Apple's keys are in the order of a hash table, on which
-no reader can depend, so the order is fixed here. Every value within a schema is a string.
+The content is what Apple's compiler writes. It writes keys in the random order of a hash table, so
+no reader can depend on their order; here, the order is fixed. Every value in a schema is a string.
 """
 
 from __future__ import annotations
@@ -143,10 +143,10 @@ def _list_precisions(function: Function) -> Iterable[str]:
 
 
 def _list_storage(function: Function) -> Iterator[str]:
-    """List how the weights of a function are stored.
+    """List Apple's wording for how each weight of a function is stored.
 
-    The wording for iOS 18's palettes, including the type of their codes, is inferred: no reference
-    pair has such a palette.
+    The wording for iOS 18's palettes, including the type of their codes, is a guess: no package
+    that Apple's compiler was seen to compile has such a palette.
     """
     for operation in function.block.operations:
         values = {**operation.attributes, **_immediate(operation)}
@@ -188,7 +188,7 @@ def _palette(entries: int) -> str:
 
 
 def _precision(dtype: DataType) -> str:
-    """Return Apple's name for an element type; inferred if no reference pair has the type."""
+    """Return Apple's name for an element type; a guess for types never seen in Apple's files."""
     return PRECISIONS.get(dtype, dtype.name.capitalize().replace("Ui", "UI"))
 
 

@@ -27,7 +27,7 @@ DTYPES: Mapping[DataType, str] = {
     DataType.UINT4: "uint4",
     DataType.UINT6: "uint6",
 }
-"""The names of element types. Those under 8 bits are inferred: no reference pair has one."""
+"""Names of element types. Those of types under 8 bits are guesses: no file of Apple's has any."""
 
 BY_NAME: Mapping[str, DataType] = {name: dtype for dtype, name in DTYPES.items()}
 

@@ -30,10 +30,10 @@ from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.files import Document, read_bytes
 
 OURS = "compiled without Xcode"
-"""The beginning of the verdict on any model that this compiler wrote."""
+"""The first words of the verdict on every model that this compiler wrote."""
 
 UNTRIED = f"{OURS}, equal to Apple's compiler on the reference pairs, not yet loaded on a Mac"
-"""The note on a compiled model that has not been loaded on a Mac yet."""
+"""The verdict on a compiled model that has not been loaded on a Mac yet."""
 
 
 def compile_package(package: Path, target: Path, emit: Emit = silent) -> CompiledModel:

@@ -1,4 +1,4 @@
-"""Parses `model.mil` into a program, so that any compiled model can be checked."""
+"""Parses the text of `model.mil` into a program, so that any compiled model can be checked."""
 
 from __future__ import annotations
 

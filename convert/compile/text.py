@@ -39,7 +39,7 @@ def write(program: Program, version: str) -> str:
     """Return the text of a program in text version 1.0 or 1.3, without a final newline.
 
     Raises:
-        LiteralError: it is unknown how a constant, a type or an opset is written.
+        LiteralError: the spelling of a constant, a type or an opset is unknown.
     """
     return "".join(_Writer(version=version).program(program))
 
@@ -48,7 +48,7 @@ def write(program: Program, version: str) -> str:
 class _Writer:
     version: str
     types: dict[ValueType, str] = field(default_factory=dict)
-    """A cache of type texts: a program repeats a few types thousands of times."""
+    """A cache of the texts of types, since a program repeats a few types thousands of times."""
 
     def program(self, program: Program) -> Iterable[str]:
         yield f"program({self.version})\n{self.attributes(program.attributes)}\n{{\n"

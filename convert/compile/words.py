@@ -1,4 +1,4 @@
-"""Splits a program text into words, and provides a cursor that reads them."""
+"""Splits a compiled program's text into words, and provides a cursor that reads them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WORD = re.compile(
     r"|-?[A-Za-z_][A-Za-z0-9_@]*"
     r"|\S"
 )
-"""Matches one word. A tensor type is one word, since a program repeats a few of them so often."""
+"""Matches one word. A whole tensor type is one word, because a few types are repeated so often."""
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_@]*")
 """An identifier, as MIL.proto defines it."""
@@ -32,7 +32,7 @@ class TextError(ValueError):
 
 @dataclass(slots=True, kw_only=True)
 class Cursor:
-    """Reads a text word by word; after the last word it returns empty ones."""
+    """Reads a text word by word; after the last word it returns empty strings."""
 
     text: str
     words: list[str] = field(init=False)

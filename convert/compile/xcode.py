@@ -27,7 +27,7 @@ class XcodeCompiler:
 
         Raises:
             BadInputError: the compiler refused the package.
-            SdcoremlError: it did not start, or wrote no compiled model.
+            SdcoremlError: the compiler did not start, or wrote no compiled model.
         """
         emit(Event(kind="step", text=f"compile {package.name} with Xcode"))
         with folder_aside(target, COREMLDATA) as part:
@@ -68,8 +68,8 @@ class XcodeCompiler:
 def find_xcode() -> XcodeCompiler | None:
     """Find the compiler of the selected Xcode; return `None` if there is none.
 
-    The Command Line Tools alone do not include it. `xcode-select` is asked first because `xcrun`
-    would open a window where no developer tools are installed.
+    The Command Line Tools alone do not include the compiler. `xcode-select` is run first, because
+    `xcrun` opens a window if no developer tools are installed.
     """
     if platform.system() != "Darwin" or not _answer("xcode-select", "--print-path"):
         return None

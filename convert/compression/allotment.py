@@ -1,8 +1,9 @@
-"""Distributes bits over the layers' weights, within a given average.
+"""Chooses how many bits each layer's weight gets, so that a given average is not exceeded.
 
-The effect of a layer's rounding on the output is measured once, at `PROBED` bits; at other widths
-it is assumed to scale with the error of the weight itself. Errors of different layers add up like
-independent noise. So each step gives more bits to the layer that gains the most for its size.
+How much the rounding of a layer's weight changes the output is measured once, at `PROBED` bits. At
+other widths, that effect is assumed to grow with the error of the weight itself. Errors of
+different layers are assumed to add up like independent noise. So each step gives more bits to the
+layer whose effect shrinks the most per added bit.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ class Layer:
     """One layer's weight.
 
     Attributes:
-        name: of the constant.
-        elements: number of weights.
-        effect: mean squared error of the program's output when this weight alone has `PROBED` bits,
-            over the output's variance.
-        errors: maps bits to the squared error of the weight itself, in any unit.
+        name: name of the constant that holds the weight.
+        elements: number of elements of the weight.
+        effect: mean squared error of the program's output if only this weight is rounded, to
+            `PROBED` bits, divided by the output's variance.
+        errors: maps a number of bits to the squared error of the weight itself, in any unit.
     """
 
     name: str
@@ -40,9 +41,9 @@ class Layer:
 
 
 def allot(layers: Sequence[Layer], average: float, steps: Sequence[int]) -> dict[str, int]:
-    """Choose bits for each layer, on average at most `average` for each weight.
+    """Return a number of bits for each layer, by name: at most `average` bits for all elements.
 
-    `steps` are the available widths, ascending. Returns the bits by layer name.
+    `steps` are the available widths, ascending.
 
     Raises:
         ValueError: the average is below the smallest width.
@@ -70,9 +71,10 @@ def allot(layers: Sequence[Layer], average: float, steps: Sequence[int]) -> dict
 
 
 def _steps(layer: Layer, place: int, steps: Sequence[int]) -> list[tuple[float, str, int]]:
-    """Find the best step up from a width, as a queue entry that begins with its gain per bit.
+    """Return the best step up from the width at index `place` in `steps`; empty if it is the last.
 
-    It skips a width if the larger step gains more per bit.
+    The step is an entry for the queue: minus its gain per added bit, the layer's name, and the
+    index of the new width. The step passes over a width if going further gains more per bit.
     """
     here = layer.cost(steps[place])
     gains = [
@@ -89,6 +91,6 @@ def _steps(layer: Layer, place: int, steps: Sequence[int]) -> list[tuple[float, 
 
 
 def average_bits(layers: Sequence[Layer], bits: Mapping[str, int]) -> float:
-    """Return the average number of bits per weight."""
+    """Return the average number of bits per element of the layers' weights."""
     total = sum(layer.elements for layer in layers)
     return sum(layer.elements * bits[layer.name] for layer in layers) / total if total else 0.0

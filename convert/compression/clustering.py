@@ -1,9 +1,10 @@
 """Exact k-means in one dimension: finds optimal palettes for many histograms at once.
 
-Dynamic programming finds the best partition of a histogram. Large histograms are first binned into
-cells much narrower than an entry's share; afterwards all borders move together from cell borders to
-their final positions. Stacks of histograms go through the same array operations, so a thousand
-groups of channels cost no more than their elements do.
+A palette divides a histogram's values into runs, one for each entry, which is the run's mean.
+Dynamic programming finds the best division. In a large histogram, values are first put into cells,
+many for each run, and the runs end between cells; afterwards all borders move together to their
+final positions between values. Several histograms go through the same array operations at once, so
+a thousand groups of channels take no longer than one weight of as many elements.
 """
 
 from __future__ import annotations
@@ -19,29 +20,29 @@ if TYPE_CHECKING:
     import numpy as np
 
 STACKED = 16
-"""The number of histograms processed together, so that arrays fit a processor's cache."""
+"""The number of histograms processed together: few enough that arrays fit a processor's cache."""
 
 CELLS: Mapping[int, int] = {2: 128, 4: 64, 8: 48, 16: 32, 64: 24, 256: 4}
-"""Maps the size of a palette to the number of cells for each entry."""
+"""Maps the size of a palette to the number of cells per palette entry."""
 
 REACH = 2
-"""The largest length of a run of cells, as a multiple of the average length."""
+"""The largest number of cells in one run, as a multiple of the average number."""
 
 LEAST_CELLS = 512
-"""A histogram with at most this many values has a cell for each, and runs of any length."""
+"""A histogram with at most this many values gets one cell per value, and runs of any length."""
 
 _CAPPED = 2
-"""The number of rounds that cap the share of any single value at one cell."""
+"""How many times the share of the cells that one value gets is cut down to a single cell."""
 
 _PARTS = (1 / 16, 1 / 128, 0)
-"""Step sizes of borders, as fractions of the distance to the next border, one round each.
+"""Step sizes by which borders move, as fractions of the distance to the next border.
 
-Large steps let a few moves reach that border, and let an entry change places with a distant gap. 0
-means one value at a time.
+Each size is used until no move helps, then the next one. Large steps let a border reach its
+neighbour, and an entry move to a distant gap, in a few moves. 0 means single values.
 """
 
 _AROUND = 16
-"""The number of moves to each side that are tried at once."""
+"""The number of positions on each side of a border that are tried at once."""
 
 _ROUNDS = 50
 
@@ -51,10 +52,10 @@ class Stack:
     """Concatenated histograms.
 
     Attributes:
-        bounds: the index among all values at which each begins, and the end of the last.
-        values: ascending within each histogram.
-        mass: the number of elements before each index, and before the end, float64.
-        sums: the sum of the elements before each index, and before the end, float64.
+        bounds: the index in `values` at which each histogram begins, and the end of the last one.
+        values: the distinct values of all histograms, ascending within each.
+        mass: the number of elements before each index of `values`, and of all, float64.
+        sums: the sum of the elements before each index of `values`, and of all, float64.
     """
 
     bounds: np.ndarray
@@ -96,7 +97,7 @@ def clusters(data: Iterable[Histogram], size: int) -> Iterator[np.ndarray]:
 
 
 def _exact(data: Histogram, size: int) -> np.ndarray:
-    """Find the palette of a histogram with few values."""
+    """Find the best palette of a histogram with few values, each in a cell of its own."""
     import numpy as np
 
     count = data.values.size
@@ -109,7 +110,7 @@ def _exact(data: Histogram, size: int) -> np.ndarray:
 
 
 def _approach_palettes(data: list[Histogram], size: int) -> Iterable[np.ndarray]:
-    """Find palettes for many values: cut between cells first, then refine to single values."""
+    """Find palettes of histograms with many values: cut between cells, then move the cuts."""
     if not data:
         return ()
     stacked = stack(data)
@@ -119,9 +120,9 @@ def _approach_palettes(data: list[Histogram], size: int) -> Iterable[np.ndarray]
 
 
 def _palettes(data: Stack, cuts: np.ndarray) -> np.ndarray:
-    """Compute the means of the runs between borders, ascending, one row per histogram.
+    """Return palettes, one row per histogram: the means of the runs between borders, ascending.
 
-    An empty run gets the largest value.
+    For an empty run, the entry is the histogram's largest value.
     """
     import numpy as np
 
@@ -131,10 +132,10 @@ def _palettes(data: Stack, cuts: np.ndarray) -> np.ndarray:
 
 
 def _cells(data: Stack, count: int) -> np.ndarray:
-    """Find the borders of `count` cells for each histogram, some of them empty.
+    """Find the borders of `count` cells for each histogram; some cells can be empty.
 
-    Cells are distributed like the entries of an optimal palette: their number grows with the
-    density to the power 1/3 (Panter and Dite), so every entry gets about the same number of them.
+    Cells are spread like the entries of an optimal palette, whose density grows with the cube root
+    of the elements' density (Panter and Dite). So every entry gets about as many cells.
     """
     import numpy as np
 
@@ -156,9 +157,10 @@ def _cells(data: Stack, count: int) -> np.ndarray:
 
 
 def _partition(data: Stack, borders: np.ndarray, size: int, reach: int) -> np.ndarray:
-    """Find the borders of the best `size` runs of at most `reach` cells, including both ends.
+    """Find the borders of the best `size` runs, including both ends of each histogram.
 
-    Uses dynamic programming over the ends of runs.
+    `borders` are those of the cells; a run has at most `reach` cells. Uses dynamic programming over
+    the ends of runs.
     """
     import numpy as np
 
@@ -184,9 +186,9 @@ def _partition(data: Stack, borders: np.ndarray, size: int, reach: int) -> np.nd
 
 
 def _gain(count: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """Return the part of the sum of squares that runs explain; more means a smaller error.
+    """Return how much each run lowers the squared error: its squared `total` over its `count`.
 
-    A run with a negative count, which ends before it begins, is invalid.
+    A run that ends before it begins has a negative count, and gets minus infinity.
     """
     import numpy as np
 
@@ -197,11 +199,11 @@ def _gain(count: np.ndarray, total: np.ndarray) -> np.ndarray:
 
 
 def _settle_borders(data: Stack, cuts: np.ndarray) -> np.ndarray:
-    """Find the best borders between single values, near the borders of cells.
+    """Find the best borders between single values, starting from `cuts` at the borders of cells.
 
-    All borders move at once, each to the best of a few positions around it, in ever smaller steps,
-    until no joint move helps. Lloyd's algorithm, which moves one border after the other, leaves up
-    to 0.03 % more error.
+    All borders of a histogram move at once, each to one of a few positions around it, until no
+    joint move helps; then the same is done with smaller steps. Lloyd's algorithm, which moves one
+    border after the other, leaves up to 0.03 % more error.
     """
     import numpy as np
 
@@ -219,7 +221,10 @@ def _settle_borders(data: Stack, cuts: np.ndarray) -> np.ndarray:
 
 
 def _places(cuts: np.ndarray, part: float) -> np.ndarray:
-    """List the positions to which each border can move: around its own, ascending."""
+    """List the positions to which each border can move, ascending; its own is in the middle.
+
+    `part` is a step size of `_PARTS`.
+    """
     import numpy as np
 
     moves = np.arange(-_AROUND, _AROUND + 1)
@@ -239,7 +244,7 @@ def _places(cuts: np.ndarray, part: float) -> np.ndarray:
 
 
 def _move_borders(data: Stack, places: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Choose the best borders of each histogram among `places`, and return them with their gain."""
+    """Return the best borders of each histogram among `places`, and their gain (see `_gain`)."""
     import numpy as np
 
     groups, borders, moves = places.shape

@@ -25,11 +25,11 @@ from sdcoreml.convert.spec.model import Blob, DataType, Model, Operation, Tensor
 from sdcoreml.ground.errors import UnsupportedError
 
 LEAST_ELEMENTS = 2048
-"""Smaller weights are not compressed; this is coremltools' threshold."""
+"""The smallest number of elements of a weight that is compressed; the same as in coremltools."""
 
 
 Palettes: TypeAlias = "dict[Hashable, tuple[str, Parts]]"
-"""The compressed weights of a checkpoint so far, for reuse in its other programs."""
+"""The weights of a checkpoint that were compressed so far, for reuse in its other programs."""
 
 
 def compress(
@@ -37,7 +37,8 @@ def compress(
 ) -> DrawnProgram:
     """Compress a program's weights. Each is read once here, and again when it is written.
 
-    `palettes` saves the work for weights that another program has already used.
+    `palettes` holds what earlier programs of the checkpoint compressed, and gets what this one
+    compresses: a weight that is already there is not compressed again.
 
     Raises:
         UnsupportedError: the bits cannot be stored in this precision or for this target.
@@ -90,7 +91,7 @@ def _check(built: DrawnProgram, recipe: Recipe) -> None:
 
 
 def compressible(built: DrawnProgram) -> Iterator[Payload]:
-    """Yield the large weights of layers, except embeddings, whose rows are looked up or added."""
+    """Yield the large weights of layers; embeddings do not count as layers."""
     of_layers = {
         name
         for operation in built.model.program.main.block.operations
@@ -125,7 +126,11 @@ def _operation(
     *,
     is_newer: bool,
 ) -> Operation:
-    """Return the operation with its constant replaced, or with its weight at the new offset."""
+    """Return an operation as the compressed program has it.
+
+    A constant that was compressed becomes the operation that decompresses it; any other constant in
+    the weight file gets its new offset. Other operations stay as they are.
+    """
     name = operation.outputs[0].name
     if operation.type != "const":
         return operation

@@ -1,9 +1,9 @@
 """Replaces a weight by a palette and codes, or by integers and scales.
 
-Up to iOS 17, codes are bytes, the shape is a separate argument, and a weight has one table. From
-iOS 18 on, codes are elements of 1 to 8 bits in the weight's own shape, and a table or a scale has
-the weight's rank, so each group of output channels can have its own table. Source of the newer
-form: what coremltools 9 writes for iOS 18.
+Up to iOS 17, codes are packed into bytes, the weight's shape is a separate argument, and a weight
+has one palette. From iOS 18 on, codes are elements of 1 to 8 bits in the weight's own shape. There,
+palettes and scales have the weight's rank, so each group of output channels can have its own
+palette. Source of the newer form: what coremltools 9 writes for iOS 18.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Item: TypeAlias = tuple[str, TensorType, RecordSource]
 Parts: TypeAlias = "dict[str, Item | Value]"
-"""Arguments of the operation that replaces a constant: each is a record or an immediate value."""
+"""Arguments of an operation that replaces a constant, by name; a record or an immediate value."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,9 +38,9 @@ class Form:
     """How one weight is stored.
 
     Attributes:
-        method: palette or integers.
-        bits: of each code.
-        group: output channels per palette; `None` means one palette for all of them.
+        method: how the weight is compressed.
+        bits: width of each code.
+        group: number of output channels per palette; `None` means one palette for all of them.
         is_newer: whether to use the operations of iOS 18.
     """
 
@@ -51,7 +51,7 @@ class Form:
 
 
 def compress_weight(payload: Payload, tensors: Tensors, form: Form) -> tuple[str, Parts]:
-    """Return the type and the arguments of the operation that replaces a weight.
+    """Return the type and the arguments of the operation that replaces a weight's constant.
 
     Raises:
         BadInputError: the weight is not finite.
@@ -109,7 +109,10 @@ def _palettize(payload: Payload, tensors: Tensors, form: Form) -> tuple[str, Par
 
 
 def _integers(payload: Payload, tensors: Tensors, *, is_newer: bool) -> tuple[str, Parts]:
-    """Round to symmetric 8-bit integers: each output channel's largest element becomes ±127."""
+    """Return the operation for a weight rounded to 8-bit integers, with a scale for each channel.
+
+    In each output channel, the element with the largest absolute value becomes 127 or -127.
+    """
     import numpy as np
 
     name, rows = payload.name, payload.type.shape[0] or 1
@@ -149,9 +152,10 @@ def _store_content(name: str, kind: TensorType, content: np.ndarray) -> Item | V
 def _cut(
     blocks: Iterable[np.ndarray], each: int, start: int = 0
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """Split the elements into pieces of `each`, each with the number of its group.
+    """Split blocks of elements where a group ends; yield each piece with its group's number.
 
-    `start` is the index in the weight of the first of these elements.
+    A group has `each` elements. `start` is the index, in the weight, of the first element of the
+    blocks.
     """
     place = start
     for block in blocks:
@@ -167,7 +171,7 @@ def _cut(
 class Codes:
     """The packed codes of a weight: for each element, the index of the nearest palette entry.
 
-    `palettes` has a row for each group of `each` elements.
+    `palettes` has one row for each group of elements, and a group has `each` elements.
     """
 
     source: RecordSource
@@ -198,13 +202,13 @@ class Codes:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Integers:
-    """A weight divided by the scale of its output channel and rounded."""
+    """A weight as 8-bit integers: each element is divided by its channel's scale and rounded."""
 
     source: RecordSource
     scale: np.ndarray
 
     def blocks(self, tensors: Tensors, _: DataType) -> Iterator[np.ndarray]:
-        """Yield one block with all integers, int8."""
+        """Yield all integers in one block, int8."""
         import numpy as np
 
         whole = np.concatenate(list(self.source.blocks(tensors, DataType.FLOAT16)))
@@ -218,4 +222,4 @@ class Integers:
 
 
 _PACKED = 1 << 20
-"""The number of codes packed at a time; they fill whole bytes at every width."""
+"""The number of codes packed at a time; so many fill whole bytes, whatever their width."""

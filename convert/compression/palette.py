@@ -1,6 +1,6 @@
-"""Computes palettes for float16 weights, and the codes of their entries.
+"""Computes histograms and simple palettes of float16 weights, and the codes of their elements.
 
-A float16 weight has one of 65,536 values, so a histogram describes a tensor of any size.
+Each element has one of 65,536 values, so a histogram describes a weight of any size.
 `convert.compression.clustering` finds the best palette for a histogram.
 """
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 VALUES = 1 << 16
 _SIGN = 1 << 15
-"""The first float16 bit pattern of a negative number; larger patterns are smaller numbers."""
+"""The first float16 bit pattern of a negative number. From it on, numbers descend."""
 
 BITS = (1, 2, 3, 4, 6, 8)
 """The supported code widths; Core ML reads 3-bit codes from iOS 18 and macOS 15 on."""
@@ -36,7 +36,9 @@ class Histogram:
 
 
 def histogram(blocks: Iterable[np.ndarray], where: str = "weight") -> Histogram:
-    """Count float16 elements.
+    """Count how often each value occurs among float16 elements.
+
+    `where` names the weight in errors.
 
     Raises:
         BadInputError: an element is not finite.
@@ -64,7 +66,7 @@ def histogram(blocks: Iterable[np.ndarray], where: str = "weight") -> Histogram:
 
 
 def _tally(patterns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Count the bit patterns that occur: patterns as uint16, ascending, and counts as int64."""
+    """Return the bit patterns that occur, uint16, ascending, and how often each does, int64."""
     import numpy as np
 
     if patterns.size >= VALUES:
@@ -75,7 +77,7 @@ def _tally(patterns: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _present(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the indices of the counts that are not zero, uint16, and these counts."""
+    """Return the indices of the nonzero `counts`, uint16, and those counts."""
     import numpy as np
 
     found = np.flatnonzero(counts > 0)
@@ -83,14 +85,14 @@ def _present(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def uniform(data: Histogram, size: int) -> np.ndarray:
-    """Return `size` equally spaced float16 values from the smallest to the largest."""
+    """Return a palette of `size` equally spaced float16 values, from smallest to largest."""
     import numpy as np
 
     return np.linspace(data.values[0], data.values[-1], size).astype(np.float16)
 
 
 def error(data: Histogram, palette: np.ndarray) -> float:
-    """Return the sum of squared differences between every element and its nearest entry."""
+    """Return the sum of the squared differences between each element and its nearest entry."""
     import numpy as np
 
     entries = palette.astype(np.float64)
@@ -99,9 +101,10 @@ def error(data: Histogram, palette: np.ndarray) -> float:
 
 
 def code_table(palette: np.ndarray) -> np.ndarray:
-    """Map each of the 65,536 float16 bit patterns to the index, uint8, of the nearest entry.
+    """Return the index, uint8, of the nearest palette entry for each of the 65,536 bit patterns.
 
-    `palette` is ascending. A tie goes to the lower entry; NaN gets an arbitrary one.
+    `palette` is ascending. A value halfway between two entries gets the lower one; NaN gets an
+    arbitrary one.
     """
     import numpy as np
 
@@ -115,7 +118,7 @@ def code_table(palette: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def _numbers() -> np.ndarray:
-    """Return the values of all bit patterns, float64, ascending: NaN counts as infinity."""
+    """Return the values of all float16 bit patterns, float64, ascending; NaN counts as infinity."""
     import numpy as np
 
     positive = np.arange(_SIGN, dtype=np.uint16).view(np.float16).astype(np.float64)
@@ -124,7 +127,7 @@ def _numbers() -> np.ndarray:
 
 
 def pack(codes: np.ndarray, bits: int) -> np.ndarray:
-    """Pack codes of `bits` bits into bytes, lowest bits first.
+    """Pack codes of `bits` bits each into bytes, beginning at the lowest bits.
 
     Only the last call for a tensor may pass codes that do not fill whole bytes.
     """

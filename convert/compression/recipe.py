@@ -14,10 +14,10 @@ WHOLE = 16
 """The number of bits of an uncompressed weight."""
 
 BLOCKWISE = 9
-"""The first specification version with 3-bit codes and a palette per group of channels."""
+"""The first specification version that has 3-bit codes, and a palette per group of channels."""
 
 NEWER_ONLY = 3
-"""The code width, in bits, that systems before macOS 15 and iOS 18 cannot read."""
+"""The one code width, in bits, that systems before macOS 15 and iOS 18 cannot read."""
 
 
 class Method(str, Enum):
@@ -35,10 +35,10 @@ class Recipe:
     Attributes:
         method: a palette from k-means, a uniform palette, or 8-bit integers with a scale for each
             output channel.
-        bits: of each code; 16 leaves weights uncompressed.
-        layers: bits for the weights of single layers, by the constant's name.
-        group_size: output channels per palette. With `None`, or if the number of channels is not a
-            multiple of this size, a weight has one palette.
+        bits: width of each code; 16 leaves weights uncompressed.
+        layers: maps the names of constants to `bits` for the weights of single layers.
+        group_size: number of output channels per palette. If it is `None`, or the number of
+            channels is not a multiple of it, a weight has one palette.
     """
 
     method: Method = Method.KMEANS
@@ -59,7 +59,7 @@ def palette_bits(specification: int) -> tuple[int, ...]:
 def require_storable(recipe: Recipe, specification: int, where: str) -> None:
     """Raise `UnsupportedError` for a recipe that a specification version does not support.
 
-    `where` begins the message.
+    `where` is what the error is about, such as the program.
     """
     is_newer = specification >= BLOCKWISE
     allowed = (8,) if recipe.method is Method.LINEAR else palette_bits(specification)
@@ -85,13 +85,13 @@ def require_storable(recipe: Recipe, specification: int, where: str) -> None:
 
 
 def parse_recipe(fields: Mapping[str, object], component: str = "") -> Recipe:
-    """Parse a recipe from a JSON object.
+    """Parse the recipe for a component from a JSON object.
 
-    `programs` can hold fields for single components, by name; a field that is missing for this
-    `component` is taken from the top level. The UNets of one model share one recipe.
+    The object's field `programs` can map components to fields of their own. A field that is missing
+    there is taken from the top level. `controlled_unet` shares the recipe of `unet`.
 
     Raises:
-        UnsupportedError: a field or a method does not exist, for any component.
+        UnsupportedError: a field or a method does not exist, even if for another component.
     """
     programs = as_object(fields.get("programs", {}), "recipe.programs")
     common = {name: value for name, value in fields.items() if name != "programs"}

@@ -23,10 +23,10 @@ _TRUE = frozenset({"1", "on", "yes", "true"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Access:
-    """Servers (addresses without a `/` at the end), tokens ("" for none) and folders.
+    """Servers (addresses without a `/` at the end), tokens ("" for none), and folders.
 
-    `cache` is the hub's own cache; `downloads` holds files from other servers. `offline` is the
-    name of the environment variable that forbids the network, or "".
+    `cache` is the hub's own cache; `downloads` holds files from other servers. In offline mode,
+    `offline` is the name of the environment variable that demands it, otherwise "".
     """
 
     hub: str = HUB_SERVER
@@ -47,7 +47,7 @@ def access_here(environ: Mapping[str, str] = os.environ) -> Access:
     """Read the settings from the user's variables, token file and configuration.
 
     Raises:
-        UsageError, LockfileError: the value that should name a mirror is not an address.
+        UsageError, LockfileError: a mirror was given that is not an address.
     """
     from platformdirs import user_cache_path
 

@@ -1,8 +1,8 @@
 """Finds a model's files in the hub's own cache, and adds files to it.
 
-The hub documents its layout: `blobs/` holds files named by their hashes, `snapshots/COMMIT/` links
-to them by their paths, and `refs/` records the commit of each branch. So other programs find what
-was downloaded here, and the other way round.
+The hub documents the cache's layout: `blobs/` holds files named by their hashes,
+`snapshots/COMMIT/` has a link to each under its path in the model, and `refs/` records the commit
+of each branch. So other programs find what was downloaded here, and the other way round.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ class Shelf:
 
     @property
     def folder(self) -> Path:
-        """The model's folder, which holds all its commits."""
+        """The model's folder in the cache, with all its commits."""
         return self.access.cache / self.listing.folder_name
 
     def place(self, path: str) -> Path:
-        """Return the path of the link to a file of the commit."""
+        """Return the path of the link to a file of this commit."""
         return self.folder / "snapshots" / self.listing.commit / path
 
     def blob(self, file: HubFile) -> Path:
@@ -48,7 +48,7 @@ class Shelf:
         return self.folder / "blobs" / file.blob
 
     def find(self, path: str) -> Path | None:
-        """Return the path of a file if it is in the cache, in its full length."""
+        """Return the path of a file in the cache; `None` if it is not there in full length."""
         place, size = self.place(path), self.listing.files[path].size
         with suppress(OSError):
             if place.stat().st_size == size:
@@ -56,7 +56,7 @@ class Shelf:
         return None
 
     def here(self) -> Mapping[str, Path]:
-        """Return all cached files of the model, by their paths in it."""
+        """Map the path of each cached file in the model to its path in the cache."""
         found = {path: self.find(path) for path in self.listing.files}
         return {path: place for path, place in found.items() if place}
 
@@ -66,14 +66,14 @@ class Shelf:
         return bool(stated) and sha256(self.place(path)) != stated
 
     def discard(self, path: str) -> None:
-        """Delete a damaged file."""
+        """Delete a damaged file from the cache, both its link and its content."""
         place = self.place(path)
         with translate_os_errors(place):
             place.resolve().unlink(missing_ok=True)
             place.unlink(missing_ok=True)
 
     def choose_target(self, path: str) -> Wanted:
-        """Return the source and target for downloading a file."""
+        """Return what is needed to download a file, such as its address and its target."""
         file, listing = self.listing.files[path], self.listing
         locks = self.access.cache / ".locks" / listing.folder_name
         address = f"{self.access.hub}/{listing.name.repo}/resolve/{listing.commit}/{quote(path)}"
@@ -98,7 +98,7 @@ class Shelf:
         return place
 
     def remember(self) -> None:
-        """Record the branch's current commit, so that it can be found offline."""
+        """Record that the branch is at this commit, so that the commit can be found offline."""
         revision = self.listing.name.revision or NEWEST
         if revision == self.listing.commit:
             return
@@ -109,7 +109,7 @@ class Shelf:
 
 
 def list_cached(name: HubName, access: Access) -> Listing | None:
-    """List the model's cached files at its revision; `None` if there are none."""
+    """List a model's files in the cache, at the revision in `name`; `None` if there are none."""
     blank = Listing(name=name, commit="", files={})
     folder = access.cache / blank.folder_name
     commit = _commit(folder, name.revision or NEWEST)
@@ -127,7 +127,7 @@ def list_cached(name: HubName, access: Access) -> Listing | None:
 
 
 def _commit(folder: Path, revision: str) -> str:
-    """Return the commit of a revision according to the cache, or ""."""
+    """Return the commit that a revision has in the cache; "" if it is unknown or ambiguous."""
     ref = folder / "refs" / revision
     if ref.is_file():
         return read_text(ref, Document.CONFIG).strip()

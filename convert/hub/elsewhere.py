@@ -35,12 +35,12 @@ _KINDS: Mapping[str, str] = {
     "TextualInversion": "a textual inversion: `sdcoreml convert MODEL --embedding FILE` takes it",
     "VAE": "a VAE: `sdcoreml convert MODEL --vae FILE` takes it",
 }
-"""Maps Civitai's types for parts of models to a description and the option that takes them."""
+"""Maps Civitai's types of partial models to a description that names the option for them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RemoteFile:
-    """A file to download: its name, its origin, and its approximate size in bytes."""
+    """A file to download, the request for it, its origin, and its approximate size in bytes."""
 
     wanted: Wanted
     asked: Asked
@@ -49,7 +49,7 @@ class RemoteFile:
 
     @property
     def is_here(self) -> bool:
-        """Whether the file was downloaded before."""
+        """Whether the file has been downloaded already."""
         return self.wanted.target.exists()
 
 
@@ -60,7 +60,10 @@ def obtain_file(
     emit: Emit,
     examine: Callable[[Path], None],
 ) -> Iterator[Obtained]:
-    """Download the file; `examine` first sees its header, if the server can send it separately.
+    """Download a file and yield its place and origin.
+
+    Before the download, `examine` is called with a file that has only the header of a safetensors
+    file; it raises an error if the model cannot be converted. A pickle is not examined.
 
     Raises:
         FetchError, BadInputError, UnsupportedError, NoSpaceError: as `obtain_from_hub`.
@@ -78,7 +81,9 @@ def obtain_file(
 
 @contextmanager
 def sketch_file(name: FileAddress | CivitaiName, access: Access, emit: Emit) -> Iterator[Obtained]:
-    """Fetch only the file's header, and yield a file that has the header and no weights.
+    """Fetch only the header of a file, and yield a file that has this header but no weights.
+
+    If the file was downloaded before, it is yielded itself.
 
     Raises:
         FetchError, BadInputError, UnsupportedError: as `obtain_file`; or the file is a pickle.
@@ -134,7 +139,7 @@ def _find(name: FileAddress | CivitaiName, access: Access, web: Web) -> RemoteFi
 
 
 def _at_address(name: FileAddress, access: Access, web: Web) -> RemoteFile:
-    """Locate a file by its address and the server's identifier for its content."""
+    """Return the file at an address; its target depends on the address and the content's mark."""
     server = f"{urlsplit(name.url).scheme}://{urlsplit(name.url).netloc}"
     asked = Asked(name=name, server=server, file=name.file)
     if Path(name.file).suffix.lower() not in SUFFIXES:
@@ -166,7 +171,10 @@ def _origin(name: object) -> FetchedFrom:
 
 
 def _mark(name: FileAddress, web: Web, asked: Asked) -> tuple[str, int | None]:
-    """The server's identifier for the file's content (such as its ETag), and the file's size."""
+    """Return a mark of the file's present content, and the file's size in bytes, if known.
+
+    The mark is a hash of the size and of the ETag or date that the server states.
+    """
     with web.answer(name.url, asked, headers={"Range": "bytes=0-0"}) as response:
         headers = response.headers
         require_plain_file(response, name.url, asked)
@@ -230,20 +238,28 @@ def _read_version(answer: Any, asked: Asked, folder: Path, access: Access) -> Re
 
 
 def _of_server(url: str, access: Access) -> str:
-    """Check that a download's address is on the server itself, because a token is sent along."""
+    """Return a download's address if it is on Civitai's server, since a token is sent there.
+
+    Raises:
+        ValueError: the address is on another server.
+    """
     if not url.startswith(f"{access.civitai}/"):
         raise ValueError("the download's address is on another server")
     return url
 
 
 def _licence(answer: Mapping[str, Any]) -> str:
-    """Name the base model whose licence applies; details are only on the model's page."""
+    """Describe the licence: that of the base model, and the terms on the model's page."""
     base = answer.get("baseModel")
     return f"that of {base}, and the terms on its page" if base else ""
 
 
 def _choose(files: list[Mapping[str, Any]], asked: Asked) -> Mapping[str, Any]:
-    """Choose one of a version's files: preferably safetensors, half precision, and primary."""
+    """Choose the best weight file of a version.
+
+    Models are preferred to other types of files, then safetensors files, then half precision, then
+    the file that Civitai calls primary.
+    """
     models = [file for file in files if Path(file["name"]).suffix.lower() in SUFFIXES]
     if not models:
         raise UnsupportedError(

@@ -20,7 +20,10 @@ NETWORK = "check the network and proxy (HTTPS_PROXY)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asked:
-    """A request: the model's name as given, the server's address, and whether a token was sent."""
+    """What was requested: the model as it was named, its server, and one of its files or "".
+
+    `has_token` tells whether a token was sent.
+    """
 
     name: ModelName
     server: str
@@ -135,7 +138,10 @@ def no_connection(error: Exception, asked: Asked) -> SdcoremlError:
 
 
 def off_line(asked: Asked, variable: str) -> SdcoremlError:
-    """Return the error for a model that is not on this machine in offline mode."""
+    """Return the error for a model that is not on this machine when the network is forbidden.
+
+    `variable` is the environment variable that forbids it.
+    """
     return FetchError(
         f"is not in the cache, and {variable} forbids the network",
         where=f"{asked.name}",

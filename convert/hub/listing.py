@@ -19,7 +19,7 @@ NEWEST = "main"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubFile:
-    """A file on the hub: its size in bytes, and its SHA-256, or git's hash for a small file."""
+    """A file on the hub: path, size in bytes, and SHA-256 or, for a small file, git's hash."""
 
     path: str
     size: int
@@ -28,13 +28,13 @@ class HubFile:
 
     @property
     def blob(self) -> str:
-        """The file's name in the hub's cache: the hash that the hub calls its ETag."""
+        """The name of the file's content in the hub's cache: the hash that is also its ETag."""
         return self.sha256 or self.git
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """The files of a model at one commit, by path."""
+    """The files of a model at one commit, by their paths, and the model's licence."""
 
     name: HubName
     commit: str
@@ -52,7 +52,7 @@ def list_model(name: HubName, access: Access, web: Web) -> Listing:
 
     Raises:
         FetchError: the hub cannot be reached, or refuses access.
-        BadInputError: it has no such model or revision.
+        BadInputError: the hub has no such model or revision.
     """
     url = f"{access.hub}/api/models/{name.repo}/revision/{quote(name.revision or NEWEST, safe='')}"
     asked = Asked(name=name, server=access.hub, has_token=bool(access.hub_token))

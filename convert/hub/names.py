@@ -1,4 +1,4 @@
-"""Parses what a user gave as the model: a path, a name on the hub, an address, or a word."""
+"""Parses what a user gave as the model: a path, a name on the hub, an address, or a plain word."""
 
 from __future__ import annotations
 
@@ -27,7 +27,11 @@ _EXAMPLE = "give it as owner/name, or owner/name@revision"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HubName:
-    """A model on the hub: `owner/name`, a revision ("" for the newest), one of its files or ""."""
+    """A model on the hub.
+
+    `repo` is `owner/name`, `revision` a branch, tag or commit ("" for the newest), and `file` one
+    of the model's files, if only that was asked for.
+    """
 
     repo: str
     revision: str = ""
@@ -60,7 +64,7 @@ class FileAddress:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CivitaiName:
-    """A version of a model on Civitai, by its number."""
+    """A version of a model on Civitai, identified by its number."""
 
     version: str
 
@@ -87,7 +91,7 @@ def parse_model(text: str, hub_hosts: Collection[str] = HUB_HOSTS) -> Path | Mod
     `hub_hosts` are the hosts that count as the hub.
 
     Raises:
-        UsageError: `text` begins like a name or an address, but is not a valid one.
+        UsageError: `text` begins like an address or with `hf:` or `civitai:`, but is not valid.
     """
     scheme, _, rest = text.partition(":")
     if scheme in ("http", "https"):
@@ -140,7 +144,10 @@ def _of_address(text: str, hub_hosts: Collection[str]) -> ModelName:
 
 
 def _of_hub_address(path: str, text: str) -> HubName:
-    """`/owner/name`, `/owner/name/tree/REVISION`, `/owner/name/blob/REVISION/FILE`."""
+    """Parse the path of an address on the hub.
+
+    It is `/owner/name`, `/owner/name/tree/REVISION` or `/owner/name/blob/REVISION/FILE`.
+    """
     owner, name, *rest = [*unquote(path).strip("/").split("/"), ""]
     if not re.fullmatch(_REPO, f"{owner}/{name}") or owner in ("datasets", "spaces"):
         raise UsageError("is not the address of a model on the hub", where=text, remedy=_EXAMPLE)
@@ -153,7 +160,7 @@ def _of_hub_address(path: str, text: str) -> HubName:
 
 
 def _of_civitai_address(path: str, query: str, text: str) -> CivitaiName:
-    """`/models/N?modelVersionId=V`, or `/api/download/models/V`."""
+    """Parse an address on Civitai: `/models/N?modelVersionId=V` or `/api/download/models/V`."""
     if found := re.fullmatch(r"/api/download/models/(\d+)", path):
         return CivitaiName(version=found[1])
     if version := parse_qs(query).get("modelVersionId"):

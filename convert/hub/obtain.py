@@ -1,4 +1,4 @@
-"""Makes a model on the hub available as a path: lists, judges, downloads and links its files."""
+"""Makes a model on the hub available at a local path: lists, downloads and links its files."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _LONGEST_CARD = 1 << 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Obtained:
-    """A model that was given by name: its current path, and its origin.
+    """A model that was given by name: its local path, and its origin.
 
-    If `is_sketch`, only the headers of its weights are on this machine.
+    If `is_sketch` is true, only the headers of its weights are at that path.
     """
 
     path: Path
@@ -52,8 +52,8 @@ def obtain_from_hub(
 ) -> Iterator[Obtained]:
     """Download the files that a conversion needs, and link them in a folder with the model's name.
 
-    `examine` first sees the model with only the headers of its weights, and raises an error if the
-    model cannot be converted.
+    Before the download, `examine` is called with a folder that has only the headers of the model's
+    weights; it raises an error if the model cannot be converted. Pickles are not examined.
 
     Raises:
         FetchError: the hub cannot be reached, or refuses access.
@@ -97,7 +97,7 @@ def sketch_from_hub(name: HubName, access: Access, emit: Emit) -> Iterator[Obtai
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Order:
-    """The files chosen from a model, and those of them that are `missing` on this machine."""
+    """The files chosen from a model, and the files to download, which are `missing` here."""
 
     shelf: Shelf
     selection: Selection
@@ -124,13 +124,13 @@ class _Order:
 
     @property
     def nbytes(self) -> int:
-        """The number of bytes to download; files with equal content count once."""
+        """The number of bytes of all missing files; files with equal content count once."""
         files = [self.shelf.listing.files[path] for path in self.missing]
         return sum({file.blob: file.size for file in files}.values())
 
     @property
     def begun(self) -> int:
-        """The number of bytes of missing files that an earlier run downloaded."""
+        """How many bytes of the missing files an earlier run has already downloaded."""
         parts = {self.shelf.choose_target(path).part for path in self.missing}
         return sum(part.stat().st_size for part in parts if part.exists())
 
@@ -158,7 +158,7 @@ class _Order:
         return Asked(name=self.name, server=access.hub, has_token=bool(access.hub_token), file=file)
 
     def places(self) -> dict[str, Path]:
-        """Map the paths of chosen files in the model's folder to their actual paths."""
+        """Map the path of each chosen file in a folder of links to its path in the cache."""
         return {self.path_of(path): self.shelf.place(path) for path in self.selection.files}
 
     def path_of(self, path: str) -> str:
@@ -187,7 +187,7 @@ class _Order:
 
 
 def _list(name: HubName, access: Access, web: Web) -> Listing:
-    """List a model's files on the hub, or in the cache if the hub cannot be reached."""
+    """List a model's files on the hub or, if the hub cannot be reached, those in the cache."""
     asked = Asked(name=name, server=access.hub, has_token=bool(access.hub_token))
     if access.offline:
         if (cached := list_cached(name, access)) is None:

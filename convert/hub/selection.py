@@ -1,7 +1,8 @@
 """Chooses the files that a conversion needs from a model on the hub.
 
-Of each component it takes one set of weights, preferring cached files, then safetensors to pickles,
-then half precision. A diffusers folder is preferred to a single file.
+For each component, one set of weights is chosen: first of all one that is in the cache, then
+safetensors rather than pickles, then half precision. If the model has a diffusers folder, no single
+file is taken.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from sdcoreml.convert.models.layout import CONFIG_NAME, INDEX_NAME
 from sdcoreml.ground.errors import BadInputError, UnsupportedError
 
 WITH_WEIGHTS = ("unet", "vae", "text_encoder", "text_encoder_2", "transformer", "text_encoder_3")
-"""Folders of a model whose weights are read.
+"""Folders of a model whose weights are chosen.
 
-They include those of unsupported families, whose configs say what the model is.
+Some belong to unsupported families; their configs are needed to say what the model is.
 """
 TABLES = ("scheduler", "tokenizer", "tokenizer_2")
 CHECKER = "safety_checker"
@@ -38,7 +39,7 @@ class Form(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """The chosen files of a model, by their paths in it."""
+    """The chosen files of a model, as paths in the model, and what they form together."""
 
     form: Form
     files: tuple[str, ...]
@@ -52,9 +53,10 @@ def select(
     have: Collection[str] = (),
     with_checker: bool = False,
 ) -> Selection:
-    """Choose from all `files` of the model `where`; `file` names one file that was asked for.
+    """Choose from all `files` of a model, which errors name as `where`.
 
-    `have` are the files that are on this machine already.
+    If `file` is not empty, only that file is taken. `have` are the files that are on this machine
+    already. `with_checker` also takes the safety checker.
 
     Raises:
         BadInputError: there is no such file, or the model has several single files to choose from.
@@ -99,7 +101,10 @@ def _is_table(name: str, part: str) -> bool:
 
 
 def _weights(names: Iterable[str], folder: str, have: Collection[str]) -> tuple[str, ...]:
-    """Return the best set of weights in a folder of the model ("" for its top), with its index."""
+    """Return the best set of weight files in a folder of a model, with the index of its shards.
+
+    `folder` ends with a slash, or is empty for the model's top folder.
+    """
     sets: dict[tuple[str, str], list[str]] = {}
     for name in names:
         rest = name.removeprefix(folder)
@@ -112,7 +117,7 @@ def _weights(names: Iterable[str], folder: str, have: Collection[str]) -> tuple[
 
 
 def _without_doubles(members: list[str]) -> list[str]:
-    """Prefer a single file to an index with shards, since some models have both."""
+    """Return the single weight file if there is one, since some models also have it in shards."""
     single = [name for name in members if "-of-" not in name and not name.endswith(".json")]
     return single[:1] or members
 
@@ -126,7 +131,7 @@ def _rank(
 
 
 def _single(names: Collection[str], where: str) -> Selection:
-    """Choose the only whole model in one file at the top of a repository."""
+    """Choose the single-file model at the top of a repository, which must be the only one."""
     files = [name for name in names if "/" not in name and _suffix(name) in SUFFIXES]
     safe = [name for name in files if _suffix(name) == ".safetensors"]
     candidates = _halves_first(safe or files)
@@ -142,7 +147,7 @@ def _single(names: Collection[str], where: str) -> Selection:
 
 
 def _halves_first(files: Iterable[str]) -> list[str]:
-    """Drop the files that also exist in half precision, and return the others."""
+    """Return the files without those that also exist in half precision."""
     chosen: dict[str, str] = {}
     for name in files:
         words = re.split(r"[-_.]", name.lower())

@@ -1,8 +1,8 @@
 """Makes a folder that represents a model by its headers, before its weights are downloaded.
 
-The folder has the same files as the model. Small ones are links; a safetensors file has only its
-header, followed by a hole up to its full length, which takes no disk space. Code that judges models
-by their headers therefore works on it unchanged.
+The folder has the same files as the model. Small files are links. A safetensors file has its header
+and its full length, but no data: the rest is a hole in the file, which takes no disk space. So code
+that judges models by their headers works on such a folder unchanged.
 """
 
 from __future__ import annotations
@@ -20,16 +20,17 @@ from sdcoreml.ground.aside import scratch_folder
 from sdcoreml.ground.errors import BadInputError, SdcoremlError
 
 FIRST = 1 << 18
-"""The number of bytes requested first; most headers are shorter."""
+"""The number of bytes of a file that are requested first; most headers are shorter."""
 _LONGEST = 100 << 20
 _LENGTH = struct.Struct("<Q")
 
 
 @contextmanager
 def folder_of_links(title: str, places: Mapping[str, Path], said: str) -> Iterator[Path]:
-    """Make a temporary folder called `title` with links to files, by their paths in it.
+    """Make a temporary folder called `title` with links to files, and yield its path.
 
-    Errors name the folder as `said`, the model's name as the user gave it.
+    `places` maps paths in the folder to the files. Errors do not name the temporary folder, but
+    `said`, the model as the user named it.
     """
     # The next run removes what a killed run leaves behind.
     with scratch_folder(Path(gettempdir()) / "sdcoreml-names") as outer:
@@ -47,11 +48,13 @@ def folder_of_links(title: str, places: Mapping[str, Path], said: str) -> Iterat
 
 
 def draw_header(wanted: Wanted, web: Web, asked: Asked, target: Path) -> int:
-    """Write a safetensors file's header to `target`, extend it to full length, and return that.
+    """Write the header of a safetensors file to `target`, and extend `target` to full length.
+
+    Returns the full length in bytes.
 
     Raises:
         BadInputError: the file is not a safetensors file.
-        FetchError: the server does not provide it.
+        FetchError: the server does not provide the file.
     """
     head, size = read_start(wanted, web, asked, FIRST)
     if len(head) < _LENGTH.size:
@@ -70,7 +73,7 @@ def draw_header(wanted: Wanted, web: Web, asked: Asked, target: Path) -> int:
 
 
 def read_start(wanted: Wanted, web: Web, asked: Asked, count: int) -> tuple[bytes, int]:
-    """Read the first bytes of a file and its total size in bytes."""
+    """Return the first `count` bytes of a file, or fewer, and its total size in bytes."""
     headers = {"Range": f"bytes=0-{count - 1}"}
     with web.answer(wanted.url, asked, wanted.token, headers) as response:
         chunks, have = [], 0

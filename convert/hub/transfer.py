@@ -32,7 +32,7 @@ Progress = Callable[[int], None]
 
 
 class Digest(Protocol):
-    """A running hash."""
+    """A hash that is computed piece by piece, such as those of `hashlib`."""
 
     def update(self, data: bytes, /) -> None:
         """Add data to the hash."""
@@ -45,8 +45,9 @@ class Digest(Protocol):
 class Wanted:
     """A file to download: source, target, and expected size and hash.
 
-    `size` is in bytes, or None if unknown. Its hash is `sha256`, or git's own in `git`; both are ""
-    if no hash is known. `lock` is the file that keeps two programs from downloading it at once.
+    `size` is in bytes, or `None` if unknown. The expected hash is `sha256` or, if that is empty,
+    the hash `git` that git computes; both are "" if none is known. `lock` is the path of a lock
+    file, which keeps two programs from downloading the same file at once.
     """
 
     url: str
@@ -59,11 +60,11 @@ class Wanted:
 
     @property
     def part(self) -> Path:
-        """The path of the unfinished file."""
+        """The path of the file while it is unfinished."""
         return self.target.with_name(self.target.name + UNFINISHED)
 
     def digest(self) -> Digest:
-        """Start a new hash of the kind that the file is checked by."""
+        """Start a hash of the kind with which the file is checked."""
         if self.sha256 or not self.git:
             return hashlib.sha256()
         return hashlib.sha1(b"blob %d\0" % (self.size or 0), usedforsecurity=False)
@@ -151,7 +152,7 @@ def _pour(wanted: Wanted, stream: BinaryIO, web: Web, asked: Asked, progress: Pr
 
 
 class _Growing:
-    """The unfinished file, with the hash of what was downloaded so far."""
+    """An unfinished file, with the size and the hash of what has been downloaded so far."""
 
     def __init__(self, wanted: Wanted, stream: BinaryIO, progress: Progress) -> None:
         self.wanted = wanted
@@ -166,7 +167,7 @@ class _Growing:
             self.begin_anew()
 
     def is_whole(self) -> bool:
-        """Whether the file has its full size, or more."""
+        """Whether the file has reached its full size; false if that size is unknown."""
         return self.wanted.size is not None and self.size >= self.wanted.size
 
     @property
@@ -180,7 +181,7 @@ class _Growing:
         self._count(chunk)
 
     def begin_anew(self) -> None:
-        """Discard the data so far."""
+        """Discard the data so far, and start again."""
         self._stream.truncate(0)
         self._digest = self.wanted.digest()
         self.size = 0
@@ -205,7 +206,7 @@ def _short(wanted: Wanted, size: int, asked: Asked) -> FetchError:
 
 
 def _read_on(growing: _Growing, web: Web, asked: Asked) -> Exception | None:
-    """Make one request for the rest of the file; return the error that ended it early, if any."""
+    """Make one request for the rest of the file; return the error if the connection broke."""
     import httpx2
 
     if growing.is_whole():
@@ -237,7 +238,7 @@ def _goes_on(response: httpx2.Response, have: int) -> bool:
 
 
 def _require_file(response: httpx2.Response, wanted: Wanted, asked: Asked) -> None:
-    """Refuse a web page or a switch to http, if there is no hash to check the file against."""
+    """Refuse what `require_plain_file` refuses, if there is no hash to check the file with."""
     if not (wanted.sha256 or wanted.git):
         require_plain_file(response, wanted.url, asked)
 

@@ -24,9 +24,9 @@ if TYPE_CHECKING:
     import httpx2
 
 PAUSES = (1.0, 2.0, 4.0, 8.0)
-"""Seconds between attempts that got no data; after the last attempt the error is raised."""
+"""Seconds to wait after each failed attempt; if the attempt after the last pause fails, give up."""
 LONGEST = 90.0
-"""The longest pause, in seconds, that a server may ask for each time."""
+"""The longest pause, in seconds, that is granted to a server that asks for one."""
 _BUSY = frozenset({TOO_MANY, 408, 500, 502, 503, 504})
 _CONNECT, _READ = 10.0, 30.0
 _AGENT = f"sdcoreml/{__version__}"
@@ -35,9 +35,10 @@ _REFUSED = 400
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Web:
-    """An HTTP client, with functions to report delays and to wait.
+    """An HTTP client that retries requests.
 
-    `patience` is the number of times that a failed connection is retried.
+    `emit` reports pauses, and `sleep` waits. `patience` is how many times a failed connection is
+    retried.
     """
 
     client: httpx2.Client
@@ -106,11 +107,14 @@ class Web:
 
 
 UNSATISFIABLE = 416
-"""The status for a range beyond the file's end, which the caller handles."""
+"""The HTTP status for a range beyond the file's end. It is no error here: the caller handles it."""
 
 
 def _wait(response: httpx2.Response, pause: float | None) -> float | None:
-    """Return the seconds to wait before asking again; `None` to accept the response."""
+    """Return the seconds to wait before repeating a request; `None` if its response is final.
+
+    `pause` is used if the server states no other; `None` means that this was the last attempt.
+    """
     if response.status_code not in _BUSY or pause is None:
         return None
     asked = response.headers.get("Retry-After", "")
@@ -120,7 +124,7 @@ def _wait(response: httpx2.Response, pause: float | None) -> float | None:
 
 @contextmanager
 def open_web(emit: Emit = silent) -> Iterator[Web]:
-    """Open a client with the user's proxies and certificates; it is closed at the end."""
+    """Open a client with the user's proxies and certificates; close it when the block ends."""
     import httpx2
 
     timeout = httpx2.Timeout(_READ, connect=_CONNECT)
