@@ -82,7 +82,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def update_text(path: Path, text: str) -> bool:
-    """Like `write_text`, but only if the file does not have this text yet; True if it wrote."""
+    """Write like `write_text`, unless the file has this text already; return True if it wrote."""
     data = text.encode("utf-8", "surrogateescape")
     if path.is_file() and path.stat().st_size == len(data) and path.read_bytes() == data:
         return False
@@ -164,7 +164,7 @@ def scratch_beside(target: Path) -> Iterator[Path]:
 
 
 def scratch_near(target: Path) -> AbstractContextManager[Path]:
-    """Like `scratch_beside`, but in the temporary folder if that of `target` is read-only."""
+    """Like `scratch_beside`, but in the temporary folder if the parent of `target` is read-only."""
     folder = target.parent
     here = folder if os.access(folder, os.W_OK | os.X_OK) else Path(tempfile.gettempdir())
     return scratch_beside(here / target.name)

@@ -35,7 +35,8 @@ def read_json(path: Path, document: Document, *, remedy: str = "") -> object:
     """Read the value in a JSON file.
 
     Raises:
-        BadInputError: the file cannot be read, or is not valid here; the error has `remedy`.
+        BadInputError: the file cannot be read, or breaks a rule of this module; the error has
+            `remedy`.
     """
     data = read_bytes(path, document, remedy=remedy)
     refuse_pointer(data, path)
@@ -79,7 +80,7 @@ def parse_json(
         holds_names: accept surrogates, which stand for bytes of file names that are not UTF-8.
 
     Raises:
-        BadInputError: the text is not valid JSON, or is rejected here.
+        BadInputError: the text is not valid JSON, or breaks a rule of this module.
     """
     try:
         return _parse(data, holds_names=holds_names)
@@ -96,7 +97,7 @@ def parse_json(
 
 
 class _UnfitError(Exception):
-    """The text is JSON that Python accepts, but that is rejected here."""
+    """The text is JSON that Python accepts, but it breaks a rule of this module."""
 
 
 _DEEP = f"JSON nested more than {DEEPEST} deep"

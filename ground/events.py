@@ -18,7 +18,7 @@ Kind: TypeAlias = Literal["step", "progress", "note", "warning", "result"]
 class Event:
     """One event of a running task.
 
-    `kind` is one of: `step`, which begins a named step; `progress`, which says how far it is
+    `kind` is one of: `step`, which begins a named step; `progress`, which says how far the step is
     (`done` of `total`, in `unit`, "B" for bytes); `note` and `warning`, a sentence each; `result`,
     with the step's outcome in `data`, which can be written as JSON.
     """

@@ -58,7 +58,7 @@ def environments_folder() -> Path:
 
 
 def home_folder() -> Path:
-    """Return the user's home folder, or a path that cannot exist if it is unknown (containers)."""
+    """Return the user's home folder; a path that cannot exist if it is unknown (in containers)."""
     try:
         return Path.home()
     except RuntimeError:

@@ -1,4 +1,4 @@
-"""Chooses the environment for a conversion: the toolchain's, or that of `light` instead."""
+"""Chooses a conversion's environment: that of its toolchain, or of the toolchain `light`."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def choose_environment(
 
     `needs` says which part of the conversion needs torch; unless it is "", `light` is not used.
 
-    `light` cannot run programs, so with it a model is refused if a graph of it has no certificate
-    (see `is_replacement`).
+    `light` cannot run programs, so with it a model is refused if one of its graphs has no
+    certificate (see `is_replacement`).
 
     Raises:
         NoInterpreterError: there is no suitable Python, not even for `light`.

@@ -73,7 +73,7 @@ def jobs_of(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
 
 
 def options_for(args: argparse.Namespace, model: Model) -> Options:
-    """Return the options of all jobs: the model's or a finished folder's, plus the given ones.
+    """Return the options of all jobs: the model's or a finished folder's, changed as requested.
 
     Raises:
         UsageError: the options contradict those of the finished folder.

@@ -10,7 +10,7 @@ from sdcoreml.doctor.core.facts import Goal
 
 
 def goal_of(jobs: Sequence[Job]) -> Goal:
-    """Return the doctor's goal for these jobs of one model, with the largest image of all."""
+    """Return the doctor's goal for these jobs of one model, with their largest image size."""
     job = max(jobs, key=lambda job: job.options.height * job.options.width)
     return Goal(
         kind="convert",

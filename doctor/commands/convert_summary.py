@@ -40,7 +40,7 @@ def summary(folder: Path, manifest: Manifest) -> str:
 
 
 def how_to_run(folder: Path, manifest: Manifest) -> tuple[str, ...]:
-    """Return how to run the programs that were neither run nor certified."""
+    """Return a note of how to run the programs that were neither run nor certified."""
     count = sum(bool(program.checked.unchecked) for program in manifest.programs.values())
     if not count:
         return ()

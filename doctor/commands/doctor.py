@@ -141,7 +141,10 @@ def select_checks(goal: str | None) -> tuple[Check, ...]:
 def judge(
     gathered: Gathered, goal: str | None, checks: Sequence[Check], selection: Selection
 ) -> Report:
-    """Make the report with verdicts for the requested goal, by default for all that apply."""
+    """Make the report, with verdicts for the given goal, else for all that apply.
+
+    If only selected checks ran, there are no verdicts.
+    """
     facts = gathered.facts
     report = examine(facts, checks, selection)
     report = replace(

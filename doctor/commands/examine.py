@@ -32,9 +32,10 @@ def preflight(
     """Gather facts, run the checks and give a verdict for one goal, with the named toolchain.
 
     With `rebuild` the environment is about to be built: the existing one is not examined, but disk
-    space and a Python for the new one are. `python` is the Python to build with, "" to search for
-    one. `families` limits the checks to run; empty for all. `report.verdicts[0].answer` is "yes",
-    "no" or "unknown"; `report.verdicts[0].because` names the checks that prevent it.
+    space and a Python for the new one are. `python` names, in words, the Python to build with; ""
+    to search for one. `families` limits the checks to run; empty for all.
+    `report.verdicts[0].answer` is "yes", "no" or "unknown"; `report.verdicts[0].because` names the
+    checks that prevent it.
     """
     checks = relevant(goal.kind, CHECKS)
     if families:

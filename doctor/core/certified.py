@@ -1,8 +1,8 @@
 """Predicts from headers and sizes which parts of a model a certificate will prove.
 
 Only a built graph can be compared with the certified ones. Before that, a component counts as
-certified if it has as many parameters as that of a published model, and the attention and size
-were certified for that model.
+certified if it has as many parameters as the same component of a published model, and the attention
+and size were certified for that model.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ CLOSE = 0.001
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """A published model with certificates: its parameter counts, and the certificates' titles."""
+    """A published model with certificates: its parameter counts, and the certificates' titles.
+
+    `vae` are the titles under which its VAE is certified, `titles` those of all other components.
+    """
 
     parameters: Mapping[str, int]
     titles: tuple[str, ...]

@@ -53,8 +53,8 @@ class FactChange:
 def find_changes(before: Facts, after: Facts) -> tuple[FactChange, ...]:
     """Return every difference, the likeliest culprits first.
 
-    The goal and its output are not compared; models and finished folders only if their path is the
-    same in both.
+    The goal, the output folder and the volumes are not compared; models, finished folders and
+    checkouts only if their path is the same in both.
     """
     asked = dict.fromkeys(QUESTIONS)
     for name in SUBJECTS:

@@ -35,7 +35,7 @@ class Ignore:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """The checks to run (ids, prefixes or families; all if empty), and those to demote."""
+    """The checks to run (see `names`; all if empty), and those whose findings become info."""
 
     select: tuple[str, ...] = ()
     ignore: tuple[Ignore, ...] = ()
@@ -50,7 +50,7 @@ class Selection:
 
 
 def names(word: str, check: Check) -> bool:
-    """Return True if `word` is the check's id, its letters, or its family."""
+    """Return True if `word` is the check's id, the letters of its id, or its family."""
     word = word.casefold()
     family = {check.family.value.casefold(), check.family.name.casefold()}
     return word in {check.id.casefold(), check.id.rstrip("0123456789").casefold()} | family
@@ -228,7 +228,7 @@ def _demote_ignored(result: Result, reason: str) -> Result:
 
 
 def exit_code(report: Report, fail_on: Status = Status.ERROR) -> int:
-    """Return 0 if no result reaches `fail_on`, 1 if one does, 3 if everything is unknown."""
+    """Return 1 if a known result reaches `fail_on`; else 3 if one is unknown; else 0."""
     judged = [result.status for result in report.results if result.status is not Status.UNKNOWN]
     if any(status.rank >= fail_on.rank for status in judged):
         return 1

@@ -29,7 +29,7 @@ class FixStep:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cure:
-    """The result of a step: the exit code of the first failed command, and each check's status."""
+    """The result of a step: each check's new status, and the first exit code that was not 0."""
 
     step: FixStep
     code: int

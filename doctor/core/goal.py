@@ -52,7 +52,7 @@ def conclude(
 def verdict(
     goal: str, results: Iterable[Result], facts: Facts, checks: Iterable[Check]
 ) -> GoalVerdict:
-    """Return the verdict: no if an error prevents the goal, unknown if a fact is, else yes."""
+    """Return the verdict: no if a check has an error, unknown if one is unknown, else yes."""
     ids = {check.id for check in relevant(goal, checks)}
     concerned = [result for result in results if result.id in ids]
     errors = tuple(result.id for result in concerned if result.status is Status.ERROR)

@@ -12,7 +12,7 @@ from sdcoreml.ground.leftovers import sweep
 from sdcoreml.ground.places import environments_folder
 
 RESULTS = "models"
-"""The folder, in the current one, that `sdcoreml convert` writes to by default."""
+"""The subfolder of the current folder to which `sdcoreml convert` writes by default."""
 
 BUILD = "build"
 """The folder of the sample model."""

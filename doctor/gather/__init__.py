@@ -26,8 +26,9 @@ DEEP_DEADLINE = 600.0
 class Request:
     """Which facts to gather. `deep` hashes every file of the environment and imports its pins.
 
-    `groups` limits it to these fields of `Facts`; the others are absent. With `rebuild`, a Python
-    is searched for even if an environment exists, or `python` is probed, if it is given.
+    `groups` are the fields of `Facts` to gather, all if empty; the others are absent. With
+    `rebuild`, a Python is searched for even if an environment exists. `python` names, in words, the
+    Python that a build will use; then none is searched for.
     """
 
     goal: Goal = field(default_factory=Goal)

@@ -36,7 +36,7 @@ def bundle(path: str) -> Bundle:
 
 
 def program(found: ProgramFacts) -> ProgramState:
-    """Convert a program's facts for the checks; `fault` is that of metadata.json."""
+    """Convert a program's facts for the checks; `fault` is what is wrong with metadata.json."""
     is_whole = not (found.missing or found.pointers)
     attention = "split" if found.is_split else "original"
     faults = [f"{METADATA}: {one.what}" for one in found.faults if _is_of_metadata(one)]

@@ -112,5 +112,5 @@ def _words(probe: Probe, *argv: str) -> str:
 
 
 def not_on_macos(probe: Probe) -> Absent | None:
-    """Return, except on macOS, why a fact about Apple's tools is absent."""
+    """Return why facts about Apple's tools are absent; None on macOS, where they are not."""
     return None if probe.system == "Darwin" else Absent(reason="only macOS has Xcode")

@@ -171,7 +171,10 @@ def environment(name: str, system: str) -> facts.EnvironmentFacts | Absent | Unk
 def interpreter(
     name: str, *, rebuild: bool = False, python: str = ""
 ) -> facts.InterpreterFacts | Absent | Unknown:
-    """Gather the Python that `sdcoreml env` would choose; absent if nothing is to be built."""
+    """Gather the Python that `sdcoreml env` would choose; absent if nothing is to be built.
+
+    It is unknown if `python` names another one, or with the conda backend.
+    """
     from sdcoreml.envs.pythons.interpreter import choose, find_interpreters
 
     if python:

@@ -66,7 +66,7 @@ def developer(probe: Probe) -> str:
 
 
 def hub(probe: Probe) -> Hub:
-    """Gather which hub settings exist (token, offline, proxies), without their values."""
+    """Gather the hub's settings: the names of variables, whether there is a token, the mirrors."""
     environ, cache = probe.environ, hub_cache(probe)
     home = cache.parent
     token = any(environ.get(name) for name in ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"))

@@ -91,7 +91,7 @@ class Sample:
     toolchain: Toolchain
 
     def run(self, environment: Environment, emit: Emit) -> TrialResult:
-        """Convert it in a temporary folder."""
+        """Convert the sample in a temporary folder."""
         emit(Event(kind="step", text="convert the sample in it, each program run in full"))
         with tempfile.TemporaryDirectory() as name:
             convert = _Conversion(environment, Path(name), emit)

@@ -17,7 +17,7 @@ LEVELS = {
 
 
 def write(report: Report, stream: TextIO) -> None:
-    """Write one line for each finding, the worst first: GitHub shows ten of a kind in a step."""
+    """Write one line for each finding, the worst first: GitHub shows ten of each kind per step."""
     for result in report.problems():
         for finding in result.findings:
             if finding.status in LEVELS:

@@ -60,7 +60,7 @@ def _families(report: Report) -> Iterator[Line]:
 
 
 def _family(family: CheckFamily, results: Sequence[Result]) -> Iterator[Line]:
-    """Yield a family's line: facts, why it was skipped, or the number of findings."""
+    """Yield a family's line: the ids of its findings, else its facts or why it was skipped."""
     said = [result for result in results if result.status.rank > Status.OK.rank]
     if said:
         worst = max((result.status for result in said), key=lambda status: status.rank)
@@ -145,7 +145,7 @@ _COUNTED: Mapping[Status, tuple[str, str]] = {
 
 
 def _tally(report: Report) -> Iterator[Line]:
-    """Yield the number of checks by status, the time taken, and the slowest group."""
+    """Yield the number of checks by status, the time taken, and the slowest groups of facts."""
     counts = [
         f"{number} {words[number != 1]}"
         for status, words in _COUNTED.items()

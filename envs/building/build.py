@@ -47,8 +47,8 @@ class BuildOptions:
     `backend` is "venv" or "conda". `python` is the interpreter of a venv; without it, `provision`
     finds or installs the exact version. `fresh` builds even if the environment is up to date;
     `no_cache` downloads all packages instead of using the installer's cache. `strict` refuses any
-    Python but the tested version. `installer` is "uv", "pip" or "" to choose. `root` is the folder
-    of environments, None for the default. `seal` is the seal that must result, "" for any.
+    Python but the tested version. `installer` is "uv", "pip", or "" for either. `root` is the
+    folder of environments, None for the default. `seal` is the seal that must result, "" for any.
     """
 
     backend: str = VENV
@@ -216,7 +216,7 @@ def _reuse(request: _Request, options: BuildOptions, root: Path) -> Environment 
 
 
 def _revive(name: str, folder: Path) -> Environment | None:
-    """Put an undamaged environment, built earlier from the same inputs, back into use."""
+    """Return the environment in `folder`, built earlier from the same inputs, if undamaged."""
     found = store.read(name, folder)
     try:
         return found if found is not None and not verify_fast(found).faults else None
@@ -245,5 +245,5 @@ def _aside(*folders: Path) -> Iterator[None]:
 
 
 def _own_cache(folder: Path) -> Path:
-    """Return the folder for files that one build downloads and no other uses."""
+    """Return the folder for the files that one build downloads for itself alone."""
     return folder.with_name(f"{folder.name}-cache")

@@ -39,7 +39,7 @@ for path in sys.stdin.read().split("\\0"):
 
 
 _SHARE = 256
-"""The number of sources that one process compiles, so that its start-up time does not matter."""
+"""How many sources one process compiles: enough to make its start-up time negligible."""
 
 
 def compile_all(folder: Path, progress: Callable[[int, int], None] = lambda *_: None) -> None:

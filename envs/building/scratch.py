@@ -19,7 +19,7 @@ from sdcoreml.lockfiles.lock import LockedPackage, write_lock
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InstallPlan:
-    """How to install packages: `installer` is "uv", "pip" or "" to choose.
+    """How to install packages: `installer` is "uv", "pip", or "" for either.
 
     `bypass_cache` ignores the installer's cache, since installers trust cached files without
     hashing them; `lock_fd` is the descriptor of the lock on the folder of environments.

@@ -41,7 +41,7 @@ class BuildPlan:
     base: Base
     choice: Choice
     asked: str
-    """The installer that the user chose, "uv" or "pip", or ""."""
+    """The installer that the user chose ("uv" or "pip"); "" for no choice."""
     installer: Installer
     source: PackageSource
     folder: Path
@@ -49,7 +49,7 @@ class BuildPlan:
     """The path to which `folder` is moved at the end."""
     lock_fd: int
     expected_seal: str
-    """The seal that must result, or ""."""
+    """The seal that must result; "" for any."""
     cache: Cache
     size: int
     """The approximate size of the finished environment in bytes."""
@@ -172,7 +172,7 @@ def _seal(plan: BuildPlan, emit: Emit) -> None:
 
 
 def _defects(plan: BuildPlan, entries: tuple[ManifestEntry, ...], emit: Emit) -> tuple[str, ...]:
-    """Return the files that differ from their wheel's RECORD; raise if the cache was altered."""
+    """Return the files whose wheel has a wrong RECORD; raise if the cache was altered instead."""
     found = inventory.find_defects(plan.folder, entries)
     owners = {defect.project for defect in found}
     packages = tuple(package for package in plan.packages if package.name in owners)

@@ -37,7 +37,8 @@ def in_use(toolchain: Toolchain, backend: str, root: Path | None = None) -> Tool
 def fit(toolchain: Toolchain, options: BuildOptions) -> Toolchain:
     """Choose the variant to build or use: the one in use, else the first whose Python is found.
 
-    If no Python is found, or with the conda backend, the result is the toolchain itself.
+    A Python in `options` decides the choice; `options.strict` disregards the variant in use. If no
+    Python fits, or with the conda backend, the result is the toolchain itself.
     """
     forms = load_variants(toolchain)
     if len(forms) == 1 or options.backend == CONDA or host_target() not in toolchain.targets:

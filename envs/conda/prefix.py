@@ -60,11 +60,11 @@ class CondaBase:
         return _UNPACKED * sum(package.size for package in self.lock.packages)
 
     def answering(self) -> Path:
-        """The running Python, since the prefix has none yet."""
+        """Return the running Python, since the prefix has none yet."""
         return Path(sys.executable)
 
     def identity(self) -> tuple[str, ...]:
-        """The digest of the conda lock; the channel does not matter, since hashes are locked."""
+        """Return "conda" and the conda lock's digest, which holds for any channel."""
         return "conda", self.lock.digest
 
     def choice(self, final: Path) -> Choice:
@@ -119,7 +119,7 @@ class CondaBase:
 def fetch(
     lock: CondaLock, channel: str, folder: Path, engine: Engine, emit: Emit
 ) -> tuple[Archive, ...]:
-    """Download every locked archive that `folder` lacks; compare the hashes of all.
+    """Download the locked archives that `folder` lacks, and check the hash of every archive.
 
     Raises:
         UnreachableError: the channel cannot be reached.

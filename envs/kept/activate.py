@@ -21,7 +21,8 @@ _DROPPED = frozenset(
 def activate(environment: Environment, environ: Mapping[str, str] = os.environ) -> dict[str, str]:
     """Return the user's variables, changed so that programs and imports come from the environment.
 
-    Python writes no bytecode: the modules are compiled, and a new file would break the seal.
+    Python is told to write no bytecode: all modules are compiled already, and a new file would
+    break the seal.
     """
     kept = {key: value for key, value in environ.items() if key not in _DROPPED}
     path = os.pathsep.join((str(environment.path / "bin"), environ.get("PATH", os.defpath)))
@@ -32,7 +33,11 @@ def activate(environment: Environment, environ: Mapping[str, str] = os.environ) 
 
 
 def run(environment: Environment, command: Sequence[str]) -> NoReturn:
-    """Replace this process by the command, run in the environment; raise `EnvError` if it fails."""
+    """Replace this process by the command, run in the environment.
+
+    Raises:
+        EnvError: the command cannot be started.
+    """
     variables = activate(environment)
     with use(environment.path) as held:
         for handle in held:

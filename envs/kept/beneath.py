@@ -26,7 +26,7 @@ from sdcoreml.ground.documents import parse_json
 from sdcoreml.ground.errors import BadInputError, BrokenError
 
 PYTHON = "(python)"
-"""The owner in the manifest of the files of the environment's Python."""
+"""The owner that the manifest gives to the files of the environment's Python."""
 _ASK = """\
 import json, sys, sysconfig
 get = sysconfig.get_config_var
@@ -35,9 +35,9 @@ folders = {get("LIBDIR"), get("PYTHONFRAMEWORKPREFIX"), sys.base_prefix} - {None
 print(json.dumps([sys.base_prefix, sys.path, sorted(f"{f}/{n}" for f in folders for n in names)]))
 """
 _IN_FRAMEWORK = "Resources/Python.app/Contents/MacOS/Python"
-"""The binary that the `bin/python3` of a macOS framework starts, below its prefix."""
+"""The path below a macOS framework's prefix of the binary that its `bin/python3` starts."""
 ELSEWHERE = frozenset({"site-packages", "dist-packages"})
-"""Folders of installed packages in the library, which environments do not have on their path."""
+"""Folders of installed packages in the library; an environment imports nothing from them."""
 _TESTS = "test"
 _LIBRARY = re.compile(r".*\.(so|dylib)(\.[0-9.]+)?")
 

@@ -1,8 +1,8 @@
 """Compares bytecode of an environment's Python with its sources, using that Python itself.
 
 Python writes bytecode at any time, so it cannot be compared with the manifest. It is valid if it
-equals what its source compiles to. The Python that compares them loads no such bytecode: it uses an
-empty folder for bytecode, and its sources were compared with the manifest before.
+equals what its source compiles to. The Python that compares them loads none of it: its own bytecode
+folder is an empty one, and its sources were compared with the manifest before.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ for path in sys.stdin.buffer.read().split(b"\\0"):
 
 
 def find_foreign(python: Path, paths: Sequence[str]) -> tuple[str, ...]:
-    """Return those of `paths`, bytecode files, that differ from what their sources compile to."""
+    """Return the bytecode files in `paths` that differ from what their sources compile to."""
     if not paths:
         return ()
     with tempfile.TemporaryDirectory() as nowhere:

@@ -16,7 +16,7 @@ from sdcoreml.ground.files import Document, read_bytes
 
 FILE = "manifest.tsv"
 UNKNOWN = -1
-"""The mode of an entry without a mode."""
+"""The mode that stands for an unknown one: manifests of the former format have no modes."""
 
 
 def read_rows(folder: Path) -> list[Row]:

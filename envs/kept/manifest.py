@@ -1,6 +1,6 @@
 """The manifest of an environment, and its seal: a digest of the files that the lock determines.
 
-The manifest is a text file, one line an entry, tab-separated: kind, mode, digest, size, mtime,
+The manifest is a text file, one line per entry, tab-separated: kind, mode, digest, size, mtime,
 owner, path. The seal is the SHA-256 of its lines without modes and times, and without entries that
 differ between machines: files with the interpreter's path, bytecode, folders. So it is equal
 wherever and whenever the toolchain is rebuilt. The record has a second digest, of the whole text.

@@ -13,7 +13,7 @@ from sdcoreml.envs.kept.store import Environment
 
 
 def seal(environment: Environment, entries: Iterable[ManifestEntry], root: Path) -> Environment:
-    """Write the manifests and the record of an environment in `root`; return the record.
+    """Write the manifests and the record of an environment in `root`; return its final record.
 
     The environment's Python is listed in its present state; a conda environment contains its own.
 
@@ -29,7 +29,7 @@ def seal(environment: Environment, entries: Iterable[ManifestEntry], root: Path)
 
 
 def record(environment: Environment) -> Environment:
-    """Write the record of an environment whose manifests are written; return the environment."""
+    """Write the record of an environment whose manifests are written; return its final record."""
     done = replace(environment, listing=manifest.digest(environment.path), intact=True)
     store.write(done)
     return done

@@ -95,7 +95,7 @@ class Environment:
         return bool(self.conda) and not self.interpreter.path.is_relative_to(self.path)
 
     def facts(self) -> dict[str, str]:
-        """The facts that the seal covers besides the files."""
+        """Return the facts that the seal covers in addition to the files."""
         python = self.interpreter.version
         facts = {"lock": self.lock_digest, "target": self.target, "python": python}
         if not self.is_former:

@@ -193,7 +193,7 @@ class _Part:
 
 
 def _as_before(found: Mapping[str, os.stat_result]) -> dict[str, os.stat_result]:
-    """Return those of the found paths that a manifest of the former format lists."""
+    """Return only the found paths that a manifest of the former format would list."""
     return {
         path: status
         for path, status in found.items()

@@ -39,10 +39,11 @@ _HEAD = "# The direct pins of toolchain.toml, for the resolver; written by `sdco
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LockRequest:
-    """How to resolve: `upgrade` ignores the present lock; `exclude_newer` is a date or "".
+    """How to resolve the pins of a toolchain.
 
-    `wheels` is a folder to resolve from instead of the index (used by tests); `index` is the URL
-    of a mirror, "" for the configured index.
+    `upgrade` ignores the present lock; `exclude_newer` is the date of the newest packages allowed,
+    or "". `wheels` is a folder to resolve from instead of the index (used by tests); `index` is the
+    URL of a mirror, "" for the configured index.
     """
 
     upgrade: bool = False

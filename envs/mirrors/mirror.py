@@ -102,7 +102,7 @@ CERTIFICATES = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "PIP_CE
 
 
 def certificates(environ: Mapping[str, str] = os.environ) -> str:
-    """Return the file of certificates that the user set; "" for those of the system."""
+    """Return the file of certificates that the user set; "" for the system's own."""
     return next(filter(None, (environ.get(name, "") for name in CERTIFICATES)), "")
 
 

@@ -27,7 +27,7 @@ _CACHED = re.compile(r"already cached: ([A-Za-z0-9._-]+)==")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PackageSource:
-    """Where packages come from: `index` (a URL), `wheels` (a folder), or the configured index.
+    """Where packages come from: `index` (a URL) or `wheels` (a folder); else the configured index.
 
     `channel` (name or URL) is for conda packages, "" for the toolchain's. Hashes are checked
     whatever the source. With `offline` the installer uses its cache alone, and no network.
@@ -156,7 +156,7 @@ def _index(source: PackageSource) -> Mapping[str, str]:
 
 
 def find_installer(name: str = "", cache: Path | None = None) -> Installer:
-    """Find the installer named `uv` or `pip`; without a name, uv if there is one, else pip.
+    """Find the installer named `uv` or `pip`; without a name, uv if it is found, else pip.
 
     `cache` is a folder to use instead of the user's cache.
 

@@ -65,7 +65,7 @@ class Choice:
 def find_interpreters(
     pin: PythonPin | None = None, environ: Mapping[str, str] = os.environ
 ) -> Iterator[Interpreter]:
-    """Yield the Pythons of this machine, each once; with `pin` only those of accepted minors."""
+    """Yield the Pythons of this machine, each once; with `pin`, only of the minors it accepts."""
     seen: set[Path] = set()
     for source, file in _candidates(_minors(pin) if pin else MINORS, environ):
         found = probe(file, source)
