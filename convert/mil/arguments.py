@@ -29,7 +29,7 @@ class Arguments:
         return name in self.values
 
     def __getitem__(self, name: str) -> torch.Tensor:
-        """Return the tensor of this name, which the operation requires."""
+        """Return a required argument, which must be a tensor."""
         value = self.values.get(name)
         if not isinstance(value, torch.Tensor):
             raise ParityError(f"argument {name} is missing or is not a tensor")

@@ -1,4 +1,4 @@
-"""Decompresses constants, which a device does when it loads or runs a model.
+"""Decompresses constants, as a device does when it loads or runs a model.
 
 The iOS 16 forms keep bit-packed bytes and a `shape`; the iOS 18 forms have tensors of 1 to 8 bit
 elements, and a table or a scale for each block of the data.

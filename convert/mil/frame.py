@@ -157,7 +157,7 @@ class Frame:
         return binding.type.dtype if isinstance(binding.type, TensorType) else DataType.STRING
 
     def _value(self, name: str) -> Argument:
-        """Return a computed tensor, or a constant, read now and kept only if it is small."""
+        """Return a computed tensor, or read a constant, which is kept only if it is small."""
         if name in self._tensors:
             return self._tensors[name]
         if name in self._small:

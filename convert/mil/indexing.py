@@ -53,7 +53,7 @@ def slice_by_size(args: Arguments) -> torch.Tensor:
 
 
 def gather(args: Arguments) -> torch.Tensor:
-    """Replace dimension `axis` by the dimensions of `indices`."""
+    """Take elements along `axis`; the dimensions of `indices` replace that dimension."""
     x = args["x"]
     axis = args.integer("axis", 0) % x.dim()
     _refuse_batches(args, "gather")

@@ -119,7 +119,7 @@ def _require_alike(function: Function, wide: Function, changes: Changes) -> None
 
 
 def _widen(values: Values, function: Function, times: int) -> Values:
-    """Return the program's values, repeated to the larger batch."""
+    """Return the program's values, repeated to fill the larger batch."""
     types = function.types
     shapes = {name: kind.shape for name, kind in types.items() if isinstance(kind, TensorType)}
     return {

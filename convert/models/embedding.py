@@ -40,7 +40,7 @@ _MOST_VECTORS = 1000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Embedding:
-    """Learned vectors with a name: maps components to tensors of shape (vectors, width)."""
+    """A textual inversion; `vectors` maps components to tensors of shape (vectors, width)."""
 
     path: Path
     name: str

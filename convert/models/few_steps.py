@@ -44,7 +44,7 @@ _KINDS: tuple[tuple[str, str, str, str], ...] = (
 )
 """Name pattern, method, and the steps and guidance from its published model cards.
 
-Guidance 1 means none, and is the smallest value that Mochi Diffusion accepts.
+Guidance 1 means no guidance, and is the smallest value that Mochi Diffusion accepts.
 """
 
 _STEPS = re.compile(r"(?<!\d)(\d{1,2})[-_ ]?steps?(?![a-z])", re.IGNORECASE)

@@ -153,7 +153,7 @@ def merge_loras(plan: FolderPlan, sources: Sequence[LoraSource], emit: Emit = si
 def read_lora(
     source: LoraSource, parts: Mapping[str, ComponentFiles], emit: Emit = silent
 ) -> dict[tuple[str, str], Change]:
-    """Read the LoRA's changes: (component, tensor) → delta. Raises as `merge_loras`."""
+    """Read the LoRA's changes: (component, tensor) → change. Raises what `merge_loras` raises."""
     path = source.path
     groups: dict[tuple[str, str], dict[str, TensorInfo]] = {}
     unknown: list[str] = []
@@ -275,7 +275,7 @@ def _lycoris(
 
 
 def _number(path: Path, tensor: TensorInfo) -> float:
-    """Read the single number in a tensor, which must be finite, or it would spoil every weight."""
+    """Read the single number in a tensor; it must be finite, or it would spoil every weight."""
     is_known = tensor.dtype in {*NUMPY, "BF16"}
     values: list[float] = read_floats(tensor).reshape(-1).tolist() if is_known else []
     if len(values) != 1 or not math.isfinite(values[0]):

@@ -78,8 +78,8 @@ def find_change(
     """Return the change to a tensor of this shape; `None` if the factors do not fit it.
 
     Args:
-        roles: the tensors of the adapter, of which at least one is of `ROLES`.
-        shape: of the tensor that is changed.
+        roles: maps each role to the adapter's tensor; at least one role is in `ROLES`.
+        shape: the shape of the tensor that is changed.
         scale: the strength to merge with.
         alpha: the adapter's own scale; `None` stands for the rank.
     """

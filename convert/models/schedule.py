@@ -1,10 +1,11 @@
 """Compares the noise schedule that a model was trained with to the one that apps use.
 
-The apps read no scheduler's config: they count 1000 steps, with betas whose square roots grow from
-that of 0.00085 to that of 0.012 (`schedules.json` of Apple's own Swift). They pass a step to the
-program, with a latent that has that schedule's noise level. A model trained on other noise levels
-would need another step, and no other schedule has exactly the same level at a whole step, so steps
-are not translated: such a model is refused, or converted unchanged if the user accepts that.
+The apps read no scheduler's config: they count 1000 steps, with betas whose square roots grow
+linearly from the root of 0.00085 to the root of 0.012 (`schedules.json` of Apple's own Swift). They
+pass a step to the program, with a latent that has that schedule's noise level. A model trained on
+other noise levels would need another step, and no other schedule has exactly the same level at a
+whole step, so steps are not translated: such a model is refused, or converted unchanged if the user
+accepts that.
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ OTHER_KINDS: Mapping[str, str] = {
 def describe_difference(scheduler: Mapping[str, object]) -> str:
     """Describe how the schedule of a `scheduler_config.json` differs from the apps', or return "".
 
-    What a config leaves out is its class's default, as in the library; a config without a class and
-    without betas counts as the apps' own.
+    An option that a config leaves out has its class's default, as in the library; a config without
+    a class and without betas counts as the apps' own.
     """
     kind, betas = str(scheduler.get("_class_name", "")), scheduler.get("trained_betas")
     if other := next((what for part, what in OTHER_KINDS.items() if part in kind), ""):

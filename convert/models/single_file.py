@@ -154,7 +154,7 @@ def take_apart(
 
 
 def _bundled_note(names: Iterable[str]) -> tuple[str, ...]:
-    """Note the textual inversions in a checkpoint, which are ignored without `--embedding`."""
+    """Return a note on a checkpoint's textual inversions, which are ignored; () without any."""
     bundled = (name.removeprefix(BUNDLED) for name in names if name.startswith(BUNDLED))
     words = sorted({name.partition(".")[0] for name in bundled})
     said = f"its textual inversions ({', '.join(words)}) are ignored: add them with --embedding"
@@ -213,7 +213,7 @@ def _text(ledger: Ledger, text: TextPart, family: Family) -> list[TensorInfo]:
 
 
 def _keep_used(tensors: Sequence[TensorInfo], kept: int) -> list[TensorInfo]:
-    """Keep the parts that SD 2.x uses: no block after its text states, and no projection."""
+    """Keep the tensors that SD 2.x uses: those of the first `kept` blocks, and no projection."""
     return [
         tensor
         for tensor in tensors
@@ -222,7 +222,7 @@ def _keep_used(tensors: Sequence[TensorInfo], kept: int) -> list[TensorInfo]:
 
 
 def _split(tensor: TensorInfo) -> Iterator[TensorInfo]:
-    """Undo OpenCLIP's packing: query, key and value in one tensor, a transposed projection."""
+    """Undo OpenCLIP's packing: split joined query, key and value, and transpose the projection."""
     stem, is_fused, kind = tensor.name.rpartition(".in_proj_")
     if is_fused and tensor.shape:
         width = tensor.shape[0] // 3

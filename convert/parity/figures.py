@@ -37,7 +37,7 @@ The program rounds at other points than the module. Measured with attention of i
 """
 
 HALF = 78.0
-"""The difference in dB between float32's 24 bits and float16's 11: `20 log10(2 ** 13)`."""
+"""What float16's 11 bits of precision lose against float32's 24, in dB: `20 log10(2 ** 13)`."""
 
 LEAST: Mapping[Mode, float] = {Mode.FP32: 60.0, Mode.FP16: 35.0}
 """The lowest value in dB to which a floor can be relaxed. Apple's converter requires 35 dB."""

@@ -19,9 +19,9 @@ def account(
     """Compare the tensors that a program declares with those that the checkpoint holds.
 
     Args:
-        component: the one being built, for the message.
+        component: the component being built, for the message.
         declared: maps a tensor's name to the shape that the program gives it.
-        tensors: the checkpoint's.
+        tensors: the tensors of the checkpoint.
         ignored: names, or prefixes of names, of tensors that this program does not use.
 
     Raises:

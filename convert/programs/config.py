@@ -40,7 +40,7 @@ def refuse_unknown(
     """Check every option of a config; an unknown one is accepted if null or false.
 
     Args:
-        component: the one being built, for the message.
+        component: the component being built, for the message.
         config: the parsed config.json; names that begin with `_` are notes by the library that
             wrote it.
         read: options that the builder reads, whatever their value, or that concern training only.
@@ -148,7 +148,10 @@ class ConfigReader:
             )
 
     def read_nullable(self, name: str, kind: type[T]) -> T | None:
-        """Read the value of an option; return `None` if it is null or absent. Raises as `read`."""
+        """Read the value of an option; return `None` if it is null or absent.
+
+        Raises like `read`.
+        """
         return None if self.config.get(name) is None else self.read(name, kind)
 
     def require_levels(self, name: str, values: Sized, levels: int) -> None:
@@ -161,7 +164,10 @@ class ConfigReader:
             )
 
     def read_per_level(self, name: str, levels: int, default: int) -> tuple[int, ...]:
-        """Read a number for each level; the config has one for all or a list. Raises as `read`."""
+        """Read a number for each level; the config has one for all or a list.
+
+        Raises like `read`.
+        """
         if isinstance(self.config.get(name), (list, tuple)):
             found = self.read(name, tuple[int, ...])
             self.require_levels(name, found, levels)

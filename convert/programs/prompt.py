@@ -24,7 +24,7 @@ def restore_prompt(
     """Return the ids as in the model's training, and the position of their end token.
 
     Args:
-        ids: as an app sends them, the begin token first.
+        ids: the ids as an app sends them, the begin token first.
         end: the end token.
         app_pad: the token that the app pads with.
         pad: the token that the model was trained with after the end token.

@@ -32,7 +32,7 @@ UNNEEDED = (
 
 
 MilOp: TypeAlias = Any
-"""An object of coremltools, which has no type annotations: an operation, a value, a dtype."""
+"""An operation, value or dtype of coremltools, which has no type annotations."""
 
 Plain: TypeAlias = Any
 """A plain value that becomes a constant: number, string, list of numbers, numpy scalar or array."""
@@ -53,7 +53,7 @@ class Var(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Toolkit:
-    """The parts of coremltools from which a graph is made."""
+    """The parts of coremltools with which a graph is built."""
 
     builder: MilOp
     function: MilOp

@@ -229,7 +229,7 @@ def down_path(
 ) -> list[Var]:
     """Build the path from the latent image to the smallest map; return all skip tensors.
 
-    A ControlNet adds `added` to the first skip tensor.
+    A ControlNet gives its embedded picture as `added`, which is added to the first skip tensor.
     """
     first = conv(g, x, "conv_in", unet.channels[0], SPATIAL)
     skips = [first if added is None else add(g, first, added)]

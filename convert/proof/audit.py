@@ -125,9 +125,9 @@ def audit(
 
     Args:
         function: the program's function.
-        storage: its weights.
-        tensors: the checkpoint's.
-        prefixes: of the names of this program's tensors; by default, all tensors count.
+        storage: the weights of the program.
+        tensors: the tensors of the checkpoint.
+        prefixes: name prefixes of this program's tensors; by default, all tensors count.
         ignored: prefixes of the names of tensors that the program leaves out on purpose.
     """
     wanted = [

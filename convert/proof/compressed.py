@@ -45,8 +45,8 @@ def measure(
     Args:
         operation: the `constexpr_` operation.
         parts: its arguments by name, as `arguments` reads them.
-        tensor: the checkpoint's, with the same number of elements.
-        name: the tensor's.
+        tensor: the checkpoint's tensor, with the same number of elements.
+        name: the name of that tensor.
 
     Raises:
         ParityError: the arguments do not fit each other, or the tensor.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 IDENTICAL = 999.0
-"""The PSNR, in dB, recorded for equal results. Its negative is recorded if none can be computed."""
+"""The PSNR, in dB, recorded for equal results. -999 means that none can be computed."""
 
 
 def format_db(psnr: float) -> str:

@@ -187,7 +187,7 @@ Rule = Callable[["Array", Operation, _Graph, _Wanted], bool]
 
 
 def _no_number(number: Array, *_: object) -> bool:
-    """Whether `number` has an integer type, as shapes do, which running the program checks."""
+    """Whether `number` is an integer: integers are shapes, and running the program checks them."""
     return number.dtype.kind != "f"
 
 

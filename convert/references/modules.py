@@ -35,9 +35,9 @@ def open_module(
         rounding: the type that weights are rounded to before they are widened to float32: float16
             for the reference of a half-precision program. The norms' epsilons are constants of that
             program too, so they are rounded with them (1e-5 becomes 1.0014e-5).
-        replaced: tensors to use instead of the file's of these names, in any shape of as many
-            elements: the decompressed weights of a program.
-        precision: the type that it computes in.
+        replaced: maps names to tensors to use instead of the file's, such as the decompressed
+            weights of a program; their shapes may differ, but not their numbers of elements.
+        precision: the type that the module computes in.
 
     Raises:
         BadInputError: the file lacks tensors. All of them are listed.

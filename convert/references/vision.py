@@ -123,7 +123,7 @@ def encode(
 
 
 def _ratio(module: torch.nn.Module, options: ProgramOptions) -> float:
-    """Return the app's latent scale divided by the model's, which is 1 if they are equal."""
+    """Return the app's latent scale divided by the model's; 1 if the app has no other scale."""
     own = float(module.config.scaling_factor)
     return float(options.runtime_scale or own) / own
 

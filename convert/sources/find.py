@@ -23,7 +23,7 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "comfy": ("models/checkpoints", "models/diffusers"),
     "a1111": ("models/Stable-diffusion",),
 }
-"""Where each program keeps whole models, relative to its own folder."""
+"""Maps a kind of folder to the places in it where such a program keeps whole models."""
 _DEPTH = 4
 _NEAR = 4
 

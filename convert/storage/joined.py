@@ -1,4 +1,4 @@
-"""Joins the two halves of a program into one, equivalent to running one after the other.
+"""Joins the two halves of a program into one that computes what both compute in turn.
 
 Apps pass the inputs to the first half, then the inputs and the first half's outputs to the second.
 If an output has the name of an input, the output is passed. A joined program can be run, audited

@@ -47,7 +47,7 @@ _ASSUMED = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rounding:
-    """The weights of a checkpoint, unchanged or rounded to palettes, which are cached."""
+    """Weights of a checkpoint, unchanged or rounded; `palettes` caches those already made."""
 
     tensors: Tensors
     palettes: dict[tuple[str, int], np.ndarray] = field(default_factory=dict)

@@ -95,9 +95,9 @@ def _groups(
     A part has some rows of one dimension and all of the dimensions after it.
 
     Args:
-        shape: of the tensor.
-        strides: in bytes.
-        size: bytes of an element.
+        shape: the shape of the tensor.
+        strides: its strides, in bytes.
+        size: the size of an element, in bytes.
         start: the offset of the tensor itself, in bytes.
     """
     nbytes = math.prod(shape) * size

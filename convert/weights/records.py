@@ -119,7 +119,7 @@ def _tensor(
     *_: object,
     dtype: str | None = None,
 ) -> TensorRecord:
-    """Do what `torch._utils._rebuild_tensor` does: describe a view inside `storage`."""
+    """Describe the view of `storage` that `torch._utils._rebuild_tensor` would make."""
     if type(storage) is not StorageRecord or type(size) is not tuple or type(stride) is not tuple:
         raise MalformedPickleError("a tensor that is not on a storage")
     if len(size) != len(stride) or len(size) > MAX_RANK:

@@ -17,9 +17,9 @@ from sdcoreml.ground.files import open_regular
 
 
 def check_members(checkpoint: Checkpoint, emit: Emit = silent) -> int:
-    """Compare every storage of `checkpoint` with its zip file's CRC-32; return the bytes read.
+    """Compare every storage of `checkpoint` with its zip file's CRC-32.
 
-    Files of other containers have no checksums and are skipped.
+    Returns the number of bytes read. Files of other containers have no checksums and are skipped.
 
     Raises:
         BadInputError: a member is damaged.
