@@ -112,7 +112,7 @@ def run(command: list[str]) -> tuple[str, float, int]:
 
 
 def compare(folder: Path) -> str:
-    """Count the files that equal Apple's in the reference pairs, by bytes or unordered values."""
+    """Count our files that equal Apple's in the reference pairs, by bytes or ignoring the order."""
     pairs = sorted(path.parent for path in GOLDEN.glob("*/package.mlpackage"))
     equal: Counter[str] = Counter()
     compiled = 0

@@ -1,7 +1,8 @@
-"""Runs tests/inside with the interpreter of the built environment.
+"""Runs tests/inside with the Python of the built environment.
 
-pytest and hypothesis are not part of the tested toolchain. They are installed in another folder,
-from their own hash-locked list, at the end of sys.path, so that they shadow no pinned package.
+pytest and hypothesis are not part of the tested toolchain. They are installed from their own
+hash-locked list into another folder, which comes last on sys.path: there, they cannot shadow a
+pinned package.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ OPTIONS = (
 
 
 def test_tools(python: Path) -> Path:
-    """Return the folder with pytest for this interpreter, made once for each lock."""
+    """Return the folder that has pytest for this interpreter; it is made once for each lock."""
     digest = hashlib.sha256(LOCK.read_bytes()).hexdigest()[:16]
     folder = environments_folder() / f"inside-{digest}"
     if folder.is_dir():
@@ -75,7 +76,7 @@ def test_tools(python: Path) -> Path:
 
 
 def built(name: str) -> Path:
-    """Return the Python of a toolchain's environment, building that if necessary."""
+    """Return the Python of a toolchain's environment, and build the environment if necessary."""
     # Do not reseal an environment of the former format: others may be using it.
     if not is_former(name):
         subprocess.run([sys.executable, "-m", "sdcoreml", "env", "--toolchain", name], check=True)
@@ -84,14 +85,14 @@ def built(name: str) -> Path:
 
 
 def is_former(name: str) -> bool:
-    """Return True if the environment in use has today's lock, but the former format of the seal."""
+    """Return True if the environment is of today's lock, but with an older format of the seal."""
     options = BuildOptions(backend=choose_backend())
     found = ready(fit(load_toolchain(name), options), options)
     return found is not None and found.is_former
 
 
 def spread(python: Path, tools: Path, folder: Path) -> list[str]:
-    """Return the options to run tests in as many processes as cores and memory allow."""
+    """Return the pytest options for as many processes as cores and memory allow."""
     script = folder / "python"
     words = {"python": python, "root": ROOT, "tools": tools}
     script.write_text(

@@ -20,7 +20,7 @@ def test_it_is_the_digest_of_all_parts_in_order(parts: list[bytes]) -> None:
 
 
 def test_what_was_given_is_taken_in_before_the_next() -> None:
-    """A block's digest is finished before the caller reuses its buffer for the block after next."""
+    """A block is hashed by the time the next `update` returns; its buffer may then be reused."""
     data, buffer = bytes(range(256)) * 4096, bytearray(1 << 20)
     digest = StreamDigest()
     for _ in range(2):

@@ -1,4 +1,4 @@
-"""One transformer block, as a torch module and as a hand-written program, to be mutated."""
+"""One transformer block, as a torch module and as a hand-written program, for mutation tests."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHAPE = (BATCH, CHANNELS, 1, LENGTH)
 
 
 class Block(torch.nn.Module):  # type: ignore[misc]  # torch is not typed here
-    """Norm, self-attention and a gated feed-forward layer, each with a residual."""
+    """A transformer block: norm, self-attention and a gated feed-forward layer, with residuals."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -38,7 +38,7 @@ class Block(torch.nn.Module):  # type: ignore[misc]  # torch is not typed here
         self.down = torch.nn.Linear(2 * CHANNELS, CHANNELS)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Compute the block for input of shape (B, S, C); the output has the same shape."""
+        """Return the block's output for an input of shape (B, S, C), in the same shape."""
         y = self.norm(x)
         q, k, v = (
             part(y).unflatten(-1, (HEADS, DEPTH)).transpose(1, 2)
@@ -93,7 +93,7 @@ def opened(graph: Graph) -> OpenProgram:
 
 
 def program(weights: Mapping[str, torch.Tensor] | None = None) -> Graph:
-    """Return the block over (B, C, 1, S), with linear layers as 1x1 convolutions."""
+    """Return the block as a graph over (B, C, 1, S), with linear layers as 1x1 convolutions."""
     graph = Graph(inputs={"x": (F16, SHAPE)})
     for name, tensor in (weights or tensors()).items():
         content = tensor.numpy()

@@ -37,13 +37,15 @@ KINDS: Mapping[str, tuple[str, int, int]] = {
     "BF16": ("<u2", 0x81FF, 0x3C00),
     "F32": ("<u4", 0x81FFFFFF, 0x3C000000),
 }
-"""An integer of the same width, the bits of it that are random, and those that are set: numbers of
-either sign with magnitudes from 1/128 to 1/8."""
+"""For each dtype of weights: an integer type of its width, the bits drawn at random, the bits set.
+
+The resulting numbers have either sign, and magnitudes from 1/128 to 1/8.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Golden:
-    """One program: its component, config and options; `dtype` is the checkpoint's."""
+    """A program to build: its component, config and options; `dtype` is the checkpoint's."""
 
     component: str
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -54,7 +56,7 @@ class Golden:
 
     @property
     def checkpoint(self) -> str:
-        """The key of programs that share their weights."""
+        """A key that is equal for programs with the same weights."""
         return json.dumps([self.component, self.config, self.dtype], sort_keys=True)
 
 
@@ -74,12 +76,12 @@ _LAYERS = (
 
 
 def _clustered(*bits: int) -> Mapping[str, Any]:
-    """Return a recipe with k-means for a few layers only, since it is slow."""
+    """Return a recipe that uses k-means for a few layers only, since k-means is slow."""
     return {"bits": 16, "layers": dict(zip(_LAYERS, bits, strict=False))}
 
 
 def _whole() -> Iterator[tuple[str, Golden]]:
-    """Yield every component in both precisions, and the UNet from every dtype of weights."""
+    """Yield every component in fp16 and fp32, and the UNet from weights of every dtype."""
     for component, config in _CONFIGS.items():
         for dtype in KINDS if component == "unet" else ("F16",):
             for precision in ("fp16", "fp32"):
@@ -136,16 +138,16 @@ CASES: Mapping[str, Golden] = {
 
 
 Build: TypeAlias = Callable[[Mapping[str, Any]], object]
-"""A function that runs a request of the task `build`."""
+"""A function that runs the task `build` for a request."""
 
 
 def build_here(request: Mapping[str, Any]) -> None:
-    """Run a request in this process: `light` lacks psutil, which a child process needs."""
+    """Run a build in this process, since `light` lacks psutil, which a child process needs."""
     build.task(request, silent)
 
 
 def digests(run: Build, folder: Path) -> dict[str, dict[str, str]]:
-    """Build every case with `run`; return the SHA-256 of each file of its packages."""
+    """Build every case with `run`; return the SHA-256 of each file of each package."""
     found: dict[str, dict[str, str]] = {}
     ordered = sorted(CASES.items(), key=lambda item: item[1].checkpoint)
     for number, (_, cases) in enumerate(groupby(ordered, key=lambda item: item[1].checkpoint)):
@@ -194,7 +196,7 @@ def _tensor(name: str, dtype: str, shape: tuple[int, ...]) -> Computed:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write `golden.json` from this environment's packages, or compare; return 1 if they differ."""
+    """Write `golden.json` from this environment's builds, or compare; return 1 if they differ."""
     with tempfile.TemporaryDirectory() as folder:
         found = digests(build_here, Path(folder))
     files = f"{len(found)} programs, {sum(map(len, found.values()))} files"

@@ -1,4 +1,4 @@
-"""Mutations of the program of `block`, each with one change that should break it."""
+"""Mutations of the program in `block`: each makes one change that should break it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Mutation = Callable[[Graph], None]
 
 
 def argument(name: str, **changes: object) -> Mutation:
-    """Replace arguments of the operation `name`; `None` removes one."""
+    """Return a mutation that sets arguments of the operation `name`; `None` removes one."""
 
     def mutate(graph: Graph) -> None:
         operation = find(graph, name)
@@ -33,7 +33,7 @@ def argument(name: str, **changes: object) -> Mutation:
 
 
 def kind(name: str, other: str) -> Mutation:
-    """Change the type of the operation `name`."""
+    """Return a mutation that changes the type of the operation `name` to `other`."""
 
     def mutate(graph: Graph) -> None:
         put(graph, name, replace(find(graph, name), type=other))
@@ -42,7 +42,7 @@ def kind(name: str, other: str) -> Mutation:
 
 
 def declared(name: str, dtype: DataType, shape: tuple[int, ...]) -> Mutation:
-    """Declare another type for the result of `name`."""
+    """Return a mutation that declares another dtype and shape for the result `name`."""
 
     def mutate(graph: Graph) -> None:
         outputs = (NamedType(name=name, type=TensorType(dtype=dtype, shape=shape)),)
@@ -52,7 +52,7 @@ def declared(name: str, dtype: DataType, shape: tuple[int, ...]) -> Mutation:
 
 
 def weight(name: str, change: Callable[[np.ndarray], object]) -> Mutation:
-    """Let `change` modify the stored weight in place."""
+    """Return a mutation in which `change` edits the stored weight `name` in place."""
 
     def mutate(graph: Graph) -> None:
         blob = blob_of(graph, name)
@@ -65,7 +65,7 @@ def weight(name: str, change: Callable[[np.ndarray], object]) -> Mutation:
 
 
 def swapped(one: str, other: str) -> Mutation:
-    """Exchange two weights of the same shape."""
+    """Return a mutation that swaps two weights of the same shape."""
 
     def mutate(graph: Graph) -> None:
         records, first, second = graph.storage.records, blob_of(graph, one), blob_of(graph, other)
@@ -91,7 +91,7 @@ def find(graph: Graph, name: str) -> Operation:
 
 
 def before_the_end(kind: str, **arguments: object) -> Mutation:
-    """Apply an operation of this type to an operand of the last addition."""
+    """Return a mutation that inserts an operation before one operand of the last addition."""
 
     def mutate(graph: Graph) -> None:
         last = graph.operations[-2:]

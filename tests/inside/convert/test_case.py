@@ -1,4 +1,4 @@
-"""The project's first case (DESIGN.md §1) from end to end, in the environment of the report."""
+"""The project's first case (DESIGN.md §1) from end to end, in the environment of that report."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Certificates: which programs they cover, and their file."""
+"""Certificates: which programs they cover, and the files they are kept in."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def key(
     config: dict[str, Any] | None = None,
     options: ProgramOptions = DEFAULT,
 ) -> str:
-    """Compute a program's key; "" if its weights differ from the checkpoint's."""
+    """Return a program's certificate key; "" if its weights differ from the checkpoint's."""
     with TensorFile.open(block.original(folder).weights) as tensors:
         accounted = audit(program.function, program.storage, tensors)
     return key_of(program, "block", accounted, config or CONFIG, options)
@@ -121,7 +121,7 @@ def test_a_port_of_another_name_is_another_graph(tmp_path: Path) -> None:
 def test_a_weight_stored_in_the_operation_s_argument_counts_as_one_of_its_own(
     tmp_path: Path,
 ) -> None:
-    """Move a constant from an argument to a `const`."""
+    """Moving a constant from an argument to a `const` does not change the key."""
 
     def named(graph: Graph) -> None:
         value = find(graph, "scaled").inputs["y"][0]
@@ -160,7 +160,7 @@ def test_a_weight_that_cannot_be_proved_by_name_counts_by_its_content(tmp_path: 
 
 
 def with_table(value: float) -> OpenProgram:
-    """Return the block with a table that is not from the checkpoint; the key must include it."""
+    """Return the block with a constant that is not in the checkpoint, filled with `value`."""
     graph = block.program()
     graph.weight("zeros", np.full(block.SHAPE, value, np.float16))
     graph.op("add", {"x": Ref("y"), "y": Ref("zeros")}, (F16, block.SHAPE), name="unused")

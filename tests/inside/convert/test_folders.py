@@ -1,4 +1,4 @@
-"""Converts tiny models to whole folders and checks them against the pinned modules."""
+"""Converts tiny models to whole folders, and checks the folders against the pinned modules."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def worst(entry: Mapping[str, Any], mode: str = "fp32") -> float:
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make the sample model with a safety checker."""
+    """Write the sample model, with a safety checker added."""
     folder = tmp_path_factory.mktemp("folders") / "sample"
     write_sample(folder)
     save(folder / "safety_checker", module("safety_checker", CHECKER), CHECKER)
@@ -53,7 +53,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def save(folder: Path, part: torch.nn.Module, config: Mapping[str, Any] | None = None) -> None:
-    """Save a component as its library does; `config` replaces its config, without defaults."""
+    """Save a component as its library does; `config`, if given, replaces the saved config."""
     part.save_pretrained(folder)
     if config is not None:
         (folder / "config.json").write_text(json.dumps(config))
@@ -61,7 +61,7 @@ def save(folder: Path, part: torch.nn.Module, config: Mapping[str, Any] | None =
 
 @pytest.fixture(scope="module")
 def folder(sample: Path) -> Path:
-    """Convert to all programs of SD 1.x, with the UNets in halves."""
+    """Convert the sample to all programs that SD 1.x can have, with its UNets in halves."""
     choices = {"chunk": True, "controlled": True, "safety_checker": True}
     return finish(make(sample, sample.with_name("all"), **choices), WORKER)
 
@@ -152,7 +152,7 @@ def test_one_part_in_float32_and_the_rest_as_they_were(sample: Path, tmp_path: P
 
 @pytest.fixture(scope="module")
 def xl(tmp_path_factory: pytest.TempPathFactory, sample: Path) -> Path:
-    """Convert SDXL's base model with its refiner."""
+    """Convert a tiny SDXL base model together with a refiner."""
     folder = tmp_path_factory.mktemp("xl")
     first, second = TEXT, {**TEXT, "projection_dim": 32}
     base = {"cross_attention_dim": 64, "projection_class_embeddings_input_dim": 32 + 6 * 8}

@@ -1,7 +1,7 @@
 """The same input gives the same bytes with every toolchain, on every machine.
 
-A change of bytes must be intended: certificates no longer cover the changed graphs, and users who
-convert a model again get different files.
+A change of the bytes must be intended: certificates no longer cover a changed graph, and users who
+convert a model again get other files.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from tests.inside.convert.golden import AGAIN, CASES, FILE, KINDS, digests
 
 GOLDEN: Mapping[str, Mapping[str, str]] = json.loads(FILE.read_bytes())
 PYTHONS = {"here": sys.executable, "light": os.environ.get("SDCOREML_LIGHT_PYTHON", "")}
-"""The interpreters to compare: this one, and that of `light`, which the runner sets."""
+"""The interpreters whose builds are compared: this one, and that of `light`, set by the runner."""
 
 
 @pytest.fixture(scope="module", params=PYTHONS)

@@ -1,7 +1,7 @@
 """Breaks a correct program in many ways: the parity check must find every mutation.
 
-Each mutation makes one change to a hand-written block. Mutations listed as invisible have an effect
-too small to measure in half precision.
+Each mutation makes one change to a hand-written block. The mutations listed as invisible have too
+small an effect to be measured in half precision.
 """
 
 from __future__ import annotations

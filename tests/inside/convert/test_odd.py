@@ -1,4 +1,4 @@
-"""Converts a random sample of the odd inputs that every command accepts."""
+"""Converts a random selection of the odd inputs that every command accepts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.odd.corpus import CASES
 from tests.odd.survey import survey
 
 DRAWN = 4
-"""How many to convert, a minute each; `python -m tests.odd.survey --convert` converts all."""
+"""How many inputs to convert, at a minute each; `tests.odd.survey --convert` converts all."""
 
 
 def lot(case: Case) -> bytes:

@@ -1,6 +1,6 @@
 """Tests the rules that graphs and references share against sources outside this project.
 
-The pinned libraries are called as their users call them; what clients do was recorded from Apple's
+The pinned libraries are called as their users call them. What apps do was recorded from Apple's
 own Swift sources (ml-stable-diffusion at c891f43 and e12202c, compiled unmodified).
 """
 
@@ -35,10 +35,10 @@ SWIFT_SHARES = (
     *(0.9995749, 0.94563377, 0.8681543, 0.7684407, 0.6515235),
     *(0.52567345, 0.4009769, 0.28726432, 0.19201449, 0.118958466),
 )
-"""`alpha_t`, the share of the image, at every 100th step of Swift's DPMSolverMultistepScheduler."""
+"""`alpha_t`, the image's share, at each 100th step of Swift's DPMSolverMultistepScheduler."""
 
 LAST_SHARE = 0.068265
-"""`alpha_t` of the last step: the known flaw of this schedule (arXiv 2305.08891, table 1)."""
+"""`alpha_t` at the last step: not 0, a known flaw of this schedule (arXiv 2305.08891, table 1)."""
 
 
 def test_the_schedule_is_the_one_that_swift_has_built_in() -> None:
@@ -52,7 +52,7 @@ def test_the_schedule_is_the_one_that_swift_has_built_in() -> None:
 
 
 def test_the_first_and_the_last_step_that_swift_asks_for_are_asked() -> None:
-    """In runs of 11 to 100 steps, Karras' spacing goes from 999 to 0, and PNDM's ends at 1."""
+    """In runs of 11 to 100 steps, Karras' timesteps go from 999 to 0, and PNDM's end at 1."""
     assert {999.0, 1.0, 0.0} < {step for run in inputs.TIMESTEPS for step in run}
 
 
@@ -64,7 +64,7 @@ def test_time_ids_are_those_that_swift_sends() -> None:
 
 
 def pipeline(kind: Any, ids: int, **config: Any) -> Any:
-    """A stand-in for SDXL's pipeline with what `_get_add_time_ids` uses."""
+    """Return a stand-in for SDXL's pipeline that has what `_get_add_time_ids` uses."""
     made = kind.__new__(kind)
     layer = SimpleNamespace(in_features=4 * ids + 8)
     unet = SimpleNamespace(

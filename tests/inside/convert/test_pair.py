@@ -1,4 +1,4 @@
-"""Both halves of a program are built and checked as one, and faults in either are found."""
+"""The halves of a program are built and checked as one program, and faults in either are found."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def request(made: Checkpoint, folder: Path, **more: object) -> dict[str, Any]:
 
 
 def building(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the build request for the only program of a check request."""
+    """Return the request to build the one program of a request to check."""
     common = ("config", "weights")
     program = {key: value for key, value in asked.items() if key not in common}
     return {**{key: asked[key] for key in common}, "programs": [program]}
@@ -163,7 +163,7 @@ def contents(pair: Pair) -> dict[Path, bytes]:
 
 
 def last(built: DrawnProgram) -> str:
-    """Return the last tensor of the checkpoint that the half uses."""
+    """Return the name of the last tensor of the checkpoint that a half uses."""
     weights = [item.source for item in built.payloads if isinstance(item.source, Weight)]
     return weights[-1].tensor
 

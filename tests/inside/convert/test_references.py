@@ -1,4 +1,4 @@
-"""The references: pinned modules with streamed weights, and their inputs."""
+"""The references of the parity check: pinned modules with streamed weights, and their inputs."""
 
 from __future__ import annotations
 
@@ -106,12 +106,12 @@ DEFAULT = ProgramOptions()
 
 
 def close(actual: torch.Tensor, expected: torch.Tensor) -> None:
-    """Assert equality up to the order of sums, which in torch depends on memory alignment."""
+    """Assert equality up to the order of summation, which in torch depends on memory alignment."""
     torch.testing.assert_close(actual, expected, atol=2e-6, rtol=1e-5)
 
 
 def saved(component: str, folder: Path) -> tuple[torch.nn.Module, Path]:
-    """Return a module with random weights, and the file of its weights."""
+    """Return a module with random weights, and the safetensors file that has them."""
     torch.manual_seed(2)
     module = reference(component).build(CONFIGS[component][0]).eval()
     for parameter in module.parameters():  # ControlNet begins with zeros, which would hide faults

@@ -12,7 +12,7 @@ from tests.signals import TOOL, Moment, Place, Strike, digest_of, finish, judge,
 pytestmark = pytest.mark.skipif(not TOOL.exists(), reason="runs the tool of this clone")
 
 BUILDS = 10
-"""The progress line of the first program's build, during which a child runs."""
+"""The number of the output line at which the first program is built, while a child runs."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""OPERATIONS.md is up to date, and our programs have no more operations than it claims."""
+"""OPERATIONS.md is current, and our programs have no more operations than upstream's."""
 
 from __future__ import annotations
 
@@ -22,8 +22,11 @@ def test_the_page_is_current() -> None:
 
 
 MORE = {"sd1-unet-original-512x512": {"mul": 32}}
-"""Where we do more: float16 cannot hold the scale of heads of 40 features, so it is two factors,
-one on the queries and one on the keys, in each of 32 attentions."""
+"""By program: how many operations of a type it may have more than upstream's.
+
+For heads of 40 features, float16 cannot hold the scale of attention exactly. So it is two factors,
+one on the queries and one on the keys, in each of 32 attentions.
+"""
 
 
 @pytest.mark.parametrize("name", sorted(UPSTREAM))

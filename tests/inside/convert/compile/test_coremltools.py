@@ -1,4 +1,4 @@
-"""Compiles packages written by coremltools; the text must equal the message that protobuf reads."""
+"""Compiles packages that coremltools wrote; the text must agree with what protobuf reads."""
 
 from __future__ import annotations
 

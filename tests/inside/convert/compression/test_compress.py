@@ -1,4 +1,4 @@
-"""Compressed programs run, are close to the module, are smaller, and load in coremltools."""
+"""Compressed programs run, stay close to the module, are smaller, and load in coremltools."""
 
 from __future__ import annotations
 

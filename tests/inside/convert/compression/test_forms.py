@@ -1,4 +1,4 @@
-"""Compressed weights for iOS 18 and macOS 15: codes of less than a byte, palettes per group."""
+"""Compressed weights for iOS 18 and macOS 15: codes shorter than a byte, palettes for groups."""
 
 from __future__ import annotations
 

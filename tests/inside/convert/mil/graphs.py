@@ -1,4 +1,4 @@
-"""Helpers to write programs in tests, as values of `convert.spec.model`."""
+"""Helpers with which tests write programs, as values of `convert.spec.model`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ RAW = frozenset({DataType.FLOAT16, DataType.UINT8, DataType.INT8})
 
 @dataclass
 class Memory:
-    """Blobs in memory: maps path and offset to a record's type and bytes."""
+    """A storage of blobs in memory: each has a type and bytes, by its path and offset."""
 
     records: dict[Blob, tuple[DataType, bytes]] = field(default_factory=dict)
 
@@ -43,7 +43,7 @@ class Memory:
 
 @dataclass
 class Graph:
-    """A function being built: `op` appends an operation and returns its first output's name."""
+    """A function being built; `op` appends an operation and returns its first output's name."""
 
     inputs: Mapping[str, tuple[DataType, tuple[int, ...]]]
     storage: Memory = field(default_factory=Memory)
@@ -71,7 +71,7 @@ class Graph:
         return name
 
     def weight(self, name: str, content: np.ndarray) -> str:
-        """Append a `const` whose data is a blob."""
+        """Append a `const` whose value is a blob in the storage; return its name."""
         kind = KINDS[content.dtype.char]
         blob = Blob(path="@model_path/weights/weight.bin", offset=64 * len(self.storage.records))
         self.storage.records[blob] = (kind, content.tobytes())
@@ -123,9 +123,10 @@ def single(
     parameters: Mapping[str, object],
     *like: torch.Tensor,
 ) -> list[torch.Tensor]:
-    """Run one operation on `feeds`, bound to its arguments of the same names.
+    """Run a program of one operation; return its outputs.
 
-    Its outputs are declared in the types and shapes of the tensors `like`.
+    `feeds` are the operation's tensors by argument, `parameters` its constant arguments. Its
+    outputs are declared with the types and shapes of the tensors `like`.
     """
     graph = Graph(
         inputs={name: (_kind(value), tuple(value.shape)) for name, value in feeds.items()}
@@ -146,7 +147,7 @@ def _kind(tensor: torch.Tensor) -> DataType:
 
 
 def bindings(value: object) -> tuple[Binding, ...]:
-    """Convert an argument to bindings: a `Ref` to an earlier value, a tuple, or a constant."""
+    """Return an argument as bindings: of a `Ref` to an earlier value, a tuple, or a constant."""
     match value:
         case tuple():
             return tuple(binding for item in value for binding in bindings(item))
@@ -159,6 +160,6 @@ def bindings(value: object) -> tuple[Binding, ...]:
 
 @dataclass(frozen=True)
 class Ref:
-    """Refers to a value of the program by its name."""
+    """A reference to a value of the program, by its name."""
 
     name: str

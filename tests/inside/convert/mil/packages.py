@@ -1,4 +1,4 @@
-"""Writes a literal graph as a `.mlpackage`, in the form that Core ML's tools write."""
+"""Writes a literal graph as a `.mlpackage`, laid out as by Core ML's own tools."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def open_package(path: Path) -> Iterator[Executable]:
 
 
 def weight_file(graph: Graph) -> tuple[bytes, dict[Blob, Blob]]:
-    """Return the weight file's bytes, and the blob in it for each blob of the graph."""
+    """Return a weight file's bytes, and a map from the graph's blobs to those in the file."""
     content = struct.pack("<II", len(graph.storage.records), 2).ljust(64, b"\0")
     moved = {}
     for blob, (kind, raw) in graph.storage.records.items():
@@ -69,7 +69,7 @@ def weight_file(graph: Graph) -> tuple[bytes, dict[Blob, Blob]]:
 
 
 def _moved(operation: Operation, moved: dict[Blob, Blob]) -> Operation:
-    """Return the operation with its blobs replaced by those of the weight file."""
+    """Return the operation with each blob replaced by its place in the weight file."""
     attributes = {
         name: replace(value, data=moved[value.data]) if isinstance(value.data, Blob) else value
         for name, value in operation.attributes.items()

@@ -1,4 +1,4 @@
-"""Compressed constants: each form is compared with a plain formula in numpy."""
+"""Compressed constants: every form is compared with a plain formula in numpy."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def pack(codes: np.ndarray, bits: int) -> np.ndarray:
 
 
 def small(kind: DataType, codes: np.ndarray, bits: int) -> Value:
-    """A constant whose elements have fewer than 8 bits."""
+    """Return a constant whose elements have fewer than 8 bits."""
     raw = pack(codes & ((1 << bits) - 1), bits).tobytes()
     return Value(type=TensorType(dtype=kind, shape=codes.shape), data=Elements(values=raw))
 
@@ -49,7 +49,7 @@ def small(kind: DataType, codes: np.ndarray, bits: int) -> Value:
 def decompressed(
     kind: str, parameters: Mapping[str, object], dtype: DataType, shape: tuple[int, ...]
 ) -> np.ndarray:
-    """Run a program that adds a compressed constant to zeros."""
+    """Return a compressed constant's values, by running a program that adds it to zeros."""
     graph = Graph(inputs={"x": (dtype, shape)})
     constant = graph.op(kind, parameters, (dtype, shape))
     total = graph.op("add", {"x": Ref("x"), "y": Ref(constant)}, (dtype, shape))

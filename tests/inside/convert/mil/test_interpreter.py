@@ -1,4 +1,4 @@
-"""The interpreter: precision, checks of declared types, finite results, memory, messages."""
+"""The interpreter: precision, declared types, finite results, use of memory, and messages."""
 
 from __future__ import annotations
 

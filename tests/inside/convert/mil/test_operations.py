@@ -1,4 +1,4 @@
-"""Each operation against torch's own, on literal programs of that one operation."""
+"""Each operation is compared with torch's own, in a program of only that operation."""
 
 from __future__ import annotations
 

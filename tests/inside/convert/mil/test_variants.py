@@ -1,4 +1,4 @@
-"""Variants of a program give the same results together as alone."""
+"""Variants of a program give the same results when run together as when run alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Compares the reading of single-file checkpoints with the pinned diffusers' own conversion."""
+"""Compares what we read from single files with the conversion of the pinned diffusers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ Tensors = dict[str, torch.Tensor]
 
 
 def original(name: str) -> Tensors:
-    """Make a checkpoint of random weights in the original layout."""
+    """Return random tensors of a whole checkpoint, under their original names."""
     torch.manual_seed(0)
     unet = UNet2DConditionModel(**UNETS[name]).state_dict()
     vae = AutoencoderKL(**VAE_CONFIG).state_dict()
@@ -50,7 +50,7 @@ def original(name: str) -> Tensors:
 def theirs_of(name: str, checkpoint: Tensors, ours: SingleFile) -> Mapping[str, Tensors]:
     """Convert `checkpoint` with the pinned diffusers; return the tensors of each component.
 
-    diffusers would download the text encoders' configs; here it gets those that we derived.
+    diffusers would download the configs of the text encoders; this passes it the ones we derived.
     """
     unet, vae = ours.parts["unet"].config, ours.parts["vae"].config
     full = {"class_embed_type": None, "addition_embed_type": None, **unet}

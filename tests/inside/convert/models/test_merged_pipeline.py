@@ -1,4 +1,4 @@
-"""The project's first case: the pinned diffusers rejects shards and loads the merged folder."""
+"""The project's first case: the pinned diffusers rejects shards, but loads the merged folder."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders unpacked from single files load in the pinned diffusers, with the same results."""
+"""Folders unpacked from single files load in the pinned diffusers and give the same results."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 
 def tokenizer(folder: Path) -> None:
-    """Write a CLIP tokenizer with the byte alphabet and a single merge."""
+    """Write a CLIP tokenizer that has the alphabet of bytes and a single merge."""
     folder.mkdir()
     letters = list(bytes_to_unicode().values())
     words = [*letters, *(f"{letter}</w>" for letter in letters), "ca", "cat</w>"]
@@ -106,7 +106,7 @@ def test_half_precision_is_what_torch_makes_of_it(tmp_path: Path) -> None:
 
 
 def kohya_lora(parts: Modules) -> dict[str, torch.Tensor]:
-    """Return a LoRA, with kohya's names, for every attention layer of UNet and text encoder."""
+    """Return a LoRA, named as by kohya, for all attention layers of UNet and text encoder."""
     torch.manual_seed(1)
     ends = ("to_q", "to_k", "to_v", "to_out.0", "q_proj", "k_proj", "v_proj", "out_proj")
     found = {}

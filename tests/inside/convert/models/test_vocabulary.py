@@ -1,4 +1,4 @@
-"""The vocabulary for single files is that of the pinned CLIP tokenizers."""
+"""The vocabulary for single files equals that of the pinned CLIP tokenizers."""
 
 from __future__ import annotations
 

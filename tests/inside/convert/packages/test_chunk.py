@@ -1,4 +1,4 @@
-"""The two halves of a chunked program give the same result as the whole, bit for bit."""
+"""The two halves of a program together give the same result as the whole, bit for bit."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def feeds() -> dict[str, torch.Tensor]:
 
 
 def run(made: Checkpoint, built: DrawnProgram, path: Path, given: Feeds, mode: Mode) -> Feeds:
-    """Run a half as apps do, passing only the inputs that it declares."""
+    """Run a half as apps do: pass it only those values that it declares as inputs."""
     with TensorFile.open(made.weights) as tensors:
         write_package(built, tensors, path)
     wanted = {feature.name for feature in built.model.description.inputs}
@@ -88,17 +88,17 @@ def test_each_half_has_about_half_of_the_weights_and_none_twice(tmp_path: Path) 
 
 
 def weight_before(whole: DrawnProgram, place: int) -> float:
-    """Return the share of all weights that come before an operation in the program."""
+    """Return the fraction of all weights that precede an operation in the program."""
     sizes = {payload.name: payload.nbytes for payload in whole.payloads}
     operations = whole.model.program.main.block.operations[: place + 1]
     return sum(sizes.get(o.outputs[0].name, 0) for o in operations) / sum(sizes.values())
 
 
 def apples_place(whole: DrawnProgram) -> int:
-    """Return where Apple's chunk_mlprogram.py (at c891f43) would cut, by its rule.
+    """Return the index after which Apple's chunk_mlprogram.py (at c891f43) would cut.
 
-    It cuts after the first operation that is not a constant, has one output with one consumer, and
-    comes after more than half of the weights' bytes.
+    Its rule: the first operation that is not a constant, has a single output with a single
+    consumer, and comes after more than half of the weights' bytes.
     """
     operations = whole.model.program.main.block.operations
     readers = Counter(name for operation in operations for name in operation.reads)
@@ -112,7 +112,7 @@ def apples_place(whole: DrawnProgram) -> int:
 
 
 def carried_over(whole: DrawnProgram, place: int) -> set[str]:
-    """Return the first half's outputs by Apple's rule: values computed before and used after."""
+    """Return what Apple's first half would output: values computed up to `place`, used after it."""
     operations = whole.model.program.main.block.operations
     made = {r.name for o in operations[: place + 1] if not o.is_constant for r in o.outputs}
     return made & {name for operation in operations[place + 1 :] for name in operation.reads}

@@ -1,4 +1,4 @@
-"""The choice of a cut: which values may cross it, and which position is best."""
+"""The choice of where to cut a program: which values may cross, and which place is best."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ SHAPE = (2, 4)
 
 
 def chain(count: int, inputs: tuple[str, ...] = ("sample",), *, last: str = "end") -> Graph:
-    """Return a chain of additions of 16-byte constants: `add_1`, `add_2`, ..., `last`."""
+    """Return a program of additions `add_1`, `add_2`, ..., `last`, each with a 16-byte constant."""
     graph = Graph(inputs=dict.fromkeys(inputs, (F16, SHAPE)))
     source = inputs[0]
     for number in range(1, count + 1):

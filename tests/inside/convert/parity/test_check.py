@@ -1,4 +1,4 @@
-"""The whole parity check: figures, thresholds, its result as JSON and as text, the task."""
+"""The whole parity check: figures, thresholds, its result as JSON and as text, and its task."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Modules that amplify rounding errors: their own precision is measured for each component."""
+"""For a module that amplifies rounding errors, parity is judged by the module's own precision."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ SHARPENED = {
     "text_encoder": (("q_proj.", "k_proj."), 20),
     "text_encoder_2": (("q_proj.", "k_proj."), 40),
 }
-"""Component to the parts of names of weights that are enlarged, and by what factor."""
+"""For each component: parts of the names of weights to enlarge, and the factor."""
 
 CHANGES = {"text_encoder_2": {**TEXT, "projection_dim": 24, "num_hidden_layers": 3}}
 OPTIONS = {
@@ -88,7 +88,7 @@ def test_every_component_is_tried() -> None:
 
 
 def test_what_no_client_reads_decides_nothing_unless_it_is_something_else(tmp_path: Path) -> None:
-    """In SD 1.x, apps use only the hidden states, so an imprecise pooled output is not a fault."""
+    """With SD 1.x, apps read only the hidden states: an imprecise pooled output is no fault."""
     made = checkpoint("text_encoder", tmp_path)
     package = made.write(tmp_path / "x.mlpackage")
     floors = {Mode.FP32: 100.0, Mode.FP16: 50.0}

@@ -1,4 +1,4 @@
-"""The quick check runs a smaller image size if the graph is the same."""
+"""The quick check uses a smaller image, if the graph for that size is the same."""
 
 from __future__ import annotations
 

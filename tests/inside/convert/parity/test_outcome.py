@@ -1,4 +1,4 @@
-"""The result of a check, as recorded in the manifest and as text."""
+"""The result of a check, as text and as the manifest records it."""
 
 from __future__ import annotations
 

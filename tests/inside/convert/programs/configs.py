@@ -1,4 +1,4 @@
-"""Configs of tiny models of the real architectures. Nothing here needs torch."""
+"""Configs of tiny models with the real architectures; needs no torch."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ XL: Mapping[str, Any] = {
     "transformer_layers_per_block": [1, 3],
     "use_linear_projection": True,
 }
-"""The options of SDXL's UNet that differ from `UNET`."""
+"""Config values in which SDXL's tiny UNet differs from `UNET`."""
 VAE: Mapping[str, Any] = {
     "block_out_channels": [32, 64, 64, 64],
     "down_block_types": ["DownEncoderBlock2D"] * 4,

@@ -1,4 +1,4 @@
-"""Makes tiny models of the real architectures, and builds and checks packages from them."""
+"""Makes tiny models with the real architectures, and builds and checks packages of them."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ class Checkpoint:
         return path
 
     def check(self, path: Path, options: ProgramOptions | None = None, **choices: Any) -> Parity:
-        """`choices` are the options that are passed to the reference."""
+        """Build and check a package; `choices` are the program options given to the reference."""
         package = self.write(path, options)
         depth = CheckOptions(program=ProgramOptions(**choices))
         return check_component(self.component, package, self.config, self.weights, depth)
 
 
 def module(component: str, config: Mapping[str, Any]) -> torch.nn.Module:
-    """Return the pinned module with random weights, including norms."""
+    """Return the pinned libraries' module with random weights, norms included."""
     torch.manual_seed(7)
     made = reference(component).build(config).eval()
     with torch.no_grad():
@@ -66,7 +66,7 @@ def save(state: Mapping[str, torch.Tensor], path: Path, dtype: torch.dtype = tor
 def checkpoint(
     component: str, folder: Path, changes: Mapping[str, Any] | None = None
 ) -> Checkpoint:
-    """Write a tiny component, with `changes` to its config."""
+    """Write a tiny component, with `changes` to the values of its config."""
     config = json.loads(json.dumps({**CONFIGS.get(component, {}), **(changes or {})}))
     folder.mkdir(parents=True, exist_ok=True)
     weights = save(module(component, config).state_dict(), folder / f"{component}.safetensors")

@@ -1,8 +1,8 @@
-"""Real programs with typical builder mistakes: the checks find every one.
+"""Typical mistakes of a builder, made in real programs: the checks must find every one.
 
-`tests.inside.convert.mutations` breaks one block in many ways; here each kind of mistake is made
-once in every real program to which it applies. It must change the graph's key, so that no
-certificate covers the program, and must be found when the program is run.
+`tests.inside.convert.mutations` breaks one block in many ways. Here, each mistake is made once in
+every real program that it applies to. It must change the certificate key of the graph, so that no
+certificate covers it, and running the program must show it.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ SMALL = ProgramOptions(height=16, width=16)
 
 
 def argument(**values: object) -> Break:
-    """Replace some arguments by other constants."""
+    """Return a mistake that replaces arguments of an operation by other constants."""
     new = {name: (immediate(value),) for name, value in values.items()}
     return lambda operation: replace(operation, inputs={**operation.inputs, **new})
 
 
 def kind(other: str) -> Break:
-    """Change an operation's type, keeping its arguments."""
+    """Return a mistake that changes an operation's type and keeps its arguments."""
     return lambda operation: replace(operation, type=other)
 
 
 def exchanged(one: str, other: str) -> Break:
-    """Swap two arguments."""
+    """Return a mistake that swaps two arguments of an operation."""
 
     def change(operation: Operation) -> Operation:
         inputs = operation.inputs
@@ -54,7 +54,7 @@ def exchanged(one: str, other: str) -> Break:
 
 
 def reversed_values(operation: Operation) -> Operation:
-    """Reverse a list argument."""
+    """Return an operation with the list of its argument `values` reversed."""
     values = operation.inputs["values"][::-1]
     return replace(operation, inputs={**operation.inputs, "values": values})
 
@@ -90,7 +90,7 @@ CASES = tuple(
 
 
 def broken(program: OpenProgram, mistake: str) -> OpenProgram:
-    """Return the program with the mistake in the middle one of the operations that allow it."""
+    """Return the program with a mistake in one operation: the middle one of those it applies to."""
     wanted, change = MISTAKES[mistake]
     operations = list(program.function.block.operations)
     places = [place for place, item in enumerate(operations) if item.type == wanted]
@@ -103,7 +103,7 @@ def broken(program: OpenProgram, mistake: str) -> OpenProgram:
 
 @pytest.fixture(scope="module")
 def packages(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, tuple[Original, Path]]:
-    """Build each component once; return its sources and its package."""
+    """Build each component once; return its module's source and its package, by name."""
     folder = tmp_path_factory.mktemp("packages")
     made = {name: checkpoint(name, folder / name) for name in ("text_encoder", "unet")}
     made["vae_decoder"] = checkpoint("vae_decoder", folder / "vae_decoder")

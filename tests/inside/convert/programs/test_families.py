@@ -1,4 +1,4 @@
-"""Compares components and options beyond SD 1.x with their pinned modules."""
+"""Compares components and options beyond those of SD 1.x with their pinned modules."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def text_model(**changes: object) -> torch.nn.Module:
 
 
 def shaken(module: torch.nn.Module) -> torch.nn.Module:
-    """Randomise a module's weights, norms and zero convolutions, with values exact in float16."""
+    """Randomise a module's norms, biases and zero convolutions; round all weights to float16."""
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for parameter in module.parameters():
@@ -75,7 +75,7 @@ def dumped(config: Mapping[str, Any]) -> str:
 
 
 def assert_equal(path: Path, feeds: Tensors, expected: Tensors) -> None:
-    """Require at least 115 dB when the graph runs in float32, 65 dB in float16."""
+    """Require at least 115 dB when the graph runs in float32, and 65 dB in float16."""
     with open_package(path) as executable:
         for mode, floor in ((Mode.FP32, 115), (Mode.FP16, 65)):
             results = executable.run(feeds, mode)

@@ -1,4 +1,4 @@
-"""Graphs: names, shared constants, independence of graphs built before."""
+"""Graphs: names, shared constants, and no effect of graphs that were built before."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_names_are_those_of_the_checkpoint(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("component", CONFIGS)
 def test_nothing_is_reduced_that_only_constants_are_made_of(component: str, tmp_path: Path) -> None:
-    """coremltools 9 with numpy 2.4 fails to load a program with an operation on constants only."""
+    """coremltools 9 with numpy 2.4 cannot load a program that reduces only constants."""
     size = ProgramOptions(height=16, width=16)
     block = checkpoint(component, tmp_path).build(size).model.program.main.block
     fixed: set[str] = set()

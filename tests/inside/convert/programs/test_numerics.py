@@ -1,4 +1,4 @@
-"""The effect of each measure against half-precision errors."""
+"""What each measure against half-precision errors achieves."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def test_the_phase_of_a_timestep_is_computed_in_float32(tmp_path: Path) -> None:
     exact = made.check(tmp_path / "exact.mlpackage")
 
     def halved(g: Graph, t: Var, width: int, *, flip: bool, shift: float) -> Var:
-        """Compute the time embedding as upstream does, with frequencies and phases in float16."""
+        """Compute the time embedding as upstream does: frequencies and phases in float16."""
         half = width // 2
         exponents = np.arange(half, dtype=np.float64) / (half - shift)
         table = (PERIOD**-exponents).astype(np.float16)[np.newaxis]

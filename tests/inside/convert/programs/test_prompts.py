@@ -1,6 +1,7 @@
-"""Compares prompts as apps send them with the pinned tokenizer and module, called as by a user.
+"""Compares prompts as apps send them with the pinned tokenizer and text encoder.
 
-The program and its reference both use `programs.prompt`; this tests it against outside sources.
+Both the program and its reference use `programs.prompt`, so they would share its mistakes. Here
+the pinned libraries are called as a user would call them.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ PROMPTS = json.loads(SENT.read_text()) if SENT.exists() else []
 
 
 def tokenised(prompt: str, pad: int) -> list[int]:
-    """Return the token ids that the pinned diffusers pipeline sends."""
+    """Return the token ids that the pinned diffusers pipeline makes of a prompt."""
     from transformers import CLIPTokenizer
 
     tokenizer = CLIPTokenizer.from_pretrained(vocabulary_folder())

@@ -1,4 +1,4 @@
-"""Unsupported options are refused by name; mismatched tensors are all listed."""
+"""Unsupported options are refused by name, and all mismatched tensors are listed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sharp attention, as with trained weights: the limit is the module's own precision."""
+"""Sharp attention, as from trained weights: parity is limited by the module's own precision."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One program for every target, and the same bytes from every coremltools."""
+"""A program is the same for every target, and its bytes are the same from every coremltools."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CHOICES: Mapping[str, Mapping[str, Any]] = {
     "vae_decoder": {"runtime_scale": 0.5},
     "vae_encoder": {"runtime_scale": 0.5, "precision": Precision.FP32},
 }
-"""Options with which each component emits all of its operations."""
+"""For each component: the options with which it emits all of its operations."""
 
 DIGESTS: Mapping[Target, str] = {
     Target.MACOS13: "c95b819f3a9a4a5ff9a5e83bbc25bb175a4c92b841106d2827d53bb64edf039f",
@@ -38,7 +38,7 @@ DIGESTS: Mapping[Target, str] = {
     Target.MACOS15: "1a14fed3d5a7b6c7f7a0b51a91d9bb431fbc202cc85d0b1613d95b83d51e3277",
     Target.MACOS26: "32a8cb324c72e2d8f38ae937b90cfa9297c87a74fa7ebeb9639a42804148a085",
 }
-"""SHA-256 of all specifications by target, equal for every coremltools."""
+"""The SHA-256 of all specifications, by target; every coremltools must give the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +49,7 @@ class Shape:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Zeros:
-    """`Tensors` that have any name with any shape that a program declares."""
+    """`Tensors` in which every name has the shape that the program declares, and zeros."""
 
     shapes: Mapping[str, tuple[int, ...]]
 

@@ -19,7 +19,7 @@ RNG = np.random.default_rng(11)
 
 @dataclass
 class Checkpoint:
-    """Tensors in memory."""
+    """`Tensors` in memory that stand for a checkpoint."""
 
     tensors: Mapping[str, np.ndarray]
     asked: list[str] = field(default_factory=list)
@@ -45,7 +45,7 @@ def account(
     tensors: Mapping[str, np.ndarray],
     prefixes: tuple[str, ...] = (),
 ) -> Audit:
-    """Audit a program that holds `weights` against a checkpoint of `tensors`."""
+    """Audit a program that has the constants `weights` against a checkpoint of `tensors`."""
     graph = Graph(inputs={"x": (F16, (1,))})
     for name, content in weights.items():
         graph.weight(name, content)

@@ -1,4 +1,4 @@
-"""Compressed weights: every code must be the nearest; graphs are run with compressed weights."""
+"""Compressed weights: each code must be the nearest, and graphs with such weights are run."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def palette(weight: np.ndarray) -> tuple[str, Parts]:
 
 
 def linear(weight: np.ndarray) -> tuple[str, Parts]:
-    """Quantise to eight bits, with a scale for each output channel."""
+    """Quantise to eight bits, with one scale per output channel."""
     wide = weight.astype(np.float32)
     scale = (np.abs(wide).reshape(len(wide), -1).max(1) / 127).astype(np.float16)
     along = scale.astype(np.float32).reshape(-1, *[1] * (weight.ndim - 1))
@@ -47,7 +47,7 @@ def linear(weight: np.ndarray) -> tuple[str, Parts]:
 
 
 def sparse(weight: np.ndarray) -> tuple[str, Parts]:
-    """Compress to sparse form, without the smaller half of the weights."""
+    """Compress to sparse form, which drops the half of the weights with the least magnitude."""
     mask = np.abs(weight) > np.median(np.abs(weight))
     shape = np.array(weight.shape, np.int32)
     return "constexpr_sparse_to_dense", {
@@ -65,7 +65,7 @@ METHODS: Mapping[str, Compress] = {
 
 
 def compressed(compress: Compress, damage: Callable[[Parts], None] | None = None) -> Graph:
-    """Return the block with its large weights compressed, the first one optionally damaged."""
+    """Return the block with its large weights compressed; `damage` edits the first of them."""
     graph = block.program()
     for name in LARGE:
         place = next(i for i, item in enumerate(graph.operations) if item.outputs[0].name == name)

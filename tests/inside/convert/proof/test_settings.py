@@ -1,4 +1,4 @@
-"""Constants other than weights must equal the values in the config or the pinned module."""
+"""Constants that are not weights must equal values of the config or of the pinned module."""
 
 from __future__ import annotations
 

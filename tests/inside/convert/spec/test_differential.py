@@ -1,4 +1,4 @@
-"""Compares our reader with protobuf's: the same fields and values, on real packages."""
+"""Our reader and protobuf's get the same fields and values from real packages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NEWER = {
     *("ModelDescription.state", "ModelDescription.functions"),
     *("ModelDescription.defaultFunctionName", "FeatureType.stateType", "ValueType.stateType"),
 }
-"""Fields that specification 9 added, which coremltools 7.2 does not know yet."""
+"""Fields that were added by specification 9, which coremltools 7.2 does not know."""
 
 KIND_OF_TYPE = {
     1: FieldKind.DOUBLE,
@@ -41,11 +41,11 @@ KIND_OF_TYPE = {
     12: FieldKind.BYTES,
     14: FieldKind.INT32,
 }
-"""Our kind for protobuf's `FieldDescriptor.type`; enumerations are read as numbers."""
+"""Our kind for each value of protobuf's `FieldDescriptor.type`; we read enums as numbers."""
 
 
 def messages() -> Iterator[tuple[str, Any]]:
-    """Yield every message of the three .proto files by its short name, except map entries."""
+    """Yield each message of the three .proto files with its short name, except map entries."""
     pending = [
         *Model_pb2.DESCRIPTOR.message_types_by_name.values(),
         *FeatureTypes_pb2.DESCRIPTOR.message_types_by_name.values(),
@@ -76,7 +76,10 @@ TABLES = sorted(set(MODEL) - {"FunctionDescription", "StateFeatureType", "StateT
 
 
 def is_repeated(field: Any) -> bool:
-    """Return True for a repeated field: protobuf 7 has no `label`, protobuf 3 no `is_repeated`."""
+    """Return True for a repeated field.
+
+    protobuf 7 no longer has `label`, and protobuf 3 does not have `is_repeated`.
+    """
     if hasattr(field, "is_repeated"):
         return bool(field.is_repeated)
     return bool(field.label == field.LABEL_REPEATED)
@@ -107,7 +110,7 @@ def test_kinds_of_models_are_apples() -> None:
 
 
 def assert_read_alike(package: Package) -> None:
-    """A specification that was read and written again is the same message to protobuf."""
+    """Require that protobuf reads what we read, and the same program from what we write."""
     theirs = Model_pb2.Model.FromString(package.model_path.read_bytes())
     ours = package.model
     again = MIL_pb2.Program.FromString(serialise_program(ours.program))
@@ -141,7 +144,7 @@ def test_reference_packages_are_read_as_protobuf_reads_them(path: Path) -> None:
 
 
 def elementary() -> coremltools.models.MLModel:
-    """Return a program with inline constants of many types, and one in the weight file."""
+    """Return a program with inline constants of many types, and one constant in the weight file."""
 
     def steps(x: Any) -> Any:
         weight = np.linspace(-1, 1, 4 * 4 * 9).reshape(4, 4, 3, 3).astype(np.float16)

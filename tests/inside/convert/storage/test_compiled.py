@@ -1,4 +1,4 @@
-"""A compiled model is checked by its own content, not by that of the package beside it."""
+"""A compiled model is checked by what it contains, not by the package beside it."""
 
 from __future__ import annotations
 

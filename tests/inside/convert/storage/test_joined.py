@@ -1,4 +1,4 @@
-"""Joining two programs: inputs of the second half, names, and blobs."""
+"""Joining the halves of a program: inputs of the second half, names, and blobs."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHAPE = (2, 3)
 
 
 def layer(graph: Graph, name: str, source: str, value: float) -> str:
-    """Return a program that adds a constant called `weight`."""
+    """Append an addition of a constant called `weight` to the graph; return its output's name."""
     graph.weight("weight", np.full(SHAPE, value, np.float32))
     return graph.op("add", {"x": Ref(source), "y": Ref("weight")}, (F32, SHAPE), name=name)
 
@@ -37,7 +37,7 @@ def opened(graph: Graph, output: str, name: str) -> OpenProgram:
 
 
 def first() -> OpenProgram:
-    """Return the first half: outputs x + 1 as `value`; `inner` is not an output."""
+    """Return a first half that outputs x + 1 as `value`; its value `inner` is not an output."""
     graph = Graph(inputs={"x": (F32, SHAPE)})
     layer(graph, "inner", "x", 1)
     graph.op("identity", {"x": Ref("inner")}, (F32, SHAPE), name="value")
@@ -47,7 +47,7 @@ def first() -> OpenProgram:
 def second(
     *names: str, dtype: DataType = F32, shape: tuple[int, ...] = SHAPE, result: str = "y"
 ) -> OpenProgram:
-    """Return a second half: the sum of its inputs and 10; its constant shares the first's name."""
+    """Return a second half that adds up its inputs and 10; both halves' constants have one name."""
     graph = Graph(inputs=dict.fromkeys(names, (dtype, shape)))
     source = names[0]
     for number, name in enumerate(names[1:]):

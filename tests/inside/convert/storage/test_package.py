@@ -1,4 +1,4 @@
-"""Packages on disk: the function that runs, and weights read from their file."""
+"""Packages on disk: which function runs, and weights read from the weight file."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.inside.convert.mil.packages import model, open_package, weight_file, 
 
 
 def graph() -> Graph:
-    """Write a program that computes x + w, with w in the weight file."""
+    """Return a program that computes x + w, with w in the weight file."""
     made = Graph(inputs={"x": (F16, (3,))})
     made.weight("w", np.array([1, 2, 3], np.float16))
     made.op("add", {"x": Ref("x"), "y": Ref("w")}, (F16, (3,)), name="y")

@@ -1,4 +1,4 @@
-"""The task "build", called as the worker calls it."""
+"""The task `build`, called as the worker calls it."""
 
 from __future__ import annotations
 

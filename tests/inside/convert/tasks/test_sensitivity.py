@@ -1,4 +1,4 @@
-"""Bits chosen by measured effect beat uniform bits of the same size, on a tiny model."""
+"""Bits that are chosen by measured effect beat uniform bits of the same total, on a tiny model."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_mixture_beats_uniform_bits_of_its_size_and_can_be_applied(tmp_path:
 
 
 NOISE = 1e-10
-"""The tolerance of an effect: larger batches are summed in another order."""
+"""The tolerance when effects are compared, since larger batches are summed in another order."""
 
 
 @pytest.mark.parametrize("component", ["unet", "controlnet", "text_encoder"])

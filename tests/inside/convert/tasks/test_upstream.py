@@ -1,4 +1,4 @@
-"""The task "upstream", with a stand-in for the upstream converter that uses coremltools."""
+"""The task `upstream`, with a stand-in for the upstream converter that uses coremltools."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The module is run once for the same inputs, and again for others."""
+"""For the same inputs, the module is run once and its outputs are reused; for others, again."""
 
 from __future__ import annotations
 

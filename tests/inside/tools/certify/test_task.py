@@ -1,4 +1,4 @@
-"""The task "certify" on a small case; its certificates also cover real conversions."""
+"""The task `certify` on a small case; its certificates also cover real conversions."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ ISSUER = Issuer(toolchain="tested", lock="5f", date="2026-11-25")
 
 
 def drawn_key(component: str, config: Mapping[str, Any], options: ProgramOptions) -> str:
-    """Return the certificate key of a program as it would be built now."""
+    """Return the certificate key of a program as today's builder would make it."""
     drawing = draw_without_weights(component, config, options)
     return certificate_key(drawing.program, component, drawing.placed, config, options)
 
@@ -116,7 +116,7 @@ def test_the_defaults_are_those_of_the_pinned_libraries() -> None:
 
 @pytest.mark.parametrize("key", sorted(load()))
 def test_a_shipped_certificate_covers_what_the_builder_draws_today(key: str) -> None:
-    """After a change of a graph, certify it again: python -m tools.certify CASE."""
+    """If this fails after a change of a graph, certify it again: python -m tools.certify CASE."""
     shipped = load()[key]
     case, target = next(
         (case, target)
