@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from packaging.tags import Tag
 
 MACOS = (13, 0)
-"""The oldest macOS for which the locks are compiled, the same as uv's macOS platforms."""
+"""The oldest macOS for which the locks are compiled; uv's macOS platforms have the same one."""
 GLIBC = 28
 """The highest x of `manylinux_2_x` that a wheel may require."""
 _OLD_MANYLINUX = {17: "manylinux2014", 12: "manylinux2010", 5: "manylinux1"}

@@ -42,7 +42,7 @@ class Evidence:
     psnr: Mapping[str, float] = field(default_factory=dict)
 
     def figures(self) -> str:
-        """A summary such as `788 tests, the sample's programs at least 127.1 dB in fp32`."""
+        """Return a summary such as `788 tests, the sample's programs at least 127.1 dB in fp32`."""
         said = [f"{self.tests} tests" if self.tests else self.result]
         floors = ", ".join(f"{decibel:.1f} dB in {mode}" for mode, decibel in self.psnr.items())
         return ", ".join(

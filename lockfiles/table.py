@@ -44,7 +44,7 @@ class TomlTable:
     faults: list[str] = field(default_factory=list)
 
     def get(self, key: str, kind: type[Value], default: Value | None = None) -> Value:
-        """Return the value of `key`, which must be of type `kind`; an int counts as a float."""
+        """Return the value of `key`, else `default`, as `kind`; an int is converted to a float."""
         value = self.values.get(key, default)
         if kind is float and type(value) is int:
             return float(value)

@@ -102,7 +102,7 @@ def _leads_up(have: Key, want: Key) -> bool:
 
 
 def _is_under(version: str, prefix: str) -> bool:
-    """Return True if the release begins with `prefix`, zeros filled in: 3.10.13 is under 3.10."""
+    """Return True if the release begins with `prefix`, padded with zeros: 3.10.13 is under 3.10."""
     wanted = tuple(int(part) for part in prefix.split("."))
     release = key(version)[0]
     return (release + (0,) * len(wanted))[: len(wanted)] == wanted

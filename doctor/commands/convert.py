@@ -232,7 +232,7 @@ def ingredients_of(args: argparse.Namespace) -> Ingredients:
 
 @contextmanager
 def explain_crash(toolchain: str) -> Iterator[None]:
-    """If the child process dies, add known causes for its output to the error."""
+    """If the child process dies, add the known causes of its output to the error."""
     try:
         yield
     except WorkerError as error:

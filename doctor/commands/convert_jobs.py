@@ -160,7 +160,7 @@ def merge_with_existing(args: argparse.Namespace, asked: Mapping[str, Any]) -> O
 
 
 def _difference(before: Options, args: argparse.Namespace) -> str:
-    """If another size or prompt length is requested, say for which the folder was made; else ""."""
+    """Return the size or prompt length of the existing folder if another is requested, else ""."""
     width, height = (PIXELS_PER_LATENT * side for side in (before.width, before.height))
     if any(size != (width, height) for size in vars(args).get("size", ())):
         return f"{width}x{height} pixels"

@@ -102,7 +102,7 @@ def as_object(match: Match) -> dict[str, object]:
 def page(matches: Sequence[Match], log: str = "") -> Iterator[str]:
     """Yield the page as lines of text: each cause in full, harmless lines in one line each.
 
-    If no cause is known, it shows the log's innermost exception, for which to search.
+    If no cause is known, the page shows the log's innermost exception, as a term to search for.
     """
     told = [match for match in matches if match.entry.role is not Role.HARMLESS]
     for number, match in enumerate(told):

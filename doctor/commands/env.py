@@ -91,7 +91,7 @@ def describe(made: Environment, wanted: str) -> str:
 
 
 def describe_proof(made: Environment, proofs: Iterable[Evidence]) -> str:
-    """Say if the environment equals a tested one; "" if there are no test records."""
+    """Return whether the environment equals a tested one, in words; "" without test records."""
     proof = find_proof(
         proofs,
         target=made.target,

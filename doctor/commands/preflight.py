@@ -76,7 +76,7 @@ def address(toolchain: Toolchain) -> str:
 
 
 def require_able(report: Report) -> None:
-    """If the doctor's verdict is no, raise an error with its first reason.
+    """Raise an error with the first reason if the doctor's verdict is no.
 
     Raises:
         NoRoomError: only disk space is missing.

@@ -121,7 +121,7 @@ def _wheels(site: Path, infos: Iterable[str]) -> Mapping[str, tuple[str, ...]]:
 
 
 def _native(site: Path, infos: Iterable[str], system: str) -> Mapping[str, bool]:
-    """Return for each expected compiled file of the installed projects if it exists."""
+    """Map each compiled file that the installed projects should have to whether it exists."""
     projects = {_project(info) for info in infos}
     expected = NATIVE["macos" if system == "Darwin" else "linux"]
     return {

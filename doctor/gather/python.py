@@ -38,7 +38,7 @@ def host(probe: Probe) -> HostPython:
 
 
 def _user_packages(home: Path) -> tuple[str, ...]:
-    """Return non-empty user-site folders of Python 3.10, which precede a conda environment's."""
+    """Return non-empty user-site folders of Python 3.10; they come before conda's on the path."""
     places = (".local/lib/python3.10/site-packages", "Library/Python/3.10/lib/python/site-packages")
     return tuple(
         str(home / place)
@@ -64,7 +64,7 @@ def _pip_settings(probe: Probe) -> tuple[str, ...]:
 
 
 def _pip_files(probe: Probe) -> tuple[Path, ...]:
-    """Return the possible files of pip's user settings, including that in PIP_CONFIG_FILE."""
+    """Return the possible files of pip's user settings, among them $PIP_CONFIG_FILE."""
     places = (".config/pip/pip.conf", "Library/Application Support/pip/pip.conf", ".pip/pip.conf")
     named = probe.environ.get("PIP_CONFIG_FILE", "")
     return (*(probe.home / place for place in places), *((Path(named),) if named else ()))

@@ -20,7 +20,7 @@ def require_locked(folder: Path, lock: Lock) -> None:
     """Raise `InstallError` unless the installed packages are exactly those of the lock.
 
     A package with a marker may be absent: the installer evaluated the marker. Packages that conda
-    installed (some Pythons come with pip) are ignored unless the lock contains them too.
+    installed (some Pythons come with pip) are ignored, but must not be in the lock as well.
     """
     have = list_projects(site_packages(folder))
     theirs = _of_conda(folder)

@@ -41,7 +41,7 @@ class Garbage:
         return known | {path: _size(path) for path in (*self.pythons, *self.engines)}
 
     def summary(self) -> str:
-        """A summary such as `2 environments, 1 conda engine`."""
+        """Return a summary such as `2 environments, 1 conda engine`."""
         counts = {
             "environment": len(self.environments),
             "Python": len(self.pythons),

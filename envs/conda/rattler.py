@@ -37,9 +37,10 @@ class Archive(TypedDict):
 
 
 def main() -> int:
-    """Answer one request: `{"done": bytes}` as progress, `{"result": ...}` or `{"error": ...}`.
+    """Read one request from stdin, and print `{"result": ...}` or `{"error": ...}`.
 
-    The exit code is 0 in both cases; any other means that the engine crashed.
+    A download also prints its progress as `{"done": bytes}`. The exit code is 0 even after an
+    error; any other means that the engine crashed.
     """
     request = json.load(sys.stdin)
     try:

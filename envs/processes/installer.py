@@ -84,7 +84,7 @@ class Uv:
     """The cache to use instead of the user's; uv does not hash again what is in a cache."""
 
     def describe(self) -> str:
-        """Name and version."""
+        """Return the installer's name and version."""
         return " ".join(run([os.fspath(self.program), "--version"]).out.split()[:2]) or "uv"
 
     def install(
@@ -124,7 +124,7 @@ class Pip:
     cache: Path | None = None
 
     def describe(self) -> str:
-        """Name and version."""
+        """Return the installer's name and version."""
         return " ".join(run([os.fspath(self.python), "-m", "pip", "--version"]).out.split()[:2])
 
     def inspect_cache(self, python: Path, requirements: Path, source: PackageSource) -> Cache:  # noqa: ARG002  as the Protocol
@@ -191,6 +191,6 @@ def download(python: Path, requirements: Path, folder: Path, source: PackageSour
 
 
 def _judge(finished: ProcessResult) -> None:
-    """If the installer failed, raise the error that its output stands for."""
+    """Raise the error that the installer's output stands for, if the installer failed."""
     if finished.code != 0:
         raise explain(finished)

@@ -17,7 +17,7 @@ def why_unreachable(url: str, seconds: float = SECONDS) -> str:
 
     A server counts as reached even if it demands a login or has a certificate unknown to this
     Python: the downloading programs have their own logins and certificates. But 404 and 410 mean
-    that it does not have what is locked.
+    that the server does not have the locked files.
     """
     if not url.startswith(("http://", "https://")):
         return ""
