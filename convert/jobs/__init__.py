@@ -1,1 +1,1 @@
-"""Jobs: plans conversions, runs them, and records them in a manifest."""
+"""Plans conversions (jobs), runs them, records them in a manifest, and verifies the results."""

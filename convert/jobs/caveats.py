@@ -16,7 +16,7 @@ from sdcoreml.ground.events import Emit, Event
 
 
 def warn(jobs: Sequence[Job], emit: Emit) -> None:
-    """Report what apps will not offer, and which foreign files in the folders will be kept."""
+    """Emit notes on what apps will not offer, and on foreign files that the folders will keep."""
     for sentence in dict.fromkeys(one for job in jobs for one in what_apps_leave_out(job.options)):
         emit(Event(kind="note", text=sentence))
     for job in jobs:
@@ -26,7 +26,10 @@ def warn(jobs: Sequence[Job], emit: Emit) -> None:
 
 
 def notes_of(job: Job) -> tuple[str, ...]:
-    """Return the notes on a model, without assumptions that an option has settled."""
+    """Return the notes on a job's model.
+
+    An assumption about the prediction type is left out if an option states that type.
+    """
     model = job.model
     assumed = read_prediction(model.scheduler, model.path).notes if job.options.prediction else ()
     difference = describe_difference(model.scheduler)

@@ -1,7 +1,8 @@
 """Checks a manifest's statements about its model, options and toolchain.
 
-A digest shows that nobody changed a manifest by chance. Who changes it on purpose writes the digest
-anew; so, given the model, everything that follows from it is worked out again and compared.
+A manifest's digest reveals accidental changes, but whoever changes a manifest on purpose can also
+rewrite the digest. So if the model is given, everything that follows from it is worked out again
+and compared with the manifest.
 """
 
 from __future__ import annotations
@@ -40,13 +41,16 @@ _VERDICTS = (
     f"{OURS}, differs",
     "compiled with ",
 )
-"""The beginnings of verdicts that only a Mac can give."""
+"""The first words of verdicts on compiled models that can be reached only on a Mac."""
 
 _LONGEST = 120
 
 
 def false_claims(manifest: Manifest, model: Model, given: Path, bundle: Path) -> Iterator[Fault]:
-    """Yield faults where the manifest contradicts the model `given`, opened as `model`."""
+    """Yield faults where the manifest contradicts the model.
+
+    `given` is the path that the user named, and `model` what was opened from it.
+    """
     job = Job(model=model, output=bundle, options=manifest.options)
     said = (
         *_of_model(manifest, job, is_whole=given.is_file() or not manifest.model.made_from),
@@ -60,7 +64,10 @@ def false_claims(manifest: Manifest, model: Model, given: Path, bundle: Path) ->
 
 
 def _of_model(manifest: Manifest, job: Job, *, is_whole: bool) -> Iterator[str]:
-    """Return the model's own record; `is_whole` if all that went into the folder was given."""
+    """Yield faults where the manifest's record of the model is not true of the job's model.
+
+    `is_whole` tells whether that model is all that the folder was made from.
+    """
     model, record = job.model, manifest.model
     facts: dict[str, tuple[object, object]] = {
         "the model's name": (record.name, model.path.resolve().name),
@@ -102,7 +109,10 @@ def _present(manifest: Manifest) -> tuple[str, ...]:
 
 
 def _spec_of(name: str, specs: Mapping[str, ProgramSpec], job: Job) -> ProgramSpec | None:
-    """Find the program with this name; a ControlNet's name begins freely and ends with its form."""
+    """Return the program with this name, or `None`.
+
+    A ControlNet's name can begin with any words, and must end with the attention and size.
+    """
     if CONTROLNET in job.model.components:
         form = net_name("", job.options)
         return next(iter(specs.values())) if name.endswith(form) else None
@@ -112,7 +122,7 @@ def _spec_of(name: str, specs: Mapping[str, ProgramSpec], job: Job) -> ProgramSp
 def _find_asked(
     entry: ProgramEntry, spec: ProgramSpec, job: Job
 ) -> Mapping[str, tuple[object, object]]:
-    """Return the options that a program records, and those that follow from the folder's."""
+    """Pair the options that a program's entry records with those that follow from the job's."""
     options = options_of(spec, job) if entry.made_by else job.options.for_program(spec)
     return {
         "its options": (entry.options, options),
@@ -141,7 +151,7 @@ def _of_options(manifest: Manifest, job: Job) -> Iterator[str]:
 
 
 def _of_toolchain(made: MadeIn) -> Iterator[str]:
-    """Yield faults where a recorded toolchain differs from the one that this version knows."""
+    """Yield faults where the recorded toolchain differs from those that this version knows."""
     forms = _known_forms(made)
     if not forms:  # a toolchain of the user's own: `unproven_claims` says so
         return
@@ -197,7 +207,7 @@ def _locks(form: Toolchain, target: str) -> tuple[str, ...]:
 
 
 def _of_compiling(manifest: Manifest) -> Iterator[str]:
-    """Yield faults for verdicts on compiled models that this system cannot give."""
+    """Yield faults for verdicts on compiled models that the recorded system cannot have given."""
     on_mac = manifest.toolchain.target.startswith(_MAC)
     for name, entry in manifest.programs.items():
         verdict, differences = entry.compiled.verdict, entry.compiled.differences

@@ -9,7 +9,7 @@ from sdcoreml.ground.errors import UnsupportedError
 
 
 def require_compiler(target: Target) -> None:
-    """Raise `UnsupportedError` if only Xcode can compile for the target and there is no Xcode."""
+    """Raise `UnsupportedError` if only Xcode can compile for `target`, and it is not installed."""
     if not is_known(target) and find_xcode() is None:
         raise UnsupportedError(
             f"target {target.value}: only Xcode can compile for it, and it is not installed",
@@ -18,5 +18,5 @@ def require_compiler(target: Target) -> None:
 
 
 def is_known(target: Target) -> bool:
-    """Whether our own compiler supports the target, so that Xcode is not needed."""
+    """Whether our own compiler supports `target`, so that Xcode is not needed."""
     return target.specification in TEXT_VERSIONS

@@ -1,8 +1,8 @@
-"""Keeps files that users or apps put into a finished folder when it is converted again.
+"""Keeps foreign files, which users or apps put into a finished folder, in a new conversion.
 
-Mochi Diffusion puts links to its ControlNets there, Apple's package needs real ones in
-`controlnet/`, and people keep notes. A new result keeps all of them; if it cannot keep one, the
-conversion is refused and the error names it.
+Mochi Diffusion puts links to its ControlNets into the folder, Apple's package needs the ControlNets
+themselves in `controlnet/`, and people add notes. A new result keeps all such files. If it cannot
+keep one, the conversion is refused, and the error names the file.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from sdcoreml.ground.outputs import is_finders, link_tree
 
 APART = "move it out of the folder, or choose another --output"
 UNREADABLE = "choose another --output, or move this folder away"
-"""The remedy for a manifest that cannot be read, where "convert again" would not help."""
+"""The remedy for an unreadable manifest when converting; "convert the model again" is no help."""
 
 
 def foreign_names(folder: Path) -> tuple[str, ...]:
     """List everything in a finished folder, or in its programs, that no conversion wrote.
 
-    Paths are relative to the folder, with slashes; a subfolder without files of ours is listed only
-    by its own name. Files that the Finder leaves inside a program are ignored.
+    Paths are relative to the folder, with slashes. A subfolder that no conversion wrote is listed
+    only by its own name. Files that the Finder leaves inside a program are ignored.
 
     Raises:
         BadInputError: the folder's manifest is not ours, so foreign files cannot be told from ours.
@@ -64,8 +64,7 @@ def _strangers(folder: Path, ours: frozenset[str], tops: set[str]) -> Iterator[s
 def require_room_for(names: tuple[str, ...], folder: Path) -> None:
     """Raise `BadInputError` for foreign files that a new result could not keep in place.
 
-    These are other programs, which apps would load instead of ours, and any file inside one of our
-    own programs.
+    These are programs, which apps might load instead of ours, and files inside our own programs.
     """
     faults = []
     for name in names:
@@ -86,11 +85,11 @@ def require_room_for(names: tuple[str, ...], folder: Path) -> None:
 def carry_over(old: Path, new: Path) -> None:
     """Link every foreign file of the finished folder `old` into `new`.
 
-    Files are hard-linked, or copied if the disk does not support links; symbolic links stay
-    symbolic.
+    Files are hard-linked, or copied if the disk does not support hard links; symbolic links stay
+    symbolic links.
 
     Raises:
-        BadInputError: `new` already has something of that name.
+        BadInputError: a foreign file cannot be kept, or `new` has a file of the same name.
         OSError: the disk is full or not writable.
     """
     names = foreign_names(old)
@@ -111,10 +110,10 @@ def carry_over(old: Path, new: Path) -> None:
 
 
 def rescue(left: Path, folder: Path) -> None:
-    """Restore foreign files to `folder` from `left`, which a killed run put aside.
+    """Restore to `folder` the foreign files of `left`, an older result that a killed run put aside.
 
     Raises:
-        BadInputError: `folder` has a different file of that name; both stay.
+        BadInputError: `folder` has a different file of the same name; both files stay.
     """
     remedy = f"move what you need out of {left}, and delete it"
     for name in foreign_names(left):

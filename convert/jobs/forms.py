@@ -1,4 +1,4 @@
-"""Checks the programs of a finished folder: their form, and package against compiled model."""
+"""Checks the programs of a finished folder, and that packages agree with compiled models."""
 
 from __future__ import annotations
 
@@ -64,7 +64,11 @@ def program_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
 def _read(
     package: Path, entry: ProgramEntry, records: Mapping[str, FileRecord]
 ) -> Generator[Fault, None, OpenProgram | None]:
-    """Yield the faults of one program; return the compiled program, or else its package."""
+    """Yield the faults of one program, and return it as read, without its weights.
+
+    The compiled model is returned if there is one, otherwise the package; `None` if both are
+    missing.
+    """
     source = read_package(package) if os.path.lexists(package) else None
     path = package.with_suffix(COMPILED)
     compiled = read_compiled(path) if os.path.lexists(path) else None
@@ -118,7 +122,10 @@ def _find_in_package(
 
 
 def _are_alike(package: Path, path: Path, records: Mapping[str, FileRecord]) -> Iterator[str]:
-    """Yield faults where weight files differ, by their digests, which were checked before."""
+    """Yield a fault if a package and its compiled model have different weights.
+
+    Their recorded digests are compared; that the files match these is checked elsewhere.
+    """
     names = (f"{package.name}/{PACKAGED_WEIGHTS}", f"{path.name}/{WEIGHTS}")
     packaged, compiled = (records.get(name) for name in names)
     if packaged != compiled:

@@ -1,7 +1,8 @@
 """Checks that a finished folder has exactly the files that were written.
 
-Every name must be a regular file of the recorded content, reached through no link; what the
-manifest does not name has no place inside a program; and all files have the same mode.
+Every name in the manifest must be a regular file with the recorded content, reached through no
+link. A program must hold nothing that the manifest does not name, and all files must have the same
+mode.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ APART = "move it out of the folder"
 
 
 def recorded(manifest: Manifest) -> Mapping[str, FileRecord]:
-    """Return all files that the manifest describes, by their paths in the folder."""
+    """Return the records of all files that the manifest describes, by their paths in the folder."""
     entries = manifest.programs.values()
     files = {name: one for entry in entries for name, one in entry.files.items()}
     return {**manifest.tokenizer, **files}
 
 
 def present(bundle: Path, manifest: Manifest) -> Mapping[str, FileRecord]:
-    """Return the recorded files, except those of deliberately absent packages."""
+    """Return the records of all files, except those of packages that were deliberately removed."""
     absent = absent_packages(bundle, manifest)
     return {
         name: one
@@ -49,12 +50,12 @@ def absent_packages(bundle: Path, manifest: Manifest) -> tuple[str, ...]:
 
 
 def as_paths(written: Packages) -> tuple[Path, ...]:
-    """Return one package or two halves, always as a tuple."""
+    """Return the path of one package, or the paths of two halves, always as a tuple."""
     return (written,) if isinstance(written, Path) else written
 
 
 def odd_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
-    """Yield what is no plain file or folder where one was written, and must not be opened."""
+    """Yield a fault where a link or device replaces what was written; it must not be opened."""
     told: set[Path] = set()
     for name in present(bundle, manifest):
         path = bundle
@@ -81,7 +82,7 @@ def _find_oddity(path: Path, *, is_last: bool) -> str:
 
 
 def changed_faults(bundle: Path, records: Mapping[str, FileRecord]) -> Iterator[Fault]:
-    """Yield a fault for each of these files that is missing or was changed."""
+    """Yield a fault for each file of `records` that is missing or was changed."""
     there = {name: bundle / name for name in records if (bundle / name).is_file()}
     changed = find_changed(there, records)
     for name, described in records.items():
@@ -97,7 +98,8 @@ def changed_faults(bundle: Path, records: Mapping[str, FileRecord]) -> Iterator[
 def stranger_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
     """Yield faults for programs of another run, and for foreign files in our programs.
 
-    Apps load the halves of another run in place of the whole. The Finder's files are nobody's.
+    Programs of another run matter because apps prefer, for example, halves of a UNet to the whole.
+    Files that the Finder leaves inside a program are no faults.
     """
     known = present(bundle, manifest)
     programs = {name.partition("/")[0] for name in known if "/" in name}
@@ -127,7 +129,7 @@ def _is_finders(path: Path) -> bool:
 
 
 def mode_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
-    """Yield faults for files and program folders whose mode differs from most others'."""
+    """Yield faults for files and folders whose mode (permissions) differs from most others'."""
     files = [name for name in present(bundle, manifest) if (bundle / name).is_file()]
     parents = (parent for name in files for parent in PurePosixPath(name).parents)
     folders = dict.fromkeys(str(parent) for parent in parents if parent.parts)

@@ -1,4 +1,4 @@
-"""Keeps programs of an earlier result when only some are rebuilt."""
+"""Keeps programs of an earlier result when only some programs are rebuilt."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from sdcoreml.ground.errors import BadInputError, raise_first
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """The manifest's entries for kept programs, and for the files that they were made from."""
+    """Entries of the earlier manifest: for kept programs, and for the files they were made from."""
 
     programs: Mapping[str, ProgramEntry] = field(default_factory=dict)
     inputs: Mapping[str, FileRecord] = field(default_factory=dict)
@@ -41,8 +41,8 @@ def keep(job: Job, folder: Path) -> Kept:
     Each file is a hard link or a copy-on-write clone if the disk supports it.
 
     Raises:
-        BadInputError: the earlier result was changed, or is from another model, or has no component
-            of the names to rebuild.
+        BadInputError: the earlier result was changed, lacks a package or is from another model; or
+            a name to rebuild is none of its programs or components.
     """
     if job.redo is None:
         return NOTHING
@@ -77,16 +77,16 @@ def keep(job: Job, folder: Path) -> Kept:
 
 
 def is_nothing(folder: Path) -> bool:
-    """Whether the result's path does not exist, or is an empty folder."""
+    """Whether there is no earlier result: `folder` does not exist or is empty."""
     return not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
 
 
 def require_lesser(job: Job, policy: ProofPolicy) -> None:
-    """Raise `BadInputError` if the job would replace a result with a lesser one.
+    """Raise `BadInputError` if the earlier result is worth more than the job's result will be.
 
-    That is a result from another model, or one whose numbers were checked when the new ones surely
-    would not be, because there is neither torch nor a certificate. `require_checked` decides the
-    other cases.
+    This is so if the earlier result is of another model. It is also so if its numbers were checked
+    and the new ones cannot be, because there is neither torch nor any certificate. Whether they are
+    checked is otherwise known only later: see `require_checked`.
     """
     if (before := _replaced(job)) is None:
         return
@@ -101,7 +101,8 @@ def require_lesser(job: Job, policy: ProofPolicy) -> None:
 def require_checked(job: Job, proofs: Mapping[str, ProgramProof]) -> None:
     """Raise `BadInputError` if programs that were not checked would replace a checked result.
 
-    Whether a certificate proves a program is known only after its graph is written.
+    `require_lesser` cannot decide this: whether a certificate proves a program is known only after
+    its graph is written.
     """
     unchecked = {name: proof.unchecked for name, proof in proofs.items() if proof.unchecked}
     if not unchecked or (before := _replaced(job)) is None or not _is_checked(before):
@@ -111,7 +112,10 @@ def require_checked(job: Job, proofs: Mapping[str, ProgramProof]) -> None:
 
 
 def _replaced(job: Job) -> Manifest | None:
-    """Read the manifest of the earlier result that the job would replace entirely."""
+    """Read the manifest of the earlier result that the job would replace; `None` if there is none.
+
+    A job that rebuilds only some programs replaces no result.
+    """
     if job.redo is not None or not (job.output / MARKER).is_file():
         return None
     try:

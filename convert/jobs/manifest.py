@@ -25,16 +25,16 @@ from sdcoreml.ground.errors import BadInputError, Fault
 from sdcoreml.ground.files import Document, read_bytes
 
 MARKER = "manifest.json"
-"""The manifest's file name. Only an empty folder, or one with a manifest, is ever replaced."""
+"""The manifest's file name. A folder is replaced only if it is empty or has a manifest."""
 
 SCHEMA, OLDER = 2, 1
-"""Layout versions; the older one has no digests of the manifest and of the tokenizer."""
+"""Versions of the manifest's layout; the older has no digests of the manifest or the tokenizer."""
 
 DIGEST = "digest"
-"""The manifest's field with the digest of all other fields."""
+"""The name of the manifest's field with the digest of all other fields."""
 
 _OPTIONAL = frozenset({"fetched", "made_from", "notes", "settings"})
-"""Fields of a source record that are left out if empty."""
+"""Fields of a `SourceRecord` that are left out of the JSON if empty."""
 AGAIN = "convert the model again"
 
 
@@ -42,8 +42,9 @@ AGAIN = "convert the model again"
 class SourceRecord:
     """The model: its folder's name, its family, and the files that it was assembled from.
 
-    `notes` are assumptions and other facts worth knowing, `settings` the app's settings for a
-    few-step model; `fetched` is the origin and the licence of a model that was given by name.
+    `notes` are assumptions and other facts worth knowing. `settings` are those to choose in an app,
+    for a model that needs only few steps. `fetched` is the origin and the licence of a model that
+    was given by name.
     """
 
     name: str
@@ -56,7 +57,10 @@ class SourceRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MadeIn:
-    """The toolchain of a conversion; `drift` means that its Python is not the tested version."""
+    """The toolchain of a conversion, and the seal, lock and target of its environment.
+
+    `drift` means that the environment's Python (`python`) is not the tested version.
+    """
 
     name: str = ""
     seal: str = ""
@@ -69,7 +73,7 @@ class MadeIn:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledRecord:
-    """How the compiled models were verified, and where two compilers' results differ."""
+    """How a program's compiled models were verified, and where two compilers' results differ."""
 
     verdict: str = ""
     differences: tuple[str, ...] = ()
@@ -87,8 +91,9 @@ class MadeBy:
 class ProgramEntry:
     """One program: its source and options, its proof, and its files.
 
-    `made_by` is left out of the JSON if our own builders wrote the program, and `kept` if the
-    program was made with the folder's options, not kept from an earlier result.
+    `made_by` is `None` if our own builders wrote the program. `kept` means that the program is from
+    an earlier result, so the folder's options may not be those that it was made with. The JSON
+    leaves these two fields out if they are not set.
     """
 
     component: str
@@ -113,17 +118,18 @@ class ProgramEntry:
         return content
 
     def find_packages(self, folder: Path, name: str, suffix: str = PACKAGE) -> Packages:
-        """Return the path of the package `name`, or of its two halves, ending in `suffix`."""
+        """Return the path of the program `name`, or of its two halves, with the given suffix."""
         package = folder / f"{name}{suffix}"
         return chunk_paths(package) if self.halves else package
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Manifest:
-    """The record of a finished folder; `programs` are by the names of their packages.
+    """The record of a finished folder.
 
-    `odd_tokenizer` is what is wrong with the model's own tokenizer, which is kept as it is. `part`
-    says that programs of the model's family were left out on request.
+    `inputs` are the source files, `programs` the entries by the names of their packages.
+    `odd_tokenizer` says what is wrong with the model's own tokenizer, which the folder has
+    unchanged. `part` means that programs of the model's family were left out on request.
     """
 
     model: SourceRecord
@@ -138,11 +144,11 @@ class Manifest:
 
     @property
     def is_older(self) -> bool:
-        """Whether an older version wrote it, without digests of the manifest and the tokenizer."""
+        """Whether an older version wrote it, without digests of itself and the tokenizer."""
         return self.schema == OLDER
 
     def as_json(self) -> dict[str, object]:
-        """Return the manifest as JSON values; without dates, so that manifests can be compared."""
+        """Return the manifest as JSON values, without dates, so that manifests can be compared."""
         model = to_plain(self.model)
         model = {name: said for name, said in model.items() if said or name not in _OPTIONAL}
         options = to_plain(self.options)
@@ -158,13 +164,13 @@ class Manifest:
 
 
 def digest_of(content: Mapping[str, object]) -> str:
-    """The SHA-256 of a manifest's canonical bytes, without its digest."""
+    """Return the SHA-256 of a manifest's fields, in canonical JSON without the digest itself."""
     rest = {name: value for name, value in content.items() if name != DIGEST}
     return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:
-    """Write the manifest into the folder; file names that are not UTF-8 are escaped."""
+    """Write the manifest into the folder; what is no valid UTF-8 in file names is escaped."""
     (folder / MARKER).write_bytes(_render(manifest.as_json()))
 
 
@@ -174,7 +180,7 @@ def _render(content: object) -> bytes:
 
 
 def inputs_of(component: Component) -> Iterator[tuple[str, Path]]:
-    """Yield the source files of a component, by their names in a manifest."""
+    """Yield the source files of a component, each with its name in a manifest."""
     for path in (component.folder / CONFIG_NAME, *component.weights):
         yield f"{component.name}/{path.name}", path
 
@@ -183,7 +189,7 @@ def read_manifest(bundle: Path) -> Manifest:
     """Read the manifest of a finished folder.
 
     Raises:
-        BadInputError: there is no manifest, or it is not one of this tool's.
+        BadInputError: there is no manifest, or it is not one that this version can read.
     """
     path = bundle / MARKER
     remedy = AGAIN if os.path.lexists(path) else "give a folder that sdcoreml convert made"
@@ -196,7 +202,7 @@ def read_manifest(bundle: Path) -> Manifest:
 
 
 def manifest_faults(bundle: Path) -> Iterator[Fault]:
-    """Yield faults of a readable manifest that was changed; an older one has no digest."""
+    """Yield a fault if a readable manifest was changed; one without a digest is not checked."""
     path = bundle / MARKER
     content = as_object(read_json(path, Document.MANIFEST), "manifest")
     if content.get("schema") == OLDER:
@@ -210,7 +216,8 @@ def parse_manifest(content: object) -> Manifest:
     """Parse the manifest from `content`, as written by `Manifest.as_json`.
 
     Raises:
-        DecodeError: it has another schema, or a field is missing, unknown or of another type.
+        DecodeError: the schema is unknown, a field is missing, unknown or of another type, or a
+            value is none that a conversion writes.
     """
     fields = {**as_object(content, "manifest")}
     schema = fields.get("schema")
@@ -228,7 +235,7 @@ def parse_manifest(content: object) -> Manifest:
 
 
 def _require_own_files(name: str, entry: ProgramEntry) -> None:
-    """Raise `DecodeError` for names of programs or files that no conversion gives."""
+    """Raise `DecodeError` if the program's name or a file's path is none that conversions write."""
     if Path(name).name != name:
         raise DecodeError(f"programs: {name!r} is not the name of a package")
     stems = chunk_paths(Path(name)) if entry.halves else (Path(name),)

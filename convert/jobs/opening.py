@@ -61,7 +61,7 @@ def with_refiner(model: Model, path: Path) -> Model:
 
 
 def open_again(path: Path, refiner: Path | None = None) -> Model:
-    """Open the source of a finished folder, without checking again that it is supported.
+    """Open the model that a finished folder was made from, without checking that it is supported.
 
     Raises:
         BadInputError: the folder is damaged or incomplete.

@@ -1,4 +1,4 @@
-"""The options of a whole folder, and the options of each program that follow from them."""
+"""The options of a conversion, and the options of each program that follow from them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from sdcoreml.convert.programs.options import (
 )
 
 ATTENTIONS = (Attention.SPLIT_EINSUM, Attention.ORIGINAL, Attention.SPLIT_EINSUM_V2)
-"""The layouts of attention to choose from; the first is the default."""
+"""The layouts of attention that can be chosen; the first is the default."""
 
 COMPRESSED = frozenset(
     {"text_encoder", "text_encoder_2", "unet", "controlled_unet", "unet_refiner", "controlnet"}
@@ -33,21 +33,21 @@ class Options:
 
     Attributes:
         attention: layout of every UNet's attention.
-        height: the latent's, an eighth of the image's.
-        width: the latent's, an eighth of the image's.
-        batch: rows of the UNet's inputs: 2, or 1 for apps that then call the UNet twice.
+        height: height of the latent, an eighth of the image's.
+        width: width of the latent, an eighth of the image's.
+        batch: rows of the UNet's inputs: 2, or 1, with which apps call the UNet twice per step.
         tokens: length of a prompt.
         clip_skip: 2 leaves out the text encoder's last block, 3 the last two.
         target: the oldest system that can run the programs.
-        states_own_size: SDXL's UNet gets its own size instead of the app's.
+        states_own_size: SDXL's UNet is told the size that it was built for, not the app's value.
         controlled: also make a UNet that takes a ControlNet's residuals.
         safety_checker: also make the safety checker.
         refiner: also make the UNet of SDXL's refiner.
         chunk: write every UNet in two halves.
-        recipe: compresses the weights of `COMPRESSED`; fields of `Recipe`.
-        precision: by the name of a program, or of a component for all its programs; "all" is for
-            the rest. By default the model decides: float16, or float32 for a VAE that overflows
-            float16.
+        recipe: fields of the `Recipe` that compresses the programs in `COMPRESSED`.
+        precision: maps a program, or a component for all its programs, to a precision; the key
+            "all" is for the rest. By default the model decides: float16, or float32 for a VAE that
+            overflows float16.
         prediction: what the UNet predicts; `None` trusts the model's scheduler.
         pad_id: the token id that pads prompts; `None` trusts the model's tokenizers.
         latent_scale: the factor that the app applies to latents; `None` is the family's constant.
@@ -75,7 +75,7 @@ class Options:
 
     @property
     def wanted(self) -> tuple[str, ...]:
-        """The requested optional programs, keys of `convert.bundle.families.OPTIONAL`."""
+        """The optional programs that were requested: keys of `convert.bundle.families.OPTIONAL`."""
         asked = {
             "controlled_unet": self.controlled,
             "safety_checker": self.safety_checker,
@@ -86,11 +86,11 @@ class Options:
     def for_program(self, spec: ProgramSpec) -> ProgramOptions:
         """Return the options of one program.
 
-        The user's overrides take precedence over what the model needs, and that takes precedence
-        over the options of the whole folder.
+        What the user chose for a program overrides what the model needs, and both override the
+        options that all programs share.
 
         Raises:
-            UnsupportedError: the model needs something that no builder supports.
+            UnsupportedError: the model needs an option that no builder supports.
         """
         shared = {name: getattr(self, name) for name in SHARED}
         own_size = self.states_own_size and spec.program in ("unet", "unet_refiner")
@@ -116,7 +116,7 @@ class Options:
 
 
 def what_apps_leave_out(options: Options) -> tuple[str, ...]:
-    """Return sentences on what an app will not offer for a folder with these options."""
+    """Return sentences that say what an app will not offer for a folder with these options."""
     no_nets = (
         "Mochi Diffusion cannot use ControlNets with a ControlledUnet in halves, Apple's package"
         " can; leave --chunk out for Mochi"

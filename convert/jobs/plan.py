@@ -28,9 +28,10 @@ USUAL_SIZE = 64
 class Job:
     """One conversion: the model, the folder to write, and the options.
 
-    `redo` names programs or components to rebuild in the existing folder `output`; the others are
-    kept, or left out if there is no such folder yet. `None` makes all. `beside` is the finished
-    folder whose UNet a ControlNet is for. `name` replaces the model's own name in folder names.
+    `redo` names programs or components to rebuild in the existing folder `output`. Other programs
+    are kept or, if there is no such folder yet, left out. If `redo` is `None`, all are made.
+    `beside` is the finished folder whose UNet a ControlNet is for. `name` replaces the model's own
+    name in the names of folders.
     """
 
     model: Model
@@ -42,7 +43,7 @@ class Job:
 
     @property
     def parts(self) -> tuple[ProgramSpec, ...]:
-        """All programs to make."""
+        """The programs to make; kept programs are not among them."""
         wanted = [name for name in self.options.wanted if self.makes(OPTIONAL[name])]
         return tuple(
             replace(part, name=net_name(self.name or _own_name(self.model), self.options))
@@ -70,7 +71,7 @@ def plan(
     beside: Path | None = None,
     name: str = "",
 ) -> Job:
-    """Plan the conversion of a model; if there is no `output`, the model's name gives the folder.
+    """Plan the conversion of a model; without an `output`, the folder is `default_folder`.
 
     Raises:
         UnsupportedError: options that no app can use, or that exclude each other.
@@ -133,7 +134,7 @@ def _require_compressible(job: Job, fields: Mapping[str, object]) -> None:
 
 
 def require_known(job: Job) -> None:
-    """Reject names to rebuild that match no program and no component."""
+    """Raise `BadInputError` for names to rebuild that are no program or component of the job."""
     parts = (*PROGRAMS.get(job.model.family, ()), *(OPTIONAL[name] for name in job.options.wanted))
     known = dict.fromkeys(name for part in parts for name in (part.source, part.program))
     if unknown := sorted((job.redo or frozenset()) - known.keys()):
@@ -145,7 +146,7 @@ def require_known(job: Job) -> None:
 
 
 def require_buildable(job: Job) -> None:
-    """Raise `SdcoremlError` for a program of the job that its builder would refuse."""
+    """Raise `SdcoremlError` if a builder would refuse to make one of the job's programs."""
     require_known(job)
     for part in job.parts:
         source = job.model.components[part.source]
@@ -157,7 +158,7 @@ def require_buildable(job: Job) -> None:
 
 
 def own_size(model: Model) -> tuple[int, int]:
-    """Return height and width of the latents that a model was trained for."""
+    """Return the height and width of the latents that a model was trained for."""
     component = model.components.get("unet") or model.components[CONTROLNET]
     size = component.config.get("sample_size") or USUAL_SIZE
     if isinstance(size, int):
@@ -167,7 +168,7 @@ def own_size(model: Model) -> tuple[int, int]:
 
 
 def default_folder(model: Model, options: Options, name: str = "") -> Path:
-    """Return the default folder for a result. Apps keep ControlNets apart from models."""
+    """Return the default folder for a result: in `models` or, for a ControlNet, in `controlnet`."""
     called = name or _own_name(model)
     if CONTROLNET in model.components:
         return Path("controlnet") / net_name(called, options)
@@ -179,16 +180,19 @@ def _own_name(model: Model) -> str:
 
 
 def folder_name(model: str, options: Options) -> str:
-    """Return `<model>-<attention>[-<bits>]_<W>x<H>`.
+    """Return a model's folder name, `<model>-<attention>[-<bits>]_<W>x<H>`, with sizes in pixels.
 
-    Mochi's button that swaps width and height looks for a folder with the same name up to the first
-    `_`, so only the size comes after it.
+    Mochi Diffusion's button that swaps width and height looks for a folder whose name is the same
+    up to the first `_`, so only the size comes after it.
     """
     return f"{model.replace('_', '-')}-{_variant(options)}"
 
 
 def net_name(model: str, options: Options) -> str:
-    """Return `<Name>-<attention>[-<bits>]_<W>x<H>`: ControlNets of every size share one folder."""
+    """Return a ControlNet's program name, `<Name>-<attention>[-<bits>]_<W>x<H>`.
+
+    ControlNets of all sizes are in one folder, so the name includes the size.
+    """
     words = re.split(r"[\W_]+", model)
     return f"{''.join(word.capitalize() for word in words)}-{_variant(options)}"
 
@@ -200,7 +204,7 @@ def _variant(options: Options) -> str:
 
 
 def _storage(fields: Mapping[str, object]) -> str:
-    """Name the storage of weights: `6-bit`, `4-bit-uniform-g32`, or `mixed-bit`."""
+    """Name a recipe for the names of folders: `6-bit`, `4-bit-uniform-g32` or `mixed-bit`."""
     if fields.get("layers") or fields.get("programs"):
         return "mixed-bit"
     recipe = parse_recipe(fields)

@@ -1,8 +1,9 @@
-"""Proves a written program: by certificate, by running it, or, without torch, in part.
+"""Proves written programs: by certificate, by running them or, without torch, in part.
 
-Its weights are always audited, byte for byte. Its graph is proved by a certificate if one was
-issued for exactly this graph, otherwise by running the package and the module of the pinned library
-with the same inputs. If there is no torch to run it with, the proof says so.
+A program's weights are always audited, byte for byte. Its graph is proved by a certificate if one
+was issued for exactly this graph, otherwise by running the package and the pinned library's module
+with the same inputs. If there is no torch to run them with, the proof says that the graph was not
+checked.
 """
 
 from __future__ import annotations
@@ -46,12 +47,12 @@ class StagedProgram:
 
     @property
     def written(self) -> Packages:
-        """The package, or its two halves."""
+        """The path of the package, or the paths of its two halves."""
         return chunk_paths(self.package) if self.halves else self.package
 
     @property
     def packages(self) -> tuple[Path, ...]:
-        """The packages, always as a tuple."""
+        """The path of the package, or the paths of its two halves, always as a tuple."""
         return (self.written,) if isinstance(self.written, Path) else self.written
 
     @property
@@ -60,7 +61,7 @@ class StagedProgram:
         return tuple(package.with_suffix(".mlmodelc") for package in self.packages)
 
     def request(self) -> Mapping[str, object]:
-        """Return this program as a request to the child's tasks."""
+        """Return this program as it is described in requests to the child process."""
         return {
             "component": self.part.program,
             "config": str(self.config.resolve()),
@@ -74,10 +75,11 @@ class StagedProgram:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProofPolicy:
-    """The certificates to accept, and the reason why torch is unavailable, if it is.
+    """How programs are proved.
 
-    Programs in `run` are run even if a certificate proves them. With `certified_only`, a program
-    without a certificate is refused if torch is unavailable.
+    `certificates` are the certificates to accept. `reason` says why torch is unavailable; it is
+    empty if torch is available. With `certified_only`, a program without a certificate is refused
+    if torch is unavailable. Programs in `run` are run even if a certificate proves them.
     """
 
     certificates: Mapping[str, Certificate] = field(default_factory=dict)
@@ -96,7 +98,7 @@ def prove(
 ) -> Mapping[str, ProgramProof]:
     """Prove each program; return the proofs by program name.
 
-    `fast` runs only a sample.
+    With `fast`, a program that has to be run is checked on a sample only.
 
     Raises:
         ParityError: a package computes or holds something wrong.
@@ -136,7 +138,11 @@ def _short(made: StagedProgram, policy: ProofPolicy) -> ProgramProof | None:
 
 
 def _prove_by_audit(made: StagedProgram, audit: Audit, reason: str) -> ProgramProof:
-    """Return the proof of a program of which only the weights could be proved."""
+    """Return the proof of a program whose weights passed the audit and whose graph is unchecked.
+
+    Raises:
+        ParityError: the audit found faults.
+    """
     if faults := audit.faults():
         raise ParityError(
             f"{'; '.join(faults)}", where=made.package, remedy="report it with its config.json"

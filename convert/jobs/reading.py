@@ -18,11 +18,15 @@ HALVES: Mapping[str, tuple[str, ...]] = {
     "vae_decoder": ("decoder.", "post_quant_conv."),
     "vae_encoder": ("encoder.", "quant_conv."),
 }
-"""The prefixes of the tensors that each program of a VAE uses."""
+"""Maps each program of a VAE to the prefixes of the names of the tensors that it uses."""
 
 
 def read_all(jobs: Sequence[Job]) -> Mapping[str, Mapping[str, FileRecord]]:
-    """Read the files of every component, and return their records. Raises as `read_inputs`."""
+    """Read the files of each component that is used, and return their records by component.
+
+    Raises:
+        BadInputError: as `read_inputs`.
+    """
     parts: dict[str, list[ProgramSpec]] = {}
     half: dict[str, list[ProgramSpec]] = {}
     for job, part in ((one, part) for one in jobs for part in one.parts):
@@ -39,11 +43,13 @@ def read_all(jobs: Sequence[Job]) -> Mapping[str, Mapping[str, FileRecord]]:
 def read_inputs(
     component: Component, parts: Iterable[ProgramSpec], half: Iterable[ProgramSpec] = ()
 ) -> Mapping[str, FileRecord]:
-    """Return size and SHA-256 of a component's files, by their names in the manifest.
+    """Return the size and SHA-256 of a component's files, by their names in the manifest.
+
+    `parts` are the programs made from it, and `half` those of them that use float16.
 
     Raises:
-        BadInputError: a tensor that one of `parts` uses has an infinity or a NaN; or one that
-            becomes float16, in the programs of `half`, has a number too large for that.
+        BadInputError: a tensor that one of `parts` uses has an infinity or a NaN, or a tensor that
+            one of `half` uses has a number too large for float16.
     """
     tensors = tuple(_list_used(component, tuple(parts)))
     narrow = frozenset(tensor.name for tensor in _list_used(component, tuple(half)))
@@ -55,7 +61,7 @@ def read_inputs(
 
 
 def _list_used(component: Component, parts: tuple[ProgramSpec, ...]) -> Iterator[TensorInfo]:
-    """Yield the tensors that the programs use; other tensors of the file are not checked."""
+    """Yield the tensors that the programs use; only these are checked for infinities and NaN."""
     tensors = component.checkpoint.tensors if component.checkpoint else ()
     names = (tensor.name for tensor in tensors)
     strangers = frozenset(find_strangers(component.kind, component.config, names))

@@ -1,8 +1,8 @@
 """Builds a result in a temporary folder, under a lock, and puts it in place with one rename.
 
-Adds three things to what `ground.aside` does for every folder: a second run for the same folder
-fails at once, errors name the folder by its final path, and foreign files in an older result are
-kept in the new one.
+`ground.aside` does this for any folder. For results, three things are added: a second run for the
+same folder fails at once, errors name the folder by its final path, and the new result keeps
+foreign files of an older one.
 """
 
 from __future__ import annotations
@@ -41,8 +41,9 @@ def stage_result(target: Path) -> Iterator[Path]:
 def drop_packages(folder: Path, manifest: Manifest) -> None:
     """Remove the packages from a folder, since apps load only the compiled models.
 
-    Both share their weights on this disk, but a copy of the folder elsewhere holds them twice. The
-    manifest still describes the packages, and `verify` reports them as deliberately absent.
+    A package and its compiled model share one weight file on this disk, but a copy of the folder on
+    another disk would hold the weights twice. The manifest still describes the packages, and
+    `verify` reports them as deliberately absent.
     """
     for name, program in manifest.programs.items():
         written = program.find_packages(folder, name)
@@ -52,7 +53,10 @@ def drop_packages(folder: Path, manifest: Manifest) -> None:
 
 @contextmanager
 def _replacing(target: Path) -> Iterator[Path]:
-    """Yield a temporary folder, after checking that replacing the older one loses no file."""
+    """Yield a temporary folder that replaces `target` when the block ends without an error.
+
+    Before that, check that no foreign file of an older result would be lost.
+    """
     left = older_path(find_place(target))
     current = target if (target / MARKER).is_file() else left
     if current == target and (left / MARKER).is_file():

@@ -1,8 +1,8 @@
 """Converts one model folder to finished, checked Core ML folders.
 
-Folders of one model, for example for several sizes, are built together (`TOGETHER`), so that shared
-parts are made and stored once; then each is checked and written by itself (`EACH`). Everything is
-made in a staging folder that becomes the result at the very end.
+Folders of one model, for example for several sizes, are built together (the steps in `TOGETHER`),
+so that what they share is made and stored once. Then each folder is checked and completed by itself
+(the steps in `EACH`). Each is made in a staging folder, which becomes the result at the very end.
 """
 
 from __future__ import annotations
@@ -58,10 +58,11 @@ from sdcoreml.ground.quantity import amount
 class Workshop:
     """The tools of a conversion.
 
-    `runner` runs tasks in the built environment, `toolchain` is that environment's record for the
-    manifest, `policy` says how programs are proved, and `force` allows replacing results of other
-    models as well. `upstream` writes the packages instead of our builders; unless `keeps_packages`,
-    the packages are removed at the end.
+    `runner` runs tasks in the built environment, and `toolchain` is that environment's record for
+    the manifest. `policy` says how programs are proved. `force` allows replacing a result of
+    another model, or a checked result by an unchecked one. `upstream`, if given, writes the
+    packages instead of our builders. Unless `keeps_packages` is true, packages are removed at the
+    end.
     """
 
     runner: Runner
@@ -74,9 +75,10 @@ class Workshop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Folder:
-    """A result being made in the staging folder `path`; each step adds its part.
+    """A result that is being made in the staging folder `path`; the steps fill in the fields.
 
-    `kept` are programs kept from an earlier result; `proofs` and `compiled` are records by program.
+    `kept` are the programs kept from an earlier result, and `programs` those that are made.
+    `proofs` and `compiled` map the latter to their records.
     """
 
     job: Job
@@ -89,9 +91,10 @@ class Folder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
-    """The state shared by the steps: folders of one model, one safetensors file per component.
+    """What the steps know about a conversion: the folders that are made from one model.
 
-    `inputs` are the records of the files that each component was read from.
+    `weights` maps each component to its one safetensors file, and `inputs` to the records of the
+    source files that it was read from.
     """
 
     folders: tuple[Folder, ...]
@@ -108,8 +111,8 @@ def convert_models(
     """Run the jobs, which all have the same model; return the finished folders.
 
     Raises:
-        SdcoremlError: a job failed. Results finished before it stay; it and later jobs leave no
-            partial results, and do not touch older ones.
+        SdcoremlError: a job failed. Results that were finished before stay. The failed job and
+            later ones leave no partial results, and do not touch earlier results.
     """
     for job in jobs:
         require_compiler(job.options.target)
@@ -137,7 +140,7 @@ def convert_models(
 
 @contextmanager
 def _scratch(folder: Path) -> Iterator[Path]:
-    """Yield a folder for temporary files, removed before the result takes its place."""
+    """Yield a folder for temporary files; remove it before the result takes its final place."""
     scratch = folder / ".scratch"
     scratch.mkdir()
     yield scratch
@@ -150,7 +153,7 @@ def _read(conversion: Conversion) -> Conversion:
 
 
 def _merge(conversion: Conversion) -> Conversion:
-    """Make one safetensors file per component, or use the existing one in place."""
+    """Make one safetensors file per component, or use the original where that is one already."""
     jobs = [folder.job for folder in conversion.folders]
     sources = {part.source: job.model for job in jobs for part in job.parts}
     weights = {
@@ -169,7 +172,7 @@ def _merge_one(component: Component, target: Path, emit: Emit) -> Path:
 
 
 def _draft(conversion: Conversion) -> Conversion:
-    """List the programs to make, and place the parts of earlier results that are kept."""
+    """List the programs to make, and put kept programs of earlier results into the folders."""
 
     def draft(folder: Folder) -> Folder:
         job = folder.job
@@ -196,7 +199,7 @@ def _stage(folder: Folder, part: ProgramSpec, conversion: Conversion) -> StagedP
 
 
 _COMMON = ("config", "weights")
-"""Fields of a request that all programs of a component have in common."""
+"""Fields of a request that are the same for all programs of a component."""
 
 
 def _build(conversion: Conversion) -> Conversion:
@@ -243,7 +246,7 @@ def _prove(folder: Folder, conversion: Conversion) -> Folder:
 
 
 def _compile(folder: Folder, conversion: Conversion) -> Folder:
-    """Write the compiled models; on a Mac with Xcode, compare them with Apple's."""
+    """Write the compiled models; if Xcode is installed, compare them with Apple's compiler's."""
     preferred = Keep.OURS if is_known(folder.job.options.target) else Keep.APPLES
     compiled = {}
     for made in folder.programs:
@@ -258,7 +261,7 @@ def _compile(folder: Folder, conversion: Conversion) -> Folder:
 
 
 def _add_tokenizer(folder: Folder, conversion: Conversion) -> Folder:
-    """Write the tokenizer's files; a ControlNet has none."""
+    """Write the tokenizer's files; a ControlNet's folder gets none."""
     conversion.emit(Event(kind="step", text="write the folder"))
     model = folder.job.model
     if CONTROLNET not in model.components:
@@ -274,14 +277,14 @@ def _find_odd_words(folder: Path) -> tuple[str, ...]:
 
 
 def _is_part(folder: Folder) -> bool:
-    """Whether programs that an app needs were deliberately left out."""
+    """Whether the folder lacks programs that an app needs, because the user left them out."""
     made = {entry.component for entry in folder.kept.programs.values()}
     made |= {made.part.program for made in folder.programs}
     return folder.job.redo is not None and is_part_of(folder.job.model.family, made)
 
 
 def _check(folder: Folder, _: Conversion) -> Folder:
-    """Read everything back and compare it with what the runtimes require."""
+    """Read all programs back and compare them with what the runtimes require."""
     programs = {
         entry.component: entry.find_packages(folder.path, name)
         for name, entry in folder.kept.programs.items()

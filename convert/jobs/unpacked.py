@@ -1,4 +1,4 @@
-"""Provides the model folder for a conversion: the given one, or a temporary one made for it."""
+"""Provides the model folder for a conversion: the given folder, or a temporary one."""
 
 from __future__ import annotations
 
@@ -29,11 +29,12 @@ from sdcoreml.ground.files import Document
 
 @contextmanager
 def prepare_model(ingredients: Ingredients, near: Path, emit: Emit = silent) -> Iterator[Model]:
-    """Open the model to convert; a single file, or a folder to change, is assembled first.
+    """Open the model to convert, and yield it.
 
-    The assembled folder is hidden, lies in `near`, and is removed when the block ends; assembling
-    it takes as long as a copy, and files that need no change are linked. The model's name and the
-    errors refer to the given file or folder.
+    If a single file was given, or a folder with files to merge into it, a temporary model folder is
+    assembled first: a hidden folder in `near`, which is removed when the block ends. Assembling
+    takes about as long as copying; files that need no change are linked. The model's name and
+    errors refer to what was given, not to the temporary folder.
 
     Raises:
         SdcoremlError: one of the given files is unsuitable, or the disk is full.
@@ -62,7 +63,7 @@ def prepare_model(ingredients: Ingredients, near: Path, emit: Emit = silent) -> 
 
 
 def draft(ingredients: Ingredients, emit: Emit = silent) -> Model:
-    """Describe the model that `prepare_model` would yield, without its weights.
+    """Return the model that `prepare_model` would yield, without its weights.
 
     Nothing is written or downloaded.
 
@@ -113,10 +114,10 @@ def unpack_again(
 ) -> Iterator[Model]:
     """Unpack the single file that a finished folder was made from, exactly as before.
 
-    `manifest` is the folder's.
+    `manifest` is the manifest of the finished folder.
 
     Raises:
-        BadInputError: the folder was made from other files, too, or the file is unsuitable.
+        BadInputError: the folder was made from further files as well, or the file is unsuitable.
     """
     origin = manifest.model.made_from
     if others := sorted(
@@ -150,7 +151,7 @@ def origin_of(ingredients: Ingredients) -> Mapping[str, object]:
 
 
 def _require_supported(ingredients: Ingredients) -> None:
-    """Refuse an unsupported model before its folder is written."""
+    """Raise an error for a model that cannot be converted, before its folder is written."""
     accepts = ingredients.accepts_schedule
     judgement = judge(ingredients.model, ingredients.unpacking, accepts_schedule=accepts)
     raise_gravest((*judgement.obstacles, *judgement.discords))

@@ -40,28 +40,28 @@ FLAGS: Mapping[str, tuple[str, str]] = {
     "vae_encoder": ("--convert-vae-encoder", "vae_encoder"),
     "safety_checker": ("--convert-safety-checker", "safety_checker"),
 }
-"""The upstream converter's option for each program, and its own name for that program."""
+"""Maps a program to the upstream converter's option for it, and to that converter's name for it."""
 
 BASE, MEMORY = 2_000_000_000, 10
-"""Upper bounds of memory in bytes: for the graph of any UNet, and per parameter of a component.
+"""Upper bounds of memory in bytes: for a program's graph, and per parameter of its component.
 
-Measured: 2.2 GB for the sample's UNet, 10.4 GB for that of SD 1.5.
+Measured: 2.2 GB for the UNet of the sample model, 10.4 GB for the UNet of SD 1.5.
 """
 
 _KEPT = ("text_states",)
-"""Options of a program that the upstream converter sets itself."""
+"""Options following from the model that the upstream converter applies by itself."""
 
 _LEFT = {
     "prediction": "the UNet predicts velocity, but apps interpret it as noise",
     "pad_id": "prompts are padded as apps do, not as in the model's training",
     "runtime_scale": "latents are scaled as apps do, not as in the VAE's training",
 }
-"""Options that the upstream converter ignores, with a warning for each."""
+"""Maps an option that the upstream converter ignores to the warning about it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UpstreamConverter:
-    """A checkout of the upstream converter that was verified to be at `commit`."""
+    """A checkout of the upstream converter, which was verified to be at `commit`."""
 
     checkout: Path
     repository: str
@@ -105,7 +105,7 @@ def require_possible(job: Job) -> None:
 def options_of(spec: ProgramSpec, job: Job) -> ProgramOptions:
     """Return the options with which the upstream converter writes a program.
 
-    It ignores most options that follow from the model.
+    That converter ignores most options that follow from the model.
     """
     kept = {name: value for name, value in spec.options.items() if name in _KEPT}
     if spec.source == "vae" and job.model.family in SCALES:
@@ -114,7 +114,7 @@ def options_of(spec: ProgramSpec, job: Job) -> ProgramOptions:
 
 
 def warn_of_losses(job: Job, emit: Emit) -> None:
-    """Warn about options that the model needs and the upstream converter ignores."""
+    """Emit a warning for each option that the model needs and the upstream converter ignores."""
     asked = dict.fromkeys(name for part in job.parts for name in part.options)
     for name in asked:
         if name in _LEFT:
@@ -132,8 +132,8 @@ def build(
     """Write the packages of a job.
 
     Raises:
-        WorkerError: the converter failed; the error includes its log.
-        NoSpaceError: the disk has too little space for its files.
+        WorkerError: the converter failed; the error includes the converter's log.
+        NoSpaceError: the disk has too little space for the converter's files.
     """
     warn_of_losses(job, emit)
     folder = scratch / "upstream"
@@ -167,7 +167,7 @@ def _announce(made: StagedProgram, parameters: int, emit: Emit) -> None:
 
 
 def arguments(made: StagedProgram, job: Job, name: str, out: str) -> list[str]:
-    """Build the upstream converter's command-line arguments for one program of a job."""
+    """Return the upstream converter's command-line arguments for one program of a job."""
     options, part = job.options, made.part
     words = [FLAGS[part.program][0], f"--model-version={name}", "-o", out]
     words += ["--latent-h", str(options.height), "--latent-w", str(options.width)]
@@ -186,8 +186,8 @@ def arguments(made: StagedProgram, job: Job, name: str, out: str) -> list[str]:
 def write_model(model: Model, folder: Path, sources: Collection[str], emit: Emit) -> None:
     """Write the model in the form that the upstream converter loads.
 
-    It has one safetensors file for each component. The safety checker is left out if no program is
-    made from it, because the converter would load it needlessly.
+    That is a diffusers folder with one safetensors file for each component. The safety checker is
+    left out unless `sources` names it, because the converter would load it needlessly.
     """
     plan = plan_folder(model)
     if "safety_checker" not in sources:

@@ -1,9 +1,9 @@
-"""Re-checks a finished folder: its files, its programs and, given its model, the numbers.
+"""Checks a finished folder again: its files, its programs and, given its model, the numbers.
 
-Without the model, the files are compared with the manifest, the programs with what the runtimes ask
-for and with each other. With the model, every compiled model, which is what apps load, is proved
-again against the module it was made from, and everything that the manifest says is worked out anew:
-digests show what was changed by chance, not what was changed together with them.
+Without the model, files are compared with the manifest, and programs with each other and with what
+the runtimes require. With the model, each compiled model (what apps load) is proved again against
+the module that it was made from. What the manifest says is worked out again, too, because digests
+reveal only accidental changes: whoever changes a file on purpose can also change its digest.
 """
 
 from __future__ import annotations
@@ -64,8 +64,9 @@ from sdcoreml.ground.files import Document, read_bytes
 class Verification:
     """The result of verifying: faults, and the proofs of the numbers by program.
 
-    `absent` are packages that were deleted to save space: apps need only the compiled models.
-    `notes` say what could not be looked at.
+    `files` is the number of files that were compared. `absent` are packages that were deleted to
+    save space: apps need only the compiled models. `notes` are what the user should know although
+    it is no fault, such as checks that the folder does not permit.
     """
 
     bundle: Path
@@ -86,7 +87,7 @@ class Against:
     """The model to verify against, the accepted certificates, and whether to run only a sample.
 
     `refiner` is the model that `UnetRefiner` was made from. `issued` are all certificates that the
-    manifest may name, also if none is accepted now.
+    manifest may refer to, even if they are not accepted as proofs now.
     """
 
     model: Path
@@ -97,7 +98,7 @@ class Against:
 
     @property
     def origins(self) -> Mapping[str, Origin]:
-        """Return the manifest's record of each certificate."""
+        """The record that a manifest has of each certificate, by the certificate's key."""
         return {key: one.origin for key, one in {**self.certificates, **self.issued}.items()}
 
 
@@ -109,12 +110,12 @@ def verify(
     Args:
         bundle: a folder that `sdcoreml convert` made.
         runner: runs the check of numbers in the built environment, if one is needed.
-        against: the model it was made from; without it, the numbers are not checked.
+        against: the model that the folder was made from; without it, the numbers are not checked.
         emit: called with an event for each step.
 
     Raises:
         BadInputError: the folder has no manifest, or the model cannot be read.
-        ParityError: a program does not compute what its module computes.
+        ParityError: a program does not compute what its module computes, or has wrong weights.
     """
     manifest = read_manifest(bundle)
     emit(Event(kind="step", text=f"compare the files of {bundle.name} with its manifest"))
@@ -185,7 +186,10 @@ def _open_against(
 
 
 def folder_faults(bundle: Path, manifest: Manifest) -> tuple[Fault, ...]:
-    """Find the faults of a finished folder without its model; only regular files are opened."""
+    """Return the faults of a finished folder that show without its model.
+
+    If something else is in a file's place, such as a link, nothing is opened.
+    """
     if odd := tuple(odd_faults(bundle, manifest)):
         return odd
     files = (
@@ -200,7 +204,10 @@ def folder_faults(bundle: Path, manifest: Manifest) -> tuple[Fault, ...]:
 
 
 def tokenizer_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
-    """Yield the faults of the tokenizer, which every model's folder has."""
+    """Yield the faults of a folder's tokenizer; a ControlNet's folder has none.
+
+    Faults that the manifest records as the model's own are left out.
+    """
     if any(entry.component == CONTROLNET for entry in manifest.programs.values()):
         return
     missing = [name for name in (VOCAB, MERGES) if not (bundle / name).is_file()]
@@ -218,7 +225,7 @@ def tokenizer_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
 
 
 def other_tokenizer(bundle: Path, manifest: Manifest, model: Model) -> Iterator[Fault]:
-    """Yield faults for tokenizer files that differ from the model's."""
+    """Yield faults for tokenizer files that differ from those made from the model."""
     if CONTROLNET in model.components:
         return
     for name, content in read_tokenizer(tokenizer_folder(model.path)).files():
@@ -233,7 +240,7 @@ def input_faults(
 ) -> Iterator[Fault]:
     """Yield faults for the model's files that differ from those that the folder was made from.
 
-    `sources` limits the check to these components.
+    If `sources` are given, only the files of these components are checked.
     """
     remedy = "give the model that the folder was made from, or convert this one"
     recorded = {
@@ -259,7 +266,7 @@ def _absent_components(model: Model, manifest: Manifest) -> Iterator[Fault]:
 
 
 def _place(model: Model, name: str) -> Path:
-    """Return the current path of a file among the manifest's inputs."""
+    """Return the path in `model` of a source file, given its name in the manifest."""
     source, _, file = name.partition("/")
     component = model.components.get(source)
     return (component.folder if component else model.path / source) / file
@@ -268,7 +275,11 @@ def _place(model: Model, name: str) -> Path:
 def _check(
     bundle: Path, manifest: Manifest, model: Model, against: Against, runner: Runner, emit: Emit
 ) -> Mapping[str, ProgramProof]:
-    """Prove each program: by certificate if there is one, otherwise by running it."""
+    """Prove each program again.
+
+    A program whose proof in the manifest was made by running it is run again, unless only a sample
+    is asked for. Others are proved by a certificate if there is one, otherwise by running them.
+    """
     measured = {
         entry.component
         for entry in manifest.programs.values()
@@ -288,7 +299,7 @@ def _check(
 def _pair_program(
     bundle: Path, name: str, program: ProgramEntry, model: Model, scratch: Path, emit: Emit
 ) -> StagedProgram:
-    """Pair a compiled program of the manifest with the component that it was made from."""
+    """Return a compiled program of the folder together with the component it was made from."""
     source = model.components[program.source]
     return StagedProgram(
         part=ProgramSpec(program=program.component, source=source.name, name=name),
