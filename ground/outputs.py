@@ -99,7 +99,7 @@ def require_none(folder: Path, strangers: list[str]) -> None:
 
 
 def files_in(folder: Path) -> Iterator[str]:
-    """Yield every file and link below a folder as sorted relative paths, except the Finder's."""
+    """Yield every file and link below a folder as sorted relative paths, without the Finder's."""
     found = []
     for place, folders, files in os.walk(folder):
         links = [name for name in folders if (Path(place) / name).is_symlink()]

@@ -70,7 +70,7 @@ class Patient(io.TextIOWrapper):
             self._fall_silent(error)
 
     def _fall_silent(self, error: OSError) -> None:
-        """Discard this and all further output, if the reader has gone."""
+        """Discard this and all further output if the reader has gone; else raise `error`."""
         if error.errno not in {errno.EPIPE, errno.EIO}:
             raise error
         nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -16,9 +16,10 @@ _WRITTEN = "# Written by `sdcoreml env conda-files`; what it says comes from too
 
 
 def conda_files(toolchain: Toolchain) -> dict[str, str]:
-    """Map the name of every file to its text; explicit locks only where conda packages are locked.
+    """Map the name of every file to its text.
 
-    A variant for another Python has no such files, since conda installs the toolchain's own Python.
+    A target has an explicit lock only if its conda packages are locked. A variant for another
+    Python has no such files, since conda installs the toolchain's own Python.
     """
     files: dict[str, str] = {}
     if toolchain.is_variant:

@@ -24,7 +24,8 @@ def choose_environment(
 ) -> tuple[Toolchain, Environment]:
     """Return the named toolchain and its environment, or `light` if its Python is unavailable.
 
-    `needs` says which part of the conversion needs torch; unless it is "", `light` is not used.
+    `needs` says which part of the conversion needs torch, "" if none does. If one does, `light` is
+    not used.
 
     `light` cannot run programs, so with it a model is refused if one of its graphs has no
     certificate (see `is_replacement`).

@@ -112,7 +112,7 @@ def options_of_finished_folder(args: argparse.Namespace, usual: Options) -> Opti
 
     Raises:
         BadInputError: the folder does not exist, or has no ControlledUnet.
-        UsageError: the options request another size than its UNet has.
+        UsageError: the options request another size or prompt length than it has.
     """
     folder = args.beside
     manifest = read_manifest(folder)

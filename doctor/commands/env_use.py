@@ -88,7 +88,7 @@ def rollback(args: argparse.Namespace) -> int:
 
 
 def collect(args: argparse.Namespace) -> int:
-    """Remove unused environments, Pythons and engines, or only list them."""
+    """Remove unused environments, Pythons and engines; with --dry-run, only list them."""
     from sdcoreml.doctor.report.terminal import draw
     from sdcoreml.envs.care import garbage
 

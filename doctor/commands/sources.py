@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def show(args: argparse.Namespace) -> int:
-    """List the folders."""
+    """List the folders in which models are looked up, and how many models each has."""
     counts = {str(folder): sum(1 for _ in models_in(folder)) for folder in folders_here()}
     if args.json:
         print(json.dumps({"schema": 1, "folders": counts}))
@@ -49,7 +49,7 @@ def show(args: argparse.Namespace) -> int:
 
 
 def add(args: argparse.Namespace) -> int:
-    """Add a folder, unless it is listed already."""
+    """Add a folder to the user's configuration, unless it is listed already."""
     path = args.path.absolute()
     places = [path / below for below in KINDS[args.kind]]
     if not any(place.is_dir() for place in places):
@@ -70,7 +70,7 @@ def add(args: argparse.Namespace) -> int:
 
 
 def remove(args: argparse.Namespace) -> int:
-    """Remove a folder."""
+    """Remove a folder from the user's configuration; the folder itself stays."""
     sources = {**read_configuration().sources}
     known = sources.get(args.kind, ())
     gone = {str(args.path), str(args.path.absolute())}

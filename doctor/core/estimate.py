@@ -49,8 +49,8 @@ def estimate_disk(model: ModelFolder, toolchain: ToolchainFacts) -> int:
 def estimate_memory(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts) -> int:
     """Return the peak memory in bytes, that of the most demanding component.
 
-    If its memory was not measured, or a file's components are unknown, it is the largest
-    component's size times the toolchain's factor.
+    If the toolchain has no measured memory, or no component can be converted, it is the size of the
+    largest component times the toolchain's factor.
     """
     parts = _to_convert(model)
     if not toolchain.peaks or not parts:

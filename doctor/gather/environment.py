@@ -98,7 +98,7 @@ def _complete(info: Path) -> bool:
 
 
 def _hollow(site: Path, info: str, entries: Iterable[str]) -> bool:
-    """Return True if the top-level packages named in the RECORD's first lines are missing."""
+    """Return True if a top-level package named in the RECORD's first lines is missing."""
     try:
         with open_regular(site / info / "RECORD") as file:
             lines = file.read(_RECORD_BYTES).decode("utf-8", "replace").splitlines()

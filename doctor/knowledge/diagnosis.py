@@ -105,7 +105,7 @@ def find_contradiction(entry: Failure, versions: Mapping[str, str]) -> str:
 
 
 def find_clashes(entries: Iterable[Failure], versions: Mapping[str, str]) -> tuple[Failure, ...]:
-    """Return the combinations of these versions that are known to fail."""
+    """Return the entries whose conditions these versions all meet: they are known to fail."""
     return tuple(
         entry
         for entry in entries

@@ -65,7 +65,7 @@ class PythonWish:
 class Provider:
     """A program that can install a Python, by `provide`; `lacks` says why it cannot here, or "".
 
-    A `slow` one takes minutes, and is tried only if `strict` demands the exact version.
+    A `slow` provider takes minutes, and is tried only if `strict` demands the exact version.
     """
 
     name: str

@@ -76,7 +76,7 @@ def take_over(folder: Path) -> None:
 
 
 def _own(path: Path, folder: Path) -> None:
-    """Make the environment's owner own a path; another user's file is replaced by a copy."""
+    """Give a path to the owner of the environment's folder, if necessary by copying the file."""
     user = folder.stat().st_uid
     if path.lstat().st_uid == user:
         return

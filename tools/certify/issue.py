@@ -44,7 +44,7 @@ class Issuer:
 
 
 def title_of(manifest: Manifest) -> str:
-    """Return the title for the programs of a finished folder: its model, attention and size."""
+    """Return the title of a finished folder's programs: the model's family, and the options."""
     options = manifest.options
     size = f"{PIXELS_PER_LATENT * options.width}x{PIXELS_PER_LATENT * options.height}"
     words = (manifest.model.family, options.attention.value, size, options.target.value)

@@ -72,7 +72,7 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
 
 
 def shapes_of(case: Case) -> dict[str, tuple[int, ...]]:
-    """Return name and shape of every parameter of the case's torch module."""
+    """Map the name of every parameter of the case's torch module to its shape."""
     import accelerate
 
     with accelerate.init_empty_weights():
