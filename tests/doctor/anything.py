@@ -1,4 +1,4 @@
-"""Derives a hypothesis strategy for arbitrary facts from their type annotations."""
+"""Derives a hypothesis strategy for arbitrary facts from the type annotations of the facts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROLES = ("output", "environments", "packages", "temporary", "hub")
 
 
 def anything(kind: Any, name: str = "") -> st.SearchStrategy[Any]:
-    """Return a strategy for values of an annotation."""
+    """Return a strategy for values of the type `kind`; `name` is the field that has it."""
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         return st.one_of(*(anything(one, name if get_origin(one) else "") for one in arguments))

@@ -1,7 +1,8 @@
-"""For each predictable known failure, facts of a machine or model that would have it.
+"""Facts with which each known failure would occur, for every failure that checks can predict.
 
-They reproduce the failure's cause (a wrong version, a Git LFS pointer, a wrong folder) rather than
-any check's specimen. Clashes of versions are generated from the entries' version ranges.
+The facts have the cause of a failure (a wrong version, a Git LFS pointer, a wrong folder); they
+are not copied from the specimens of checks. For clashes of versions they are generated from the
+version ranges in the failure's entry.
 """
 
 from __future__ import annotations
@@ -68,25 +69,25 @@ NEVER = "this is not a family that can be converted"
 
 
 def installed(**versions: str) -> Facts:
-    """Return the healthy environment with these versions; "" for a missing package."""
+    """Return the healthy facts with these versions installed; "" removes a package."""
     named = {name.replace("_", "-"): version for name, version in versions.items()}
     merged = {**INSTALLED, **named}
     return environment(installed={name: version for name, version in merged.items() if version})
 
 
 def locked(**versions: str) -> Facts:
-    """Return the healthy environment, with a lock that also has these packages."""
+    """Return the healthy facts with these packages added to the lock."""
     named = {name.replace("_", "-"): version for name, version in versions.items()}
     return sick(lock=LockFacts(path="lock.txt", digest="lock-1", packages={**INSTALLED, **named}))
 
 
 def given(name: str) -> Facts:
-    """Return facts with a hub name where a folder is expected."""
+    """Return facts of a run in which a hub name was given as the folder of a model."""
     return replace(sick(model=ModelFolder(path=name, kind="missing")), goal=Goal(model=name))
 
 
 def single(*holds: str) -> Facts:
-    """Return facts of a checkpoint file with these parts."""
+    """Return facts of a single-file model; `holds` names what is in the file."""
     file = weights("../model.safetensors", size=2 * GB)
     parts = (ComponentState(name="checkpoint", folder="/models", weights=(file,)),)
     return sick(
@@ -97,14 +98,14 @@ def single(*holds: str) -> Facts:
 
 
 def without(*names: str) -> Facts:
-    """Return the healthy model without some parts that its programs need."""
+    """Return facts of a model that lacks some components which its programs need."""
     parts = tuple(one for one in MODEL.components if one.name not in names)
     needed = tuple(dict.fromkeys((*MODEL.needed, *names)))
     return sick(model=replace(MODEL, components=parts, needed=needed))
 
 
 def programs(*named: str) -> Facts:
-    """Return a finished folder with only these programs."""
+    """Return facts of a finished folder that has only these programs."""
     return sick(bundle=replace(BUNDLE, programs=tuple(program(name) for name in named)))
 
 
@@ -268,7 +269,7 @@ FAULTS: Mapping[str, Facts] = {
 
 
 def found_in_time(entry: Failure) -> tuple[str, ...]:
-    """Return those of the entry's checks that report a finding for its facts."""
+    """Return the ids of those checks of an entry that report its failure before it happens."""
     facts = clash(entry) if entry.topic == CLASHES else FAULTS[entry.id]
     results = examine(facts, [BY_ID[name] for name in entry.checks]).results
     return tuple(
@@ -279,7 +280,7 @@ def found_in_time(entry: Failure) -> tuple[str, ...]:
 
 
 def clash(entry: Failure) -> Facts:
-    """Return the healthy machine with versions that fulfil the entry's conditions."""
+    """Return the healthy facts with versions that meet all conditions of the entry."""
     versions = {name: inside(specifier) for name, specifier in entry.when.items()}
     python = versions.pop("python", ENVIRONMENT.python)
     macos = versions.pop("macos", SYSTEM.version)
@@ -291,7 +292,7 @@ def clash(entry: Failure) -> Facts:
 
 
 def inside(specifier: str) -> str:
-    """Return a version in the range: its inclusive bound, or one next to its exclusive bound."""
+    """Return a version that is in the range: its bound, or a neighbour if the bound is excluded."""
     first = specifier.partition(",")[0].strip()
     if first.startswith((">=", "<=", "==")):
         return first[2:]

@@ -1,4 +1,4 @@
-"""Facts of a healthy machine, model and finished folder, for which no check reports a fault."""
+"""Facts of a healthy machine, model and finished folder, in which no check finds a fault."""
 
 from __future__ import annotations
 
@@ -185,7 +185,7 @@ Shapes = Mapping[str, Mapping[str, tuple[int, ...]]]
 
 
 def program(name: str, **changes: Any) -> ProgramState:
-    """Return a program of a healthy SD 1.5 folder."""
+    """Return the facts of one program of a healthy SD 1.5 folder."""
     inputs: Shapes = {
         "Unet": {"sample": (2, 4, 64, 64), "timestep": (2,), "encoder_hidden_states": TEXT},
         "TextEncoder": {"input_ids": (1, 77)},

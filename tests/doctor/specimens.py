@@ -1,4 +1,4 @@
-"""For each check, the smallest change to the healthy facts that makes it report a fault."""
+"""A specimen for each check: the smallest change to healthy facts in which it finds a fault."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ from tests.doctor.healthy import (
 
 
 def sick(**changes: Any) -> Facts:
-    """Return the healthy machine with these facts replaced."""
+    """Return the healthy facts with some of them replaced."""
     return replace(HEALTHY, **changes)
 
 
@@ -49,7 +49,7 @@ def environment(**changes: Any) -> Facts:
 
 
 def model(*parts: ComponentState, **changes: Any) -> Facts:
-    """Return the healthy model with some components replaced by name."""
+    """Return the healthy facts with components of the model added, or replaced by name."""
     named = {one.name: one for one in (*MODEL.components, *parts)}
     return sick(model=replace(MODEL, components=tuple(named.values()), **changes))
 
@@ -75,14 +75,14 @@ def system(**changes: Any) -> Facts:
 
 
 def unet(**changes: Any) -> Facts:
-    """Return the healthy model with changes to the UNet's weight file."""
+    """Return the healthy facts with changes to the UNet's weight file."""
     return model(
         part("unet", weights=(weights("unet/diffusion_pytorch_model.safetensors", **changes),))
     )
 
 
 def bundle(*programs: ProgramState, without: str = "", **changes: Any) -> Facts:
-    """Return the healthy finished folder with programs added or replaced, and one left out."""
+    """Return the healthy facts with programs of the finished folder replaced, added or left out."""
     named = {one.name: one for one in (*BUNDLE.programs, *programs) if one.name != without}
     return sick(bundle=replace(BUNDLE, programs=tuple(named.values()), **changes))
 
@@ -218,4 +218,4 @@ SICK: Mapping[str, Facts] = {
 }
 
 NEVER_SICK = frozenset({"MEM002", "HUB002"})
-"""Checks that only state a fact in the report and never find a fault."""
+"""Checks without a specimen: they state a fact in the report, and never find a fault."""

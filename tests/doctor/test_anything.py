@@ -1,4 +1,4 @@
-"""Checks, verdicts, reports and comparisons do not crash for any facts."""
+"""No facts make checks, verdicts, reports or comparisons crash."""
 
 from __future__ import annotations
 

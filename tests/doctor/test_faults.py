@@ -1,4 +1,4 @@
-"""Each known failure that can be predicted is predicted by the check that it names."""
+"""Each known failure that can be predicted is predicted by the checks in its entry."""
 
 from __future__ import annotations
 

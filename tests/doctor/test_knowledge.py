@@ -1,4 +1,4 @@
-"""Every known failure is found in its own example line, with valid ids and versions."""
+"""Every known failure is recognised in its own example line; its ids and versions are valid."""
 
 from __future__ import annotations
 

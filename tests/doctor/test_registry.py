@@ -1,4 +1,4 @@
-"""Every check passes on the healthy machine and reports a fault for its specimen."""
+"""Every check finds no fault in the healthy facts, and finds one in its specimen."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A conda channel in a folder, with a Python packed from the one that runs the tests.
+"""Makes a conda channel in a folder, with a Python packed from the one that runs the tests.
 
-The package holds the interpreter itself, links to its standard library, and one file of each kind
-that conda patches: nothing here needs a network, and packing takes a tenth of a second.
+The Python package has the interpreter itself, links to its standard library, and one file of each
+kind that conda patches. It needs no network, and packing takes a tenth of a second.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SUBDIR = TARGETS[host_target()].conda_subdir if host_target() in TARGETS else "l
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """The content of a conda package: files and links; `patched` files contain `PLACEHOLDER`."""
+    """The content of a conda package: files and links. Files in `patched` contain `PLACEHOLDER`."""
 
     files: Mapping[str, bytes]
     links: Mapping[str, str] = field(default_factory=dict)
@@ -38,7 +38,7 @@ class Content:
 def python_content(version: str = VERSION) -> Content:
     """Return the content of a Python package: interpreter, links to its library, patched files.
 
-    With another `version`, its `platform.python_version()` returns that.
+    With `version`, `platform.python_version()` of the packed Python returns that version.
     """
     library = Path(sysconfig.get_path("stdlib"))
     links = {
@@ -85,7 +85,7 @@ def package(
     depends: tuple[str, ...] = (),
     noarch: str = "",
 ) -> CondaPackage:
-    """Write an archive into a channel's folder, and add it to the index there."""
+    """Write a package into a channel's folder, and add it to the channel's index."""
     subdir = "noarch" if noarch else SUBDIR
     index = {"name": name, "version": version, "build": "0_test", "build_number": 0}
     index |= {"depends": list(depends), "subdir": subdir}
@@ -112,7 +112,7 @@ def package(
 
 
 def channel(folder: Path, *, python: str = VERSION, content: Content | None = None) -> CondaLock:
-    """Make a channel with a Python and its dependencies; return the lock."""
+    """Make a channel with a Python and its dependencies; return their lock."""
     zones = Content(files={"share/zoneinfo/UTC": b"TZif"})
     packages = (
         package(folder, "python", python, content or python_content(), depends=("tzdata",)),

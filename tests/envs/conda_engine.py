@@ -1,4 +1,4 @@
-"""The real conda engine: installed once beside this checkout's environments, linked into tests."""
+"""The real conda engine, which is installed once for this checkout and linked into tests."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ SHARED = environments_folder()
 
 
 def real_engine() -> Engine:
-    """Return the py-rattler engine of this checkout's folder of environments."""
+    """Return the py-rattler engine in this checkout's environments; install it if it is missing."""
     with store.hold_lock(SHARED) as held:
         return find_engine(SHARED, silent, keep=(held,))
 
 
 def lend_engine(root: Path) -> None:
-    """Link the engine into a test's folder of environments, to avoid another download."""
+    """Link the engine into a test's folder of environments, so that no test downloads it."""
     real_engine()
     root.mkdir(parents=True, exist_ok=True)
     for folder in SHARED.glob("engine-*"):

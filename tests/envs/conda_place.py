@@ -44,7 +44,7 @@ class Place:
         return build(load_toolchain(self.name), options=options, emit=events.append)
 
     def fails(self, error: type[EnvError], words: str, **asked: Any) -> None:
-        """Check that the build fails with this message and leaves nothing behind."""
+        """Require that a build fails with this message, and leaves nothing behind."""
         with pytest.raises(error, match=words) as caught:
             self.make(**asked)
         assert "\n" not in str(caught.value)

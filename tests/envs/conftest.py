@@ -11,7 +11,7 @@ from tests.envs.wheels import PYTHON
 
 @pytest.fixture
 def empty(tmp_path: Path) -> Path:
-    """Make an environment without packages."""
+    """Make an environment without packages; return its folder."""
     interpreter = probe(PYTHON)
     assert interpreter is not None
     venv.create(tmp_path / "env", interpreter)

@@ -1,4 +1,4 @@
-"""Ways to damage an environment, each with the fault that verification reports."""
+"""Ways to damage an environment, each with the fault that verification must report."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _add(info: Path) -> None:
 
 
 def _swap(site: Path) -> None:
-    """Replace a package by one of the same version from another wheel, with a matching RECORD."""
+    """Replace a package's file as if from another wheel of that version, with a matching RECORD."""
     (site / "one.py").write_text("def main(): print('other')"[:26])
     record = site / "one-1.0.dist-info/RECORD"
     rows = [row for row in record.read_text().splitlines() if not row.startswith("one.py,")]

@@ -1,4 +1,4 @@
-"""Eighty kinds of damage to an environment or its Python, with the expected result of each."""
+"""Eighty ways to damage an environment or its Python, and what repair must do about each."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TAG = f"cpython-{MINOR.replace('.', '')}"
 
 
 class End(Enum):
-    """The expected result of a kind of damage."""
+    """What repair must do about a kind of damage."""
 
     REPAIRED = "repair puts it right"
     REBUILT = "repair says that it has to be built anew"
@@ -29,7 +29,7 @@ class End(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Victim:
-    """The target of a damage: an environment, its packages, and its Python's library."""
+    """What is to be damaged: an environment, its packages, and its Python."""
 
     root: Path
     site: Path
@@ -37,12 +37,12 @@ class Victim:
 
     @property
     def library(self) -> Path:
-        """The folder of the standard library."""
+        """Return the folder of the Python's standard library."""
         return self.python / f"lib/python{MINOR}"
 
     @property
     def program(self) -> Path:
-        """The path of the Python's binary."""
+        """Return the path of the Python's executable."""
         return self.python / f"bin/python{MINOR}"
 
 
@@ -103,7 +103,10 @@ def _drop_line(path: Path, word: str) -> None:
 
 
 def _site_wide(v: Victim, *, mended: bool) -> None:
-    """Enable the Python's own packages; optionally, adapt the manifest's line to that."""
+    """Let the environment see its Python's own packages.
+
+    With `mended`, the line for the changed file in the sealed manifest is adapted.
+    """
     import hashlib
 
     path, table = v.root / "pyvenv.cfg", v.root / "sealed/files.tsv"

@@ -1,4 +1,4 @@
-"""envs/bootstrap.sh with a stand-in for Python: its commands, files and messages."""
+"""envs/bootstrap.sh, with a stand-in for Python: its commands, files and messages."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ if [ "$2" = find ]; then echo "$BROUGHT"; fi
 
 
 class Clone:
-    """A clone with the files that the script reads, and a PATH with one Python."""
+    """A clone of the project with the files that the script reads, and a PATH of stand-ins."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder / "a clone"
@@ -73,14 +73,14 @@ class Clone:
         (self.bin / name).symlink_to(found)
 
     def python(self, name: str = "python3") -> Path:
-        """Add a stand-in program to PATH."""
+        """Add a stand-in for Python to PATH; return its path."""
         path = self.bin / name
         path.write_text(STAND_IN)
         path.chmod(0o755)
         return path
 
     def start(self, **environ: str) -> subprocess.Popen[str]:
-        """Start the script from a folder other than the clone."""
+        """Start the script; the current folder is not the clone."""
         return subprocess.Popen(
             [self.folder / "envs/bootstrap.sh"],
             cwd="/",
@@ -97,20 +97,20 @@ class Clone:
         )
 
     def run(self, **environ: str) -> tuple[int, str]:
-        """Run the script; return its exit code and output."""
+        """Run the script; return its exit code and what it wrote to stderr."""
         process = self.start(**environ)
         out, err = process.communicate(timeout=60)
         assert out == "", "stdout is for those who call it"
         return process.returncode, err
 
     def called(self) -> list[str]:
-        """Return Python's arguments since the last call of this method."""
+        """Return the recorded calls of Python since this method was last called."""
         lines = self.calls.read_text().splitlines() if self.calls.exists() else []
         self.calls.unlink(missing_ok=True)
         return lines
 
     def names(self) -> set[str]:
-        """Return the names of new files in the clone."""
+        """Return the names of files and folders that the script added to the clone."""
         return {path.name for path in self.folder.iterdir()} - {
             *("envs", "lockfiles", "pyproject.toml")
         }
@@ -280,7 +280,7 @@ def test_any_of_the_usual_names_is_found(clone: Clone, name: str) -> None:
 
 @pytest.fixture
 def brought(clone: Clone) -> Clone:
-    """Return a clone with an older Python, and a uv that installs a current one."""
+    """Return a clone whose Python is too old, with a uv that can install a current one."""
     current = clone.python("current")
     uv = clone.bin.parent / "uv"
     uv.write_text(UV_STAND_IN)
@@ -411,7 +411,7 @@ def test_what_pip_said_is_told_and_the_log_kept(clone: Clone) -> None:
 
 
 def with_an_older_one(clone: Clone) -> None:
-    """Make a working environment, built earlier from another lock."""
+    """Make a working environment, then change the lock, so that the environment is outdated."""
     clone.python()
     clone.run()
     (clone.folder / ".venv/mark").write_text("older")

@@ -1,4 +1,4 @@
-"""Makes tiny wheels and toolchains for tests that need no network."""
+"""Makes tiny wheels and toolchains, for tests that need no network."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def wheel(
     script: str = "",
     requires: Sequence[str] = (),
 ) -> str:
-    """Write a pure wheel; `script` names a command that calls `main` of the project's module."""
+    """Write a pure-Python wheel; `script` names a command that runs `main` of its module."""
     info = f"{project}-{version}.dist-info"
     contents = dict(files)
     metadata = f"Metadata-Version: 2.1\nName: {project}\nVersion: {version}\n"
@@ -45,7 +45,7 @@ def wheel(
 
 
 def standard_wheels(folder: Path) -> dict[str, str]:
-    """Write two wheels, `one` with a command and `two` with a package; return their hashes."""
+    """Write two wheels: `one` with a command, `two` with a package; return the hash of each."""
     folder.mkdir(exist_ok=True)
     one = {
         "one.py": "import sys\ndef main():\n    print('one runs in', sys.prefix)\n",
@@ -65,7 +65,7 @@ def standard_wheels(folder: Path) -> dict[str, str]:
 
 
 def install(folder: Path, name: str, version: str, rows: str = "") -> Path:
-    """Write an installer's record of a package, in the environment in `folder`."""
+    """Write an installed package's .dist-info with these rows in RECORD; return its folder."""
     info = site_packages(folder) / f"{name}-{version}.dist-info"
     info.mkdir()
     (info / "RECORD").write_text(rows)

@@ -1,4 +1,4 @@
-"""Runs one check on given facts and returns its findings as short lines."""
+"""Runs one check on given facts, and returns its findings as short lines."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def fixes(name: str, facts: Facts) -> list[Fix]:
 
 
 def remedies(name: str, facts: Facts) -> list[str]:
-    """Return the remedy of each finding: its title, then its commands."""
+    """Return a line for the remedy of each finding: its title, then its commands."""
     return [
         line
         for fix in fixes(name, facts)

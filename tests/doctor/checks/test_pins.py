@@ -12,7 +12,7 @@ from tests.doctor.specimens import environment
 
 
 def with_versions(**versions: str) -> Facts:
-    """Return the healthy environment with these packages (underscores for hyphens)."""
+    """Return the healthy facts with these packages installed (`_` in a name stands for `-`)."""
     installed = {name.replace("_", "-"): version for name, version in versions.items()}
     return environment(installed={**INSTALLED, **installed})
 

@@ -14,7 +14,7 @@ MODEL = ModelFolder(path="/m", kind="diffusers", can="no", code="MOD001", reason
 @adopt_judgement
 @check("MOD001", CheckFamily.MODEL)
 def faulty(model: ModelFolder) -> Findings:
-    """Report an error for any model that is not empty."""
+    """A check that reports an error for any model whose `size` is not 0."""
     yield info("seen")
     if model.size:
         yield error("damaged", why="because")

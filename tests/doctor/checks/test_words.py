@@ -1,4 +1,4 @@
-"""The exact text of the most important findings."""
+"""The exact texts of the most important findings."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ PART = ".cat.sdcoreml-abcdefgh.part"
 
 @pytest.fixture(autouse=True)
 def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make a current folder with leftovers of 7 bytes in `models`, and 4 bytes of caches."""
+    """Return the current folder: with 7 bytes of leftovers in `models`, and 4 bytes of caches."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path / "envs"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))

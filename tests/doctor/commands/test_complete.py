@@ -22,7 +22,7 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def completed(script: Path, words: Sequence[str], folder: Path) -> list[str]:
-    """Return bash's completions of the last word."""
+    """Return what bash offers as completions of the last word."""
     program = (
         f"source {script}; COMP_WORDS=({' '.join(words)}); COMP_CWORD={len(words) - 1};"
         " $(complete -p sdcoreml | grep -o '_shtab[^ ]*') sdcoreml;"

@@ -20,7 +20,10 @@ from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 
 @pytest.fixture
 def without_310(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Fake a machine without a Python for `tested`; an environment is its toolchain's title."""
+    """Fake a machine that cannot obtain Python 3.10, which `tested` needs.
+
+    For any other toolchain, the fake environment is just the toolchain's title.
+    """
 
     def environment_for(
         toolchain: Toolchain, _emit: Emit, *, options: BuildOptions, goal: Goal | None

@@ -69,7 +69,7 @@ UNREAD = FigureRecord(output="pooled_outputs", mode="fp32", psnr=5.0)
 
 
 class Figured(StandIn):
-    """A runner that reports these figures; a text encoder has an output that no app reads."""
+    """A `Runner` that reports `FIGURES`; its text encoder also has an output that no app reads."""
 
     def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
         outcome = super().run(task, request, emit)

@@ -36,7 +36,7 @@ STEP = "- "
 
 @pytest.fixture
 def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the options to build a tiny toolchain from this test's wheels."""
+    """Return the options of `env` that build a tiny toolchain from wheels of this test."""
     monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path / "envs"))
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
     name = toolchain(tmp_path / "tiny", standard_wheels(tmp_path / "wheels"))

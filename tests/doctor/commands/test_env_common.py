@@ -25,7 +25,7 @@ def parsed(*words: str) -> argparse.Namespace:
 
 
 def test_an_option_that_was_not_given_leaves_no_trace() -> None:
-    """An option before the action is not overwritten by the default of the action's own parser."""
+    """So the default of an action's parser does not replace an option given before the action."""
     assert vars(parsed()) == {}
     assert read_option(parsed(), "index") is None
     assert read_option(parsed(), "index", "x") == "x"

@@ -23,7 +23,7 @@ TARGET = host_target()
 
 @pytest.fixture
 def words(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the options to build a tiny toolchain from this test's conda channel."""
+    """Return the options of `env` that build a tiny toolchain from a conda channel of this test."""
     monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path / "envs"))
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
     name = toolchain(tmp_path / "tiny", standard_wheels(tmp_path / "wheels"))

@@ -54,7 +54,7 @@ def said(path: Path, capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def unpacked(parent: Path) -> Path:
-    """Write a folder with complete configs, which the converter accepts."""
+    """Write a folder with complete configs, which the converter accepts; return its path."""
     path = save(parent / "m.safetensors", original("sd1"))
     options = UnpackOptions(tokenizer=tokenizer(parent / "tokenizer"))
     write_folder(unpack(open_checkpoint(path), options), parent / "model")

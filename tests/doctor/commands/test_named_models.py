@@ -1,4 +1,4 @@
-"""For models given by name, messages contain the name, and no weights are downloaded."""
+"""A model given by its hub name: messages use the name, and no weights are downloaded."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _running() -> Iterator[Server]:
 
 @pytest.fixture
 def hub(_running: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Server:
-    """Publish a safetensors model on a test hub, with an empty cache."""
+    """Publish a safetensors model on a test hub; the cache is empty."""
     folder = write_model(tmp_path / "source", index=INDEX)
     for part, stem in (("unet", "diffusion_pytorch_model"), ("text_encoder", "model")):
         for old in (folder / part).glob("*.bin*"):

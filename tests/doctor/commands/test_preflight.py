@@ -21,7 +21,7 @@ from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 from tests.envs.wheels import PYTHON, standard_wheels, toolchain
 
 HUGE = "environment = 999_000_000_000_000_000"
-"""The size in bytes of an environment that fits on no disk."""
+"""A line for toolchain.toml: the size in bytes of an environment that fits on no disk."""
 
 
 def result(name: str, family: CheckFamily, what: str, remedy: str = "") -> Result:

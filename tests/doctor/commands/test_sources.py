@@ -1,4 +1,4 @@
-"""`sdcoreml sources` stores folders, and refuses those that are not the program's."""
+"""`sdcoreml sources` stores folders of other programs, and refuses folders that are not theirs."""
 
 from __future__ import annotations
 

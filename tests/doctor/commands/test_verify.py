@@ -45,7 +45,7 @@ def arguments(*words: str) -> argparse.Namespace:
 
 
 class Proving(StandIn):
-    """A runner that finds every program correct and reports its certificate key."""
+    """A `Runner` that approves every program and reports a certificate key for it."""
 
     def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
         emit(Event(kind="step", text=task))

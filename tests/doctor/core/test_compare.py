@@ -146,5 +146,5 @@ def test_every_difference_is_told_both_ways(name: str) -> None:
 
 
 def flat(change: FactChange) -> FactChange:
-    """Make values hashable, for use in a set."""
+    """Return the change with its values as text, so that it can be in a set."""
     return replace(change, before=repr(change.before), after=repr(change.after))

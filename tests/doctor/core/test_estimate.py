@@ -103,7 +103,7 @@ def test_what_is_certified_takes_the_memory_of_its_making() -> None:
 
 
 def test_sd15_is_told_as_it_was_measured() -> None:
-    """Regression: an estimate said 5 minutes and 3.2 GB for a job of 20 s and 0.3 GB."""
+    """Regression: a job that took 20 s and 0.3 GB was estimated at 5 minutes and 3.2 GB."""
     tested = toolchain("tested")
     assert 15 < estimate_time(SD15, GOAL, tested, 2) < 30
     assert estimate_memory(SD15, GOAL, tested) < 4 * 10**8

@@ -56,7 +56,7 @@ def test_texts() -> None:
 
 
 def poisoned(value: Any, poison: str) -> Any:
-    """Return the value with a private text inserted into every string."""
+    """Return the value with a private text added to each string in it."""
     if isinstance(value, str):
         return f"{poison} {value}/{poison}"
     if isinstance(value, dict):

@@ -23,11 +23,11 @@ MADE_BY = {
     "com.github.apple.coremltools.source": "torch==2.2.0",
 }
 BLOBS = bytes([0, 0, 0, 0, 2, 0, 0, 0]) + bytes(56)
-"""A weight file without a record."""
+"""A weight file that has a header but no records."""
 
 
 def compiled(root: Path, name: str = "Unet", model: Model = UNET) -> Path:
-    """Make a folder with one compiled model."""
+    """Write a compiled model; return its folder."""
     package, folder = root / f"{name}.mlpackage", root / f"{name}.mlmodelc"
     write_stand_in(package, model)
     compile_package(package, folder)
@@ -38,7 +38,7 @@ def compiled(root: Path, name: str = "Unet", model: Model = UNET) -> Path:
 
 
 def program(path: Path) -> ProgramState:
-    """Gather the only program of the folder that contains `path`."""
+    """Gather facts of the folder that contains `path`; return those of its only program."""
     (found,) = examined(path.parent).programs
     return found
 
@@ -65,7 +65,7 @@ def test_a_compiled_program_is_read_once_and_whole(tmp_path: Path) -> None:
 
 
 def change(folder: Path, **fields: Any) -> None:
-    """Change values of the object in metadata.json; `None` removes one."""
+    """Set values in metadata.json of a compiled model; `None` removes one."""
     path = folder / "metadata.json"
     (content,) = json.loads(path.read_text())
     content = {key: value for key, value in (content | fields).items() if value is not None}

@@ -26,7 +26,7 @@ def git(path: Path, *words: str) -> str:
 
 
 def repository(path: Path) -> str:
-    """Make a repository with one commit; return the commit's hash."""
+    """Make a git repository with one commit; return the commit's hash."""
     path.mkdir(exist_ok=True)
     git(path, "init", "-q")
     (path / "a.py").write_text("1\n")

@@ -18,7 +18,7 @@ RECORDS = (
 
 
 def prefix(folder: Path, *, site: str = "lib/python3.10/site-packages") -> Path:
-    """Write an environment like conda's, with two projects that pip installed."""
+    """Write an environment like conda's, in which pip installed two projects."""
     (folder / "conda-meta").mkdir(parents=True)
     (folder / "conda-meta" / "history").write_text("==> 2026-11-24 <==\n")
     for name in RECORDS:

@@ -7,7 +7,7 @@ from sdcoreml.doctor.gather.environment import look
 
 
 def wheel(site: Path, name: str, version: str, *, tag: str = "py3-none-any") -> Path:
-    """Write an installed package: its folder and its .dist-info."""
+    """Write the files of an installed package: its folder and its .dist-info."""
     info = site / f"{name}-{version}.dist-info"
     info.mkdir(parents=True)
     (site / name).mkdir(exist_ok=True)

@@ -66,12 +66,12 @@ def examined(path: Path) -> ModelFolder:
 
 
 def alone(path: Path) -> ComponentState:
-    """Gather a component's folder alone."""
+    """Gather the facts of a component from its folder alone."""
     return component(read_component(path.name, path))
 
 
 def file_at(path: Path) -> WeightFile:
-    """Gather a single file; return its entry in the model's first component."""
+    """Gather the facts of a single file; return those of its weights."""
     return examined(path).components[0].weights[0]
 
 

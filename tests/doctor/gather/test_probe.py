@@ -32,7 +32,7 @@ def test_a_program_that_is_not_there_is_unknown() -> None:
 
 
 def test_a_program_that_hangs_is_killed_with_its_children(tmp_path: Path) -> None:
-    """A grandchild holds the output pipe open, for which `run` would wait forever."""
+    """A grandchild keeps the output pipe open: without killing it, `run` would wait forever."""
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)

@@ -1,4 +1,4 @@
-"""No token or password gets into facts, not even before they are redacted."""
+"""No token or password gets into the facts, not even before the report is redacted."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LOGIN = f"https://grace:{SECRET}@example.invalid/simple"
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Make a home folder, environment variables and a checkout with secrets in all usual places."""
+    """Make home folder, environment variables and checkout with secrets in all the usual places."""
     for name in (".cache/huggingface", ".config/pip", "upstream"):
         (tmp_path / name).mkdir(parents=True)
     (tmp_path / ".cache/huggingface/token").write_text(SECRET)

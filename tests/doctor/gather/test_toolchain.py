@@ -1,4 +1,4 @@
-"""Facts about the real toolchain, and about an environment made by hand."""
+"""Facts about the real toolchain, and about an environment written by the test."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def environments(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def built(root: Path) -> Path:
-    """Write an environment with one package and the record of a build."""
+    """Write an environment with one package, and the record that a build leaves."""
     folder = root / "0123456789abcdef"
     site = folder / "lib/python3.10/site-packages"
     (site / "torch-2.2.0.dist-info").mkdir(parents=True)
@@ -120,7 +120,7 @@ def test_nothing_built(environments: Path) -> None:
 
 
 def touch(folder: Path) -> None:
-    """Change a file after the environment was sealed."""
+    """Add a file to the environment after it was sealed."""
     time.sleep(0.02)
     (folder / "bin/new").touch()
 
@@ -153,7 +153,7 @@ def test_every_kind_of_touch_is_seen(environments: Path, how: str) -> None:
 
 
 def settle(folder: Path) -> None:
-    """Make the record's time later than all earlier changes and earlier than all later ones."""
+    """Set the record's time to now, so that it is later than all changes made so far."""
     time.sleep(0.02)
     os.utime(folder / "sealed/record.json")
     time.sleep(0.02)

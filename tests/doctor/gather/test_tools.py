@@ -18,7 +18,7 @@ from sdcoreml.doctor.gather.tools import git, hub, xcode
 
 
 def answering(answers: Mapping[str, RunResult]) -> Probe:
-    """Return a fake Mac whose programs give these results by command line."""
+    """Return a fake Mac, on which programs give these results by command line."""
 
     def run(argv: Sequence[str], /, *, seconds: float = 1.0) -> RunResult | Unknown:
         del seconds

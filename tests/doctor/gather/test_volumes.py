@@ -40,7 +40,7 @@ Disk quotas for user grace (uid 501):
 
 
 def saying(text: str, code: int = 0, system: str = "Linux") -> Probe:
-    """Return a fake machine whose `quota` prints this text."""
+    """Return a fake machine on which the program `quota` prints this text."""
 
     def run(argv: Sequence[str], /, *, seconds: float = 9.0) -> RunResult | Unknown:
         assert argv[0] == "quota"

@@ -40,7 +40,7 @@ def made(tiny: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> En
 
 @dataclass
 class Passed:
-    """A trial with a fixed result, which may change the environment first."""
+    """A trial with a fixed result; if `stray` is set, it first adds that file to the packages."""
 
     outcome: TrialResult
     stray: str = ""
@@ -80,7 +80,7 @@ def test_a_damaged_environment_proves_nothing(made: Environment) -> None:
 
 
 def runner(folder: Path, body: str) -> Path:
-    """Write a stand-in for tests/inside/runner.py."""
+    """Write a stand-in for tests/inside/runner.py, with this body."""
     (folder / "runner.py").write_text(f"import os, sys\n{body}")
     return folder / "runner.py"
 
@@ -172,7 +172,7 @@ def test_without_a_checkout_there_are_no_tests_to_pass(made: Environment, tiny: 
 
 
 def golden(folder: Path, body: str) -> Path:
-    """Make a checkout with a stand-in for the golden programs' module."""
+    """Make a checkout whose module of golden programs is a stand-in with this body."""
     place = folder / "checkout" / "tests" / "inside" / "convert"
     place.mkdir(parents=True)
     (place / "golden.py").write_text(f"import sys\n{body}")

@@ -1,4 +1,4 @@
-"""A report with every kind of result, and functions to make small reports."""
+"""A report that has every kind of result, and functions that make small reports."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def written(form: str, report: Report = REPORT) -> str:
 
 
 def report_of(finding: Finding, status: Status | None = None, ignored: str = "") -> Report:
-    """Return a report with a single finding."""
+    """Return a report that has a single finding."""
     result = replace(
         REPORT.results[2], findings=(finding,), status=status or finding.status, ignored=ignored
     )
@@ -97,6 +97,6 @@ def report_of(finding: Finding, status: Status | None = None, ignored: str = "")
 
 
 def warning_of(what: str, fix: Fix | None = None, where: str = "") -> Report:
-    """Return a report of one warning with these texts."""
+    """Return a report with one warning, which has these texts."""
     finding = Finding(status=Status.WARNING, what=what, why="Why.", fix=fix, where=where)
     return report_of(finding)

@@ -1,4 +1,4 @@
-"""The JSON report of every check's faulty specimen conforms to the shipped schema."""
+"""JSON reports of the faulty specimens of all checks conform to the shipped schema."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def test_going_back_to_an_earlier_lock_needs_no_build(tmp_path: Path, wheels: Pa
 
 
 def sick_toolchain(tmp_path: Path, wheels: Path, sickness: str) -> tuple[str, Path]:
-    """Return a toolchain that cannot be built, and the folder of its wheels."""
+    """Write a toolchain that cannot be built; return its name and the folder of its wheels."""
     locked = standard_wheels(wheels)
     match sickness:
         case "edited lock":

@@ -31,7 +31,7 @@ from tests.envs.wheels import PYTHON, VERSION, standard_wheels, toolchain
 
 
 def no_engine() -> Engine:
-    """An engine that must not be used."""
+    """Fail: this engine must not be asked for."""
     raise AssertionError
 
 
@@ -57,7 +57,7 @@ def program(path: Path, text: str) -> Path:
 
 
 def python(path: Path, version: str) -> str:
-    """Write a program that creates a fake Python of the given version."""
+    """Return a shell command that creates a fake Python of the given version at `path`."""
     answer = json.dumps([str(path), version, "CPython", *machine(), True])
     lines = f"mkdir -p {path.parent}; printf '#!/bin/sh\\necho '\"'\"'%s'\"'\"'\\n' '{answer}'"
     return f"{lines} > {path}; chmod +x {path}"
@@ -68,7 +68,7 @@ def machine() -> tuple[str, str]:
 
 
 def only(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    """Reduce the table of providers to these."""
+    """Restrict the table of providers of Pythons to the named ones."""
     some = tuple(provider for provider in PROVIDERS if provider.name in names)
     monkeypatch.setattr(provision, "PROVIDERS", some)
 
@@ -178,7 +178,7 @@ def test_a_full_disk_is_not_another_provider_s_turn(
 
 @pytest.fixture
 def conda_wish(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PythonWish:
-    """Return a request for a Python that only conda's packages can provide."""
+    """Return a request for a Python that can only be made from conda packages."""
     only(monkeypatch, "conda")
     monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path / "envs"))
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
@@ -237,7 +237,11 @@ def test_a_venv_is_built_on_it_and_it_goes_with_the_last_of_them(
 
 
 def harm(prefix: Path) -> None:
-    """Damage an installed Python, which consists mostly of links to the one that runs the tests."""
+    """Damage an installed Python in several ways.
+
+    Its files are mostly links into the Python that runs the tests, so links are removed, not
+    edited.
+    """
     library = prefix / f"lib/python{MINOR}"
     (library / "_place.py").write_text("PREFIX = ''\n")
     (library / "os.py").unlink()
@@ -248,7 +252,7 @@ def harm(prefix: Path) -> None:
 
 
 RELABELLED = VERSION[:-1] + ("1" if VERSION.endswith("0") else "0")
-"""Another patch version of the Python that runs the tests."""
+"""A version that differs from the running Python's in its patch number only."""
 
 
 def test_the_exact_python_is_brought_unasked_though_another_patch_is_here(
@@ -285,7 +289,7 @@ def never(_wish: PythonWish) -> Path:
 
 @pytest.fixture
 def another_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> PythonWish:
-    """Request a patch version that this machine lacks, while it has another one."""
+    """Return a request for a patch version that is not on this machine, where another one is."""
     slow = Provider(name="slow", lacks=lambda _: "", provide=never, slow=True)
     monkeypatch.setattr(provision, "PROVIDERS", (failing("a wrong hash"), slow))
     return wish(tmp_path, version=RELABELLED, environ={"PATH": str(PYTHON.parent)})

@@ -22,7 +22,7 @@ def need(folder: str, size: int, what: str = "the environment", elsewhere: str =
 
 
 def volumes(**free: int) -> Callable[[Path], Volume]:
-    """Return a look-up of volumes by the first part of a path, with this free space."""
+    """Return a function that finds the volume of a path: its first part, with this free space."""
     return lambda folder: Volume(path=Path("/", folder.parts[1]), free=free[folder.parts[1]])
 
 

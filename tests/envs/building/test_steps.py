@@ -32,7 +32,7 @@ def make(tmp_path: Path, name: str, events: list[Event] | None = None, **asked: 
 
 
 def with_pylock(tmp_path: Path, locked: dict[str, str], *, size: int, installed: int) -> str:
-    """Write the tiny toolchain with PEP 751 locks that state this size for each wheel."""
+    """Write the tiny toolchain, with a PEP 751 lock that states `size` for each wheel."""
     name = toolchain(tmp_path / "tiny", locked, environment=installed)
     entries = ['lock-version = "1.0"\ncreated-by = "test"\n']
     for entry, digest in locked.items():
@@ -63,7 +63,7 @@ def test_what_the_cache_lacks_is_said_and_then_that_it_lacks_nothing(tmp_path: P
 
 @contextmanager
 def index_of(wheels: Path) -> Iterator[str]:
-    """Serve a package index with the wheels of a folder."""
+    """Serve the wheels of a folder as a package index; yield its URL."""
 
     class Handler(SimpleHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -134,7 +134,7 @@ def test_what_the_cache_holds_needs_no_room_there(tmp_path: Path) -> None:
 
 
 def broken_record(folder: Path) -> str:
-    """Write a wheel whose RECORD has a wrong hash for one file, as some published wheels do."""
+    """Write a wheel whose RECORD has a wrong hash for one file, as in some published wheels."""
     files = {"one.py": "def main(): pass\n", "one_data.txt": "x\n"}
     wheel(folder, "one", "1.0", files)
     record = "one-1.0.dist-info/RECORD"

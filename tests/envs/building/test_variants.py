@@ -25,7 +25,7 @@ def options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BuildOptions:
 
 @pytest.fixture
 def tiny(tmp_path: Path) -> Toolchain:
-    """Write a toolchain for a Python that does not exist, with a variant for the current one."""
+    """Write a toolchain for Python 3.8.0, which is not here, with a variant for this Python."""
     locked = standard_wheels(tmp_path / "wheels")
     name = toolchain(tmp_path / "tiny", locked, version="3.8.0")
     minor = VERSION.rpartition(".")[0]

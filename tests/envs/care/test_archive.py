@@ -29,7 +29,7 @@ Members = dict[str, bytes]
 
 @pytest.fixture(scope="module")
 def packed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Environment]:
-    """Make a folder with `tiny.tar`, its toolchain and wheels; return it with the environment."""
+    """Return a folder with `tiny.tar`, its toolchain and wheels; and the archived environment."""
     folder = tmp_path_factory.mktemp("packed")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("UV_CACHE_DIR", str(folder / "cache"))

@@ -1,4 +1,4 @@
-"""Only unused environments, Pythons and engines are listed and removed."""
+"""Cleaning lists and removes only environments, Pythons and engines that nothing uses."""
 
 from __future__ import annotations
 

@@ -150,7 +150,7 @@ def test_an_edited_manifest_is_not_believed(
 
 
 def own_python(folder: Path) -> Path:
-    """Make a Python in an unusual folder: a script that starts the running one."""
+    """Link to the running Python from an unusual folder; return the link."""
     folder.mkdir()
     path = folder / f"python{VERSION.rpartition('.')[0]}"
     path.symlink_to(PYTHON)

@@ -1,4 +1,4 @@
-"""An environment of the former format stays usable, and is resealed without being rebuilt."""
+"""An environment with an older format of the seal stays usable, and is resealed, not rebuilt."""
 
 from __future__ import annotations
 

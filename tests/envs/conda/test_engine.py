@@ -48,7 +48,7 @@ class Quiet(SimpleHTTPRequestHandler):
 
 @contextmanager
 def served(folder: Path) -> Iterator[str]:
-    """Serve a channel's folder over HTTP."""
+    """Serve a channel's folder over HTTP; yield its URL."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder))) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -160,7 +160,7 @@ def test_an_archive_that_is_none_is_one_line(engine: Engine, tmp_path: Path) -> 
 
 
 def stand_in(tmp_path: Path, script: str) -> Rattler:
-    """Return an engine whose Python is a shell script."""
+    """Return an engine whose Python is a stand-in: a shell script with these lines."""
     program = tmp_path / "python"
     program.write_text(f"#!/bin/sh\ncat >/dev/null\n{script}\n")
     program.chmod(0o755)

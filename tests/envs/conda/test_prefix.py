@@ -223,7 +223,7 @@ def test_rollback_and_collection(place: Place) -> None:
 
 
 def other_python(place: Place) -> None:
-    """The channel has a different Python under the locked file name."""
+    """Lock a Python 9.9.9 whose package contains a Python of another version."""
     place.lock = channel(place.channel, python="9.9.9")
     name = toolchain(Path(place.name), place.locked, version="9.9.9")
     lock_conda(name, place.lock)

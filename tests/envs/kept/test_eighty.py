@@ -1,4 +1,4 @@
-"""Each of eighty kinds of damage is found by `--full`, and then repaired or reported."""
+"""`--full` finds each of eighty kinds of damage, which are then repaired or reported."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Made = tuple[Environment, Toolchain, Path]
 
 
 def bring_python(folder: Path) -> Path:
-    """Copy the running Python with half its library, for tests to damage."""
+    """Copy the running Python, with about half of its library, as one that tests can damage."""
     library = folder / f"lib/python{MINOR}"
     left = UNUSED | SHALLOW | {"turtledemo", "unittest", "wsgiref", "xmlrpc", "multiprocessing"}
 
@@ -75,21 +75,21 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
 
 @pytest.fixture
 def environment(made: Made, tmp_path: Path) -> Environment:
-    """Copy the environment; all copies use the same Python."""
+    """Return a copy of the environment; all copies share one Python."""
     copy = tmp_path / "envs" / "copy"
     shutil.copytree(made[0].path, copy, symlinks=True)
     return replace(made[0], path=copy)
 
 
 def look(environment: Environment) -> Environment:
-    """Read the environment's present record."""
+    """Read the environment's record as it is now."""
     found = store.read(environment.name, environment.path)
     assert found is not None
     return found
 
 
 def names_that_end(how: End) -> list[str]:
-    """Return the names of the damages with this expected result."""
+    """Return the names of the kinds of damage with this expected result."""
     return [name for name, (*_, end) in EIGHTY.items() if end is how]
 
 

@@ -36,7 +36,7 @@ MOVED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Channels:
-    """An engine that solves from a table of channels and records its requests."""
+    """An engine that solves from a table of packages, and records what it was asked."""
 
     packages: Mapping[str, tuple[CondaPackage, ...]]
     asked: list[tuple[str, tuple[str, ...], str, str]] = field(default_factory=list)

@@ -32,7 +32,7 @@ HASH = "0" * 64
 
 @dataclass
 class Fixed:
-    """A resolver with a fixed result, which records its requests."""
+    """A resolver that always gives the same answer, and records what it was asked."""
 
     answer: Mapping[str, str]
     asked: list[tuple[str, str, LockRequest]] = field(default_factory=list)

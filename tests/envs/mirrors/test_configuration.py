@@ -1,4 +1,4 @@
-"""The user's own configuration is read from the user's folder, and only sources are written."""
+"""The user's configuration file is read; writing changes only its sources."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The precedence of settings for mirrors, as documented in envs/README.md."""
+"""Which setting for a mirror takes precedence, as documented in envs/README.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The commands with which uv and pip are run, recorded by stand-ins."""
+"""The commands that run uv and pip, as recorded by stand-ins."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ HARD = {"--require-hashes", "--no-deps", "--only-binary"}
 
 
 class Program:
-    """Write an executable with a fixed output."""
+    """A stand-in for a program: an executable with a fixed output, which records its calls."""
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "program"
@@ -60,7 +60,7 @@ def both(program: Program, cache: Path | None = None) -> list[Uv | Pip]:
 
 
 def pair(words: list[str], option: str) -> str:
-    """Return the value after an option, which must occur once."""
+    """Return the value after an option in a command, where the option must occur once."""
     assert words.count(option) == 1, words
     return words[words.index(option) + 1]
 

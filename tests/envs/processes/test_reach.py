@@ -10,7 +10,7 @@ from sdcoreml.envs.processes.reach import why_unreachable
 
 
 class Answers(BaseHTTPRequestHandler):
-    """Answers with the status in the path; does not answer `/never` before the test ends."""
+    """A server that answers with the status code in the path; it delays `/never` until the end."""
 
     over = threading.Event()
 

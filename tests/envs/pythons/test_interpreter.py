@@ -36,7 +36,7 @@ def interpreter(
 
 
 def pretender(file: Path, answer: object) -> Path:
-    """Write an executable with a fixed answer to the probe."""
+    """Write an executable that answers the probe of a Python with `answer`."""
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(f"#!/bin/sh\necho '{json.dumps(answer)}'\n")
     file.chmod(0o755)

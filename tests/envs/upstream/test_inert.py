@@ -14,7 +14,7 @@ def git(*words: str) -> None:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """Make a repository as `git clone` does."""
+    """Make a repository as `git clone` leaves it."""
     git("init", "-q", str(tmp_path / "source"))
     who = ("-c", "user.name=t", "-c", "user.email=t@example.org")
     git("-C", str(tmp_path / "source"), *who, "commit", "-q", "--allow-empty", "-m", "one")
