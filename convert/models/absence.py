@@ -16,7 +16,7 @@ FOREIGN: Mapping[str, str] = {
     ".onnx_data": "ONNX",
     ".xml": "OpenVINO's format",
 }
-"""Suffixes of weight formats that are not supported here."""
+"""Maps suffixes of weight files that cannot be read here to the names of their formats."""
 
 _UNFINISHED = frozenset({".aria2", ".crdownload", ".download", ".incomplete", ".part", ".tmp"})
 

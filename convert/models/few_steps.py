@@ -1,7 +1,7 @@
 """Recognises few-step models, and gives the settings that they need in an app.
 
-At the apps' default 20 steps and guidance 7.5 they give burnt pictures. Merging such a model leaves
-no trace in the tensors, so names, metadata and the scheduler are examined.
+At the apps' defaults, 20 steps and guidance 7.5, such models give burnt pictures. Merging such a
+model leaves no trace in the tensors, so names, metadata and the scheduler are examined.
 """
 
 from __future__ import annotations

@@ -70,7 +70,7 @@ class FolderPlan:
     settings: AppSettings | None = None
 
     def with_component(self, name: str, part: ComponentFiles) -> FolderPlan:
-        """Return this plan with another component `name`, and its config."""
+        """Return this plan with the component `part` added as `name`, and with its config file."""
         files = {**self.files, f"{name}/{CONFIG_NAME}": as_json(part.config)}
         return replace(self, parts={**self.parts, name: part}, files=files)
 

@@ -25,7 +25,7 @@ from sdcoreml.ground.places import expand_home
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EmbeddingSource:
-    """A textual inversion and the word for it; `None` means the file's name."""
+    """A textual inversion, and the word for it in prompts; `None` means the file's name."""
 
     path: Path
     word: str | None = None

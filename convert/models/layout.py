@@ -35,7 +35,10 @@ OLD_ATTENTION = (
     (".value.", ".to_v."),
     (".proj_attn.", ".to_out.0."),
 )
-"""The names of the VAE's attention layers before diffusers 0.17, as in SD 1.5's own VAE."""
+"""Old and new names of the VAE's attention layers.
+
+The old ones, from before diffusers 0.17, are those in SD 1.5's own VAE.
+"""
 UNREAD = frozenset({"feature_extractor", "image_encoder", "safety_checker"})
 """Parts that may be missing: no program is made from them unless requested."""
 
@@ -335,7 +338,7 @@ def _read_json(path: Path, faults: list[Fault]) -> dict[str, object]:
 
 
 def _class_of(name: str, entry: object) -> str | None:
-    """Return the class in an index entry `[library, class]`; `None` for any other entry."""
+    """Return the class in an index entry `[library, class]`; `None` if it is not a part's entry."""
     match entry:
         case [str(), str() as kind]:
             is_folder = not name.startswith("_") and Path(name).name == name and name != ".."

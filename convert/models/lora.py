@@ -94,7 +94,7 @@ class LoraSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delta:
-    """The change that a LoRA makes to one tensor: `factor` times up @ (mid) @ down."""
+    """The change that a LoRA makes to a tensor: `factor` * up @ down, with any `mid` between."""
 
     down: TensorInfo
     up: TensorInfo
@@ -133,7 +133,7 @@ def merge_loras(plan: FolderPlan, sources: Sequence[LoraSource], emit: Emit = si
 
     Raises:
         BadInputError: a file is not a LoRA, or a LoRA for another model.
-        UnsupportedError: a file is a LoHa, LoKr, DoRA or similar.
+        UnsupportedError: a file has tensors of `OTHER_KINDS`, such as a DoRA's.
     """
     deltas: dict[tuple[str, str], list[Change]] = {}
     for source in sources:

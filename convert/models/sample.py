@@ -1,9 +1,9 @@
 """Writes the sample: a small Stable Diffusion 1.x folder with sharded `.bin` weights.
 
-It has the architectures of the pinned libraries, a thousand times smaller, with weights from
-`sample_weights`, a working CLIP byte-pair tokenizer, and the layout that diffusers 0.23.1 cannot
-load, the case that started this project: UNet and VAE in sharded `.bin` files with an index. Needs
-no torch, and writes the same bytes everywhere.
+The sample has the architectures of the pinned libraries, a thousand times smaller, weights from
+`sample_weights`, and a working CLIP byte-pair tokenizer. Its UNet and VAE are sharded `.bin` files
+with an index: diffusers 0.23.1 cannot load this layout, which is why this project was started. This
+module needs no torch, and writes the same bytes everywhere.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ def weights_of(component: str) -> Iterator[tuple[str, FloatTensor]]:
 
 
 def write_tokenizer(folder: Path) -> None:
-    """Write CLIP tokenizer files in their real form."""
+    """Write CLIP tokenizer files in the form that published models have."""
     letters = byte_letters()
     words = [*letters, *(f"{letter}</w>" for letter in letters)]
     words += [*("".join(pair.split()) for pair in PAIRS), *SPECIAL]

@@ -43,13 +43,13 @@ def find_cut(component: str, function: Function, sizes: Mapping[int, int]) -> Cu
     """Find the best cut of a function, in one pass over its operations.
 
     Args:
-        component: its name, for errors.
+        component: the name of the component, for errors.
         function: the function to cut; it has no nested blocks.
         sizes: bytes of each record of the weight file, by its offset.
 
     Raises:
         UnsupportedError: the program has several outputs, or no point near the middle of its
-            weights where all live values can leave a program.
+            weights where all values that are still needed can leave a program.
     """
     outputs = function.block.outputs
     if len(outputs) != 1:

@@ -100,7 +100,7 @@ def check_component(
         config: the component's config.json.
         weights: its safetensors file.
         options: how much to run.
-        emit: receives the progress, in runs.
+        emit: receives the progress, counted in runs.
 
     Raises:
         ParityError: the program violates its declaration, or a result is not finite.

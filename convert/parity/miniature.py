@@ -35,10 +35,10 @@ def miniature(
 
     Args:
         program: an open package, or both halves of one.
-        component: the name of its module.
+        component: the name of the component that it was made from.
         accounted: the audit of its weights.
         config: the component's config.json.
-        options: the options that it was built with.
+        options: the options that the program was built with.
     """
     size = small_size(config, options)
     if size is None or options.height is None or options.width is None:

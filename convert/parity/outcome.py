@@ -15,7 +15,7 @@ _REWRITTEN = re.compile(
     r"\.(transformer_blocks\.\d+\.norm\d\.bias|embeddings\.position_embedding\.weight)$"
 )
 FEW = 8
-"""The fewest numbers for a stable norm. A norm over two numbers keeps only their signs."""
+"""The fewest numbers over which a norm is stable. A norm over two keeps only their signs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,8 +23,8 @@ class Draft:
     """A program drawn from config and options alone, before any weight is read.
 
     Attributes:
-        component: its name, for messages.
-        graph: complete, with its outputs declared.
+        component: the component's name, for messages.
+        graph: the whole graph, with its outputs declared.
         outputs: maps each output's name to its description.
         metadata: texts that Xcode shows; no runtime reads them.
         ignored: prefixes of the names of tensors that this program does not use.

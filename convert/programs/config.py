@@ -74,7 +74,7 @@ def _is_same(value: object, good: object) -> bool:
 
 
 def require_divisible(component: str, name: str, parts: int, *widths: int) -> None:
-    """Raise `BadInputError` unless the option `name` divides every width into `parts` parts."""
+    """Raise `BadInputError` unless every width is a multiple of `parts`, the option `name`."""
     if parts < 1:
         what = f"config.json has {name}={parts!r} for a width of {', '.join(map(str, widths))}"
     elif odd := [width for width in widths if width % parts]:

@@ -98,7 +98,7 @@ def toolkit() -> Toolkit:
 
 @contextlib.contextmanager
 def _hidden(names: tuple[str, ...]) -> Iterator[None]:
-    """Make `import name` fail for modules that are not imported yet."""
+    """Make imports of these modules fail within the block, unless they are imported already."""
     absent = [name for name in names if name not in sys.modules]
     modules: dict[str, ModuleType | None] = sys.modules  # type: ignore[assignment]
     modules.update(dict.fromkeys(absent))

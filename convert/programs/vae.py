@@ -214,7 +214,7 @@ def draw_vae_encoder(config: Config, options: ProgramOptions) -> Draft:
 
 
 def _as_trained(g: Graph, vae: VaeConfig, z: Var) -> Var:
-    """Rescale a latent that the app scaled to the scale that the VAE was trained with.
+    """Convert a latent from the app's scale to the scale that the VAE was trained with.
 
     This is in float32, because in float16 the ratio would be off by up to 2e-4.
     """
@@ -252,7 +252,7 @@ def _resnets(g: Graph, vae: VaeConfig, x: Var, path: str, channels: int, count: 
 
 
 def _mid_block(g: Graph, vae: VaeConfig, x: Var, path: str) -> Var:
-    """Build two residual blocks with single-head attention over all pixels between them."""
+    """Build two residual blocks, and between them single-head attention over all pixels."""
     batch, channels, height, width = x.shape
     first, second = (f"{path}.resnets.{index}" for index in (0, 1))
     x = resnet(g, x, None, first, channels, vae.norm)

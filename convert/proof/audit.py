@@ -35,7 +35,7 @@ PREFIXES: Mapping[str, tuple[str, ...]] = {
     "vae_decoder": ("decoder.", "post_quant_conv."),
     "vae_encoder": ("encoder.", "quant_conv."),
 }
-"""Name prefixes of a program's tensors, for programs that share a file with another one."""
+"""Name prefixes of a program's tensors, for programs whose file has another's tensors too."""
 
 _NOT_WEIGHTS = ("position_ids",)
 
@@ -238,7 +238,7 @@ class _Index:
         self._touched = 0
 
     def equal_to(self, name: str, constant: Array) -> tuple[str, ...]:
-        """Return the tensors that equal the constant; only its namesake if that equals it."""
+        """Return the tensors that equal the constant; only the tensor of its name if that does."""
         alike = self._candidates(constant.dtype.str).get(_key(constant, _sample(constant)), [])
         namesake = self.owners.get(plain(name))
         if namesake in alike and self._is_equal(namesake, constant):

@@ -2,7 +2,7 @@
 
 A compressed weight equals no tensor, so it cannot be compared byte for byte. But a good compressor
 replaces each number by the nearest representable one, or nearly so. If a table, a scale or a code
-is wrong, another code would fit some numbers better. Needs numpy only.
+is wrong, another code would fit some numbers better. This module needs only numpy.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 Running the graph cannot check them all: an epsilon that is ten times too small changes nothing if
 the variance is large, and a bound changes nothing if no input exceeds it. So every fraction in a
 graph must be one that the config, or else the pinned module, specifies. This module reads the
-config on its own and shares nothing with the builders. Needs no torch.
+config on its own, shares nothing with the builders, and needs no torch.
 """
 
 from __future__ import annotations

@@ -113,7 +113,7 @@ def _rows(values: Sequence[object], like: torch.Tensor) -> torch.Tensor:
 
 
 def latents(_: Mapping[str, object], shapes: Shapes) -> tuple[Feeds, ...]:
-    """Make latents like a sampler's after unscaling, a few times larger than noise."""
+    """Make latents like those that a sampler gives once unscaled: a few times larger than noise."""
     return ({name: value * 4 for name, value in _normal(shapes, SEED).items()},)
 
 

@@ -1,6 +1,6 @@
 """Finds a model that another program keeps: by its exact name, or else ignoring case.
 
-Searches the folders of `SDCOREML_MODELS`, then those added with `sdcoreml sources add`.
+The folders of `SDCOREML_MODELS` are searched, and those added with `sdcoreml sources add`.
 """
 
 from __future__ import annotations

@@ -212,7 +212,7 @@ class Function:
 
     @property
     def block(self) -> Block:
-        """The block specialisation of the function's own opset."""
+        """The block that the function has for its own opset."""
         return self.blocks[self.opset]
 
     @property

@@ -1,7 +1,7 @@
 """Reads and writes the protocol-buffer wire format, driven by tables of field numbers.
 
 The encoding is that of https://protobuf.dev/programming-guides/encoding/. Fields that a table does
-not name are skipped, as the format requires. In one point this is stricter than protobuf: a
+not name are skipped, as the format requires. In one point this module is stricter than protobuf: a
 singular field that occurs twice is refused, because no writer does that and a checker must not
 guess.
 """

@@ -1,6 +1,6 @@
 """Reads a program's constants as numpy arrays: immediate values, blobs, bit-packed integers.
 
-Needs numpy only, so the weight audit can use it where torch is absent.
+This module needs only numpy, so the weight audit can use it where torch is absent.
 """
 
 from __future__ import annotations

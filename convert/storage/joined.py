@@ -2,7 +2,7 @@
 
 Apps pass the inputs to the first half, then the inputs and the first half's outputs to the second.
 If an output has the name of an input, the output is passed. A joined program can be run, audited
-and certified like any other. Needs no torch.
+and certified like any other. This module needs no torch.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Opens the program of a `.mlpackage` or `.mlmodelc`, and its weights. Needs no torch."""
+"""Opens the program of a `.mlpackage` or `.mlmodelc`, and its weights, without torch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Combines two storages, for a program whose constants are in two files. Needs no torch."""
+"""Combines two storages, for a program whose constants are in two files, without torch."""
 
 from __future__ import annotations
 

@@ -2,7 +2,7 @@
 
 It has real architectures of the pinned libraries, random weights from a fixed seed, and a working
 CLIP byte-pair tokenizer. UNet and VAE are sharded `.bin` files with an index, a layout that
-diffusers 0.23.1 cannot load, which is the case that started this project. Runs inside the built
+diffusers 0.23.1 cannot load, which is why this project was started. This module runs in the built
 environment.
 """
 
@@ -61,7 +61,7 @@ def write_sample(folder: Path) -> None:
 
 
 def write_tokenizer(folder: Path) -> int:
-    """Write CLIP tokenizer files in their real form; return the number of tokens."""
+    """Write CLIP tokenizer files as published models have them; return the number of tokens."""
     from transformers import CLIPTokenizer
     from transformers.models.clip.tokenization_clip import bytes_to_unicode
 

@@ -28,7 +28,7 @@ SIZES: Mapping[str, int] = MappingProxyType(
 )
 """Bytes per element, in the order of the reference implementation's `Dtype` enumeration.
 
-It sorts tensors in a file by this order, the last type first, and then by name.
+That implementation sorts the tensors of a file by this order, the last type first, then by name.
 """
 
 RANKS: Mapping[str, int] = MappingProxyType({name: rank for rank, name in enumerate(SIZES)})

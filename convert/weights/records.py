@@ -142,7 +142,7 @@ def _tensor(
 
 
 def _read_typed_tensor(*arguments: object) -> TensorRecord:
-    """Read `_rebuild_tensor_v3`: the seventh argument is the dtype, the storage is plain bytes."""
+    """Read a `_rebuild_tensor_v3`: its seventh argument is the dtype, its storage plain bytes."""
     dtype = arguments[6]
     if type(dtype) is not Name or dtype.name not in TORCH:
         raise MalformedPickleError(f"unsupported dtype {dtype!s:.40}")

@@ -20,7 +20,7 @@ from sdcoreml.ground.files import open_regular
 
 MAGIC = 0x1950A86A20F9469CFC6C
 MAGIC_BYTES = bytes.fromhex("80028a0a6cfc9c46f9206aa850192e")
-"""The first pickle of every such file."""
+"""The first pickle of every file in this container."""
 PROTOCOL = 1001
 
 

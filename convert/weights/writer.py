@@ -153,7 +153,7 @@ class _Ticker:
 
 
 class _Stream:
-    """The file being written, from front to back."""
+    """The safetensors file while it is written, from front to back."""
 
     def __init__(self, target: int, ticker: _Ticker, options: WriteOptions) -> None:
         self.position = 0
