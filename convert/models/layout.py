@@ -35,10 +35,7 @@ OLD_ATTENTION = (
     (".value.", ".to_v."),
     (".proj_attn.", ".to_out.0."),
 )
-"""Old and new names of the VAE's attention layers.
-
-The old ones, from before diffusers 0.17, are those in SD 1.5's own VAE.
-"""
+"""Old and new names of attention layers in VAEs; SD 1.5's VAE has those before diffusers 0.17."""
 UNREAD = frozenset({"feature_extractor", "image_encoder", "safety_checker"})
 """Parts that may be missing: no program is made from them unless requested."""
 
