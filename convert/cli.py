@@ -122,7 +122,7 @@ def build_parser() -> Parser:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Convert according to `options`."""
+    """Convert a checkpoint to a diffusers folder as `options` say; return the exit code."""
     source, target = options.checkpoint_path, options.dump_path
     for flag in UNSUPPORTED:
         if getattr(options, flag):

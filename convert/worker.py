@@ -42,7 +42,7 @@ spec.loader.exec_module(sys.modules["sdcoreml"])
 from sdcoreml.convert.tasks.serve import serve
 serve()
 """
-"""The Python code that the child runs. It imports our package, but nothing else from beside it."""
+"""The Python code that the child runs. It can import our package, but nothing that is beside it."""
 
 _KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}

@@ -59,7 +59,7 @@ UNETS = ("Unet", "UnetChunk1", "ControlledUnet", "ControlledUnetChunk1")
 """Programs by which Mochi Diffusion recognises a folder; it searches them in this order."""
 
 FIRST_MACOS: Mapping[int, str] = {6: "12", 7: "13", 8: "14", 9: "15"}
-"""Maps a specification version to the first macOS that loads it."""
+"""Maps a specification version to the first macOS that loads models of that version."""
 
 XL_MACOS = "14"
 """The first macOS that runs SDXL: older ones never finish loading it, or the app crashes."""

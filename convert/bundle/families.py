@@ -2,7 +2,7 @@
 
 The runtimes make the same assumptions about every model: it predicts noise, prompts are padded with
 the end token, and latents are scaled by a constant per family. If a model was trained differently,
-its programs compensate.
+its programs are built so that they make up for the difference.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Checks that the components of a model fit each other, although each is sound by itself."""
+"""Checks that components of a model that are sound by themselves also fit each other."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class Vocabulary:
 def read_vocabulary(path: Path, configs: Configs) -> Vocabulary:
     """Read the tokenizer of the model folder `path`.
 
-    Its faults are whatever the Swift reader would reject, and ids of words that lie beyond the
-    embedding table of the text encoder.
+    Faults are whatever the Swift reader would reject, and word ids for which the text encoder's
+    embedding table has no row.
     """
     remedy = "take vocab.json and merges.txt of the model's own tokenizer folder"
     folder = tokenizer_folder(path)

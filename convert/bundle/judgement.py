@@ -34,8 +34,8 @@ class Ruling:
     """The verdict on whether a model can be converted, as every command prints it.
 
     `can` is "headers" if the headers show no obstacle: then only the weights can still prevent a
-    conversion, for example by a NaN. It is "yes" if the model was converted, and "no" if it cannot
-    be; `fault` is the main reason for a "no".
+    conversion, for example if one is NaN. It is "yes" if the model was converted, and "no" if it
+    cannot be. `fault` is the main reason for a "no".
     """
 
     can: Literal["yes", "headers", "no"]

@@ -49,7 +49,7 @@ def tokenizer_files(folder: Path) -> tuple[Path, ...]:
 
 
 def read_written(folder: Path) -> Tokenizer:
-    """Read the tokenizer of a finished folder, without repairs."""
+    """Read the tokenizer of a finished folder as it is, without repairs."""
     vocab, merges = (read_bytes(folder / name, Document.VOCABULARY) for name in (VOCAB, MERGES))
     return Tokenizer(vocab=vocab, merges=merges)
 
@@ -63,9 +63,9 @@ def tokenizer_folder(model: Path) -> Path:
 def read_tokenizer(folder: Path) -> Tokenizer:
     """Read the tokenizer of a model folder, repair it, and insert its added words.
 
-    Repairs line endings and removes a byte order mark. Adds the words of `added_tokens.json`, which
-    Apple's reader ignores: see `sdcoreml.convert.models.words`. If there is only transformers'
-    newer `tokenizer.json`, both files are extracted from it.
+    Line endings are repaired, and a byte order mark is removed. Added words are inserted because
+    Apple's reader ignores the files that list them: see `sdcoreml.convert.models.words`. If there
+    is only transformers' newer `tokenizer.json`, vocab.json and merges.txt are extracted from it.
 
     Raises:
         BadInputError: a file is missing, or the Swift reader would not accept it.
@@ -212,7 +212,7 @@ def _from_one_file(folder: Path) -> Tokenizer | None:
 
 
 def pair_faults(tokenizer: Tokenizer, folder: Path) -> Iterator[Fault]:
-    """Yield faults because of which files that Swift can read are no byte-pair tokenizer.
+    """Yield the faults of files that Swift can read but that form no byte-pair tokenizer.
 
     Merges are compared with the vocabulary only if the vocabulary has no faults. Merges that begin
     with `#` count here: CLIP's list has some, although the Swift reader takes them for comments.

@@ -1,6 +1,6 @@
-"""The short check: a certificate proves the graph, and an audit proves the weights.
+"""The short proof of a package: a certificate proves the graph, and an audit proves the weights.
 
-Needs neither torch nor diffusers, and takes seconds instead of minutes.
+This needs neither torch nor diffusers, and takes seconds instead of minutes.
 """
 
 from __future__ import annotations

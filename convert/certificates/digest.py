@@ -119,7 +119,7 @@ def _values(
 def _digest_results(
     operation: Operation, values: Mapping[str, _Value], storage: BlobStorage
 ) -> Iterator[tuple[str, _Value]]:
-    """Yield the name and digest of each result of an operation."""
+    """Yield the name of each result of an operation, with its digest and type."""
     if operation.blocks:
         raise UnsupportedError(
             f"operations with nested blocks ({operation.type}) cannot be certified"

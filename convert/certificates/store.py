@@ -25,9 +25,9 @@ class Certificate:
 
     `key` is the result of `convert.certificates.digest.certificate_key`, and `title` describes the
     graph for people. `outputs` are the figures, measured with random weights in `runs` runs.
-    `toolchain`, the digest of its `lock`, and `date` (ISO 8601) say where and when the graph was
-    proved. If another graph was run instead, `like` is the key of its certificate: the two graphs
-    differ only in the operator set that they declare.
+    `toolchain`, `lock` (the digest of its lock) and `date` (ISO 8601) say with which versions and
+    when the graph was proved. If another graph was run instead, `like` is the key of that graph's
+    certificate: the two differ only in the operator set that they declare.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""Parses types and constants in a program text."""
+"""Parses types and constants in a compiled program's text (`model.mil`)."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ _SORTED_WITHIN: Mapping[str, Mapping[int, str]] = {
     "ModelDescription": {METADATA: "Metadata"},
     "Metadata": {},
 }
-"""Maps a message to its nested messages whose fields are sorted too, by field number."""
+"""Maps a message to the numbers and types of those fields whose own content is sorted, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,7 @@ class CoreMLData:
 
 
 def write_coremldata(model: Model) -> bytes:
-    """Serialise `coremldata.bin`."""
+    """Return the bytes of `coremldata.bin` for a model."""
     version, raw = model.specification_version, order_fields(model.description.raw)
     head = _HEAD.pack(ML_PROGRAM, FORMATS[version], len(_KIND), _KIND, version, len(raw))
     return head + raw + _TAIL * max(1, len(model.description.functions))

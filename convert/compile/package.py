@@ -43,7 +43,7 @@ def compile_package(package: Path, target: Path, emit: Emit = silent) -> Compile
     weight file is cloned or hard-linked if the file system allows it.
 
     Raises:
-        BadInputError: the package is damaged, or `target` is something else.
+        BadInputError: the package is damaged, or `target` is there but is no compiled model.
         UnsupportedError: the model has parts that cannot be compiled without Xcode.
         NoSpaceError: the disk is full; no partial result is left.
     """

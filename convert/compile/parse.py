@@ -107,7 +107,7 @@ class _Parser(Constants):
         return tuple(bindings)
 
     def binding(self) -> Binding:
-        """Read a name, or a constant, which begins with its type."""
+        """Read an argument: a name, or a constant, which begins with its type."""
         if self.next[:7] == "tensor<" or self.second in ("<", "("):
             return self.value()
         return self.name()

@@ -18,7 +18,7 @@ WORD = re.compile(
 """Matches one word. A whole tensor type is one word, because a few types are repeated so often."""
 
 NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_@]*")
-"""An identifier, as MIL.proto defines it."""
+"""Matches an identifier, as MIL.proto defines it."""
 
 
 def split(text: str) -> list[str]:
@@ -60,7 +60,7 @@ class Cursor:
         return word
 
     def expect(self, *wanted: str) -> None:
-        """Move past these words, or raise `TextError`."""
+        """Move past the words `wanted`; raise `TextError` if other words come next."""
         for word in wanted:
             if self.words[self.at] != word:
                 self.fail(f"expected {word!r}, found {self.next[:40]!r}")

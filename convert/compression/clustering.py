@@ -1,10 +1,10 @@
 """Exact k-means in one dimension: finds optimal palettes for many histograms at once.
 
-A palette divides a histogram's values into runs, one for each entry, which is the run's mean.
-Dynamic programming finds the best division. In a large histogram, values are first put into cells,
-many for each run, and the runs end between cells; afterwards all borders move together to their
-final positions between values. Several histograms go through the same array operations at once, so
-a thousand groups of channels take no longer than one weight of as many elements.
+A palette divides a histogram's values into runs, one per entry; each entry is the mean of its run.
+Dynamic programming finds the best division. The values of a large histogram are first put into
+cells, many per run, and runs end between cells; afterwards all borders move together to their final
+positions between values. Several histograms go through the same array operations at once, so a
+thousand groups of channels take no longer than one weight of as many elements.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LEAST_CELLS = 512
 """A histogram with at most this many values gets one cell per value, and runs of any length."""
 
 _CAPPED = 2
-"""How many times the share of the cells that one value gets is cut down to a single cell."""
+"""The number of rounds that limit the share of the cells of any single value to one cell."""
 
 _PARTS = (1 / 16, 1 / 128, 0)
 """Step sizes by which borders move, as fractions of the distance to the next border.

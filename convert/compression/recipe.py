@@ -21,7 +21,7 @@ NEWER_ONLY = 3
 
 
 class Method(str, Enum):
-    """The method that compresses weights."""
+    """How weights are compressed: k-means palettes, uniform palettes, or 8-bit integers."""
 
     KMEANS = "kmeans"
     UNIFORM = "uniform"

@@ -2,7 +2,7 @@
 
 The file grows next to its target, under the name that the hub's own programs give an unfinished
 file, and is renamed when it is complete and correct. If another program is downloading the same
-file, this one waits.
+file, the download waits for that program.
 """
 
 from __future__ import annotations

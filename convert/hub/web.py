@@ -1,7 +1,7 @@
 """Sends requests to servers, and waits when a server asks for a pause.
 
-A token is sent only to the server that it is for: the client drops it when it is redirected to
-another host.
+A token is sent only to the server that it is for: if a request is redirected to another host, the
+client leaves the token out.
 """
 
 from __future__ import annotations

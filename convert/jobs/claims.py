@@ -111,7 +111,8 @@ def _present(manifest: Manifest) -> tuple[str, ...]:
 def _spec_of(name: str, specs: Mapping[str, ProgramSpec], job: Job) -> ProgramSpec | None:
     """Return the program with this name, or `None`.
 
-    A ControlNet's name can begin with any words, and must end with the attention and size.
+    A ControlNet's name can begin with anything; it must end with the attention, bits and size that
+    follow from the job's options (see `net_name`).
     """
     if CONTROLNET in job.model.components:
         form = net_name("", job.options)
@@ -173,7 +174,7 @@ def _of_toolchain(made: MadeIn) -> Iterator[str]:
 
 
 def unproven_claims(manifest: Manifest) -> Iterator[str]:
-    """Yield notes for what the manifest says of its toolchain, and nothing here can confirm."""
+    """Yield a note on each claim about the toolchain that nothing on this machine can confirm."""
     made = manifest.toolchain
     forms = _known_forms(made)
     if not forms:
@@ -192,7 +193,7 @@ def unproven_claims(manifest: Manifest) -> Iterator[str]:
 
 
 def _known_forms(made: MadeIn) -> tuple[Toolchain, ...]:
-    """Return the forms of the named toolchain for each Python; empty if it is not sdcoreml's."""
+    """Return the forms of the recorded toolchain, one per Python; empty if it is not sdcoreml's."""
     try:
         return tuple(load_variants(load_toolchain(made.name))) if "/" not in made.name else ()
     except LockfileError:

@@ -35,7 +35,7 @@ MODEL_FILE = "Data/com.apple.CoreML/model.mlmodel"
 
 
 def program_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
-    """Yield faults that the runtimes would reject, and parts that no conversion writes."""
+    """Yield faults of the programs: what runtimes would reject, and what no conversion writes."""
     models: dict[str, Model] = {}
     records = recorded(manifest)
     for name, entry in manifest.programs.items():

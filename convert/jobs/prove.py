@@ -33,7 +33,7 @@ class StagedProgram:
 
     `settings` is the component's parsed `config`. If `halves` is true, two packages replace
     `package`; see `chunk_paths`. If `foreign` is true, another converter wrote the program: the
-    check then requires that converter's precision, and not the operations that our builders write.
+    check then requires that converter's precision, but not the operations of our builders.
     """
 
     part: ProgramSpec
@@ -101,7 +101,8 @@ def prove(
     With `fast`, a program that has to be run is checked on a sample only.
 
     Raises:
-        ParityError: a package computes or holds something wrong.
+        ParityError: a program does not compute what its module computes, or has wrong weights.
+        UnsupportedError: a program has no certificate, and the policy demands one.
     """
     proofs = {made.part.program: _short(made, policy) for made in built}
     found = {program: proof for program, proof in proofs.items() if proof is not None}

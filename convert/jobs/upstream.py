@@ -49,7 +49,7 @@ Measured: 2.2 GB for the UNet of the sample model, 10.4 GB for the UNet of SD 1.
 """
 
 _KEPT = ("text_states",)
-"""Options following from the model that the upstream converter applies by itself."""
+"""Options that follow from the model, and that the upstream converter applies by itself."""
 
 _LEFT = {
     "prediction": "the UNet predicts velocity, but apps interpret it as noise",
