@@ -60,9 +60,8 @@ class Workshop:
 
     `runner` runs tasks in the built environment, and `toolchain` is that environment's record for
     the manifest. `policy` says how programs are proved. `force` allows replacing a result of
-    another model, or a checked result by an unchecked one. `upstream`, if given, writes the
-    packages instead of our builders. Unless `keeps_packages` is true, packages are removed at the
-    end.
+    another model, or a checked result by an unchecked one. `upstream`, if given, writes packages
+    instead of our builders. Unless `keeps_packages` is true, packages are removed at the end.
     """
 
     runner: Runner
@@ -77,8 +76,7 @@ class Workshop:
 class Folder:
     """A result that is being made in the staging folder `path`; the steps fill in the fields.
 
-    `kept` are the programs kept from an earlier result, and `programs` those that are made.
-    `proofs` and `compiled` map the latter to their records.
+    `kept` are programs of an earlier result, `programs` new ones, with their proofs and records.
     """
 
     job: Job
@@ -93,8 +91,7 @@ class Folder:
 class Conversion:
     """What the steps know about a conversion: the folders that are made from one model.
 
-    `weights` maps each component to its one safetensors file, and `inputs` to the records of the
-    source files that it was read from.
+    `weights` maps each component to its safetensors file, `inputs` to its source files' records.
     """
 
     folders: tuple[Folder, ...]
