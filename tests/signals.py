@@ -1,14 +1,14 @@
-"""Ends conversions of the sample by signals, and checks their output and leftovers.
+"""Ends conversions of the sample by signals, and checks their output and what they leave.
 
     python -m tests.signals --moments 60 --seed 1
 
-A moment is a step of the conversion and a fraction of the time that it takes. At each, one signal
-goes to the parent, to the child or to the process group, all eighteen pairs in turn; `--all` sends
-every signal to each, at each moment. What must hold:
+A moment is one step of the conversion, and a fraction of the time that the step takes. At each
+moment, one signal is sent to the parent, to the child or to the process group, taking turns among
+the eighteen pairs; with `--all`, all pairs are sent at each moment. What must hold:
 
-* the exit code is true: 0 only if the folder is there with the very bytes of an undisturbed run;
-* a folder is whole or not there at all, and an older one is never lost;
-* what can clean up leaves nothing, and nothing of anybody is left after the next run.
+* The exit code is true: it is 0 only if the folder has the same bytes as without signals.
+* A folder is complete or not there at all, and an older one is never lost.
+* A process that can clean up leaves nothing; after the next run, nothing is left by any.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ ROOT = Path(__file__).resolve().parents[1]
 TOOL = ROOT / ".venv" / "bin" / "sdcoreml"
 OUT = "out"
 BETWEEN = 6
-"""The number of signals between two complete conversions, which would show lasting damage."""
+"""How many signals are sent between two undisturbed conversions, which reveal lasting damage."""
 
 PATIENCE = 300.0
-"""The time limit in seconds, after which a conversion counts as hanging."""
+"""The time in seconds after which a conversion counts as hanging."""
 
 SIGNALS = (
     signal.SIGINT,
@@ -49,7 +49,7 @@ SIGNALS = (
 )
 RECIPIENTS = ("parent", "child", "group")
 DEATHS = frozenset({signal.SIGKILL, signal.SIGQUIT})
-"""The signals that no process can handle, so nothing is cleaned up."""
+"""Signals that no process can handle, so that it cannot clean up."""
 
 CODES = {
     signal.SIGINT: 130,
@@ -59,14 +59,14 @@ CODES = {
     signal.SIGKILL: -signal.SIGKILL,
     signal.SIGPIPE: 0,
 }
-"""The expected exit code for each signal to the parent process."""
+"""The expected exit code when the parent process gets this signal."""
 
 CHILD_DIED = 7
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Moment:
-    """A point of a conversion: `delay` seconds after its line number `line`; 0 is the start."""
+    """A moment of a conversion: `delay` seconds after its output line `line` (0: the start)."""
 
     line: int
     delay: float
@@ -74,7 +74,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Strike:
-    """One signal to one recipient; with `replaces`, an older result exists."""
+    """A signal to a recipient at a moment; with `replaces`, there is an older result."""
 
     moment: Moment
     signal: signal.Signals
@@ -89,9 +89,9 @@ class Strike:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """The end of a conversion: its exit code, its output, and if the signal was sent.
+    """How a conversion ended: its exit code, its output, and whether the signal was sent.
 
-    `left` is what it did not clean up, `orphans` are children that outlived it.
+    `left` are the paths that it did not clean up, `orphans` the children that outlived it.
     """
 
     code: int
@@ -102,7 +102,7 @@ class End:
 
 
 class Place:
-    """A folder to convert in, with its own folder for temporary files."""
+    """A folder in which to convert, with a temporary folder of its own."""
 
     def __init__(self, folder: Path) -> None:
         self.folder, self.temporary = folder, folder / "tmp"
@@ -126,13 +126,13 @@ class Place:
         )
 
     def digest(self) -> str | None:
-        """Return a digest of the result's paths and bytes; None if there is no result."""
+        """Return a digest of the paths and bytes of the result; None if there is no result."""
         if not (self.work / OUT).exists():
             return None
         return digest_of(self.work / OUT)
 
     def leftovers(self) -> list[str]:
-        """Return all paths besides the result and the complete sample."""
+        """Return all paths that are neither the result nor the complete sample."""
         known = {self.work / OUT, self.work / "build", self.work / "build" / "sample"}
         found = [*self.work.iterdir(), *self.temporary.iterdir()]
         found += (self.work / "build").iterdir() if (self.work / "build").is_dir() else []
@@ -150,7 +150,7 @@ def digest_of(folder: Path) -> str:
 
 
 def observe(place: Place) -> list[float]:
-    """Convert once without signals; return the times of the start, each line and the end."""
+    """Convert without signals; return the times of the start, each output line, and the end."""
     started = time.monotonic()
     process = place.start()
     assert process.stderr
@@ -162,7 +162,7 @@ def observe(place: Place) -> list[float]:
 
 
 def draw_moments(times: Sequence[float], count: int, chance: random.Random) -> Iterator[Moment]:
-    """Choose moments evenly from all steps, including short ones."""
+    """Return random moments, equally many in each step, however short the step is."""
     steps = len(times) - 1
     lines = [number % steps for number in range(count)]
     chance.shuffle(lines)
@@ -171,7 +171,7 @@ def draw_moments(times: Sequence[float], count: int, chance: random.Random) -> I
 
 
 def strike(place: Place, what: Strike) -> End:
-    """Convert, and send the signal at its moment."""
+    """Convert, and send the signal at its moment; return how the conversion ended."""
     before = place.leftovers()  # of a run that could not clean up
     process = place.start()
     assert process.stderr
@@ -206,7 +206,7 @@ def strike(place: Place, what: Strike) -> End:
 
 
 def send(what: Strike, process: subprocess.Popen[str], children: Sequence[int]) -> bool:
-    """Send the signal; return False if its recipient does not run."""
+    """Send the signal; return False if its recipient is not running."""
     if process.poll() is not None or (what.recipient == "child" and not children):
         return False
     try:
@@ -232,7 +232,7 @@ def children_of(pid: int) -> list[int]:
 
 
 def surviving(children: Sequence[int]) -> tuple[int, ...]:
-    """Return the children that still run some seconds after their parent's end."""
+    """Return those children that still run a few seconds after their parent ended."""
     for _ in range(100):
         alive = tuple(pid for pid in children if is_running(pid))
         if not alive:
@@ -250,7 +250,7 @@ def is_running(pid: int) -> bool:
 
 
 def judge(what: Strike, end: End, place: Place, wanted: str) -> list[str]:
-    """Return what is wrong with the end of a conversion."""
+    """Return what is wrong with how a conversion ended."""
     wrong, found = [], place.digest()
     expected = {0} | ({CODES[what.signal]} if what.recipient != "child" else {CHILD_DIED})
     if what.recipient == "group":
@@ -273,7 +273,7 @@ def judge(what: Strike, end: End, place: Place, wanted: str) -> list[str]:
 
 
 def finish(place: Place, wanted: str) -> list[str]:
-    """Convert once more without signals; return what is wrong."""
+    """Convert again without signals; return what is wrong with that."""
     process = place.start()
     _, said = process.communicate()
     wrong = [f"the next run: exit code {process.returncode}"] if process.returncode else []
@@ -283,7 +283,7 @@ def finish(place: Place, wanted: str) -> list[str]:
 
 
 def plan(moments: Sequence[Moment], chance: random.Random, *, every: bool) -> list[Strike]:
-    """Return the signals to send, in order."""
+    """Return the signals to send, in their order."""
     pairs = [(number, who) for number in SIGNALS for who in RECIPIENTS]
     chance.shuffle(pairs)
     turn = cycle(pairs)
@@ -295,7 +295,7 @@ def plan(moments: Sequence[Moment], chance: random.Random, *, every: bool) -> li
 
 
 def carry_out(what: Strike, place: Place, wanted: str, kept: Path) -> list[str]:
-    """Send one signal, with or without an older result; return what was wrong."""
+    """Send one signal to a conversion, which may have an older result; return what is wrong."""
     shutil.rmtree(place.work / OUT, ignore_errors=True)
     if what.replaces:
         shutil.copytree(kept, place.work / OUT)

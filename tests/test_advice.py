@@ -1,4 +1,4 @@
-"""Every command in a message, remedy or page can be pasted, however the tool was started."""
+"""Every command in a message, remedy or page can be pasted, however the program was started."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ PROSE = (
     "python -m convert",
     ".venv/bin",
 )
-"""Texts that mention a command without advising it; the short ones are whole texts."""
+"""Parts of texts that mention a command without advising it; short ones are whole texts."""
 
 STARTS = {
     "make": Start(program=(".venv/bin/sdcoreml",), python=".venv/bin/python", has_make=True),
@@ -57,7 +57,7 @@ STARTS = {
 
 
 def texts_of(source: str) -> Iterator[str]:
-    """Yield a module's strings except docstrings, with `{X}` for replacement fields."""
+    """Yield a module's strings except docstrings; `{X}` stands for each replacement field."""
     tree = ast.parse(source)
     silent = {
         id(node.value)
@@ -79,7 +79,7 @@ def texts_of(source: str) -> Iterator[str]:
 
 
 def word_of(expression: str) -> str:
-    """Return the text for an argument of `command`: itself, or a placeholder."""
+    """Return what an argument in the source of `command(...)` stands for: its text or `{X}`."""
     if expression.startswith("'"):
         return str(ast.literal_eval(expression))
     return "--lora" if expression == "option" else "{X}"
@@ -96,7 +96,7 @@ def all_texts() -> Iterator[tuple[str, str]]:
 
 
 def spans() -> set[str]:
-    """Return every command of ours in backticks, and those of all fixes."""
+    """Return every command of ours that stands in backticks or in a fix."""
     found = {
         " ".join(span.split())
         for _, text in all_texts()
@@ -112,7 +112,7 @@ def fixes() -> set[tuple[str, ...]]:
 
 
 def require_parsed(words: Sequence[str]) -> None:
-    """Require that the real parser accepts a command's arguments."""
+    """Require that the real parser accepts the arguments of a command."""
     told = io.StringIO()
     code: object = 0
     try:
@@ -142,7 +142,7 @@ def test_every_text_holds_its_commands_in_backticks() -> None:
 
 @pytest.fixture(scope="module")
 def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Make the files of a clone that make needs; `sdcoreml` is a stub that prints its arguments."""
+    """Write what make needs of a clone, with a stub of `sdcoreml` that prints its arguments."""
     folder = tmp_path_factory.mktemp("clone")
     shutil.copy(ROOT / "Makefile", folder)
     for name, text in (
@@ -160,7 +160,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def words_of(command: Sequence[str], start: Start, clone: Path) -> list[str]:
-    """Return the arguments that the tool gets when the command is pasted."""
+    """Return the arguments that the program gets when the command is pasted into a shell."""
     if command[1:3] == ["-m", "sdcoreml.convert"]:
         assert command[0] == start.python
         return list(command[1:])
@@ -173,7 +173,7 @@ def words_of(command: Sequence[str], start: Start, clone: Path) -> list[str]:
 
 @cache
 def made(command: tuple[str, ...], clone: Path) -> list[str]:
-    """Return the arguments that make passes to the tool; fails for unknown variables."""
+    """Return the arguments that make passes to the program; make must accept all variables."""
     done = subprocess.run(
         command,
         cwd=clone,

@@ -1,4 +1,4 @@
-"""No file that others made is read but through `ground.files` and `ground.documents`."""
+"""Files made by others are read only through `ground.files` and `ground.documents`."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ OWN: Mapping[str, str] = {
     "ground/visible.py": "/dev/null",
     "lockfiles/table.py": "the door for TOML, which parses a text that was read through this one",
 }
-"""Modules that open or parse by themselves, and what it is that they may."""
+"""The modules that may open files or parse text themselves, and which ones."""
 
 PARSERS = {"load", "loads", "parse"}
 READERS = {"read_bytes", "read_text"}
@@ -45,7 +45,7 @@ NOT_FILES = {"TensorFile", "delta"}
 
 
 def calls(source: str) -> Iterator[str]:
-    """The calls in a module that read a file, or parse what was in one."""
+    """Yield the calls in a module that read a file, or parse the content of one."""
     for node in ast.walk(ast.parse(source)):
         if not isinstance(node, ast.Call):
             continue
@@ -64,7 +64,7 @@ def calls(source: str) -> Iterator[str]:
 
 
 def writes(call: ast.Call) -> bool:
-    """Whether a call of `open` creates or extends a file."""
+    """Return True if a call of `open` creates a file or appends to one."""
     modes = (
         one.value
         for one in (*call.args[:2], *(key.value for key in call.keywords))

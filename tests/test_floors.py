@@ -1,4 +1,4 @@
-"""Floors import only lower ones, rooms do not import each other, the host imports no torch."""
+"""Floors import only lower floors, rooms do not import each other, the host imports no torch."""
 
 from __future__ import annotations
 
@@ -54,17 +54,17 @@ DOORS = {
     "doctor": {"__init__", "__main__", "cli"},
     "envs": {"__init__"},
 }
-"""The only modules that a floor may have outside its rooms."""
+"""The only modules that may be directly in a floor's folder, outside its rooms."""
 
 LIBRARIES = ("accelerate", "coremltools", "diffusers", "torch", "transformers")
-"""The libraries that only the built environment has."""
+"""Libraries that are only in the built environment."""
 
 NEED_TORCH = ("mil", "parity", "references", "tasks")
-"""The rooms of `convert` that run in the built environment alone, and import torch at once."""
+"""The rooms of `convert` that run only in the built environment, and import torch on import."""
 
 
 def imports(tree: ast.AST) -> Iterator[str]:
-    """Yield the modules that a piece of code imports, including imports inside functions."""
+    """Yield the names of all modules that a source imports, including imports in functions."""
     for node in ast.walk(tree):
         match node:
             case ast.Import(names=names):
@@ -75,7 +75,7 @@ def imports(tree: ast.AST) -> Iterator[str]:
 
 
 def at_once(source: str) -> Iterator[str]:
-    """Yield the modules imported at module level, without imports inside functions."""
+    """Yield the names of the modules that a source imports when it is itself imported."""
     for node in ast.parse(source).body:
         if not isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield from imports(node)
@@ -134,7 +134,7 @@ def test_what_only_the_environment_has_is_imported_at_once_by_what_runs_there() 
 
 
 def test_whatever_the_host_imports_it_loads_nothing_of_the_environment() -> None:
-    """Importing every command and every host room works without these libraries."""
+    """All commands and all rooms of the host can be imported without these libraries."""
     rooms = sorted(set(ROOMS["convert"]) - set(NEED_TORCH))
     names = [
         ".".join(("sdcoreml", *path.relative_to(ROOT).with_suffix("").parts))
@@ -158,7 +158,7 @@ for name in {names!r}:
 
 
 MAINTAINERS = ("sdcoreml.envs.locking", "sdcoreml.doctor.proving")
-"""Rooms for those who make and prove toolchains; a user's command never loads them."""
+"""Rooms for maintainers of toolchains, which no ordinary command loads."""
 
 
 def test_everyday_commands_load_nothing_of_the_maintainers() -> None:

@@ -1,4 +1,4 @@
-"""The Makefile, with a stand-in for the tool that prints its arguments and its environment."""
+"""The Makefile, with a stand-in for the program that prints its arguments and environment."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ODD = """a $HOME $(touch x) "b" 'c'; touch y # `touch z` ~ \\"""
 
 
 class Made(NamedTuple):
-    """The result of running make: exit code, stderr, and the tool's arguments and variables."""
+    """The result of a run of make: exit code, stderr, and the program's arguments and variables."""
 
     code: int
     err: str
@@ -34,7 +34,7 @@ class Made(NamedTuple):
 
 
 class Clone:
-    """Make the files of a clone that make needs."""
+    """A clone with only the files that make needs."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

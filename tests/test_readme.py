@@ -1,4 +1,4 @@
-"""The figures in the README agree with the locks."""
+"""The figures in the README agree with those in the locks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SECURITY.md: each of its statements names tests, and they exist."""
+"""Each statement in SECURITY.md names tests, and these tests exist."""
 
 from __future__ import annotations
 

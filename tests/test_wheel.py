@@ -1,4 +1,4 @@
-"""The wheel has one import name, and works beside other distributions with similar names."""
+"""The wheel has one import name, and works beside distributions with similar names."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = ("convert", "doctor", "envs", "ground", "lockfiles")
 STRANGERS = ("doctor", "convert", "envs")
-"""Top-level packages that other distributions own."""
+"""Top-level package names that other distributions use."""
 
 MODULES = ("doctor", "convert", "sdcoreml")
-"""The modules that `python -m` runs in a checkout."""
+"""The modules that `python -m` can run in a checkout."""
 
 DATA = (
     "convert/certificates/certificates.json",
@@ -45,7 +45,7 @@ def run(
 
 
 def build(folder: Path, target: str, into: Path) -> Path:
-    """Build the project in `folder` as a wheel or an sdist."""
+    """Build the project in `folder` as a `target` (wheel or sdist); return the file."""
     built = run([sys.executable, "-m", "hatchling", "build", "-t", target, "-d", into], folder)
     assert built.returncode == 0, built.stderr
     (path,) = into.iterdir()
@@ -53,7 +53,7 @@ def build(folder: Path, target: str, into: Path) -> Path:
 
 
 def pythons(wanted: Sequence[str]) -> Mapping[str, str]:
-    """Find the interpreters of these versions on this machine."""
+    """Return the interpreters of these versions that are on this machine."""
     found = {}
     for version in wanted:
         kept = Path.home().glob(f".pyenv/versions/{version}.*/bin/python")
@@ -71,21 +71,21 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def elsewhere(tmp_path: Path) -> Path:
-    """Make a working folder outside a checkout, with a foreign package of a name that we use."""
+    """Make a folder outside the checkout, which has a foreign package called `doctor`."""
     folder = tmp_path / "elsewhere"
     stranger(folder, "doctor")
     return folder
 
 
 def stranger(folder: Path, name: str) -> None:
-    """Write a foreign package that ends any process that imports it."""
+    """Write a foreign package that ends any process which imports it."""
     package = folder / name
     package.mkdir(parents=True)
     (package / "__init__.py").write_text(f"raise SystemExit('the foreign {name} was imported')\n")
 
 
 def install(wheel: Path, python: str, folder: Path) -> Path:
-    """Unpack the wheel beside other distributions in a new environment; return its `bin`."""
+    """Install the wheel beside other distributions in a new environment; return its `bin`."""
     made = run([python, "-m", "venv", "--without-pip", folder], ROOT)
     assert made.returncode == 0, made.stderr
     uv = Path(sysconfig.get_path("scripts"), "uv")

@@ -1,4 +1,4 @@
-"""Makes small git repositories as stand-ins for the upstream converter's."""
+"""Makes small git repositories that stand in for that of the upstream converter."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def git(folder: Path, *words: str) -> str:
 
 
 def make_repository(folder: Path, files: Mapping[str, str] = FILES) -> Upstream:
-    """Make a repository with one commit, which includes an executable and a symbolic link."""
+    """Make a repository with one commit, which has an executable and a symbolic link."""
     folder.mkdir(parents=True)
     git(folder, "init", "-q")
     for name, text in files.items():
@@ -43,7 +43,7 @@ def make_repository(folder: Path, files: Mapping[str, str] = FILES) -> Upstream:
 
 
 def make_toolchain(folder: Path, upstream: Upstream) -> Path:
-    """Return the tested toolchain with another upstream commit."""
+    """Write a copy of the tested toolchain with another commit of the upstream converter."""
     tested = load_toolchain("tested")
     text = (tested.folder / "toolchain.toml").read_text("utf-8")
     text = text.replace(tested.upstream.commit, upstream.commit)

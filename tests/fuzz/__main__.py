@@ -1,10 +1,10 @@
-"""Gives every reader mutated inputs, and prints its faults.
+"""Gives mutated inputs to every command that reads files, and prints the faults.
 
     python -m tests.fuzz --seed 1 --count 10000 [--minutes 60] [--reader inspect] [--jobs 2]
     python -m tests.fuzz --seed 1 --reader inspect --only 123
 
-An input is determined by seed, reader and number; `--only` repeats it. Inputs that caused a fault
-are kept in a folder, whose path is printed.
+An input depends only on the seed, the reader and its number, and `--only` repeats it. Inputs that
+caused a fault are kept in a folder, whose path is printed.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.fuzz.readers import READERS
 
 
 def say(text: str) -> None:
-    """A line on stdout, at once."""
+    """Print a line and flush stdout."""
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""Mutations of zip files, and of pickles, alone or in a zip file."""
+"""Mutations of zip files, and of pickles, which may be in a zip file."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _SIZES: tuple[tuple[bytes, tuple[tuple[int, int], ...]], ...] = (
     (_END, ((4, 2), (6, 2), (8, 2), (10, 2), (12, 4), (16, 4), (20, 2))),
     (_LOCAL, ((6, 2), (8, 2), (14, 4), (18, 4), (22, 4), (26, 2), (28, 2))),
 )
-"""The signature of each kind of zip record, and offset and size of its numbers."""
+"""For each kind of zip record: its signature, and the (offset, size) of the numbers in it."""
 
 _OPCODES = (
     *(
@@ -112,13 +112,13 @@ _OPCODES = (
 _DEEP = ((b"(", b"t"), (b"]", b"a"), (b"(l", b"a"), (b"}X\x01\x00\x00\x00a", b"s"), (b"(", b"l"))
 _DEPTHS = (40, 300, 2_000, 30_000)
 _LONG = 1000
-"""The most bytes of an opcode to repeat; longer ones may not be opcodes."""
+"""The largest opcode, in bytes, that is repeated; a longer one may be data."""
 _READ = 200_000
-"""The number of leading bytes in which to look for opcodes: weights may follow."""
+"""How many leading bytes are searched for opcodes; weights may follow them."""
 
 
 def mutate_pickle(data: bytes, random: Random) -> bytes:
-    """Remove, double, swap, insert or deeply nest opcodes."""
+    """Remove, double, swap or insert opcodes, or nest them deeply."""
     cuts = _cuts(data)
     for _ in range(random.choice((1, 1, 2, 5))):
         start = random.randrange(len(cuts) - 1)
@@ -148,7 +148,7 @@ def mutate_pickle(data: bytes, random: Random) -> bytes:
 
 
 def _cuts(data: bytes) -> list[int]:
-    """Return the offsets of the opcodes that can be read, and of the start and end."""
+    """Return the offsets of all opcodes that can be read, and those of start and end."""
     cuts = [0]
     try:
         for _, _, position in pickletools.genops(data[:_READ]):
@@ -159,7 +159,7 @@ def _cuts(data: bytes) -> list[int]:
 
 
 def mutate_numbers(data: bytes, random: Random) -> bytes:
-    """Change a number in a record of the zip file."""
+    """Change a number in one of the zip file's records."""
     mark, fields = random.choice(_SIZES)
     places = (
         [at for at in range(len(data)) if data.startswith(mark, at)] if len(data) < 200_000 else []
@@ -173,7 +173,7 @@ def mutate_numbers(data: bytes, random: Random) -> bytes:
 
 
 def _rebuilt(change: Callable[[list[tuple[str, bytes]], Random], int]) -> Mutation:
-    """Return a mutation that unpacks, changes the members, and packs them again."""
+    """Return a mutation that unpacks a zip file, lets `change` edit its members, and packs it."""
 
     def mutation(data: bytes, random: Random) -> bytes:
         try:

@@ -1,4 +1,4 @@
-"""Mutations of the bytes of any file."""
+"""Mutations of the bytes of a file, whatever its format."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from random import Random
 from typing import TypeAlias
 
 Mutation: TypeAlias = Callable[[bytes, Random], bytes]
-"""A function that mutates a file's content, deterministically for a random state."""
+"""A function that returns changed content; the same random state gives the same change."""
 
 _NUMBERS = (0, 1, 0x7F, 0x80, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0xFFFFFFFF, 1 << 40, (1 << 64) - 1)
 _FRONT = 4096
-"""The number of leading bytes in which formats usually have their header."""
+"""How many leading bytes count as the front of a file, where formats have their header."""
 
 
 def place(data: bytes, random: Random) -> int:
-    """Choose a position in `data`, more likely near its start or end."""
+    """Return a random position in `data`, more often near its start or end."""
     size = max(1, len(data))
     match random.randrange(3):
         case 0:
@@ -27,7 +27,7 @@ def place(data: bytes, random: Random) -> int:
 
 
 def flip_bits(data: bytes, random: Random) -> bytes:
-    """Flip one to sixteen bits."""
+    """Flip one to sixteen random bits."""
     changed = bytearray(data)
     for _ in range(random.choice((1, 1, 2, 16)) if data else 0):
         changed[place(data, random)] ^= 1 << random.randrange(8)
@@ -35,17 +35,17 @@ def flip_bits(data: bytes, random: Random) -> bytes:
 
 
 def truncate(data: bytes, random: Random) -> bytes:
-    """Cut off the end."""
+    """Cut off the file at a random position."""
     return data[: place(data, random)]
 
 
 def empty(data: bytes, random: Random) -> bytes:  # noqa: ARG001  a `Mutation`
-    """Return an empty file."""
+    """Return no bytes."""
     return b""
 
 
 def duplicate(data: bytes, random: Random) -> bytes:
-    """Repeat a block."""
+    """Repeat a random block of the file."""
     start, end = sorted((place(data, random), place(data, random)))
     block = data[start : min(end, start + 100_000)]
     return (
@@ -54,19 +54,19 @@ def duplicate(data: bytes, random: Random) -> bytes:
 
 
 def remove(data: bytes, random: Random) -> bytes:
-    """Remove a block."""
+    """Remove a random block of the file."""
     start = place(data, random)
     return data[:start] + data[start + random.choice((1, 4, 8, 64, 1000)) :]
 
 
 def swap(data: bytes, random: Random) -> bytes:
-    """Swap two parts."""
+    """Swap the parts before and after a random position."""
     middle = place(data, random)
     return data[middle:] + data[:middle]
 
 
 def overwrite_number(data: bytes, random: Random) -> bytes:
-    """Set a number of 1 to 8 bytes to an extreme value."""
+    """Overwrite 1 to 8 bytes with an extreme number."""
     size = random.choice((1, 2, 4, 8))
     start = place(data, random)
     number = random.choice(_NUMBERS) & ((1 << 8 * size) - 1)
@@ -78,7 +78,7 @@ def overwrite_number(data: bytes, random: Random) -> bytes:
 
 
 def insert(data: bytes, random: Random) -> bytes:
-    """Insert foreign bytes in the middle."""
+    """Insert foreign bytes at a random position."""
     start = place(data, random)
     block = random.choice(
         (b"\0", b"\0" * 1000, b"\xff", b"\xff" * 64, b"\xef\xbb\xbf", b"\n", random.randbytes(100))
@@ -87,12 +87,12 @@ def insert(data: bytes, random: Random) -> bytes:
 
 
 def append(data: bytes, random: Random) -> bytes:
-    """Append foreign bytes."""
+    """Append foreign bytes to the file."""
     return data + random.choice((b"\0" * 4096, b"}", b"\n", data[:1000], random.randbytes(100)))
 
 
 def noise(data: bytes, random: Random) -> bytes:
-    """Return random bytes of the same size, up to 100 KB."""
+    """Return as many random bytes, but at most 100 KB."""
     return random.randbytes(min(len(data), 100_000))
 
 

@@ -36,15 +36,16 @@ from tests.fuzz.spoil import spoil
 _NOBODY = 12345
 _CODECS = ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp437", "latin-1", "idna", "utf-8-sig")
 _PROGRESS = 15.0
-"""The interval of progress lines in seconds."""
+"""The time in seconds between two lines of progress."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Campaign:
     """The options of a run.
 
-    `keep` is the folder for the inputs of faults. Readers of finished folders read `finished`; if
-    there is none, one is made, or else (`quick`) they are left out.
+    `keep` is the folder for inputs that caused a fault. `finished` is a finished folder for the
+    readers that need one. Without it, one is made; with `quick`, those readers are left out
+    instead.
     """
 
     seed: int
@@ -60,7 +61,7 @@ class Campaign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The result of one input: its reader's name, its number, and the faults."""
+    """The result for one input: the reader's name, the input's number, and the faults."""
 
     reader: str
     number: int
@@ -73,7 +74,7 @@ class Result:
 
 
 def schedule(readers: Sequence[Reader], count: int) -> Iterator[tuple[Reader, int]]:
-    """Yield the readers in proportion to their shares, each with its input's number."""
+    """Yield readers in proportion to their shares, each with the number of its next input."""
     shares = [reader for reader in readers for _ in range(reader.share)]
     order = random.Random("the order of readers").sample(shares, len(shares))  # noqa: S311
     numbers: Counter[str] = Counter()
@@ -83,7 +84,7 @@ def schedule(readers: Sequence[Reader], count: int) -> Iterator[tuple[Reader, in
 
 
 def run_campaign(campaign: Campaign, say: Callable[[str], None]) -> list[Result]:
-    """Run a campaign, reporting every fault as it is found."""
+    """Run a campaign and say each fault when it is found; return the results."""
     with tempfile.TemporaryDirectory(prefix="inputs-", dir=campaign.keep) as place:
         inputs = write_inputs(campaign, Path(place), say)
         readers = [
@@ -110,7 +111,10 @@ def run_campaign(campaign: Campaign, say: Callable[[str], None]) -> list[Result]
 
 
 def write_inputs(campaign: Campaign, place: Path, say: Callable[[str], None]) -> dict[str, Path]:
-    """Build the inputs that the readers need, those of a finished folder only if there is one."""
+    """Write the inputs that the readers need; return their folders by name.
+
+    Inputs that contain a finished folder are written only if there is one.
+    """
     builds = dict(ready())
     needed = {attempt.input for reader in campaign.readers for attempt in reader.attempts}
     if needed - builds.keys():
@@ -142,7 +146,7 @@ def _convert(place: Path, say: Callable[[str], None]) -> Path | None:
 
 
 def warm(readers: Iterable[Reader], inputs: dict[str, Path], place: Path) -> None:
-    """Import the commands' modules in this process, so that no fork has to."""
+    """Import what the commands import, so that the forks need not."""
     names: set[str] = set()
     for reader in readers:
         for verb in {attempt.words[:2]: attempt for attempt in reader.attempts}.values():
@@ -163,7 +167,7 @@ def warm(readers: Iterable[Reader], inputs: dict[str, Path], place: Path) -> Non
 
 @contextmanager
 def copy_input(source: Path, place: Path) -> Iterator[Path]:
-    """Give a copy of an input in a new folder, and remove it afterwards unless it was moved."""
+    """Copy an input to a new folder for the block; then remove it, unless it was moved away."""
     root = Path(tempfile.mkdtemp(prefix="case-", dir=place))
     root.chmod(0o755)
     try:
@@ -189,7 +193,7 @@ def remove(root: Path) -> None:
 def _all(
     campaign: Campaign, wanted: Sequence[tuple[Reader, int]], inputs: dict[str, Path], place: Path
 ) -> Iterator[Result]:
-    """Yield the results of all inputs, from the requested number of processes, within the time."""
+    """Yield the results of all inputs until the time is over, from the requested processes."""
     end = time.monotonic() + campaign.minutes * 60 if campaign.minutes else float("inf")
     if campaign.jobs == 1:
         for reader, number in wanted:
@@ -208,7 +212,7 @@ def _at_once(
     place: Path,
     end: float,
 ) -> Iterator[Result]:
-    """Run a process for each of `parts`, and yield their results."""
+    """Run one process for each of `parts`, all at the same time; yield their results."""
     context = multiprocessing.get_context("fork")
     queue: SimpleQueue[Result | None] = context.SimpleQueue()
 
@@ -239,7 +243,7 @@ def _at_once(
 def attempt(
     campaign: Campaign, reader: Reader, number: int, inputs: dict[str, Path], place: Path
 ) -> Result:
-    """Make the input of that number, run its command, and judge the result."""
+    """Make the input with this number, run its command, and judge the result."""
     source = random.Random(f"{campaign.seed} {reader.name} {number}")  # noqa: S311
     chosen = source.choice([one for one in reader.attempts if one.input in inputs])
     with copy_input(inputs[chosen.input], place) as root:
@@ -265,7 +269,7 @@ def attempt(
 
 
 def _hand_over(root: Path) -> int:
-    """Give the folder to another user, since root can open everything."""
+    """Give the folder to an ordinary user, as whom the command runs: root could open everything."""
     for folder, names, files in os.walk(root):
         for name in (".", *names, *files):
             os.lchown(os.path.join(folder, name), _NOBODY, _NOBODY)  # noqa: PTH118
@@ -275,7 +279,7 @@ def _hand_over(root: Path) -> int:
 def _keep(
     campaign: Campaign, result: Result, seen: Observation, chosen: Attempt, root: Path
 ) -> None:
-    """Keep the input of a fault, with the command's output."""
+    """Keep an input that caused a fault, with the command's output."""
     target = campaign.keep / f"{campaign.seed}-{result.reader}-{result.number}"
     remove(target)
     root.rename(target)
@@ -308,7 +312,7 @@ def _told(campaign: Campaign, result: Result, kind: Kind, words: str) -> str:
 
 
 def table(results: Sequence[Result]) -> str:
-    """Return a table of inputs and faults by reader, with a line of totals."""
+    """Return a table of the inputs and faults of each reader, with a line of totals."""
     kinds = list(Kind)
     head = f"{'reader':<16}{'inputs':>8}{'refused':>9}" + "".join(f"{k.value:>11}" for k in kinds)
     lines = [head + f"{'max s':>8}{'max MB':>8}"]

@@ -1,4 +1,4 @@
-"""Writes the valid inputs to be mutated, each as the folders of a `Grounds`."""
+"""Writes the valid inputs that are then mutated, each in the folders of a `Grounds`."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.odd import addons, base, files
 from tests.odd.survey import run
 
 Build: TypeAlias = Callable[[Path], object]
-"""A function that writes an input into the folders of a prepared root."""
+"""A function that writes an input into the folders that `prepare` has made."""
 
 _LOG = """\
 INFO:root:Loading model from /home/me/models/mine
@@ -111,13 +111,13 @@ def with_addons(root: Path) -> None:
 
 
 def finished(root: Path, source: Path) -> None:
-    """Write a finished folder, its model, and what goes with that."""
+    """Write a finished folder, beside the model and add-ons of `with_addons`."""
     with_addons(root)
     shutil.copytree(source, root / "work" / "folder")
 
 
 def package(root: Path, source: Path) -> None:
-    """Write the packages of a finished folder."""
+    """Write only the packages of a finished folder."""
     for name in ("TextEncoder", "VAEDecoder"):
         shutil.copytree(source / f"{name}.mlpackage", root / "work" / f"{name}.mlpackage")
 
@@ -150,7 +150,7 @@ def settings(root: Path) -> None:
 
 
 def facts(root: Path) -> None:
-    """Write a file of the doctor's facts."""
+    """Write a file of facts, as the doctor saves them."""
     folder(root)
     work = root / "work"
     run(["doctor", str(work / "model"), "--save-facts", str(work / "facts.json")])
@@ -201,7 +201,7 @@ def environment(root: Path) -> None:
 
 
 def ready() -> Mapping[str, Build]:
-    """Return the inputs that need nothing but this checkout."""
+    """Return the inputs that can be made from this checkout alone, by name."""
     return {
         "sd1": folder,
         "sdxl": partial(folder, family="sdxl"),
@@ -223,7 +223,7 @@ def ready() -> Mapping[str, Build]:
 
 
 def with_finished(source: Path) -> Mapping[str, Build]:
-    """Return the inputs that are made from a finished folder."""
+    """Return the inputs that are made from a finished folder, by name."""
     return {
         "finished": partial(finished, source=source),
         "package": partial(package, source=source),
@@ -231,7 +231,7 @@ def with_finished(source: Path) -> Mapping[str, Build]:
 
 
 def write_input(build: Build, root: Path) -> Path:
-    """Build one input in the new folder `root`."""
+    """Write one input into the new folder `root`."""
     prepare(root)
     build(root)
     return root

@@ -1,4 +1,4 @@
-"""Decides which results of a command are faults."""
+"""Decides what counts as a fault in the result of a command."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MEMORY = 512 << 20
 
 
 class Kind(Enum):
-    """The kinds of fault, in the order of the table."""
+    """The kinds of fault, in the order of the table's columns."""
 
     TRACEBACK = "traceback"
     CODE = "code"
@@ -26,7 +26,7 @@ class Kind(Enum):
 
 
 def faults(seen: Observation, made: Collection[str]) -> Iterator[tuple[Kind, str]]:
-    """Yield every fault with a description; `made` are paths that a success may leave."""
+    """Yield each fault of a run with a description; a successful run may leave the paths `made`."""
     if seen.code in {ExitCode.BUG, ESCAPED} or "Traceback (most" in seen.err:
         yield Kind.TRACEBACK, last_line(seen.log or seen.err)
     elif seen.code not in FINE:
@@ -51,11 +51,11 @@ def faults(seen: Observation, made: Collection[str]) -> Iterator[tuple[Kind, str
 
 
 _KEPT = ("home/.cache", "envs/.lock")
-"""What any command may leave: the user's caches, and the lock of the environments."""
+"""What every command may leave: the user's caches, and the lock of the environments."""
 
 
 def _lines(seen: Observation) -> Iterator[tuple[Kind, str]]:
-    """Yield a fault unless the error is a single line, the last one."""
+    """Yield a fault unless a failing command says something, with one short error line."""
     said = [line for line in seen.err.splitlines() if line.startswith("error:")]
     if len(said) > 1:
         yield Kind.LINES, f"{len(said)} errors: {said[0]}"
@@ -76,7 +76,7 @@ def _is_log(name: str) -> bool:
 
 
 def last_line(text: str) -> str:
-    """Return the last non-blank line of a traceback, preceded by the line that raised it."""
+    """Return the last non-blank line of a traceback, followed by the place that raised it."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     places = [line for line in lines if line.startswith("File ") and "/tests/" not in line]
     place = places[-1].rpartition("/")[2].replace('", line ', ":") if places else ""

@@ -1,4 +1,4 @@
-"""Mutations of text files, TOML among them: by lines, values and encodings."""
+"""Mutations of text files, such as TOML, by lines, values and encodings."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ _VALUES = (
 
 
 def mutate_line(data: bytes, random: Random) -> bytes:
-    """Remove, double, move, cut or replace a line, or add a foreign one."""
+    """Remove, double, move, cut or replace a line, or insert a foreign one."""
     text = data.decode("utf-8", "surrogateescape").split("\n")
     at = random.randrange(len(text))
     match random.randrange(6):
@@ -128,7 +128,7 @@ def _lone(lines: list[str]) -> bool:
 
 
 def mutate_value(data: bytes, random: Random) -> bytes:
-    """Replace the value after an equals sign or a blank."""
+    """Replace a value: what follows an equals sign or a blank."""
     text = data.decode("utf-8", "replace")
     places = list(re.finditer(r"(?<== ).*|(?<= )\S+", text))
     if not places:

@@ -1,4 +1,4 @@
-"""Mutations of protobuf messages: fields by their numbers and wire types, at any depth."""
+"""Mutations of protobuf messages at any depth, by field numbers and wire types."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _read_varint(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _parsed(data: bytes) -> list[_Field] | None:
-    """Parse a message into fields; `None` if it is not one."""
+    """Return the fields of a message; `None` if the bytes are not a message."""
     fields, at = [], 0
     try:
         while at < len(data):
@@ -132,12 +132,12 @@ def _spoilt_field(field: _Field, random: Random) -> bytes:
 
 
 def _long(field: _Field, size: int) -> bytes:
-    """Return a field with a stated length of `size`."""
+    """Return the bytes of a field that states a length of `size`, whatever its real one."""
     return _varint(field.number << 3 | _DELIMITED) + _varint(size) + field.payload
 
 
 def _nested(field: _Field, depth: int) -> _Field:
-    """Nest a field in itself, `depth` times or up to a megabyte."""
+    """Return the field nested in itself, `depth` times or until it exceeds the largest size."""
     for _ in range(depth):
         field = replace(field, wire=_DELIMITED, payload=field.written())
         if len(field.payload) > _LARGEST:

@@ -1,4 +1,4 @@
-"""Mutations of JSON's structure, written as text, so that invalid JSON is possible."""
+"""Mutations of the structure of JSON; the result is text, so it can be invalid JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from tests.fuzz.blocks import Mutation
 
 _HOLE = "\ufdd0hole\ufdd0"
-"""A placeholder for a foreign text; it occurs in no real file."""
+"""A text that no real file contains; it marks where a foreign text is to be inserted."""
 
 _VALUES = (
     *("null", "true", "false", "0", "1", "-1", "-0", "2", "3", "7", "8", "1.5", "0.0", "-0.5"),
@@ -80,19 +80,19 @@ def _mutated(data: bytes, random: Random) -> bytes:
 
 
 def mutate(data: bytes, random: Random) -> bytes:
-    """Make one to three changes of the structure."""
+    """Make one to three changes to the structure of a JSON file."""
     for _ in range(random.choice((1, 1, 1, 2, 3))):
         data = _mutated(data, random)
     return data
 
 
 def replace_whole(data: bytes, random: Random) -> bytes:  # noqa: ARG001  a `Mutation`
-    """Replace the whole value."""
+    """Replace the whole value of a JSON file."""
     return random.choice(_VALUES).encode("utf-8", "surrogatepass")
 
 
 def encode_otherwise(data: bytes, random: Random) -> bytes:
-    """Encode the text differently, or add a byte order mark."""
+    """Change the text's encoding or line ends, or add a byte order mark."""
     text = data.decode("utf-8", "replace")
     match random.randrange(5):
         case 0:
@@ -108,7 +108,7 @@ def encode_otherwise(data: bytes, random: Random) -> bytes:
 
 
 def _spots(holder: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield every (container, key) in a value."""
+    """Yield each item of a JSON value, at any depth, as its container and its key or index."""
     waiting = [holder]
     while waiting:
         found = waiting.pop()

@@ -1,7 +1,7 @@
 """Runs a command in a fork of this process, with limits, and reports what it did.
 
-The fork inherits all imports, so that a command costs only its own work. Its current, home and
-temporary folders are in one root folder, which is compared before and after.
+The fork inherits all imported modules, so a command costs only its own work. Its current folder,
+its home and its temporary folder are in one root folder, which is compared before and after.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from typing import NoReturn, TypeAlias
 Command: TypeAlias = Callable[[Sequence[str]], int]
 
 ESCAPED = 99
-"""The exit code of a fork whose command raised an exception."""
+"""The fork's exit code if its command raised an exception."""
 
 _SECONDS = 40.0
-"""The time limit in seconds after which a command counts as hanging."""
+"""The time in seconds after which a command counts as hanging."""
 _CPU_SECONDS = 20
 _MEMORY = 1 << 30
-"""The limit of resident memory in bytes, above which a command is killed."""
+"""The resident memory in bytes above which a command is killed."""
 _HASHED = 8 << 20
-"""The size in bytes above which files are compared by their times only."""
+"""The size in bytes above which files are compared by their times, not by their content."""
 _POLLS = (0.001,) * 20 + (0.005,) * 100
 _POLL = 0.02
 
@@ -41,9 +41,10 @@ Entry: TypeAlias = tuple[int, int, int, str]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grounds:
-    """The folders of a command: `root` with `work`, `home`, `temporary` and `envs`.
+    """The folders in which a command runs: `root`, with `work`, `home`, `temporary` and `envs`.
 
-    `user` is the user id to run under, `None` for ours. `patch` is called first in the fork.
+    `user` is the id of the user it runs as, `None` for the present one. The fork calls `patch`
+    before it runs the command.
     """
 
     root: Path
@@ -52,7 +53,7 @@ class Grounds:
 
     @property
     def work(self) -> Path:
-        """The current folder of the command."""
+        """Return the command's current folder."""
         return self.root / "work"
 
     def environ(self) -> dict[str, str]:
@@ -75,10 +76,10 @@ class Grounds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """The observed result of a command: `code` is negative for a signal, as in `subprocess`.
+    """What a command did: `code` is its exit code, or negative for a signal as in `subprocess`.
 
-    `seconds` is CPU time, `memory` the peak in bytes, `log` the log of a bug. `left` are new paths,
-    `changed` are changed ones, both relative to the root.
+    `seconds` is CPU time, `memory` the peak in bytes, and `log` the log that it wrote of a bug.
+    `left` are the paths it added and `changed` those it changed, relative to the root.
     """
 
     code: int
@@ -95,7 +96,7 @@ class Observation:
 
 
 def observe(command: Command, words: Sequence[str], grounds: Grounds, spool: Path) -> Observation:
-    """Run one command; its output goes through files in the folder `spool`."""
+    """Run one command, with its output in files of the folder `spool`; return what it did."""
     before = dict(_entries(grounds.root))
     began = time.monotonic()
     pid = os.fork()
@@ -122,7 +123,7 @@ def observe(command: Command, words: Sequence[str], grounds: Grounds, spool: Pat
 
 
 def _run(command: Command, words: Sequence[str], grounds: Grounds, spool: Path) -> NoReturn:
-    """Run the command in the fork and exit."""
+    """Run the command in the fork, and exit; never returns."""
     try:
         os.setsid()
         _redirect(spool)
@@ -167,7 +168,7 @@ def _limit() -> None:
 
 
 def _wait(pid: int, began: float) -> tuple[int, resource.struct_rusage, bool]:
-    """Wait for the fork; return its status, its resource usage, and True if it was killed."""
+    """Wait for the fork; return its status, its use of resources, and whether it was killed."""
     polls = iter(_POLLS)
     ended = False
     while True:
@@ -204,7 +205,7 @@ def _text(path: Path) -> str:
 
 
 def _entries(root: Path) -> Iterator[tuple[str, Entry]]:
-    """Yield every path below `root` with its mode, size, time, and link or digest."""
+    """Yield each path below `root` with its mode, size, time, and link target or digest."""
     waiting, start = [os.fspath(root)], len(os.fspath(root)) + 1
     while waiting:
         folder = waiting.pop()
@@ -243,6 +244,6 @@ def imports_of(command: Command, words: Sequence[str], grounds: Grounds, spool: 
 
 
 def prepare(root: Path) -> None:
-    """Make the folders of `Grounds` in `root`."""
+    """Make the folders of a `Grounds` in `root`."""
     for name in ("work", "home", "temporary", "envs"):
         (root / name).mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Mutations of a folder's entries: links, pipes, devices, names, depths, modes."""
+"""Mutations of files and folders as such: links, pipes, devices, names, depths and modes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from random import Random
 from typing import TypeAlias
 
 PlaceMutation: TypeAlias = Callable[[Path, Random], None]
-"""A function that changes a file or folder in place."""
+"""A function that changes a file or folder where it is."""
 
 _TERABYTE = 1 << 40
 _DEPTH = 300
@@ -41,7 +41,7 @@ _LINKED = (
     ".",
 )
 CLOSED = 0o000
-"""The mode of files that cannot be opened; has no effect for root."""
+"""The mode of files that nobody but root can open."""
 
 
 def _remove(path: Path) -> None:
@@ -98,13 +98,13 @@ def exchange_kind(path: Path, random: Random) -> None:  # noqa: ARG001  a `Place
 
 
 def link_outside(path: Path, random: Random) -> None:
-    """Replace a path by a link to a device, or to a parent folder."""
+    """Replace a path by a link to a device, to `/`, or to its own folder."""
     _remove(path)
     path.symlink_to(random.choice(_LINKED))
 
 
 def link_up(path: Path, random: Random) -> None:
-    """Add a link to a parent folder."""
+    """Add a link that points to a parent folder."""
     folder = path if path.is_dir() else path.parent
     target = random.choice((".", "..", "../.."))
     if not os.path.lexists(folder / "again"):
@@ -112,7 +112,7 @@ def link_up(path: Path, random: Random) -> None:
 
 
 def add_name(path: Path, random: Random) -> None:
-    """Add a copy of a file or folder under a strange name."""
+    """Add a copy of a file, or an empty folder, under a strange name."""
     folder = path if path.is_dir() else path.parent
     added = Path(os.fsdecode(os.path.join(os.fsencode(folder), random.choice(_NAMES))))  # noqa: PTH118
     if os.path.lexists(added):
@@ -124,14 +124,14 @@ def add_name(path: Path, random: Random) -> None:
 
 
 def rename(path: Path, random: Random) -> None:
-    """Another name."""
+    """Give a file or folder a strange name."""
     target = os.fsdecode(os.path.join(os.fsencode(path.parent), random.choice(_NAMES)))  # noqa: PTH118
     if not os.path.lexists(target):
         path.rename(target)
 
 
 def nest(path: Path, random: Random) -> None:  # noqa: ARG001  a `PlaceMutation`
-    """Add three hundred nested folders, with a file in the innermost."""
+    """Add three hundred folders, each in the other, with a file in the innermost."""
     folder = path if path.is_dir() else path.parent
     deepest = folder / "/".join(["d"] * _DEPTH)
     deepest.mkdir(parents=True, exist_ok=True)
@@ -139,7 +139,7 @@ def nest(path: Path, random: Random) -> None:  # noqa: ARG001  a `PlaceMutation`
 
 
 def crowd(path: Path, random: Random) -> None:
-    """Add hundreds of files."""
+    """Add hundreds of files to a folder."""
     folder = path if path.is_dir() else path.parent
     suffix = random.choice((".json", ".safetensors", ".txt", ".bin"))
     for number in range(400):
@@ -147,13 +147,13 @@ def crowd(path: Path, random: Random) -> None:
 
 
 def make_sparse(path: Path, random: Random) -> None:
-    """Extend a file to a sparse terabyte."""
+    """Extend a file to a terabyte of zeros that take no space on the disk."""
     if path.is_file():
         os.truncate(path, random.choice((_TERABYTE, 3 << 30)))
 
 
 def delete(path: Path, random: Random) -> None:  # noqa: ARG001  a `PlaceMutation`
-    """Delete a path."""
+    """Delete a file or folder."""
     _remove(path)
 
 

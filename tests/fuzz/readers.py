@@ -1,4 +1,4 @@
-"""The commands that read foreign files, with their inputs and allowed exit codes."""
+"""The commands that read foreign files, with their inputs and the allowed exit codes."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ FINE = frozenset(
         ExitCode.NO_SPACE,
     }
 )
-"""The allowed exit codes: verdicts about the input, but no crash and no interruption."""
+"""The exit codes that a mutated input may cause; not among them are bugs and interruptions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
-    """A command on an input; `aims` are patterns of the paths to mutate."""
+    """A command for one input; `aims` are patterns of the paths that are mutated."""
 
     input: str
     words: tuple[str, ...]
@@ -36,8 +36,9 @@ class Attempt:
 class Reader:
     """A command under test, with its inputs.
 
-    `share` is its part of the inputs, in about percent; `made` are paths that a success may make.
-    `patch` makes the fork stop where it would start a child in the built environment.
+    `share` is the percentage (roughly) of all inputs that it gets. `made` are paths that a
+    successful run may leave. `patch` makes the fork stop where it would start a child in the built
+    environment.
     """
 
     name: str
@@ -48,15 +49,15 @@ class Reader:
 
 
 class StandIn:
-    """A `Runner` that ends a conversion: by then the host has read all its files."""
+    """A `Runner` that ends a conversion at its first task, when the host has read all its files."""
 
     def run(self, *_: object, **__: object) -> NoReturn:
-        """Refuse."""
+        """Raise an error, instead of running a task."""
         raise SdcoremlError("the stand-in does not work")
 
 
 def _stop_at_work() -> None:
-    """Fake an environment for `convert` and `verify`, and stop them when they use it."""
+    """Give `convert` and `verify` a fake environment, which ends them when they use it."""
     from sdcoreml.doctor.commands import convert, verify
     from sdcoreml.lockfiles.toolchain import load_toolchain
     from tests.convert.stand_ins import MADE_IN
@@ -73,7 +74,7 @@ def _stop_at_work() -> None:
 
 
 def _each(words: tuple[str, ...], *inputs: tuple[str, str], aims: str = "") -> tuple[Attempt, ...]:
-    """Return the same command for several inputs, each with its path."""
+    """Return an attempt with this command for each input, whose path is its last argument."""
     return tuple(
         Attempt(
             input=name,
@@ -311,4 +312,4 @@ READERS: tuple[Reader, ...] = (
     ),
     Reader(name="clean", share=1, attempts=_each(("clean", "--dry-run"), ("sd1", "model"))),
 )
-"""All readers; their shares are about percent."""
+"""All readers; their shares are percentages, roughly."""

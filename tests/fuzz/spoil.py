@@ -1,4 +1,4 @@
-"""Chooses mutations for an input by its files' types, deterministically for a random state."""
+"""Chooses mutations by the types of an input's files; one random state gives one choice."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KINDS: tuple[tuple[tuple[str, ...], tuple[Mutation, ...]], ...] = (
     ((".toml", ".txt", ".tsv", ".cfg", ".mil", "RECORD", "HEAD", "config", "packed-refs"), LINES),
 )
 _BY_PLACE = 0.2
-"""The share of mutations that change a path rather than a file's content."""
+"""The fraction of mutations that change a path rather than the content of a file."""
 _BY_KIND = 0.7
 _LARGEST = 16 << 20
 _ZIP = b"PK\x03\x04"
@@ -58,7 +58,7 @@ def spoil(root: Path, aims: Sequence[str], random: Random) -> tuple[str, bool]:
 
 
 def candidates(root: Path, aims: Sequence[str]) -> list[Path]:
-    """Return the files and folders that match a pattern, sorted, without following links."""
+    """Return the sorted files and folders that match a pattern; links are not followed."""
     wanted = re.compile("|".join(map(_expression, aims)))
     found = []
     for folder, names, files in os.walk(root):
@@ -70,7 +70,7 @@ def candidates(root: Path, aims: Sequence[str]) -> list[Path]:
 
 
 def _expression(aim: str) -> str:
-    """Convert a pattern of paths to a regular expression."""
+    """Return the regular expression for a pattern of paths."""
     return (
         re.escape(aim).replace(r"\*\*/\*", ".*").replace(r"\*\*/", "(.*/)?").replace(r"\*", "[^/]*")
     )

@@ -1,4 +1,4 @@
-"""Mutations of safetensors files: their header as JSON, its length, and single fields."""
+"""Mutations of safetensors files: of the header as JSON, its length, and single fields."""
 
 from __future__ import annotations
 
@@ -35,20 +35,20 @@ def _joined(header: bytes, rest: bytes) -> bytes:
 
 
 def mutate_header(data: bytes, random: Random) -> bytes:
-    """Mutate the header as JSON, and correct its length."""
+    """Mutate the JSON of the header, and correct the header's length."""
     header, rest = _parts(data)
     return _joined(objects.mutate(header, random), rest)
 
 
 def mutate_length(data: bytes, random: Random) -> bytes:
-    """Change the header's length."""
+    """Change the stated length of the header."""
     right = int.from_bytes(data[:8], "little")
     wrong = random.choice((*_LENGTHS, right + 1, right - 1, len(data), len(data) - 8))
     return (wrong % (1 << 64)).to_bytes(8, "little") + data[8:]
 
 
 def mutate_field(data: bytes, random: Random) -> bytes:
-    """Change one tensor's dtype, shape, offsets or name, or the metadata's type."""
+    """Change a tensor's dtype, shape, offsets or name, or the type of the metadata."""
     header, rest = _parts(data)
     try:
         fields = json.loads(header)
@@ -99,7 +99,7 @@ def _offsets(start: int, end: int, size: int, random: Random) -> Any:
 
 
 def pad(data: bytes, random: Random) -> bytes:
-    """Add blanks to the header, or bytes and gaps that belong to no tensor."""
+    """Add blanks around the header, or bytes at the end that belong to no tensor."""
     header, rest = _parts(data)
     match random.randrange(3):
         case 0:

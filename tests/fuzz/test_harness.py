@@ -1,4 +1,4 @@
-"""The harness finds every kind of fault, and repeats an input from its number alone."""
+"""The harness finds every kind of fault, and repeats an input given only its number."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ def test_every_reader_gets_its_share() -> None:
 
 
 def test_a_short_run_finds_nothing() -> None:
-    """Run a few inputs; `python -m tests.fuzz --count 10000` is the long run."""
+    """Only a few inputs; for a long run, see `python -m tests.fuzz --count 10000`."""
     names = ("inspect", "weights", "compile", "diagnose")
     words = [word for name in names for word in ("--reader", name)]
     command = (

@@ -1,4 +1,4 @@
-"""Small parsers accept or reject any input, without crashing (hypothesis)."""
+"""Small parsers accept or reject any input without crashing (with hypothesis)."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ ARRAYS = {"a": np.zeros((2, 3), "f2"), "b": np.ones(4, "f4")}
 
 
 def opened(path: Path, content: bytes) -> None:
-    """Open a checkpoint of this content; any error must be one of ours."""
+    """Open a checkpoint with this content; if that fails, the error must be one of ours."""
     path.write_bytes(content)
     with suppress(SdcoremlError):
         open_checkpoint(path)

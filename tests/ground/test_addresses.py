@@ -1,4 +1,4 @@
-"""Passwords and tokens in URLs are hidden."""
+"""Passwords and tokens in URLs are hidden from messages."""
 
 from __future__ import annotations
 

@@ -261,7 +261,7 @@ def test_making_a_file_leaves_the_mask_and_the_handles_as_they_were(tmp_path: Pa
 
 
 class Disk:
-    """Records the order of renames and flushes."""
+    """A recorder of the order of renames and flushes to the disk."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.told: list[str] = []

@@ -1,4 +1,4 @@
-"""`sdcoreml.ground.places`: the expansion of `~` in paths that people type."""
+"""`sdcoreml.ground.places` expands `~` in paths that people type."""
 
 from __future__ import annotations
 

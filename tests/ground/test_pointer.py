@@ -1,4 +1,4 @@
-"""In a repository cloned without git-lfs, every file that is a pointer is reported as one."""
+"""A Git LFS pointer in place of a file is reported as such, as after a clone without git-lfs."""
 
 from __future__ import annotations
 

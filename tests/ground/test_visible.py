@@ -50,7 +50,7 @@ def test_json_says_the_same_after_it(text: str) -> None:
 
 
 def stream(encoding: str = "utf-8") -> tuple[io.BytesIO, io.TextIOWrapper]:
-    """Return a text stream, and the byte stream that it writes to."""
+    """Return a byte stream, and a text stream that writes to it."""
     raw = io.BytesIO()
     return raw, io.TextIOWrapper(raw, encoding=encoding, newline="\n")
 

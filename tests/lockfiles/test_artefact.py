@@ -27,7 +27,7 @@ PYTHON = "3.10.10"
 
 
 def pylock(tmp_path: Path, *files: str, project: str = "one", marker: str = "") -> Path:
-    """Return a PEP 751 lock of one project at 1.0 with these wheels."""
+    """Return a PEP 751 lock of one project, version 1.0, with these wheels."""
     condition = f'marker = "{marker}"\n' if marker else ""
     wheels = "".join(
         f'[[packages.wheels]]\nurl = "https://index.invalid/{file}"\nsize = {number}\n'

@@ -14,7 +14,10 @@ PATH = Path("lock")
 
 
 def lock(**askers: str) -> str:
-    """Return a lock as uv writes it; the values are the packages that depend on each, by spaces."""
+    """Return a lock as uv writes it.
+
+    `askers` has the locked packages; each value lists, separated by blanks, what depends on it.
+    """
     lines: list[str] = []
     for name, via in askers.items():
         lines += [f"{name}==1.0 \\", f"    --hash={HASH}"]

@@ -153,7 +153,7 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
 
 
 def without(monkeypatch: pytest.MonkeyPatch, *modules: str) -> None:
-    """Make imports of some modules fail."""
+    """Make imports of these modules fail."""
     find = importlib.util.find_spec
 
     def found(name: str, package: str | None = None) -> ModuleSpec | None:

@@ -1,4 +1,4 @@
-"""`tools.conda_channel`: the committed conda locks agree with its facts and its index."""
+"""`tools.conda_channel`: the committed conda locks agree with its recorded facts and index."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ BY_ID = {check.id: check for check in CHECKS}
 
 
 def said(name: str, facts: Facts) -> list[str]:
-    """Return findings as "status: what", or a skipped or unknown check's status and reason."""
+    """Return a line "status: what" for each finding; if the check did not run, the reason."""
     (result,) = examine(facts, [BY_ID[name]]).results
     if result.reason:
         return [f"{result.status.value}: {result.reason}"]

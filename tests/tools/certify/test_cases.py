@@ -1,4 +1,4 @@
-"""The certified programs are those that conversions of the published models produce."""
+"""The certified programs are the ones that conversions of published models produce."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ VELOCITY = {"prediction_type": "v_prediction"}
 
 
 def model(case: Case, folder: Path) -> Model:
-    """Return a model with what determines the options of a case's programs."""
+    """Return a case's model, with only what determines the options of its programs."""
     return Model(
         path=folder,
         pipeline="",

@@ -1,4 +1,4 @@
-"""Certifying a conversion adds only programs that were proved in full, and keeps the others."""
+"""Certifying a conversion adds only the programs that were proved in full; others stay."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 
 
 class Proving(StandIn):
-    """A runner that finds every program correct and reports its certificate key."""
+    """A `Runner` that approves every program and reports a certificate key for it."""
 
     def run(self, task: str, request: Mapping[str, Any], _: Emit = silent) -> Outcome:
         assert task == "check"

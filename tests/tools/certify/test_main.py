@@ -29,7 +29,7 @@ CASE = "sd1-unet-original-512x512"
 
 @dataclass
 class Prover:
-    """A runner with a fixed result for each case, which records its requests."""
+    """A `Runner` with a fixed result for each case, which records its requests."""
 
     answer: Mapping[str, Any]
     requests: list[Mapping[str, Any]] = field(default_factory=list)
