@@ -2,9 +2,11 @@
 
     python -m tests.signals --moments 60 --seed 1
 
-A moment is one step of the conversion, and a fraction of the time that the step takes. At each
-moment, one signal is sent to the parent, to the child or to the process group, taking turns among
-the eighteen pairs; with `--all`, all pairs are sent at each moment. What must hold:
+A moment is a step of the conversion, and a fraction of the time that the step takes. At each
+moment, one signal is sent to the parent, to the child or to the process group. Moments take turns
+among the eighteen pairs of signal and recipient; with `--all`, each moment gets all of them.
+
+What must hold:
 
 * The exit code is true: it is 0 only if the folder has the same bytes as without signals.
 * A folder is complete or not there at all, and an older one is never lost.

@@ -173,7 +173,7 @@ def words_of(command: Sequence[str], start: Start, clone: Path) -> list[str]:
 
 @cache
 def made(command: tuple[str, ...], clone: Path) -> list[str]:
-    """Return the arguments that make passes to the program; make must accept all variables."""
+    """Return the arguments that make passes to the program; make must succeed."""
     done = subprocess.run(
         command,
         cwd=clone,

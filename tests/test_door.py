@@ -35,7 +35,7 @@ OWN: Mapping[str, str] = {
     "ground/visible.py": "/dev/null",
     "lockfiles/table.py": "the door for TOML, which parses a text that was read through this one",
 }
-"""The modules that may open files or parse text themselves, and which ones."""
+"""The modules that may open files or parse text themselves, and what each may read so."""
 
 PARSERS = {"load", "loads", "parse"}
 READERS = {"read_bytes", "read_text"}

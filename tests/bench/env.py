@@ -151,7 +151,7 @@ def _is_repaired(victim: Environment, wheels: Path) -> bool:
 
 
 def kills(folder: Path, tiny: str, count: int) -> int:
-    """Kill builds at random times; the environment in use must stay intact and unchanged."""
+    """Kill builds at random times; the environment in use must stay intact."""
     before = made(folder, tiny, "killed")
     command = [sys.executable, "-m", "sdcoreml", "env", "--fresh", "--toolchain", tiny]
     command += ["--python", str(PYTHON), "--find-links", str(folder / "wheels")]

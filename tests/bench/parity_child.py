@@ -29,7 +29,7 @@ class Work:
 
     @property
     def weights(self) -> Path:
-        """The component's safetensors file."""
+        """Return the path of the component's safetensors file."""
         return self.folder / "weights.safetensors"
 
     def make(self, spread: str) -> None:
@@ -61,7 +61,7 @@ class Work:
 
 
 def plain(work: Work, options: Mapping[str, Any]) -> dict[str, float]:
-    """Return the figures of the uncompressed program."""
+    """Return the figures of the program without compression."""
     half = work.check(options, (Mode.FP32, Mode.FP16))
     single = work.check({**options, "precision": "fp32"}, (Mode.FP32,))
     return {

@@ -89,7 +89,7 @@ def averaged(at: Path) -> Path:
 
 
 def valued(at: Path, value: float, start: str, dtype: str = "f2") -> Path:
-    """Write a file with one number replaced by `value`, in a tensor whose name starts so."""
+    """Write a file with one number set to `value`, in a tensor whose name begins with `start`."""
     tensors = base.original("sd1")
     name = next(n for n, t in tensors.items() if n.startswith(start) and t.ndim > 1)
     spoilt = tensors[name].astype(dtype)

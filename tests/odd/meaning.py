@@ -1,4 +1,4 @@
-"""Models that can be converted but differ from what they seem, which must be reported."""
+"""Models that can be converted but differ from what they seem: commands must report that."""
 
 from __future__ import annotations
 

@@ -144,7 +144,7 @@ ORIGINALS: Mapping[str, tuple[str, ...]] = {
         "txt_in.individual_token_refiner.blocks.0.norm1.weight",
     ),
 }
-"""The names of some tensors of each other family's single files."""
+"""Single files of other families: the names of some of their tensors, by family."""
 
 
 def other_file(family: str, at: Path) -> Path:

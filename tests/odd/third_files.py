@@ -168,7 +168,7 @@ STRANGERS: dict[str, tuple[dict[str, tuple[int, ...]], str, str]] = {
         "_ip|adapter",
     ),
 }
-"""Extra tensors in a UNet: for each kind their shapes, what they are, and a pattern to report."""
+"""Extra tensors in a UNet, by kind: shapes, what they are, and a pattern for the message."""
 
 CASES: tuple[Case, ...] = (
     # Containers and suffixes

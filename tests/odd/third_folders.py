@@ -40,7 +40,7 @@ def half_fetched(at: Path) -> Path:
 
 
 def newer_variant(at: Path) -> Path:
-    """Write sharded fp16 weights, with the variant in the names as newer libraries write it."""
+    """Write sharded fp16 weights, named as by newer libraries (`….fp16-00001-of-00002…`)."""
     names = [f"diffusion_pytorch_model.fp16-0000{n}-of-00002.safetensors" for n in (1, 2)]
     index = "diffusion_pytorch_model.fp16.safetensors.index.json"
     return sharded(at, index=index, names=(names[0], names[1]))

@@ -83,7 +83,7 @@ def ports(number: int, named: Iterable[NamedType]) -> bytes:
 
 
 def outputs(program: Program, name: str = "main") -> Sequence[NamedType]:
-    """Return the named results of a function."""
+    """Return the outputs of the function `name`, with their types."""
     block = program.functions[name].block
     found = {item.name: item for op in block.operations for item in op.outputs}
     return [found[output] for output in block.outputs]

@@ -1,4 +1,4 @@
-"""A named model: listed, judged by its headers, downloaded, checked, and shared with the hub."""
+"""A named model is listed, judged by headers, downloaded, checked, found by huggingface_hub."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from sdcoreml.envs.processes.reach import why_unreachable
 
 
 class Answers(BaseHTTPRequestHandler):
-    """A server that answers with the status code in the path; it delays `/never` until the end."""
+    """A server that answers with the status in the path, and `/never` only when the test ends."""
 
     over = threading.Event()
 

@@ -1,10 +1,11 @@
-"""Builds tiny packages and compares their files' digests with those in `golden.json`.
+"""Builds tiny packages, and compares their files' digests with those in `golden.json`.
+
+To write `golden.json` again after an intended change of bytes:
 
     .envs/tested/bin/python -m tests.inside.convert.golden
 
-rewrites them after an intended change of bytes. With `--check` it only compares, in the environment
-of any toolchain. Weights are computed by SHAKE-256 from the tensors' names, so that they depend on
-no library's random generator.
+With `--check` it only compares, and runs in the environment of any toolchain. Weights are computed
+by SHAKE-256 from the tensors' names, so that they depend on no library's random generator.
 """
 
 from __future__ import annotations

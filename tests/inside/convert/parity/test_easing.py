@@ -72,7 +72,7 @@ def test_a_module_that_amplifies_roundings_is_not_refused_for_it(
 
 
 def test_scores_that_do_not_vary_are_compared_by_their_size(tmp_path: Path) -> None:
-    """An untrained safety checker has equal weights for every concept."""
+    """An untrained safety checker has equal weights for all concepts, so its scores are equal."""
     made = checkpoint("safety_checker", tmp_path)
     state = {name: tensor.float() for name, tensor in load_file(made.weights).items()}
     for name, tensor in state.items():
