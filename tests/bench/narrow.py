@@ -99,7 +99,7 @@ class Subject:
 
     @property
     def is_unet(self) -> bool:
-        """True for UNets, whose compressed weights have minimum figures, too."""
+        """Return True for a UNet: only UNets have minimum figures for compressed weights."""
         return "unet" in self.component
 
 

@@ -41,7 +41,7 @@ COMPRESSED = (
     Column(name="6-bit k-means", floor=40.0, is_for_unets=True),
 )
 IDENTICAL = 999.0
-"""The same value as `convert.parity.figures.IDENTICAL`, whose module needs torch to import."""
+"""The value of `convert.parity.figures.IDENTICAL`, which cannot be imported without torch."""
 
 CHANCE = 0.5
 """How many dB the outputs of two equally good palettes may differ by chance."""

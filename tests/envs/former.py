@@ -1,4 +1,4 @@
-"""Turns an environment into one as an earlier version of the program sealed it."""
+"""Seals an environment again, in the format of an earlier version of the program."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sdcoreml.envs.kept.store import Environment
 
 
 def make_former(environment: Environment) -> Environment:
-    """Seal an environment again in version 1 of the format; return its record."""
+    """Seal an environment in version 1 of the format; return its new record."""
     folder = environment.path
     (folder / ".lock").touch()
     (folder / ".lock").chmod(0o666)

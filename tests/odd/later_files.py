@@ -41,7 +41,7 @@ def quantized(at: Path, suffixes: dict[str, np.ndarray]) -> Path:
 
 
 def scaled_anew(at: Path) -> Path:
-    """Write FP8 weights as ComfyUI has saved them since 2025, with scales and a format tensor."""
+    """Write FP8 weights as by ComfyUI since 2025: a scale and a format tensor for each matrix."""
     tensors, dtypes = base.original("sd1"), {}
     for name, tensor in list(tensors.items()):
         if name.startswith(UNET) and tensor.ndim == 2:

@@ -1,4 +1,4 @@
-"""Bits go to the layers whose error they reduce most, and keep to the requested average."""
+"""Bits go to the layers whose error they reduce most, and their average is as requested."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class TestPlan:
         assert name == "my-best-cat-split-einsum-v2_768x512"
 
     def test_mochis_swap_button_finds_the_same_attention_and_bits(self) -> None:
-        """Mochi takes the text before the first `_` as the name (GenerationController.swift)."""
+        """Mochi compares folders' names up to the first `_` only (GenerationController.swift)."""
         cases = [
             Options(attention=attention, height=height, width=width, recipe=recipe)
             for attention in (Attention.ORIGINAL, Attention.SPLIT_EINSUM)

@@ -131,7 +131,7 @@ class TestStaged:
     def test_a_lock_on_a_file_that_is_gone_keeps_nobody_out(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """The previous holder deletes the lock file between this run's opening and locking it."""
+        """The previous holder deletes the lock file after this run opens and before it locks it."""
         target, lock = tmp_path / "cat", fcntl.flock
         removed: list[Path] = []
 

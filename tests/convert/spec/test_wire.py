@@ -48,7 +48,7 @@ EMPTY: dict[str, list[object]] = {
 
 
 def read(data: bytes) -> dict[str, object]:
-    """Return a message's decoded fields, without absent ones and empty repeated ones."""
+    """Return a message's decoded fields, except absent ones and repeated ones without entries."""
     return {name: value for name, value in decode(data, "All", SCHEMA).items() if value != []}
 
 

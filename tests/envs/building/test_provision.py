@@ -68,7 +68,7 @@ def machine() -> tuple[str, str]:
 
 
 def only(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
-    """Restrict the table of providers of Pythons to the named ones."""
+    """Restrict the table of Python providers to the named ones."""
     some = tuple(provider for provider in PROVIDERS if provider.name in names)
     monkeypatch.setattr(provision, "PROVIDERS", some)
 

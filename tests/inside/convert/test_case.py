@@ -1,4 +1,4 @@
-"""The project's first case (DESIGN.md §1) from end to end, in the environment of that report."""
+"""The project's first case (DESIGN.md §1), end to end, in the environment it was reported in."""
 
 from __future__ import annotations
 
