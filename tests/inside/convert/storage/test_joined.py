@@ -47,7 +47,7 @@ def first() -> OpenProgram:
 def second(
     *names: str, dtype: DataType = F32, shape: tuple[int, ...] = SHAPE, result: str = "y"
 ) -> OpenProgram:
-    """Return a second half that adds up its inputs and 10; both halves' constants have one name."""
+    """Return a second half that sums its inputs and 10; its constant, too, is named `weight`."""
     graph = Graph(inputs=dict.fromkeys(names, (dtype, shape)))
     source = names[0]
     for number, name in enumerate(names[1:]):
