@@ -17,7 +17,7 @@ from pathlib import Path
 from sdcoreml.ground import locks
 
 TOKEN = "sdcoreml"  # noqa: S105  no secret: it says whose a file is
-BUILDING = f".building-{TOKEN}-"
+BUILDING = f".{TOKEN}-"
 """The prefix of the names of unfinished environments, Pythons and conda engines."""
 
 _LONGEST = 200

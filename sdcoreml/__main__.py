@@ -22,7 +22,7 @@ def print_version() -> bool:
 
     Programs ask for it often. Where it fails, the command line tells why.
     """
-    text = f"sdcoreml {sdcoreml.__version__}\n".encode("ascii")
+    text = ("sdcoreml " + sdcoreml.__version__ + "\n").encode("ascii")  # any Python must parse it
     try:
         return os.write(1, text) == len(text)
     except OSError:

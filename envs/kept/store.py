@@ -7,7 +7,7 @@
 .envs/packages     archives of conda packages; their hashes are compared at each use
 .envs/engine-*     the conda engine, once something asked for it
 .envs/upstream-*   the upstream converter at its tested commit, once something asked for it
-.envs/.building-sdcoreml-*  a build under way, or the leftover of a killed one
+.envs/.sdcoreml-*  a build under way, or the leftover of a killed one
 .envs/.task.*      files of one task that does not hold the lock; its folder is locked instead
 .envs/.lock        held while anything here is changed
 """

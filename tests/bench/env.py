@@ -170,12 +170,12 @@ def kills(folder: Path, tiny: str, count: int) -> int:
         killed += process.poll() is None
         process.send_signal(signal.SIGKILL)
         process.wait()
-        half += any((folder / "killed").glob(".building-sdcoreml-*"))
+        half += any((folder / "killed").glob(".sdcoreml-*"))
         used = store.current("tiny", folder / "killed")
         broken += used is None or bool(verify_full(used).faults) or used.seal != before.seal
     again = made(folder, tiny, "killed")
     differs = again.seal != before.seal
-    left = any((folder / "killed").glob(".building-sdcoreml-*"))
+    left = any((folder / "killed").glob(".sdcoreml-*"))
     missed = broken + differs + left + (killed < count)
     print(
         f"kills: {killed} builds killed ({half} left one half-made); in use broken"

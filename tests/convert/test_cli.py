@@ -81,7 +81,7 @@ def test_wrong_usage_is_exit_2() -> None:
     assert caught.value.code == 2
 
 
-def test_a_full_disk_is_exit_5_and_leaves_nothing(tmp_path: Path, folder: Path) -> None:
+def test_a_limit_of_file_sizes_is_exit_5_and_leaves_nothing(tmp_path: Path, folder: Path) -> None:
     run = subprocess.run(
         [sys.executable, "-m", "convert", "--checkpoint_path", folder, "--dump_path", "out"],
         cwd=tmp_path,
@@ -94,8 +94,8 @@ def test_a_full_disk_is_exit_5_and_leaves_nothing(tmp_path: Path, folder: Path) 
     assert (run.returncode, run.stderr.splitlines()[-1]) == (
         5,
         (
-            "error: out: the disk filled up while writing; free space or choose another disk "
-            "(the partial output was removed)"
+            "error: out: a limit on the size of files was reached while writing; raise it (ulimit"
+            " -f) or choose another disk (the partial output was removed)"
         ),
     )
     assert [path.name for path in tmp_path.iterdir()] == ["model"]

@@ -56,4 +56,4 @@ def output(*command: Path | str) -> str:
 
 
 def leftovers(root: Path) -> list[str]:
-    return sorted(path.name for path in root.glob(".building-sdcoreml-*"))
+    return sorted(path.name for path in root.glob(".sdcoreml-*"))

@@ -193,14 +193,14 @@ def test_what_a_neighbour_took_for_a_leftover_is_made_again(tmp_path: Path) -> N
     ("place", "why"),
     [
         ("folder", "is a folder; name a file, in this folder or elsewhere"),
-        ("file/inside", r"nothing can have this name \(File exists\); choose another"),
-        ("file/deep/inside", r"nothing can have this name \(Not a directory\); choose another"),
+        ("file/inside", r"no file can have this name \(File exists\); choose another"),
+        ("file/deep/inside", r"no file can have this name \(Not a directory\); choose another"),
         (
             f"{'z' * 300}/inside",
-            r"nothing can have this name \(File name too long\); choose another",
+            r"no file can have this name \(File name too long\); choose another",
         ),
-        ("y" * 300, r"nothing can have this name \(File name too long\); choose another"),
-        ("loop/inside", r"nothing can have this name \(.*\); choose another"),
+        ("y" * 300, r"no file can have this name \(File name too long\); choose another"),
+        ("loop/inside", r"no file can have this name \(.*\); choose another"),
     ],
 )
 def test_a_name_that_no_file_can_have_is_told_before_anything_is_written(
@@ -364,7 +364,7 @@ def test_a_link_that_looks_like_a_leftover_is_not_followed(tmp_path: Path, make:
 
 
 def test_space_for_a_name_that_nothing_can_have_is_not_looked_for(tmp_path: Path) -> None:
-    with pytest.raises(BadInputError, match="nothing can have this name"):
+    with pytest.raises(BadInputError, match="no file can have this name"):
         require_space(tmp_path / ("x" * 300) / "file", 1)
 
 

@@ -56,8 +56,8 @@ def parts_of(whole: np.ndarray, form: Form) -> tuple[str, Parts]:
     return compress_weight(payload, NO_TENSORS, form)
 
 
-def arrays(parts: Parts) -> dict[str, np.ndarray]:
-    """Return the values of an operation's arguments, as a reader of the package sees them."""
+def arrays(parts: Parts, *, packed: bool = False) -> dict[str, np.ndarray]:
+    """Return the values of an operation's arguments; those of less than a byte may stay packed."""
     found = {}
     for name, part in parts.items():
         if isinstance(part, Value):
@@ -72,7 +72,9 @@ def arrays(parts: Parts) -> dict[str, np.ndarray]:
         stored = np.concatenate(list(source.blocks(NO_TENSORS, kind.dtype)))
         assert stored.nbytes == data_size(kind)
         shape = tuple(size or 1 for size in kind.shape)
-        if kind.dtype in PACKED:
+        if kind.dtype in PACKED and packed:
+            shape = (-1,)
+        elif kind.dtype in PACKED:
             stored = unpack(stored, PACKED[kind.dtype], int(np.prod(shape)))
         found[name] = stored.reshape(shape)
     return found
@@ -81,7 +83,8 @@ def arrays(parts: Parts) -> dict[str, np.ndarray]:
 def audited(whole: np.ndarray, form: Form) -> tuple[float, int, bool]:
     kind, parts = parts_of(whole, form)
     output = NamedType(name="w", type=TensorType(dtype=DataType.FLOAT16, shape=whole.shape))
-    found = measure(Operation(type=kind, inputs={}, outputs=(output,)), arrays(parts), whole, "w")
+    operation = Operation(type=kind, inputs={}, outputs=(output,))
+    found = measure(operation, arrays(parts, packed=True), whole, "w")
     return found.psnr, found.wrong, found.is_nearest
 
 

@@ -45,4 +45,5 @@ def test_only_the_manifest_differs_by_where_it_came_from(
         "licence": "openrail",
         "address": "https://huggingface.co/acme/cat",
     }
+    assert new.pop("digest") != old.pop("digest")
     assert new == old

@@ -22,7 +22,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("models/.cat.old/precious", "a person's"),
         ("models/cat/manifest.json", "{}"),
         ("envs/packages/a.conda", "four"),
-        ("envs/.building-sdcoreml-x/half", "xx"),
+        ("envs/.sdcoreml-x/half", "xx"),
         ("envs/3ffb/python", "an environment"),
     ):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -33,7 +33,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def listed(place: Path, end: str) -> str:
     return (
         f"left    7 bytes  {place}/models/{PART}\n"
-        f"left    2 bytes  {place}/envs/.building-sdcoreml-x\n"
+        f"left    2 bytes  {place}/envs/.sdcoreml-x\n"
         f"cache   4 bytes  {place}/envs/packages\n"
         f"{end}: 13 bytes\n"
     )

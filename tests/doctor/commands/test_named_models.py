@@ -80,7 +80,7 @@ def test_the_doctor_goes_on_where_a_name_cannot_be_looked_at(
     assert main(["doctor", "acme/none", "--select", "HUB004"]) == 1
     out, err = capsys.readouterr()
     assert err.startswith("warning: acme/none: there is no such model on the hub (401)")
-    assert "hf:acme/none is not here, and could not be looked at" in out
+    assert "hf:acme/none is not on this machine, and could not be examined" in out
     assert hub.requests
 
 

@@ -58,7 +58,7 @@ def output(*command: Path | str) -> str:
 
 
 def leftovers(root: Path) -> list[str]:
-    return sorted(path.name for path in root.glob(".building-sdcoreml-*"))
+    return sorted(path.name for path in root.glob(".sdcoreml-*"))
 
 
 def test_what_is_built_is_used_through_the_link(tiny: str, wheels: Path, tmp_path: Path) -> None:
@@ -102,7 +102,10 @@ def test_another_python_than_that_in_use_is_not_passed_over(
     answer = [str(other), VERSION, "PyPy", platform.system(), platform.machine(), True]
     other.write_text(f"#!/bin/sh\necho '{json.dumps(answer)}'\n")
     other.chmod(0o755)
-    for python, why in ((tmp_path / "absent", "not a Python"), (other, "it is PyPy, not CPython")):
+    for python, why in (
+        (tmp_path / "absent", "cannot be run as a Python"),
+        (other, "it is PyPy, not CPython"),
+    ):
         options = BuildOptions(python=python, root=tmp_path / "envs")
         assert ready(load_toolchain(tiny), options) is None
         with pytest.raises(NoInterpreterError, match=f"{python}: {why}"):

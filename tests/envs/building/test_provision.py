@@ -198,14 +198,14 @@ def test_conda_packages_bring_it_into_the_store(conda_wish: PythonWish) -> None:
     assert said[0].text == f"bring Python {VERSION} from {conda_wish.channel}"
     again = obtain(replace(conda_wish, engine=no_engine))
     assert again.interpreter.path.resolve() == choice.interpreter.path.resolve()
-    assert sorted(path.name for path in conda_wish.root.glob(".building-sdcoreml-*")) == []
+    assert sorted(path.name for path in conda_wish.root.glob(".sdcoreml-*")) == []
 
 
 def test_a_conda_channel_that_fails_leaves_nothing(conda_wish: PythonWish) -> None:
     with pytest.raises(NoInterpreterError, match=r"conda: .*not there; give another --channel"):
         obtain(replace(conda_wish, channel="file:///nowhere"))
     assert not list(conda_wish.root.glob("python-*"))
-    assert not list(conda_wish.root.glob(".building-sdcoreml-*"))
+    assert not list(conda_wish.root.glob(".sdcoreml-*"))
 
 
 def test_a_venv_is_built_on_it_and_it_goes_with_the_last_of_them(

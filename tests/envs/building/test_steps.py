@@ -167,7 +167,7 @@ def test_an_altered_cache_is_found_before_it_is_sealed(tmp_path: Path) -> None:
     made = make(tmp_path, name, fresh=False, no_cache=True)
     assert made.path != before.path
     assert made.seal == before.seal
-    assert not list((tmp_path / "envs").glob(".building-sdcoreml-*"))
+    assert not list((tmp_path / "envs").glob(".sdcoreml-*"))
 
 
 def test_every_file_compiled_is_told(tmp_path: Path) -> None:

@@ -96,7 +96,7 @@ def test_what_has_another_name_than_ours_is_somebodys(tmp_path: Path) -> None:
 def test_telling_what_is_garbage_changes_nothing(tmp_path: Path) -> None:
     finished(tmp_path / "one")
     filled(tmp_path / "engine-0123456789abcdef", 5)
-    filled(tmp_path / ".building-sdcoreml-0")  # another task's, while it holds the lock
+    filled(tmp_path / ".sdcoreml-0")  # another task's, while it holds the lock
     before = names(tmp_path)
     found = find_garbage(tmp_path)
     assert found.sizes() == {tmp_path / "one": 99, tmp_path / "engine-0123456789abcdef": 5}

@@ -90,7 +90,7 @@ def test_a_free_name_is_one_that_nothing_has(tmp_path: Path) -> None:
 
 
 def test_leftovers_are_cleared_by_the_next_who_is_alone(tmp_path: Path) -> None:
-    (tmp_path / ".building-sdcoreml-abc-1/lib").mkdir(parents=True)
+    (tmp_path / ".sdcoreml-abc-1/lib").mkdir(parents=True)
     (tmp_path / "abc").mkdir()
     with store.hold_lock(tmp_path):
         assert sorted(path.name for path in tmp_path.iterdir()) == [".lock", "abc"]
@@ -98,7 +98,7 @@ def test_leftovers_are_cleared_by_the_next_who_is_alone(tmp_path: Path) -> None:
 
 def test_leftovers_go_before_room_is_looked_for_unless_somebody_builds(tmp_path: Path) -> None:
     store.remove_leftovers(tmp_path / "none")
-    left = tmp_path / ".building-sdcoreml-abc-1"
+    left = tmp_path / ".sdcoreml-abc-1"
     with store.hold_lock(tmp_path):
         left.mkdir()
         store.remove_leftovers(tmp_path)

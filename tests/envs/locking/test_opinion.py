@@ -168,6 +168,8 @@ def test_without_the_tool_the_way_to_get_it_is_named(
 
 
 def test_without_the_toolchains_python_no_opinion_is_taken(tiny: Toolchain) -> None:
-    with pytest.raises(NoOpinionError, match=r"^pip-tools: /nowhere: not a Python") as caught:
+    with pytest.raises(
+        NoOpinionError, match=r"^pip-tools: /nowhere: cannot be run as a Python"
+    ) as caught:
         pip_tools(tiny, Path("/nowhere"))
     assert isinstance(caught.value.__cause__, NoInterpreterError)

@@ -24,7 +24,8 @@ class Proving(StandIn):
     """A `Runner` that approves every program and reports a certificate key for it."""
 
     def run(self, task: str, request: Mapping[str, Any], _: Emit = silent) -> Outcome:
-        assert task == "check"
+        if task != "check":
+            return super().run(task, request)
         assert not request.get("certificates")
         checked = {
             part["component"]: {
@@ -43,7 +44,7 @@ class Proving(StandIn):
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     model = open_model(write_model(tmp_path / "cat"))
-    return finish(job_of(model, tmp_path / "out", "ORIGINAL"), StandIn(size=SIZE))
+    return finish(job_of(model, tmp_path / "out", "ORIGINAL"), Proving(size=SIZE))
 
 
 def certify(folder: Path, file: Path) -> int:
