@@ -87,7 +87,9 @@ def _of_model(manifest: Manifest, job: Job, *, is_whole: bool) -> Iterator[str]:
 
 def _of_programs(manifest: Manifest, job: Job) -> Iterator[str]:
     try:
-        specs = {spec.stem: spec for spec in programs_of(job.model, _present(manifest))}
+        found = programs_of(job.model, _present(manifest))
+        # A ControlNet has no name of its own: see `_spec_of`.
+        specs = {CONTROLNET if s.program == CONTROLNET else s.stem: s for s in found}
     except SdcoremlError as error:
         yield f"its programs are not this model's: {error.what}"
         return

@@ -262,8 +262,8 @@ def test_no_file_is_no_certificates(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("{", "not a file of certificates"),
-        ('{"schema": 1, "certificates": [{"key": "aa"}]}', "not a file of certificates"),
+        ("{", "not valid JSON"),
+        ('{"schema": 1, "certificates": [{"key": "aa"}]}', "not a certificate file"),
         ('{"schema": 9, "certificates": []}', "schema 9, not 1; update sdcoreml"),
     ],
 )

@@ -32,7 +32,7 @@ def draw() -> list[Case]:
 def test_what_all_say_yes_to_is_converted(
     case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    here = (load_toolchain("tested"), SimpleNamespace(python=Path(sys.executable)))
+    here = (load_toolchain("tested"), SimpleNamespace(python=Path(sys.executable), path=tmp_path))
     monkeypatch.setattr(convert, "choose_environment", lambda *_: here)
     monkeypatch.setattr(convert, "provenance", lambda *_: MADE_IN)
     monkeypatch.setattr(convert, "require_able", lambda *_: None)

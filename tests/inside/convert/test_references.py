@@ -185,8 +185,8 @@ def test_missing_tensors_are_all_listed(tmp_path: Path) -> None:
     with pytest.raises(BadInputError) as caught:
         open_module(lambda: reference("unet").build(UNET), path, torch.float32)
     assert str(caught.value) == (
-        f"{path}: lacks conv_in.bias, conv_out.weight; the config.json"
-        " beside it describes another model"
+        f"{path}: tensors are missing: conv_in.bias, conv_out.weight; use the weights and the"
+        " config.json of the same model"
     )
 
 

@@ -69,7 +69,7 @@ def test_a_weight_counts_where_it_is_first_used() -> None:
     layer(graph, "one", "two")
     graph.op("add", {"x": Ref("two"), "y": Ref(weight)}, (F16, SHAPE), name="heavy")
     layer(graph, "heavy", "end")
-    with pytest.raises(UnsupportedError, match="unet: no place to cut near the middle"):
+    with pytest.raises(UnsupportedError, match="unet: cannot be cut near the middle"):
         cut(graph)
 
 
@@ -108,7 +108,7 @@ def test_what_cannot_leave_a_program_is_not_carried(
 
 
 def test_a_program_of_several_outputs_is_refused_by_their_names() -> None:
-    with pytest.raises(UnsupportedError, match=r"unet: has 2 outputs \(end, add_1\), and the"):
+    with pytest.raises(UnsupportedError, match=r"unet: has 2 outputs \(end, add_1\), but the"):
         cut(chain(4), "end", "add_1")
 
 
@@ -116,7 +116,7 @@ def test_the_output_is_computed_by_the_second_half() -> None:
     graph = chain(2, last="two")
     layer(graph, "two", "three")
     layer(graph, "three", "unused")
-    with pytest.raises(UnsupportedError, match="no place to cut"):
+    with pytest.raises(UnsupportedError, match="cannot be cut near"):
         cut(graph, "two")
 
 
@@ -124,5 +124,5 @@ def test_a_program_without_weights_is_left_whole() -> None:
     graph = Graph(inputs={"sample": (F16, SHAPE)})
     graph.op("relu", {"x": Ref("sample")}, (F16, SHAPE), name="one")
     graph.op("relu", {"x": Ref("one")}, (F16, SHAPE), name="end")
-    with pytest.raises(UnsupportedError, match="no place to cut"):
+    with pytest.raises(UnsupportedError, match="cannot be cut near"):
         cut(graph)

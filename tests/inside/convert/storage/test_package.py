@@ -46,7 +46,7 @@ def test_a_package_runs_as_it_lies_on_disk(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("weights", "reason"),
     [
-        (None, "constant is said to be in @model_path/weights/weight.bin, which is missing"),
+        (None, "constant is stored in @model_path/weights/weight.bin, which is missing"),
         (WRONG_TYPE, "is INT8, not FLOAT16"),
         (TOO_LONG, "600 bytes at 128: misaligned, or beyond the file's 192 bytes"),
         (NO_RECORD, "no record at offset 64"),
