@@ -43,16 +43,16 @@ class Cursor:
 
     @property
     def next(self) -> str:
-        """The current word."""
+        """The next word to read; it is not consumed."""
         return self.words[self.at]
 
     @property
     def second(self) -> str:
-        """The word after the current one."""
+        """The word after `next`."""
         return self.words[self.at + 1]
 
     def take(self) -> str:
-        """Return the current word and move past it."""
+        """Return the next word and move past it."""
         word = self.words[self.at]
         if not word:
             self.fail("the text ends too early")

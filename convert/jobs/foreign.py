@@ -21,7 +21,7 @@ from sdcoreml.ground.outputs import is_finders, link_tree
 
 APART = "move it out of the folder, or choose another --output"
 UNREADABLE = "choose another --output, or move this folder away"
-"""The remedy if an unreadable manifest stops a conversion, so that converting again is no help."""
+"""The remedy when an unreadable manifest stops a conversion: converting again would stop, too."""
 
 
 def foreign_names(folder: Path) -> tuple[str, ...]:

@@ -143,7 +143,7 @@ def text_config(shapes: Shapes, family: Family, kind: str, *, open_clip: bool) -
 
 
 def scheduler_config(family: Family, prediction: str, name: str | None) -> Config:
-    """Return the config of the scheduler `name`, with the noise schedule of all the families."""
+    """Return the config of the scheduler `name`. All families share one noise schedule."""
     is_xl = family in (Family.SDXL, Family.SDXL_REFINER)
     name = name or ("euler" if is_xl else "pndm")
     config: Config = {

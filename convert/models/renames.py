@@ -1,8 +1,9 @@
 """Tables that map the names of the original checkpoints to those of diffusers.
 
-A row holds the prefix of a name and its replacement. The first matching row is used; the rest of
-the name is kept, after the rows for the inside of a residual layer are applied. `{n}` is a number;
-the right side can use it, or the values that its table's numbering derives from it.
+A row holds the prefix of a name and its replacement. The first row whose prefix matches is used,
+and the rest of the name follows unchanged; only inside a residual layer, the table's `inner` rows
+translate it as well. `{n}` in a prefix matches a number. The replacement can contain `{n}` itself,
+or values that the table's numbering computes from it, such as `{down}`.
 """
 
 from __future__ import annotations

@@ -72,13 +72,13 @@ def transpose(g: Graph, x: Var, *perm: int) -> Var:
 
 
 def add(g: Graph, x: Var, y: Plain) -> Var:
-    """Add `x + y`, broadcast."""
+    """Emit the sum of `x` and `y`, with broadcasting."""
     result: Var = g.emit("add", x=x, y=y)
     return result
 
 
 def mul(g: Graph, x: Var, y: Plain) -> Var:
-    """Add `x * y`, broadcast."""
+    """Emit the product of `x` and `y`, with broadcasting."""
     result: Var = g.emit("mul", x=x, y=y)
     return result
 

@@ -180,8 +180,8 @@ def places_writable(
 ) -> Findings:
     """The folders that sdcoreml is about to write to are writable.
 
-    That is the folder of results for a conversion, and that of environments if one has yet to be
-    built: an environment that is there serves users who cannot change it.
+    These are the output folder, for a conversion, and the folder of environments, if no environment
+    is built yet. One that is already built need not be writable: other users may share it.
     """
     wanted = {"output": goal.kind == "convert", "environments": environment is None}
     roles = (name for name, is_used in wanted.items() if is_used and not volumes[name].writable)

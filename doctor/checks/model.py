@@ -81,10 +81,10 @@ def shards_loadable(model: ModelFolder, toolchain: ToolchainFacts) -> Findings:
     """The pinned diffusers can load the weights in their present form.
 
     A UNet over 10 GB is saved in shards (diffusion_pytorch_model-00001-of-00002...). diffusers
-    before 0.29 loads a UNet or VAE from shards in neither format, .bin or .safetensors, and stops
-    with "no file named diffusion_pytorch_model.bin found". Turning the shards into safetensors is
-    no cure: they have to be merged into one file, in which every tensor is a bit-identical copy.
-    You need do nothing: `sdcoreml convert` merges before it converts.
+    before 0.29 cannot load a sharded UNet or VAE, whether .bin or .safetensors, and stops with "no
+    file named diffusion_pytorch_model.bin found". Turning the shards into safetensors does not
+    help: they have to be merged into one file, in which every tensor is a bit-identical copy.
+    You need not do anything: `sdcoreml convert` merges them before it converts.
     """
     diffusers = toolchain.pins.get("diffusers", TESTED_DIFFUSERS)
     if satisfies(diffusers, f">={SHARDS_SINCE}"):

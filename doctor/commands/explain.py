@@ -61,7 +61,7 @@ def page(name: str) -> Iterator[str]:
 
 
 def of_check(check: Check) -> Iterator[str]:
-    """Yield a check's title, its explanation, and the failures that it finds beforehand."""
+    """Yield a check's title, its explanation, and the failures that it predicts."""
     yield f"{check.id}  {check.title}"
     yield from wrap("        ", f"{check.family.value}; looks at {', '.join(check.needs)}")
     for paragraph in filter(None, check.page.split("\n\n")):

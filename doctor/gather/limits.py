@@ -71,9 +71,9 @@ def _share(quota: str = "", period: str = "") -> float | None:
 
 
 def _groups(root: Path, controller: str) -> Iterator[Path]:
-    """Yield the folders of this process's group and its parents in a hierarchy.
+    """Yield the folders of this process's control group and of that group's parents.
 
-    `controller` is a controller of version 1, such as "memory", or "" for version 2.
+    `controller` names a cgroup v1 controller, such as "memory"; "" means cgroup v2.
     """
     top = root / GROUPS / controller
     if not top.is_dir():

@@ -238,7 +238,11 @@ def _compare(parts: Iterable[_Part], emit: Emit) -> Iterable[Damage]:
 def _judge_bytecode(
     environment: Environment, below: _Part, faults: list[Damage], *, deep: bool
 ) -> list[Damage]:
-    """Add extra files of the Python to the faults, and drop the faults of valid bytecode."""
+    """Judge the bytecode of the environment's Python by its sources.
+
+    Return the faults with files that were added since it was sealed, and without bytecode that
+    changed but still matches its source, or is only missing.
+    """
     changed = {
         fault.path: fault
         for fault in faults
