@@ -95,7 +95,7 @@ def test_running_out_of_memory_is_said() -> None:
 
 def test_a_child_killed_from_outside_is_told_as_such() -> None:
     killed = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
-    with pytest.raises(WorkerError, match=r"killed from outside after using \d+ MB of memory; run"):
+    with pytest.raises(WorkerError, match=r"killed from outside after using \d+ (?:MB|bytes) of"):
         run(killed)
 
 

@@ -7,6 +7,7 @@ convertible cases, `tests/inside/convert/test_odd.py` converts a sample, and
 
 from __future__ import annotations
 
+import argparse
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,8 @@ from sdcoreml.doctor.checks import CHECKS
 from sdcoreml.doctor.core.check import Check, CheckFamily, Status
 from sdcoreml.doctor.core.subjects import ModelFolder
 from sdcoreml.doctor.gather.model import model as read_for_doctor
+from sdcoreml.ground.errors import SdcoremlError
+from sdcoreml.ground.places import as_path
 from tests.odd.case import Can, Case
 from tests.odd.corpus import CASES
 from tests.odd.survey import Answer, Row, converted, inspected
@@ -27,6 +30,13 @@ MODEL_CHECKS: tuple[Check, ...] = tuple(
 
 def adapted(model: Path) -> Answer:
     """Return the doctor's answer for a model; its code is 1 if a check reports an error."""
+    try:
+        as_path(str(model))
+    except (
+        argparse.ArgumentTypeError,
+        SdcoremlError,
+    ) as error:  # the command line refuses it, without a verdict
+        return Answer(can=Can.NO, code=2, text=str(error), seconds=0.0)
     found: ModelFolder = read_for_doctor(str(model))
     findings = [(check.id, finding) for check in MODEL_CHECKS for finding in check(found)]
     blamed = {name for name, finding in findings if finding.status is Status.ERROR}
