@@ -113,12 +113,18 @@ def build_parser() -> Parser:
         help="compute attention in float32, which SD 2.1 needs",
     )
     add("--scheduler_type", choices=tuple(SCHEDULERS), help="default: the family's own")
+    _add_others(parser)
+    return parser
+
+
+def _add_others(parser: Parser) -> None:
+    """Add the options of diffusers' script that are accepted without effect, or refused later."""
+    add = parser.add_argument
     for flag, reason in NOT_NEEDED.items():
         switch = "store_true" if flag in SWITCHES else "store"
         add(f"--{flag}", action=switch, help=f"accepted, not needed: {reason}")
     for flag in UNSUPPORTED:
         add(f"--{flag}", nargs="?", const="yes", help=argparse.SUPPRESS)
-    return parser
 
 
 def run(options: argparse.Namespace) -> int:

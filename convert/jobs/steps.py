@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdcoreml.convert.bundle.families import ProgramSpec, is_part_of
-from sdcoreml.convert.bundle.fit import check_controlnet, folder_faults
+from sdcoreml.convert.bundle.fit import folder_faults
 from sdcoreml.convert.bundle.tokenizer import (
     pair_faults,
     read_tokenizer,
@@ -33,9 +33,9 @@ from sdcoreml.convert.jobs.manifest import (
     Manifest,
     ProgramEntry,
     SourceRecord,
-    read_manifest,
     write_manifest,
 )
+from sdcoreml.convert.jobs.misfits import find_misfits
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
 from sdcoreml.convert.jobs.reading import read_all
@@ -46,10 +46,9 @@ from sdcoreml.convert.models.layout import CONFIG_NAME, Component
 from sdcoreml.convert.models.merge import merge_component
 from sdcoreml.convert.packages.sharing import share_weights
 from sdcoreml.convert.proof.record import ProgramProof
-from sdcoreml.convert.storage.joined import Packages, open_whole
 from sdcoreml.convert.worker import Runner
 from sdcoreml.ground.digest import FileRecord, describe, describe_files, files_below
-from sdcoreml.ground.errors import Fault, SdcoremlError
+from sdcoreml.ground.errors import SdcoremlError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.quantity import amount
 
@@ -287,22 +286,9 @@ def _check(folder: Folder, _: Conversion) -> Folder:
         for name, entry in folder.kept.programs.items()
     } | {made.part.program: made.written for made in folder.programs}
     fit = folder_faults(programs, folder.path, is_part=_is_part(folder))
-    if faults := (*fit, *_misfits(folder.job, programs)):
+    if faults := (*fit, *find_misfits(folder.job, programs)):
         raise SdcoremlError("; ".join(map(str, faults)))
     return folder
-
-
-def _misfits(job: Job, programs: Mapping[str, Packages]) -> Iterator[Fault]:
-    """Yield faults where a ControlNet does not fit the UNet that it was made for."""
-    if job.beside is None:
-        return
-    unet = next(
-        entry.find_packages(job.beside, name)
-        for name, entry in read_manifest(job.beside).programs.items()
-        if entry.component == "controlled_unet"
-    )
-    with open_whole(programs[CONTROLNET]) as net, open_whole(unet) as controlled:
-        yield from check_controlnet(net.model, net.path, controlled.model)
 
 
 def _describe(folder: Folder, conversion: Conversion) -> Folder:

@@ -40,7 +40,7 @@ from sdcoreml.ground.places import environments_folder
 from sdcoreml.ground.quantity import amount
 from sdcoreml.ground.refusals import translate_store_errors
 from sdcoreml.lockfiles.artefact import load_artefacts, pin_wheels
-from sdcoreml.lockfiles.lock import LockedPackage, load_lock
+from sdcoreml.lockfiles.lock import Lock, LockedPackage, load_lock
 from sdcoreml.lockfiles.target import host_target
 from sdcoreml.lockfiles.toolchain import FILE, PythonPin, Toolchain, load_toolchain
 
@@ -84,20 +84,7 @@ def export_environment(
     """
     require_beginning(path, RECORD.encode(), "exported environment")
     lock = load_lock(f"{toolchain.folder}/", environment.target)
-    if lock.digest != environment.lock_digest:
-        raise EnvError(
-            "was built from another lock than the toolchain has now",
-            where=environment.path,
-            remedy="run `sdcoreml env`",
-        )
-    if environment.is_former:
-        raise EnvError(
-            "was sealed in the format of an earlier version",
-            where=environment.path,
-            remedy="run `sdcoreml env`, which seals it anew",
-        )
-    if faults := verify_fast(environment).faults:
-        raise EnvError(f"{faults[0]}", where=environment.path, remedy="run `sdcoreml env repair`")
+    _require_exportable(environment, lock)
     with (
         file_aside(path) as aside,
         translate_store_errors(path),
@@ -128,6 +115,23 @@ def export_environment(
             )
         _pack(folder, carried, aside, emit)
     return carried
+
+
+def _require_exportable(environment: Environment, lock: Lock) -> None:
+    if lock.digest != environment.lock_digest:
+        raise EnvError(
+            "was built from another lock than the toolchain has now",
+            where=environment.path,
+            remedy="run `sdcoreml env`",
+        )
+    if environment.is_former:
+        raise EnvError(
+            "was sealed in the format of an earlier version",
+            where=environment.path,
+            remedy="run `sdcoreml env`, which seals it anew",
+        )
+    if faults := verify_fast(environment).faults:
+        raise EnvError(f"{faults[0]}", where=environment.path, remedy="run `sdcoreml env repair`")
 
 
 def import_environment(
