@@ -172,9 +172,8 @@ def _draft(conversion: Conversion) -> Conversion:
 
     def draft(folder: Folder) -> Folder:
         job = folder.job
-        kept = keep(job, folder.path)
-        programs = (_stage(folder, part, conversion) for part in job.parts)
-        return replace(folder, kept=kept, programs=tuple(programs))
+        programs = tuple(_stage(folder, part, conversion) for part in job.parts)
+        return replace(folder, kept=keep(job, folder.path), programs=programs)
 
     return replace(conversion, folders=tuple(map(draft, conversion.folders)))
 
@@ -222,7 +221,7 @@ def _build(conversion: Conversion) -> Conversion:
                 for program in programs
             ],
         }
-        answer = conversion.workshop.runner.run("build", request, conversion.emit)
+        answer = workshop.runner.run("build", request, conversion.emit)
         conversion.emit(Event(kind="note", text=f"built in {amount(answer.peak_memory)} of memory"))
     return conversion
 
@@ -267,9 +266,8 @@ def _add_tokenizer(folder: Folder, conversion: Conversion) -> Folder:
 
 
 def _find_odd_words(folder: Path) -> tuple[str, ...]:
-    if not tokenizer_files(folder):
-        return ()
-    return tuple(fault.what for fault in pair_faults(read_written(folder), folder))
+    faults = pair_faults(read_written(folder), folder) if tokenizer_files(folder) else ()
+    return tuple(fault.what for fault in faults)
 
 
 def _is_part(folder: Folder) -> bool:
