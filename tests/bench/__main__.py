@@ -11,6 +11,7 @@ import sys
 from collections.abc import Mapping
 
 BENCHMARKS: Mapping[str, str] = {
+    "headline": "whole conversions at full size, beside cp and sha256 of the same bytes",
     "weights": "copying, hashing and casting checkpoints, beside cp and torch",
     "programs": "building and writing full-size programs, beside cp of the same bytes",
     "parity": "programs against their modules, and what checking them costs beside torch",

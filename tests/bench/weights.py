@@ -80,27 +80,31 @@ class Cost:
     rss: int
 
 
-def make_checkpoint(folder: Path, config: Mapping[str, object]) -> None:
-    """Write pickled shards of float32 tensors and their index."""
+def make_checkpoint(folder: Path, config: Mapping[str, object], dtype: str = "float32") -> None:
+    """Write pickled shards of a UNet's tensors, of torch's type `dtype`, and their index."""
     import numpy as np
 
     shapes = parameters("UNet2DConditionModel", config) or {}
-    numbers = np.random.default_rng(0).standard_normal(1 << 22, dtype="f4").tobytes()
+    drawn = np.random.default_rng(0).standard_normal(1 << 22, dtype="f4")
+    numbers = drawn.tobytes() if dtype == "float32" else (drawn * 0.02).astype(dtype).tobytes()
+    itemsize = np.dtype(dtype).itemsize
     runs: list[dict[str, tuple[int, ...]]] = [{}]
     for name, shape in shapes.items():
-        if 4 * sum(math.prod(other) for other in (*runs[-1].values(), shape)) > SHARD:
+        if itemsize * sum(math.prod(other) for other in (*runs[-1].values(), shape)) > SHARD:
             runs.append({})
         runs[-1][name] = shape
     where: dict[str, str] = {}
     for number, run in enumerate(runs, 1):
         shard = folder / f"diffusion_pytorch_model-{number:05d}-of-{len(runs):05d}.bin"
-        write_shard(shard, run, numbers)
+        write_shard(shard, run, numbers, dtype)
         where |= dict.fromkeys(run, shard.name)
     index = folder / "diffusion_pytorch_model.bin.index.json"
     index.write_text(json.dumps({"metadata": {}, "weight_map": where}))
 
 
-def write_shard(path: Path, shapes: Mapping[str, tuple[int, ...]], numbers: bytes) -> None:
+def write_shard(
+    path: Path, shapes: Mapping[str, tuple[int, ...]], numbers: bytes, dtype: str
+) -> None:
     """Write a zip file like torch.save's; `numbers` are repeated to fill its tensors."""
     # As above: this helper imports numpy.
     from tests.convert.weights.torch_files import (
@@ -111,7 +115,7 @@ def write_shard(path: Path, shapes: Mapping[str, tuple[int, ...]], numbers: byte
     )
 
     described = {
-        name: tensor(storage(str(key), "float32", math.prod(shape)), shape)
+        name: tensor(storage(str(key), dtype, math.prod(shape)), shape)
         for key, (name, shape) in enumerate(shapes.items())
     }
     with zipfile.ZipFile(path, "w") as archive:
@@ -122,7 +126,7 @@ def write_shard(path: Path, shapes: Mapping[str, tuple[int, ...]], numbers: byte
             start = path.stat().st_size if archive.fp is None else archive.fp.tell()
             padding = -(start + 34 + len(info.filename)) % 64
             info.extra = struct.pack("<2H", 0x4246, padding) + bytes(padding)
-            left = 4 * math.prod(shape)
+            left = math.prod(shape) * {"float16": 2, "float32": 4}[dtype]
             with archive.open(info, "w") as member:
                 while left:
                     left -= member.write(numbers[:left])
