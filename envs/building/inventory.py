@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcoreml.envs.kept import conda_meta
-from sdcoreml.envs.kept.manifest import EntryKind, ManifestEntry
+from sdcoreml.envs.kept.manifest import EntryKind, ManifestEntry, is_bytecode
 from sdcoreml.envs.kept.owners import project_of, read_record
 from sdcoreml.envs.pythons.venv import list_projects, site_packages
 from sdcoreml.ground.errors import InstallError
@@ -61,14 +61,16 @@ class RecordDefect:
 def find_defects(folder: Path, entries: Iterable[ManifestEntry]) -> tuple[RecordDefect, ...]:
     """Return the files that differ from the RECORD of their wheel.
 
-    Scripts are ignored, since installers write them.
+    Scripts are ignored, since installers write them, and bytecode, which the build writes anew
+    over what a wheel may hold (numpy 2.3.5 for Python 3.11 holds one such file).
     """
     digests = {entry.path: entry.digest for entry in entries if entry.kind is not EntryKind.LINK}
     wrong: list[RecordDefect] = []
     for record in sorted(site_packages(folder).glob("*.dist-info/RECORD")):
         for path, digest, *_ in read_record(record):
             inside = os.path.relpath(record.parent.parent / path, folder)
-            if not digest.startswith("sha256=") or inside.startswith("bin/"):
+            is_rewritten = inside.startswith("bin/") or is_bytecode(inside)
+            if not digest.startswith("sha256=") or is_rewritten:
                 continue
             found = digests.get(inside, "")
             if found != _hexadecimal(digest):

@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from sdcoreml.envs.conda.engine import Engine
 from sdcoreml.envs.conda.prefix import CondaBase
@@ -41,6 +42,7 @@ from sdcoreml.lockfiles.conda_files import channel_url
 from sdcoreml.lockfiles.target import host_target
 from sdcoreml.lockfiles.toolchain import PythonPin, Toolchain
 
+_RETRIES = "UV_HTTP_RETRIES"
 _OTHER_CHANNEL = "check the network and proxy (HTTPS_PROXY), or give another --channel"
 
 
@@ -130,8 +132,11 @@ def _another_by_uv(
     if _uv() is None:
         return None
     minor = wish.version.rpartition(".")[0]
+    is_offline = any(isinstance(error, UnreachableError) for error in failures.values())
+    # Without a network, asking the servers again and again only keeps the user waiting.
+    once = {} if wish.environ.get(_RETRIES) or not is_offline else {_RETRIES: "0"}
     try:
-        return require(wish.toolchain.python, _by_uv(wish, minor))
+        return require(wish.toolchain.python, _by_uv(wish, minor, once))
     except EnvError as error:
         failures["uv, another patch"] = error
         return None
@@ -143,10 +148,13 @@ def _uv_lacks(wish: PythonWish) -> str:
     return "" if _uv() else "not found"
 
 
-def _by_uv(wish: PythonWish, version: str = "") -> Path:
+def _by_uv(
+    wish: PythonWish, version: str = "", settings: Mapping[str, str] = MappingProxyType({})
+) -> Path:
     program, version = os.fspath(_uv() or "uv"), version or wish.version
-    wish.emit(Event(kind="step", text=f"let uv bring Python {version}"))
+    wish.emit(Event(kind="step", text=f"let uv bring Python {version} (about 30 MB)"))
     own = _pass_on(wish.environ, "UV_PYTHON_INSTALL_DIR", "UV_PYTHON_INSTALL_MIRROR")
+    own |= settings
     install = [program, "python", "install", "--quiet", "--no-config", "--no-bin", version]
     _judge("uv", run(install, environ=own))
     find = [program, "python", "find", "--no-config", "--system", "--managed-python", version]

@@ -61,6 +61,14 @@ def test_a_wheel_with_a_wrong_record_is_reported(empty: Path) -> None:
     assert said == [f"one: {base}/gone.py is missing", f"two: {base}/two.py differs"]
 
 
+def test_bytecode_that_a_wheel_holds_and_the_build_wrote_anew_is_no_defect(empty: Path) -> None:
+    site = venv.site_packages(empty)
+    (site / "__pycache__").mkdir()
+    (site / "__pycache__" / "one.cpython-311.pyc").write_text("written by the build")
+    install(empty, "one", "1.0", f"__pycache__/one.cpython-311.pyc,{ABC},3\n")
+    assert inventory.find_defects(empty, manifest.take(empty)) == ()
+
+
 @pytest.mark.parametrize(
     ("installed", "locked"),
     [("1.0", "1.0.0"), ("2.0", "2"), ("1.0rc1", "1.0.rc1"), ("2.2.0+cpu", "2.2.0+CPU")],

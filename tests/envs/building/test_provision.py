@@ -22,7 +22,13 @@ from sdcoreml.envs.care.garbage import collect
 from sdcoreml.envs.care.repair import repair
 from sdcoreml.envs.conda.engine import Engine
 from sdcoreml.envs.kept.verify import verify_full
-from sdcoreml.ground.errors import InstallError, NoInterpreterError, NoSpaceError
+from sdcoreml.ground.errors import (
+    InstallError,
+    NoInterpreterError,
+    NoSpaceError,
+    SdcoremlError,
+    UnreachableError,
+)
 from sdcoreml.ground.events import Event, silent
 from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.envs.channel import MINOR, channel, lock_conda, python_content
@@ -346,6 +352,40 @@ esac"""
     file.unlink()
     with pytest.raises(NoInterpreterError, match=r"a wrong hash.*uv, another patch: .*no route"):
         obtain(wish(tmp_path), strict=False)
+
+
+@pytest.mark.parametrize(
+    ("error", "environ", "retries"),
+    [
+        (UnreachableError("no route", remedy="wait"), {}, "0"),
+        (UnreachableError("no route", remedy="wait"), {"UV_HTTP_RETRIES": "7"}, "7"),
+        (InstallError("a wrong hash", remedy="wait"), {}, ""),
+    ],
+)
+def test_uv_is_not_kept_asking_where_there_is_no_network(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    error: SdcoremlError,
+    environ: dict[str, str],
+    retries: str,
+) -> None:
+    def fail(_wish: PythonWish) -> Path:
+        raise error
+
+    monkeypatch.delenv("UV_HTTP_RETRIES", raising=False)
+    for name, value in environ.items():
+        monkeypatch.setenv(name, value)
+    uv = program(
+        tmp_path / "uv-program" / "uv", f'echo "$UV_HTTP_RETRIES" >> {tmp_path}/asked; exit 1'
+    )
+    monkeypatch.setattr(sys, "executable", str(uv.with_name("python")))
+    table = (Provider(name="one", lacks=lambda _: "", provide=fail),)
+    monkeypatch.setattr(provision, "PROVIDERS", table)
+    said: list[Event] = []
+    with pytest.raises(NoInterpreterError):
+        obtain(replace(wish(tmp_path, environ=environ), emit=said.append), strict=False)
+    assert (tmp_path / "asked").read_text() == f"{retries}\n"
+    assert said[-1].text == "let uv bring Python 3.10 (about 30 MB)"
 
 
 def test_a_drifting_environment_in_use_stays_unless_one_insists(
