@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +41,9 @@ def describe_files(paths: Iterable[Path], base: Path) -> Mapping[str, FileRecord
 
 def describe(files: Mapping[str, Path]) -> Mapping[str, FileRecord]:
     """Map each name in `files` to the size and SHA-256 of its file; uses all cores."""
+    # It brings logging, which the doctor, who hashes nothing by default, does not need.
+    from concurrent.futures import ThreadPoolExecutor
+
     contents = {_content(path): path for path in files.values()}
     with ThreadPoolExecutor() as pool:  # hashing releases the interpreter's lock
         digests = dict(zip(contents, pool.map(sha256, contents.values()), strict=True))

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sdcoreml.convert.bundle.contract import COMPILED, FILES, PACKAGE, output_shapes
+from sdcoreml.convert.bundle.contract import COMPILED, FILES, PACKAGE
+from sdcoreml.convert.bundle.ports import output_shapes
 from sdcoreml.convert.compile.check import faults as compiled_faults
 from sdcoreml.convert.compile.check import weight_faults
 from sdcoreml.convert.compile.compiled import read_compiled

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sdcoreml.convert.bundle.contract import COMPILED, PACKAGE
 from sdcoreml.convert.bundle.facts import is_coreml
-from sdcoreml.convert.models.layout import INDEX_NAME
+from sdcoreml.convert.models.files import INDEX_NAME
 from sdcoreml.convert.weights.zip_directory import list_names
 
 FINISHED = "Core ML"

@@ -12,6 +12,8 @@ from sdcoreml.convert.bundle.contract import (
     NAMES,
     RESIDUAL,
     UNET_INPUTS,
+)
+from sdcoreml.convert.bundle.ports import (
     Interface,
     Port,
     dimensions_of,

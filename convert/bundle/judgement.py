@@ -18,8 +18,9 @@ from sdcoreml.convert.bundle.harmony import Vocabulary, harmony_faults, read_voc
 from sdcoreml.convert.bundle.noise import refuse_difference, refuse_prediction
 from sdcoreml.convert.models.contents import Contents, Kind
 from sdcoreml.convert.models.controlnet import CONTROLNET
+from sdcoreml.convert.models.files import INDEX_NAME
 from sdcoreml.convert.models.identify import NOT_THERE, Identity, identify_path
-from sdcoreml.convert.models.layout import INDEX_NAME, Component, Model
+from sdcoreml.convert.models.layout import Component, Model
 from sdcoreml.convert.models.unpack import UNSAID, UnpackOptions
 from sdcoreml.convert.programs.drawable import require_drawable
 from sdcoreml.convert.programs.options import ProgramOptions

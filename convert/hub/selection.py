@@ -14,8 +14,7 @@ from enum import Enum
 from pathlib import PurePosixPath
 
 from sdcoreml.convert.models.absence import FOREIGN
-from sdcoreml.convert.models.files import SUFFIXES, parse_weight_name
-from sdcoreml.convert.models.layout import CONFIG_NAME, INDEX_NAME
+from sdcoreml.convert.models.files import CONFIG_NAME, INDEX_NAME, SUFFIXES, parse_weight_name
 from sdcoreml.ground.errors import BadInputError, UnsupportedError
 
 WITH_WEIGHTS = ("unet", "vae", "text_encoder", "text_encoder_2", "transformer", "text_encoder_3")

@@ -14,7 +14,8 @@ from sdcoreml.convert.jobs.options import Options
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.fetched import FetchedFrom
 from sdcoreml.convert.models.few_steps import AppSettings
-from sdcoreml.convert.models.layout import CONFIG_NAME, Component
+from sdcoreml.convert.models.files import CONFIG_NAME
+from sdcoreml.convert.models.layout import Component
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.storage.joined import Packages

@@ -42,7 +42,8 @@ from sdcoreml.convert.jobs.reading import read_all
 from sdcoreml.convert.jobs.staging import drop_packages, stage_result
 from sdcoreml.convert.jobs.upstream import UpstreamConverter, build, options_of, require_possible
 from sdcoreml.convert.models.controlnet import CONTROLNET
-from sdcoreml.convert.models.layout import CONFIG_NAME, Component
+from sdcoreml.convert.models.files import CONFIG_NAME
+from sdcoreml.convert.models.layout import Component
 from sdcoreml.convert.models.merge import merge_component
 from sdcoreml.convert.packages.sharing import share_weights
 from sdcoreml.convert.proof.record import ProgramProof

@@ -12,9 +12,10 @@ from sdcoreml.convert.bundle.judgement import judge, raise_gravest
 from sdcoreml.convert.jobs.manifest import Manifest
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.models.family import identify
+from sdcoreml.convert.models.files import INDEX_NAME
 from sdcoreml.convert.models.folder_plan import FolderPlan, write_folder
 from sdcoreml.convert.models.ingredients import Ingredients, combine, require_folders_own
-from sdcoreml.convert.models.layout import INDEX_NAME, Component, Model
+from sdcoreml.convert.models.layout import Component, Model
 from sdcoreml.convert.models.prediction import PredictionSource
 from sdcoreml.convert.models.single_file import Weights
 from sdcoreml.convert.models.unpack import UnpackOptions

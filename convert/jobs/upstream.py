@@ -19,8 +19,9 @@ from sdcoreml.convert.jobs.options import Options
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.prove import StagedProgram
 from sdcoreml.convert.models.controlnet import CONTROLNET
+from sdcoreml.convert.models.files import INDEX_NAME
 from sdcoreml.convert.models.folder_plan import as_json, write_folder
-from sdcoreml.convert.models.layout import INDEX_NAME, Model
+from sdcoreml.convert.models.layout import Model
 from sdcoreml.convert.models.merge import component_files, plan_folder
 from sdcoreml.convert.programs.options import ProgramOptions, Target
 from sdcoreml.convert.worker import Runner

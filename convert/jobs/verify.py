@@ -48,7 +48,8 @@ from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
 from sdcoreml.convert.jobs.unpacked import unpack_again
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.family import Family
-from sdcoreml.convert.models.layout import CONFIG_NAME, Model
+from sdcoreml.convert.models.files import CONFIG_NAME
+from sdcoreml.convert.models.layout import Model
 from sdcoreml.convert.models.merge import merge_component
 from sdcoreml.convert.proof.compared import differences
 from sdcoreml.convert.proof.record import Origin, ProgramProof

@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from sdcoreml.convert.models.family import Family, Task
-from sdcoreml.convert.models.layout import CONFIG_NAME, Component, Model, read_component
+from sdcoreml.convert.models.files import CONFIG_NAME
+from sdcoreml.convert.models.layout import Component, Model, read_component
 from sdcoreml.ground.documents import read_object
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import Document

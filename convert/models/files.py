@@ -1,4 +1,4 @@
-"""Finds the weight files in a component's folder, and decides which of them to use."""
+"""Names of files in diffusers' layout; finds a component's weights, and which of them to use."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+INDEX_NAME = "model_index.json"
+CONFIG_NAME = "config.json"
 
 SUFFIXES = frozenset({".safetensors", ".bin", ".ckpt", ".pt", ".pth"})
 """Suffixes of weight files, from any tool."""

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdcoreml.convert.models.few_steps import AppSettings
-from sdcoreml.convert.models.layout import CONFIG_NAME, INDEX_NAME
+from sdcoreml.convert.models.files import CONFIG_NAME, INDEX_NAME
 from sdcoreml.convert.weights.clone import place
 from sdcoreml.convert.weights.tensor import TensorInfo
 from sdcoreml.convert.weights.writer import (

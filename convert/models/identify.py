@@ -13,14 +13,8 @@ from sdcoreml.convert.models.absence import weight_files, weight_files_below
 from sdcoreml.convert.models.contents import Contents, Kind, recognise
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.few_steps import AppSettings, find_settings
-from sdcoreml.convert.models.layout import (
-    CONFIG_NAME,
-    INDEX_NAME,
-    Component,
-    Model,
-    read_component,
-    read_model,
-)
+from sdcoreml.convert.models.files import CONFIG_NAME, INDEX_NAME
+from sdcoreml.convert.models.layout import Component, Model, read_component, read_model
 from sdcoreml.convert.models.original_layout import UNET_PREFIX
 from sdcoreml.convert.models.prediction import read_prediction
 from sdcoreml.convert.models.schedule import describe_difference

@@ -14,7 +14,7 @@ from sdcoreml.convert.models.absence import explain_absence, explain_folder, sug
 from sdcoreml.convert.models.family import Family, Task, identify
 from sdcoreml.convert.models.fetched import FetchedFrom
 from sdcoreml.convert.models.few_steps import AppSettings, find_settings
-from sdcoreml.convert.models.files import WeightFiles, find_weights
+from sdcoreml.convert.models.files import CONFIG_NAME, INDEX_NAME, WeightFiles, find_weights
 from sdcoreml.convert.models.prediction import read_prediction
 from sdcoreml.convert.models.remarks import describe_components
 from sdcoreml.convert.models.skeleton import parameters
@@ -27,8 +27,6 @@ from sdcoreml.ground.documents import read_object
 from sdcoreml.ground.errors import BadInputError, Fault, SdcoremlError
 from sdcoreml.ground.files import Document
 
-INDEX_NAME = "model_index.json"
-CONFIG_NAME = "config.json"
 OLD_ATTENTION = (
     (".query.", ".to_q."),
     (".key.", ".to_k."),

@@ -19,8 +19,8 @@ from sdcoreml.convert.models.configs import (
     tokenizer_config,
 )
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT, Family, Task
+from sdcoreml.convert.models.files import CONFIG_NAME, INDEX_NAME
 from sdcoreml.convert.models.folder_plan import as_json
-from sdcoreml.convert.models.layout import CONFIG_NAME, INDEX_NAME
 from sdcoreml.convert.models.sample_weights import SEED, draw_tensor
 from sdcoreml.convert.models.skeleton import parameters
 from sdcoreml.convert.models.vocabulary import MERGES, SPECIAL, VOCABULARY, byte_letters

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdcoreml.convert.models.configs import model_index, scheduler_config
+from sdcoreml.convert.models.files import CONFIG_NAME, INDEX_NAME
 from sdcoreml.convert.models.folder_plan import ComponentFiles, FolderPlan, as_json
-from sdcoreml.convert.models.layout import CONFIG_NAME, INDEX_NAME
 from sdcoreml.convert.models.prediction import PredictionSource
 from sdcoreml.convert.models.single_file import SingleFile, Weights, take_apart
 from sdcoreml.convert.models.tokenizer import PADS, find_tokenizer

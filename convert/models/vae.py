@@ -8,8 +8,9 @@ from pathlib import Path
 
 from sdcoreml.convert.models import configs
 from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.models.files import CONFIG_NAME
 from sdcoreml.convert.models.folder_plan import ComponentFiles
-from sdcoreml.convert.models.layout import CONFIG_NAME, kind_of, modernise, read_component
+from sdcoreml.convert.models.layout import kind_of, modernise, read_component
 from sdcoreml.convert.models.merge import component_files
 from sdcoreml.convert.models.single_file import VAE_PREFIX, Ledger, take_vae
 from sdcoreml.convert.weights.source import open_checkpoint

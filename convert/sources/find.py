@@ -10,8 +10,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from sdcoreml.convert.models.files import SUFFIXES
-from sdcoreml.convert.models.layout import INDEX_NAME
+from sdcoreml.convert.models.files import INDEX_NAME, SUFFIXES
 from sdcoreml.envs.mirrors.configuration import read_configuration
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.events import Emit, Event

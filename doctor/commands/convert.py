@@ -16,8 +16,9 @@ from sdcoreml.convert.jobs.opening import with_refiner
 from sdcoreml.convert.jobs.plan import Job, require_buildable
 from sdcoreml.convert.jobs.steps import Workshop, convert_models
 from sdcoreml.convert.jobs.unpacked import draft, prepare_model
+from sdcoreml.convert.models.files import INDEX_NAME
 from sdcoreml.convert.models.ingredients import Ingredients
-from sdcoreml.convert.models.layout import INDEX_NAME, Model
+from sdcoreml.convert.models.layout import Model
 from sdcoreml.convert.models.prediction import PredictionSource
 from sdcoreml.convert.models.single_file import Weights
 from sdcoreml.convert.models.unpack import UnpackOptions

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sdcoreml.convert.bundle.contract import output_shapes
+from sdcoreml.convert.bundle.ports import output_shapes
 from sdcoreml.convert.jobs.manifest import ProgramEntry, read_manifest
 from sdcoreml.convert.jobs.plan import Job, default_folder
 from sdcoreml.convert.jobs.steps import Workshop, convert_models

@@ -13,7 +13,7 @@ from functools import reduce
 from pathlib import Path
 
 from sdcoreml.convert.hub.names import HubName
-from sdcoreml.convert.models.layout import INDEX_NAME
+from sdcoreml.convert.models.files import INDEX_NAME
 from sdcoreml.doctor.checks import CHECKS
 from sdcoreml.doctor.commands.doctor_changes import add_changes, is_plain, redact_here, remember
 from sdcoreml.doctor.commands.doctor_options import declare

@@ -21,7 +21,8 @@ from sdcoreml.convert.compression.recipe import WHOLE, palette_bits
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.options import COMPRESSED
 from sdcoreml.convert.jobs.plan import default_options
-from sdcoreml.convert.models.layout import CONFIG_NAME, Model
+from sdcoreml.convert.models.files import CONFIG_NAME
+from sdcoreml.convert.models.layout import Model
 from sdcoreml.convert.models.merge import merge_component
 from sdcoreml.convert.programs.options import Attention, Target
 from sdcoreml.convert.worker import Runner, Worker

@@ -17,7 +17,7 @@ from sdcoreml.convert.models.alike import one_for_all
 from sdcoreml.convert.models.contents import Kind
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT, Family
-from sdcoreml.convert.models.files import SUFFIXES
+from sdcoreml.convert.models.files import INDEX_NAME, SUFFIXES
 from sdcoreml.convert.models.identify import AVERAGED, NOT_THERE, Identity
 from sdcoreml.convert.weights.source import CONTAINERS, FileKind, examine, look_at
 from sdcoreml.doctor.core.subjects import ComponentState, ModelFolder, WeightFile
@@ -141,7 +141,7 @@ def _folder(blank: ModelFolder, judgement: Judgement) -> ModelFolder:
             parts[name] = layout.read_component(name, path / name)
     absent = found.absent if found else {}
     elsewhere = {*absent.values(), *(f for part in parts.values() for f in part.all_faults)}
-    is_pipeline = (path / layout.INDEX_NAME).is_file()
+    is_pipeline = (path / INDEX_NAME).is_file()
     faults = [fault for fault in (found.faults if found else ()) if fault not in elsewhere]
     return replace(
         blank,
@@ -161,7 +161,7 @@ def _folder(blank: ModelFolder, judgement: Judgement) -> ModelFolder:
 def _nearby(path: Path) -> tuple[str, ...]:
     """Suggest other paths: one level up or down, or a checkpoint file in the folder."""
     places = [path.parent, *sorted(child for child in path.iterdir() if child.is_dir())]
-    folders = [str(place) for place in places if (place / layout.INDEX_NAME).is_file()]
+    folders = [str(place) for place in places if (place / INDEX_NAME).is_file()]
     files = [str(child) for child in sorted(path.iterdir()) if child.suffix in SUFFIXES]
     return tuple(folders + files)
 

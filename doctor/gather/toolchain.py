@@ -44,9 +44,11 @@ def _load(name: str) -> Toolchain:
     return in_use(loaded, choose_backend()) or loaded
 
 
-def toolchain(name: str) -> facts.ToolchainFacts:
-    """Gather the facts in the named toolchain's toolchain.toml."""
-    from sdcoreml.convert.certificates.store import load
+def toolchain(name: str, *, for_model: bool = True) -> facts.ToolchainFacts:
+    """Gather the facts in the named toolchain's toolchain.toml.
+
+    Which graphs are certified matters for a model only, and reading it takes 30 ms.
+    """
     from sdcoreml.lockfiles.target import host_target
 
     loaded = _load(name)
@@ -68,8 +70,14 @@ def toolchain(name: str) -> facts.ToolchainFacts:
         peaks=dict(loaded.measured.peaks),
         parallel=loaded.measured.parallel,
         measured_on=loaded.measured.on,
-        certified=tuple(sorted(set(map(_describe_certified, load().values())))),
+        certified=_list_certified() if for_model else (),
     )
+
+
+def _list_certified() -> tuple[str, ...]:
+    from sdcoreml.convert.certificates.store import load
+
+    return tuple(sorted(set(map(_describe_certified, load().values()))))
 
 
 def _describe_certified(certificate: Certificate) -> str:

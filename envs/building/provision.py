@@ -18,7 +18,6 @@ from sdcoreml.envs.conda.engine import Engine
 from sdcoreml.envs.conda.prefix import CondaBase
 from sdcoreml.envs.processes.installer import Uv, find_installer
 from sdcoreml.envs.processes.process import ProcessResult, run
-from sdcoreml.envs.processes.reach import why_unreachable
 from sdcoreml.envs.processes.reasons import quote
 from sdcoreml.envs.pythons.interpreter import (
     OBTAINED,
@@ -181,6 +180,9 @@ def _by_conda(wish: PythonWish) -> Path:
     lock = load_conda_lock(wish.toolchain, host_target())
     final = wish.root / f"{OBTAINED}{lock.python}-{lock.digest[:16]}"
     if not final.exists():
+        # It brings urllib, TLS and email, which nothing else here needs.
+        from sdcoreml.envs.processes.reach import why_unreachable
+
         # Checked first, since the engine to be downloaded next is larger than the Python itself.
         address = f"{channel_url(wish.channel)}{lock.packages[0].path}"
         if reason := why_unreachable(address):

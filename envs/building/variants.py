@@ -6,9 +6,9 @@ All variants write the same programs, byte for byte, so any available Python wil
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sdcoreml.envs.building.base import CONDA, name_of
-from sdcoreml.envs.building.build import BuildOptions
 from sdcoreml.envs.kept import store
 from sdcoreml.envs.pythons.interpreter import choose, find_interpreters, probe
 from sdcoreml.ground.places import environments_folder
@@ -16,6 +16,9 @@ from sdcoreml.lockfiles.lock import load_lock
 from sdcoreml.lockfiles.target import host_target
 from sdcoreml.lockfiles.toolchain import PythonPin, Toolchain, load_variants
 from sdcoreml.lockfiles.versions import satisfies
+
+if TYPE_CHECKING:
+    from sdcoreml.envs.building.build import BuildOptions  # a quarter of the doctor's imports
 
 
 def in_use(toolchain: Toolchain, backend: str, root: Path | None = None) -> Toolchain | None:

@@ -14,7 +14,6 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -143,6 +142,9 @@ def take(
         of_machine = path not in owners and _OF_MACHINE.fullmatch(path)
         owner = MACHINE if of_machine else owners.get(path, GENERATED)
         return describe(folder, item, owner)
+
+    # It brings logging, which fast checks do not need.
+    from concurrent.futures import ThreadPoolExecutor
 
     entries: list[ManifestEntry] = []
     hashed, total = 0, sum(_size(kind, status) for _, kind, status in found)

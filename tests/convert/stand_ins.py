@@ -12,12 +12,11 @@ from typing import Any
 import numpy as np
 from safetensors.numpy import save_file
 
-from sdcoreml.convert.bundle.contract import (
-    RESIDUAL,
+from sdcoreml.convert.bundle.contract import RESIDUAL, chunk_paths
+from sdcoreml.convert.bundle.ports import (
     Dimensions,
     Interface,
     Port,
-    chunk_paths,
     interfaces,
     optional_interfaces,
 )

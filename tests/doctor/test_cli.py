@@ -352,3 +352,31 @@ def test_what_was_typed_is_shown_in_one_line_without_control_characters(
     said = capsys.readouterr().err
     assert said.startswith("error: unrecognized arguments: --\\x1b[31mred\\nline; ")
     assert said.count("\n") == 1
+
+
+SLOW = (
+    "email.message",
+    "http.client",
+    "logging",
+    "ssl",
+    "sdcoreml.convert.models.layout",
+    "sdcoreml.convert.spec.model",
+    "sdcoreml.envs.building.build",
+)
+"""Modules that take milliseconds to import, and that only models, downloads and builds need."""
+
+
+def test_without_a_model_the_doctor_imports_nothing_that_only_models_need(tmp_path: Path) -> None:
+    code = (
+        "import sys, sdcoreml.doctor.cli as c\n"
+        "c.run(['doctor', '--json'])\n"
+        f"sys.stderr.write(' '.join(sorted(set(sys.modules) & {{*{SLOW!r}}})))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "SDCOREML_ENVS": str(tmp_path)},
+        check=True,
+    )
+    assert done.stderr == ""

@@ -7,7 +7,8 @@ from shutil import rmtree
 
 import pytest
 
-from sdcoreml.convert.bundle import contract
+from sdcoreml.convert.bundle import ports as required
+from sdcoreml.convert.bundle.contract import chunk_paths
 from sdcoreml.convert.bundle.fit import check_controlnet, check_programs, folder_faults
 from sdcoreml.convert.spec.model import Model
 from tests.convert.folder_models import F16, F32, REFINER, SD, UNET, UNET_INPUTS, XL, Port, model
@@ -104,14 +105,14 @@ def test_missing_programs_are_named() -> None:
 
 
 def half(inputs: Mapping[str, tuple[int, ...]], output: str) -> Model:
-    ports = (contract.Port(name=name, shape=shape, dtypes=(F32,)) for name, shape in inputs.items())
-    result = contract.Port(name=output, shape=(1, 4), dtypes=(F32,))
-    return model_of(contract.Interface(inputs=tuple(ports), outputs=(result,)))
+    ports = (required.Port(name=name, shape=shape, dtypes=(F32,)) for name, shape in inputs.items())
+    result = required.Port(name=output, shape=(1, 4), dtypes=(F32,))
+    return model_of(required.Interface(inputs=tuple(ports), outputs=(result,)))
 
 
 def test_what_describes_a_model_is_in_the_first_half_of_a_pair(tmp_path: Path) -> None:
     """Apple's Swift code reads these inputs from the first half only."""
-    pair = contract.chunk_paths(tmp_path / "Unet.mlpackage")
+    pair = chunk_paths(tmp_path / "Unet.mlpackage")
     described = {"sample": (2, 4, 64, 96), "time_ids": (2, 6)}
     write_stand_in(pair[1], half({"between": (1, 4), **described}, "noise_pred"))
 

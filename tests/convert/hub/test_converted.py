@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-from sdcoreml.convert.bundle.contract import Dimensions
+from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.hub.access import Access
 from sdcoreml.convert.hub.names import HubName
 from sdcoreml.convert.hub.obtain import obtain_from_hub

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sdcoreml.convert.bundle.contract import Dimensions
+from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.verify import Against, Verification, verify
 from tests.convert.stand_ins import StandIn, finish, job_of, write_model, write_raw

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.convert.bundle.contract import Dimensions
+from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.jobs.foreign import foreign_names
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.plan import Job

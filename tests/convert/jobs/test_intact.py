@@ -7,7 +7,7 @@ from shutil import copytree
 
 import pytest
 
-from sdcoreml.convert.bundle.contract import Dimensions
+from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.verify import verify
 from tests.convert.stand_ins import StandIn, finish, job_of, write_model

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from sdcoreml.convert.bundle.contract import Dimensions
+from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.certificates.store import load
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.plan import Job

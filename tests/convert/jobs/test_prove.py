@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.convert.bundle.contract import Dimensions, interfaces
 from sdcoreml.convert.bundle.families import ProgramSpec
+from sdcoreml.convert.bundle.ports import Dimensions, interfaces
 from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
-from sdcoreml.convert.models.layout import CONFIG_NAME
+from sdcoreml.convert.models.files import CONFIG_NAME
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.spec.model import (
     DataType,

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sdcoreml.convert.bundle.contract import Dimensions
+from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.jobs.opening import open_model, with_refiner
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.verify import verify

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from sdcoreml.convert.bundle.contract import Dimensions
 from sdcoreml.convert.bundle.families import ProgramSpec
+from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.jobs.manifest import MadeBy, read_manifest
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.steps import Workshop, convert_models

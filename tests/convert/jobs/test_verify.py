@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from sdcoreml.convert.bundle.contract import Dimensions
+from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.jobs.opening import open_model, with_refiner
 from sdcoreml.convert.jobs.verify import Against, Verification, verify

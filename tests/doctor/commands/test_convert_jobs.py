@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.convert.bundle.contract import Dimensions
+from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.jobs.opening import open_model, with_refiner
 from sdcoreml.convert.jobs.options import Options
 from sdcoreml.convert.programs.options import Attention, Precision, Prediction, Target

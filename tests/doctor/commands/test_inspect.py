@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sdcoreml.convert.bundle.contract import Dimensions, interfaces
 from sdcoreml.convert.bundle.facts import ProgramFacts
 from sdcoreml.convert.bundle.judgement import judge
+from sdcoreml.convert.bundle.ports import Dimensions, interfaces
 from sdcoreml.convert.compile.package import compile_package
 from sdcoreml.convert.models.folder_plan import write_folder
 from sdcoreml.convert.models.unpack import UnpackOptions, unpack

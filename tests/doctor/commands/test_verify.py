@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from sdcoreml.convert.bundle.contract import Dimensions
+from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.verify import Verification
 from sdcoreml.convert.proof.record import AuditRecord, FigureRecord, Origin

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sdcoreml.convert.bundle.contract import Dimensions, interfaces
+from sdcoreml.convert.bundle.ports import Dimensions, interfaces
 from sdcoreml.convert.compile.package import compile_package
 from sdcoreml.convert.spec.model import Metadata, Model
 from sdcoreml.doctor.core.subjects import Bundle, PortState, ProgramState

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sdcoreml.convert.bundle.contract import Dimensions
+from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.certificates.store import Certificate, load, save
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.worker import Outcome
