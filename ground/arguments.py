@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import NoReturn
 
 from sdcoreml.ground.errors import ExitCode
-from sdcoreml.ground.visible import one_line
+from sdcoreml.ground.visible import short_line
 
 
 class Parser(argparse.ArgumentParser):
@@ -17,7 +17,7 @@ class Parser(argparse.ArgumentParser):
         """Raise `UsageError` instead of printing the usage and exiting."""
         self.exit(
             ExitCode.USAGE,
-            f"error: {one_line(message)}; `{self.prog} --help` shows what it takes\n",
+            f"error: {short_line(message)}; `{self.prog} --help` shows what it takes\n",
         )
 
     def parse_or_suggest(self, words: Sequence[str]) -> argparse.Namespace:

@@ -12,7 +12,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from sdcoreml.ground import locks
@@ -194,8 +194,11 @@ def make_parent(target: Path) -> Iterator[None]:
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except FileNotFoundError:
+        raise _nowhere(target) from None
+    except (FileExistsError, NotADirectoryError):
+        stands = next(folder for folder in target.parents if os.path.lexists(folder))
         raise BadInputError(
-            "no folder can be made there", where=target, remedy="choose another place"
+            f"{stands} is no folder", where=target, remedy="choose another place"
         ) from None
     try:
         yield
@@ -214,7 +217,11 @@ def sole_maker(target: Path) -> Iterator[None]:
         SdcoremlError: another process is making this folder.
     """
     lock = hidden_path(find_place(target), "lock")
-    with translate_os_errors(target), make_parent(target), locks.try_lock_file(lock) as held:
+    with translate_os_errors(target), make_parent(target), ExitStack() as stack:
+        try:
+            held = stack.enter_context(locks.try_lock_file(lock))
+        except FileNotFoundError:
+            raise _nowhere(target) from None
         if not held:
             raise SdcoremlError(
                 "another conversion is writing this folder",
@@ -222,6 +229,10 @@ def sole_maker(target: Path) -> Iterator[None]:
                 remedy="wait for it, or choose another output",
             )
         yield
+
+
+def _nowhere(target: Path) -> BadInputError:
+    return BadInputError("no folder can be made there", where=target, remedy="choose another place")
 
 
 def _claim(

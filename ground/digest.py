@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcoreml.ground.files import RegularFile
+from sdcoreml.ground.tree import walk
 
 _CHUNK = 1 << 20
 
@@ -73,4 +74,5 @@ def _content(path: Path) -> tuple[int, int]:
 
 def files_below(folder: Path) -> list[Path]:
     """Return every file below a folder, sorted."""
-    return sorted(path for path in folder.rglob("*") if path.is_file())
+    found = (Path(place, name) for place, _, names in walk(folder) for name in names)
+    return sorted(path for path in found if path.is_file())

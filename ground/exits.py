@@ -12,7 +12,7 @@ from sdcoreml.ground.addresses import hide_credentials
 from sdcoreml.ground.errors import ExitCode, SdcoremlError
 from sdcoreml.ground.refusals import DENIED, FULL
 from sdcoreml.ground.signals import NOTHING_LEFT
-from sdcoreml.ground.visible import one_line
+from sdcoreml.ground.visible import one_line, short_line
 
 NO_THREAD = "can't start new thread"
 """Python's error message when the system refuses to start a thread."""
@@ -38,7 +38,7 @@ def run_to_exit_code(command: Callable[[], int]) -> int:
         print(f"interrupted; {NOTHING_LEFT}", file=sys.stderr)
         return ExitCode.INTERRUPTED
     except SdcoremlError as error:
-        print(f"error: {one_line(hide_credentials(str(error)))}", file=sys.stderr)
+        print(f"error: {short_line(hide_credentials(str(error)))}", file=sys.stderr)
         if error.explanation:
             print(error.explanation, file=sys.stderr)
         return error.exit_code
@@ -91,7 +91,7 @@ def _end_refused(error: OSError | MemoryError) -> int:
         return _end_crowded()
     if error.filename is None or error.errno not in FULL | DENIED | _ODD_NAMES | {errno.EIO}:
         return _end_bug(error)
-    place = one_line(os.fsdecode(error.filename))
+    place = short_line(os.fsdecode(error.filename))
     is_name = error.errno in _ODD_NAMES
     remedy = "choose another name" if is_name else "check the disk and its permissions"
     print(f"error: {place}: {error.strerror}; {remedy}", file=sys.stderr)

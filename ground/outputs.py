@@ -15,6 +15,7 @@ from pathlib import Path
 
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import open_regular
+from sdcoreml.ground.tree import walk
 
 _KINDS = {
     stat.S_IFCHR: "a device",
@@ -101,7 +102,7 @@ def require_none(folder: Path, strangers: list[str]) -> None:
 def files_in(folder: Path) -> Iterator[str]:
     """Yield every file and link below a folder as sorted relative paths, without the Finder's."""
     found = []
-    for place, folders, files in os.walk(folder):
+    for place, folders, files in walk(folder):
         links = [name for name in folders if (Path(place) / name).is_symlink()]
         found += [(Path(place) / name).relative_to(folder) for name in (*files, *links)]
     yield from sorted(path.as_posix() for path in found if not is_finders(path.name))

@@ -25,6 +25,10 @@ _SHOWN: Mapping[int, str] = {
 }
 
 
+_LONGEST = 1_000
+"""The letters of an error's line that are printed."""
+
+
 def visible(text: str) -> str:
     """Return the text with every control character escaped, except newline and tab."""
     return text.translate(_SHOWN)
@@ -33,6 +37,17 @@ def visible(text: str) -> str:
 def one_line(text: str) -> str:
     """Return the text with every control character escaped, newlines included."""
     return visible(text).replace("\n", "\\n")
+
+
+def short_line(text: str) -> str:
+    """Return `one_line` of an error; what a name of thousands of letters makes too long is cut.
+
+    The start says where, and the end what to do next: the middle is left out.
+    """
+    line = one_line(text)
+    if len(line) <= _LONGEST:
+        return line
+    return f"{line[: _LONGEST // 2]} ... {line[-_LONGEST // 2 :]}"
 
 
 class Patient(io.TextIOWrapper):

@@ -19,7 +19,7 @@ from sdcoreml.convert.hub.listing import NEWEST, HubFile, Listing, licence_of
 from sdcoreml.convert.hub.names import HubName
 from sdcoreml.convert.hub.transfer import Wanted
 from sdcoreml.ground.aside import write_text
-from sdcoreml.ground.digest import sha256
+from sdcoreml.ground.digest import files_below, sha256
 from sdcoreml.ground.files import Document, read_text
 from sdcoreml.ground.refusals import translate_os_errors
 
@@ -117,10 +117,9 @@ def list_cached(name: HubName, access: Access) -> Listing | None:
     if not commit or not snapshot.is_dir():
         return None
     files = {}
-    for place in sorted(snapshot.rglob("*")):
-        if place.is_file():
-            path = place.relative_to(snapshot).as_posix()
-            files[path] = _file(path, place)
+    for place in files_below(snapshot):
+        path = place.relative_to(snapshot).as_posix()
+        files[path] = _file(path, place)
     card = snapshot / CARD
     licence = _licence(card) if card.is_file() else ""
     return Listing(name=name, commit=commit, files=files, licence=licence)

@@ -8,6 +8,7 @@ keep one, the conversion is refused, and the error names the file.
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.ground.digest import sha256
 from sdcoreml.ground.errors import BadInputError, Fault, raise_first
 from sdcoreml.ground.outputs import is_finders, link_tree
+from sdcoreml.ground.tree import walk
 
 APART = "move it out of the folder, or choose another --output"
 UNREADABLE = "choose another --output, or move this folder away"
@@ -51,9 +53,11 @@ def _list_written(folder: Path) -> frozenset[str]:
 def _strangers(folder: Path, ours: frozenset[str], tops: set[str]) -> Iterator[str]:
     for path in sorted(folder.iterdir()):
         if path.name not in tops:
+            if path.is_dir() and not path.is_symlink():
+                deque(walk(path), maxlen=0)  # what is too deep to be kept is refused
             yield path.name
         elif path.is_dir() and not path.is_symlink():
-            for place, folders, files in os.walk(path):
+            for place, folders, files in walk(path):
                 links = [name for name in folders if (Path(place) / name).is_symlink()]
                 for name in sorted([*files, *links]):
                     inside = (Path(place) / name).relative_to(folder).as_posix()

@@ -18,6 +18,7 @@ from sdcoreml.convert.jobs.manifest import AGAIN, MARKER, Manifest
 from sdcoreml.convert.storage.joined import Packages
 from sdcoreml.ground.digest import FileRecord, find_changed
 from sdcoreml.ground.errors import Fault
+from sdcoreml.ground.tree import walk
 
 APART = "move it out of the folder"
 
@@ -114,7 +115,7 @@ def stranger_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
 def _inside(bundle: Path, program: Path, known: Iterable[str]) -> Iterator[Fault]:
     files = {*known}
     folders = {str(parent) for name in files for parent in PurePosixPath(name).parents}
-    for place, below, names in os.walk(program):
+    for place, below, names in walk(program):
         inside = {name: Path(place, name).relative_to(bundle).as_posix() for name in below + names}
         for name in sorted(inside):
             path = Path(place, name)

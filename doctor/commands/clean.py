@@ -18,6 +18,7 @@ from sdcoreml.ground.leftovers import BUILDING, find_leftovers, sweep
 from sdcoreml.ground.outputs import files_in
 from sdcoreml.ground.places import as_path, environments_folder
 from sdcoreml.ground.quantity import amount
+from sdcoreml.ground.tree import walk
 
 CACHES = {
     "packages": re.compile(r".+\.(conda|tar\.bz2)"),
@@ -109,6 +110,6 @@ def size_of(path: Path) -> int:
         return path.lstat().st_size
     return sum(
         os.lstat(os.path.join(place, name)).st_size  # noqa: PTH118  many thousands
-        for place, _, names in os.walk(path)
+        for place, _, names in walk(path)
         for name in names
     )

@@ -111,6 +111,8 @@ _OPCODES = (
 )
 _DEEP = ((b"(", b"t"), (b"]", b"a"), (b"(l", b"a"), (b"}X\x01\x00\x00\x00a", b"s"), (b"(", b"l"))
 _DEPTHS = (40, 300, 2_000, 30_000)
+_COMPRESSED = 4
+"""How many members are compressed; LZMA needs long to begin."""
 _LONG = 1000
 """The largest opcode, in bytes, that is repeated; a longer one may be data."""
 _READ = 200_000
@@ -185,9 +187,10 @@ def _rebuilt(change: Callable[[list[tuple[str, bytes]], Random], int]) -> Mutati
         packed = io.BytesIO()
         with warnings.catch_warnings(), zipfile.ZipFile(packed, "w", method) as archive:
             warnings.simplefilter("ignore")  # two members of one name are meant
-            for name, content in members:
+            for number, (name, content) in enumerate(members):
                 info = zipfile.ZipInfo("x")
-                info.filename, info.compress_type = name, method
+                info.filename = name
+                info.compress_type = method if number < _COMPRESSED else zipfile.ZIP_STORED
                 archive.writestr(info, content)
         return packed.getvalue()
 

@@ -30,8 +30,10 @@ from sdcoreml.ground.places import ROOT
 from tests.fuzz.inputs import ready, with_finished, write_input
 from tests.fuzz.judge import Kind, faults
 from tests.fuzz.observe import Grounds, Observation, imports_of, observe
-from tests.fuzz.readers import READERS, Attempt, Reader
+from tests.fuzz.reader import Attempt, Reader
+from tests.fuzz.readers import READERS
 from tests.fuzz.spoil import spoil
+from tests.fuzz.tree import walk
 
 _NOBODY = 12345
 _CODECS = ("utf-16", "utf-16-le", "utf-16-be", "utf-32", "cp437", "latin-1", "idna", "utf-8-sig")
@@ -86,6 +88,8 @@ def schedule(readers: Sequence[Reader], count: int) -> Iterator[tuple[Reader, in
 def run_campaign(campaign: Campaign, say: Callable[[str], None]) -> list[Result]:
     """Run a campaign and say each fault when it is found; return the results."""
     with tempfile.TemporaryDirectory(prefix="inputs-", dir=campaign.keep) as place:
+        for above in (campaign.keep, Path(place)):
+            above.chmod(0o755)  # or an ordinary user could open nothing below it
         inputs = write_inputs(campaign, Path(place), say)
         readers = [
             reader
@@ -179,9 +183,13 @@ def copy_input(source: Path, place: Path) -> Iterator[Path]:
 
 
 def remove(root: Path) -> None:
-    """Remove a folder that may contain unreadable folders."""
+    """Remove a folder that may contain unreadable folders, or thousands in each other."""
     for _ in range(2):
-        shutil.rmtree(root, ignore_errors=True)
+        with suppress(RecursionError):
+            shutil.rmtree(root, ignore_errors=True)
+        if not root.exists():
+            return
+        subprocess.run(("rm", "-rf", "--", str(root)), stderr=subprocess.DEVNULL, check=False)
         if not root.exists():
             return
         for folder, names, _files in os.walk(root):
@@ -218,6 +226,7 @@ def _at_once(
 
     def work(part: Sequence[tuple[Reader, int]]) -> None:
         spool = Path(tempfile.mkdtemp(dir=place))
+        spool.chmod(0o755)
         try:
             for reader, number in part:
                 if time.monotonic() > end:
@@ -247,8 +256,9 @@ def attempt(
     source = random.Random(f"{campaign.seed} {reader.name} {number}")  # noqa: S311
     chosen = source.choice([one for one in reader.attempts if one.input in inputs])
     with copy_input(inputs[chosen.input], place) as root:
-        mutation, closed = spoil(root, chosen.aims, source)
-        user = _hand_over(root) if closed and os.getuid() == 0 else None
+        mutation, closed = spoil(root, chosen.aims, source, chosen.by)
+        gives = (closed or chosen.ordinary) and os.getuid() == 0
+        user = _hand_over(root) if gives else None
         seen = observe(
             command, chosen.words, Grounds(root=root, user=user, patch=reader.patch), place
         )
@@ -270,9 +280,9 @@ def attempt(
 
 def _hand_over(root: Path) -> int:
     """Give the folder to an ordinary user, as whom the command runs: root could open everything."""
-    for folder, names, files in os.walk(root):
-        for name in (".", *names, *files):
-            os.lchown(os.path.join(folder, name), _NOBODY, _NOBODY)  # noqa: PTH118
+    os.chown(root, _NOBODY, _NOBODY)
+    for _, folder, name, _ in walk(root):
+        os.chown(name, _NOBODY, _NOBODY, dir_fd=folder, follow_symlinks=False)
     return _NOBODY
 
 

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import TypeAlias
 
 from sdcoreml.ground.places import ROOT
+from tests import upstreams
 from tests.convert.compile import texts
 from tests.convert.weights import torch_files
+from tests.fuzz.network import write_answers
 from tests.fuzz.observe import prepare
 from tests.odd import addons, base, files
 from tests.odd.survey import run
@@ -46,8 +48,8 @@ url = "https://mirror.example/simple"
 url = "https://mirror.example"
 
 [sources]
-folder = ["{work}/models"]
-comfy = ["{work}/comfy", "/gone"]
+folder = ["~/../work/models"]
+comfy = ["~/../work/comfy", "/gone"]
 """
 _SETTINGS = """\
 [ignore]
@@ -128,6 +130,18 @@ def small_package(root: Path) -> None:
     texts.package(root / "work" / "Packed.mlpackage", texts.COMPRESSED)
 
 
+def with_refiner(root: Path) -> None:
+    """Write an SDXL model and the refiner for it."""
+    folder(root, "sdxl")
+    base.write_folder(root / "work" / "refiner", "refiner")
+
+
+def upstream(root: Path) -> None:
+    """Write a clone of the upstream converter, and a toolchain that names its commit."""
+    work = root / "work"
+    upstreams.make_toolchain(work / "toolchain", upstreams.make_repository(work / "clone"))
+
+
 def log(root: Path) -> None:
     """Write the log of a failed conversion."""
     base.write(root / "work" / "log.txt", _LOG)
@@ -135,8 +149,7 @@ def log(root: Path) -> None:
 
 def configuration(root: Path) -> None:
     """Write a user's configuration, and the folders that it names."""
-    text = _CONFIGURATION.format(work=root / "work")
-    base.write(root / "home" / ".config" / "sdcoreml" / "config.toml", text)
+    base.write(root / "home" / ".config" / "sdcoreml" / "config.toml", _CONFIGURATION)
     base.write_file(root / "work" / "models")
     (root / "work" / "comfy" / "models" / "checkpoints").mkdir(parents=True)
 
@@ -211,7 +224,10 @@ def ready() -> Mapping[str, Build]:
         "legacy": partial(pickled, legacy=True),
         "sharded": sharded,
         "addons": with_addons,
+        "refiner": with_refiner,
         "small-package": small_package,
+        "hub": write_answers,
+        "upstream": upstream,
         "log": log,
         "configuration": configuration,
         "settings": settings,

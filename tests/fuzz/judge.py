@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
 from enum import Enum
 
 from sdcoreml.ground.errors import ExitCode
 from tests.fuzz.observe import ESCAPED, Observation
-from tests.fuzz.readers import FINE
+from tests.fuzz.reader import FINE
 
 SECONDS = 5.0
 MEMORY = 512 << 20
@@ -42,7 +43,9 @@ def faults(seen: Observation, made: Collection[str]) -> Iterator[tuple[Kind, str
         yield Kind.MEMORY, f"{seen.memory >> 20} MB"
     allowed = tuple(made) if seen.code in {ExitCode.FINE, ExitCode.PROBLEMS} else ()
     left = [
-        name for name in seen.left if not _is_in(name, (*allowed, *_KEPT)) and not _is_log(name)
+        name
+        for name in seen.left
+        if not _is_in(name, (*allowed, *_KEPT)) and not _ALSO_KEPT.match(name)
     ]
     if left:
         yield Kind.LEFT, ", ".join(left[:5])
@@ -52,6 +55,8 @@ def faults(seen: Observation, made: Collection[str]) -> Iterator[tuple[Kind, str
 
 _KEPT = ("home/.cache", "envs/.lock")
 """What every command may leave: the user's caches, and the lock of the environments."""
+_ALSO_KEPT = re.compile(r"temporary/sdcoreml-bug-.*|envs/\.upstream-\w+\.lock")
+"""Logs of bugs, and the locks of the upstream converter's copies."""
 
 
 def _lines(seen: Observation) -> Iterator[tuple[Kind, str]]:
@@ -69,10 +74,6 @@ def _lines(seen: Observation) -> Iterator[tuple[Kind, str]]:
 
 def _is_in(name: str, places: Collection[str]) -> bool:
     return any(name == place or name.startswith(f"{place}/") for place in places)
-
-
-def _is_log(name: str) -> bool:
-    return name.startswith("temporary/sdcoreml-bug-")
 
 
 def last_line(text: str) -> str:

@@ -145,4 +145,30 @@ def _nested(field: _Field, depth: int) -> _Field:
     return field
 
 
+_PROGRAM = (502, 2, 2, 3, 2)
+"""The fields that lead from a model to its first block: program, function, its block."""
+_OPERATION, _BLOCKS = 3, 4
+
+
+def nest_operation(data: bytes, random: Random, way: tuple[int, ...] = _PROGRAM) -> bytes:
+    """Nest an operation of a model's first block in others' blocks, 15 to 1,000 deep."""
+    fields = _parsed(data) or []
+    wanted = [at for at, field in enumerate(fields) if field.number == (*way, _OPERATION)[0]]
+    if not wanted:
+        return random.choice(BLOCKS)(data, random)
+    at = random.choice(wanted)
+    if way:
+        payload = nest_operation(fields[at].payload, random, way[1:])
+    else:
+        payload = fields[at].payload
+        for _ in range(random.choice((15, 40, 47, 48, 49, 50, 98, 1_000))):
+            block = replace(fields[at], number=_OPERATION, payload=payload)
+            inner = replace(fields[at], number=_BLOCKS, payload=block.written())
+            payload = fields[at].payload + inner.written()
+            if len(payload) > _LARGEST:
+                break
+    fields[at] = replace(fields[at], payload=payload)
+    return b"".join(one.written() for one in fields)
+
+
 MESSAGES: tuple[Mutation, ...] = (mutate, mutate, mutate, mutate)

@@ -21,14 +21,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
+from tests.fuzz.tree import walk
+
 Command: TypeAlias = Callable[[Sequence[str]], int]
 
 ESCAPED = 99
 """The fork's exit code if its command raised an exception."""
 
 _SECONDS = 40.0
-"""The time in seconds after which a command counts as hanging."""
+"""The time in seconds without any use of the CPU after which a command counts as hanging."""
 _CPU_SECONDS = 20
+_LOOK = 1.0
+"""The time in seconds between two looks at the use of the CPU."""
 _MEMORY = 1 << 30
 """The resident memory in bytes above which a command is killed."""
 _HASHED = 8 << 20
@@ -132,6 +136,7 @@ def _run(command: Command, words: Sequence[str], grounds: Grounds, spool: Path) 
         os.environ.update(grounds.environ())
         tempfile.tempdir = None
         sys.argv = ["sdcoreml", *words]
+        _come_home(grounds)
         _limit()
         if grounds.user is not None:
             os.setgroups([])
@@ -149,6 +154,15 @@ def _run(command: Command, words: Sequence[str], grounds: Grounds, spool: Path) 
         sys.stdout.flush()
         sys.stderr.flush()
     os._exit(code)
+
+
+def _come_home(grounds: Grounds) -> None:
+    """Let the hub's library, which has read its variables already, look into the command's home."""
+    if constants := sys.modules.get("huggingface_hub.constants"):
+        home = grounds.environ()["HF_HOME"]
+        for name, path in (("HF_HOME", home), ("HF_HUB_CACHE", f"{home}/hub")):
+            setattr(constants, name, path)
+        setattr(constants, "HF_TOKEN_PATH", f"{home}/token")  # noqa: B010  a fork's own
 
 
 def _redirect(spool: Path) -> None:
@@ -170,16 +184,30 @@ def _limit() -> None:
 def _wait(pid: int, began: float) -> tuple[int, resource.struct_rusage, bool]:
     """Wait for the fork; return its status, its use of resources, and whether it was killed."""
     polls = iter(_POLLS)
-    ended = False
+    hung, used, moved, looked = False, -1, began, began
     while True:
         found, status, usage = os.wait4(pid, os.WNOHANG)
         if found:
-            return status, usage, ended
-        if not ended and (time.monotonic() - began > _SECONDS or _resident(pid) > _MEMORY):
-            ended = time.monotonic() - began > _SECONDS
+            return status, usage, hung
+        now = time.monotonic()
+        if now - looked > _LOOK:
+            looked = now
+            if (ticks := _ticks(pid)) != used:  # a busy machine makes nothing hang
+                used, moved = ticks, now
+        if not hung and (now - moved > _SECONDS or _resident(pid) > _MEMORY):
+            hung = now - moved > _SECONDS
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(next(polls, _POLL))
+
+
+def _ticks(pid: int) -> int:
+    """Return the CPU time of a process and of its ended children, in the system's unit; or 0."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()
+        return sum(map(int, fields[11:15]))
+    except (OSError, ValueError):
+        return 0
 
 
 def _resident(pid: int) -> int:
@@ -206,26 +234,20 @@ def _text(path: Path) -> str:
 
 def _entries(root: Path) -> Iterator[tuple[str, Entry]]:
     """Yield each path below `root` with its mode, size, time, and link target or digest."""
-    waiting, start = [os.fspath(root)], len(os.fspath(root)) + 1
-    while waiting:
-        folder = waiting.pop()
-        with os.scandir(folder) as found:
-            for entry in found:
-                status = entry.stat(follow_symlinks=False)
-                yield entry.path[start:], _entry(entry.path, status)
-                if stat.S_ISDIR(status.st_mode):
-                    waiting.append(entry.path)
+    for path, folder, name, status in walk(root):
+        yield path, _entry(name, status, folder)
 
 
-def _entry(path: str, status: os.stat_result) -> Entry:
+def _entry(name: str, status: os.stat_result, folder: int) -> Entry:
     mode = status.st_mode
     if stat.S_ISDIR(mode):  # its own time changes with every file that comes and goes
         return (mode, 0, 0, "")
     content = ""
     if stat.S_ISLNK(mode):
-        content = os.readlink(path)  # noqa: PTH115
+        content = os.readlink(name, dir_fd=folder)
     elif stat.S_ISREG(mode) and status.st_size <= _HASHED:
-        content = str(zlib.crc32(Path(path).read_bytes()))
+        with open(os.open(name, os.O_RDONLY, dir_fd=folder), "rb") as file:  # noqa: PTH123
+            content = str(zlib.crc32(file.read()))
     return (mode, status.st_size, status.st_mtime_ns, content)
 
 

@@ -1,89 +1,10 @@
-"""The commands that read foreign files, with their inputs and the allowed exit codes."""
+"""The commands that read foreign files, with their inputs: models here, the rest beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
-from types import SimpleNamespace
-from typing import NoReturn
-
-from sdcoreml.ground.errors import ExitCode, SdcoremlError
-
-FINE = frozenset(
-    {
-        ExitCode.FINE,
-        ExitCode.PROBLEMS,
-        ExitCode.USAGE,
-        ExitCode.BAD_INPUT,
-        ExitCode.UNSAFE,
-        ExitCode.NO_SPACE,
-    }
-)
-"""The exit codes that a mutated input may cause; not among them are bugs and interruptions."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
-    """A command for one input; `aims` are patterns of the paths that are mutated."""
-
-    input: str
-    words: tuple[str, ...]
-    aims: tuple[str, ...] = ("work/**/*",)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reader:
-    """A command under test, with its inputs.
-
-    `share` is the percentage (roughly) of all inputs that it gets. `made` are paths that a
-    successful run may leave. `patch` makes the fork stop where it would start a child in the built
-    environment.
-    """
-
-    name: str
-    share: int
-    attempts: tuple[Attempt, ...]
-    made: frozenset[str] = frozenset()
-    patch: Callable[[], None] | None = None
-
-
-class StandIn:
-    """A `Runner` that ends a conversion at its first task, when the host has read all its files."""
-
-    def run(self, *_: object, **__: object) -> NoReturn:
-        """Raise an error, instead of running a task."""
-        raise SdcoremlError("the stand-in does not work")
-
-
-def _stop_at_work() -> None:
-    """Give `convert` and `verify` a fake environment, which ends them when they use it."""
-    from sdcoreml.doctor.commands import convert, verify
-    from sdcoreml.lockfiles.toolchain import load_toolchain
-    from tests.convert.stand_ins import MADE_IN
-
-    here = (load_toolchain("tested"), SimpleNamespace(python=Path("/gone"), path=Path()))
-    for module, name, value in (
-        (convert, "choose_environment", lambda *_: here),
-        (convert, "provenance", lambda *_: MADE_IN),
-        (convert, "require_able", lambda *_: None),
-        (convert, "Worker", lambda **_: StandIn()),
-        (verify, "EnvironmentOnDemand", lambda **_: StandIn()),
-    ):
-        setattr(module, name, value)
-
-
-def _each(words: tuple[str, ...], *inputs: tuple[str, str], aims: str = "") -> tuple[Attempt, ...]:
-    """Return an attempt with this command for each input, whose path is its last argument."""
-    return tuple(
-        Attempt(
-            input=name,
-            words=(*words, path),
-            aims=(aims,) if aims else (f"work/{path}", f"work/{path}/**/*"),
-        )
-        for name, path in inputs
-    )
-
+from tests.fuzz.folder_readers import FOLDER_READERS
+from tests.fuzz.place_readers import PLACE_READERS
+from tests.fuzz.reader import PLAN, Attempt, Reader, each, stop_at_work
 
 _MODELS = (
     ("sd1", "model"),
@@ -102,7 +23,6 @@ _ADDONS = (
     ("addons", "control"),
     ("addons", "control"),
 )
-_PLAN = ("convert", "--plan", "-o", "out")
 _WEIGHTS = (
     ("sd1", "model/unet"),
     ("sharded", "model/unet"),
@@ -136,6 +56,60 @@ def _with_options(start: tuple[str, ...]) -> tuple[Attempt, ...]:
     )
 
 
+_OUTPUTS = (
+    *(
+        "",
+        ".",
+        "..",
+        "/",
+        "model",
+        "model/unet",
+        "recipe.json",
+        "recipe.json/x",
+        "-",
+        "~",
+        "~gone/x",
+    ),
+    *(
+        "/dev/null",
+        "/dev/full",
+        "/dev/full/x",
+        "/proc/x",
+        "/gone/x",
+        "a" * 300,
+        "d/" * 2000,
+        "ä" * 130,
+    ),
+    *(
+        "\udcff",
+        "new\nline",
+        "\x1b[31mred",
+        "\u202egnp",
+        "%s{0}",
+        "../../x",
+        "x" * 70_000,
+        "a/../b/c",
+    ),
+)
+"""Paths that nobody should give as an output."""
+
+
+def _outputs() -> tuple[Attempt, ...]:
+    """Return commands with an odd output, of a model of which one thing is changed."""
+    return tuple(
+        Attempt(input="addons", words=words, aims=("work/model/*",), ordinary=True)
+        for output in _OUTPUTS
+        for words in (
+            ("convert", "--plan", "model", "-o", output),
+            ("convert", "model", "-o", output),
+            ("weights", "model/unet", output),
+            ("convert", "--plan", output, "-o", "out"),
+            ("inspect", output),
+            ("verify", output),
+        )
+    )
+
+
 def _weights() -> tuple[Attempt, ...]:
     plain = tuple(
         Attempt(
@@ -156,160 +130,68 @@ def _weights() -> tuple[Attempt, ...]:
     return plain + cast
 
 
-READERS: tuple[Reader, ...] = (
-    Reader(name="inspect", share=18, attempts=_each(("inspect",), *_MODELS, *_ADDONS, *_MODELS)),
-    Reader(name="inspect-folder", share=3, attempts=_each(("inspect",), ("finished", "folder"))),
+_MODEL_READERS: tuple[Reader, ...] = (
+    Reader(name="inspect", share=18, attempts=each(("inspect",), *_MODELS, *_ADDONS, *_MODELS)),
     Reader(
         name="doctor",
         share=10,
-        attempts=_each(("doctor", "--select", "MOD,BUN"), *_MODELS, *_ADDONS),
+        attempts=each(("doctor", "--select", "MOD,BUN"), *_MODELS, *_ADDONS),
     ),
-    Reader(
-        name="doctor-folder",
-        share=3,
-        attempts=_each(("doctor", "--select", "MOD,BUN"), ("finished", "folder")),
-    ),
-    Reader(name="plan", share=13, attempts=_each(_PLAN, *_MODELS, ("addons", "control"))),
-    Reader(name="plan-options", share=6, attempts=_with_options(_PLAN)),
+    Reader(name="plan", share=13, attempts=each(PLAN, *_MODELS, ("addons", "control"))),
+    Reader(name="plan-options", share=6, attempts=_with_options(PLAN)),
     Reader(
         name="convert",
         share=7,
         attempts=(
-            *_each(("convert", "-o", "out"), *_MODELS, ("addons", "control")),
+            *each(("convert", "-o", "out"), *_MODELS, ("addons", "control")),
             *_with_options(("convert", "-o", "out")),
         ),
-        patch=_stop_at_work,
+        patch=stop_at_work,
     ),
     Reader(name="weights", share=14, attempts=_weights(), made=frozenset({"work/out.safetensors"})),
-    Reader(
-        name="verify",
-        share=3,
-        attempts=(
-            *_each(("verify",), ("finished", "folder")),
-            Attempt(input="finished", words=("verify", "folder", "--against", "model")),
-        ),
-        patch=_stop_at_work,
-    ),
-    Reader(
-        name="manifest",
-        share=3,
-        attempts=(
-            Attempt(
-                input="finished",
-                words=("convert", "--plan", "--components", "unet", "-o", "folder", "model"),
-                aims=("work/folder/manifest.json", "work/folder/*"),
-            ),
-            Attempt(
-                input="finished",
-                words=("convert", "--components", "unet", "-o", "folder", "model"),
-                aims=("work/folder/manifest.json", "work/folder/**/*"),
-            ),
-            Attempt(
-                input="finished",
-                words=("convert", "--plan", "-o", "out", "--for", "folder", "control"),
-                aims=("work/folder/manifest.json", "work/folder/*", "work/control/*"),
-            ),
-        ),
-        patch=_stop_at_work,
-    ),
     Reader(
         name="compile",
         share=8,
         attempts=(
-            *_each(("compile", "-o", "out"), ("package", "TextEncoder.mlpackage")),
-            *_each(("compile", "-o", "out"), ("small-package", "Small.mlpackage")),
-            *_each(("compile", "-o", "out"), ("small-package", "Packed.mlpackage")),
+            *each(("compile", "-o", "out"), ("package", "TextEncoder.mlpackage")),
+            *each(("compile", "-o", "out"), ("small-package", "Small.mlpackage")),
+            *each(("compile", "-o", "out"), ("small-package", "Packed.mlpackage")),
         ),
         made=frozenset({"work/out"}),
     ),
     Reader(
-        name="diagnose", share=4, attempts=_each(("diagnose", "--anywhere"), ("log", "log.txt"))
-    ),
-    Reader(
-        name="facts",
-        share=2,
-        attempts=(
-            Attempt(
-                input="facts", words=("doctor", "--facts", "facts.json"), aims=("work/facts.json",)
-            ),
-            Attempt(
-                input="facts",
-                words=("doctor", "--facts", "facts.json", "--compare", "earlier.json"),
-                aims=("work/earlier.json",),
-            ),
-        ),
-    ),
-    Reader(
-        name="environment",
+        name="recipe",
         share=2,
         attempts=tuple(
             Attempt(
-                input="environment",
-                words=("env", *words, "--toolchain", "toolchain/"),
-                aims=(
-                    "envs/*/sealed/*",
-                    "envs/*/pyvenv.cfg",
-                    "envs/*/**/*.dist-info/*",
-                    "envs/**/*",
-                ),
+                input="addons",
+                words=(*words, "--recipe", "recipe.json", "model"),
+                aims=("work/recipe.json",),
             )
-            for words in (("verify",), ("verify", "--full"), ("which",))
+            for words in (PLAN, ("convert", "-o", "out"))
         ),
+        patch=stop_at_work,
     ),
     Reader(
-        name="archive",
-        share=1,
-        attempts=(
-            Attempt(
-                input="environment", words=("env", "import", "tiny.tar"), aims=("work/tiny.tar",)
-            ),
-        ),
-    ),
-    Reader(
-        name="toolchain",
+        name="refiner",
         share=2,
-        attempts=(
-            *(
-                Attempt(
-                    input="toolchain",
-                    words=(*words, "--toolchain", "toolchain/"),
-                    aims=("work/toolchain/*",),
-                )
-                for words in (
-                    ("env", "which"),
-                    ("env", "evidence"),
-                    ("doctor", "--select", "PIN"),
-                    ("diagnose", "/dev/null"),
-                )
-            ),
-        ),
-    ),
-    Reader(
-        name="configuration",
-        share=1,
         attempts=tuple(
-            Attempt(input="configuration", words=words, aims=("home/.config/**/*", "work/**/*"))
-            for words in (("sources", "list"), ("inspect", "model"), ("env", "which"))
-        ),
-    ),
-    Reader(
-        name="settings",
-        share=1,
-        attempts=(
             Attempt(
-                input="settings",
-                words=("doctor", "--select", "MOD", "model"),
-                aims=("work/sdcoreml.toml",),
-            ),
+                input="refiner",
+                words=(*words, "--refiner", "refiner", "model"),
+                aims=("work/refiner/*", "work/refiner/**/*"),
+            )
+            for words in (PLAN, ("convert", "-o", "out"))
         ),
+        patch=stop_at_work,
     ),
     Reader(
-        name="checkout",
-        share=1,
-        attempts=_each(
-            ("doctor", "--select", "UPS,MOD"), ("checkout", "checkout"), aims="work/checkout/**/*"
-        ),
+        name="outputs",
+        share=2,
+        attempts=_outputs(),
+        made=frozenset({"work", "home"}),
+        patch=stop_at_work,
     ),
-    Reader(name="clean", share=1, attempts=_each(("clean", "--dry-run"), ("sd1", "model"))),
 )
-"""All readers; their shares are percentages, roughly."""
+READERS = (*_MODEL_READERS, *FOLDER_READERS, *PLACE_READERS)
+"""All readers; an input goes to each as often as its share of their sum says."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,8 +15,9 @@ from tests.fuzz.blocks import BLOCKS, Mutation, splice
 from tests.fuzz.lines import LINES
 from tests.fuzz.messages import MESSAGES
 from tests.fuzz.objects import OBJECTS
-from tests.fuzz.places import PLACES, close
+from tests.fuzz.places import PLACES, PlaceMutation, close
 from tests.fuzz.tensors import TENSORS
+from tests.fuzz.tree import walk
 
 KINDS: tuple[tuple[tuple[str, ...], tuple[Mutation, ...]], ...] = (
     ((".json",), OBJECTS),
@@ -31,8 +33,10 @@ _LARGEST = 16 << 20
 _ZIP = b"PK\x03\x04"
 
 
-def spoil(root: Path, aims: Sequence[str], random: Random) -> tuple[str, bool]:
-    """Change one to three things below `root` that match `aims`.
+def spoil(
+    root: Path, aims: Sequence[str], random: Random, by: Sequence[PlaceMutation] = ()
+) -> tuple[str, bool]:
+    """Change one to three things below `root` that match `aims`, only by the mutations `by`.
 
     Returns:
         what was done, and True if a path was made unreadable.
@@ -43,8 +47,8 @@ def spoil(root: Path, aims: Sequence[str], random: Random) -> tuple[str, bool]:
         if not paths:
             break
         path = random.choice(paths)
-        if random.random() < _BY_PLACE or not path.is_file():
-            mutation = random.choice(PLACES)
+        if by or random.random() < _BY_PLACE or not path.is_file():
+            mutation = random.choice(by or PLACES)
             with suppress(OSError):  # an earlier change stands in the way of this one
                 mutation(path, random)
             name = mutation.__name__
@@ -60,13 +64,11 @@ def spoil(root: Path, aims: Sequence[str], random: Random) -> tuple[str, bool]:
 def candidates(root: Path, aims: Sequence[str]) -> list[Path]:
     """Return the sorted files and folders that match a pattern; links are not followed."""
     wanted = re.compile("|".join(map(_expression, aims)))
-    found = []
-    for folder, names, files in os.walk(root):
-        start = os.path.relpath(folder, root)
-        found += [
-            Path(folder, name) for name in (*names, *files) if wanted.fullmatch(f"{start}/{name}")
-        ]
-    return sorted(path for path in found if not path.is_symlink())
+    return sorted(
+        root / path
+        for path, _, _, status in walk(root)
+        if wanted.fullmatch(path) and not stat.S_ISLNK(status.st_mode)
+    )
 
 
 def _expression(aim: str) -> str:

@@ -193,14 +193,14 @@ def test_what_a_neighbour_took_for_a_leftover_is_made_again(tmp_path: Path) -> N
     ("place", "why"),
     [
         ("folder", "is a folder; name a file, in this folder or elsewhere"),
-        ("file/inside", r"no file can have this name \(File exists\); choose another"),
-        ("file/deep/inside", r"no file can have this name \(Not a directory\); choose another"),
+        ("file/inside", ".*file is no folder; choose another place"),
+        ("file/deep/inside", ".*file is no folder; choose another place"),
         (
             f"{'z' * 300}/inside",
             r"no file can have this name \(File name too long\); choose another",
         ),
         ("y" * 300, r"no file can have this name \(File name too long\); choose another"),
-        ("loop/inside", r"no file can have this name \(.*\); choose another"),
+        ("loop/inside", ".*loop is no folder; choose another place"),
     ],
 )
 def test_a_name_that_no_file_can_have_is_told_before_anything_is_written(
@@ -383,6 +383,15 @@ def test_where_no_folder_can_be_made_one_line_says_so(aside: Any) -> None:
         aside(Path("/proc/x/y")),
     ):
         pass
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has /proc")
+def test_a_folder_that_takes_no_lock_is_told_as_one() -> None:
+    with (
+        pytest.raises(BadInputError, match="no folder can be made there"),
+        sole_maker(Path("/proc/x")),
+    ):
+        pytest.fail("nothing can be made there")
 
 
 def test_a_text_is_replaced_whole_and_surrogates_stay_bytes(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from sdcoreml.ground.visible import (
     Visible,
     filter_output,
     one_line,
+    short_line,
     visible,
     without_filter,
 )
@@ -35,6 +36,13 @@ def test_control_characters_are_shown_and_letters_stay(text: str, shown: str) ->
 
 def test_a_newline_in_a_name_starts_no_line() -> None:
     assert one_line("a\n::error::b") == "a\\n::error::b"
+
+
+def test_a_name_of_thousands_of_letters_hides_neither_place_nor_remedy() -> None:
+    line = short_line(f"{'d/' * 2_000}: File name too long; choose another name")
+    assert line.startswith("d/d/")
+    assert line.endswith("d/d/: File name too long; choose another name")
+    assert len(line) < 1_100
 
 
 @given(st.text())
