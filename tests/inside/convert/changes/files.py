@@ -6,23 +6,12 @@ import json
 import os
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 from shutil import copytree, rmtree
 from typing import Any
 
-from sdcoreml.convert.spec.description import description
-from sdcoreml.convert.spec.model import (
-    DataType,
-    Elements,
-    Model,
-    NamedType,
-    Operation,
-    TensorType,
-    Value,
-)
-from tests.inside.convert.changes.mending import DATA, put, put_weights, read_raw, remake
+from tests.inside.convert.changes.mending import DATA, put, put_weights, read_raw
 
 Change = Callable[[Path, Random], None]
 
@@ -62,6 +51,15 @@ def swap(items: Any, rng: Random, least: int = 0) -> None:
     keys = sorted(items) if isinstance(items, dict) else range(least, len(items) - 1)
     one, other = rng.sample(list(keys), 2)
     items[one], items[other] = items[other], items[one]
+
+
+def _swap_words(vocabulary: dict[str, int]) -> None:
+    """Swap the ids of two words, in the order of the ids."""
+    one, other = "cat</w>", "dog</w>"
+    vocabulary[one], vocabulary[other] = vocabulary[other], vocabulary[one]
+    ordered = sorted(vocabulary.items(), key=lambda item: item[1])
+    vocabulary.clear()
+    vocabulary.update(ordered)
 
 
 def in_text(old: str, new: str) -> Change:
@@ -116,92 +114,6 @@ def in_weights(change: Callable[[bytearray, Random], object]) -> Change:
 def flip(content: bytearray, place: int, rng: Random) -> None:
     """Flip a random bit of the byte at index `place`."""
     content[place] ^= 1 << rng.randrange(8)
-
-
-def remade(change: Callable[[Model, Random], Model]) -> Change:
-    """Return a change that edits a program in its package, and compiles it again."""
-
-    def apply(folder: Path, rng: Random) -> None:
-        remake(folder, some(rng), lambda model: change(model, rng))
-
-    return apply
-
-
-def operations(
-    change: Callable[[list[Operation], Random], object],
-) -> Callable[[Model, Random], Model]:
-    """Return a function that edits the list of a program's operations."""
-
-    def apply(model: Model, rng: Random) -> Model:
-        function = model.program.main
-        items = [*function.block.operations]
-        change(items, rng)
-        changed = function.with_operations(items)
-        return replace(model, program=replace(model.program, functions={"main": changed}))
-
-    return apply
-
-
-def _number(items: list[Operation], rng: Random) -> None:
-    """Add 1 to the first number of a random constant, such as an epsilon, an axis or a factor."""
-    places = [
-        place
-        for place, item in enumerate(items)
-        if item.type == "const"
-        and isinstance(item.attributes["val"].data, Elements)
-        and isinstance(item.attributes["val"].data.values, tuple)
-        and all(type(one) in (int, float) for one in item.attributes["val"].data.values)
-        and item.attributes["val"].data.values
-    ]
-    place = rng.choice(places)
-    item = items[place]
-    value = item.attributes["val"]
-    assert isinstance(value.data, Elements)
-    first, *others = value.data.values
-    data = Elements(values=(first + 1, *others))  # type: ignore[operator]
-    items[place] = replace(item, attributes={**item.attributes, "val": replace(value, data=data)})
-
-
-def _word(items: list[Operation], rng: Random) -> None:
-    place = rng.randrange(len(items))
-    other = Value(type=TensorType(dtype=DataType.STRING), data=Elements(values=("other",)))
-    attributes = {**items[place].attributes, "name": other}
-    items[place] = replace(items[place], attributes=attributes)
-
-
-def _more(items: list[Operation], rng: Random) -> None:
-    item = rng.choice([one for one in items if one.type == "const"])
-    output = NamedType(name="more", type=item.outputs[0].type)
-    items.insert(0, replace(item, outputs=(output,)))
-
-
-def _order(items: list[Operation], rng: Random) -> None:
-    places = [n for n in range(len(items) - 1) if items[n].type == items[n + 1].type == "const"]
-    place = rng.choice(places)
-    items[place], items[place + 1] = items[place + 1], items[place]
-
-
-def _kind(items: list[Operation], rng: Random) -> None:
-    others = {"add": "sub", "mul": "add", "sigmoid": "tanh", "silu": "relu", "sub": "add"}
-    place = rng.choice([n for n, item in enumerate(items) if item.type in others])
-    items[place] = replace(items[place], type=others[items[place].type])
-
-
-def _dtype(items: list[Operation], rng: Random) -> None:
-    place = rng.choice([n for n, item in enumerate(items) if item.type not in ("const", "cast")])
-    output = items[place].outputs[0]
-    assert isinstance(output.type, TensorType)
-    kinds = {DataType.FLOAT16: DataType.FLOAT32, DataType.FLOAT32: DataType.FLOAT16}
-    kind = replace(output.type, dtype=kinds.get(output.type.dtype, DataType.FLOAT32))
-    rest = items[place].outputs[1:]
-    items[place] = replace(items[place], outputs=(replace(output, type=kind), *rest))
-
-
-def _described(model: Model, _: Random) -> Model:
-    raw = model.description.raw
-    entry = b"\x0a\x01a\x12\x01b"
-    about = b"\xa2\x06" + bytes([len(entry) + 3]) + b"\xa2\x06" + bytes([len(entry)]) + entry
-    return replace(model, description=description(raw + about))
 
 
 def _again(folder: Path, rng: Random) -> None:
@@ -309,6 +221,18 @@ FILES: Mapping[str, Change] = {
     "merges.txt: two lines swapped": in_lines(lambda m, r: swap(m, r, 1)),
     "merges.txt: a line more": in_lines(lambda m, _: m.insert(1, "z z")),
     "merges.txt: a comment": in_lines(lambda m, _: m.insert(1, "#")),
+    "merges.txt: other line ends": in_lines(
+        lambda m, _: m.__setitem__(slice(None), [f"{line}\r" for line in m])
+    ),
+    "merges.txt: another version": in_lines(lambda m, _: m.__setitem__(0, "#version: 0.3")),
+    "merges.txt: a merge twice": in_lines(lambda m, _: m.insert(2, m[1])),
+    "vocab.json: two words swapped": in_json("vocab.json", lambda v, _: _swap_words(v)),
+    "vocab.json: all ids one on": in_json(
+        "vocab.json", lambda v, _: v.update({word: n + 1 for word, n in v.items()})
+    ),
+    "vocab.json: another end": in_json(
+        "vocab.json", lambda v, _: v.update({"<|end|>": v.pop("<|endoftext|>")})
+    ),
     "merges.txt: a bit": in_bytes("merges.txt"),
     "vocab.json: a bit": in_bytes("vocab.json"),
     "model.mil: a space": in_text(r"\n( +)", r"\n \1"),
@@ -341,14 +265,6 @@ FILES: Mapping[str, Change] = {
         lambda w, _: w.__setitem__(slice(128, None), bytes(len(w) - 128))
     ),
     "weight.bin: of one only": in_bytes("PROGRAM.mlmodelc/weights/weight.bin"),
-    "both: a number of a constant": remade(operations(_number)),
-    "both: a name of an operation": remade(operations(_word)),
-    "both: a constant more": remade(operations(_more)),
-    "both: an order of constants": remade(operations(_order)),
-    "both: a kind of operation": remade(operations(_kind)),
-    "both: a type": remade(operations(_dtype)),
-    "both: updatable": remade(lambda m, _: replace(m, is_updatable=True)),
-    "both: a newer version": remade(lambda m, _: replace(m, specification_version=8)),
     "swapped: compiled": _swapped(".mlmodelc"),
     "swapped: packages": _swapped(".mlpackage"),
     "more: halves": _again,
@@ -361,9 +277,14 @@ FILES: Mapping[str, Change] = {
     "mode: for all": _moded(0o666),
     "mode: a program": _moded(0o755),
     "mode: setuid": _moded(0o4644),
+    "mode: a folder for all": lambda f, r: (f / f"{some(r)}.mlmodelc").chmod(0o777),
+    "mode: secret": _moded(0o600),
     "kind: a pipe": _pipe,
     "name: another": _renamed,
     "gone: a file": _gone,
+    "gone: all weights": lambda f, r: rmtree(f / f"{some(r)}.mlmodelc" / "weights"),
+    "gone: a tokenizer": lambda f, _: (f / "vocab.json").unlink(),
+    "name: of a program": lambda f, _: (f / "Unet.mlmodelc").rename(f / "unet.mlmodelc"),
     "gone: a compiled program": lambda f, r: rmtree(f / f"{some(r)}.mlmodelc"),
 }
 """The changes to files, by a name that says what is changed and how."""

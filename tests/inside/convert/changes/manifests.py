@@ -104,7 +104,54 @@ EDITS: Mapping[tuple[str, ...], Edit] = {
 }
 """The fields to edit, by path, and the edit for each; `GONE` removes a field."""
 
+MORE: Mapping[tuple[str, ...], Edit] = {
+    ("schema",): is_now(1),
+    ("more",): is_now("said"),
+    ("odd_tokenizer",): is_now(["a merge makes no token"]),
+    ("model", "fetched"): is_now({"name": "a/b", "revision": "5f" * 20, "licence": "mit"}),
+    ("model", "made_from"): is_now({"files": {"a.safetensors": {"size": 1, "sha256": "5f" * 32}}}),
+    ("model", "settings"): is_now({"steps": [1, 4], "guidance": 1.0, "sampler": "lcm"}),
+    ("toolchain", "seal"): flipped,
+    ("toolchain", "name"): is_now("mine"),
+    ("toolchain", "python"): is_now("3.10.11"),
+    ("options", "attention"): is_now("SPLIT_EINSUM_V2"),
+    ("options", "recipe"): is_now({"method": "linear", "bits": 8}),
+    ("options", "precision"): is_now({"all": "fp32"}),
+    ("options", "target"): is_now("macOS15"),
+    ("options", "more"): is_now("said"),
+    ("programs", "*", "component"): is_now("unet_refiner"),
+    ("programs", "*", "options", "width"): more(8),
+    ("programs", "*", "options", "batch"): is_now(1),
+    ("programs", "*", "options", "tokens"): is_now(75),
+    ("programs", "*", "options", "clip_skip"): is_now(2),
+    ("programs", "*", "options", "target"): is_now("macOS14"),
+    ("programs", "*", "options", "pad_id"): is_now(0),
+    ("programs", "*", "options", "states_own_size"): YES,
+    ("programs", "*", "checked", "certificate"): is_now(GONE),
+    ("programs", "*", "checked", "certificate", "date"): is_now("2026-01-01"),
+    ("programs", "*", "checked", "certificate", "toolchain"): is_now("mine"),
+    ("programs", "*", "checked", "certificate", "lock"): flipped,
+    ("programs", "*", "checked", "certificate", "outputs", "#", "psnr"): more(10),
+    ("programs", "*", "checked", "graph"): is_now(None),
+    ("programs", "*", "checked", "audit", "compressed"): is_now(
+        {"6-bit palette": {"weights": 1, "psnr": 40.0, "typical": 45.0, "worst": "a.weight"}}
+    ),
+    ("programs", "*", "checked", "audit", "unexplained"): is_now(["a.weight"]),
+    ("programs", "*", "checked", "audit", "misplaced"): is_now(["a.weight"]),
+    ("programs", "*", "compiled", "verdict"): is_now("compiled with coremlcompiler 3500.32.1"),
+    ("programs", "*", "files", "more.bin"): is_now({"size": 4, "sha256": "5f" * 32}),
+    ("programs", "More"): is_now(None),
+}
+"""Like `EDITS`."""
+
 COMPRESSED: Mapping[tuple[str, ...], Edit] = {
+    ("options", "recipe", "group_size"): is_now(16),
+    ("options", "recipe", "layers"): is_now({"conv_in_weight": 8}),
+    ("programs", "Unet", "recipe", "method"): is_now("uniform"),
+    ("programs", "Unet", "recipe", "layers"): is_now({"conv_in_weight": 8}),
+    ("programs", "TextEncoder", "recipe"): is_now(None),
+    ("programs", "Unet", "checked", "audit", "compressed", "*", "typical"): more(1),
+    ("programs", "Unet", "checked", "audit", "compressed"): is_now({}),
     ("options", "recipe", "bits"): is_now(8),
     ("options", "recipe", "method"): is_now("uniform"),
     ("programs", "Unet", "recipe", "bits"): is_now(4),
@@ -125,7 +172,9 @@ def edit(content: Any, path: tuple[str, ...], change: Edit, rng: Random) -> None
     last = _choose(content, path[-1], rng)
     before = content.get(last) if isinstance(content, dict) else content[last]
     after = change(before)
-    if after is GONE:
+    if path == ("programs", "More"):
+        content["More"] = content["Unet"]
+    elif after is GONE:
         del content[last]
     else:
         assert after != before or isinstance(after, bool), path
@@ -136,3 +185,88 @@ def _choose(content: Any, part: str, rng: Random) -> Any:
     if part == "*":
         return rng.choice(sorted(content))
     return rng.randrange(len(content)) if part == "#" else part
+
+
+def _each_program(content: Any, change: Callable[[Any], object]) -> None:
+    for entry in content["programs"].values():
+        change(entry)
+
+
+def _everywhere(name: str, value: object) -> Callable[[Any], None]:
+    """Return an edit of an option, in the folder's and in every program's."""
+
+    def apply(content: Any) -> None:
+        content["options"][name] = value
+        _each_program(content, lambda entry: entry["options"].update({name: value}))
+
+    return apply
+
+
+def _method(name: str, **more: object) -> Callable[[Any], None]:
+    """Return an edit of the recipe, in the folder's options and wherever a program has one."""
+
+    def apply(content: Any) -> None:
+        recipe = {**content["options"]["recipe"], "method": name, **more}
+        content["options"]["recipe"] = recipe
+        changed = lambda entry: entry.update(recipe=recipe) if entry["recipe"] else None  # noqa: E731
+        _each_program(content, changed)
+
+    return apply
+
+
+def _kept(content: Any) -> None:
+    entry = content["programs"]["VAEDecoder"]
+    entry["kept"] = True
+    entry["options"]["runtime_scale"] = 0.5
+
+
+def _foreign(content: Any) -> None:
+    made = {
+        "repository": "https://github.com/apple/ml-stable-diffusion",
+        "commit": "c891f4" + "0" * 34,
+    }
+    _each_program(content, lambda entry: entry.update(made_by=made))
+
+
+def _unchecked(content: Any) -> None:
+    def change(entry: Any) -> None:
+        said = entry["checked"]
+        said.pop("certificate", None)
+        said |= {"unchecked": "there is no torch", "graph": None, "runs": 0, "outputs": []}
+        said.pop("fidelity", None)
+
+    _each_program(content, change)
+
+
+def _measured(content: Any) -> None:
+    def change(entry: Any) -> None:
+        issued = entry["checked"].pop("certificate", {})
+        entry["checked"] |= {"runs": 2, "outputs": issued.get("outputs", [])}
+
+    _each_program(content, change)
+
+
+WHOLE: Mapping[str, Callable[[Any], None]] = {
+    "the attention, everywhere": _everywhere("attention", "ORIGINAL"),
+    "the height, everywhere": _everywhere("height", 40),
+    "the batch, everywhere": _everywhere("batch", 1),
+    "the target, everywhere": _everywhere("target", "macOS14"),
+    "the tokens, everywhere": _everywhere("tokens", 75),
+    "a program kept, with other options": _kept,
+    "another converter's": _foreign,
+    "nothing was checked": _unchecked,
+    "all was measured": _measured,
+    "every proof of another component": lambda content: _each_program(
+        content, lambda entry: entry["checked"].update(component="unet")
+    ),
+    "no sources": lambda content: content["inputs"].clear(),
+    "no tokenizer": lambda content: content["tokenizer"].clear(),
+}
+"""Edits of several fields that fit each other."""
+
+WHOLE_COMPRESSED: Mapping[str, Callable[[Any], None]] = {
+    "the method, everywhere": _method("uniform"),
+    "the bits, everywhere": _method("kmeans", bits=8),
+    "the group, everywhere": _method("kmeans", group_size=16),
+}
+"""Like `WHOLE`, for a compressed folder."""

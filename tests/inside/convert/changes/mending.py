@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from hashlib import sha256
 from pathlib import Path
 from shutil import rmtree
 from typing import Any
 
+from sdcoreml.convert.bundle.contract import chunk_paths
+from sdcoreml.convert.certificates.check import audit_package, key_of
+from sdcoreml.convert.certificates.store import load
 from sdcoreml.convert.compile.package import compile_package
+from sdcoreml.convert.models.layout import Model as Source
 from sdcoreml.convert.packages.write import manifest
+from sdcoreml.convert.programs.options import parse_options
 from sdcoreml.convert.spec.model import Model
 from sdcoreml.convert.spec.reader import read_package
 from sdcoreml.convert.spec.writer import serialise_model
+from sdcoreml.convert.storage.joined import open_whole
+from sdcoreml.ground.codec import to_plain
+from sdcoreml.ground.errors import SdcoremlError
 from tests.convert.stand_ins import write_raw
 
 Content = dict[str, Any]
@@ -62,3 +70,35 @@ def remake(folder: Path, program: str, change: Callable[[Model], Model]) -> None
     target = package.with_suffix(".mlmodelc")
     rmtree(target)
     compile_package(package, target)
+
+
+def mend_proofs(folder: Path, model: Source, weights: Mapping[str, Path]) -> None:
+    """Let the manifest say of each program what an audit finds now, and its graph's digest.
+
+    If no certificate has that graph, the program claims to have been run, with the figures of the
+    graph before. Programs that an audit rejects, or that cannot be read, are left as they are.
+
+    Args:
+        folder: the changed folder.
+        model: the model that it was made from.
+        weights: the safetensors file of each of the model's components.
+    """
+    content, certificates = read_raw(folder), load()
+    for name, entry in content["programs"].items():
+        source, options = model.components[entry["source"]], parse_options(entry["options"])
+        package = folder / f"{name}.mlmodelc"
+        written = chunk_paths(package) if entry["halves"] else package
+        subject = (entry["component"], source.config, weights[entry["source"]], options)
+        try:
+            found = audit_package(written, *subject)
+            with open_whole(written) as program:
+                key = key_of(program, subject[0], found, source.config, options)
+        except (SdcoremlError, KeyError, ValueError, AttributeError):
+            continue
+        said = entry["checked"]
+        if found.passed:
+            said["audit"] = to_plain(found.record())
+            said["graph"] = key or None
+            if key not in certificates and (issued := said.pop("certificate", None)):
+                said |= {"runs": 2, "outputs": issued["outputs"]}
+    write_raw(content, folder)
