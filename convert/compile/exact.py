@@ -14,18 +14,26 @@ from sdcoreml.convert.compile.compiled import (
     COREMLDATA,
     METADATA,
     TEXT,
+    WEIGHTS,
     CompiledModel,
     blobs,
 )
-from sdcoreml.convert.compile.coremldata import describe_analytics, write_coremldata
-from sdcoreml.convert.compile.lower import COMPILER, build_info
+from sdcoreml.convert.compile.coremldata import (
+    describe_analytics,
+    read_coremldata,
+    write_coremldata,
+)
+from sdcoreml.convert.compile.lower import COMPILER, build_info, lower
 from sdcoreml.convert.compile.metadata import MAIN, write_metadata
+from sdcoreml.convert.compile.names import TEXT_VERSIONS
 from sdcoreml.convert.compile.text import write
 from sdcoreml.convert.packages.write import manifest
 from sdcoreml.convert.spec.blobs import BITS, align, descriptor, header, open_weights
 from sdcoreml.convert.spec.model import Model, Program, TensorType
 from sdcoreml.convert.spec.reader import Package
 from sdcoreml.convert.spec.writer import serialise_model
+from sdcoreml.ground.documents import read_json
+from sdcoreml.ground.errors import SdcoremlError
 from sdcoreml.ground.files import Document, read_bytes
 
 FORM = "holds more or other bytes than this converter writes"
@@ -48,6 +56,41 @@ def compiled_oddities(compiled: CompiledModel, digest: str) -> Iterator[tuple[Pa
     for name, content in wanted.items():
         if read_bytes(path / name, Document.PROGRAM) != content:
             yield path / name, FORM
+
+
+def compile_alike(source: Package, path: Path, digest: str) -> CompiledModel | None:
+    """Return the compiled model at `path` if each of its files is what `source` compiles to.
+
+    The bytes are compared; the text need not be parsed then, which would cost as much again.
+    `None` means that a file differs or cannot be read: reading the compiled model shows which.
+    Weights are not compared.
+    """
+    model, program = source.model, lower(source.model)
+    version = TEXT_VERSIONS.get(model.specification_version, "")
+    try:
+        described = write_coremldata(model)
+        wanted = {
+            TEXT: write(program, version).encode(),
+            COREMLDATA: described,
+            METADATA: write_metadata(model, path.stem).encode(),
+            ANALYTICS: describe_analytics(bytes.fromhex(digest), "model"),
+        }
+        found = {name: read_bytes(path / name, Document.PROGRAM) for name in wanted}
+        data = read_coremldata(described, path / COREMLDATA)
+        told = read_json(path / METADATA, Document.CONFIG)
+    except (ValueError, KeyError, SdcoremlError):
+        return None
+    if found != wanted or not version:
+        return None
+    return CompiledModel(
+        path=path,
+        specification_version=data.specification_version,
+        text_version=version,
+        program=program,
+        description=data.description,
+        metadata=told,
+        weights=weights if (weights := path / WEIGHTS).is_file() else None,
+    )
 
 
 def package_oddities(package: Package, digest: str) -> Iterator[tuple[Path, str]]:

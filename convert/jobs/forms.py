@@ -13,6 +13,7 @@ from sdcoreml.convert.compile.check import faults
 from sdcoreml.convert.compile.compare import package_differences
 from sdcoreml.convert.compile.compiled import WEIGHTS, CompiledModel, read_compiled
 from sdcoreml.convert.compile.exact import (
+    compile_alike,
     compiled_oddities,
     model_oddities,
     package_oddities,
@@ -69,17 +70,23 @@ def _read(
     The compiled model is returned if there is one, otherwise the package; `None` if both are
     missing.
     """
+    path, digest = package.with_suffix(COMPILED), _model_digest(package, records)
     source = read_package(package) if os.path.lexists(package) else None
-    path = package.with_suffix(COMPILED)
-    compiled = read_compiled(path) if os.path.lexists(path) else None
+    is_there = os.path.lexists(path)
+    is_ours = entry.compiled.verdict.startswith(OURS)
+    # If a file is not what the package compiles to, the compiled model is read to say what differs.
+    alike = compile_alike(source, path, digest) if source and is_there and is_ours else None
+    compiled = alike or (read_compiled(path) if is_there else None)
     if compiled:
         yield from faults(compiled)
-        yield from _located(_find_in_compiled(compiled, entry, _model_digest(package, records)))
+        yield from _located(_find_in_compiled(compiled, entry))
+    if compiled and is_ours and not alike:
+        yield from _located(compiled_oddities(compiled, digest))
     if source:
-        yield from _located(_find_in_package(source, entry, _model_digest(package, records)))
+        yield from _located(_find_in_package(source, entry, digest))
     if source and compiled and not entry.compiled.differences:
-        alike = _are_alike(package, path, records)
-        for difference in (*package_differences(source, compiled), *alike):
+        different = () if alike else package_differences(source, compiled)
+        for difference in (*different, *_find_other_weights(package, path, records)):
             what = f"does not agree with {path.name}: {difference}"
             yield Fault(where=package, what=what, remedy=AGAIN)
     read = compiled or source
@@ -102,12 +109,8 @@ def _model_digest(package: Path, records: Mapping[str, FileRecord]) -> str:
     return record.sha256 if record else ""
 
 
-def _find_in_compiled(
-    compiled: CompiledModel, entry: ProgramEntry, digest: str
-) -> Iterator[tuple[Path, str]]:
+def _find_in_compiled(compiled: CompiledModel, entry: ProgramEntry) -> Iterator[tuple[Path, str]]:
     yield from ((compiled.path, what) for what in model_oddities(compiled.model))
-    if entry.compiled.verdict.startswith(OURS):
-        yield from compiled_oddities(compiled, digest)
     if entry.made_by is None and compiled.weights:
         found = weight_oddities(compiled.program, compiled.weights)
         yield from ((compiled.weights, what) for what in found)
@@ -121,7 +124,9 @@ def _find_in_package(
         yield from package_oddities(source, digest)
 
 
-def _are_alike(package: Path, path: Path, records: Mapping[str, FileRecord]) -> Iterator[str]:
+def _find_other_weights(
+    package: Path, path: Path, records: Mapping[str, FileRecord]
+) -> Iterator[str]:
     """Yield a fault if a package and its compiled model have different weights.
 
     Their recorded digests are compared; that the files match these is checked elsewhere.

@@ -12,7 +12,9 @@ from sdcoreml.convert.spec.model import (
     FunctionDescription,
     Metadata,
 )
-from sdcoreml.convert.spec.wire import Message, WireError, decode
+from sdcoreml.convert.spec.wire import Message, WireError, decoder
+
+_decode = decoder(MODEL)
 
 ARRAY_TYPES: Mapping[int, DataType] = {
     65552: DataType.FLOAT16,
@@ -33,7 +35,7 @@ def description(raw: bytes) -> Description:
     Raises:
         WireError: the bytes are not a well-formed `ModelDescription`.
     """
-    fields = decode(raw, "ModelDescription", MODEL)
+    fields = _decode(raw, "ModelDescription")
     return Description(
         inputs=_features(fields["input"]),
         outputs=_features(fields["output"]),

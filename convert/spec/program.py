@@ -27,7 +27,9 @@ from sdcoreml.convert.spec.model import (
     Value,
     ValueType,
 )
-from sdcoreml.convert.spec.wire import MAX_DEPTH, Message, WireError, decode
+from sdcoreml.convert.spec.wire import MAX_DEPTH, Message, WireError, decoder
+
+_decode = decoder(MODEL)
 
 T = TypeVar("T")
 
@@ -132,7 +134,7 @@ def value_type(raw: bytes, depth: int = 0) -> ValueType:
     """Parse a serialised `ValueType`; equal bytes give the same object."""
     if depth > MAX_DEPTH:
         raise WireError(f"types are nested more than {MAX_DEPTH} deep")
-    match decode(raw, "ValueType", MODEL):
+    match _decode(raw, "ValueType"):
         case {"tensorType": tensor, **rest} if not rest:
             return _tensor_type(tensor)
         case {"listType": {"type": element, "length": length}, **rest} if not rest:

@@ -10,11 +10,13 @@ from sdcoreml.convert.spec.description import description
 from sdcoreml.convert.spec.fields import KINDS, MEMBERS, MODEL
 from sdcoreml.convert.spec.model import Model
 from sdcoreml.convert.spec.program import program
-from sdcoreml.convert.spec.wire import WireError, decode, split
+from sdcoreml.convert.spec.wire import WireError, decoder, split
 from sdcoreml.ground.codec import shown
 from sdcoreml.ground.documents import read_json
 from sdcoreml.ground.errors import BadInputError, UnsupportedError
 from sdcoreml.ground.files import Document, read_bytes, refuse_pointer
+
+_decode = decoder(MODEL)
 
 AGAIN = "make or download the package again"
 
@@ -44,7 +46,7 @@ def parse_model(data: bytes, where: Path | str = "model.mlmodel") -> Model:
         kinds = [number for number, _, _ in split(data) if number in MEMBERS]
         if kinds != [502]:
             _refuse_kind(kinds, where)
-        fields = decode(data, "Model", MODEL)
+        fields = _decode(data, "Model")
         return Model(
             specification_version=fields.get("specificationVersion", 0),
             description=description(fields.get("description", b"")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,6 +26,9 @@ from sdcoreml.lockfiles.toolchain import load_toolchain
 
 SCHEMA = 1
 """The version of the format that `--json` prints."""
+
+_OBJECTS = 500_000
+"""The number of new objects after which Python looks for garbage; by default, it is 700."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,6 +99,9 @@ def run(args: argparse.Namespace, runner: Runner | None = None, file: Path = FIL
             fast=args.fast,
             issued=load(file),
         )
+    # Programs are read into a million objects that all stay: looking for garbage among them again
+    # and again took a third of the time.
+    gc.set_threshold(_OBJECTS)
     with draw() as emit:
         result = verify(
             args.bundle,

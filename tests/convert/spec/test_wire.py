@@ -16,7 +16,7 @@ from sdcoreml.convert.spec.wire import (
     FieldKind,
     Schema,
     WireError,
-    decode,
+    decoder,
     encoder,
     join,
     split,
@@ -49,7 +49,7 @@ EMPTY: dict[str, list[object]] = {
 
 def read(data: bytes) -> dict[str, object]:
     """Return a message's decoded fields, except absent ones and repeated ones without entries."""
-    return {name: value for name, value in decode(data, "All", SCHEMA).items() if value != []}
+    return {name: value for name, value in decoder(SCHEMA)(data, "All").items() if value != []}
 
 
 @pytest.mark.parametrize(
@@ -154,6 +154,6 @@ def test_fields_are_taken_apart_and_joined(fields: list[tuple[int, int, int | by
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(data: bytes) -> None:
     try:
-        decode(data, "All", SCHEMA)
+        decoder(SCHEMA)(data, "All")
     except WireError as error:
         assert str(error)  # noqa: PT017  both outcomes are right

@@ -171,6 +171,10 @@ def _renamed(folder: Path, rng: Random) -> None:
     path.rename(path.with_name(path.name.swapcase()))
 
 
+def _renamed_program(folder: Path, _: Random) -> None:
+    (folder / "Unet.mlmodelc").rename(folder / "unet.mlmodelc")
+
+
 def _stranger(name: str) -> Change:
     def apply(folder: Path, rng: Random) -> None:
         path = folder / name.replace("PROGRAM", some(rng))
@@ -284,7 +288,7 @@ FILES: Mapping[str, Change] = {
     "gone: a file": _gone,
     "gone: all weights": lambda f, r: rmtree(f / f"{some(r)}.mlmodelc" / "weights"),
     "gone: a tokenizer": lambda f, _: (f / "vocab.json").unlink(),
-    "name: of a program": lambda f, _: (f / "Unet.mlmodelc").rename(f / "unet.mlmodelc"),
+    "name: of a program": _renamed_program,
     "gone: a compiled program": lambda f, r: rmtree(f / f"{some(r)}.mlmodelc"),
 }
 """The changes to files, by a name that says what is changed and how."""

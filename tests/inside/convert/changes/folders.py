@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -59,8 +58,7 @@ def write_models(place: Path) -> Path:
 
 def _salted(shapes: Mapping[str, tuple[int, ...]]) -> Iterator[tuple[str, FloatTensor]]:
     for name, shape in shapes.items():
-        tensor = draw_tensor(f"other.{name}", shape)
-        yield name, replace(tensor)
+        yield name, draw_tensor(f"other.{name}", shape)
 
 
 def make(name: str, place: Path, runner: Runner) -> Path:

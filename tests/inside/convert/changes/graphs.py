@@ -128,7 +128,7 @@ def _floats(item: Operation) -> bytes:
     halves = kind.dtype is DataType.FLOAT16
     raw = value.data.values
     if isinstance(raw, tuple) and kind.dtype is DataType.FLOAT32:
-        return struct.pack(f"<{len(raw)}f", *raw)  # type: ignore[arg-type]
+        return struct.pack(f"<{len(raw)}f", *raw)
     return raw if halves and isinstance(raw, bytes) else b""
 
 
@@ -147,7 +147,7 @@ def _fraction(change: Callable[[float], float]) -> Callable[[list[Operation], Ra
                 (bits,) = struct.unpack("<H", value.data.values[:2])
                 values = struct.pack("<H", bits ^ 1) + value.data.values[2:]
         else:
-            first, *others = value.data.values  # type: ignore[misc]
+            first, *others = value.data.values
             values = (struct.unpack("<f", struct.pack("<f", change(float(first))))[0], *others)
         data = Elements(values=values)  # type: ignore[arg-type]
         changed = {**item.attributes, "val": replace(value, data=data)}
