@@ -10,7 +10,7 @@ make parts of it, which are not in the vocabulary.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from sdcoreml.convert.models.words import WORD_END
 
@@ -32,23 +32,33 @@ def vocabulary_faults(vocabulary: Mapping[str, int]) -> Iterator[str]:
 def merges_faults(vocabulary: Mapping[str, int], merges: Sequence[str]) -> Iterator[str]:
     """Yield the faults of the merges; each has two parts, and `vocabulary` has no faults itself."""
     added = _find_added(vocabulary)
-    made = {*added}
-    strange: list[str] = []
-    for line in merges:
-        left, _, right = line.partition(" ")
-        tokens = (left, right, left + right)
-        strange += [it for it in tokens if it not in vocabulary and not _is_on_the_way(it, added)]
-        made.add(left + right)
-    if strange:
+    parts = [line.partition(" ") for line in merges]
+    whole = [left + right for left, _, right in parts]
+    lacking = {part for pair in parts for part in pair[::2]}.union(whole) - vocabulary.keys()
+    if lacking and (strange := [*_list_strange(parts, lacking, added)]):
         yield f"merges are of {len(strange):,} tokens that vocab.json lacks, such as {strange[0]!r}"
-    if twice := [line for line, count in Counter(merges).items() if count > 1]:
-        yield f"the merge {twice[0]!r} is there twice"
-    if lost := [token for token in vocabulary if token not in made and not _is_given(token)]:
+    if len({*merges}) < len(merges):
+        twice = next(line for line, count in Counter(merges).items() if count > 1)
+        yield f"the merge {twice!r} is there twice"
+    unmade = vocabulary.keys() - added.keys() - {*whole}
+    if lost := [token for token in vocabulary if token in unmade and not _is_given(token)]:
         yield f"{len(lost):,} of vocab.json's tokens have no merge, such as {lost[0]!r}"
+
+
+def _list_strange(
+    parts: Iterable[tuple[str, str, str]], lacking: Collection[str], added: Collection[str]
+) -> Iterator[str]:
+    """Yield the tokens of merges that are in `lacking` and no part of an added word."""
+    for left, _, right in parts:
+        for token in (left, right, left + right):
+            if token in lacking and not _is_on_the_way(token, added):
+                yield token
 
 
 def _find_added(vocabulary: Mapping[str, int]) -> Mapping[str, int]:
     """Return the added words, with and without `</w>`; both forms of a word have the same id."""
+    if len({*vocabulary.values()}) == len(vocabulary):  # the usual case, without any added word
+        return {}
     return {
         token: number
         for word, number in vocabulary.items()

@@ -222,7 +222,7 @@ def pair_faults(tokenizer: Tokenizer, folder: Path) -> Iterator[Fault]:
     yield from (Fault(where=folder / VOCAB, what=what, remedy=RESTORE) for what in wrong)
     lines = tokenizer.merges.decode().split("\n")
     lines = lines[1:] if lines[0].startswith("#version") else lines
-    merges = [line for line in lines if len(line.split(" ")) == len(("left", "right"))]
+    merges = [line for line in lines if line.count(" ") == 1]
     for what in () if wrong else merges_faults(vocabulary, merges):
         yield Fault(where=folder / MERGES, what=what, remedy=RESTORE)
 
@@ -257,7 +257,7 @@ def _check_merges(content: bytes, path: Path) -> Iterator[Fault]:
             where=path, what="the last line has no line feed and would be lost", remedy=remedy
         )
     for number, line in enumerate(lines, start=1):
-        if line and not line.startswith("#") and len(line.split(" ")) != len(("left", "right")):
+        if line.count(" ") != 1 and line and not line.startswith("#"):
             what = f"line {number} is not two tokens separated by one space"
             yield Fault(where=path, what=what, remedy=remedy)
             return

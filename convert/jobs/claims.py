@@ -23,6 +23,7 @@ from sdcoreml.convert.jobs.manifest import (
     inputs_of,
 )
 from sdcoreml.convert.jobs.plan import Job, net_name, require_runnable
+from sdcoreml.convert.jobs.unproven import known_forms
 from sdcoreml.convert.jobs.upstream import options_of
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.layout import Model
@@ -31,7 +32,7 @@ from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.errors import Fault, LockfileError, SdcoremlError
 from sdcoreml.lockfiles.evidence import load_evidence
 from sdcoreml.lockfiles.lock import load_lock
-from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain, load_variants
+from sdcoreml.lockfiles.toolchain import Toolchain
 
 _MAC = "macos"
 _DIGEST = 64
@@ -155,7 +156,7 @@ def _of_options(manifest: Manifest, job: Job) -> Iterator[str]:
 
 def _of_toolchain(made: MadeIn) -> Iterator[str]:
     """Yield faults where the recorded toolchain differs from those that this version knows."""
-    forms = _known_forms(made)
+    forms = known_forms(made)
     if not forms:  # a toolchain of the user's own: `unproven_claims` says so
         return
     fits = [form for form in forms if form.python.version == made.tested_python]
@@ -173,33 +174,6 @@ def _of_toolchain(made: MadeIn) -> Iterator[str]:
         yield f"no lock of {made.name} is for Python {made.python}"
     if len(made.seal) != _DIGEST or not made.seal.isalnum():
         yield "its seal is no digest"
-
-
-def unproven_claims(manifest: Manifest) -> Iterator[str]:
-    """Yield a note on each claim about the toolchain that nothing on this machine can confirm."""
-    made = manifest.toolchain
-    forms = _known_forms(made)
-    if not forms:
-        yield f"its toolchain {made.name} is not one of sdcoreml's: its lock was not compared"
-    seals = {
-        one.seal
-        for form in forms
-        for one in load_evidence(form)
-        if (one.target, one.lock, one.python) == (made.target, made.lock, made.python)
-    }
-    if seals and made.seal not in seals:
-        yield (
-            "its environment's seal is not one that was proven with this lock and Python:"
-            " `sdcoreml explain ENV007` says why that may be"
-        )
-
-
-def _known_forms(made: MadeIn) -> tuple[Toolchain, ...]:
-    """Return the forms of the recorded toolchain, one per Python; empty if it is not sdcoreml's."""
-    try:
-        return tuple(load_variants(load_toolchain(made.name))) if "/" not in made.name else ()
-    except LockfileError:
-        return ()
 
 
 def _locks(form: Toolchain, target: str) -> tuple[str, ...]:

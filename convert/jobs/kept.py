@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from sdcoreml.convert.jobs.against import input_faults
 from sdcoreml.convert.jobs.foreign import UNREADABLE
 from sdcoreml.convert.jobs.intact import absent_packages, changed_faults
 from sdcoreml.convert.jobs.manifest import (
@@ -17,7 +18,6 @@ from sdcoreml.convert.jobs.manifest import (
 )
 from sdcoreml.convert.jobs.plan import Job, require_known
 from sdcoreml.convert.jobs.prove import ProofPolicy
-from sdcoreml.convert.jobs.verify import input_faults
 from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.weights.clone import place
 from sdcoreml.ground.digest import FileRecord

@@ -2,30 +2,24 @@
 
 Without the model, files are compared with the manifest, and programs with each other and with what
 the runtimes require. With the model, each compiled model (what apps load) is proved again against
-the module that it was made from. What the manifest says is worked out again, too, because digests
-reveal only accidental changes: whoever changes a file on purpose can also change its digest.
+the module that it was made from: see `sdcoreml.convert.jobs.against`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sdcoreml.convert.bundle.contract import COMPILED, NAMES
-from sdcoreml.convert.bundle.families import REFINER, ProgramSpec, is_part_of
+from sdcoreml.convert.bundle.families import is_part_of
 from sdcoreml.convert.bundle.tokenizer import (
     MERGES,
     VOCAB,
     check_tokenizer,
     pair_faults,
-    read_tokenizer,
     read_written,
-    tokenizer_folder,
 )
 from sdcoreml.convert.certificates.store import Certificate
-from sdcoreml.convert.jobs.claims import false_claims, unproven_claims
 from sdcoreml.convert.jobs.forms import program_faults
 from sdcoreml.convert.jobs.intact import (
     absent_packages,
@@ -39,26 +33,16 @@ from sdcoreml.convert.jobs.manifest import (
     AGAIN,
     MARKER,
     Manifest,
-    ProgramEntry,
     manifest_faults,
     read_manifest,
 )
-from sdcoreml.convert.jobs.opening import open_again
-from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
-from sdcoreml.convert.jobs.unpacked import unpack_again
+from sdcoreml.convert.jobs.unproven import unproven_claims
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.family import Family
-from sdcoreml.convert.models.files import CONFIG_NAME
-from sdcoreml.convert.models.layout import Model
-from sdcoreml.convert.models.merge import merge_component
-from sdcoreml.convert.proof.compared import differences
 from sdcoreml.convert.proof.record import Origin, ProgramProof
 from sdcoreml.convert.worker import Runner
-from sdcoreml.ground.aside import scratch_near
-from sdcoreml.ground.digest import find_changed
-from sdcoreml.ground.errors import BadInputError, Fault
+from sdcoreml.ground.errors import Fault
 from sdcoreml.ground.events import Emit, Event, silent
-from sdcoreml.ground.files import Document, read_bytes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,37 +106,21 @@ def verify(
     emit(Event(kind="step", text=f"compare the files of {bundle.name} with its manifest"))
     faults = folder_faults(bundle, manifest)
     checked: Mapping[str, ProgramProof] = {}
+    notes = tuple(_notes(manifest))
     if against is not None and not faults:
-        with _open_against(against, bundle, manifest, emit) as model:
-            faults = tuple(_absent_components(model, manifest)) or (
-                *input_faults(model, manifest),
-                *other_tokenizer(bundle, manifest, model),
-                *false_claims(manifest, model, against.model, bundle),
-            )
-            if not faults:
-                checked = _check(bundle, manifest, model, against, runner, emit)
-                faults = tuple(_false_proofs(bundle, manifest, checked, against))
+        # Loaded only here: without a model, most of the converter is not needed.
+        from sdcoreml.convert.jobs.against import compare
+
+        found = compare(bundle, manifest, against, runner, emit)
+        checked, faults, notes = found.checked, found.faults, (*notes, *found.notes)
     return Verification(
         bundle=bundle,
         files=len(present(bundle, manifest)),
         faults=faults,
         checked=checked,
         absent=absent_packages(bundle, manifest),
-        notes=tuple(_notes(manifest)),
+        notes=notes,
     )
-
-
-def _false_proofs(
-    bundle: Path, manifest: Manifest, checked: Mapping[str, ProgramProof], against: Against
-) -> Iterator[Fault]:
-    """Yield faults where a proof in the manifest differs from the one made now."""
-    for name, found in checked.items():
-        for what in _compare(manifest.programs[name].checked, found, against):
-            yield Fault(where=bundle / MARKER, what=f"{name}: {what}", remedy=AGAIN)
-
-
-def _compare(said: ProgramProof, found: ProgramProof, against: Against) -> Iterator[str]:
-    return differences(said, found, against.origins, fast=against.fast)
 
 
 def _notes(manifest: Manifest) -> Iterator[str]:
@@ -166,24 +134,6 @@ def _notes(manifest: Manifest) -> Iterator[str]:
         made = ", ".join(manifest.programs)
         yield f"it is a part of a model, {made}: no app runs it without the rest"
     yield from unproven_claims(manifest)
-
-
-@contextmanager
-def _open_against(
-    against: Against, bundle: Path, manifest: Manifest, emit: Emit
-) -> Iterator[Model]:
-    sources = {program.source for program in manifest.programs.values()}
-    if REFINER in sources and against.refiner is None:
-        raise BadInputError(
-            f"its {NAMES['unet_refiner']} was made from another model, SDXL's refiner",
-            where=bundle,
-            remedy="add --refiner FOLDER",
-        )
-    if against.model.is_file():
-        with unpack_again(against.model, manifest, bundle.parent, emit) as model:
-            yield model
-    else:
-        yield open_again(against.model, against.refiner)
 
 
 def folder_faults(bundle: Path, manifest: Manifest) -> tuple[Fault, ...]:
@@ -223,92 +173,3 @@ def tokenizer_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
         if not manifest.is_older and {*manifest.odd_tokenizer} - {fault.what for fault in odd}:
             what = "says of the tokenizer what is not so"
             yield Fault(where=bundle / MARKER, what=what, remedy=AGAIN)
-
-
-def other_tokenizer(bundle: Path, manifest: Manifest, model: Model) -> Iterator[Fault]:
-    """Yield faults for tokenizer files that differ from those made from the model."""
-    if CONTROLNET in model.components:
-        return
-    for name, content in read_tokenizer(tokenizer_folder(model.path)).files():
-        if read_bytes(bundle / name, Document.VOCABULARY) != content:
-            yield Fault(where=bundle / name, what="not the model's tokenizer", remedy=AGAIN)
-        elif not manifest.is_older and name not in manifest.tokenizer:
-            yield Fault(where=bundle / MARKER, what=f"does not name {name}", remedy=AGAIN)
-
-
-def input_faults(
-    model: Model, manifest: Manifest, sources: Collection[str] | None = None
-) -> Iterator[Fault]:
-    """Yield faults for the model's files that differ from those that the folder was made from.
-
-    If `sources` are given, only the files of these components are checked.
-    """
-    remedy = "give the model that the folder was made from, or convert this one"
-    recorded = {
-        name: described
-        for name, described in manifest.inputs.items()
-        if sources is None or name.partition("/")[0] in sources
-    }
-    places = {name: _place(model, name) for name in recorded}
-    there = {name: path for name, path in places.items() if path.is_file()}
-    changed = find_changed(there, recorded)
-    for name, place in places.items():
-        if name in changed or name not in there:
-            what = "not the file that the folder was made from" if name in there else "missing"
-            yield Fault(where=place, what=what, remedy=remedy)
-
-
-def _absent_components(model: Model, manifest: Manifest) -> Iterator[Fault]:
-    """Yield a fault for each component that the folder was made from and the model lacks."""
-    needed = {program.source for program in manifest.programs.values()}
-    for source in sorted(needed - model.components.keys()):
-        remedy = "give the model that the folder was made from"
-        yield Fault(where=model.path, what=f"has no {source}", remedy=remedy)
-
-
-def _place(model: Model, name: str) -> Path:
-    """Return the path in `model` of a source file, given its name in the manifest."""
-    source, _, file = name.partition("/")
-    component = model.components.get(source)
-    return (component.folder if component else model.path / source) / file
-
-
-def _check(
-    bundle: Path, manifest: Manifest, model: Model, against: Against, runner: Runner, emit: Emit
-) -> Mapping[str, ProgramProof]:
-    """Prove each program again.
-
-    A program whose proof in the manifest was made by running it is run again, unless only a sample
-    is asked for. Others are proved by a certificate if there is one, otherwise by running them.
-    """
-    measured = {
-        entry.component
-        for entry in manifest.programs.values()
-        if not (entry.checked.certificate or entry.checked.unchecked or against.fast)
-    }
-    policy = ProofPolicy(certificates=against.certificates, run=frozenset(measured))
-    with scratch_near(bundle.resolve()) as scratch:
-        built = [
-            _pair_program(bundle, name, program, model, scratch, emit)
-            for name, program in manifest.programs.items()
-        ]
-        emit(Event(kind="step", text=f"audit the weights of {len(built)} compiled programs"))
-        proofs = prove(built, policy, runner, emit, fast=against.fast)
-    return {made.part.stem: proofs[made.part.program] for made in built}
-
-
-def _pair_program(
-    bundle: Path, name: str, program: ProgramEntry, model: Model, scratch: Path, emit: Emit
-) -> StagedProgram:
-    """Return a compiled program of the folder together with the component it was made from."""
-    source = model.components[program.source]
-    return StagedProgram(
-        part=ProgramSpec(program=program.component, source=source.name, name=name),
-        package=bundle / f"{name}{COMPILED}",
-        config=source.folder / CONFIG_NAME,
-        settings=source.config,
-        weights=merge_component(source, scratch / source.name, emit),
-        options=program.options,
-        halves=program.halves,
-        foreign=program.made_by is not None,
-    )

@@ -12,11 +12,9 @@ from pathlib import Path
 from sdcoreml.convert.certificates.store import FILE, load
 from sdcoreml.convert.jobs.verify import Against, Verification, verify
 from sdcoreml.convert.worker import Outcome, Runner, Worker
-from sdcoreml.doctor.commands.convert_environment import require_torch
 from sdcoreml.doctor.commands.convert_summary import evidence
 from sdcoreml.doctor.core.backend import add_toolchain, choose_backend
 from sdcoreml.doctor.report.terminal import draw
-from sdcoreml.envs.building.build import BuildOptions, build
 from sdcoreml.ground.advice import spell
 from sdcoreml.ground.codec import read_field
 from sdcoreml.ground.errors import UsageError
@@ -43,6 +41,9 @@ class EnvironmentOnDemand:
 
     def run(self, task: str, request: Mapping[str, object], emit: Emit = silent) -> Outcome:
         """Run the task in the environment, which is built first if necessary."""
+        from sdcoreml.doctor.commands.convert_environment import require_torch
+        from sdcoreml.envs.building.build import BuildOptions, build
+
         options = BuildOptions(backend=choose_backend())
         toolchain = load_toolchain(self.toolchain)
         parts = read_field(request, "packages", tuple[dict[str, object], ...], ())
@@ -89,6 +90,8 @@ def run(args: argparse.Namespace, runner: Runner | None = None, file: Path = FIL
         )
     against = None
     if args.full:
+        from sdcoreml.doctor.commands.convert_environment import require_torch
+
         require_torch(load_toolchain(args.toolchain), "running every program", args)
     if args.against is not None:
         certificates = {} if args.full else load(file)
