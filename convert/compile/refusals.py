@@ -1,4 +1,4 @@
-"""Refuses models with parts that this compiler cannot translate.
+"""Refuses damaged models, and those with parts that this compiler cannot translate.
 
 No known model from Apple's compiler shows how these parts are written, and a wrong guess would fail
 only when a user's Mac loads the model.
@@ -26,17 +26,44 @@ from sdcoreml.convert.spec.model import (
     TensorType,
     Value,
 )
+from sdcoreml.convert.spec.reader import AGAIN
 from sdcoreml.ground.errors import Fault, UnsupportedError
 
 WITH_XCODE = "compile it on a Mac with Xcode (`sdcoreml compile --with-xcode PACKAGE -o FOLDER`)"
 
 
 def refusals(model: Model, where: Path) -> tuple[Fault, ...]:
-    """Return a fault for each part of the model that cannot be compiled; `where` is its file."""
-    return tuple(
+    """Return a fault for each part of the model that cannot be compiled; `where` is its file.
+
+    Damage, which no compiler accepts, comes first.
+    """
+    damaged = tuple(Fault(where=where, what=what, remedy=AGAIN) for what in _damage(model))
+    return damaged + tuple(
         Fault(where=where, what=what, remedy=WITH_XCODE, error=UnsupportedError)
         for what in _reasons(model)
     )
+
+
+def _damage(model: Model) -> Iterator[str]:
+    described, functions = model.description, model.program.functions
+    listed = [function.name for function in described.functions] or [MAIN]
+    if sorted(listed) != sorted(functions):
+        yield f"the description lists {sorted(listed)}, but the functions are {sorted(functions)}"
+    if described.functions and described.default_function not in functions:
+        yield f"the default function {described.default_function!r} is not in the program"
+    for name, function in sorted(functions.items()):
+        yield from (f"damaged: function {name!r}: {what}" for what in _unknown_names(function))
+
+
+def _unknown_names(function: Function) -> Iterator[str]:
+    made = {named.name for named in function.inputs}
+    for operation in function.block.operations:
+        for name in sorted({*operation.reads} - made):
+            label = f"{operation.type} {_label(operation)}"
+            yield f"operation {label} reads {name!r}, which no earlier one computes"
+        made.update(output.name for output in operation.outputs)
+    for name in sorted({*function.block.outputs} - made):
+        yield f"no operation computes its output {name!r}"
 
 
 def _reasons(model: Model) -> Iterator[str]:
@@ -53,12 +80,7 @@ def _reasons(model: Model) -> Iterator[str]:
 
 
 def _description(model: Model) -> Iterator[str]:
-    described, names = model.description, model.program.functions.keys()
-    listed = [function.name for function in described.functions] or [MAIN]
-    if sorted(listed) != sorted(names):
-        yield f"the description lists {sorted(listed)}, but the functions are {sorted(names)}"
-    if described.functions and described.default_function not in names:
-        yield f"the default function {described.default_function!r} is not in the program"
+    described = model.description
     features = [*described.inputs, *described.outputs, *described.states]
     for function in described.functions:
         features += [*function.inputs, *function.outputs, *function.states]
@@ -79,16 +101,9 @@ def _function(function: Function) -> Iterator[str]:
     if function.attributes or function.block.attributes or function.block.inputs:
         yield "it has attributes or block inputs"
     names = {named.name for named in function.inputs} | {*function.block.outputs}
-    made = {named.name for named in function.inputs}
     for operation in function.block.operations:
         yield from _operation(operation)
-        for name in sorted({*operation.reads} - made):
-            label = f"{operation.type} {_label(operation)}"
-            yield f"operation {label} reads {name!r}, which no earlier one computes"
-        made.update(output.name for output in operation.outputs)
-    for name in sorted({*function.block.outputs} - made):
-        yield f"no operation computes its output {name!r}"
-    names |= made
+        names.update(output.name for output in operation.outputs)
     for name in sorted(names):
         if not NAME.fullmatch(name):
             yield f"the name {name!r} is not an identifier"

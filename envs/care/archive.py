@@ -19,6 +19,7 @@ import os
 import re
 import tarfile
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -29,7 +30,7 @@ from sdcoreml.envs.kept.store import LOCK, Environment, task_folder
 from sdcoreml.envs.kept.verify import verify_fast
 from sdcoreml.envs.processes.installer import PackageSource, download
 from sdcoreml.envs.pythons.interpreter import require
-from sdcoreml.ground.aside import file_aside
+from sdcoreml.ground.aside import file_aside, scratch_folder
 from sdcoreml.ground.codec import as_object, from_plain, shown
 from sdcoreml.ground.documents import parse_json
 from sdcoreml.ground.errors import ArchiveError, BadInputError, EnvError, LockfileError
@@ -88,7 +89,7 @@ def export_environment(
     with (
         file_aside(path) as aside,
         translate_store_errors(path),
-        task_folder(environment.path.parent) as folder,
+        _work_folder(environment, path) as folder,
     ):
         size = sum(artefact.size for artefact in load_artefacts(toolchain, lock))
         about = f", {amount(size)}" if size else ""
@@ -115,6 +116,14 @@ def export_environment(
             )
         _pack(folder, carried, aside, emit)
     return carried
+
+
+def _work_folder(environment: Environment, path: Path) -> AbstractContextManager[Path]:
+    """Yield a folder beside the environment, or beside `path` if the environment is another's."""
+    store = environment.path.parent
+    if os.access(store, os.W_OK | os.X_OK):
+        return task_folder(store)
+    return scratch_folder(path)
 
 
 def _require_exportable(environment: Environment, lock: Lock) -> None:

@@ -151,18 +151,17 @@ def _convert(place: Path, say: Callable[[str], None]) -> Path | None:
 
 def warm(readers: Iterable[Reader], inputs: dict[str, Path], place: Path) -> None:
     """Import what the commands import, so that the forks need not."""
-    names: set[str] = set()
-    for reader in readers:
-        for verb in {attempt.words[:2]: attempt for attempt in reader.attempts}.values():
-            if verb.input in inputs:
-                with copy_input(inputs[verb.input], place) as root:
-                    grounds = Grounds(root=root, patch=reader.patch)
-                    names |= imports_of(command, verb.words, grounds, place)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for name in sorted(names):
-            with suppress(ImportError, AttributeError):
-                importlib.import_module(name)
+        for reader in readers:
+            for verb in {attempt.words[:2]: attempt for attempt in reader.attempts}.values():
+                if verb.input in inputs:
+                    with copy_input(inputs[verb.input], place) as root:
+                        grounds = Grounds(root=root, patch=reader.patch)
+                        names = imports_of(command, verb.words, grounds, place)
+                    for name in sorted(names - sys.modules.keys()):
+                        with suppress(ImportError, AttributeError):
+                            importlib.import_module(name)
     for name in _CODECS:  # another user may not be able to read this Python's library
         codecs.lookup(name)
     gc.collect()

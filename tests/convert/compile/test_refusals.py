@@ -23,7 +23,7 @@ from sdcoreml.convert.spec.model import (
     Value,
 )
 from sdcoreml.convert.spec.reader import parse_model
-from sdcoreml.ground.errors import UnsupportedError
+from sdcoreml.ground.errors import BadInputError, UnsupportedError
 from tests.convert.compile.texts import COMPRESSED, OPERATIONS, described, source
 from tests.convert.spec.packages import model
 
@@ -152,15 +152,20 @@ def test_what_cannot_be_compiled_is_refused_with_the_reason(found: Model, reason
 def test_an_operation_reads_what_an_earlier_one_computes() -> None:
     named = NamedType(name="z", type=STRING)
     early = Operation(type="relu", inputs={"x": ("late",)}, outputs=(named,))
+    (fault,) = refusals(with_operation(early), WHERE)
+    assert fault.error is BadInputError  # Xcode would not compile it either
+    assert fault.remedy == "make or download the package again"
     (reason,) = reasons(with_operation(early))
     assert reason == (
-        "function 'main': operation relu z reads 'late', which no earlier one computes"
+        "damaged: function 'main': operation relu z reads 'late', which no earlier one computes"
     )
     function = SOUND.program.functions["main"]
     bare = replace(function.block, operations=())
     changed = replace(function, blocks={"CoreML6": bare})
     (reason,) = reasons(with_program(replace(SOUND.program, functions={"main": changed})))
-    assert reason == f"function 'main': no operation computes its output {bare.outputs[0]!r}"
+    assert reason == (
+        f"damaged: function 'main': no operation computes its output {bare.outputs[0]!r}"
+    )
 
 
 def test_constants_are_looked_into() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -285,6 +286,24 @@ archive.export_environment(read("tiny", made), tiny, path, source=source, emit=d
     )
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["new.tar"]
     assert leftovers(Path(own)) == []
+
+
+def test_an_environment_of_somebody_else_is_exported_without_writing_to_its_folder(
+    packed: tuple[Path, Environment], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, made = packed
+    store_of = made.path.parent
+    (tmp_path / "out").mkdir()
+    before = store_of.stat().st_mtime_ns
+    monkeypatch.setattr(os, "access", lambda path, _: path != store_of)  # root may write anywhere
+    export_environment(
+        made,
+        load_toolchain(f"{folder}/tiny/"),
+        tmp_path / "out" / "x.tar",
+        source=PackageSource(wheels=folder / "wheels"),
+    )
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["x.tar"]
+    assert store_of.stat().st_mtime_ns == before
 
 
 def test_a_wheel_that_cannot_be_had_leaves_no_archive(
