@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from sdcoreml.doctor.commands import (
     env_carry,
@@ -26,9 +28,17 @@ from sdcoreml.doctor.commands.env_common import (
     source_options,
 )
 from sdcoreml.envs.kept.store import Environment
+from sdcoreml.ground.errors import NoInterpreterError
 from sdcoreml.ground.places import as_path
 from sdcoreml.ground.quantity import amount
 from sdcoreml.lockfiles.evidence import Evidence, find_proof, load_evidence
+from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
+
+if TYPE_CHECKING:
+    from sdcoreml.envs.building.build import BuildOptions
+
+LIGHT = "light"
+"""The toolchain that can be built on other Pythons, too."""
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -74,11 +84,29 @@ def build(args: argparse.Namespace) -> int:
         made = mend(found, care, emit) if found else None
         if made is None:
             anew = replace(options, fresh=options.fresh or found is not None)
-            made = environment_for(toolchain, emit, options=anew)
+            with offer_light(toolchain, anew):
+                made = environment_for(toolchain, emit, options=anew)
     print(describe(made, toolchain.python.version))
     if said := describe_proof(made, load_evidence(toolchain)):
         print(said)
     return 0
+
+
+@contextmanager
+def offer_light(toolchain: Toolchain, options: BuildOptions) -> Iterator[None]:
+    """If no Python can be had, say that `light` can be built on one of this machine."""
+    from sdcoreml.envs.building.variants import fit, is_python_here
+
+    try:
+        yield
+    except NoInterpreterError as error:
+        light = fit(load_toolchain(LIGHT), options)
+        if toolchain.name != light.name and is_python_here(light.python):
+            error.remedy += (
+                f"; or do without: {light.title} can be built here, with"
+                f" `sdcoreml env --toolchain {light.name}`, and converts what has certificates"
+            )
+        raise
 
 
 def describe(made: Environment, wanted: str) -> str:

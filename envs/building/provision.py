@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
@@ -117,7 +117,8 @@ def _bring(provider: Provider, wish: PythonWish) -> Choice | EnvError | Lockfile
     if reason := provider.lacks(wish):
         return NoInterpreterError(reason)
     try:
-        return require(_exactly(wish.version), provider.provide(wish))
+        choice = require(_exactly(wish.version), provider.provide(wish))
+        return replace(choice, interpreter=replace(choice.interpreter, source=provider.name))
     except NoSpaceError:
         raise
     except (EnvError, LockfileError) as error:
@@ -154,7 +155,8 @@ def _by_uv(
     wish.emit(Event(kind="step", text=f"let uv bring Python {version} (about 30 MB)"))
     own = _pass_on(wish.environ, "UV_PYTHON_INSTALL_DIR", "UV_PYTHON_INSTALL_MIRROR")
     own |= settings
-    install = [program, "python", "install", "--quiet", "--no-config", "--no-bin", version]
+    # Not --quiet, which also keeps to itself why it could not.
+    install = [program, "python", "install", "--no-config", "--no-bin", version]
     _judge("uv", run(install, environ=own))
     find = [program, "python", "find", "--no-config", "--system", "--managed-python", version]
     return _read("uv", run(find, environ=own))

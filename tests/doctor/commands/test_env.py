@@ -16,7 +16,7 @@ from sdcoreml.ground.places import environments_folder
 from sdcoreml.lockfiles.evidence import Evidence, append_evidence
 from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.envs.former import make_former
-from tests.envs.wheels import PYTHON, standard_wheels, toolchain, wheel
+from tests.envs.wheels import PYTHON, VERSION, standard_wheels, toolchain, wheel
 
 EARLIER = Evidence(
     when="2026-11-24T00:00:00+00:00",
@@ -64,6 +64,23 @@ def test_env_alone_builds(
     assert steps[-1] == "- hash every file and seal"
     assert main(["env", "build", *words]) == 0
     assert capsys.readouterr() == (out, "")
+
+
+def test_where_no_python_can_be_had_light_is_offered_if_it_can_be_built_here(
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PATH", str(PYTHON.parent))
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PYENV_ROOT", str(tmp_path))
+    file = tmp_path / "tiny" / "toolchain.toml"
+    file.write_text(file.read_text().replace(">=3.10", "==3.9.99"))
+    assert main(["env", *words[2:], "--no-provision"]) == 1
+    err = capsys.readouterr().err.splitlines()[-1]
+    assert err.startswith(f"error: no Python {VERSION} found on this machine; ")
+    assert "can be built here, with `sdcoreml env --toolchain light`" in err
 
 
 def test_options_before_the_action_count_as_well(words: list[str], tmp_path: Path) -> None:
