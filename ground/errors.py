@@ -70,8 +70,9 @@ class SdcoremlError(Exception):
     def move(self, old: str | os.PathLike[str], new: str | os.PathLike[str]) -> None:
         """Replace the temporary path `old` in the message by `new`."""
         before, after = os.fspath(old), os.fspath(new)
-        self.where, self.what, self.remedy = (
-            text.replace(before, after) for text in (self.where, self.what, self.remedy)
+        self.where, self.what, self.remedy, self.explanation = (
+            text.replace(before, after)
+            for text in (self.where, self.what, self.remedy, self.explanation)
         )
 
 

@@ -111,7 +111,7 @@ class Judgement:
 
     def require_convertible(self) -> None:
         """Raise the gravest fault as an error, if the model cannot be converted."""
-        raise_gravest(self.reasons)
+        raise_gravest(self.reasons, self.identity.path)
 
 
 def gravest(faults: Sequence[Fault]) -> Fault:
@@ -120,12 +120,12 @@ def gravest(faults: Sequence[Fault]) -> Fault:
     return next(unsafe, faults[0])
 
 
-def raise_gravest(faults: Sequence[Fault]) -> None:
-    """Raise the gravest of `faults`, if there are any; the error says how many others there are."""
+def raise_gravest(faults: Sequence[Fault], model: Path) -> None:
+    """Raise the gravest of a model's faults, if there are any, with a note on the others."""
     if faults:
         rest = len(faults) - 1
         error = gravest(faults).as_error()
-        error.explanation = f"{rest} more: `sdcoreml inspect MODEL` lists them" if rest else ""
+        error.explanation = f"{rest} more: {command('inspect', model)} lists them" if rest else ""
         raise error
 
 

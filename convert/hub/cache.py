@@ -8,7 +8,7 @@ of each branch. So other programs find what was downloaded here, and the other w
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,14 @@ from urllib.parse import quote
 from sdcoreml.convert.hub.access import Access, library
 from sdcoreml.convert.hub.listing import NEWEST, HubFile, Listing, licence_of
 from sdcoreml.convert.hub.names import HubName
+from sdcoreml.convert.hub.selection import WITH_WEIGHTS, have_weights
 from sdcoreml.convert.hub.transfer import Wanted
+from sdcoreml.convert.models.files import SUFFIXES
+from sdcoreml.convert.models.layout import INDEX_NAME
 from sdcoreml.ground.aside import write_text
 from sdcoreml.ground.digest import files_below, sha256
+from sdcoreml.ground.documents import parse_json
+from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import Document, read_text
 from sdcoreml.ground.refusals import translate_os_errors
 
@@ -109,7 +114,10 @@ class Shelf:
 
 
 def list_cached(name: HubName, access: Access) -> Listing | None:
-    """List a model's files in the cache, at the revision in `name`; `None` if there are none."""
+    """List a model's files in the cache, at the revision in `name`; `None` if weights are missing.
+
+    An interrupted download, or a look at the headers alone, leaves a model without them.
+    """
     blank = Listing(name=name, commit="", files={})
     folder = access.cache / blank.folder_name
     commit = _commit(folder, name.revision or NEWEST)
@@ -120,9 +128,26 @@ def list_cached(name: HubName, access: Access) -> Listing | None:
     for place in files_below(snapshot):
         path = place.relative_to(snapshot).as_posix()
         files[path] = _file(path, place)
+    if not _suffices(snapshot, files, name.file):
+        return None
     card = snapshot / CARD
     licence = _licence(card) if card.is_file() else ""
     return Listing(name=name, commit=commit, files=files, licence=licence)
+
+
+def _suffices(snapshot: Path, files: Collection[str], file: str) -> bool:
+    """Return True if the cached `files` suffice for a conversion of the model, or of one file."""
+    if file:
+        return file in files
+    if INDEX_NAME not in files:
+        return any("/" not in path and Path(path).suffix.lower() in SUFFIXES for path in files)
+    with suppress(BadInputError):  # whoever reads the model says what is wrong with its index
+        index = snapshot / INDEX_NAME
+        entries = parse_json(read_text(index, Document.CONFIG), index)
+        if isinstance(entries, dict):
+            parts = (part for part in WITH_WEIGHTS if any(entries.get(part) or ()))
+            return have_weights(files, parts)
+    return True
 
 
 def _commit(folder: Path, revision: str) -> str:

@@ -81,7 +81,7 @@ def _of_hub(code: str, status: int, name: HubName, asked: Asked) -> SdcoremlErro
             where=name.repo,
             remedy=f"omit the revision for the newest, or see {HUB_SERVER}/{name.repo}",
         )
-    if code == "EntryNotFound":
+    if code == "EntryNotFound" or (status == NOT_FOUND and asked.file):
         return BadInputError(
             f"the model has no file {asked.file or name.file}",
             where=f"{name}",
@@ -132,6 +132,16 @@ def no_connection(error: Exception, asked: Asked) -> SdcoremlError:
     reason = hide_credentials(str(error)) or type(error).__name__
     return FetchError(
         f"{hide_credentials(asked.server)} cannot be reached ({reason})",
+        where=f"{asked.name}",
+        remedy=asked.remedy_of_network,
+    )
+
+
+def broken_connection(error: Exception, asked: Asked) -> SdcoremlError:
+    """Return the error for a connection that ended in the middle of a response."""
+    reason = hide_credentials(str(error)) or type(error).__name__
+    return FetchError(
+        f"the connection to {hide_credentials(asked.server)} broke ({reason})",
         where=f"{asked.name}",
         remedy=asked.remedy_of_network,
     )

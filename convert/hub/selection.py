@@ -26,6 +26,7 @@ TABLES = ("scheduler", "tokenizer", "tokenizer_2")
 CHECKER = "safety_checker"
 _TABLE_SUFFIXES = (".json", ".txt")
 _HALF = "fp16"
+_SHARD = re.compile(r"-of-(\d+)\b")
 
 
 class Form(Enum):
@@ -70,6 +71,19 @@ def select(
     if CONFIG_NAME in names and (weights := _weights(names, "", have)):
         return Selection(form=Form.COMPONENT, files=(CONFIG_NAME, *weights))
     return _single(names, where)
+
+
+def have_weights(files: Collection[str], parts: Iterable[str]) -> bool:
+    """Return True if these files of a model have a whole set of weights for each of its parts."""
+    return all(_has_weights(files, f"{part}/") for part in parts)
+
+
+def _has_weights(files: Collection[str], folder: str) -> bool:
+    names = _weights(files, folder, files)
+    counts = [int(found[1]) for name in names if (found := _SHARD.search(name))]
+    if counts:
+        return len(counts) >= max(counts)
+    return any(_suffix(name) in SUFFIXES for name in names)
 
 
 def _select_named(names: Collection[str], file: str, where: str) -> Selection:

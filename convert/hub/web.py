@@ -15,7 +15,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdcoreml import __version__
-from sdcoreml.convert.hub.failures import TOO_MANY, Asked, no_connection, refusal
+from sdcoreml.convert.hub.failures import (
+    TOO_MANY,
+    Asked,
+    broken_connection,
+    no_connection,
+    refusal,
+)
 from sdcoreml.envs.mirrors.mirror import CERTIFICATES, certificates
 from sdcoreml.ground.errors import FetchError, UsageError
 from sdcoreml.ground.events import Emit, Event, silent
@@ -72,7 +78,8 @@ class Web:
         """Send a request and yield the response, whose content is not read yet.
 
         Raises:
-            FetchError, BadInputError: the server cannot be reached, or refuses the request.
+            FetchError, BadInputError: the server cannot be reached, refuses the request, or ends
+                the connection while the caller reads the response.
         """
         import httpx2
 
@@ -98,6 +105,8 @@ class Web:
                         raise refusal(response, asked)
                     yield response
                     return
+            except httpx2.RequestError as error:  # in the middle of what the caller reads
+                raise broken_connection(error, asked) from error
             finally:
                 response.close()
             if wait > 1:

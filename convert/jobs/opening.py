@@ -30,7 +30,7 @@ def open_model(path: Path) -> Model:
             f" {shlex.quote(str(path))} --dump_path FOLDER`",
         )
     judgement = judge(path)
-    raise_gravest(judgement.obstacles)
+    raise_gravest(judgement.obstacles, judgement.identity.path)
     if (model := judgement.identity.model) is None:
         raise BadInputError("not a model folder", where=path, remedy=ONE_OF)
     return model

@@ -155,4 +155,4 @@ def _require_supported(ingredients: Ingredients) -> None:
     """Raise an error for a model that cannot be converted, before its folder is written."""
     accepts = ingredients.accepts_schedule
     judgement = judge(ingredients.model, ingredients.unpacking, accepts_schedule=accepts)
-    raise_gravest((*judgement.obstacles, *judgement.discords))
+    raise_gravest((*judgement.obstacles, *judgement.discords), judgement.identity.path)

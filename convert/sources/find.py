@@ -98,8 +98,9 @@ def _absence(folders: Iterable[Path], models: Iterable[Path]) -> str:
     count, places = len(tuple(models)), len(tuple(folders))
     if not places:
         return "there is no file or folder with that name"
+    models_there = f"{count} model{'s' if count != 1 else ''}"
     return (
-        f"there is no file or folder with that name, nor among the {count} models in"
+        f"there is no file or folder with that name, nor among the {models_there} in"
         f" {places} model folder{'s' if places > 1 else ''}"
     )
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from sdcoreml.convert.weights.machine import MAX_BYTES, MalformedPickleError
 from sdcoreml.convert.weights.opcodes import interpret
 from sdcoreml.convert.weights.records import Records, StorageRecord, Trust
-from sdcoreml.convert.weights.zip_directory import Member, read_members
+from sdcoreml.convert.weights.zip_directory import Member, list_names, read_members
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import open_regular
 
@@ -33,7 +34,12 @@ def read_zip(path: Path, trust: Trust) -> PickledTensors:
         BadInputError: the file is damaged, or not a checkpoint.
         UnsafePickleError: the pickle names something that `trust` does not permit.
     """
-    members = read_members(path)
+    try:
+        members = read_members(path)
+    except BadInputError:
+        if (names := list_names(path)) and not any(name.endswith("data.pkl") for name in names):
+            raise _archive(path, names) from None
+        raise
     pickle_name = _pickle_name(path, members)
     prefix = pickle_name.removesuffix("data.pkl")
     with open_regular(path) as file:
@@ -84,15 +90,17 @@ def _pickle_name(path: Path, members: dict[str, Member]) -> str:
             remedy="get the state dict instead",
         )
     if len(names) != 1 or names[0].rsplit("/")[-1] != "data.pkl":
-        raise BadInputError(
-            (
-                "a zip file without PyTorch's data.pkl (first member: "
-                f"{next(iter(members), 'none')!r})"
-            ),
-            where=path,
-            remedy="unpack it if it is an archive of a model folder",
-        )
+        raise _archive(path, members)
     return names[0]
+
+
+def _archive(path: Path, names: Iterable[str]) -> BadInputError:
+    """Return the error for a zip file that somebody packed, with the names in it."""
+    return BadInputError(
+        f"a zip file without PyTorch's data.pkl (first member: {next(iter(names), 'none')!r})",
+        where=path,
+        remedy="unpack it, and give the model's folder or file that is in it",
+    )
 
 
 def _place(path: Path, storage: StorageRecord, member: Member | None) -> int:

@@ -65,7 +65,7 @@ def add(args: argparse.Namespace) -> int:
     sources[args.kind] = tuple(dict.fromkeys((*sources.get(args.kind, ()), str(path))))
     written = write_sources(sources)
     count = sum(1 for place in places for _ in models_in(place))
-    print(f"{path}: {count} models; remembered in {written}")
+    print(f"{path}: {count} model{'s' if count != 1 else ''}; remembered in {written}")
     return 0
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sdcoreml.convert.bundle.judgement import judge
-from sdcoreml.ground.errors import UnsupportedError
+from sdcoreml.convert.bundle.judgement import judge, raise_gravest
+from sdcoreml.ground.errors import BadInputError, Fault, UnsupportedError
 from tests.convert.models.folders import UNET, write_json, write_model
 from tests.convert.models.test_single_file import averages, original, save
 
@@ -132,3 +132,18 @@ def test_a_file_that_no_app_can_drive_is_refused(tmp_path: Path) -> None:
     (refusal,) = judge(file).reasons
     assert judge(file, accepts_schedule=True).reasons == ()
     assert "--accept-schedule" in refusal.remedy
+
+
+def test_where_there_are_more_faults_the_command_that_lists_them_can_be_pasted(
+    tmp_path: Path,
+) -> None:
+    one, two = (
+        Fault(where=tmp_path / name, what="damaged", remedy="", error=BadInputError)
+        for name in ("one", "two")
+    )
+    with pytest.raises(BadInputError) as caught:
+        raise_gravest((one, two), tmp_path / "my model")
+    said = f"1 more: `sdcoreml inspect '{tmp_path}/my model'` lists them"
+    assert caught.value.explanation == said
+    caught.value.move(tmp_path / "my model", "owner/name")
+    assert caught.value.explanation == "1 more: `sdcoreml inspect 'owner/name'` lists them"

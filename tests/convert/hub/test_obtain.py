@@ -12,6 +12,7 @@ import pytest
 from sdcoreml.convert.hub.access import Access
 from sdcoreml.convert.hub.names import HubName
 from sdcoreml.convert.hub.obtain import obtain_from_hub, sketch_from_hub
+from sdcoreml.convert.hub.selection import have_weights
 from sdcoreml.convert.models.fetched import FetchedFrom
 from sdcoreml.convert.models.identify import identify_path
 from sdcoreml.convert.models.layout import read_model
@@ -168,6 +169,64 @@ def test_without_a_network_the_cache_is_taken_and_that_is_said(
     assert source
 
 
+@pytest.mark.parametrize("missing", ["unet/", "vae/", "text_encoder/"])
+def test_a_cache_without_weights_stands_in_for_nothing(
+    source: dict[str, bytes], hub: Server, access: Access, missing: str
+) -> None:
+    with obtain_from_hub(NAME, access, silent, accept):
+        pass
+    (weights,) = (path for path in WEIGHTS if path.startswith(missing))
+    next(access.cache.glob(f"**/snapshots/*/{weights}")).unlink()
+    hub.faults = [Fault(path="/api/", status=403, headers={"X-Error-Code": "GatedRepo"})]
+    with (
+        pytest.raises(FetchError, match=r"^acme/dream: the model is gated"),
+        obtain_from_hub(NAME, access, silent, accept),
+    ):
+        pass
+    offline = replace(access, offline="HF_HUB_OFFLINE")
+    with (
+        pytest.raises(FetchError, match=r"^acme/dream: is not in the cache"),
+        obtain_from_hub(NAME, offline, silent, accept),
+    ):
+        pass
+    assert source
+
+
+def test_a_cache_with_some_of_the_shards_stands_in_for_nothing() -> None:
+    names = [f"unet/diffusion_pytorch_model-0000{number}-of-00003.bin" for number in (1, 2, 3)]
+    index = "unet/diffusion_pytorch_model.bin.index.json"
+    assert have_weights([*names, index], ["unet"])
+    assert not have_weights([*names[:2], index], ["unet"])
+    assert not have_weights([index], ["unet"])
+
+
+def test_a_connection_that_breaks_while_headers_are_read_is_one_line(
+    source: dict[str, bytes], hub: Server, access: Access
+) -> None:
+    hub.faults = [Fault(path="/cdn/", times=9, cut=10)]
+    with (
+        pytest.raises(
+            FetchError, match=r"^acme/dream: the connection to http\S+ broke \("
+        ) as caught,
+        obtain_from_hub(NAME, access, silent, accept),
+    ):
+        pass
+    assert "\n" not in str(caught.value)
+    assert source
+
+
+def test_a_file_that_the_hub_lists_and_lacks_is_named(
+    source: dict[str, bytes], hub: Server, access: Access
+) -> None:
+    hub.faults = [Fault(path="/cdn/", times=9, status=404)]
+    with (
+        pytest.raises(BadInputError, match=r"the model has no file \w+/\w+\.safetensors; see"),
+        obtain_from_hub(NAME, access, silent, accept),
+    ):
+        pass
+    assert source
+
+
 def test_offline_what_is_not_in_the_cache_is_told(access: Access, hub: Server) -> None:
     offline = replace(access, offline="HF_HUB_OFFLINE")
     with (
@@ -274,7 +333,7 @@ def test_a_file_of_its_own(source: dict[str, bytes], access: Access) -> None:
             FetchError,
             r"accept its licence \(401\)",
         ),
-        (NAME, Fault(path="/resolve/", status=404), BadInputError, "no such model"),
+        (NAME, Fault(path="/resolve/", status=404), BadInputError, "the model has no file"),
         (
             NAME,
             Fault(path="/api/", status=429, headers={"Retry-After": "300"}),

@@ -90,6 +90,15 @@ def test_what_is_no_whole_checkpoint_is_told(
     assert str(caught.value).startswith(f"{path}: ")
 
 
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_packed_model_folder_is_to_be_unpacked(tmp_path: Path, method: int) -> None:
+    path = tmp_path / "dream.zip"
+    with zipfile.ZipFile(path, "w", method) as file:
+        file.writestr("dream/model_index.json", "{}" * 99)
+    with pytest.raises(BadInputError, match=r"a zip file .*'dream/model_index.json'\); unpack it,"):
+        read_zip(path, Trust.INERT)
+
+
 def test_little_endian_is_what_everybody_has(tmp_path: Path) -> None:
     found = {"a/data.pkl": PICKLED, "a/byteorder": b"little", "a/data/0": bytes(8)}
     assert list(read_zip(members(tmp_path, found), Trust.STRICT).starts) == ["0"]

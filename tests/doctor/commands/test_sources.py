@@ -25,7 +25,7 @@ def test_a_folder_is_added_listed_and_removed(
 ) -> None:
     own = comfy.parent / "settings/sdcoreml/config.toml"
     assert main(["sources", "add", "comfy", str(comfy)]) == 0
-    assert capsys.readouterr().out == f"{comfy}: 1 models; remembered in {own}\n"
+    assert capsys.readouterr().out == f"{comfy}: 1 model; remembered in {own}\n"
     assert main(["sources", "add", "comfy", str(comfy)]) == 0
     assert own.read_text() == f'[sources]\ncomfy = ["{comfy}"]\n'
     capsys.readouterr()
