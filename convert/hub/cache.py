@@ -19,8 +19,7 @@ from sdcoreml.convert.hub.listing import NEWEST, HubFile, Listing, licence_of
 from sdcoreml.convert.hub.names import HubName
 from sdcoreml.convert.hub.selection import WITH_WEIGHTS, have_weights
 from sdcoreml.convert.hub.transfer import Wanted
-from sdcoreml.convert.models.files import SUFFIXES
-from sdcoreml.convert.models.layout import INDEX_NAME
+from sdcoreml.convert.models.files import INDEX_NAME, SUFFIXES
 from sdcoreml.ground.aside import write_text
 from sdcoreml.ground.digest import files_below, sha256
 from sdcoreml.ground.documents import parse_json
