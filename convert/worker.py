@@ -27,21 +27,12 @@ from sdcoreml.envs.kept.users import use
 from sdcoreml.ground import errors
 from sdcoreml.ground.aside import scratch_folder
 from sdcoreml.ground.codec import from_plain
+from sdcoreml.ground.crew import launch, revive
 from sdcoreml.ground.events import Emit, Event, from_json, silent
 from sdcoreml.ground.places import PACKAGE
 from sdcoreml.ground.quantity import amount
 
-LAUNCH = """\
-import importlib.util, sys
-folder = sys.argv[1]
-spec = importlib.util.spec_from_file_location(
-    "sdcoreml", folder + "/__init__.py", submodule_search_locations=[folder]
-)
-sys.modules["sdcoreml"] = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(sys.modules["sdcoreml"])
-from sdcoreml.convert.tasks.serve import serve
-serve()
-"""
+LAUNCH = launch("sdcoreml.convert.tasks.serve")
 """The Python code that the child runs. It can import our package, but nothing that is beside it."""
 
 _KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
@@ -130,7 +121,7 @@ class Worker:
                     _describe_end(task, code, peak(), log), log=log, remedy=remedy
                 )
         if answer.error is not None:
-            raise _revive(answer.error)
+            raise revive(answer.error)
         return Outcome(value=answer.value, peak_memory=answer.peak_memory)
 
 
@@ -247,15 +238,6 @@ def _silence(seconds: float) -> str:
         f"the child process has done nothing for {seconds / 60:.0f} minutes; it may be"
         " stuck: Ctrl-C ends it and leaves no partial result"
     )
-
-
-def _revive(error: Mapping[str, str]) -> errors.SdcoremlError:
-    """Recreate the child's error as an object of the same class."""
-    kind = getattr(errors, error["type"], errors.WorkerError)
-    revived: errors.SdcoremlError = kind(
-        error["what"], where=error["where"], remedy=error["remedy"]
-    )
-    return revived
 
 
 def _describe_end(task: str, code: int | None, peak: int, tail: str) -> str:

@@ -49,33 +49,45 @@ _ROUNDS = 50
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Concatenated histograms.
+    """Histograms one after another.
+
+    Each has sums of its own, so its palette does not depend on what it is stacked with. It takes
+    one entry more than it has values, since there is a sum before each value and one of all.
 
     Attributes:
-        bounds: the index in `values` at which each histogram begins, and the end of the last one.
+        begin: the index of each histogram's first entry.
+        end: the index of each histogram's last entry, which has no value.
         values: the distinct values of all histograms, ascending within each.
-        mass: the number of elements before each index of `values`, and of all, float64.
-        sums: the sum of the elements before each index of `values`, and of all, float64.
+        mass: the number of elements before each entry, float64.
+        sums: the sum of the elements before each entry, float64.
     """
 
-    bounds: np.ndarray
+    begin: np.ndarray
+    end: np.ndarray
     values: np.ndarray
     mass: np.ndarray
     sums: np.ndarray
 
 
 def stack(data: list[Histogram]) -> Stack:
-    """Concatenate histograms."""
+    """Put histograms one after another."""
     import numpy as np
 
-    values = np.concatenate([item.values for item in data])
-    counts = np.concatenate([item.counts for item in data]).astype(np.float64)
+    ends = np.cumsum([item.values.size + 1 for item in data])
     return Stack(
-        np.cumsum([0, *(item.values.size for item in data)]),
-        values,
-        np.concatenate(([0.0], np.cumsum(counts))),
-        np.concatenate(([0.0], np.cumsum(counts * values))),
+        np.concatenate(([0], ends[:-1])),
+        ends - 1,
+        np.concatenate([np.append(item.values, item.values[-1]) for item in data]),
+        np.concatenate([_sum_up(item.counts.astype(np.float64)) for item in data]),
+        np.concatenate([_sum_up(item.counts * item.values) for item in data]),
     )
+
+
+def _sum_up(column: np.ndarray) -> np.ndarray:
+    """Return the sum before each entry of a column, and of all entries."""
+    import numpy as np
+
+    return np.concatenate(([0.0], np.cumsum(column)))
 
 
 def cluster(data: Histogram, size: int) -> np.ndarray:
@@ -111,10 +123,13 @@ def _exact(data: Histogram, size: int) -> np.ndarray:
 
 def _approach_palettes(data: list[Histogram], size: int) -> Iterable[np.ndarray]:
     """Find palettes of histograms with many values: cut between cells, then move the cuts."""
+    import numpy as np
+
     if not data:
         return ()
     stacked = stack(data)
-    borders = _cells(stacked, CELLS[size] * size)
+    within = np.stack([_cells(item, CELLS[size] * size) for item in data])
+    borders = within + stacked.begin[:, np.newaxis]
     cuts = _partition(stacked, borders, size, REACH * CELLS[size])
     return _palettes(stacked, _settle_borders(stacked, cuts))
 
@@ -131,28 +146,25 @@ def _palettes(data: Stack, cuts: np.ndarray) -> np.ndarray:
     return np.sort(means, axis=1).astype(np.float16)
 
 
-def _cells(data: Stack, count: int) -> np.ndarray:
-    """Find the borders of `count` cells for each histogram; some cells can be empty.
+def _cells(data: Histogram, count: int) -> np.ndarray:
+    """Find the borders of `count` cells of a histogram; some cells can be empty.
 
     Cells are spread like the entries of an optimal palette, whose density grows with the cube root
     of the elements' density (Panter and Dite). So every entry gets about as many cells.
     """
     import numpy as np
 
-    begin, end = data.bounds[:-1], data.bounds[1:]
-    width = np.empty_like(data.values)
-    width[1:-1] = (data.values[2:] - data.values[:-2]) / 2
-    width[begin] = data.values[begin + 1] - data.values[begin]
-    width[end - 1] = data.values[end - 1] - data.values[end - 2]
-    part = np.cbrt(np.diff(data.mass) * width**2)
+    values = data.values
+    width = np.empty_like(values)
+    width[1:-1] = (values[2:] - values[:-2]) / 2
+    width[[0, -1]] = values[1] - values[0], values[-1] - values[-2]
+    part = np.cbrt(data.counts * width**2)
     for _ in range(_CAPPED):  # otherwise, the gap before an outlier would take most of the cells
-        most = np.add.reduceat(part, begin) / count
-        part = np.minimum(part, np.repeat(most, end - begin))
-    grown = np.concatenate(([0.0], np.cumsum(part)))
-    low, high = grown[begin][:, np.newaxis], grown[end][:, np.newaxis]
-    borders = np.searchsorted(grown, low + (high - low) * np.arange(count + 1) / count)
-    borders[:, 0], borders[:, -1] = begin, end
-    inside: np.ndarray = np.clip(borders, begin[:, np.newaxis], end[:, np.newaxis])
+        part = np.minimum(part, part.sum() / count)
+    grown = _sum_up(part)
+    borders = np.searchsorted(grown, grown[-1] * np.arange(count + 1) / count)
+    borders[0], borders[-1] = 0, values.size
+    inside: np.ndarray = np.minimum(borders, values.size)
     return inside
 
 
@@ -174,11 +186,15 @@ def _partition(data: Stack, borders: np.ndarray, size: int, reach: int) -> np.nd
     best[:, reach] = 0.0
     came, reached = np.empty((size, groups, ends), np.intp), np.empty_like(gain)
     for run in range(size):
+        # Only ends that `run + 1` runs can reach, and from which the others can reach the last end.
+        low, high = max(0, ends - 1 - (size - 1 - run) * reach), min(ends, (run + 1) * reach + 1)
         # For each end, the best preceding run: of those that end up to `reach` cells earlier.
-        window = np.lib.stride_tricks.sliding_window_view(best, reach, axis=1)[:, :-1]
-        np.add(gain, window, out=reached)
-        came[run] = reached.argmax(axis=2)
-        best[:, reach:] = np.take_along_axis(reached, came[run][:, :, np.newaxis], axis=2)[:, :, 0]
+        window = np.lib.stride_tricks.sliding_window_view(best, reach, axis=1)[:, low:high]
+        np.add(gain[:, low:high], window, out=reached[:, low:high])
+        chosen = came[run, :, low:high] = reached[:, low:high].argmax(axis=2)
+        best[:, reach + low : reach + high] = np.take_along_axis(
+            reached[:, low:high], chosen[:, :, np.newaxis], axis=2
+        )[:, :, 0]
     every, cuts = np.arange(groups), [np.full(groups, ends - 1)]
     for row in came[::-1]:
         cuts.append(cuts[-1] - reach + row[every, cuts[-1]])
@@ -232,7 +248,10 @@ def _places(cuts: np.ndarray, part: float) -> np.ndarray:
         number = np.arange(cuts.shape[1])[:, np.newaxis] + part * moves
         below = np.clip(np.floor(number).astype(np.intp), 0, cuts.shape[1] - 2)
         way = np.clip(number - below, 0, 1)
-        places = (cuts[:, below] * (1 - way) + cuts[:, below + 1] * way).astype(np.intp)
+        begin = cuts[:, :1, np.newaxis]
+        within = cuts[:, :, np.newaxis] - begin  # or rounding would depend on where it is stacked
+        steps = within[:, below, 0] * (1 - way) + within[:, below + 1, 0] * way
+        places = steps.astype(np.intp) + begin
         places[:, :, _AROUND] = cuts
     else:
         places = np.clip(

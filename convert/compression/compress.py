@@ -6,14 +6,13 @@ chunking. Only the checkpoint's weights are compressed, never the causal mask or
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
-from dataclasses import replace
-from typing import TypeAlias
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from sdcoreml.convert.compression.forms import Form, Item, Parts, compress_weight
+from sdcoreml.convert.compression.forms import Form, Item, Parts, assemble, measure
 from sdcoreml.convert.compression.recipe import BLOCKWISE, WHOLE, Recipe, require_storable
 from sdcoreml.convert.programs.payload import (
-    RELEASE_AFTER,
     DrawnProgram,
     Payload,
     Tensors,
@@ -24,21 +23,54 @@ from sdcoreml.convert.spec.blobs import WEIGHT_FILE
 from sdcoreml.convert.spec.model import Blob, DataType, Model, Operation, TensorType, Value
 from sdcoreml.ground.errors import UnsupportedError
 
+if TYPE_CHECKING:
+    import numpy as np
+
 LEAST_ELEMENTS = 2048
 """The smallest number of elements of a weight that is compressed; the same as in coremltools."""
+
+TOGETHER = 16
+"""The number of weights that are clustered together, in less time than one by one."""
 
 
 Palettes: TypeAlias = "dict[Hashable, tuple[str, Parts]]"
 """The weights of a checkpoint that were compressed so far, for reuse in its other programs."""
 
 
+class Finder(Protocol):
+    """Finds what rounds each of many weights, as `convert.compression.forms.measure` does."""
+
+    def find(self, payloads: Sequence[Payload], form: Form) -> Sequence[np.ndarray]:
+        """Return the palettes or scales of each weight, in order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class InTurn:
+    """Finds what rounds weights in this process, a few weights at a time."""
+
+    tensors: Tensors
+
+    def find(self, payloads: Sequence[Payload], form: Form) -> Sequence[np.ndarray]:
+        """Return the palettes or scales of each weight, in order."""
+        found: list[np.ndarray] = []
+        for start in range(0, len(payloads), TOGETHER):
+            found += measure(payloads[start : start + TOGETHER], self.tensors, form)
+        return found
+
+
 def compress(
-    built: DrawnProgram, tensors: Tensors, recipe: Recipe, palettes: Palettes | None = None
+    built: DrawnProgram,
+    tensors: Tensors,
+    recipe: Recipe,
+    palettes: Palettes | None = None,
+    finder: Finder | None = None,
 ) -> DrawnProgram:
     """Compress a program's weights. Each is read once here, and again when it is written.
 
     `palettes` holds what earlier programs of the checkpoint compressed, and gets what this one
-    compresses: a weight that is already there is not compressed again.
+    compresses: a weight that is already there is not compressed again. `finder` finds what rounds
+    the weights; by default, `InTurn`.
 
     Raises:
         UnsupportedError: the bits cannot be stored in this precision or for this target.
@@ -48,32 +80,48 @@ def compress(
     known = {} if palettes is None else palettes
     is_newer = built.model.specification_version >= BLOCKWISE
     chosen = {p.name for p in compressible(built) if recipe.bits_of(p.name) != WHOLE}
+    keys = {
+        payload.name: (_form(recipe, payload, is_newer=is_newer), payload)
+        for payload in built.payloads
+        if payload.name in chosen
+    }
     items: list[Item] = []
     replaced: dict[str, tuple[str, Parts]] = {}
-    held = 0
+    _compress_new(list(keys.values()), known, finder or InTurn(tensors))
     for payload in built.payloads:
         if payload.name not in chosen:
             items.append((payload.name, payload.type, payload.source))
             continue
-        form = Form(
-            method=recipe.method,
-            bits=recipe.bits_of(payload.name),
-            group=recipe.group_size,
-            is_newer=is_newer,
-        )
-        key = (form, payload.name, payload.source.identity())
-        if key not in known:
-            known[key] = compress_weight(payload, tensors, form)
-        kind, parts = known[key]
+        kind, parts = known[_key(*keys[payload.name])]
         replaced[payload.name] = kind, parts
         items += [part for part in parts.values() if isinstance(part, tuple)]
-        held += payload.nbytes
-        if held > RELEASE_AFTER:
-            tensors.release()
-            held = 0
     payloads = lay_out(items)
     places = {payload.name: payload.offset for payload in payloads}
     return replace(built, payloads=payloads, model=_rewritten(built, replaced, places))
+
+
+def _form(recipe: Recipe, payload: Payload, *, is_newer: bool) -> Form:
+    return Form(
+        method=recipe.method,
+        bits=recipe.bits_of(payload.name),
+        group=recipe.group_size,
+        is_newer=is_newer,
+    )
+
+
+def _key(form: Form, payload: Payload) -> Hashable:
+    return form, payload.name, payload.source.identity()
+
+
+def _compress_new(wanted: Sequence[tuple[Form, Payload]], known: Palettes, finder: Finder) -> None:
+    """Compress the weights that are not in `known`, and add them."""
+    by_form: dict[Form, list[Payload]] = {}
+    for form, payload in wanted:
+        if _key(form, payload) not in known:
+            by_form.setdefault(form, []).append(payload)
+    for form, payloads in by_form.items():
+        for payload, found in zip(payloads, finder.find(payloads, form), strict=True):
+            known[_key(form, payload)] = assemble(payload, form, found)
 
 
 def _check(built: DrawnProgram, recipe: Recipe) -> None:

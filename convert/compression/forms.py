@@ -9,7 +9,7 @@ palette. Source of the newer form: what coremltools 9 writes for iOS 18.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -56,9 +56,37 @@ def compress_weight(payload: Payload, tensors: Tensors, form: Form) -> tuple[str
     Raises:
         BadInputError: the weight is not finite.
     """
+    (found,) = measure([payload], tensors, form)
+    return assemble(payload, form, found)
+
+
+def measure(payloads: Sequence[Payload], tensors: Tensors, form: Form) -> list[np.ndarray]:
+    """Find what rounds each weight: its palettes, one row each, or its channels' scales; float16.
+
+    The result for one weight does not depend on the others. Many together take less time.
+
+    Raises:
+        BadInputError: a weight is not finite.
+    """
+    import numpy as np
+
     if form.method is Method.LINEAR:
-        return _integers(payload, tensors, is_newer=form.is_newer)
-    return _palettize(payload, tensors, form)
+        return [_scale(payload, tensors) for payload in payloads]
+    counts = [_groups(payload, form) for payload in payloads]
+    counted = (
+        one
+        for payload, groups in zip(payloads, counts, strict=True)
+        for one in _histograms(payload, tensors, groups)
+    )
+    found = iter(_CHOOSE[form.method](counted, 1 << form.bits))
+    return [np.stack(list(itertools.islice(found, groups))) for groups in counts]
+
+
+def assemble(payload: Payload, form: Form, found: np.ndarray) -> tuple[str, Parts]:
+    """Return what `compress_weight` returns, from what `measure` found for the weight."""
+    if form.method is Method.LINEAR:
+        return _integers(payload, found, is_newer=form.is_newer)
+    return _palettize(payload, form, found)
 
 
 _CHOOSE: Mapping[Method, Callable[[Iterable[Histogram], int], Iterable[np.ndarray]]] = {
@@ -76,20 +104,29 @@ _CODES: Mapping[int, DataType] = {
 }
 
 
-def _palettize(payload: Payload, tensors: Tensors, form: Form) -> tuple[str, Parts]:
+def _groups(payload: Payload, form: Form) -> int:
+    """Return the number of palettes that a weight gets."""
+    channels = payload.type.shape[0] or 1
+    # coremltools does not compress a weight whose channels are not a multiple of the group.
+    return channels // form.group if form.group and channels % form.group == 0 else 1
+
+
+def _histograms(payload: Payload, tensors: Tensors, groups: int) -> Iterator[Histogram]:
+    """Yield the histogram of each group of channels."""
+    blocks = payload.source.blocks(tensors, DataType.FLOAT16)
+    pieces = _cut(blocks, payload.type.count // groups)
+    for _, group in itertools.groupby(pieces, lambda piece: piece[0]):
+        yield histogram((piece for _, piece in group), payload.name)
+    tensors.release()
+
+
+def _palettize(payload: Payload, form: Form, palettes: np.ndarray) -> tuple[str, Parts]:
     import numpy as np
 
     half, size = DataType.FLOAT16, 1 << form.bits
     shape = tuple(length or 1 for length in payload.type.shape)
-    # coremltools does not compress a weight whose channels are not a multiple of the group.
-    groups = shape[0] // form.group if form.group and shape[0] % form.group == 0 else 1
+    groups = len(palettes)
     each = payload.type.count // groups
-    blocks = payload.source.blocks(tensors, half)
-    counted = (
-        histogram((piece for _, piece in pieces), payload.name)
-        for _, pieces in itertools.groupby(_cut(blocks, each), lambda piece: piece[0])
-    )
-    palettes = np.stack(list(_CHOOSE[form.method](counted, size)))
     codes = Codes(source=payload.source, palettes=palettes, bits=form.bits, each=each)
     if form.is_newer:
         table = TensorType(dtype=half, shape=(groups, *[1] * (len(shape) - 1), size, 1))
@@ -108,17 +145,25 @@ def _palettize(payload: Payload, tensors: Tensors, form: Form) -> tuple[str, Par
     }
 
 
-def _integers(payload: Payload, tensors: Tensors, *, is_newer: bool) -> tuple[str, Parts]:
+def _scale(payload: Payload, tensors: Tensors) -> np.ndarray:
+    """Return the scale of each output channel, whose largest element becomes 127 or -127."""
+    import numpy as np
+
+    whole = np.concatenate(list(payload.source.blocks(tensors, DataType.FLOAT16)))
+    rows = whole.reshape(payload.type.shape[0] or 1, -1)
+    largest = np.maximum(rows.max(axis=1), -rows.min(axis=1)).astype(np.float32)
+    scale: np.ndarray = np.maximum(largest / 127, 2.0**-24).astype("<f2")
+    return scale
+
+
+def _integers(payload: Payload, scale: np.ndarray, *, is_newer: bool) -> tuple[str, Parts]:
     """Return the operation for a weight rounded to 8-bit integers, with a scale for each channel.
 
     In each output channel, the element with the largest absolute value becomes 127 or -127.
     """
     import numpy as np
 
-    name, rows = payload.name, payload.type.shape[0] or 1
-    whole = np.concatenate(list(payload.source.blocks(tensors, DataType.FLOAT16)))
-    largest = np.abs(whole.reshape(rows, -1)).max(axis=1).astype(np.float32)
-    scale = np.maximum(largest / 127, 2.0**-24).astype("<f2")
+    name, rows = payload.name, scale.size
     data = (
         f"{name}_integers",
         TensorType(dtype=DataType.INT8, shape=payload.type.shape),
@@ -208,13 +253,17 @@ class Integers:
     scale: np.ndarray
 
     def blocks(self, tensors: Tensors, _: DataType) -> Iterator[np.ndarray]:
-        """Yield all integers in one block, int8."""
+        """Yield the integers of some channels at a time, int8."""
         import numpy as np
 
         whole = np.concatenate(list(self.source.blocks(tensors, DataType.FLOAT16)))
-        rows = whole.reshape(self.scale.size, -1).astype(np.float32)
-        rows /= self.scale.astype(np.float32)[:, np.newaxis]
-        yield np.clip(np.rint(rows), -127, 127).astype(np.int8).reshape(-1)
+        rows = whole.reshape(self.scale.size, -1)
+        scale = self.scale.astype(np.float32)[:, np.newaxis]
+        together = max(1, _PACKED // rows.shape[1])  # whole weights in float32 are large
+        for start in range(0, len(rows), together):
+            scaled = rows[start : start + together].astype(np.float32)
+            scaled /= scale[start : start + together]
+            yield np.clip(np.rint(scaled), -127, 127).astype(np.int8).reshape(-1)
 
     def identity(self) -> Hashable:
         """Return a key made of what the integers depend on: the weight and the scales."""
@@ -222,4 +271,4 @@ class Integers:
 
 
 _PACKED = 1 << 20
-"""The number of codes packed at a time; so many fill whole bytes, whatever their width."""
+"""The number of codes made at a time; so many fill whole bytes, whatever their width."""

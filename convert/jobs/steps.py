@@ -61,7 +61,8 @@ class Workshop:
     `runner` runs tasks in the built environment, and `toolchain` is that environment's record for
     the manifest. `policy` says how programs are proved. `force` allows replacing a result of
     another model, or a checked result by an unchecked one. `upstream`, if given, writes packages
-    instead of our builders. Unless `keeps_packages` is true, packages are removed at the end.
+    instead of our builders. Unless `keeps_packages` is true, packages are removed at the end. The
+    result does not depend on `workers`, the number of processes that share the work.
     """
 
     runner: Runner
@@ -70,6 +71,7 @@ class Workshop:
     force: bool = False
     upstream: UpstreamConverter | None = None
     keeps_packages: bool = True
+    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +91,7 @@ class Folder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conversion:
-    """What the steps know about a conversion: the folders that are made from one model.
+    """The folders that are made from one model, and what the steps know about it.
 
     `weights` maps each component to its safetensors file, `inputs` to its source files' records.
     """
@@ -215,13 +217,9 @@ def _build(conversion: Conversion) -> Conversion:
             asked = {**made.request(), "title": made.part.stem + where, **extra}
             by_source.setdefault(made.part.source, []).append(asked)
     for programs in by_source.values():
-        request = {
-            **{key: programs[0][key] for key in _COMMON},
-            "programs": [
-                {key: value for key, value in program.items() if key not in _COMMON}
-                for program in programs
-            ],
-        }
+        own = [{key: one[key] for key in one if key not in _COMMON} for one in programs]
+        request = {key: programs[0][key] for key in _COMMON}
+        request |= {"programs": own, "workers": workshop.workers}
         answer = workshop.runner.run("build", request, conversion.emit)
         conversion.emit(Event(kind="note", text=f"built in {amount(answer.peak_memory)} of memory"))
     return conversion

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from hashlib import sha256
+from io import FileIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from sdcoreml.convert.programs.payload import RELEASE_AFTER
 from sdcoreml.convert.spec.blobs import descriptor, header
@@ -30,6 +31,10 @@ AUTHOR = "com.apple.CoreML"
 
 WEIGHTS = f"Data/{AUTHOR}/weights/weight.bin"
 """The path of the weight file in a package."""
+
+
+Pour: TypeAlias = "Callable[[BinaryIO, tuple[Payload, ...], Tensors], None]"
+"""Writes the records of a weight file, as `write_weights` does."""
 
 
 def write_package(built: DrawnProgram, tensors: Tensors, path: Path) -> None:
@@ -78,30 +83,35 @@ def _contents(payloads: tuple[Payload, ...]) -> object:
 
 
 def write_packages(
-    programs: Mapping[Path, DrawnProgram], tensors: Tensors, shelf: Shelf | None = None
+    programs: Mapping[Path, DrawnProgram],
+    tensors: Tensors,
+    shelf: Shelf | None = None,
+    pour: Pour | None = None,
 ) -> None:
     """Write several packages of one checkpoint; see `write_package`.
 
     Packages get their names only after all are written, the first one last: a run that is killed in
     between never leaves the first half of a pair without the second. Weight files on the `shelf`
-    are not written again.
+    are not written again. `pour` writes a weight file; by default, it is `write_weights`.
     """
     shelf = shelf or Shelf()
+    pour = pour or write_weights
     with ExitStack() as stack:
         for path, built in programs.items():
-            _fill(stack.enter_context(folder_aside(path, MANIFEST)), built, tensors, shelf)
+            _fill(stack.enter_context(folder_aside(path, MANIFEST)), (built, tensors), shelf, pour)
     for path, built in programs.items():
         shelf.keep(built.payloads, path / WEIGHTS)
 
 
-def _fill(folder: Path, built: DrawnProgram, tensors: Tensors, shelf: Shelf) -> None:
+def _fill(folder: Path, content: tuple[DrawnProgram, Tensors], shelf: Shelf, pour: Pour) -> None:
+    built, tensors = content
     model = serialise_model(built.model)
     weights = folder / WEIGHTS
     weights.parent.mkdir(parents=True)
     (weights.parent.parent / "model.mlmodel").write_bytes(model)
     if not shelf.place(built.payloads, weights):
         with weights.open("wb") as file:
-            write_weights(file, built.payloads, tensors)
+            pour(file, built.payloads, tensors)
     (folder / MANIFEST).write_text(manifest(sha256(model).hexdigest()), encoding="utf-8")
 
 
@@ -112,20 +122,29 @@ def write_weights(file: BinaryIO, payloads: tuple[Payload, ...], tensors: Tensor
     for payload in payloads:
         written += file.write(bytes(payload.offset - written))
         written += file.write(descriptor(payload.type, payload.offset))
-        end = written + payload.nbytes
-        for block in payload.source.blocks(tensors, payload.type.dtype):
-            written += file.write(_bytes(block))
-            held += block.nbytes
-            if held > RELEASE_AFTER:
-                tensors.release()
-                held = 0
-        if written != end:
-            got = payload.nbytes + written - end
-            raise SdcoremlError(
-                f"{payload.nbytes:,} bytes expected, but {got:,} read",
-                where=payload.name,
-                remedy="the checkpoint changed during the conversion: convert again",
-            )
+        written += write_record(file, payload, tensors)
+        held += payload.nbytes
+        if held > RELEASE_AFTER:
+            tensors.release()
+            held = 0
+
+
+def write_record(file: BinaryIO | FileIO, payload: Payload, tensors: Tensors) -> int:
+    """Write the data of one record at the file's position; return the number of its bytes."""
+    written = 0
+    for block in payload.source.blocks(tensors, payload.type.dtype):
+        data = _bytes(block)
+        while data:  # a file without a buffer may take less than all
+            taken = file.write(data) or 0
+            written += taken
+            data = data[taken:]
+    if written != payload.nbytes:
+        raise SdcoremlError(
+            f"{payload.nbytes:,} bytes expected, but {written:,} read",
+            where=payload.name,
+            remedy="the checkpoint changed during the conversion: convert again",
+        )
+    return written
 
 
 def _bytes(block: np.ndarray) -> memoryview:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.programs.payload import RELEASE_AFTER, Tensors
 from sdcoreml.convert.programs.text_encoder import MOST_BLOCKS
-from sdcoreml.convert.proof.compressed import Compressed, arguments, measure
+from sdcoreml.convert.proof.compressed import Compressed, arguments, constants_of, measure
 from sdcoreml.convert.proof.record import AuditRecord, Rounded
 from sdcoreml.convert.proof.tables import describe
 from sdcoreml.convert.spec.model import DataType, Function, Operation, TensorType, Value
@@ -192,10 +192,11 @@ def _collect_compressed(
 ) -> dict[str, Compressed]:
     """Measure every compressed constant whose name is, or begins with, a tensor's name."""
     found = {}
+    constants = constants_of(function.block)
     for operation in compressed_constants(function):
         owner = compressed_owner(operation, owners)
         if owner is not None:
-            parts = arguments(operation, function.block, storage)
+            parts = arguments(operation, constants, storage)
             found[operation.outputs[0].name] = measure(operation, parts, tensors[owner], owner)
             tensors.release()
     return found

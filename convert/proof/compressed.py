@@ -71,16 +71,23 @@ def measure(
     )
 
 
-def arguments(operation: Operation, block: Block, storage: BlobStorage) -> dict[str, Array]:
-    """Read the arguments of a `constexpr_` operation, whether they are inputs or attributes.
-
-    Unsigned integers of less than a byte are left packed, as flat bytes, since there are so many.
-    """
-    constants = {
+def constants_of(block: Block) -> Mapping[str, Value]:
+    """Return the value of each `const` of a block, by name."""
+    return {
         item.outputs[0].name: item.attributes["val"]
         for item in block.operations
         if item.type == "const"
     }
+
+
+def arguments(
+    operation: Operation, constants: Mapping[str, Value], storage: BlobStorage
+) -> dict[str, Array]:
+    """Read the arguments of a `constexpr_` operation, whether they are inputs or attributes.
+
+    Unsigned integers of less than a byte are left packed, as flat bytes, since there are so many.
+    `constants` are what `constants_of` returns for the block.
+    """
     values = {name: value for name, value in operation.attributes.items() if name != "name"}
     for name, (binding, *_) in operation.inputs.items():
         values[name] = binding if isinstance(binding, Value) else constants[binding]

@@ -164,16 +164,18 @@ def unpack(raw: Array, bits: int, count: int) -> Array:
     if bits == 8:  # noqa: PLR2004  a code of eight bits is a byte
         return raw[:count]
     groups = -(-raw.size // bits)
-    padded = np.zeros((groups, bits), "u1")
-    padded.reshape(-1)[: raw.size] = raw
-    words = np.zeros(groups, "<u8")
-    for place in range(bits):
-        words |= padded[:, place].astype("<u8") << np.uint64(8 * place)
-    codes = np.empty((groups, 8), "u1")
-    mask = np.uint64((1 << bits) - 1)
-    for place in range(8):
-        codes[:, place] = (words >> np.uint64(bits * place)) & mask
-    return codes.reshape(-1)[:count]
+    padded = np.zeros((groups, 8), "u1")
+    whole = raw.size // bits
+    padded[:whole, :bits] = raw[: whole * bits].reshape(-1, bits)
+    padded[whole:, : raw.size - whole * bits] = raw[whole * bits :]
+    words = padded.reshape(-1).view("<u8")  # of eight codes, four move, then pairs, then each
+    for room, used in ((32, 4 * bits), (16, 2 * bits), (8, bits)):
+        low = np.uint64(sum((1 << used) - 1 << place for place in range(0, 64, 2 * room)))
+        moved = words << np.uint64(room - used)
+        moved &= low << np.uint64(room)
+        words &= low
+        words |= moved
+    return words.view("u1")[:count]
 
 
 def _read_signed(codes: Array, bits: int) -> Array:

@@ -16,8 +16,9 @@ from sdcoreml.convert.packages.write import Shelf, write_packages
 from sdcoreml.convert.programs import build_program
 from sdcoreml.convert.programs.config import Config
 from sdcoreml.convert.programs.options import ProgramOptions
-from sdcoreml.convert.programs.payload import DescribedTensors
+from sdcoreml.convert.tasks.shares import Shares
 from sdcoreml.ground.codec import from_plain
+from sdcoreml.ground.crew import Crew
 from sdcoreml.ground.documents import read_object
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.files import Document
@@ -42,11 +43,24 @@ class ProgramRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
-    """Programs to build from one config.json and one safetensors file, given by their paths."""
+    """Programs to build from one config.json and one safetensors file, given by their paths.
+
+    `workers` is the number of processes that share the work, this one included.
+    """
 
     config: str
     weights: str
     programs: tuple[ProgramRequest, ...]
+    workers: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Common:
+    """What the programs of a component have in common: palettes and weight files made so far."""
+
+    shares: Shares
+    palettes: Palettes = field(default_factory=dict)
+    shelf: Shelf = field(default_factory=Shelf)
 
 
 def task(request: Mapping[str, object], emit: Emit) -> list[dict[str, object]]:
@@ -57,35 +71,34 @@ def task(request: Mapping[str, object], emit: Emit) -> list[dict[str, object]]:
     """
     asked = from_plain(BuildRequest, request, "request")
     config = read_config(Path(asked.config))
-    palettes: Palettes = {}
-    shelf = Shelf()
-    with open_known(Path(asked.weights), config) as tensors:
+    with (
+        open_known(Path(asked.weights), config) as tensors,
+        Crew(asked.workers) as crew,
+    ):
+        common = Common(shares=Shares(tensors=tensors, crew=crew))
         built, begun = [], 0.0
         for program in asked.programs:
-            made = _build(program, config, tensors, (palettes, shelf), emit)
+            made = _build(program, config, common, emit)
             begun, since = time.process_time(), begun
             built.append({**made, "cpu": begun - since})
         return built
 
 
 def _build(
-    program: ProgramRequest,
-    config: Config,
-    tensors: DescribedTensors,
-    common: tuple[Palettes, Shelf],
-    emit: Emit,
+    program: ProgramRequest, config: Config, common: Common, emit: Emit
 ) -> dict[str, object]:
     component, package = program.component, Path(program.package)
-    palettes, shelf = common
+    shares, tensors = common.shares, common.shares.tensors
     emit(Event(kind="step", text=f"build {program.title or package.stem}"))
     built = build_program(component, config, tensors, program.options)
     emit(Event(kind="note", text=f"{component}: {built.parameters:,} parameters"))
     if program.recipe:
-        built = compress(built, tensors, parse_recipe(program.recipe, component), palettes)
+        recipe = parse_recipe(program.recipe, component)
+        built = compress(built, tensors, recipe, common.palettes, shares)
     written = {package: built}
     if program.chunk:
         written = dict(zip(chunk_paths(package), chunk(built), strict=True))
-    write_packages(written, tensors, shelf)
+    write_packages(written, tensors, common.shelf, shares.write)
     return {
         "component": component,
         "packages": [str(path) for path in written],

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections.abc import Mapping
 
+from sdcoreml.ground.crew import fields_of
 from sdcoreml.ground.errors import SdcoremlError, WorkerError
 from sdcoreml.ground.events import Emit, Event, to_json
 
@@ -36,22 +37,12 @@ def serve(tasks: Mapping[str, str] = TASKS) -> None:
         module = importlib.import_module(tasks[request["task"]])
         answer: dict[str, object] = {"value": module.task(request["request"], emit)}
     except SdcoremlError as error:
-        answer = {"error": _fields(error)}
+        answer = {"error": fields_of(error)}
     except MemoryError:
-        answer = {"error": _fields(_out_of_memory(request["task"]))}
+        answer = {"error": fields_of(_out_of_memory(request["task"]))}
     emit(Event(kind="result", data={**answer, "peak_memory": peak_memory()}))
     sys.stderr.flush()
     os._exit(0)  # the libraries' clean-up takes a second and is not needed
-
-
-def _fields(error: SdcoremlError) -> Mapping[str, str]:
-    """Return the fields from which the parent recreates the error."""
-    return {
-        "type": type(error).__name__,
-        "what": error.what,
-        "where": error.where,
-        "remedy": error.remedy,
-    }
 
 
 def _out_of_memory(task: str) -> WorkerError:

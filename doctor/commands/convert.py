@@ -46,6 +46,8 @@ from sdcoreml.doctor.commands.named_models import by_name, fetch_headers, fetch_
 from sdcoreml.doctor.commands.preflight import address, require_able
 from sdcoreml.doctor.core.backend import choose_backend
 from sdcoreml.doctor.core.workplaces import BUILD, RESULTS
+from sdcoreml.doctor.gather.machine import workers
+from sdcoreml.doctor.gather.probe import Probe
 from sdcoreml.doctor.gather.toolchain import toolchain as measures
 from sdcoreml.doctor.knowledge import entries
 from sdcoreml.doctor.knowledge.diagnosis import diagnose
@@ -147,6 +149,7 @@ def convert(args: argparse.Namespace) -> int:
             ),
             force=args.force,
             keeps_packages=args.packages == "keep",
+            workers=args.workers or workers(Probe()),
         )
         with explain_crash(address(toolchain)):
             if wants_upstream(args):

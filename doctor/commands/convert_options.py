@@ -64,6 +64,13 @@ def declare(parser: argparse.ArgumentParser) -> None:
     )
     add_toolchain(parser)
     parser.add_argument(
+        "--workers",
+        type=positive_int,
+        metavar="N",
+        help="processes that share the work, each with 0.2 GB of memory; the result is the same"
+        " (default: one for each core, as far as memory allows)",
+    )
+    parser.add_argument(
         "--index",
         metavar="URL",
         help="a mirror of the package index (default: $UV_DEFAULT_INDEX, $PIP_INDEX_URL, or pip's)",

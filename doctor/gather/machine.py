@@ -53,6 +53,20 @@ def cores(root: Path) -> int:
     return min(bound or 1, max(1, round(share))) if share else bound or 1
 
 
+EACH_WORKER = 512 << 20
+"""The free memory in bytes for which a conversion gets one more worker; it uses a third of it."""
+
+MOST_WORKERS = 16
+"""The most workers that are started unasked: beyond, they wait for memory and disk."""
+
+
+def workers(probe: Probe) -> int:
+    """Return how many processes may share a conversion, by cores and free memory."""
+    here = memory(probe)
+    room = here.available // EACH_WORKER if isinstance(here, Memory) else 1
+    return max(1, min(cores(probe.root), room, MOST_WORKERS))
+
+
 def memory(probe: Probe) -> Memory | Unknown:
     """Gather main memory and swap; a control group's limit counts as the machine's memory."""
     if probe.system == "Darwin":

@@ -21,7 +21,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sdcoreml.convert.worker import LAUNCH, Outcome, _converse, _revive
+from sdcoreml.convert.worker import LAUNCH, Outcome, _converse
+from sdcoreml.ground.crew import revive
 from sdcoreml.ground.errors import WorkerError
 from sdcoreml.ground.events import Emit, silent
 from sdcoreml.ground.places import PACKAGE
@@ -85,7 +86,7 @@ class WarmWorker:
         if answer is None:
             raise WorkerError(f"{task}: the child died without an answer")
         if answer.error is not None:
-            raise _revive(answer.error)
+            raise revive(answer.error)
         return Outcome(value=answer.value, peak_memory=answer.peak_memory)
 
 

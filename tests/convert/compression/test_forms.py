@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from sdcoreml.convert.spec.model import (
 )
 from sdcoreml.convert.storage.elements import PACKED, unpack
 
-NO_TENSORS: Any = None
+NO_TENSORS: Any = SimpleNamespace(release=lambda: None)
 """A stand-in for a checkpoint that must not be read."""
 
 SCALES = np.array([1, 1, 100, 100, 0.01, 0.01], np.float32)[:, None, None, None]

@@ -263,6 +263,9 @@ class TestJobsOf:
         ("words", "told"),
         [
             (("--tokens", "0"), "--tokens: '0' is not a whole number above 0"),
+            (("--workers", "0"), "--workers: '0' is not a whole number above 0"),
+            (("--workers=-1",), "--workers: '-1' is not a whole number above 0"),
+            (("--workers", "x"), "--workers: 'x' is not a whole number above 0"),
             (("--pad-id", "many"), "--pad-id: 'many' is not a whole number of 0 or more"),
         ],
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.doctor.core.facts import Memory, Unknown
-from sdcoreml.doctor.gather.machine import cores, memory, system
+from sdcoreml.doctor.gather.machine import EACH_WORKER, cores, memory, system, workers
 from sdcoreml.doctor.gather.probe import Probe, RunResult
 
 KB = 1024
@@ -63,6 +63,23 @@ def test_a_container_without_limit_has_the_machine_s(tmp_path: Path) -> None:
 
 def test_no_proc_is_unknown(tmp_path: Path) -> None:
     assert isinstance(memory(Probe(system="Linux", root=tmp_path)), Unknown)
+
+
+def test_there_are_as_many_workers_as_cores_and_memory_allow(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(64), raising=False)
+    probe = linux(tmp_path)
+    (tmp_path / "proc/meminfo").write_text(MEMINFO)
+    assert workers(probe) == 1  # 9 MB are free
+    for times, expected in ((1, 1), (3, 3), (100, 16)):
+        free = times * EACH_WORKER // KB
+        (tmp_path / "proc/meminfo").write_text(MEMINFO.replace("9000 kB", f"{free} kB"))
+        assert workers(probe) == expected
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: range(2), raising=False)
+    assert workers(probe) == 2
+    (tmp_path / "proc/meminfo").unlink()
+    assert workers(probe) == 1
 
 
 MAC: Mapping[str, str] = {

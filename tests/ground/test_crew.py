@@ -1,0 +1,125 @@
+"""Work is shared among processes: answers are in order, the first error wins, helpers end."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from sdcoreml.ground.crew import Crew, Opening, launch
+from sdcoreml.ground.errors import BadInputError, WorkerError
+from sdcoreml.ground.places import PACKAGE
+
+WORK = """\
+import contextlib, os, signal, time
+
+@contextlib.contextmanager
+def open_work(common):
+    from sdcoreml.ground.errors import BadInputError
+    def work(item):
+        match item:
+            case "pid":
+                return os.getpid()
+            case "threads":
+                return os.environ["OPENBLAS_NUM_THREADS"]
+            case "bad":
+                raise BadInputError("is bad", where=common["name"], remedy="take another")
+            case "full":
+                raise OSError(28, "No space left on device")
+            case "bug":
+                raise KeyError("nobody expected this")
+            case "die":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "sleep":
+                time.sleep(1000)
+    yield work
+"""
+"""The work of helpers, in a module that only they have."""
+
+CODE = f"""\
+import sys, types
+sys.modules["work_of_test"] = types.ModuleType("work_of_test")
+exec({WORK!r}, sys.modules["work_of_test"].__dict__)
+{launch("sdcoreml.ground.crew")}"""
+
+OPENING = Opening(function="work_of_test:open_work", common={"name": "this one"})
+
+
+class Waiting:
+    """The owner's work: it waits until a helper has finished an item, then returns its own id."""
+
+    def __init__(self) -> None:
+        self._helped = threading.Event()
+
+    def __call__(self, _: object) -> int:
+        assert self._helped.wait(60)
+        return os.getpid()
+
+    def done(self, _: int) -> None:
+        self._helped.set()
+
+
+def test_a_helper_takes_part_and_answers_are_in_order() -> None:
+    own = Waiting()
+    with Crew(2, CODE) as crew:
+        first = crew.map(own, OPENING, ["pid"] * 2, own.done)
+        again = crew.map(own, OPENING, ["pid", "threads"], own.done)
+    assert len(set(first)) == 2
+    assert os.getpid() in first
+    assert {"1", os.getpid()} & set(again)
+
+
+def test_one_worker_starts_nobody() -> None:
+    with Crew(1, "raise SystemExit") as crew:
+        assert crew.map(str.upper, OPENING, ["a", "b"]) == ["A", "B"]
+    with Crew(8, "raise SystemExit") as crew:
+        assert crew.map(str.upper, OPENING, ["a"]) == ["A"]
+
+
+@pytest.mark.parametrize(
+    ("item", "kind", "said"),
+    [
+        ("bad", BadInputError, "this one: is bad; take another"),
+        ("full", OSError, "No space left on device"),
+        ("bug", RuntimeError, "nobody expected this"),
+        ("die", WorkerError, "a helper process was ended from outside"),
+    ],
+)
+def test_the_error_of_a_helper_is_raised_here(item: str, kind: type[Exception], said: str) -> None:
+    def wait_for_helper(_: object) -> None:
+        for thread in threading.enumerate():
+            if thread.name.startswith("helper"):
+                thread.join(60)
+
+    with pytest.raises(kind, match=said), Crew(2, CODE) as crew:
+        crew.map(wait_for_helper, OPENING, [item] * 40)
+
+
+def test_an_error_here_ends_the_helpers() -> None:
+    def own(_: object) -> None:
+        raise BadInputError("stop")
+
+    with pytest.raises(BadInputError, match="stop"), Crew(2, CODE) as crew:
+        crew.map(own, OPENING, ["sleep"] * 5)
+
+
+def test_a_helper_ends_with_its_owner_and_not_by_ctrl_c() -> None:
+    helper = subprocess.Popen(
+        [sys.executable, "-I", "-B", "-c", CODE, str(PACKAGE)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    with helper:
+        assert helper.stdin
+        assert helper.stdout
+        helper.stdin.write(b'{"open": "work_of_test:open_work", "common": {}}\n')
+        helper.stdin.flush()
+        assert helper.stdout.readline() == b'{"value": null}\n'
+        helper.send_signal(signal.SIGINT)
+        helper.stdin.write(b'{"item": "sleep"}\n')
+        helper.stdin.close()
+        assert helper.wait(60) == 1
