@@ -14,6 +14,7 @@ from types import ModuleType
 import sdcoreml
 from sdcoreml.ground.advice import start_here
 from sdcoreml.ground.arguments import Parser, suggest
+from sdcoreml.ground.collector import collect_rarely
 from sdcoreml.ground.errors import BadInputError, ExitCode, UsageError
 from sdcoreml.ground.exits import run_to_exit_code
 from sdcoreml.ground.signals import end_on_signals
@@ -107,6 +108,7 @@ VERBS = (
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
+    collect_rarely()
     end_on_signals()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # it was closed before we began

@@ -18,6 +18,7 @@ from sdcoreml.convert.programs.config import Config
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.tasks.shares import Shares
 from sdcoreml.ground.codec import from_plain
+from sdcoreml.ground.collector import collect_rarely
 from sdcoreml.ground.crew import Crew
 from sdcoreml.ground.documents import read_object
 from sdcoreml.ground.events import Emit, Event
@@ -69,6 +70,7 @@ def task(request: Mapping[str, object], emit: Emit) -> list[dict[str, object]]:
     Palettes and weight files that the programs have in common are made once. The CPU seconds of the
     first program include the start of the process.
     """
+    collect_rarely()
     asked = from_plain(BuildRequest, request, "request")
     config = read_config(Path(asked.config))
     with (
