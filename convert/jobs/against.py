@@ -7,7 +7,7 @@ again against the module that it was made from.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,6 +19,7 @@ from sdcoreml.convert.jobs.claims import false_claims
 from sdcoreml.convert.jobs.manifest import AGAIN, MARKER, Manifest, ProgramEntry
 from sdcoreml.convert.jobs.opening import open_again
 from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
+from sdcoreml.convert.jobs.recompress import Recompressed, compress_again
 from sdcoreml.convert.jobs.unpacked import unpack_again
 from sdcoreml.convert.jobs.verify import Against
 from sdcoreml.convert.models.controlnet import CONTROLNET
@@ -61,10 +62,66 @@ def compare(
         )
         if faults:
             return Comparison(faults=faults)
-        checked = _check(bundle, manifest, model, against, runner, emit)
+        with scratch_near(bundle.resolve()) as scratch:
+            made = [
+                _pair_program(bundle, name, program, model, scratch, emit)
+                for name, program in manifest.programs.items()
+            ]
+            checked = _check(made, manifest, against, runner, emit)
+            anew = {} if against.fast else _compress_again(made, manifest, checked, emit)
+        wrong = _compression_faults(bundle, anew)
         return Comparison(
-            checked=checked, faults=tuple(_false_proofs(bundle, manifest, checked, against))
+            checked=checked,
+            faults=(*_false_proofs(bundle, manifest, checked, against), *wrong),
+            notes=(*_compression_notes(anew), *_notes(manifest, against)),
         )
+
+
+def _compress_again(
+    made: Iterable[StagedProgram],
+    manifest: Manifest,
+    checked: Mapping[str, ProgramProof],
+    emit: Emit,
+) -> Mapping[str, Recompressed]:
+    """Work out the compressed weights of our own programs again, by name."""
+    recipes = {name: entry.recipe for name, entry in manifest.programs.items()}
+    compressed = [
+        one
+        for one in made
+        if not one.foreign and (recipes[one.part.stem] or checked[one.part.stem].audit.compressed)
+    ]
+    if compressed:
+        emit(Event(kind="step", text="compress its weights again, to compare palettes and scales"))
+    return {one.part.stem: compress_again(one, recipes[one.part.stem]) for one in compressed}
+
+
+def _compression_faults(bundle: Path, anew: Mapping[str, Recompressed]) -> Iterator[Fault]:
+    for name, found in anew.items():
+        if found.wrong:
+            count = len(found.wrong)
+            what = f"{name}: its recipe gives other numbers than {count} of its weights have"
+            first = f"{what}, such as {found.wrong[0]}"
+            yield Fault(where=bundle / f"{name}{COMPILED}", what=first, remedy=AGAIN)
+
+
+def _compression_notes(anew: Mapping[str, Recompressed]) -> Iterator[str]:
+    for name, found in anew.items():
+        if found.as_exact:
+            yield (
+                f"{len(found.as_exact)} palettes of {name} are not bit for bit those that its"
+                " recipe gives on this machine, but as exact"
+            )
+
+
+def _notes(manifest: Manifest, against: Against) -> Iterator[str]:
+    """Yield notes on claims that the model would have to prove, and does not."""
+    if manifest.model.made_from and not against.model.is_file():
+        yield (
+            "the files that its model was assembled from, its notes and an app's settings are only"
+            " said: give that one file to --against, and they are compared"
+        )
+    if against.fast and any(entry.recipe for entry in manifest.programs.values()):
+        yield "with --fast, palettes and scales are not worked out again from the recipe"
 
 
 def _false_proofs(
@@ -147,7 +204,11 @@ def _place(model: Model, name: str) -> Path:
 
 
 def _check(
-    bundle: Path, manifest: Manifest, model: Model, against: Against, runner: Runner, emit: Emit
+    made: Sequence[StagedProgram],
+    manifest: Manifest,
+    against: Against,
+    runner: Runner,
+    emit: Emit,
 ) -> Mapping[str, ProgramProof]:
     """Prove each program again.
 
@@ -160,14 +221,9 @@ def _check(
         if not (entry.checked.certificate or entry.checked.unchecked or against.fast)
     }
     policy = ProofPolicy(certificates=against.certificates, run=frozenset(measured))
-    with scratch_near(bundle.resolve()) as scratch:
-        built = [
-            _pair_program(bundle, name, program, model, scratch, emit)
-            for name, program in manifest.programs.items()
-        ]
-        emit(Event(kind="step", text=f"audit the weights of {len(built)} compiled programs"))
-        proofs = prove(built, policy, runner, emit, fast=against.fast)
-    return {made.part.stem: proofs[made.part.program] for made in built}
+    emit(Event(kind="step", text=f"audit the weights of {len(made)} compiled programs"))
+    proofs = prove(made, policy, runner, emit, fast=against.fast)
+    return {one.part.stem: proofs[one.part.program] for one in made}
 
 
 def _pair_program(
