@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdcoreml.convert.certificates.digest import certificate_key
+from sdcoreml.convert.certificates.digest import certificate_key, graph_digest
 from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.models.known import open_known
 from sdcoreml.convert.programs.options import ProgramOptions
@@ -44,6 +44,56 @@ class Certified:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """What a package says without being run: the audit of its weights, and digests of its graph.
+
+    `key` is that of its certificate, and `graph` its `graph_digest`; both are empty if the audit
+    failed or no certificate can cover the graph.
+    """
+
+    package: str
+    audit: Audit
+    key: str = ""
+    graph: str = ""
+
+    def certified(
+        self, component: str, certificates: Mapping[str, Certificate]
+    ) -> Certified | None:
+        """Return the proof by certificate and audit; `None` if no certificate fits."""
+        if self.key not in certificates:
+            return None
+        return Certified(
+            component=component,
+            package=self.package,
+            certificate=certificates[self.key],
+            audit=self.audit,
+        )
+
+
+def examine(
+    package: Packages,
+    component: str,
+    config: Mapping[str, object],
+    weights: Path,
+    options: ProgramOptions,
+) -> Examination:
+    """Audit the weights of a package, or of two halves, and digest its graph.
+
+    Raises:
+        BadInputError: package or weights cannot be read.
+    """
+    with open_whole(package) as program, open_known(weights, config) as tensors:
+        accounted = _audit(program, tensors, component, prefixes_left_out(config, options))
+        key = key_of(program, component, accounted, config, options)
+        return Examination(
+            package=str(program.path),
+            audit=accounted,
+            key=key,
+            graph=graph_digest(program, accounted.placed) if key else "",
+        )
+
+
 def check_certified(
     package: Packages,
     component: str,
@@ -60,19 +110,8 @@ def check_certified(
     Raises:
         BadInputError: package or weights cannot be read.
     """
-    with open_whole(package) as program, open_known(weights, config) as tensors:
-        accounted = _audit(program, tensors, component, prefixes_left_out(config, options))
-        if not accounted.passed:
-            return None
-        key = key_of(program, component, accounted, config, options)
-    if key not in certificates:
-        return None
-    return Certified(
-        component=component,
-        package=str(program.path),
-        certificate=certificates[key],
-        audit=accounted,
-    )
+    found = examine(package, component, config, weights, options)
+    return found.certified(component, certificates)
 
 
 def key_of(

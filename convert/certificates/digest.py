@@ -52,8 +52,19 @@ def certificate_key(
         UnsupportedError: the program has parts that no certificate covers.
     """
     graph = graph_digest(program, placed)
-    asked = json.dumps([architecture(component, config), options_in_key(options)], sort_keys=True)
-    return _hash(SAME.get(component, component), graph, asked)
+    return _hash(SAME.get(component, component), graph, _asked(component, config, options))
+
+
+def module_digest(component: str, config: Mapping[str, object], options: ProgramOptions) -> str:
+    """Return the digest of what a program is compared with: the module, and what it is asked for.
+
+    Programs that differ only in image size, batch, attention or target have the same.
+    """
+    return _hash(SAME.get(component, component), _asked(component, config, options))
+
+
+def _asked(component: str, config: Mapping[str, object], options: ProgramOptions) -> str:
+    return json.dumps([architecture(component, config), options_in_key(options)], sort_keys=True)
 
 
 def graph_digest(program: OpenProgram, placed: Mapping[str, str]) -> str:

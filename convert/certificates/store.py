@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from sdcoreml.convert.proof.record import FigureRecord, Origin
@@ -28,6 +28,9 @@ class Certificate:
     `toolchain`, `lock` (the digest of its lock) and `date` (ISO 8601) say with which versions and
     when the graph was proved. If another graph was run instead, `like` is the key of that graph's
     certificate: the two differ only in the operator set that they declare.
+
+    `module` is the result of `convert.certificates.digest.module_digest`, and `options` are those
+    that the graph is drawn with. Both are empty if the graph cannot be drawn again.
     """
 
     key: str
@@ -39,6 +42,8 @@ class Certificate:
     lock: str
     date: str
     like: str = ""
+    module: str = ""
+    options: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def origin(self) -> Origin:

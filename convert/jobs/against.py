@@ -134,7 +134,9 @@ def _false_proofs(
 
 
 def _compare(said: ProgramProof, found: ProgramProof, against: Against) -> Iterator[str]:
-    return differences(said, found, against.origins, fast=against.fast)
+    yield from differences(said, found, against.origins, fast=against.fast)
+    if said.sibling and against.certificates and not (found.sibling or found.certificate):
+        yield f"its graph is not that of {said.sibling.title} in other shapes"
 
 
 @contextmanager
@@ -212,18 +214,23 @@ def _check(
 ) -> Mapping[str, ProgramProof]:
     """Prove each program again.
 
-    A program whose proof in the manifest was made by running it is run again, unless only a sample
-    is asked for. Others are proved by a certificate if there is one, otherwise by running them.
+    A program whose proof in the manifest was made by running it at its own size is run again,
+    unless only a sample is asked for. Others are proved by a certificate if there is one, otherwise
+    by running them, for a small image where that proves enough.
     """
     measured = {
         entry.component
         for entry in manifest.programs.values()
-        if not (entry.checked.certificate or entry.checked.unchecked or against.fast)
+        if not (_relies_on_certificate(entry.checked) or entry.checked.unchecked or against.fast)
     }
     policy = ProofPolicy(certificates=against.certificates, run=frozenset(measured))
     emit(Event(kind="step", text=f"audit the weights of {len(made)} compiled programs"))
     proofs = prove(made, policy, runner, emit, fast=against.fast)
     return {one.part.stem: proofs[one.part.program] for one in made}
+
+
+def _relies_on_certificate(said: ProgramProof) -> bool:
+    return bool(said.certificate or said.sibling)
 
 
 def _pair_program(

@@ -2,26 +2,27 @@
 
 A program's weights are always audited, byte for byte. Its graph is proved by a certificate if one
 was issued for exactly this graph, otherwise by running the package and the pinned library's module
-with the same inputs. If there is no torch to run them with, the proof says that the graph was not
-checked.
+with the same inputs; for a small image, if the graph is a certified one in all but its shapes. If
+there is no torch to run them with, the proof says that the graph was not run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdcoreml.convert.bundle.contract import chunk_paths
 from sdcoreml.convert.bundle.families import ProgramSpec
-from sdcoreml.convert.certificates.check import audit_package, check_certified
+from sdcoreml.convert.certificates.architecture import SAME
+from sdcoreml.convert.certificates.check import examine
 from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.proof.audit import Audit
-from sdcoreml.convert.proof.record import ProgramProof, parse_proof
+from sdcoreml.convert.proof.record import ProgramProof, Sibling, parse_proof
 from sdcoreml.convert.storage.joined import Packages
 from sdcoreml.convert.worker import Runner
-from sdcoreml.ground.codec import as_object
+from sdcoreml.ground.codec import as_object, from_plain, to_plain
 from sdcoreml.ground.errors import ParityError, UnsupportedError
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.quantity import amount
@@ -104,12 +105,15 @@ def prove(
         ParityError: a program does not compute what its module computes, or has wrong weights.
         UnsupportedError: a program has no certificate, and the policy demands one.
     """
-    proofs = {made.part.program: _short(made, policy) for made in built}
-    found = {program: proof for program, proof in proofs.items() if proof is not None}
-    pending = [made for made in built if made.part.program not in found]
+    judged = [_prove_unrun(made, policy) for made in built]
+    found = {one.program: one.proof for one in judged if one.proof is not None}
+    if policy.reason:
+        return {**found, **_compare(judged, policy, runner, emit)}
+    pending = [one for one in judged if one.proof is None]
     if not pending:
         return found
-    request = {"packages": [made.request() for made in pending], "fast": fast}
+    packages = [one.made.request() for one in pending]
+    request = {"packages": packages, "fast": fast, **_offer(pending, policy)}
     answer = runner.run("check", request, emit)
     emit(Event(kind="note", text=f"checked in {amount(answer.peak_memory)} of memory"))
     return {
@@ -121,21 +125,78 @@ def prove(
     }
 
 
-def _short(made: StagedProgram, policy: ProofPolicy) -> ProgramProof | None:
-    """Prove a program without torch; return `None` if it has to be run."""
-    subject = (made.written, made.part.program, made.settings, made.weights, made.options)
-    if policy.certificates and made.part.program not in policy.run:
-        certified = check_certified(*subject, policy.certificates)
-        if certified is not None:
-            return certified.proof()
-    if policy.reason and policy.certified_only:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProvedUnrun:
+    """A program, its proof if it needs no run, and the digest of its graph if that was taken."""
+
+    made: StagedProgram
+    proof: ProgramProof | None = None
+    graph: str = ""
+
+    @property
+    def program(self) -> str:
+        """The program's name."""
+        return self.made.part.program
+
+
+def _prove_unrun(made: StagedProgram, policy: ProofPolicy) -> ProvedUnrun:
+    """Prove a program without torch; its proof stays `None` if it has to be run."""
+    one = ProvedUnrun(made=made)
+    is_acceptable = bool(policy.certificates) and one.program not in policy.run
+    if not is_acceptable and not policy.reason:
+        return one
+    found = examine(made.written, one.program, made.settings, made.weights, made.options)
+    certified = found.certified(one.program, policy.certificates) if is_acceptable else None
+    if certified is not None:
+        return replace(one, proof=certified.proof())
+    if not policy.reason:
+        return one
+    if policy.certified_only:
         raise UnsupportedError(
-            f"{made.part.program}: no certificate proves its graph, and it cannot be run:"
+            f"{one.program}: no certificate proves its graph, and it cannot be run:"
             f" {policy.reason}",
             remedy="use the toolchain `tested`, which can run it; `sdcoreml env --provision`"
             " installs the Python 3.10 that it needs",
         )
-    return _prove_by_audit(made, audit_package(*subject), policy.reason) if policy.reason else None
+    return replace(one, proof=_prove_by_audit(made, found.audit, policy.reason), graph=found.graph)
+
+
+def _offer(pending: Sequence[ProvedUnrun], policy: ProofPolicy) -> Mapping[str, object]:
+    """Return the certified graphs that may stand for those pending, as a request has them.
+
+    Programs in `run` get none: they are run at their own size.
+    """
+    names = {SAME.get(one.program, one.program) for one in pending if one.program not in policy.run}
+    offered = [it for it in policy.certificates.values() if it.module and it.component in names]
+    return {"certificates": to_plain(offered)} if offered else {}
+
+
+def _compare(
+    judged: Sequence[ProvedUnrun], policy: ProofPolicy, runner: Runner, emit: Emit
+) -> Mapping[str, ProgramProof]:
+    """Return the proofs of programs that cannot be run but differ from certified ones in shapes."""
+    unrun = [one for one in judged if one.graph and not one.made.foreign]
+    certificates = _offer(unrun, policy)
+    if not certificates:
+        return {}
+    graphs = [
+        {
+            "component": one.program,
+            "graph": one.graph,
+            "config": str(one.made.config.resolve()),
+            "options": one.made.options.as_json(),
+        }
+        for one in unrun
+    ]
+    answer = runner.run("siblings", {"graphs": graphs, **certificates}, emit)
+    siblings = as_object(answer.value, "answer")
+    return {
+        one.program: replace(
+            one.proof, sibling=from_plain(Sibling, siblings[one.program], "sibling")
+        )
+        for one in unrun
+        if one.proof is not None and one.program in siblings
+    }
 
 
 def _prove_by_audit(made: StagedProgram, audit: Audit, reason: str) -> ProgramProof:

@@ -19,6 +19,8 @@ import torch
 
 from sdcoreml.convert.bundle.contract import UNREAD
 from sdcoreml.convert.certificates.check import key_of
+from sdcoreml.convert.certificates.digest import graph_digest
+from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.mil.interpreter import Executable
 from sdcoreml.convert.mil.kinds import Mode
 from sdcoreml.convert.models.known import open_known
@@ -30,8 +32,9 @@ from sdcoreml.convert.parity.figures import (
     compare,
     relaxed_floor,
 )
-from sdcoreml.convert.parity.miniature import miniature
+from sdcoreml.convert.parity.miniature import fill_weights, miniature
 from sdcoreml.convert.parity.outcome import Parity
+from sdcoreml.convert.parity.sibling import Kinship, find_sibling, small_drawing
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.proof.audit import PREFIXES, Audit, audit, prefixes_left_out
 from sdcoreml.convert.proof.settings import settings_faults
@@ -42,6 +45,7 @@ from sdcoreml.convert.spec.model import DataType, Function, TensorType
 from sdcoreml.convert.storage.joined import Packages, open_whole
 from sdcoreml.convert.storage.package import OpenProgram
 from sdcoreml.ground.codec import read_field
+from sdcoreml.ground.errors import UnsupportedError
 from sdcoreml.ground.events import Emit, Event, silent
 
 Advance: TypeAlias = Callable[[], None]
@@ -56,7 +60,8 @@ class CheckOptions:
     options that it was built with; those in `convert.certificates.architecture.JUDGED` also change
     the expected outputs. With `lenient`, a program that misses a floor (the lowest accepted PSNR)
     is compared with a lower one, which depends on the module's own float32 precision
-    (`convert.parity.figures.relaxed_floor`).
+    (`convert.parity.figures.relaxed_floor`). A program that differs only in shapes from one in
+    `certificates` is run for a small image, too.
     """
 
     modes: tuple[Mode, ...] = (Mode.FP32, Mode.FP16)
@@ -65,6 +70,7 @@ class CheckOptions:
     floors: Mapping[Mode, float] = field(default_factory=lambda: FLOORS)
     program: ProgramOptions = field(default_factory=ProgramOptions)
     lenient: bool = False
+    certificates: tuple[Certificate, ...] = ()
 
 
 FULL = CheckOptions()
@@ -122,7 +128,8 @@ def check_program(
         left_out = prefixes_left_out(original.config, options.program)
         prefixes = PREFIXES.get(component, ())
         accounted = audit(program.function, program.storage, tensors, prefixes, left_out)
-    small = _small(program, original, options, accounted)
+    kinship = _find_sibling(program, original, options, accounted)
+    small = _small(program, original, options, accounted, kinship)
     running = small or program
     shapes = input_shapes(running.function)
     feeds = original.reference.feeds(original.config, shapes)[: options.runs]
@@ -164,6 +171,7 @@ def check_program(
         if replaced
         else (),
         sample=picture_size(shapes) if small else "",
+        sibling=kinship.sibling if kinship else None,
         own=own,
         settings=settings_faults(
             program.function, program.storage, component, original.config, options.program
@@ -192,10 +200,31 @@ def own_precision(
     return min(item.psnr for item in figures if item.output not in unread)
 
 
-def _small(
+def _find_sibling(
     program: OpenProgram, original: Original, options: CheckOptions, accounted: Audit
+) -> Kinship | None:
+    """Return the certified graph that this one differs from only in shapes, if there is one."""
+    if not options.certificates or not accounted.passed:
+        return None
+    try:
+        graph = graph_digest(program, accounted.placed)
+    except UnsupportedError:
+        return None
+    subject = (original.component, original.config, options.program)
+    return find_sibling(graph, *subject, options.certificates)
+
+
+def _small(
+    program: OpenProgram,
+    original: Original,
+    options: CheckOptions,
+    accounted: Audit,
+    kinship: Kinship | None,
 ) -> OpenProgram | None:
-    """Return the program for a small image, if requested and possible."""
+    """Return the program for a small image, if that proves enough and is possible."""
+    if kinship:
+        small = small_drawing(kinship, original.component, original.config, options.program)
+        return fill_weights(small, program, accounted.placed) if small else None
     if not options.small or not accounted.passed:
         return None
     return miniature(program, original.component, accounted, original.config, options.program)

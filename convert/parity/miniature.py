@@ -55,7 +55,7 @@ def miniature(
         )
     except UnsupportedError:
         return None
-    return _fill_weights(small, program, accounted.placed)
+    return fill_weights(small, program, accounted.placed)
 
 
 def small_size(config: Mapping[str, object], options: ProgramOptions) -> tuple[int, int] | None:
@@ -75,7 +75,7 @@ def small_size(config: Mapping[str, object], options: ProgramOptions) -> tuple[i
     return times * unit, times * unit * 3 // 2
 
 
-def _fill_weights(small: Drawing, program: OpenProgram, placed: Mapping[str, str]) -> OpenProgram:
+def fill_weights(small: Drawing, program: OpenProgram, placed: Mapping[str, str]) -> OpenProgram:
     """Return the drawn program with the package's weights, compressed or not."""
     stored = {item.outputs[0].name: item for item in program.function.block.operations}
     holders = {word: stored[name] for name, word in placed.items()}

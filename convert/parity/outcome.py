@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from sdcoreml.convert.mil.kinds import Mode
 from sdcoreml.convert.parity.figures import LEAST, Figures
 from sdcoreml.convert.proof.audit import Audit
-from sdcoreml.convert.proof.record import ProgramProof
+from sdcoreml.convert.proof.record import ProgramProof, Sibling
 
 REPORT = "do not use it, report it with its config.json"
 _REWRITTEN = re.compile(
@@ -28,7 +28,8 @@ class Parity:
     run, if it is smaller than the program's own. `own` is the PSNR of the module's own float32
     results in dB, for the worst output, if it was needed. `settings` are faults in numbers other
     than weights. `normed` is the number of elements per group in a UNet's deepest group norm, 0 for
-    other components. `foreign` means that another converter wrote the package.
+    other components. `foreign` means that another converter wrote the package. `sibling` is the
+    certified graph that the program's differs from only in shapes, if that was looked for.
     """
 
     component: str
@@ -43,6 +44,7 @@ class Parity:
     settings: tuple[str, ...] = ()
     normed: int = 0
     foreign: bool = False
+    sibling: Sibling | None = None
 
     @property
     def passed(self) -> bool:
@@ -109,6 +111,7 @@ class Parity:
             fidelity=tuple(item.record() for item in self.fidelity),
             sample=self.sample,
             own=None if self.own is None else round(self.own, 2),
+            sibling=self.sibling,
         )
 
 

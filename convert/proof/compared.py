@@ -42,19 +42,23 @@ def differences(
     if said.graph != found.graph and not said.unchecked:
         yield f"the digest of its graph is {found.graph}, and it says {said.graph}"
     yield from _of_audit(said.audit, found.audit)
+    if said.sibling and said.sibling.origin != issued.get(said.sibling.graph):
+        yield "the certified graph that it names is none that this version of sdcoreml has"
     if said.certificate:
         yield from _of_certificate(said, issued)
     elif said.unchecked:
         if said.outputs or said.fidelity or said.runs or said.graph:
             yield "it was not run, and has figures"
     elif not (found.certificate or found.unchecked):
-        yield from _of_figures(said, found, is_sample=fast)
+        is_sample = fast or (said.sibling is not None and found.sibling is None)
+        yield from _of_figures(said, found, is_sample=is_sample)
 
 
 def _of_certificate(said: ProgramProof, issued: Mapping[str, Origin]) -> Iterator[str]:
     if said.certificate != issued.get(said.graph or ""):
         yield "its certificate is none that this version of sdcoreml has"
-    if said.runs or said.outputs or said.fidelity or said.own is not None or said.sample:
+    has_figures = said.runs or said.outputs or said.fidelity or said.own is not None
+    if has_figures or said.sample or said.sibling:
         yield "it was certified, not run, and has figures"
 
 

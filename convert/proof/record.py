@@ -66,6 +66,18 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Sibling:
+    """A certified graph that a program's graph equals in all but the shapes of its values.
+
+    `graph` is the key of its certificate, `title` the certificate's title, for people.
+    """
+
+    graph: str
+    title: str
+    origin: Origin
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramProof:
     """The proof of a program.
 
@@ -74,7 +86,7 @@ class ProgramProof:
     with compressed weights to the original module. If nothing was run, `certificate` proves the
     graph, or `unchecked` is the reason. `sample` is the image size that was run, if it is smaller
     than the program's own. `own` is the PSNR of the module's own float32 results, in dB, if it was
-    needed.
+    needed. `sibling` is a certified graph of other shapes, from which this one was worked out.
     """
 
     component: str
@@ -88,6 +100,7 @@ class ProgramProof:
     sample: str = ""
     own: float | None = None
     unchecked: str = ""
+    sibling: Sibling | None = None
 
     @property
     def measured(self) -> tuple[FigureRecord, ...]:
@@ -100,7 +113,7 @@ class ProgramProof:
     def as_json(self) -> dict[str, object]:
         """Return the proof as `parse_proof` reads it, without the fields that do not apply."""
         content: dict[str, object] = to_plain(self)
-        optional = {"fidelity", "certificate", "sample", "own", "unchecked"}
+        optional = {"fidelity", "certificate", "sample", "own", "sibling", "unchecked"}
         return {
             name: value
             for name, value in content.items()

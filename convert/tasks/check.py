@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdcoreml.convert.bundle.contract import chunk_paths
+from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.parity.check import FULL, QUICK, check_component
 from sdcoreml.convert.parity.outcome import Parity, as_foreign
 from sdcoreml.convert.programs.options import ProgramOptions
@@ -36,10 +37,14 @@ class PackageRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRequest:
-    """Packages to check; with `fast`, each program is run only once, for a small image."""
+    """Packages to check; with `fast`, each program is run only once, for a small image.
+
+    `certificates` are those whose graphs may stand for graphs that differ only in shapes.
+    """
 
     packages: tuple[PackageRequest, ...]
     fast: bool = False
+    certificates: tuple[Certificate, ...] = ()
 
 
 def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
@@ -59,7 +64,12 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
             chunk_paths(package) if part.chunk else package,
             read_object(Path(part.config), Document.CONFIG),
             Path(part.weights),
-            replace(depth, program=part.options, lenient=not part.foreign),
+            replace(
+                depth,
+                program=part.options,
+                lenient=not part.foreign,
+                certificates=() if part.foreign else asked.certificates,
+            ),
             emit,
         )
         checked[part.component] = as_foreign(parity) if part.foreign else parity

@@ -21,6 +21,7 @@ TASKS: Mapping[str, str] = {
     "build": "sdcoreml.convert.tasks.build",
     "check": "sdcoreml.convert.tasks.check",
     "sensitivity": "sdcoreml.convert.tasks.sensitivity",
+    "siblings": "sdcoreml.convert.tasks.siblings",
     "upstream": "sdcoreml.convert.tasks.upstream",
 }
 """Maps each task to the module with its function `task(request, emit)`, imported when needed."""

@@ -90,6 +90,10 @@ def ways(proofs: Sequence[ProgramProof]) -> str:
 def _way(proof: ProgramProof) -> str:
     if proof.certificate:
         return "of a certified graph, with every weight accounted for"
+    if proof.sibling and not proof.unchecked:
+        return "of a certified graph in other shapes, run against its module for a small image"
+    if proof.sibling:
+        return "of a certified graph in other shapes, with every weight accounted for, not run"
     return (
         "with every weight accounted for, not run" if proof.unchecked else "run against its module"
     )
@@ -124,6 +128,9 @@ def _share(psnr: float) -> str:
 
 
 def _figures(proof: ProgramProof) -> Iterator[str]:
+    if sibling := proof.sibling:
+        when = f"certified in {sibling.origin.toolchain} on {sibling.origin.date}"
+        yield f"differs only in shapes from {sibling.title}, {when}"
     if issued := proof.certificate:
         figures = worst_of(issued.outputs or proof.outputs)
         then = f" (with random weights then: {figures})" if figures else ""
@@ -131,13 +138,24 @@ def _figures(proof: ProgramProof) -> Iterator[str]:
     elif proof.unchecked:
         yield f"not run: {proof.unchecked}"
     else:
-        how = f" once, the same graph drawn for {proof.sample}" if proof.sample else ""
-        yield f"run here{how}: {worst_of(read_by_apps(proof)) or 'no figures'}"
+        figures = worst_of(read_by_apps(proof)) or "no figures"
+        yield f"run here{_sample(proof)}: {figures}"
     if proof.fidelity:
         lowest = min(item.psnr for item in proof.fidelity)
         yield f"compressed, its output keeps {format_db(lowest)} of the model's"
     if proof.own is not None:
         yield f"its module is {proof.own:.1f} dB from exact itself"
+
+
+def _sample(proof: ProgramProof) -> str:
+    """Return for which size a program was run, if that is not its own."""
+    if not proof.sample:
+        return ""
+    return (
+        f" for {proof.sample}"
+        if proof.sibling
+        else f" once, the same graph drawn for {proof.sample}"
+    )
 
 
 def read_by_apps(proof: ProgramProof) -> tuple[FigureRecord, ...]:

@@ -18,6 +18,7 @@ from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
+from sdcoreml.convert.certificates.digest import module_digest
 from sdcoreml.convert.certificates.store import FILE, Certificate, load, save
 from sdcoreml.convert.proof.record import parse_proof
 from sdcoreml.convert.worker import Runner, Worker
@@ -110,11 +111,19 @@ def certificates_of(
         match answer:
             case {"like": str() as earlier, "key": str() as key}:
                 same = made[earlier]
-                yield replace(same, key=key, title=title(case, target), like=same.key)
+                other = replace(same, key=key, title=title(case, target), like=same.key)
+                yield drawn_as(other, case, target)
             case _:
                 if certificate := issuer.issue(parse_proof(answer), title(case, target)):
                     made[target] = certificate
-                    yield certificate
+                    yield drawn_as(certificate, case, target)
+
+
+def drawn_as(certificate: Certificate, case: Case, target: str) -> Certificate:
+    """Return the certificate with what is needed to draw its graph again."""
+    options = case.options(target)
+    module = module_digest(case.part.program, case.config, options)
+    return replace(certificate, module=module, options=options.as_json())
 
 
 def title(case: Case, target: str) -> str:

@@ -1,15 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sdcoreml.convert.bundle.families import ProgramSpec
 from sdcoreml.convert.bundle.ports import Dimensions, interfaces
+from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
 from sdcoreml.convert.models.files import CONFIG_NAME
 from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.convert.proof.record import Sibling
 from sdcoreml.convert.spec.model import (
     DataType,
     Elements,
@@ -19,8 +23,10 @@ from sdcoreml.convert.spec.model import (
     TensorType,
     Value,
 )
+from sdcoreml.convert.worker import Outcome
+from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.errors import ParityError, UnsupportedError
-from sdcoreml.ground.events import silent
+from sdcoreml.ground.events import Emit, silent
 from tests.convert.stand_ins import StandIn, model_of, proof, write_model, write_stand_in
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
@@ -88,6 +94,57 @@ def test_where_certificates_alone_count_what_has_none_is_refused(tmp_path: Path)
     made = built(tmp_path, holding(tuple(float(n) for n in range(8))))
     with pytest.raises(UnsupportedError, match="unet: no certificate proves its graph"):
         prove([made], replace(NO_TORCH, certified_only=True), StandIn(size=SIZE), silent)
+
+
+CERTIFICATE = Certificate(
+    key="5f",
+    component="unet",
+    title="Stable Diffusion 1.x, SPLIT_EINSUM, 512x512, macOS13",
+    outputs=(),
+    runs=2,
+    toolchain="tested",
+    lock="5f",
+    date="2026-11-25",
+    module="5e",
+    options={"height": 64, "width": 64},
+)
+SIBLING = Sibling(graph="5f", title=CERTIFICATE.title, origin=CERTIFICATE.origin)
+
+
+class Relating(StandIn):
+    """A `Runner` for which every graph differs only in shapes from the certified one."""
+
+    def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
+        outcome = super().run(task, request, emit)
+        if task != "siblings":
+            return outcome
+        graphs = {item["component"]: to_plain(SIBLING) for item in request["graphs"]}
+        return Outcome(value=graphs, peak_memory=1)
+
+
+def test_certified_graphs_of_the_program_are_offered_when_it_is_run(tmp_path: Path) -> None:
+    made = built(tmp_path, UNET)
+    others = (replace(CERTIFICATE, component="vae_decoder"), replace(CERTIFICATE, module=""))
+    issued = {str(number): one for number, one in enumerate((CERTIFICATE, *others))}
+    runner = StandIn(size=SIZE)
+    prove([made], ProofPolicy(certificates=issued), runner, silent)
+    again = ProofPolicy(certificates=issued, run=frozenset({"unet"}))
+    prove([made], again, runner, silent)
+    (_, first), (_, second) = runner.requests
+    assert first["certificates"] == [to_plain(CERTIFICATE)]
+    assert "certificates" not in second
+
+
+def test_without_torch_a_graph_is_compared_with_certified_ones_and_not_run(tmp_path: Path) -> None:
+    made = built(tmp_path, holding(tuple(float(n) for n in range(8))))
+    policy = replace(NO_TORCH, certificates={"5f": CERTIFICATE})
+    runner = Relating(size=SIZE)
+    found = prove([made], policy, runner, silent)["unet"]
+    assert (found.sibling, found.unchecked, found.runs) == (SIBLING, NO_TORCH.reason, 0)
+    ((task, request),) = runner.requests
+    (graph,) = request["graphs"]
+    assert (task, graph["component"], len(graph["graph"])) == ("siblings", "unet", 64)
+    assert prove([replace(made, foreign=True)], policy, runner, silent)["unet"].sibling is None
 
 
 def test_a_package_and_its_compiled_folder_are_neighbours(tmp_path: Path) -> None:

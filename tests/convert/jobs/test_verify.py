@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree, rmtree
@@ -15,8 +15,10 @@ from safetensors.numpy import save_file
 
 from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.certificates.store import Certificate
+from sdcoreml.convert.jobs.manifest import read_manifest, write_manifest
 from sdcoreml.convert.jobs.opening import open_model, with_refiner
 from sdcoreml.convert.jobs.verify import Against, Verification, verify
+from sdcoreml.convert.proof.record import Sibling
 from sdcoreml.ground.errors import BadInputError, ParityError
 from tests.convert.stand_ins import (
     StandIn,
@@ -331,6 +333,43 @@ def test_a_program_that_computes_something_else_is_an_error(bundle: Path, model:
     runner = StandIn(size=SIZE, fails="check", failure=ParityError("Unet: 40 dB"))
     with pytest.raises(ParityError, match="Unet: 40 dB"):
         verify(bundle, runner, against(model))
+
+
+OTHER = Certificate(
+    key="0" * 64,
+    component="unet",
+    title="Stable Diffusion 1.x, SPLIT_EINSUM, 512x512",
+    outputs=(),
+    runs=2,
+    toolchain="tested",
+    lock="5f",
+    date="2026-11-24",
+    module="5e",
+)
+
+
+@pytest.mark.parametrize(
+    ("certificates", "expected"),
+    [
+        ({}, set()),
+        ({OTHER.key: OTHER}, {f"Unet: its graph is not that of {OTHER.title} in other shapes"}),
+    ],
+)
+def test_a_graph_that_differs_in_more_than_it_says(
+    bundle: Path, model: Path, certificates: Mapping[str, Certificate], expected: set[str]
+) -> None:
+    """The graph is compared again, unless no certificate is accepted: then it is run."""
+    sibling = Sibling(graph=OTHER.key, title=OTHER.title, origin=OTHER.origin)
+    made = read_manifest(bundle)
+    entry = made.programs["Unet"]
+    related = replace(entry, checked=replace(entry.checked, sibling=sibling))
+    write_manifest(replace(made, programs={**made.programs, "Unet": related}), bundle)
+    issued = {OTHER.key: OTHER}
+    runner = StandIn(size=SIZE)
+    found = verify(bundle, runner, Against(model=model, certificates=certificates, issued=issued))
+    assert {*whats(found)} == expected
+    (_, request) = runner.requests[0]
+    assert ("certificates" in request) == bool(certificates)
 
 
 def test_certificates_of_other_graphs_spare_nothing(bundle: Path, model: Path) -> None:

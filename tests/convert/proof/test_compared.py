@@ -12,6 +12,7 @@ from sdcoreml.convert.proof.record import (
     Origin,
     ProgramProof,
     Rounded,
+    Sibling,
 )
 
 FIGURE = FigureRecord(output="image", mode="fp32", psnr=130.0, max_error=1e-5, floor=115.0)
@@ -28,6 +29,8 @@ PROOF = ProgramProof(
 ORIGIN = Origin(toolchain="tested", lock="5f", date="2026-11-25")
 CERTIFIED = replace(PROOF, runs=0, outputs=(), certificate=ORIGIN)
 ISSUED = {"5f": ORIGIN}
+LIKE = Sibling(graph="5f", title="Stable Diffusion 1.x, SPLIT_EINSUM, 512x512", origin=ORIGIN)
+RELATED = replace(PROOF, sibling=LIKE, sample="128x192")
 
 
 def whats(said: ProgramProof, found: ProgramProof = PROOF) -> list[str]:
@@ -78,6 +81,24 @@ def test_another_machine_measures_a_little_else(figure: FigureRecord) -> None:
 )
 def test_what_a_record_says_and_is_not_so(changes: dict[str, Any], what: str) -> None:
     assert any(what in one for one in whats(replace(PROOF, **changes)))
+
+
+def test_what_was_run_for_a_small_image_is_compared_with_a_run_at_its_own_size() -> None:
+    assert whats(RELATED, RELATED) == []
+    assert whats(replace(RELATED, outputs=(replace(FIGURE, psnr=139.0),))) == []
+    assert whats(replace(RELATED, outputs=(replace(FIGURE, psnr=143.0),))) != []
+    assert whats(replace(RELATED, outputs=(replace(FIGURE, psnr=139.0),)), RELATED) != []
+
+
+@pytest.mark.parametrize("change", [{"date": "2026-11-26"}, {"toolchain": "light"}])
+def test_a_sibling_that_nobody_certified(change: dict[str, Any]) -> None:
+    said = replace(RELATED, sibling=replace(LIKE, origin=replace(ORIGIN, **change)))
+    (what,) = whats(said, RELATED)
+    assert what == "the certified graph that it names is none that this version of sdcoreml has"
+
+
+def test_what_is_certified_itself_was_not_compared_with_another() -> None:
+    assert whats(replace(CERTIFIED, sibling=LIKE)) == ["it was certified, not run, and has figures"]
 
 
 def test_a_certificate_that_nobody_issued() -> None:

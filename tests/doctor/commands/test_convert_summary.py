@@ -15,7 +15,7 @@ from sdcoreml.convert.jobs.manifest import (
 from sdcoreml.convert.jobs.options import Options
 from sdcoreml.convert.models.few_steps import AppSettings
 from sdcoreml.convert.programs.options import Attention, ProgramOptions
-from sdcoreml.convert.proof.record import AuditRecord, FigureRecord, Origin, Rounded
+from sdcoreml.convert.proof.record import AuditRecord, FigureRecord, Origin, Rounded, Sibling
 from sdcoreml.doctor.commands.convert_summary import (
     advice,
     evidence,
@@ -32,6 +32,7 @@ OUTPUTS = (
     FigureRecord(output="a", mode="fp16", psnr=70.0),
 )
 ISSUED = Origin(toolchain="tested", lock="5f", date="2026-11-24", runs=2, outputs=OUTPUTS)
+SIBLING = Sibling(graph="5f", title="Stable Diffusion 1.x, ORIGINAL, 512x512", origin=ISSUED)
 OPTIONS = Options(attention=Attention.ORIGINAL, height=64, width=64)
 DRIFTED = MadeIn(name="tested", python="3.10.13", tested_python="3.10.10", drift=True)
 
@@ -174,6 +175,25 @@ def test_a_sample_and_a_module_that_is_not_exact_are_said() -> None:
     assert evidence(sampled) == (
         "52 of 52 weights equal; run here once, the same graph drawn for 128x192:"
         " 131.3 dB in fp32, 70.0 dB in fp16; its module is 112.0 dB from exact itself"
+    )
+
+
+def test_a_graph_that_differs_from_a_certified_one_in_its_shapes_is_said_to() -> None:
+    related = replace(CHECKED, outputs=OUTPUTS, sample="128x192", sibling=SIBLING)
+    which = (
+        "52 of 52 weights equal; differs only in shapes from Stable Diffusion 1.x, ORIGINAL,"
+        " 512x512, certified in tested on 2026-11-24"
+    )
+    assert evidence(related) == (
+        f"{which}; run here for 128x192: 131.3 dB in fp32, 70.0 dB in fp16"
+    )
+    unrun = replace(CHECKED, unchecked="light has no torch", sibling=SIBLING)
+    assert evidence(unrun) == f"{which}; not run: light has no torch"
+    made = manifest({"Unet": entry(checked=related), "VAEDecoder": entry(checked=unrun)})
+    assert summary(Path("cat"), made).splitlines()[0] == (
+        "cat: 2 programs,"
+        " 1 of a certified graph in other shapes, run against its module for a small image,"
+        " 1 of a certified graph in other shapes, with every weight accounted for, not run"
     )
 
 

@@ -53,6 +53,9 @@ def test_a_program_of_the_same_operations_refers_to_the_one_that_was_run() -> No
     assert (second.key, second.like) == ("bb", "aa")
     assert second.title == "Stable Diffusion 1.x, ORIGINAL, 512x512, macOS14"
     assert second.outputs == first.outputs
+    assert first.module == second.module != ""
+    assert [one.options["target"] for one in (first, second)] == ["macOS13", "macOS14"]
+    assert first.options["height"] == 64
 
 
 def test_programs_of_one_module_share_their_weights() -> None:

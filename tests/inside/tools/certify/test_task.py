@@ -12,10 +12,10 @@ import torch
 
 from sdcoreml.convert.certificates.architecture import READ
 from sdcoreml.convert.certificates.check import check_certified
-from sdcoreml.convert.certificates.digest import certificate_key
+from sdcoreml.convert.certificates.digest import certificate_key, module_digest
 from sdcoreml.convert.certificates.store import Certificate, load
 from sdcoreml.convert.parity.drawn import draw_without_weights
-from sdcoreml.convert.programs.options import Attention, ProgramOptions
+from sdcoreml.convert.programs.options import Attention, ProgramOptions, parse_options
 from sdcoreml.convert.proof.record import parse_proof
 from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.events import silent
@@ -124,4 +124,7 @@ def test_a_shipped_certificate_covers_what_the_builder_draws_today(key: str) -> 
         for target in TARGETS
         if (case.part.program, f"{case.title}, {target}") == (shipped.component, shipped.title)
     )
-    assert drawn_key(case.part.program, case.config, case.options(target)) == key
+    options = case.options(target)
+    assert drawn_key(case.part.program, case.config, options) == key
+    assert parse_options(shipped.options) == options
+    assert shipped.module == module_digest(case.part.program, case.config, options)
