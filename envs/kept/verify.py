@@ -78,7 +78,7 @@ def verify_full(environment: Environment, emit: Emit = silent) -> VerifyResult:
 def _verify(environment: Environment, emit: Emit, *, deep: bool) -> VerifyResult:
     folder, is_former = environment.path, environment.is_former
     rows = former.read_rows(folder) if is_former else manifest.read_rows(folder)
-    since = -1 if deep else (folder / SEALED / RECORD).lstat().st_ctime_ns
+    since = -1 if deep else _last_look(folder)
     found = manifest.walk(folder)
     own = {path: found.pop(path) for path in OWN if path in found}
     if is_former:
@@ -102,6 +102,12 @@ def _verify(environment: Environment, emit: Emit, *, deep: bool) -> VerifyResult
         files=sum(row[0] != EntryKind.FOLDER.value for row in rows),
         faults=tuple(sorted(dict.fromkeys(faults), key=lambda fault: fault.path)),
     )
+
+
+def _last_look(folder: Path) -> int:
+    """Return the time, in nanoseconds, at which all files were known to be right; see `touch`."""
+    record = (folder / SEALED / RECORD).lstat()
+    return min(record.st_ctime_ns, record.st_mtime_ns)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

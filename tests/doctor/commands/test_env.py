@@ -4,6 +4,7 @@ import json
 import re
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,7 @@ import pytest
 
 from sdcoreml.doctor.cli import main
 from sdcoreml.envs.kept import store
+from sdcoreml.envs.kept.touched import is_untouched
 from sdcoreml.envs.pythons.venv import site_packages
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.lockfiles.evidence import Evidence, append_evidence
@@ -118,6 +120,21 @@ def test_verify_says_what_is_not_as_sealed(
     ]
     assert err.startswith(f"error: {tmp_path}/envs/")
     assert "2 of 30 files differ from the seal" in err
+
+
+def test_files_that_were_merely_touched_are_read_once(words: list[str], tmp_path: Path) -> None:
+    """As after a restored backup, whose files are newer than the seal."""
+    main(["env", *words])
+    made = store.current("tiny", tmp_path / "envs")
+    assert made is not None
+    file = site(tmp_path) / "one.py"
+    for _ in range(2):
+        time.sleep(0.1)
+        file.chmod(file.stat().st_mode)
+        assert not is_untouched(made)
+        time.sleep(0.1)
+        assert main(["env", "verify", "--full"]) == 0
+        assert is_untouched(made)
 
 
 def test_verify_as_json(
