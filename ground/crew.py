@@ -18,6 +18,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, suppress
+from contextvars import ContextVar, Token
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
@@ -79,6 +80,7 @@ class Opening:
 class Crew:
     """This process and `workers - 1` helpers, which start when first needed.
 
+    Entered as a context manager, it is the crew that `at_work` returns until the block ends.
     `code` is the Python code that a helper runs.
     """
 
@@ -86,8 +88,10 @@ class Crew:
         self.workers = workers
         self._code = code or launch(__name__)
         self._helpers: list[_Helper] = []
+        self._before: Token[Crew] | None = None
 
     def __enter__(self) -> Self:
+        self._before = _CREW.set(self)
         return self
 
     def __exit__(
@@ -96,6 +100,8 @@ class Crew:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._before is not None:
+            _CREW.reset(self._before)
         self.dismiss()
 
     def dismiss(self) -> None:
@@ -155,6 +161,14 @@ class Crew:
             self.dismiss()
             raise shared.error
         return [shared.answers[number] for number in range(len(items))]
+
+
+_CREW: ContextVar[Crew] = ContextVar("crew")
+
+
+def at_work() -> Crew:
+    """Return the crew that is at work; one of a single worker, if none was entered."""
+    return _CREW.get(None) or Crew()
 
 
 @dataclass(slots=True, kw_only=True)

@@ -48,6 +48,7 @@ from sdcoreml.convert.models.merge import merge_component
 from sdcoreml.convert.packages.sharing import share_weights
 from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.worker import Runner
+from sdcoreml.ground.crew import Crew
 from sdcoreml.ground.digest import FileRecord, describe, describe_files, files_below
 from sdcoreml.ground.errors import SdcoremlError
 from sdcoreml.ground.events import Emit, Event, silent
@@ -119,7 +120,7 @@ def convert_models(
             require_possible(job)
         if not workshop.force:
             require_lesser(job, workshop.policy)
-    with ExitStack() as unfinished:
+    with Crew(workshop.workers), ExitStack() as unfinished:
         stages = [unfinished.enter_context(ExitStack()) for _ in jobs]
         folders = tuple(
             Folder(job=job, path=stage.enter_context(stage_result(job.output)))

@@ -15,7 +15,7 @@ from sdcoreml.convert.programs import draw
 from sdcoreml.convert.programs.assemble import assemble
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.programs.payload import Payload, Weight
-from sdcoreml.convert.proof.audit import plain
+from sdcoreml.convert.proof.weighing import plain
 from sdcoreml.convert.storage.package import OpenProgram
 from sdcoreml.ground.errors import BadInputError
 

@@ -9,7 +9,6 @@ names are another converter's, only running the program shows whether two weight
 
 from __future__ import annotations
 
-import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
@@ -18,9 +17,10 @@ from typing import TYPE_CHECKING
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.programs.payload import RELEASE_AFTER, Tensors
 from sdcoreml.convert.programs.text_encoder import MOST_BLOCKS
-from sdcoreml.convert.proof.compressed import Compressed, arguments, constants_of, measure
+from sdcoreml.convert.proof.compressed import Compressed
 from sdcoreml.convert.proof.record import AuditRecord, Rounded
 from sdcoreml.convert.proof.tables import describe
+from sdcoreml.convert.proof.weighing import compressed_constants, measure_compressed, plain
 from sdcoreml.convert.spec.model import DataType, Function, Operation, TensorType, Value
 from sdcoreml.convert.storage.elements import BlobStorage, array, is_text
 from sdcoreml.ground.codec import read_field
@@ -138,7 +138,7 @@ def audit(
         and not name.endswith(_NOT_WEIGHTS)
     ]
     index = _Index(tensors, wanted)
-    compressed = _collect_compressed(function, storage, tensors, index.owners)
+    compressed = measure_compressed(function, storage, tensors, index.owners)
     sources: dict[str, tuple[str, ...]] = {}
     extras: dict[str, str] = {}
     names = (operation.outputs[0].name for operation in compressed_constants(function))
@@ -187,46 +187,11 @@ def _find_rounding(items: Sequence[Compressed]) -> Rounded:
     )
 
 
-def _collect_compressed(
-    function: Function, storage: BlobStorage, tensors: Tensors, owners: Mapping[str, str]
-) -> dict[str, Compressed]:
-    """Measure every compressed constant whose name is, or begins with, a tensor's name."""
-    found = {}
-    constants = constants_of(function.block)
-    for operation in compressed_constants(function):
-        owner = compressed_owner(operation, owners)
-        if owner is not None:
-            parts = arguments(operation, constants, storage)
-            found[operation.outputs[0].name] = measure(operation, parts, tensors[owner], owner)
-            tensors.release()
-    return found
-
-
-def compressed_constants(function: Function) -> tuple[Operation, ...]:
-    """Find the operations that decompress a constant."""
-    return tuple(item for item in function.block.operations if item.is_compressed)
-
-
-def compressed_owner(operation: Operation, owners: Mapping[str, str]) -> str | None:
-    """Return the tensor that a compressed constant is named after, as in `NAME_palettized`.
-
-    Apple's converter names a text encoder's `text_encoder_NAME_to_fp16_palettized`.
-    """
-    words = plain(operation.outputs[0].name).removeprefix("text_encoder_").split("_")
-    names = ("_".join(words[:count]) for count in range(len(words), 0, -1))
-    return next((owners[name] for name in names if name in owners), None)
-
-
 def _parts(function: Function) -> frozenset[str]:
     """Return the names of constants that are only arguments of compressed constants."""
     return frozenset(
         name for operation in compressed_constants(function) for name in operation.reads
     )
-
-
-def plain(name: str) -> str:
-    """Spell a tensor's name as programs do: letters, digits and underscores."""
-    return re.sub(r"\W", "_", name)
 
 
 class _Index:

@@ -44,7 +44,7 @@ def measure(
 
     Args:
         operation: the `constexpr_` operation.
-        parts: its arguments by name, as `arguments` reads them.
+        parts: its arguments by name, as `read` reads them.
         tensor: the checkpoint's tensor, with the same number of elements.
         name: the name of that tensor.
 
@@ -80,21 +80,22 @@ def constants_of(block: Block) -> Mapping[str, Value]:
     }
 
 
-def arguments(
-    operation: Operation, constants: Mapping[str, Value], storage: BlobStorage
-) -> dict[str, Array]:
-    """Read the arguments of a `constexpr_` operation, whether they are inputs or attributes.
+def arguments(operation: Operation, constants: Mapping[str, Value]) -> dict[str, Value]:
+    """Return the arguments of a `constexpr_` operation, whether they are inputs or attributes.
 
-    Unsigned integers of less than a byte are left packed, as flat bytes, since there are so many.
     `constants` are what `constants_of` returns for the block.
     """
     values = {name: value for name, value in operation.attributes.items() if name != "name"}
     for name, (binding, *_) in operation.inputs.items():
         values[name] = binding if isinstance(binding, Value) else constants[binding]
-    return {name: _read(value, storage) for name, value in values.items()}
+    return values
 
 
-def _read(value: Value, storage: BlobStorage) -> Array:
+def read(value: Value, storage: BlobStorage) -> Array:
+    """Read an argument of a `constexpr_` operation.
+
+    Unsigned integers of less than a byte are left packed, as flat bytes, since there are so many.
+    """
     dtype, _ = tensor_type(value)
     is_packed = dtype in PACKED and dtype is not DataType.INT4
     return stored_bytes(value, storage) if is_packed else array(value, storage)

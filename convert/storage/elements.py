@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 from sdcoreml.convert.spec.model import Blob, DataType, Elements, TensorType, Value
 from sdcoreml.ground.errors import ParityError, UnsupportedError
@@ -56,6 +57,15 @@ class BlobStorage(Protocol):
         Raises:
             BadInputError: there is no such record, or it has another type.
         """
+        ...
+
+
+@runtime_checkable
+class Located(Protocol):
+    """A storage of blobs in files, which another process can open, too."""
+
+    def locate(self, blob: Blob) -> tuple[Path, Blob]:
+        """Return the weight file that holds a blob, and the blob as its own program states it."""
         ...
 
 

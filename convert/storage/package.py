@@ -35,6 +35,17 @@ class ReadWeights:
         self.file.readinto(content)
         return content
 
+    def locate(self, blob: Blob) -> tuple[Path, Blob]:
+        """Return the weight file that holds a blob, and the blob as its own program states it."""
+        return self.mapped.path, blob
+
+
+@contextmanager
+def read_weights(path: Path) -> Iterator[ReadWeights]:
+    """Open a weight file. Raises `BadInputError` as `open_weights` does."""
+    with open_weights(path) as mapped, open_regular(path) as file:
+        yield ReadWeights(mapped=mapped, file=file)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoWeights:
@@ -73,10 +84,7 @@ def open_program(path: Path) -> Iterator[OpenProgram]:
     with ExitStack() as stack:
         storage: BlobStorage = NoWeights(package=path)
         if read.weights is not None:
-            storage = ReadWeights(
-                mapped=stack.enter_context(open_weights(read.weights)),
-                file=stack.enter_context(open_regular(read.weights)),
-            )
+            storage = stack.enter_context(read_weights(read.weights))
         yield OpenProgram(
             path=path, model=read.model, function=main_function(read.model), storage=storage
         )

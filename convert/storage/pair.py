@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from sdcoreml.convert.spec.model import Blob, DataType, Value
-from sdcoreml.convert.storage.elements import BlobStorage
+from sdcoreml.convert.storage.elements import BlobStorage, Located
 
 _SECOND = "second:"
 """The prefix that marks the path of a blob in the second storage."""
@@ -20,10 +21,20 @@ class Storages:
 
     def read(self, blob: Blob, dtype: DataType) -> bytes | bytearray | memoryview:
         """Read the bytes of a blob. Raises `BadInputError` like the storage that holds it."""
+        storage, own = self._find(blob)
+        return storage.read(own, dtype)
+
+    def locate(self, blob: Blob) -> tuple[Path, Blob]:
+        """Return the weight file that holds a blob, and the blob as its own program states it."""
+        storage, own = self._find(blob)
+        if not isinstance(storage, Located):
+            raise TypeError(f"{storage} has no file")
+        return storage.locate(own)
+
+    def _find(self, blob: Blob) -> tuple[BlobStorage, Blob]:
         if blob.path.startswith(_SECOND):
-            own = replace(blob, path=blob.path.removeprefix(_SECOND))
-            return self.second.read(own, dtype)
-        return self.first.read(blob, dtype)
+            return self.second, replace(blob, path=blob.path.removeprefix(_SECOND))
+        return self.first, blob
 
 
 def in_second(value: Value) -> Value:

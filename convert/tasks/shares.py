@@ -6,7 +6,6 @@ alone, and each record is written at its own place in the file.
 
 from __future__ import annotations
 
-import base64
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from sdcoreml.convert.packages.write import write_record, write_weights
 from sdcoreml.convert.programs.payload import ComputedConstant, Payload, RecordSource, Weight
 from sdcoreml.convert.spec.blobs import ALIGNMENT, descriptor, header
 from sdcoreml.convert.spec.model import DataType, TensorType
+from sdcoreml.convert.storage.table import Table
 from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.codec import from_plain
 from sdcoreml.ground.crew import Crew, Opening, Work
@@ -74,26 +74,6 @@ class Source:
         if self.scale is not None:
             return Integers(source=weight, scale=self.scale.as_array())
         return weight if self.constant is None else ComputedConstant(self.constant.as_array())
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
-    """An array as JSON values: its numpy type, its shape, and its bytes in base64."""
-
-    dtype: str
-    shape: tuple[int, ...]
-    data: str
-
-    @classmethod
-    def of(cls, array: np.ndarray) -> Table:
-        """Describe an array."""
-        data = base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
-        return cls(dtype=array.dtype.str, shape=array.shape, data=data)
-
-    def as_array(self) -> np.ndarray:
-        """Return the array that this describes."""
-        flat = np.frombuffer(base64.b64decode(self.data), self.dtype)
-        return flat.reshape(self.shape)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
