@@ -18,7 +18,7 @@ from sdcoreml.convert.compression.recipe import BLOCKWISE, WHOLE, Method, Recipe
 from sdcoreml.convert.jobs.prove import StagedProgram
 from sdcoreml.convert.models.known import open_known
 from sdcoreml.convert.programs.payload import Payload, Tensors, Weight
-from sdcoreml.convert.proof.audit import plain
+from sdcoreml.convert.proof.weighing import plain
 from sdcoreml.convert.spec.model import DataType, Elements, Operation, TensorType, Value
 from sdcoreml.convert.storage.elements import BlobStorage, stored_bytes
 from sdcoreml.convert.storage.joined import open_whole

@@ -72,7 +72,11 @@ def drawn() -> DrawnProgram:
 
 def made(place: Path, recipe: Recipe | None, change: Change = lambda it: it) -> StagedProgram:
     """Write the UNet's package, compressed if there is a recipe, and then changed."""
-    numbers = np.random.default_rng(5).standard_normal((2, *KIND.shape)).astype(np.float32)
+    numbers = (
+        np.random.default_rng(5)
+        .standard_normal((2, *(size or 1 for size in KIND.shape)))
+        .astype(np.float32)
+    )
     weights = place / "diffusion_pytorch_model.safetensors"
     save_file(dict(zip(NAMES, numbers, strict=True)), weights)
     package = place / "Unet.mlpackage"
