@@ -35,6 +35,11 @@ from sdcoreml.ground.errors import BadInputError, Fault
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.files import Document, read_bytes
 
+_TOKENIZER = (
+    "add --tokenizer FOLDER if it was converted with one, otherwise convert the model again"
+)
+"""The remedy where a single file has no tokenizer of its own, so that another was to be given."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
@@ -57,7 +62,7 @@ def compare(
     with _open_against(against, bundle, manifest, emit) as model:
         faults = tuple(_absent_components(model, manifest)) or (
             *input_faults(model, manifest),
-            *other_tokenizer(bundle, manifest, model),
+            *_other_tokenizer(bundle, manifest, model, against),
             *false_claims(manifest, model, against.model, bundle),
         )
         if faults:
@@ -151,19 +156,23 @@ def _open_against(
             remedy="add --refiner FOLDER",
         )
     if against.model.is_file():
-        with unpack_again(against.model, manifest, bundle.parent, emit) as model:
+        with unpack_again(against.model, manifest, bundle.parent, emit, against.tokenizer) as model:
             yield model
     else:
         yield open_again(against.model, against.refiner)
 
 
-def other_tokenizer(bundle: Path, manifest: Manifest, model: Model) -> Iterator[Fault]:
+def _other_tokenizer(
+    bundle: Path, manifest: Manifest, model: Model, against: Against
+) -> Iterator[Fault]:
     """Yield faults for tokenizer files that differ from those made from the model."""
     if CONTROLNET in model.components:
         return
+    is_given = against.tokenizer or not against.model.is_file()
+    remedy = AGAIN if is_given else _TOKENIZER
     for name, content in read_tokenizer(tokenizer_folder(model.path)).files():
         if read_bytes(bundle / name, Document.VOCABULARY) != content:
-            yield Fault(where=bundle / name, what="not the model's tokenizer", remedy=AGAIN)
+            yield Fault(where=bundle / name, what="not the model's tokenizer", remedy=remedy)
         elif not manifest.is_older and name not in manifest.tokenizer:
             yield Fault(where=bundle / MARKER, what=f"does not name {name}", remedy=AGAIN)
 

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from sdcoreml.convert.compression.compress import LEAST_ELEMENTS
-from sdcoreml.convert.compression.forms import Codes, Form, Item, Parts, compress_weight
+from sdcoreml.convert.compression.compress import LEAST_ELEMENTS, InTurn
+from sdcoreml.convert.compression.forms import Codes, Form, Item, Parts, assemble
 from sdcoreml.convert.compression.palette import error, histogram
 from sdcoreml.convert.compression.recipe import BLOCKWISE, WHOLE, Method, Recipe, parse_recipe
 from sdcoreml.convert.jobs.prove import StagedProgram
@@ -65,6 +65,7 @@ def _compare(opened: OpenProgram, tensors: Tensors, recipe: Recipe) -> Iterator[
     constants = {one.outputs[0].name: one for one in operations if one.type == "const"}
     of_layers = {name for one in operations for name in one.inputs.get("weight", ())}
     is_newer = opened.model.specification_version >= BLOCKWISE
+    compressed: dict[Form, list[tuple[Operation, Payload]]] = {}
     for operation in operations:
         name = operation.outputs[0].name if operation.outputs else ""
         bits, tensor = recipe.bits_of(name), owners.get(plain(name))
@@ -75,16 +76,19 @@ def _compare(opened: OpenProgram, tensors: Tensors, recipe: Recipe) -> Iterator[
                 continue
             payload = Payload(name=name, type=kind, offset=0, source=Weight(tensor=tensor))
             form = Form(method=recipe.method, bits=bits, group=recipe.group_size, is_newer=is_newer)
-            wanted, parts = compress_weight(payload, tensors, form)
-            stored = _Stored(
-                values=_arguments(operation, constants), storage=opened.storage, tensors=tensors
-            )
-            if operation.type != wanted or not stored.is_equal(parts):
-                is_kmeans = form.method is Method.KMEANS
-                yield name, is_kmeans and stored.is_as_exact(parts)
-            tensors.release()
+            compressed.setdefault(form, []).append((operation, payload))
         elif bits != WHOLE and name in of_layers and tensor and _is_large(operation):
             yield name, False
+    for form, pairs in compressed.items():
+        found = InTurn(tensors).find([payload for _, payload in pairs], form)
+        for (operation, payload), rounding in zip(pairs, found, strict=True):
+            wanted, parts = assemble(payload, form, rounding)
+            values = _arguments(operation, constants)
+            stored = _Stored(values=values, storage=opened.storage, tensors=tensors)
+            if operation.type != wanted or not stored.is_equal(parts):
+                is_kmeans = form.method is Method.KMEANS
+                yield payload.name, is_kmeans and stored.is_as_exact(parts)
+            tensors.release()
 
 
 def _is_large(operation: Operation) -> bool:

@@ -111,11 +111,16 @@ def _parse_config(plan: FolderPlan, name: str) -> Mapping[str, object]:
 
 @contextmanager
 def unpack_again(
-    path: Path, manifest: Manifest, near: Path, emit: Emit = silent
+    path: Path,
+    manifest: Manifest,
+    near: Path,
+    emit: Emit = silent,
+    tokenizer: Path | None = None,
 ) -> Iterator[Model]:
     """Unpack the single file that a finished folder was made from, exactly as before.
 
-    `manifest` is the manifest of the finished folder.
+    `manifest` is the manifest of the finished folder, and `tokenizer` the folder of the tokenizer
+    that was given with the file, if any.
 
     Raises:
         BadInputError: the folder was made from further files as well, or the file is unsuitable.
@@ -135,6 +140,7 @@ def unpack_again(
     unpacking = UnpackOptions(
         told=PredictionSource(option=prediction and prediction.value),
         weights=Weights.AVERAGED if averaged else Weights.TRAINED,
+        tokenizer=tokenizer,
     )
     ingredients = Ingredients(model=path, unpacking=unpacking, accepts_schedule=True)
     with prepare_model(ingredients, near, emit) as model:

@@ -72,12 +72,14 @@ class Against:
     """The model to verify against, the accepted certificates, and whether to run only a sample.
 
     `refiner` is the model that `UnetRefiner` was made from. `issued` are all certificates that the
-    manifest may refer to, even if they are not accepted as proofs now.
+    manifest may refer to, even if they are not accepted as proofs now. `tokenizer` is the folder of
+    the tokenizer that was given with a single file.
     """
 
     model: Path
     certificates: Mapping[str, Certificate]
     refiner: Path | None = None
+    tokenizer: Path | None = None
     fast: bool = False
     issued: Mapping[str, Certificate] = field(default_factory=dict)
 

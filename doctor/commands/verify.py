@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,9 +23,6 @@ from sdcoreml.lockfiles.toolchain import load_toolchain
 
 SCHEMA = 1
 """The version of the format that `--json` prints."""
-
-_OBJECTS = 500_000
-"""The number of new objects after which Python looks for garbage; by default, it is 700."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +64,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL",
         help="with --against: what UnetRefiner is made of",
     )
+    parser.add_argument(
+        "--tokenizer",
+        type=as_path,
+        metavar="FOLDER",
+        help="with --against FILE: the tokenizer that convert was given with it",
+    )
     depth = parser.add_mutually_exclusive_group()
     depth.add_argument(
         "--fast", action="store_true", help="run a sample of the inputs only, in one precision"
@@ -88,6 +90,10 @@ def run(args: argparse.Namespace, runner: Runner | None = None, file: Path = FIL
         raise UsageError(
             "--fast and --full need a model to compare with", remedy="add --against MODEL"
         )
+    if args.tokenizer and (args.against is None or args.against.is_dir()):
+        raise UsageError(
+            "--tokenizer is for a single file; a folder has its own", remedy="add --against FILE"
+        )
     against = None
     if args.full:
         from sdcoreml.doctor.commands.convert_environment import require_torch
@@ -98,13 +104,11 @@ def run(args: argparse.Namespace, runner: Runner | None = None, file: Path = FIL
         against = Against(
             model=args.against,
             refiner=args.refiner,
+            tokenizer=args.tokenizer,
             certificates=certificates,
             fast=args.fast,
             issued=load(file),
         )
-    # Programs are read into a million objects that all stay: looking for garbage among them again
-    # and again took a third of the time.
-    gc.set_threshold(_OBJECTS)
     with draw() as emit:
         result = verify(
             args.bundle,
