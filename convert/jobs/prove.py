@@ -149,6 +149,8 @@ def _prove_unrun(made: StagedProgram, policy: ProofPolicy) -> ProvedUnrun:
     certified = found.certified(one.program, policy.certificates) if is_acceptable else None
     if certified is not None:
         return replace(one, proof=certified.proof())
+    if found.audit.wrong and not made.foreign:  # running it would not change that
+        _require_right_weights(made, found.audit)
     if not policy.reason:
         return one
     if policy.certified_only:
@@ -205,10 +207,7 @@ def _prove_by_audit(made: StagedProgram, audit: Audit, reason: str) -> ProgramPr
     Raises:
         ParityError: the audit found faults.
     """
-    if faults := audit.faults():
-        raise ParityError(
-            f"{'; '.join(faults)}", where=made.package, remedy="report it with its config.json"
-        )
+    _require_right_weights(made, audit)
     return ProgramProof(
         component=made.part.program,
         passed=True,
@@ -218,3 +217,11 @@ def _prove_by_audit(made: StagedProgram, audit: Audit, reason: str) -> ProgramPr
         audit=audit.record(),
         unchecked=reason,
     )
+
+
+def _require_right_weights(made: StagedProgram, audit: Audit) -> None:
+    """Raise `ParityError` if the audit of a program's weights found faults."""
+    if faults := audit.faults():
+        raise ParityError(
+            f"{'; '.join(faults)}", where=made.package, remedy="report it with its config.json"
+        )

@@ -66,6 +66,12 @@ class Audit:
         return not self.faults()
 
     @property
+    def wrong(self) -> tuple[str, ...]:
+        """The constants whose numbers are no tensor's, or not those of the tensor they name."""
+        codes = tuple(name for name, item in self.compressed.items() if item.wrong)
+        return (*codes, *self.unexplained, *self.misplaced)
+
+    @property
     def placed(self) -> dict[str, str]:
         """Maps the constants that have the name and content of a tensor to that tensor's name.
 
@@ -79,11 +85,11 @@ class Audit:
 
     def faults(self) -> tuple[str, ...]:
         """Return one line for each kind of fault, with all constants or tensors concerned."""
-        wrong = tuple(name for name, item in self.compressed.items() if item.wrong)
+        codes = tuple(name for name, item in self.compressed.items() if item.wrong)
         return tuple(
             f"{len(names)} {what}: {', '.join(names)}"
             for what, names in (
-                ("compressed weights have codes that are not the nearest", wrong),
+                ("compressed weights have codes that are not the nearest", codes),
                 ("weights equal no tensor of the checkpoint", self.unexplained),
                 ("weights are another tensor than they are named for", self.misplaced),
                 ("tensors are not in the program", self.missing),

@@ -90,6 +90,14 @@ def test_without_torch_a_wrong_weight_is_still_an_error(
         prove([made], NO_TORCH, StandIn(size=SIZE), silent)
 
 
+def test_a_wrong_weight_is_an_error_before_anything_is_run(tmp_path: Path) -> None:
+    made = built(tmp_path, holding((0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.5)))
+    runner = StandIn(size=SIZE)
+    with pytest.raises(ParityError, match=r"Unet\.mlpackage: .*weight"):
+        prove([made], ProofPolicy(certificates={"5f": CERTIFICATE}), runner, silent)
+    assert runner.requests == []
+
+
 def test_where_certificates_alone_count_what_has_none_is_refused(tmp_path: Path) -> None:
     made = built(tmp_path, holding(tuple(float(n) for n in range(8))))
     with pytest.raises(UnsupportedError, match="unet: no certificate proves its graph"):

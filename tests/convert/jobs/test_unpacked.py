@@ -136,6 +136,14 @@ class TestOpenedAgain:
             assert (model.family, model.path.name) == (Family.SD2_V, "two")
         assert list((tmp_path / "near").iterdir()) == []
 
+    def test_a_tokenizer_that_was_given_with_it_is_used_again(self, tmp_path: Path) -> None:
+        tokenizer(tmp_path / "own")
+        (tmp_path / "own" / "merges.txt").write_bytes(b"#version: 0.2\n")
+        file = save(tmp_path / "two.safetensors", original("sd2"))
+        place, manifest = tmp_path / "near", self.manifest(file.name)
+        with unpack_again(file, manifest, place, tokenizer=tmp_path / "own") as model:
+            assert (model.path / "tokenizer" / "merges.txt").read_bytes() == b"#version: 0.2\n"
+
     def test_averaged_weights_are_asked_for_again(self, tmp_path: Path, file: Path) -> None:
         manifest = self.manifest(file.name, averaged=True)
         with (
