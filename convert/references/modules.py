@@ -1,23 +1,25 @@
 """Loads a pinned module so that its weights take memory only while a layer computes.
 
-A full UNet in float32 takes 3.4 GB. Here the parameters stay in the mapped safetensors file. Each
-layer gets its own, widened, just before its `forward` and releases them right after. At other
-times, they are placeholders on torch's `meta` device. These have the right type, because modules
-read their own `dtype`, and no data, so that computing with one is an error.
+A full UNet in float32 takes 3.4 GB. Here the parameters stay in the safetensors file, whose mapped
+pages count as memory once they are read, so they are given back at once. Each layer gets its own,
+widened, just before its `forward` and releases them right after. At other times, they are
+placeholders on torch's `meta` device. These have the right type, because modules read their own
+`dtype`, and no data, so that computing with one is an error.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.errors import BadInputError
 
 _RENAMES = ("_convert_deprecated_attention_blocks", "_fix_state_dict_keys_on_load")
 """The names, old and new, of diffusers' function that converts VAE tensor names before 2023."""
-_NOT_WEIGHTS = ("position_ids",)  # older checkpoints have this buffer
 
 
 def open_module(
@@ -43,21 +45,58 @@ def open_module(
         BadInputError: the file lacks tensors. All of them are listed.
     """
     import accelerate
-    from safetensors.torch import load_file
 
     with accelerate.init_empty_weights(include_buffers=False):
         module = build()
-    state = load_file(weights)
-    for name, tensor in (replaced or {}).items():
-        state[name] = tensor.reshape(state[name].shape)
+    file = TensorFile.open(weights)
+    unread = {name: _placeholder(file.info(name).shape, precision) for name in file.names()}
+    owners = {id(tensor): name for name, tensor in unread.items()}
+    state = {**unread, **_buffers(module, file)}
     for own in _RENAMES:
         getattr(module, own, lambda _: None)(state)
     result = module.load_state_dict(state, strict=False, assign=True)
     _demand_all(weights, result.missing_keys)
-    for layer in module.modules():
+    names = {name: owners[id(tensor)] for name, tensor in state.items() if id(tensor) in owners}
+    source = _Source(file=file, rounding=rounding, precision=precision, replaced=replaced or {})
+    for path, layer in module.named_modules():
         _round_epsilon(layer, rounding)
-        _stream(layer, rounding, precision)
+        prefix = f"{path}." if path else ""
+        _stream(layer, source, {name: names[f"{prefix}{name}"] for name in _own(layer)})
     return module.eval().requires_grad_(requires_grad=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Source:
+    """Where the parameters of a module come from, and what they are rounded and widened to."""
+
+    file: TensorFile
+    rounding: torch.dtype
+    precision: torch.dtype
+    replaced: Mapping[str, torch.Tensor]
+
+    def read(self, name: str, shape: torch.Size) -> torch.nn.Parameter:
+        """Return a tensor of the file, in memory of its own."""
+        found = self.replaced.get(name)
+        if found is None:
+            found = torch.from_numpy(self.file[name].copy())
+        widened = found.reshape(shape).to(self.rounding).to(self.precision)
+        return torch.nn.Parameter(widened, requires_grad=False)
+
+
+def _placeholder(shape: Sequence[int], precision: torch.dtype) -> torch.nn.Parameter:
+    empty = torch.empty(tuple(shape), dtype=precision, device="meta")
+    return torch.nn.Parameter(empty, requires_grad=False)
+
+
+def _buffers(module: torch.nn.Module, file: TensorFile) -> dict[str, torch.Tensor]:
+    """Read the tensors of the file that are no parameters of the module."""
+    wanted = (name for name, _ in module.named_buffers() if name in file)
+    return {name: torch.from_numpy(file[name].copy()) for name in wanted}
+
+
+def _own(layer: torch.nn.Module) -> list[str]:
+    """Return the names of a layer's parameters, without those of layers in it."""
+    return [name for name, _ in layer.named_parameters(recurse=False)]
 
 
 def _demand_all(weights: Path, missing: list[str]) -> None:
@@ -76,36 +115,20 @@ def _round_epsilon(layer: torch.nn.Module, rounding: torch.dtype) -> None:
         layer.eps = torch.tensor(layer.eps).to(rounding).item()
 
 
-def _stream(layer: torch.nn.Module, rounding: torch.dtype, precision: torch.dtype) -> None:
-    """Replace a layer's own parameters by placeholders that are filled during its `forward`."""
-    stored = dict(layer.named_parameters(recurse=False))
-    if not stored:
+def _stream(layer: torch.nn.Module, source: _Source, names: Mapping[str, str]) -> None:
+    """Fill a layer's placeholders during its `forward`; `names` are those of the file's tensors."""
+    if not names:
         return
-    placeholders = {
-        name: torch.nn.Parameter(
-            torch.empty(tensor.shape, dtype=precision, device="meta"), requires_grad=False
-        )
-        for name, tensor in stored.items()
-    }
+    placeholders = dict(layer.named_parameters(recurse=False))
 
     def fill(layer: torch.nn.Module, _: tuple[object, ...]) -> None:
-        widened = {name: _widen(t, rounding, precision) for name, t in stored.items()}
-        _replace(layer, widened)
+        for name, stored in names.items():
+            setattr(layer, name, source.read(stored, placeholders[name].shape))
+        source.file.release()
 
     def drop(layer: torch.nn.Module, _: tuple[object, ...], __: object) -> None:
-        _replace(layer, placeholders)
+        for name, placeholder in placeholders.items():
+            setattr(layer, name, placeholder)
 
-    _replace(layer, placeholders)
     layer.register_forward_pre_hook(fill)
     layer.register_forward_hook(drop)
-
-
-def _widen(
-    tensor: torch.Tensor, rounding: torch.dtype, precision: torch.dtype
-) -> torch.nn.Parameter:
-    return torch.nn.Parameter(tensor.detach().to(rounding).to(precision), requires_grad=False)
-
-
-def _replace(layer: torch.nn.Module, parameters: Mapping[str, torch.nn.Parameter]) -> None:
-    for name, parameter in parameters.items():
-        setattr(layer, name, parameter)
