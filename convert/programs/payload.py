@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SMALLEST_RECORD = 10
 """Constants with fewer elements are stored in the program itself, as coremltools does."""
 
-RELEASE_AFTER = 48 << 20
+RELEASE_AFTER = 16 << 20
 """The bytes read before mapped pages are released: about the size of the largest tensor."""
 
 _BLOCK = 1 << 22

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _FLOATS = frozenset({DataType.FLOAT16, DataType.FLOAT32})
 _SAMPLES = 64
+_BLOCK = 1 << 20
+"""The number of elements that are compared at a time."""
 
 PREFIXES: Mapping[str, tuple[str, ...]] = {
     "vae_decoder": ("decoder.", "post_quant_conv."),
@@ -251,18 +253,22 @@ class _Index:
     def _is_equal(self, name: str, constant: Array) -> bool:
         """Whether the tensor, rounded, equals the constant in every byte.
 
-        Mapped pages are released after every `RELEASE_AFTER` bytes.
+        Blocks keep what is rounded and compared small. Mapped pages are released after every
+        `RELEASE_AFTER` bytes.
         """
-        import numpy as np
-
-        bits = f"u{constant.itemsize}"
-        tensor = _round_tensor(self._tensors[name], constant.dtype.str).reshape(-1)
-        equal = np.array_equal(tensor.view(bits), constant.reshape(-1).view(bits))
-        self._touched += constant.nbytes
-        if self._touched > RELEASE_AFTER:
-            self._tensors.release()
-            self._touched = 0
-        return bool(equal)
+        dtype, bits = constant.dtype.str, f"u{constant.itemsize}"
+        tensor, stored = self._tensors[name].reshape(-1), constant.reshape(-1)
+        if tensor.size != stored.size:
+            return False
+        for at in range(0, tensor.size, _BLOCK):
+            block = _round_tensor(tensor[at : at + _BLOCK], dtype)
+            if (block.view(bits) != stored[at : at + _BLOCK].view(bits)).any():
+                return False
+            self._touched += block.nbytes
+            if self._touched > RELEASE_AFTER:
+                self._tensors.release()
+                self._touched = 0
+        return True
 
 
 def _constants(function: Function, storage: BlobStorage) -> Iterator[tuple[str, Array]]:

@@ -170,6 +170,11 @@ class MappedWeights:
             )
         return self.data(record)
 
+    def release(self) -> None:
+        """Release the mapped pages. Reading one record maps the 64 KB around it."""
+        if isinstance(self.view.obj, mmap.mmap):
+            self.view.obj.madvise(mmap.MADV_DONTNEED)
+
     def records(self) -> Iterator[Record]:
         """Yield every record that the header counts, in file order.
 

@@ -32,6 +32,7 @@ class ReadWeights:
         """Read the bytes of a blob. Raises `BadInputError` as `MappedWeights.read` does."""
         content = bytearray(len(self.mapped.read(blob, dtype)))
         self.file.seek(self.mapped.record(blob.offset).data_offset)
+        self.mapped.release()
         self.file.readinto(content)
         return content
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import struct
+import sys
 from pathlib import Path
 
 import pytest
@@ -49,6 +50,28 @@ def test_a_blob_is_read_without_a_copy(tmp_path: Path) -> None:
         view = weights.read(Blob(path=WHERE, offset=256), DataType.UINT8)
         assert view.obj is weights.view.obj
     assert bytes(view) == b"\x07\x08\x09"  # the mapping lives as long as its views
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what is resident")
+def test_pages_are_released_and_come_back(tmp_path: Path) -> None:
+    path, resident = tmp_path / "weight.bin", 0
+    path.write_bytes(weight_file(Raw(3, bytes(1 << 22))))
+    with open_weights(path) as weights:
+        (record,) = weights.records()
+        for released in (False, True):
+            assert sum(weights.data(record)) == 0
+            if released:
+                weights.release()
+            before, resident = resident, _resident(path)
+        assert before >= 1 << 22 > resident
+        assert weights.record(record.offset) == record
+
+
+def _resident(path: Path) -> int:
+    """Return how many bytes of a mapped file are in this process's memory."""
+    _, found, smaps = Path("/proc/self/smaps").read_text().partition(f"{path}\n")
+    assert found
+    return int(smaps.partition("Rss:")[2].split()[0]) * 1024
 
 
 def test_elements_of_less_than_a_byte_are_counted_without_the_padding(tmp_path: Path) -> None:
