@@ -64,7 +64,7 @@ def write_file(path: Path, model: str) -> None:
         for name, config in MODELS[model].configs.items()
     }
     texts = original_texts(
-        {"sd1": "sd1", "sdxl": "sdxl"}[model],
+        "sdxl" if MODELS[model].family is Family.SDXL else "sd1",
         stand_ins["text_encoder"],
         stand_ins.get("text_encoder_2", {}),
         np.concatenate,

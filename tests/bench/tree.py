@@ -20,8 +20,9 @@ _PAUSE = 0.2
 class TreeCost:
     """The cost of one run: CPU and wall-clock seconds, and peak private memory in bytes.
 
-    Private memory (USS) is what would be free if the processes ended: pages of files that are
-    mapped count only where they were changed. The peak is that of the sum over all processes.
+    Private memory (USS) is what would be free if the processes ended. A page of a file that only
+    one process has mapped counts, although the system can take it back. The peak is that of the sum
+    over all processes, at one moment.
     """
 
     cpu: float
