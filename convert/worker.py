@@ -37,6 +37,12 @@ LAUNCH = launch("sdcoreml.convert.tasks.serve")
 
 _KEPT = ("HOME", "LANG", "LC_ALL", "PATH", "TMPDIR", "OMP_NUM_THREADS", "CUDA_VISIBLE_DEVICES")
 _OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1"}
+
+_PATIENT = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""Lets torch's threads sleep while they wait for each other.
+
+By default they spin: beside other processes, that took four times the CPU of the work itself.
+"""
 _TAIL = 4000
 _WARNING = re.compile(r"warning\b", re.IGNORECASE)
 _ERROR = re.compile(r"error\b|exception\b|fatal|abort|terminat", re.IGNORECASE)
@@ -166,7 +172,8 @@ def _start_child(
     The child's temporary files go to `place`, because torch does not remove its own. `held` are
     open file descriptors that the child inherits.
     """
-    environ = {key: os.environ[key] for key in _KEPT if key in os.environ} | _OFFLINE
+    environ = {key: os.environ[key] for key in _KEPT if key in os.environ}
+    environ |= {**_OFFLINE, **_PATIENT}
     environ["TMPDIR"] = os.fspath(place)
     try:
         process = subprocess.Popen(

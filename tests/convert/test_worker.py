@@ -143,6 +143,11 @@ def test_secrets_of_the_environment_do_not_reach_the_child(monkeypatch: pytest.M
     assert "HF_HUB_OFFLINE" in outcome.value
 
 
+def test_waiting_threads_of_the_child_use_no_cpu() -> None:
+    outcome, _ = run("import os; return os.environ['OMP_WAIT_POLICY']")
+    assert outcome.value == "PASSIVE"
+
+
 def alive(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
