@@ -86,6 +86,24 @@ def is_certified(
     return any(f"{part.name}: {title}" in certified for title in known.titles)
 
 
+def is_certified_at_another_size(
+    part: ComponentState, model: ModelFolder, certified: Collection[str], *, attention: str
+) -> bool:
+    """Return True if a component's programs are certified at any size.
+
+    Those of another size differ only in shapes, unless attention is laid out in pieces, whose
+    number follows from the size.
+    """
+    known = next((one for one in PUBLISHED if _is_one(model, one)), None)
+    if known is None or not _is_near(part, known):
+        return False
+    if part.name == "vae":
+        starts = tuple(f"vae_decoder: {title}, " for title in known.vae)
+        return any(name.startswith(starts) for name in certified)
+    starts = tuple(f"{part.name}: {title}, {attention}, " for title in known.titles)
+    return attention != "SPLIT_EINSUM_V2" and any(name.startswith(starts) for name in certified)
+
+
 def _is_one(model: ModelFolder, known: Published) -> bool:
     return any(part.name == "unet" and _is_near(part, known) for part in model.components)
 

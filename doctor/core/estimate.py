@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
-from sdcoreml.doctor.core.certified import is_certified
+from sdcoreml.doctor.core.certified import is_certified, is_certified_at_another_size
 from sdcoreml.doctor.core.facts import Facts, Goal, System, ToolchainFacts
 from sdcoreml.doctor.core.subjects import ComponentState, ModelFolder
 from sdcoreml.ground.quantity import amount, duration
 
 NATIVE = 512
 """The image size in pixels at which the rates were measured."""
+
+SMALL = 0.1
+"""The area, as a part of the native one, for which programs are run that differ only in shapes."""
 
 _TEXT = "text_encoder"
 
@@ -63,7 +66,7 @@ def _peak(part: ComponentState, model: ModelFolder, goal: Goal, toolchain: Toolc
     peaks = toolchain.peaks
     if "certified_base" in peaks and _is_certified(part, model, goal, toolchain):
         return peaks["certified_base"] + peaks["certified_parameter"] * part.parameters
-    pictures = _area(model, goal) * peaks.get(_kind(part), 0.0)
+    pictures = _area_run(part, model, goal, toolchain) * peaks.get(_kind(part), 0.0)
     return peaks.get("base", 0.0) + peaks.get("parameter", 0.0) * part.parameters + pictures
 
 
@@ -89,17 +92,19 @@ def estimate_making(model: ModelFolder, toolchain: ToolchainFacts) -> float:
 def estimate_checking(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts) -> float | None:
     """Return the CPU seconds to run uncertified programs; `None` if one was not measured.
 
-    For components that work on images, time is proportional to the image's area. A toolchain
-    without torch runs no programs.
+    For components that work on images, time is proportional to the area of the image that they are
+    run for. A toolchain without torch runs no programs.
     """
     if "torch" not in toolchain.pins:
         return 0.0
     parts = [part for part in _to_convert(model) if not _is_certified(part, model, goal, toolchain)]
     if any(_kind(part) not in toolchain.rates for part in parts):
         return None
-    area = _area(model, goal)
     return sum(
-        part.parameters / 1e6 * toolchain.rates[_kind(part)] * (1 if _kind(part) == _TEXT else area)
+        part.parameters
+        / 1e6
+        * toolchain.rates[_kind(part)]
+        * (1 if _kind(part) == _TEXT else _area_run(part, model, goal, toolchain))
         for part in parts
     )
 
@@ -124,6 +129,15 @@ def _is_certified(
 ) -> bool:
     attention, size = goal.attention, _size(model, goal)
     return is_certified(part, model, toolchain.certified, attention=attention, size=size)
+
+
+def _area_run(
+    part: ComponentState, model: ModelFolder, goal: Goal, toolchain: ToolchainFacts
+) -> float:
+    """Return the area for which a component is run, divided by that of the measured rates."""
+    area, known = _area(model, goal), toolchain.certified
+    is_alike = is_certified_at_another_size(part, model, known, attention=goal.attention)
+    return min(area, SMALL) if is_alike else area
 
 
 def _area(model: ModelFolder, goal: Goal) -> float:

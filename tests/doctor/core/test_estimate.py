@@ -84,7 +84,12 @@ def test_what_is_certified_is_built_and_audited_and_not_run() -> None:
     assert estimate_checking(SD15, other, CERTIFIED) == pytest.approx(0.4 * 859.5, rel=1e-3)
     larger = replace(GOAL, height=768)
     assert estimate_checking(SD15, larger, CERTIFIED) == pytest.approx(
-        1.5 * (0.4 * 859.5 + 2.0 * 83.65), rel=1e-3
+        0.1 * (0.4 * 859.5 + 2.0 * 83.65), rel=1e-3
+    )
+    pieces = ("unet: Stable Diffusion 1.x, SPLIT_EINSUM_V2, 512x512", *CERTIFIED.certified)
+    v2 = replace(larger, attention="SPLIT_EINSUM_V2")
+    assert estimate_checking(SD15, v2, replace(CERTIFIED, certified=pieces)) == pytest.approx(
+        1.5 * 0.4 * 859.5 + 0.1 * 2.0 * 83.65, rel=1e-3
     )
     small = replace(SD15, components=(part("unet", parameters=9_000_000), *SD15.components[1:]))
     assert estimate_checking(small, GOAL, CERTIFIED) == pytest.approx(
