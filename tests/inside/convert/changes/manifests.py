@@ -182,6 +182,8 @@ def edit(content: Any, path: tuple[str, ...], change: Edit, rng: Random) -> None
 
 
 def _choose(content: Any, part: str, rng: Random) -> Any:
+    if part in "*#" and not content:
+        raise LookupError(part)
     if part == "*":
         return rng.choice(sorted(content))
     return rng.randrange(len(content)) if part == "#" else part
