@@ -78,7 +78,7 @@ def compare(
         return Comparison(
             checked=checked,
             faults=(*_false_proofs(bundle, manifest, checked, against), *wrong),
-            notes=(*_compression_notes(anew), *_notes(manifest, against)),
+            notes=(*_strange_notes(checked), *_compression_notes(anew), *_notes(manifest, against)),
         )
 
 
@@ -107,6 +107,13 @@ def _compression_faults(bundle: Path, anew: Mapping[str, Recompressed]) -> Itera
             what = f"{name}: its recipe gives other numbers than {count} of its weights have"
             first = f"{what}, such as {found.wrong[0]}"
             yield Fault(where=bundle / f"{name}{COMPILED}", what=first, remedy=AGAIN)
+
+
+def _strange_notes(checked: Mapping[str, ProgramProof]) -> Iterator[str]:
+    """Yield a note on each program that another version may have drawn, or somebody changed."""
+    for name, proof in checked.items():
+        if proof.strange:
+            yield f"{name}: {proof.strange}; it computes the same with the inputs that were run"
 
 
 def _compression_notes(anew: Mapping[str, Recompressed]) -> Iterator[str]:
@@ -232,7 +239,7 @@ def _check(
         for entry in manifest.programs.values()
         if not (_relies_on_certificate(entry.checked) or entry.checked.unchecked or against.fast)
     }
-    policy = ProofPolicy(certificates=against.certificates, run=frozenset(measured))
+    policy = ProofPolicy(certificates=against.certificates, run=frozenset(measured), draws=True)
     emit(Event(kind="step", text=f"audit the weights of {len(made)} compiled programs"))
     proofs = prove(made, policy, runner, emit, fast=against.fast)
     return {one.part.stem: proofs[one.part.program] for one in made}

@@ -80,13 +80,15 @@ class ProofPolicy:
 
     `certificates` are the certificates to accept. `reason` says why torch is unavailable; it is
     empty if torch is available. With `certified_only`, a program without a certificate is refused
-    if torch is unavailable. Programs in `run` are run even if a certificate proves them.
+    if torch is unavailable. Programs in `run` are run even if a certificate proves them. With
+    `draws`, the graph of a program that is run is compared with the one drawn for its options now.
     """
 
     certificates: Mapping[str, Certificate] = field(default_factory=dict)
     reason: str = ""
     certified_only: bool = False
     run: frozenset[str] = frozenset()
+    draws: bool = False
 
 
 def prove(
@@ -113,7 +115,8 @@ def prove(
     if not pending:
         return found
     packages = [one.made.request() for one in pending]
-    request = {"packages": packages, "fast": fast, **_offer(pending, policy)}
+    drawn = {"draws": True} if policy.draws else {}
+    request = {"packages": packages, "fast": fast, **drawn, **_offer(pending, policy)}
     answer = runner.run("check", request, emit)
     emit(Event(kind="note", text=f"checked in {amount(answer.peak_memory)} of memory"))
     return {

@@ -24,6 +24,7 @@ from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.mil.interpreter import Executable
 from sdcoreml.convert.mil.kinds import Mode
 from sdcoreml.convert.models.known import open_known
+from sdcoreml.convert.parity.drawn import find_strange
 from sdcoreml.convert.parity.figures import (
     FLOORS,
     RECOGNISABLE,
@@ -61,12 +62,14 @@ class CheckOptions:
     the expected outputs. With `lenient`, a program that misses a floor (the lowest accepted PSNR)
     is compared with a lower one, which depends on the module's own float32 precision
     (`convert.parity.figures.relaxed_floor`). A program that differs only in shapes from one in
-    `certificates` is run for a small image, too.
+    `certificates` is run for a small image, too. With `draws`, its graph is compared with the one
+    drawn for its options.
     """
 
     modes: tuple[Mode, ...] = (Mode.FP32, Mode.FP16)
     runs: int | None = None
     small: bool = False
+    draws: bool = False
     floors: Mapping[Mode, float] = field(default_factory=lambda: FLOORS)
     program: ProgramOptions = field(default_factory=ProgramOptions)
     lenient: bool = False
@@ -172,6 +175,9 @@ def check_program(
         else (),
         sample=picture_size(shapes) if small else "",
         sibling=kinship.sibling if kinship else None,
+        strange=find_strange(program, component, original.config, options.program, accounted.placed)
+        if options.draws and accounted.passed
+        else "",
         own=own,
         settings=settings_faults(
             program.function, program.storage, component, original.config, options.program

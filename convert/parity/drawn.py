@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sdcoreml.convert.certificates.digest import graph_digest
 from sdcoreml.convert.programs import draw
 from sdcoreml.convert.programs.assemble import assemble
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.programs.payload import Payload, Weight
 from sdcoreml.convert.proof.weighing import plain
 from sdcoreml.convert.storage.package import OpenProgram
-from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.errors import BadInputError, UnsupportedError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,3 +106,24 @@ def draw_without_weights(
         if isinstance(source, Weight)
     }
     return Drawing(program=program, placed=weights)
+
+
+def find_strange(
+    program: OpenProgram,
+    component: str,
+    config: Mapping[str, object],
+    options: ProgramOptions,
+    placed: Mapping[str, str],
+) -> str:
+    """Return how a graph differs from the one that is drawn for its options; "" if it does not.
+
+    Running a program shows what it computes with some inputs, not that it has this graph. `placed`
+    maps the constants that the audit identified to the names of their tensors.
+    """
+    try:
+        drawn = draw_without_weights(component, config, options)
+        wanted = graph_digest(drawn.program, drawn.placed)
+        found = graph_digest(program, placed)
+    except UnsupportedError:
+        return ""
+    return "" if found == wanted else "its graph is not the one that is drawn for its options now"

@@ -30,6 +30,7 @@ class Parity:
     than weights. `normed` is the number of elements per group in a UNet's deepest group norm, 0 for
     other components. `foreign` means that another converter wrote the package. `sibling` is the
     certified graph that the program's differs from only in shapes, if that was looked for.
+    `strange` says how the graph differs from the one that is drawn for its options now.
     """
 
     component: str
@@ -45,6 +46,7 @@ class Parity:
     normed: int = 0
     foreign: bool = False
     sibling: Sibling | None = None
+    strange: str = ""
 
     @property
     def passed(self) -> bool:
@@ -112,6 +114,7 @@ class Parity:
             sample=self.sample,
             own=None if self.own is None else round(self.own, 2),
             sibling=self.sibling,
+            strange=self.strange,
         )
 
 

@@ -87,6 +87,7 @@ class ProgramProof:
     graph, or `unchecked` is the reason. `sample` is the image size that was run, if it is smaller
     than the program's own. `own` is the PSNR of the module's own float32 results, in dB, if it was
     needed. `sibling` is a certified graph of other shapes, from which this one was worked out.
+    `strange` says how the graph differs from the one that is drawn now; only a verification asks.
     """
 
     component: str
@@ -101,6 +102,7 @@ class ProgramProof:
     own: float | None = None
     unchecked: str = ""
     sibling: Sibling | None = None
+    strange: str = ""
 
     @property
     def measured(self) -> tuple[FigureRecord, ...]:
@@ -113,7 +115,7 @@ class ProgramProof:
     def as_json(self) -> dict[str, object]:
         """Return the proof as `parse_proof` reads it, without the fields that do not apply."""
         content: dict[str, object] = to_plain(self)
-        optional = {"fidelity", "certificate", "sample", "own", "sibling", "unchecked"}
+        optional = {"fidelity", "certificate", "sample", "own", "sibling", "strange", "unchecked"}
         return {
             name: value
             for name, value in content.items()

@@ -39,12 +39,14 @@ class PackageRequest:
 class CheckRequest:
     """Packages to check; with `fast`, each program is run only once, for a small image.
 
-    `certificates` are those whose graphs may stand for graphs that differ only in shapes.
+    `certificates` are those whose graphs may stand for graphs that differ only in shapes. With
+    `draws`, each graph is compared with the one that is drawn for its options now.
     """
 
     packages: tuple[PackageRequest, ...]
     fast: bool = False
     certificates: tuple[Certificate, ...] = ()
+    draws: bool = False
 
 
 def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
@@ -68,6 +70,7 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
                 depth,
                 program=part.options,
                 lenient=not part.foreign,
+                draws=asked.draws and not part.foreign,
                 certificates=() if part.foreign else asked.certificates,
             ),
             emit,

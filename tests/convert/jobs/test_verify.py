@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from shutil import copytree, rmtree
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,9 @@ from sdcoreml.convert.jobs.manifest import read_manifest, write_manifest
 from sdcoreml.convert.jobs.opening import open_model, with_refiner
 from sdcoreml.convert.jobs.verify import Against, Verification, verify
 from sdcoreml.convert.proof.record import Sibling
+from sdcoreml.convert.worker import Outcome
 from sdcoreml.ground.errors import BadInputError, ParityError
+from sdcoreml.ground.events import Emit, silent
 from tests.convert.stand_ins import (
     StandIn,
     finish,
@@ -370,6 +373,26 @@ def test_a_graph_that_differs_in_more_than_it_says(
     assert {*whats(found)} == expected
     (_, request) = runner.requests[0]
     assert ("certificates" in request) == bool(certificates)
+
+
+@dataclass
+class Doubting(StandIn):
+    """A `Runner` that finds the UNet's graph strange."""
+
+    def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
+        answer = super().run(task, request, emit)
+        if task == "check":
+            checked: Any = answer.value
+            checked["unet"]["strange"] = "its graph is another"
+        return answer
+
+
+def test_a_graph_that_is_not_the_one_drawn_is_told(bundle: Path, model: Path) -> None:
+    runner = Doubting(size=SIZE)
+    found = verify(bundle, runner, against(model))
+    assert found.passed
+    assert "Unet: its graph is another; it computes the same" in "".join(found.notes)
+    assert runner.requests[0][1]["draws"] is True
 
 
 def test_certificates_of_other_graphs_spare_nothing(bundle: Path, model: Path) -> None:
