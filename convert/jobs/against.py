@@ -20,6 +20,7 @@ from sdcoreml.convert.jobs.manifest import AGAIN, MARKER, Manifest, ProgramEntry
 from sdcoreml.convert.jobs.opening import open_again
 from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
 from sdcoreml.convert.jobs.recompress import Recompressed, compress_again
+from sdcoreml.convert.jobs.stated import false_options
 from sdcoreml.convert.jobs.unpacked import unpack_again
 from sdcoreml.convert.jobs.verify import Against
 from sdcoreml.convert.models.controlnet import CONTROLNET
@@ -141,14 +142,17 @@ def _false_proofs(
 ) -> Iterator[Fault]:
     """Yield faults where a proof in the manifest differs from the one made now."""
     for name, found in checked.items():
-        for what in _compare(manifest.programs[name].checked, found, against):
+        for what in _compare(manifest.programs[name], found, against):
             yield Fault(where=bundle / MARKER, what=f"{name}: {what}", remedy=AGAIN)
 
 
-def _compare(said: ProgramProof, found: ProgramProof, against: Against) -> Iterator[str]:
+def _compare(entry: ProgramEntry, found: ProgramProof, against: Against) -> Iterator[str]:
+    said = entry.checked
     yield from differences(said, found, against.origins, fast=against.fast)
     if said.sibling and against.certificates and not (found.sibling or found.certificate):
         yield f"its graph is not that of {said.sibling.title} in other shapes"
+    if found.certificate and (certificate := against.certificates.get(found.graph or "")):
+        yield from false_options(entry, certificate)
 
 
 @contextmanager

@@ -57,6 +57,8 @@ def differences(
 def _of_certificate(said: ProgramProof, issued: Mapping[str, Origin]) -> Iterator[str]:
     if said.certificate != issued.get(said.graph or ""):
         yield "its certificate is none that this version of sdcoreml has"
+    if said.unchecked:
+        yield "it was certified, and says that it was not checked"
     has_figures = said.runs or said.outputs or said.fidelity or said.own is not None
     if has_figures or said.sample or said.sibling:
         yield "it was certified, not run, and has figures"

@@ -101,6 +101,11 @@ def test_what_is_certified_itself_was_not_compared_with_another() -> None:
     assert whats(replace(CERTIFIED, sibling=LIKE)) == ["it was certified, not run, and has figures"]
 
 
+def test_what_is_certified_was_checked() -> None:
+    said = replace(CERTIFIED, unchecked="no torch")
+    assert whats(said) == ["it was certified, and says that it was not checked"]
+
+
 def test_a_certificate_that_nobody_issued() -> None:
     said = replace(CERTIFIED, certificate=replace(ORIGIN, date="2026-11-26"))
     assert whats(said) == ["its certificate is none that this version of sdcoreml has"]

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sdcoreml.convert.models.sample import CONFIGS as SAMPLE
 from sdcoreml.convert.parity.drawn import draw_without_weights, find_strange
 from sdcoreml.convert.programs.options import Attention, ProgramOptions
-from tools.certify.models import SAMPLE
 
 OPTIONS = ProgramOptions(height=8, width=8, attention=Attention.SPLIT_EINSUM)
 
