@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import IO, TYPE_CHECKING, Any, TypeAlias
 
 from sdcoreml.ground import errors
+from sdcoreml.ground.events import Emit, silent
 from sdcoreml.ground.places import PACKAGE
 
 if TYPE_CHECKING:
@@ -81,11 +82,12 @@ class Crew:
     """This process and `workers - 1` helpers, which start when first needed.
 
     Entered as a context manager, it is the crew that `at_work` returns until the block ends.
-    `code` is the Python code that a helper runs.
+    `code` is the Python code that a helper runs; `emit` gets to know what is done.
     """
 
-    def __init__(self, workers: int = 1, code: str = "") -> None:
+    def __init__(self, workers: int = 1, code: str = "", emit: Emit = silent) -> None:
         self.workers = workers
+        self.emit = emit
         self._code = code or launch(__name__)
         self._helpers: list[_Helper] = []
         self._before: Token[Crew] | None = None
@@ -123,7 +125,8 @@ class Crew:
     ) -> list[object]:
         """Return the answer to each item, in order; `own` is this process's `Work`.
 
-        `done` is called with the number of each item that is finished, in this thread or another.
+        `done` is called with the number of each item that is finished, in this thread or another,
+        but never in two at once.
 
         Raises:
             SdcoremlError: the first error that any of the processes raised; the others are ended.
@@ -194,7 +197,8 @@ class _Shared:
     def _do(self, number: int, work: Work) -> None:
         try:
             self.answers[number] = work(self.items[number])
-            self.done(number)
+            with self._lock:
+                self.done(number)
         except Exception as error:  # noqa: BLE001  it is raised in the owner's thread
             with self._lock:
                 self.error = self.error or error

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdcoreml.ground.crew import at_work
 from sdcoreml.ground.files import RegularFile
+from sdcoreml.ground.labour import Labour, reading, tell
 from sdcoreml.ground.tree import walk
 
 _CHUNK = 1 << 20
@@ -48,6 +50,8 @@ def describe(files: Mapping[str, Path]) -> Mapping[str, FileRecord]:
     contents = {_content(path): path for path in files.values()}
     with ThreadPoolExecutor() as pool:  # hashing releases the interpreter's lock
         digests = dict(zip(contents, pool.map(sha256, contents.values()), strict=True))
+    size = sum(path.stat().st_size for path in contents.values())
+    tell(at_work().emit, Labour.HASH, reading(size))
     return {
         name: FileRecord(size=path.stat().st_size, sha256=digests[_content(path)])
         for name, path in files.items()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Literal, TypeAlias
 
-Kind: TypeAlias = Literal["step", "progress", "note", "warning", "result"]
+Kind: TypeAlias = Literal["step", "progress", "plan", "labour", "note", "warning", "result"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +19,9 @@ class Event:
     """One event of a running task.
 
     `kind` is one of: `step`, which begins a named step; `progress`, which says how far the step is
-    (`done` of `total`, in `unit`, "B" for bytes); `note` and `warning`, a sentence each; `result`,
-    with the step's outcome in `data`, which can be written as JSON.
+    (`done` of `total`, in `unit`, "B" for bytes); `plan` and `labour`, how much work of all
+    steps there is and is done (see `ground.labour`); `note` and `warning`, a sentence each;
+    `result`, with the step's outcome in `data`, which can be written as JSON.
     """
 
     kind: Kind

@@ -13,6 +13,7 @@ from sdcoreml.convert.compile.compiled import (
     TEXT,
     WEIGHTS,
     CompiledModel,
+    blobs,
     read_compiled,
 )
 from sdcoreml.convert.compile.coremldata import write_analytics, write_coremldata
@@ -28,6 +29,7 @@ from sdcoreml.ground.aside import folder_aside, sole_maker
 from sdcoreml.ground.errors import UnsupportedError, raise_first
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.files import Document, read_bytes
+from sdcoreml.ground.labour import Labour, compiling, tell
 
 OURS = "compiled without Xcode"
 """The first words of the verdict on every model that this compiler wrote."""
@@ -57,6 +59,7 @@ def compile_package(package: Path, target: Path, emit: Emit = silent) -> Compile
         placed = _write(source, part)
         compiled = read_compiled(part)
         raise_first(faults(compiled) + differences(compiled, source.model, package.stem))
+    tell(emit, Labour.COMPILE, compiling(sum(1 for _ in blobs(compiled.program))))
     if placed:
         emit(Event(kind="note", text=placed))
     return replace(

@@ -72,7 +72,7 @@ def measure(payloads: Sequence[Payload], tensors: Tensors, form: Form) -> list[n
 
     if form.method is Method.LINEAR:
         return [_scale(payload, tensors) for payload in payloads]
-    counts = [_groups(payload, form) for payload in payloads]
+    counts = [count_palettes(payload.type.shape, form.group) for payload in payloads]
     counted = (
         one
         for payload, groups in zip(payloads, counts, strict=True)
@@ -104,11 +104,11 @@ _CODES: Mapping[int, DataType] = {
 }
 
 
-def _groups(payload: Payload, form: Form) -> int:
-    """Return the number of palettes that a weight gets."""
-    channels = payload.type.shape[0] or 1
+def count_palettes(shape: Sequence[int | None], group: int | None) -> int:
+    """Return the number of palettes of a weight, with one for each `group` of output channels."""
+    channels = shape[0] or 1
     # coremltools does not compress a weight whose channels are not a multiple of the group.
-    return channels // form.group if form.group and channels % form.group == 0 else 1
+    return channels // group if group and channels % group == 0 else 1
 
 
 def _histograms(payload: Payload, tensors: Tensors, groups: int) -> Iterator[Histogram]:

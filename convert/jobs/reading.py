@@ -12,6 +12,7 @@ from sdcoreml.convert.models.skeleton import find_strangers
 from sdcoreml.convert.programs.options import Precision
 from sdcoreml.convert.weights.scan import scan_file
 from sdcoreml.convert.weights.tensor import TensorInfo
+from sdcoreml.ground.crew import at_work
 from sdcoreml.ground.digest import FileRecord, describe
 
 HALVES: Mapping[str, tuple[str, ...]] = {
@@ -56,7 +57,11 @@ def read_inputs(
     records: dict[str, FileRecord] = {}
     for name, path in inputs_of(component):
         inside = [tensor for tensor in tensors if tensor.path == path]
-        records |= {name: scan_file(path, inside, narrow)} if inside else describe({name: path})
+        records |= (
+            {name: scan_file(path, inside, narrow, at_work().emit)}
+            if inside
+            else describe({name: path})
+        )
     return records
 
 

@@ -26,6 +26,7 @@ from sdcoreml.convert.compile.compare import Keep, compile_compared
 from sdcoreml.convert.compile.xcode import find_xcode
 from sdcoreml.convert.jobs.caveats import notes_of, warn
 from sdcoreml.convert.jobs.compiler import is_known, require_compiler
+from sdcoreml.convert.jobs.foresight import foresee
 from sdcoreml.convert.jobs.kept import NOTHING, Kept, keep, require_checked, require_lesser
 from sdcoreml.convert.jobs.manifest import (
     CompiledRecord,
@@ -62,8 +63,8 @@ class Workshop:
     `runner` runs tasks in the built environment, and `toolchain` is that environment's record for
     the manifest. `policy` says how programs are proved. `force` allows replacing a result of
     another model, or a checked result by an unchecked one. `upstream`, if given, writes packages
-    instead of our builders. Unless `keeps_packages` is true, packages are removed at the end. The
-    result does not depend on `workers`, the number of processes that share the work.
+    instead of our builders. Unless `keeps_packages` is true, packages are removed at the end.
+    `workers` processes share the work, with the same result.
     """
 
     runner: Runner
@@ -120,7 +121,8 @@ def convert_models(
             require_possible(job)
         if not workshop.force:
             require_lesser(job, workshop.policy)
-    with Crew(workshop.workers), ExitStack() as unfinished:
+    emit(foresee(jobs, workshop.workers))
+    with Crew(workshop.workers, emit=emit), ExitStack() as unfinished:
         stages = [unfinished.enter_context(ExitStack()) for _ in jobs]
         folders = tuple(
             Folder(job=job, path=stage.enter_context(stage_result(job.output)))
@@ -154,7 +156,7 @@ def _read(conversion: Conversion) -> Conversion:
 
 def _merge(conversion: Conversion) -> Conversion:
     """Make one safetensors file per component, or use the original where that is one already."""
-    jobs = [folder.job for folder in conversion.folders]
+    jobs = (folder.job for folder in conversion.folders)
     sources = {part.source: job.model for job in jobs for part in job.parts}
     weights = {
         name: _merge_one(model.components[name], conversion.scratch / name, conversion.emit)
@@ -175,9 +177,8 @@ def _draft(conversion: Conversion) -> Conversion:
     """List the programs to make, and put kept programs of earlier results into the folders."""
 
     def draft(folder: Folder) -> Folder:
-        job = folder.job
-        programs = tuple(_stage(folder, part, conversion) for part in job.parts)
-        return replace(folder, kept=keep(job, folder.path), programs=programs)
+        programs = tuple(_stage(folder, part, conversion) for part in folder.job.parts)
+        return replace(folder, kept=keep(folder.job, folder.path), programs=programs)
 
     return replace(conversion, folders=tuple(map(draft, conversion.folders)))
 
@@ -233,9 +234,9 @@ def _share(folder: Folder, _: Conversion) -> Folder:
 
 
 def _prove(folder: Folder, conversion: Conversion) -> Folder:
-    workshop = conversion.workshop
-    proofs = prove(folder.programs, workshop.policy, workshop.runner, conversion.emit)
-    if not workshop.force:
+    shop = conversion.workshop
+    proofs = prove(folder.programs, shop.policy, shop.runner, conversion.emit)
+    if not shop.force:
         require_checked(folder.job, proofs)
     return replace(folder, proofs=proofs)
 
@@ -249,17 +250,16 @@ def _compile(folder: Folder, conversion: Conversion) -> Folder:
             compile_compared(package, target, find_xcode(), preferred, conversion.emit)
             for package, target in zip(made.packages, made.compiled, strict=True)
         ]
-        differences = tuple(item for outcome in outcomes for item in outcome.differences)
-        record = CompiledRecord(verdict=outcomes[0].verdict, differences=differences)
+        found = tuple(item for outcome in outcomes for item in outcome.differences)
+        record = CompiledRecord(verdict=outcomes[0].verdict, differences=found)
         compiled[made.part.program] = record
     return replace(folder, compiled=compiled)
 
 
 def _add_tokenizer(folder: Folder, conversion: Conversion) -> Folder:
-    """Write the tokenizer's files; a ControlNet's folder gets none."""
+    """Write the tokenizer's files, except to a ControlNet's folder."""
     conversion.emit(Event(kind="step", text="write the folder"))
-    model = folder.job.model
-    if CONTROLNET not in model.components:
+    if CONTROLNET not in (model := folder.job.model).components:
         for name, content in read_tokenizer(tokenizer_folder(model.path)).files():
             (folder.path / name).write_bytes(content)
     return folder

@@ -24,6 +24,8 @@ from sdcoreml.convert.proof.weighing import compressed_constants, measure_compre
 from sdcoreml.convert.spec.model import DataType, Function, Operation, TensorType, Value
 from sdcoreml.convert.storage.elements import BlobStorage, array, is_text
 from sdcoreml.ground.codec import read_field
+from sdcoreml.ground.crew import at_work
+from sdcoreml.ground.labour import Labour, comparing, tell
 
 if TYPE_CHECKING:
     from sdcoreml.convert.storage.elements import Array
@@ -151,11 +153,12 @@ def audit(
     extras: dict[str, str] = {}
     names = (operation.outputs[0].name for operation in compressed_constants(function))
     unexplained = [name for name in names if name not in compressed]
-    elements = 0
+    elements, emit = 0, at_work().emit
     for name, constant in _constants(function, storage):
         if found := index.equal_to(name, constant):
             sources[name] = found
             elements += constant.size
+            tell(emit, Labour.COMPARE, comparing(constant.size))
         elif kind := describe(constant):
             extras[name] = kind
         else:

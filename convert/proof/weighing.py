@@ -25,6 +25,7 @@ from sdcoreml.convert.storage.table import Table
 from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.codec import from_plain
 from sdcoreml.ground.crew import Crew, Opening, Work, at_work
+from sdcoreml.ground.labour import Labour, auditing, tell
 
 WORTH = 32 << 20
 """The number of elements from which on helpers are worth the time that they take to start."""
@@ -102,7 +103,13 @@ def measure_compressed(
         for item, (operation, owner) in zip(items, owned.values(), strict=True):
             sent = _send(operation, owner, arguments(operation, constants), (storage, storage))
             item["sent"] = asdict(sent)
-    answers = crew.map(work, opening, items)
+    counts = [_count(operation) for operation, _ in owned.values()]
+    emit = at_work().emit
+
+    def done(number: int) -> None:
+        tell(emit, Labour.AUDIT, auditing(counts[number]))
+
+    answers = crew.map(work, opening, items, done)
     measured = (from_plain(Compressed, answer, "answer") for answer in answers)
     return dict(zip(owned, measured, strict=True))
 

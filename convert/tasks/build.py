@@ -75,7 +75,7 @@ def task(request: Mapping[str, object], emit: Emit) -> list[dict[str, object]]:
     config = read_config(Path(asked.config))
     with (
         open_known(Path(asked.weights), config) as tensors,
-        Crew(asked.workers) as crew,
+        Crew(asked.workers, emit=emit) as crew,
     ):
         common = Common(shares=Shares(tensors=tensors, crew=crew))
         built, begun = [], 0.0

@@ -16,8 +16,8 @@ from typing import BinaryIO
 import numpy as np
 
 from sdcoreml.convert.compression.compress import TOGETHER
-from sdcoreml.convert.compression.forms import Codes, Form, Integers, measure
-from sdcoreml.convert.packages.write import write_record, write_weights
+from sdcoreml.convert.compression.forms import Codes, Form, Integers, count_palettes, measure
+from sdcoreml.convert.packages.write import write_record
 from sdcoreml.convert.programs.payload import ComputedConstant, Payload, RecordSource, Weight
 from sdcoreml.convert.spec.blobs import ALIGNMENT, descriptor, header
 from sdcoreml.convert.spec.model import DataType, TensorType
@@ -25,6 +25,7 @@ from sdcoreml.convert.storage.table import Table
 from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.codec import from_plain
 from sdcoreml.ground.crew import Crew, Opening, Work
+from sdcoreml.ground.labour import Labour, clustering, tell, writing
 
 WORTH = 64 << 20
 """The bytes of weights from which on helpers are worth the time that they take to start."""
@@ -124,6 +125,11 @@ class Shares:
         """Return the palettes or scales of each weight, in order."""
         crew = self._crew_for(payloads)
         each = max(_SMALLEST, min(TOGETHER, len(payloads) // (4 * crew.workers)))
+
+        def done(number: int) -> None:
+            few = payloads[number * each : (number + 1) * each]
+            tell(self.crew.emit, Labour.CLUSTER, sum(_clustering(one, form) for one in few))
+
         plain = {**asdict(form), "method": form.method.value}
         asked = [
             {
@@ -134,7 +140,7 @@ class Shares:
         ]
         opening = self._opening("measuring")
         with measuring(opening.common) as own:
-            answers = crew.map(own, opening, asked)
+            answers = crew.map(own, opening, asked, done)
         return [
             from_plain(Table, table, "answer").as_array()
             for answer in answers
@@ -143,10 +149,6 @@ class Shares:
 
     def write(self, file: BinaryIO, payloads: tuple[Payload, ...], _: object) -> None:
         """Write every record at the offset that the program expects, as `write_weights` does."""
-        crew = self._crew_for(payloads)
-        if crew.workers == 1:
-            write_weights(file, payloads, self.tensors)
-            return
         file.write(header(len(payloads)))
         for payload in payloads:
             file.seek(payload.offset)
@@ -154,10 +156,15 @@ class Shares:
         last = payloads[-1]
         file.truncate(last.offset + ALIGNMENT + last.nbytes)
         file.flush()
-        opening = self._opening("writing", file=file.name)
-        asked = [[asdict(Piece.of(one)) for one in group] for group in _group(payloads)]
-        with writing(opening.common) as own:
-            crew.map(own, opening, asked)
+        opening = self._opening("pouring", file=file.name)
+        groups = list(_group(payloads))
+        asked = [[asdict(Piece.of(one)) for one in group] for group in groups]
+
+        def done(number: int) -> None:
+            tell(self.crew.emit, Labour.WRITE, sum(map(_writing, groups[number])))
+
+        with pouring(opening.common) as own:
+            self._crew_for(payloads).map(own, opening, asked, done)
 
     def _crew_for(self, payloads: Sequence[Payload]) -> Crew:
         elements = sum(payload.type.count for payload in payloads)
@@ -166,6 +173,14 @@ class Shares:
     def _opening(self, function: str, **common: str) -> Opening:
         known = {**common, "weights": str(self.tensors.path)}
         return Opening(function=f"{__name__}:{function}", common=known)
+
+
+def _clustering(payload: Payload, form: Form) -> float:
+    return clustering(payload.type.count, form.bits, count_palettes(payload.type.shape, form.group))
+
+
+def _writing(payload: Payload) -> float:
+    return writing(payload.type.count, rounded=isinstance(payload.source, Codes | Integers))
 
 
 def _group(payloads: Sequence[Payload]) -> Iterator[list[Payload]]:
@@ -196,7 +211,7 @@ def measuring(common: Mapping[str, str]) -> Iterator[Work]:
 
 
 @contextmanager
-def writing(common: Mapping[str, str]) -> Iterator[Work]:
+def pouring(common: Mapping[str, str]) -> Iterator[Work]:
     """Yield what writes a list of `Piece`s to a weight file; the answer is `None`."""
     with (
         TensorFile.open(Path(common["weights"])) as tensors,

@@ -12,7 +12,9 @@ from sdcoreml.convert.weights.tensor import TensorInfo
 from sdcoreml.convert.weights.transfer import ShortReadError, new_buffers, read_blocks
 from sdcoreml.ground.digest import FileRecord
 from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.events import Emit, silent
 from sdcoreml.ground.files import open_regular
+from sdcoreml.ground.labour import Labour, reading, tell
 
 SPOILT: dict[str, int] = {
     "F16": 0x7C00,
@@ -37,7 +39,12 @@ LARGEST: dict[str, int] = {
 RUIN = "the model is damaged, or its training failed: use another version of it"
 
 
-def scan_file(path: Path, tensors: Sequence[TensorInfo], half: Collection[str] = ()) -> FileRecord:
+def scan_file(
+    path: Path,
+    tensors: Sequence[TensorInfo],
+    half: Collection[str] = (),
+    emit: Emit = silent,
+) -> FileRecord:
     """Return size and SHA-256 of the file `path`, and check that `tensors` in it are finite.
 
     The tensors named in `half`, which become float16, must not overflow it either.
@@ -56,6 +63,7 @@ def scan_file(path: Path, tensors: Sequence[TensorInfo], half: Collection[str] =
             for start, count, tensor in _pieces(tensors, size):
                 for block in read_blocks(file.fileno(), start, count, buffers):
                     digest.update(block)
+                    tell(emit, Labour.READ, reading(block.nbytes))
                     if tensor:
                         _require_finite(block, tensor)
                     if tensor and tensor.name in half and tensor.dtype in LARGEST:

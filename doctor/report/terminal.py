@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, TextIO
 from sdcoreml.ground.addresses import hide_credentials
 from sdcoreml.ground.advice import spell
 from sdcoreml.ground.events import Emit, Event
+from sdcoreml.ground.labour import Forecast
+from sdcoreml.ground.quantity import duration
 from sdcoreml.ground.visible import one_line, without_filter
 
 if TYPE_CHECKING:
@@ -42,6 +44,7 @@ class Lines:
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._clock = stream, clock
         self._step, self._far = "", ""
+        self._forecast: Forecast | None = None
         self._began = self._spoke = clock()
 
     def __call__(self, event: Event) -> None:
@@ -57,14 +60,19 @@ class Lines:
                 self._say(f"  warning: {text}")
             case "progress":
                 self._far = how_far(event)
-            case "result":
+            case "plan":
+                self._forecast = Forecast.of(event, self._clock())
+            case "labour" if self._forecast:
+                self._forecast.advance(event, self._clock())
+            case _:
                 pass
 
     def beat(self) -> None:
         """Write that the step goes on, unless a line was written in the last minute."""
         now = self._clock()
         if self._step and now - self._spoke >= MINUTE:
-            far = f", {self._far}" if self._far else ""
+            whole = how_far_in_all(self._forecast, now) if self._forecast else ""
+            far = "".join(f", {part}" for part in (self._far, whole) if part)
             minutes = int((now - self._began) // MINUTE)
             self._say(f"  still at it: {self._step}, {minutes} min{far}")
 
@@ -104,6 +112,13 @@ def how_far(event: Event) -> str:
     return f"{event.done:,} of {event.total:,} {event.unit}".rstrip() if event.total else ""
 
 
+def how_far_in_all(forecast: Forecast, now: float) -> str:
+    """Return how far all steps are together, such as `38 % of all, about 2 minutes left`."""
+    left = forecast.left(now)
+    percent = f"{100 * forecast.fraction:.0f} % of all"
+    return percent if left is None else f"{percent}, {duration(left)} left"
+
+
 class Bars:
     """An `Emit` for a terminal: one live line below the lines of finished steps."""
 
@@ -112,6 +127,7 @@ class Bars:
         self._task: TaskID | None = None
         self._text = ""
         self._began = 0.0
+        self._forecast: Forecast | None = None
 
     def __call__(self, event: Event) -> None:
         """Draw one event."""
@@ -126,6 +142,12 @@ class Bars:
                 self._progress.update(
                     self._task, completed=event.done, total=total, far=how_far(event)
                 )
+            case "plan":
+                self._forecast = Forecast.of(event, time.monotonic())
+            case "labour" if self._forecast and self._task is not None:
+                now = time.monotonic()
+                self._forecast.advance(event, now)
+                self._progress.update(self._task, far=how_far_in_all(self._forecast, now))
             case "note":
                 self._progress.console.print(f"  {text}", markup=False, highlight=False)
             case "warning":

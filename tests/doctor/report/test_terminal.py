@@ -7,7 +7,7 @@ import time
 
 import pytest
 from rich.console import Console
-from rich.progress import Progress
+from rich.progress import Progress, TextColumn
 
 from sdcoreml.doctor.report.terminal import (
     Bars,
@@ -17,6 +17,7 @@ from sdcoreml.doctor.report.terminal import (
     how_far,
 )
 from sdcoreml.ground.events import Event
+from sdcoreml.ground.labour import Labour, plan
 
 STORY = (
     Event(kind="step", text="merge the shards"),
@@ -129,6 +130,32 @@ def test_a_long_step_has_a_line_a_minute_away_from_a_terminal() -> None:
     assert after(59) == ""
     lines(Event(kind="step", text="seal"))
     assert after(60) == "  still at it: seal, 1 min\n"
+
+
+def test_all_steps_together_are_one_number_with_the_time_left() -> None:
+    stream, now = io.StringIO(), [0.0]
+    lines = Lines(stream, lambda: now[0])
+    lines(plan({Labour.READ: 120e9, Labour.HASH: 360e9}, 1))
+    lines(Event(kind="step", text="build Unet"))
+    lines(Event(kind="labour", text="read", done=int(120e9)))
+    now[0] = 240.0
+    lines(Event(kind="labour", text="hash", done=int(60e9)))
+    lines.beat()
+    said = "  still at it: build Unet, 4 min, 38 % of all, about 20 minutes left\n"
+    assert stream.getvalue() == "- build Unet\n" + said
+
+
+def test_on_a_terminal_the_number_stands_beside_the_step() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=100, no_color=True)
+    with Progress(TextColumn("{task.fields[far]}"), console=console, auto_refresh=False) as shown:
+        bars = Bars(shown)
+        bars(plan({Labour.READ: 2e9}, 1))
+        bars(Event(kind="step", text="build Unet"))
+        bars(Event(kind="labour", text="read", done=int(1e9)))
+        shown.refresh()
+        bars.finish()
+    assert "50 % of all, less than a minute left" in stream.getvalue()
 
 
 def test_the_heart_beats_while_the_block_runs(monkeypatch: pytest.MonkeyPatch) -> None:
