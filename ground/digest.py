@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sdcoreml.ground.crew import at_work
 from sdcoreml.ground.files import RegularFile
-from sdcoreml.ground.labour import Labour, reading, tell
+from sdcoreml.ground.labour import Labour, hashing, tell
 from sdcoreml.ground.tree import walk
 
 _CHUNK = 1 << 20
@@ -51,7 +51,7 @@ def describe(files: Mapping[str, Path]) -> Mapping[str, FileRecord]:
     with ThreadPoolExecutor() as pool:  # hashing releases the interpreter's lock
         digests = dict(zip(contents, pool.map(sha256, contents.values()), strict=True))
     size = sum(path.stat().st_size for path in contents.values())
-    tell(at_work().emit, Labour.HASH, reading(size))
+    tell(at_work().emit, Labour.HASH, hashing(size))
     return {
         name: FileRecord(size=path.stat().st_size, sha256=digests[_content(path)])
         for name, path in files.items()

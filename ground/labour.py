@@ -19,6 +19,8 @@ class Labour(Enum):
 
     READ = "read"
     """Hashing the model's files, and looking for numbers that are not finite."""
+    DRAW = "draw"
+    """Starting the builder, and building a program's graph."""
     CLUSTER = "cluster"
     WRITE = "write"
     AUDIT = "audit"
@@ -33,7 +35,6 @@ class Labour(Enum):
 SHARED = frozenset({Labour.CLUSTER, Labour.WRITE, Labour.AUDIT})
 """The kinds of work that all workers share."""
 
-_PER_BYTE = 1.05
 _PER_ELEMENT = 3.3
 _PER_PALETTE: Mapping[int, float] = {1: 5e6, 2: 5e6, 3: 7e6, 4: 10e6, 6: 25e6, 8: 72e6}
 """What one palette takes, by the width of its codes, beside what its elements take."""
@@ -46,8 +47,18 @@ _SOON = 0.02
 
 
 def reading(nbytes: int) -> float:
-    """Return the amount of `READ` or `HASH` for a file of this size."""
-    return _PER_BYTE * nbytes
+    """Return the amount of `READ` for a file of this size."""
+    return 1.05 * nbytes
+
+
+def hashing(nbytes: int) -> float:
+    """Return the amount of `HASH` for a file of this size."""
+    return 0.6 * nbytes
+
+
+def drawing(records: int) -> float:
+    """Return the amount of `DRAW` for a program with so many records in its weight file."""
+    return 1.2e6 * records
 
 
 def clustering(elements: int, bits: int, palettes: int = 1) -> float:
@@ -57,7 +68,7 @@ def clustering(elements: int, bits: int, palettes: int = 1) -> float:
 
 def writing(elements: int, *, rounded: bool) -> float:
     """Return the amount of `WRITE` for a weight; `rounded` if codes are written."""
-    return (7.8 if rounded else 1.4) * elements
+    return (7.8 if rounded else 2.9) * elements
 
 
 def auditing(elements: int) -> float:
@@ -72,7 +83,7 @@ def comparing(elements: int) -> float:
 
 def compiling(records: int) -> float:
     """Return the amount of `COMPILE` for a program with so many records in its weight file."""
-    return 1.2e6 * records
+    return 0.6e6 * records
 
 
 def plan(amounts: Mapping[Labour, float], workers: int) -> Event:

@@ -59,9 +59,9 @@ def compile_package(package: Path, target: Path, emit: Emit = silent) -> Compile
         placed = _write(source, part)
         compiled = read_compiled(part)
         raise_first(faults(compiled) + differences(compiled, source.model, package.stem))
-    tell(emit, Labour.COMPILE, compiling(sum(1 for _ in blobs(compiled.program))))
     if placed:
         emit(Event(kind="note", text=placed))
+    tell(emit, Labour.COMPILE, compiling(sum(1 for _ in blobs(compiled.program))))
     return replace(
         compiled, path=target, weights=target / WEIGHTS if compiled.weights is not None else None
     )

@@ -19,6 +19,8 @@ from sdcoreml.ground.labour import (
     clustering,
     comparing,
     compiling,
+    drawing,
+    hashing,
     plan,
     reading,
     writing,
@@ -51,12 +53,13 @@ def _add(job: Job, part: ProgramSpec, amounts: dict[Labour, float], made: set[ob
         rounded = bits != WHOLE
         amounts[Labour.AUDIT] += auditing(count) if rounded else 0.0
         amounts[Labour.COMPARE] += 0.0 if rounded else comparing(count)
+        amounts[Labour.DRAW] += drawing(1)
         amounts[Labour.COMPILE] += compiling(1)
         if (part.source, tensor.name) not in made:
             amounts[Labour.READ] += reading(count * _BYTES.get(tensor.dtype, 2))
         if (part.source, tensor.name, bits) not in made:
             amounts[Labour.WRITE] += writing(count, rounded=rounded)
-            amounts[Labour.HASH] += reading(count * bits // 8)
+            amounts[Labour.HASH] += hashing(count * bits // 8)
             if recipe and rounded:
                 amounts[Labour.CLUSTER] += _clustering(tensor, recipe, bits)
         made |= {(part.source, tensor.name), (part.source, tensor.name, bits)}

@@ -23,6 +23,7 @@ from sdcoreml.ground.crew import Crew
 from sdcoreml.ground.documents import read_object
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.files import Document
+from sdcoreml.ground.labour import Labour, drawing, tell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,6 +95,7 @@ def _build(
     emit(Event(kind="step", text=f"build {program.title or package.stem}"))
     built = build_program(component, config, tensors, program.options)
     emit(Event(kind="note", text=f"{component}: {built.parameters:,} parameters"))
+    tell(emit, Labour.DRAW, drawing(len(built.payloads)))
     if program.recipe:
         recipe = parse_recipe(program.recipe, component)
         built = compress(built, tensors, recipe, common.palettes, shares)
