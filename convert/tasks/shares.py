@@ -180,7 +180,11 @@ def _clustering(payload: Payload, form: Form) -> float:
 
 
 def _writing(payload: Payload) -> float:
-    return writing(payload.type.count, rounded=isinstance(payload.source, Codes | Integers))
+    match payload.source:
+        case Codes(palettes=palettes, each=each):  # whose record counts bytes in its older form
+            return writing(len(palettes) * each, rounded=True)
+        case source:
+            return writing(payload.type.count, rounded=isinstance(source, Integers))
 
 
 def _group(payloads: Sequence[Payload]) -> Iterator[list[Payload]]:
