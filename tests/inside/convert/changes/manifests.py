@@ -157,7 +157,6 @@ COMPRESSED: Mapping[tuple[str, ...], Edit] = {
     ("programs", "Unet", "recipe", "bits"): is_now(4),
     ("programs", "Unet", "recipe"): is_now(None),
     ("programs", "Unet", "checked", "fidelity", "#", "psnr"): more(10),
-    ("programs", "Unet", "checked", "fidelity"): is_now([]),
     ("programs", "Unet", "checked", "audit", "compressed", "*", "psnr"): more(6),
     ("programs", "Unet", "checked", "audit", "compressed", "*", "weights"): more(1),
     ("programs", "Unet", "checked", "audit", "compressed", "*", "worst"): is_now("a.weight"),

@@ -111,9 +111,6 @@ SWAPS: Mapping[str, Change] = {
     },
     "other seed: Unet, with its entry and sources": _told(_inputs),
     "other seed: Unet's compiled weights only": _one_file,
-    "other seed: TextEncoder, both, with its entry": taken(
-        "seed", "TextEncoder", *BOTH, is_told=True
-    ),
     "other size: VAEEncoder, both": taken("size", "VAEEncoder", *BOTH),
     "dropped: a compiled model": _dropped("VAEEncoder.mlmodelc"),
     "dropped: a compiled model, told": _dropped("VAEEncoder.mlmodelc", is_told=True),
