@@ -24,6 +24,7 @@ from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.mil.interpreter import Executable
 from sdcoreml.convert.mil.kinds import Mode
 from sdcoreml.convert.models.known import open_known
+from sdcoreml.convert.parity.decompressed import Decompressed
 from sdcoreml.convert.parity.drawn import find_strange
 from sdcoreml.convert.parity.figures import (
     FLOORS,
@@ -136,7 +137,9 @@ def check_program(
     running = small or program
     shapes = input_shapes(running.function)
     feeds = original.reference.feeds(original.config, shapes)[: options.runs]
-    replaced = _decompress_weights(program, accounted)
+    if kinship:
+        feeds = feeds[: kinship.runs_for(options.program)]
+    replaced = Decompressed(program, accounted)
     passes = 1 + bool(replaced) + len(options.modes)
     advance = _counter(emit, program.path.name, len(feeds) * passes)
     module = _Module(
@@ -265,12 +268,6 @@ def weight_rounding(function: Function) -> torch.dtype:
     floats = [item for item in sizes if item[1] in {DataType.FLOAT16, DataType.FLOAT32}]
     _, kind = max(floats, default=(0, DataType.FLOAT32))
     return torch.float16 if kind is DataType.FLOAT16 else torch.float32
-
-
-def _decompress_weights(program: OpenProgram, accounted: Audit) -> dict[str, torch.Tensor]:
-    """Return the decompressed weights of a program, by the names of their tensors."""
-    run = Executable.of(program)
-    return {item.tensor: run.constant(name) for name, item in accounted.compressed.items()}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -38,6 +38,10 @@ class Kinship:
         """Return the certified graph, rewritten for other extents. Raises like `resize`."""
         return replace(self.drawing, program=resize(self.drawing.program, self.extents, extents))
 
+    def runs_for(self, options: ProgramOptions) -> int:
+        """Return how many sets of inputs have as many rows as those of the certificate had."""
+        return -(-self.sibling.origin.runs * self.extents.batch // options.batch)
+
 
 def find_sibling(
     graph: str,

@@ -295,6 +295,16 @@ def test_a_certificate_of_what_is_no_longer_drawn_stands_for_nothing() -> None:
     assert found("unet", graph, WIDE, replace(certificate("unet"), options={})) is None
 
 
+@pytest.mark.parametrize(("batch", "runs"), [(2, 1), (1, 2)])
+def test_it_is_run_for_as_many_rows_as_the_certified_graph_was(batch: int, runs: int) -> None:
+    options = replace(WIDE, batch=batch)
+    made = drawn("unet", options)
+    issued = replace(certificate("unet"), runs=1)
+    kinship = found("unet", graph_digest(made.program, made.placed), options, issued)
+    assert kinship is not None
+    assert kinship.runs_for(options) == runs
+
+
 def checked(folder: Path, component: str, options: ProgramOptions) -> tuple[Any, Any]:
     """Check a program with a certificate for another size, and without."""
     made = checkpoint(component, folder)
