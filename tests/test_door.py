@@ -21,7 +21,6 @@ OWN: Mapping[str, str] = {
     "envs/kept/store.py": "the lock of the folder of environments",
     "envs/kept/users.py": "folders, opened to be locked",
     "envs/locking/compile.py": "what the resolver wrote a moment ago",
-    "envs/locking/conda_locking.py": "our own lock, before it is written again",
     "envs/locking/opinion.py": "what the other resolver wrote a moment ago",
     "envs/mirrors/configuration.py": "tomlkit parses a text that the door read",
     "envs/upstream/objects.py": "git's objects: no link is followed, and what is odd is left out",

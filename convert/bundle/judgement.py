@@ -18,6 +18,7 @@ from sdcoreml.convert.bundle.harmony import Vocabulary, harmony_faults, read_voc
 from sdcoreml.convert.bundle.noise import refuse_difference, refuse_prediction
 from sdcoreml.convert.models.contents import Contents, Kind
 from sdcoreml.convert.models.controlnet import CONTROLNET
+from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.files import INDEX_NAME
 from sdcoreml.convert.models.identify import NOT_THERE, Identity, identify_path
 from sdcoreml.convert.models.layout import Component, Model
@@ -196,6 +197,8 @@ def _refuse(identity: Identity) -> Fault | None:
     contents, model = identity.contents, identity.model
     if model and CONTROLNET in model.components:
         return _refuse_net(model)
+    if model and contents.family is Family.UNKNOWN and _lacks_unet(model):
+        return None  # its config, about which there is a fault, would say which family it is
     if contents.kind is Kind.PIPELINE or contents.family in UNBUILT:
         fault = refuse(contents.family, contents.task, identity.path, identity.named)
         return fault and replace(fault, code="MOD009")
@@ -219,6 +222,12 @@ def _refuse(identity: Identity) -> Fault | None:
     elif (above := identity.path.resolve().parent / INDEX_NAME).is_file():
         remedy = f"give the model folder that contains it: {above.parent}"
     return _refuse_unsupported(identity, what, remedy or ONE_OF, "MOD018")
+
+
+def _lacks_unet(model: Model) -> bool:
+    folder = model.path / "unet"
+    faulty = {Path(fault.where) for fault in model.faults} & {folder, folder / "config.json"}
+    return "unet" not in model.components and ("unet" in model.absent or bool(faulty))
 
 
 def _refuse_unsupported(identity: Identity, what: str, remedy: str, code: str) -> Fault:

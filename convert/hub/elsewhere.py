@@ -19,7 +19,7 @@ from sdcoreml.convert.hub.names import CivitaiName, FileAddress
 from sdcoreml.convert.hub.obtain import SAFE, Obtained
 from sdcoreml.convert.hub.sketch import draw_header, folder_of_links
 from sdcoreml.convert.hub.transfer import Wanted, download, require_plain_file
-from sdcoreml.convert.hub.web import Web, open_web
+from sdcoreml.convert.hub.web import Web, open_web, stated_size
 from sdcoreml.convert.models.fetched import FetchedFrom
 from sdcoreml.convert.models.files import SUFFIXES
 from sdcoreml.ground.advice import command
@@ -29,6 +29,8 @@ from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.quantity import amount
 
 _KEY = 16
+_LONGEST_NAME = 200
+"""The bytes of a file's name: most systems take 255, and ours adds to it."""
 _KINDS: Mapping[str, str] = {
     "LORA": "a LoRA: `sdcoreml convert MODEL --lora FILE` takes it",
     "LoCon": "a LoRA: `sdcoreml convert MODEL --lora FILE` takes it",
@@ -181,7 +183,7 @@ def _mark(name: FileAddress, web: Web, asked: Asked) -> tuple[str, int | None]:
     total = headers.get("Content-Range", "").rpartition("/")[2] or headers.get("Content-Length", "")
     said = headers.get("ETag") or headers.get("Last-Modified") or ""
     mark = hashlib.sha256(f"{said} {total}".encode()).hexdigest()[:_KEY]
-    return mark, int(total) if total.isdecimal() else None
+    return mark, stated_size(headers)
 
 
 def _on_civitai(name: CivitaiName, access: Access, web: Web) -> RemoteFile:
@@ -196,7 +198,7 @@ def _on_civitai(name: CivitaiName, access: Access, web: Web) -> RemoteFile:
     answer = web.get_json(url, asked, access.civitai_token)
     try:
         return _read_version(answer, asked, folder, access)
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         raise FetchError(
             f"unexpected answer from Civitai ({type(error).__name__}: {error})",
             where=f"{name}",
@@ -213,6 +215,8 @@ def _read_version(answer: Any, asked: Asked, folder: Path, access: Access) -> Re
         )
     chosen = _choose(answer["files"], asked)
     name, digest = Path(chosen["name"]).name, str(chosen["hashes"]["SHA256"]).lower()
+    if not name.isprintable() or len(name.encode()) > _LONGEST_NAME:
+        raise ValueError("a file has a name that no file can have")
     if not name or name.startswith(".") or len(digest) != hashlib.sha256().digest_size * 2:
         raise ValueError("a file has no name or no SHA-256")
     target = folder / name

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,10 @@ from sdcoreml.convert.hub.web import Web
 from sdcoreml.ground.errors import FetchError
 
 NEWEST = "main"
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_SHA256, _GIT = re.compile(r"([0-9a-f]{64})?"), re.compile(r"([0-9a-f]{40})?")
+_LARGEST = 1 << 62
+"""A size in bytes that no file has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,18 +76,25 @@ def _read(name: HubName, answer: Any) -> Listing:  # noqa: ANN401  JSON
     info = library().ModelInfo(**answer)
     if not info.sha or info.siblings is None:
         raise ValueError("it has no commit or no file list")
-    files = {}
-    for file in info.siblings:
-        if ".." in Path(file.rfilename).parts or file.rfilename.startswith("/"):
-            raise ValueError(f"a file lies outside of the model: {file.rfilename}")
-        files[file.rfilename] = HubFile(
-            path=file.rfilename,
-            size=(file.lfs.size if file.lfs else file.size) or 0,
-            sha256=(file.lfs.sha256 if file.lfs else None) or "",
-            git=file.blob_id or "",
-        )
+    if not _COMMIT.fullmatch(info.sha):
+        raise ValueError(f"its commit is {info.sha!r}")
+    files = {file.path: file for file in map(_read_file, info.siblings)}
     card = info.card_data.to_dict() if info.card_data else {}
     return Listing(name=name, commit=str(info.sha), files=files, licence=licence_of(card))
+
+
+def _read_file(said: Any) -> HubFile:  # noqa: ANN401  a row of the library's
+    """Check a row of the file list; its path and hashes become names in the cache."""
+    path = said.rfilename
+    if not (path and path.isprintable()) or ".." in Path(path).parts or path.startswith("/"):
+        raise ValueError(f"a file lies outside of the model: {path!r}")
+    size = (said.lfs.size if said.lfs else said.size) or 0
+    sha256, git = (said.lfs.sha256 if said.lfs else None) or "", said.blob_id or ""
+    if not isinstance(size, int) or not 0 <= size < _LARGEST:
+        raise ValueError(f"{path} has the size {size!r}")
+    if not _SHA256.fullmatch(sha256) or not _GIT.fullmatch(git):
+        raise ValueError(f"{path} has a hash that is none")
+    return HubFile(path=path, size=size, sha256=sha256, git=git)
 
 
 def licence_of(card: Mapping[str, Any]) -> str:

@@ -15,7 +15,7 @@ from tempfile import gettempdir
 
 from sdcoreml.convert.hub.failures import Asked
 from sdcoreml.convert.hub.transfer import Wanted
-from sdcoreml.convert.hub.web import Web
+from sdcoreml.convert.hub.web import Web, stated_size
 from sdcoreml.ground.aside import scratch_folder
 from sdcoreml.ground.errors import BadInputError, SdcoremlError
 
@@ -82,10 +82,7 @@ def read_start(wanted: Wanted, web: Web, asked: Asked, count: int) -> tuple[byte
             have += len(chunk)
             if have >= count:  # a server without range support would send all of it
                 break
-        total = response.headers.get("Content-Range", "").rpartition("/")[2]
-        if not total.isdecimal():
-            total = response.headers.get("Content-Length", "")
-    size = int(total) if total.isdecimal() else (wanted.size or have)
+        size = stated_size(response.headers) or wanted.size or have
     return b"".join(chunks)[:count], size
 
 

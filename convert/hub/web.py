@@ -23,8 +23,10 @@ from sdcoreml.convert.hub.failures import (
     refusal,
 )
 from sdcoreml.envs.mirrors.mirror import CERTIFICATES, certificates
-from sdcoreml.ground.errors import FetchError, UsageError
+from sdcoreml.ground.documents import parse_json
+from sdcoreml.ground.errors import BadInputError, FetchError, UsageError
 from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.files import LARGEST, Document
 
 if TYPE_CHECKING:
     import httpx2
@@ -35,6 +37,8 @@ LONGEST = 90.0
 """The longest pause, in seconds, that is granted to a server that asks for one."""
 _BUSY = frozenset({TOO_MANY, 408, 500, 502, 503, 504})
 _CONNECT, _READ = 10.0, 30.0
+_DIGITS = 15
+"""The most digits of a size in bytes: a petabyte."""
 _AGENT = f"sdcoreml/{__version__}"
 _REFUSED = 400
 
@@ -60,16 +64,20 @@ class Web:
         """
         # An unreachable server stays so for a while, and the cache may serve instead.
         quick = replace(self, patience=1)
+        content = b""
         with quick.answer(url, asked, token) as response:
-            try:
-                response.read()
-                return response.json()
-            except ValueError:
-                raise FetchError(
-                    "the answer is not JSON; it may be a login page of this network",
-                    where=asked.server,
-                    remedy="log in with a browser, or set HF_ENDPOINT to another server",
-                ) from None
+            for chunk in response.iter_bytes():
+                content += chunk
+                if len(content) > LARGEST[Document.ANSWER]:
+                    break  # what is cut off is no JSON
+        try:
+            return parse_json(content, asked.server)
+        except BadInputError:
+            raise FetchError(
+                "the answer is not JSON; it may be a login page of this network",
+                where=asked.server,
+                remedy="log in with a browser, or set HF_ENDPOINT to another server",
+            ) from None
 
     @contextmanager
     def answer(
@@ -103,7 +111,10 @@ class Web:
                 if wait is None:
                     if response.status_code >= _REFUSED and response.status_code != UNSATISFIABLE:
                         raise refusal(response, asked)
-                    yield response
+                    try:
+                        yield response
+                    except httpx2.RequestError as error:  # it broke off, or cannot be decoded
+                        raise no_connection(error, asked) from error
                     return
             except httpx2.RequestError as error:  # in the middle of what the caller reads
                 raise broken_connection(error, asked) from error
@@ -117,6 +128,15 @@ class Web:
 
 UNSATISFIABLE = 416
 """The HTTP status for a range beyond the file's end. It is no error here: the caller handles it."""
+
+
+def stated_size(headers: Mapping[str, str]) -> int | None:
+    """Return the size of the whole file in bytes, as the headers say; `None` if they do not."""
+    said = headers.get("Content-Range", "").rpartition("/")[2]
+    for text in (said, headers.get("Content-Length", "")):
+        if text.isdecimal() and len(text) <= _DIGITS:
+            return int(text)
+    return None
 
 
 def _wait(response: httpx2.Response, pause: float | None) -> float | None:

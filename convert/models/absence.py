@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from sdcoreml.convert.models.files import SUFFIXES
+from sdcoreml.convert.models.files import CONFIG_NAME, SUFFIXES, find_weights
+from sdcoreml.ground.documents import read_object
+from sdcoreml.ground.errors import BadInputError, Fault
+from sdcoreml.ground.files import Document
 
 FOREIGN: Mapping[str, str] = {
     ".gguf": "GGUF",
@@ -18,6 +22,7 @@ FOREIGN: Mapping[str, str] = {
 }
 """Maps suffixes of weight files that cannot be read here to the names of their formats."""
 
+DOWNLOAD = "download the model again, with all its files"
 _UNFINISHED = frozenset({".aria2", ".crdownload", ".download", ".incomplete", ".part", ".tmp"})
 
 
@@ -91,3 +96,17 @@ def weight_files_below(folder: Path) -> list[Path]:
             with suppress(OSError):  # a folder of somebody else's
                 found += weight_files(place)
     return found
+
+
+def explain_config(folder: Path) -> Fault:
+    """Return the fault of a component's folder that has no config, or something in its place."""
+    path = folder / CONFIG_NAME
+    if os.path.lexists(path):
+        try:
+            read_object(path, Document.CONFIG, remedy=DOWNLOAD)
+        except BadInputError as error:
+            return error.fault
+    missing = f"{CONFIG_NAME} is missing"
+    foreign = None if find_weights(folder) else explain_absence(folder)
+    what, remedy = explain_absence(folder, CONFIG_NAME) or foreign or (missing, DOWNLOAD)
+    return Fault(where=folder, what=what, remedy=remedy)

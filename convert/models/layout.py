@@ -10,7 +10,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sdcoreml.convert.models.absence import explain_absence, explain_folder, suggest_folder
+from sdcoreml.convert.models.absence import (
+    DOWNLOAD,
+    explain_absence,
+    explain_config,
+    explain_folder,
+    suggest_folder,
+)
 from sdcoreml.convert.models.family import Family, Task, identify
 from sdcoreml.convert.models.fetched import FetchedFrom
 from sdcoreml.convert.models.few_steps import AppSettings, find_settings
@@ -46,8 +52,6 @@ BESIDE = "{name}/ is a ControlNet beside the model, and is converted by itself: 
 
 _SHOWN = 4
 """The most tensors that a fault names; a wrong config can cause hundreds of mismatches."""
-
-DOWNLOAD = "download the model again, with all its files"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,10 +154,7 @@ def read_model(path: Path) -> Model:
             components[name] = read_component(name, folder, kind=kind)
             faults += components[name].all_faults
         elif _holds_model(kind):
-            missing = f"{CONFIG_NAME} is missing"
-            foreign = None if find_weights(folder) else explain_absence(folder)
-            what, remedy = explain_absence(folder, CONFIG_NAME) or foreign or (missing, DOWNLOAD)
-            faults.append(Fault(where=folder, what=what, remedy=remedy))
+            faults.append(explain_config(folder))
     scheduler = _read_scheduler(path / "scheduler", faults)
     pipeline = str(index.get("_class_name", ""))
     configs = {name: component.config for name, component in components.items()}

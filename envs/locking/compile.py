@@ -20,6 +20,7 @@ from sdcoreml.envs.processes.reasons import explain
 from sdcoreml.ground.aside import update_text
 from sdcoreml.ground.errors import EnvError, LockfileError
 from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.files import Document, read_leniently, read_text
 from sdcoreml.ground.quantity import amount
 from sdcoreml.ground.refusals import translate_store_errors
 from sdcoreml.lockfiles.artefact import (
@@ -135,7 +136,8 @@ def check_folder(toolchain: Toolchain) -> dict[str, tuple[Artefact, ...]]:
     faults: list[str] = []
     artefacts: dict[str, tuple[Artefact, ...]] = {}
     given = toolchain.folder / "requirements.in"
-    if not given.exists() or given.read_text(encoding="utf-8") != requirements_in(toolchain):
+    said = read_leniently(given, Document.LOCK) if given.exists() else ""
+    if said != requirements_in(toolchain):
         faults.append(
             f"{given}: does not repeat the pins of toolchain.toml; run `sdcoreml env lock`"
         )
@@ -176,7 +178,7 @@ def _cut_out(toolchain: Toolchain, target: str, emit: Emit) -> CompiledLocks:
     emit(Event(kind="step", text=f"cut {toolchain.name} for {target} out of {toolchain.base}"))
     base = load_toolchain(toolchain.base)
     lock = load_lock(toolchain.base, target)
-    text = lock.path.read_text(encoding="utf-8")
+    text = read_text(lock.path, Document.LOCK)
     packages = closure(text, toolchain.pins, lock.path)
     names = {package.name for package in packages}
     artefacts = tuple(one for one in load_artefacts(base, lock) if one.project in names)
@@ -197,7 +199,7 @@ def _compile(
         output = folder / "requirements.txt"
         before = toolchain.folder / f"requirements.{target.name}.txt"
         if before.exists() and not request.upgrade:  # uv keeps what it finds there
-            output.write_text(before.read_text(encoding="utf-8"), encoding="utf-8")
+            output.write_text(read_text(before, Document.LOCK), encoding="utf-8")
         _resolve(uv, folder, toolchain, target, request, output)
         pylock = folder / "pylock.toml"
         # The PEP 751 lock must contain the same versions as the requirements.

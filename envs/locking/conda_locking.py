@@ -9,6 +9,7 @@ from sdcoreml.envs.conda.engine import Engine
 from sdcoreml.envs.locking.compile import write_file
 from sdcoreml.ground.errors import LockfileError
 from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.files import Document, read_leniently
 from sdcoreml.ground.quantity import amount
 from sdcoreml.lockfiles.conda import (
     FROM_CHANNEL,
@@ -101,7 +102,7 @@ def check_conda(toolchain: Toolchain) -> None:
     texts = {} if faults else conda_files(toolchain)
     for name, text in texts.items():
         path = toolchain.folder / name
-        if not path.exists() or path.read_text(encoding="utf-8") != text:
+        if not path.exists() or read_leniently(path, Document.LOCK) != text:
             faults.append(f"{path}: is not what the toolchain says; run `sdcoreml env conda-files`")
     if faults:
         raise LockfileError("; ".join(faults))

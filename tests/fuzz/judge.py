@@ -49,8 +49,8 @@ def faults(seen: Observation, made: Collection[str]) -> Iterator[tuple[Kind, str
     ]
     if left:
         yield Kind.LEFT, ", ".join(left[:5])
-    if seen.changed:
-        yield Kind.CHANGED, ", ".join(seen.changed[:5])
+    if changed := [name for name in seen.changed if not _is_in(name, allowed)]:
+        yield Kind.CHANGED, ", ".join(changed[:5])
 
 
 _KEPT = ("home/.cache", "envs/.lock")

@@ -71,6 +71,7 @@ PLACE_READERS: tuple[Reader, ...] = (
     Reader(
         name="configuration",
         share=2,
+        made=frozenset({"home/.config"}),
         attempts=tuple(
             Attempt(input="configuration", words=words, aims=("home/.config/**/*", "work/**/*"))
             for words in (

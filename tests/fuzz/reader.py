@@ -44,8 +44,8 @@ class Reader:
     """A command under test, with its inputs.
 
     `share` is how many inputs it gets, in proportion to the other readers. `made` are paths that a
-    successful run may leave. `patch` makes the fork stop where it would start a child in the built
-    environment.
+    successful run may leave or change. `patch` makes the fork stop where it would start a child in
+    the built environment.
     """
 
     name: str

@@ -105,6 +105,20 @@ def test_a_link_to_itself_is_nothing_there(tmp_path: Path) -> None:
     assert judge(tmp_path / "link").reasons[0].where == str(tmp_path / "link")
 
 
+def test_a_config_that_cannot_be_read_makes_no_other_family(tmp_path: Path) -> None:
+    folder = write_model(tmp_path / "model")
+    path = folder / "unet" / "config.json"
+    path.unlink()
+    assert [fault.what for fault in judge(folder).reasons] == ["config.json is missing"]
+    path.symlink_to(path.name)
+    (fault,) = judge(folder).reasons
+    assert (fault.where, fault.what) == (str(path), "links that lead in a circle")
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    (fault,) = judge(folder).reasons
+    assert (fault.where, fault.what) == (str(path), "a device, not a file")
+
+
 def test_nothing_there(tmp_path: Path) -> None:
     found = judge(tmp_path / "nothing")
     assert found.reasons[0].what == "no such file or folder"

@@ -162,6 +162,9 @@ def test_another_file_than_was_published_is_thrown_away(
         ({"model": {"type": "Upscaler"}}, UnsupportedError, "Civitai's type Upscaler"),
         ({"file": {"name": "x.zip"}}, UnsupportedError, r"has no weight file, only x\.zip"),
         ({"file": {"hashes": {}}}, FetchError, "unexpected answer from Civitai"),
+        ({"file": {"sizeKB": 1e308}}, FetchError, "unexpected answer from Civitai"),
+        ({"file": {"name": "a\0.ckpt"}}, FetchError, "a name that no file can have"),
+        ({"file": {"name": f"{'a' * 300}.ckpt"}}, FetchError, "a name that no file can have"),
         (
             {"file": {"downloadUrl": "https://other.invalid/x"}},
             FetchError,

@@ -24,7 +24,7 @@ from sdcoreml.ground.errors import (
     UnsupportedError,
 )
 from sdcoreml.ground.events import Event, silent
-from tests.convert.hub.server import COMMIT, Fault, Repository, Server
+from tests.convert.hub.server import COMMIT, Fault, Repository, Server, sibling
 from tests.convert.models.folders import save_safetensors, write_model
 
 NAME = HubName(repo="acme/dream")
@@ -364,6 +364,45 @@ def test_a_network_that_wants_a_login_is_told(hub: Server, access: Access) -> No
     hub.pages["/api/models/acme/dream/revision/main"] = ("text/html", b"<html>log in</html>")
     with (
         pytest.raises(FetchError, match="the answer is not JSON; it may be a login page"),
+        obtain_from_hub(NAME, access, silent, accept),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sha": "../../../../escaped"},
+        {"siblings": [sibling("../escaped.ckpt", b"x")]},
+        {"siblings": [sibling("dream\0.ckpt", b"x")]},
+        {"siblings": [sibling("dream.ckpt", b"x") | {"blobId": "../../../../escaped"}]},
+        {"siblings": [sibling("dream.bin", b"x") | {"lfs": {"sha256": "/x", "size": 1}}]},
+        {"siblings": [sibling("dream.bin", b"x") | {"lfs": {"sha256": "a" * 64, "size": []}}]},
+        {"siblings": [sibling("a.json", b"x") | {"size": -1}]},
+        {"siblings": [sibling("a.json", b"x") | {"size": "1"}]},
+    ],
+)
+def test_no_value_of_a_listing_is_believed(
+    hub: Server, access: Access, changes: dict[str, object]
+) -> None:
+    said = {"id": "acme/dream", "sha": COMMIT, "siblings": [sibling("dream.ckpt", b"x")]} | changes
+    hub.pages["/api/models/acme/dream/revision/main"] = (
+        "application/json",
+        json.dumps(said).encode(),
+    )
+    with (
+        pytest.raises(FetchError, match="unexpected answer from the hub"),
+        obtain_from_hub(NAME, access, silent, accept),
+    ):
+        pass
+    assert not list(access.cache.parent.rglob("*escaped*"))
+
+
+@pytest.mark.parametrize("content", [b"[" * 100_000, b"[" + b" " * (33 << 20) + b"]"])
+def test_an_answer_beyond_measure_is_no_json(hub: Server, access: Access, content: bytes) -> None:
+    hub.pages["/api/models/acme/dream/revision/main"] = ("application/json", content)
+    with (
+        pytest.raises(FetchError, match="the answer is not JSON"),
         obtain_from_hub(NAME, access, silent, accept),
     ):
         pass

@@ -127,6 +127,10 @@ def test_what_was_edited_by_hand_is_named(loaded: Toolchain) -> None:
         check_conda(loaded)
     write_conda_files(loaded)
     check_conda(loaded)
+    (loaded.folder / "environment.linux-x86_64.yml").write_bytes(b"\xc1")
+    with pytest.raises(LockfileError, match=r"linux-x86_64\.yml: is not what the toolchain says"):
+        check_conda(loaded)
+    write_conda_files(loaded)
     write_conda_locks(loaded, (LOCK,))
     with pytest.raises(LockfileError, match=r"conda-linux-64\.lock: is not what the toolchain"):
         check_conda(loaded)
