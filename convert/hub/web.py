@@ -64,14 +64,14 @@ class Web:
         """
         # An unreachable server stays so for a while, and the cache may serve instead.
         quick = replace(self, patience=1)
-        content = b""
+        content = bytearray()
         with quick.answer(url, asked, token) as response:
             for chunk in response.iter_bytes():
                 content += chunk
                 if len(content) > LARGEST[Document.ANSWER]:
                     break  # what is cut off is no JSON
         try:
-            return parse_json(content, asked.server)
+            return parse_json(bytes(content), asked.server)
         except BadInputError:
             raise FetchError(
                 "the answer is not JSON; it may be a login page of this network",
