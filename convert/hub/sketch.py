@@ -43,6 +43,10 @@ def folder_of_links(title: str, places: Mapping[str, Path], said: str) -> Iterat
         try:
             yield folder
         except SdcoremlError as error:
+            named = said.partition("@")[0]
+            for path in places:  # a single file is called what it was asked for as
+                if named.endswith(f"/{path}"):
+                    error.move(folder / path, said)
             error.move(folder, said)
             raise
 

@@ -33,6 +33,13 @@ def describe_room(volume: VolumeFacts) -> str:
     return amount(volume.room) + (" of the quota left" if volume.room < volume.free else " free")
 
 
+def offer_light(toolchain: ToolchainFacts) -> str:
+    """Return the last part of a remedy where there is no room for torch, "" if there is none."""
+    if "torch" not in toolchain.pins:
+        return ""
+    return "; or set TOOLCHAIN=light, which takes 0.2 GB: it converts without torch"
+
+
 @check("DSK001", CheckFamily.DISK)
 def room_for_result(
     volumes: Mapping[str, VolumeFacts],
@@ -48,17 +55,18 @@ def room_for_result(
     """
     output = volumes["output"]
     needed = estimate_disk(model, toolchain)
-    parts = f"{toolchain.disk:g} times the model"
+    parts, light = f"{toolchain.disk:g} times the model", ""
     if environment is None and output.device == volumes["environments"].device:
         needed += toolchain.installed_bytes
         parts += " and the environment"
+        light = offer_light(toolchain)
     if output.room < needed:
         short = amount(needed - output.room)
         yield error(
             f"{describe_room(output)} for the result in {output.path},"
             f" about {amount(needed)} needed ({parts})",
             why="The conversion would stop with a full disk after doing most of its work.",
-            fix=Fix(f"free {short} there, or choose another with --output"),
+            fix=Fix(f"free {short} there, or choose another with --output{light}"),
             where=output.path,
             evidence={"room": str(output.room), "needed": str(needed)},
         )
@@ -81,7 +89,10 @@ def room_for_environment(
         yield error(
             f"{describe_room(place)} for the environment in {place.path}, {amount(needed)} needed",
             why="torch and its libraries are large; the installation would stop with a full disk.",
-            fix=Fix("free space there, or point SDCOREML_ENVS at another volume"),
+            fix=Fix(
+                "free space there, or point SDCOREML_ENVS at another volume"
+                f"{offer_light(toolchain)}"
+            ),
             evidence={"room": str(place.room), "needed": str(needed)},
             where=place.path,
         )

@@ -227,6 +227,17 @@ def test_a_file_that_the_hub_lists_and_lacks_is_named(
     assert source
 
 
+def test_a_file_that_is_at_fault_is_called_as_it_was_asked_for(hub: Server, access: Access) -> None:
+    hub.repositories["acme/dream"] = Repository(files={"unet/x.ckpt": b"all of it"})
+    name = HubName(repo="acme/dream", file="unet/x.ckpt", revision="main")
+
+    with (
+        pytest.raises(UnsupportedError, match=rf"^{name}: no$"),
+        obtain_from_hub(name, access, silent, accept) as found,
+    ):
+        raise UnsupportedError("no", where=found.path)
+
+
 def test_offline_what_is_not_in_the_cache_is_told(access: Access, hub: Server) -> None:
     offline = replace(access, offline="HF_HUB_OFFLINE")
     with (

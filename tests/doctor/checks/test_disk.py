@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from sdcoreml.doctor.checks.disk import room_for_result
+from sdcoreml.doctor.checks.disk import room_for_environment, room_for_result
 from sdcoreml.doctor.core.check import Status
 from sdcoreml.doctor.core.engine import Result, examine
 from sdcoreml.doctor.core.facts import Facts, Goal
 from tests.doctor.checks.findings import said
-from tests.doctor.healthy import GB, HEALTHY, VOLUMES
+from tests.doctor.healthy import GB, HEALTHY, TOOLCHAIN, VOLUMES
 from tests.doctor.specimens import NOT_BUILT, volume
 
 
@@ -107,3 +107,25 @@ def test_only_what_will_be_written_must_be_writable() -> None:
     ]
     assert writable("output", "env") == writable("output", "bundle") == []
     assert writable("environments", "convert") == []
+
+
+@pytest.mark.parametrize(("name", "room"), [("DSK001", 2 * GB), ("DSK002", GB)])
+def test_without_room_for_torch_light_is_offered(name: str, room: int) -> None:
+    place = "output" if name == "DSK001" else "environments"
+    facts = replace(volume(place, free=room), environment=NOT_BUILT)
+    assert remedy(name, facts).endswith(
+        "; or set TOOLCHAIN=light, which takes 0.2 GB: it converts without torch"
+    )
+    without = replace(TOOLCHAIN, pins={"numpy": "1.23.5"})
+    assert "light" not in remedy(name, replace(facts, toolchain=without))
+
+
+def test_light_makes_no_room_for_a_result_where_the_environment_is_there() -> None:
+    assert remedy("DSK001", with_free(GB)) == "free 5.0 GB there, or choose another with --output"
+
+
+def remedy(name: str, facts: Facts) -> str:
+    check = {"DSK001": room_for_result, "DSK002": room_for_environment}[name]
+    ((finding,),) = (result.findings for result in examine(facts, [check]).results)
+    assert finding.fix is not None
+    return finding.fix.title
