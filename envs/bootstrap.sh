@@ -134,6 +134,9 @@ attempt() {
     shift
     "$@" >>"$log" 2>&1 && return
     reason=$(grep -i '^ *error' "$log" | tail -n 1 | sed 's/^ *//')
+    # uv ends with the innermost cause.
+    cause=$(grep -i "^ *cause:" "$log" | tail -n 1 | sed "s/^[^:]*: *//")
+    reason=$reason${cause:+": $cause"}
     cp "$log" "${TMPDIR:-/tmp}/sdcoreml-bootstrap.log"
     fail "$what: ${reason:-see the log}; the whole log is in ${TMPDIR:-/tmp}/sdcoreml-bootstrap.log; \
 check the network and free disk, then run make again"

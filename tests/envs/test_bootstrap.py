@@ -355,10 +355,11 @@ def test_a_uv_on_path_is_taken_as_it_is(brought: Clone) -> None:
 
 
 def test_what_uv_could_not_bring_is_told_and_nothing_is_left(brought: Clone) -> None:
-    code, err = brought.run(UV_BROKEN="Request failed after 3 retries")
+    said = "Failed to install cpython\n  cause: Request failed\n  cause: dns error"
+    code, err = brought.run(UV_BROKEN=said)
     assert code == 1
     assert err.startswith(
-        BRINGS + "error: no Python could be brought: error: Request failed after 3 retries;"
+        BRINGS + "error: no Python could be brought: error: Failed to install cpython: dns error;"
     )
     assert brought.names() == set()
 
