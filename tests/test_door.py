@@ -11,6 +11,7 @@ FLOORS = ("ground", "lockfiles", "envs", "convert", "doctor")
 
 OWN: Mapping[str, str] = {
     "convert/models/vocabulary.py": "a wheel whose hash is locked",
+    "convert/tasks/shares.py": "the weight file that the process's owner has just made",
     "convert/tasks/serve.py": "the parent's request",
     "convert/weights/zip_directory.py": "a zip file, bounded, on the door's handle",
     "doctor/proving/trials.py": "the answer of a child that proves a toolchain",
@@ -25,6 +26,7 @@ OWN: Mapping[str, str] = {
     "envs/mirrors/configuration.py": "tomlkit parses a text that the door read",
     "envs/upstream/objects.py": "git's objects: no link is followed, and what is odd is left out",
     "ground/aside.py": "files that it makes, locks or flushes; one that it is about to replace",
+    "ground/crew.py": "the lines of our own processes",
     "ground/documents.py": "the door for JSON",
     "ground/events.py": "the lines of our own child",
     "ground/exits.py": "/dev/null",

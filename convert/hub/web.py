@@ -111,12 +111,9 @@ class Web:
                 if wait is None:
                     if response.status_code >= _REFUSED and response.status_code != UNSATISFIABLE:
                         raise refusal(response, asked)
-                    try:
-                        yield response
-                    except httpx2.RequestError as error:  # it broke off, or cannot be decoded
-                        raise no_connection(error, asked) from error
+                    yield response
                     return
-            except httpx2.RequestError as error:  # in the middle of what the caller reads
+            except httpx2.RequestError as error:  # it broke off, or cannot be decoded
                 raise broken_connection(error, asked) from error
             finally:
                 response.close()

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import gc
 import subprocess
 import sys
 
@@ -20,4 +19,4 @@ with contextlib.suppress(ValueError): task({}, print)""",
 def test_the_tool_and_the_builder_look_for_cycles_rarely(main: str) -> None:
     code = f"import contextlib, gc, sys\n{main}\nsys.stderr.write(str(gc.get_threshold()))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stderr == str((YOUNG, OLD, OLD)) != str(gc.get_threshold())
+    assert done.stderr == str((YOUNG, OLD, OLD))
