@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from sdcoreml.convert.models.layout import kind_of
+from sdcoreml.convert.models.model_index import kind_of
 from sdcoreml.convert.models.skeleton import find_strangers
 from sdcoreml.convert.weights.safetensors import TensorFile
 

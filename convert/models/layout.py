@@ -14,13 +14,12 @@ from sdcoreml.convert.models.absence import (
     DOWNLOAD,
     explain_absence,
     explain_config,
-    explain_folder,
-    suggest_folder,
 )
 from sdcoreml.convert.models.family import Family, Task, identify
 from sdcoreml.convert.models.fetched import FetchedFrom
 from sdcoreml.convert.models.few_steps import AppSettings, find_settings
 from sdcoreml.convert.models.files import CONFIG_NAME, INDEX_NAME, WeightFiles, find_weights
+from sdcoreml.convert.models.model_index import class_of, kind_of, read_config, read_parts
 from sdcoreml.convert.models.prediction import read_prediction
 from sdcoreml.convert.models.remarks import describe_components
 from sdcoreml.convert.models.skeleton import parameters
@@ -29,9 +28,7 @@ from sdcoreml.convert.weights.index import read_index
 from sdcoreml.convert.weights.quantised import refuse_quantised
 from sdcoreml.convert.weights.source import Checkpoint, examine
 from sdcoreml.convert.weights.tensor import TensorInfo, drop_kernel
-from sdcoreml.ground.documents import read_object
-from sdcoreml.ground.errors import BadInputError, Fault, SdcoremlError
-from sdcoreml.ground.files import Document
+from sdcoreml.ground.errors import Fault, SdcoremlError
 
 OLD_ATTENTION = (
     (".query.", ".to_q."),
@@ -127,9 +124,9 @@ def read_model(path: Path) -> Model:
     """Read the model in the folder `path`. Faults are collected, never raised."""
     faults: list[Fault] = []
     notes: list[str] = []
-    index = _read_index(path, faults, notes)
+    index = read_parts(path, faults, notes)
     kinds = {
-        name: kind for name, entry in index.items() if (kind := _class_of(name, entry)) is not None
+        name: kind for name, entry in index.items() if (kind := class_of(name, entry)) is not None
     }
     components: dict[str, Component] = {}
     tokenizers: dict[str, Path] = {}
@@ -179,7 +176,7 @@ def _read_scheduler(folder: Path, faults: list[Fault]) -> Mapping[str, object]:
     """Read the scheduler's config, which some models name config.json."""
     names = ("scheduler_config.json", CONFIG_NAME)
     place = next((folder / name for name in names if (folder / name).is_file()), None)
-    return _read_json(place, faults) if place else {}
+    return read_config(place, faults) if place else {}
 
 
 def _settings(path: Path, scheduler: Mapping[str, object], pipeline: str) -> AppSettings | None:
@@ -189,7 +186,7 @@ def _settings(path: Path, scheduler: Mapping[str, object], pipeline: str) -> App
 def read_component(name: str, folder: Path, *, kind: str = "") -> Component:
     """Read the component in `folder`, with all its faults."""
     faults: list[Fault] = []
-    config = _read_json(folder / CONFIG_NAME, faults)
+    config = read_config(folder / CONFIG_NAME, faults)
     kind = kind or kind_of(config)
     found = find_weights(folder)
     component = Component(
@@ -279,67 +276,6 @@ def _open(chosen: WeightFiles, faults: list[Fault]) -> Checkpoint | None:
     checkpoint, found = examine(chosen.source)
     faults.extend(found)
     return checkpoint
-
-
-def _read_index(path: Path, faults: list[Fault], notes: list[str]) -> dict[str, object]:
-    index = path / INDEX_NAME
-    if index.is_file():
-        return _read_json(index, faults)
-    if not path.is_dir():
-        what = "a file, not a model folder" if path.exists() else "no such file or folder"
-    elif found := _derive_index(path):
-        notes.append(f"no {INDEX_NAME}: the folders say what they hold")
-        return found
-    else:
-        what = f"no {INDEX_NAME} in this folder, so it is not a diffusers model"
-    what, remedy = explain_folder(path, INDEX_NAME) or (what, suggest_folder(path, INDEX_NAME))
-    faults.append(Fault(where=path, what=what, remedy=remedy))
-    return {}
-
-
-_ESSENTIAL = ("unet", "vae")
-
-
-def _derive_index(path: Path) -> dict[str, object]:
-    """Derive model_index.json from the folders in `path`, if they form a whole model."""
-    if not all((path / name / CONFIG_NAME).is_file() for name in _ESSENTIAL):
-        return {}
-    folders = [child.name for child in sorted(path.iterdir()) if child.is_dir()]
-    kinds = {n: _read_json(path / n / CONFIG_NAME, []) for n in folders if _has_config(path / n)}
-    index: dict[str, object] = {n: ["", kind_of(config)] for n, config in kinds.items()}
-    index |= {n: ["", ""] for n in folders if n.startswith("tokenizer") or n == "scheduler"}
-    return index
-
-
-def _has_config(folder: Path) -> bool:
-    return (folder / CONFIG_NAME).is_file()
-
-
-def kind_of(config: Mapping[str, object]) -> str:
-    """Return the class that a config.json describes, or an empty string."""
-    match config:
-        case {"_class_name": str() as name} if name:
-            return name
-        case {"architectures": [name, *_]}:
-            return str(name)
-    return ""
-
-
-def _read_json(path: Path, faults: list[Fault]) -> dict[str, object]:
-    try:
-        return read_object(path, Document.CONFIG, remedy=DOWNLOAD)
-    except BadInputError as error:
-        faults.append(error.fault)
-        return {}
-
-
-def _class_of(name: str, entry: object) -> str | None:
-    """Return the class in an index entry `[library, class]`; `None` if it is not a part's entry."""
-    match entry:
-        case [str(), str() as kind]:
-            is_folder = not name.startswith("_") and Path(name).name == name and name != ".."
-            return kind if is_folder else None
-    return None
 
 
 def _holds_model(kind: str) -> bool:

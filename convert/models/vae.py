@@ -10,8 +10,9 @@ from sdcoreml.convert.models import configs
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.files import CONFIG_NAME
 from sdcoreml.convert.models.folder_plan import ComponentFiles
-from sdcoreml.convert.models.layout import kind_of, modernise, read_component
+from sdcoreml.convert.models.layout import modernise, read_component
 from sdcoreml.convert.models.merge import component_files
+from sdcoreml.convert.models.model_index import kind_of
 from sdcoreml.convert.models.single_file import VAE_PREFIX, Ledger, take_vae
 from sdcoreml.convert.weights.source import open_checkpoint
 from sdcoreml.ground.errors import BadInputError, raise_first

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from sdcoreml.convert.models.layout import kind_of
+from sdcoreml.convert.models.model_index import kind_of
 from sdcoreml.convert.models.skeleton import parameters
 from sdcoreml.doctor.core.certified import PUBLISHED, Published
 from tools.certify.models import MODELS
