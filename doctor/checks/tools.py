@@ -7,15 +7,12 @@ import re
 from sdcoreml.doctor.checks.pins import list_some
 from sdcoreml.doctor.core.check import CheckFamily, Findings, Fix, check, error, info, ok, warning
 from sdcoreml.doctor.core.facts import (
-    Checkout,
     EnvironmentFacts,
-    Git,
     Goal,
-    Hub,
     ToolchainFacts,
-    XcodeFacts,
 )
 from sdcoreml.doctor.core.subjects import ModelFolder
+from sdcoreml.doctor.core.tools import Checkout, Git, Hub, XcodeFacts
 
 _SHORT = 12
 _NAMED = re.compile(r"(hf|civitai|https?):.+")

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias, TypeVar
 
 from sdcoreml.doctor.core.subjects import Bundle, ModelFolder, Output
+from sdcoreml.doctor.core.tools import Checkout, Git, Hub, XcodeFacts
 from sdcoreml.ground.codec import JSON
 
 T = TypeVar("T")
@@ -234,44 +235,6 @@ class Smoke:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Git:
-    """The git program; `lfs` is the path of git-lfs, or ""."""
-
-    version: str
-    lfs: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Checkout:
-    """A checkout of the upstream converter; `repository` is false if it is not a git repository.
-
-    `kept` is true for the checkout that `sdcoreml env upstream` made beside the environments.
-    """
-
-    path: str
-    repository: bool
-    commit: str
-    remote: str
-    shallow: bool
-    changed: tuple[str, ...]
-    kept: bool = False
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class XcodeFacts:
-    """Apple's developer tools: the selected directory, and the path of `coremlcompiler`.
-
-    `compiler` is empty if xcrun does not find it; `complaint` is then xcrun's error message.
-    `others` are Xcode applications that are installed but not selected.
-    """
-
-    developer: str
-    compiler: str
-    complaint: str
-    others: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class VolumeFacts:
     """The volume for one kind of file, and its free space; equal `device` means the same volume.
 
@@ -292,25 +255,6 @@ class VolumeFacts:
     def room(self) -> int:
         """The bytes that can still be written: the free space, limited by the quota."""
         return min(self.free, max(0, self.quota - self.quota_used)) if self.quota else self.free
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hub:
-    """The settings for downloading models; of a token, only whether there is one.
-
-    `roots` is true if this Python finds trusted certificates. `mirrors` are the configured mirrors,
-    each with the setting that names it; `mirror_fault` says why the settings cannot be read.
-    """
-
-    token: bool
-    offline: tuple[str, ...]
-    proxies: tuple[str, ...]
-    certificates: tuple[str, ...]
-    cache: str
-    incomplete: tuple[str, ...]
-    roots: bool
-    mirrors: tuple[str, ...] = ()
-    mirror_fault: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

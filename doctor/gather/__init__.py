@@ -80,7 +80,9 @@ def tasks(request: Request, probe: Probe) -> Mapping[str, Callable[[], object]]:
         "system": lambda: machine.system(probe),
         "memory": lambda: machine.memory(probe),
         "host": lambda: python.host(probe),
-        "toolchain": lambda: _toolchain().toolchain(request.toolchain, for_model=bool(goal.model)),
+        "toolchain": lambda: _toolchain().toolchain(
+            request.toolchain, _toolchain().list_certified() if goal.model else ()
+        ),
         "lock": lambda: _toolchain().lock(request.toolchain),
         "interpreter": lambda: _toolchain().interpreter(
             request.toolchain, rebuild=request.rebuild, python=request.python

@@ -8,7 +8,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sdcoreml.doctor.core.facts import Absent, Checkout, Unknown
+from sdcoreml.doctor.core.facts import (
+    Absent,
+    Unknown,
+)
+from sdcoreml.doctor.core.tools import Checkout
 from sdcoreml.doctor.gather.environment import without_login
 from sdcoreml.doctor.gather.probe import Probe
 from sdcoreml.envs.upstream.checkout import differences

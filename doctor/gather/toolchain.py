@@ -44,11 +44,8 @@ def _load(name: str) -> Toolchain:
     return in_use(loaded, choose_backend()) or loaded
 
 
-def toolchain(name: str, *, for_model: bool = True) -> facts.ToolchainFacts:
-    """Gather the facts in the named toolchain's toolchain.toml.
-
-    Which graphs are certified matters for a model only, and reading it takes 30 ms.
-    """
+def toolchain(name: str, certified: tuple[str, ...] = ()) -> facts.ToolchainFacts:
+    """Gather the facts in a toolchain's toolchain.toml; `certified` is from `list_certified`."""
     from sdcoreml.lockfiles.target import host_target
 
     loaded = _load(name)
@@ -70,11 +67,12 @@ def toolchain(name: str, *, for_model: bool = True) -> facts.ToolchainFacts:
         peaks=dict(loaded.measured.peaks),
         parallel=loaded.measured.parallel,
         measured_on=loaded.measured.on,
-        certified=_list_certified() if for_model else (),
+        certified=certified,
     )
 
 
-def _list_certified() -> tuple[str, ...]:
+def list_certified() -> tuple[str, ...]:
+    """List the certified graphs. Reading them takes a while, and only a model needs them."""
     from sdcoreml.convert.certificates.store import load
 
     return tuple(sorted(set(map(_describe_certified, load().values()))))

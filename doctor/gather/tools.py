@@ -7,7 +7,11 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from sdcoreml.doctor.core.facts import Absent, Git, Hub, Unknown, XcodeFacts
+from sdcoreml.doctor.core.facts import (
+    Absent,
+    Unknown,
+)
+from sdcoreml.doctor.core.tools import Git, Hub, XcodeFacts
 from sdcoreml.doctor.gather.machine import not_on_macos
 from sdcoreml.doctor.gather.probe import Probe, RunResult
 from sdcoreml.doctor.gather.volumes import hub_cache

@@ -6,15 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from sdcoreml.doctor.core.facts import (
-    Checkout,
     CondaEnvironment,
     EnvironmentFacts,
     EvidenceFacts,
     Facts,
-    Git,
     Goal,
     HostPython,
-    Hub,
     InterpreterFacts,
     LockFacts,
     Memory,
@@ -24,7 +21,6 @@ from sdcoreml.doctor.core.facts import (
     ToolchainFacts,
     VerificationFacts,
     VolumeFacts,
-    XcodeFacts,
 )
 from sdcoreml.doctor.core.subjects import (
     Bundle,
@@ -35,6 +31,7 @@ from sdcoreml.doctor.core.subjects import (
     ProgramState,
     WeightFile,
 )
+from sdcoreml.doctor.core.tools import Checkout, Git, Hub, XcodeFacts
 
 GB = 10**9
 COMMIT = "c891f4357b2269853152d774d97327faab746e7c"

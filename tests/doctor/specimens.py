@@ -9,13 +9,13 @@ from typing import Any
 from sdcoreml.doctor.core.facts import (
     Absent,
     Facts,
-    Git,
     Goal,
     Memory,
     Smoke,
     VerificationFacts,
 )
 from sdcoreml.doctor.core.subjects import ComponentState, ModelFolder, Output, ProgramState
+from sdcoreml.doctor.core.tools import Git
 from tests.doctor.healthy import (
     BUNDLE,
     CHECKOUT,

@@ -4,8 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from sdcoreml.doctor.core.facts import Absent, Git, Goal
+from sdcoreml.doctor.core.facts import (
+    Absent,
+    Goal,
+)
 from sdcoreml.doctor.core.subjects import ModelFolder
+from sdcoreml.doctor.core.tools import Git
 from tests.doctor.checks.findings import remedies, said
 from tests.doctor.healthy import CHECKOUT, HEALTHY, HUB, PINS, XCODE
 from tests.doctor.specimens import checkout, environment, sick, unet, xcode

@@ -13,7 +13,10 @@ from sdcoreml.doctor.core.check import (
     ok,
     warning,
 )
-from sdcoreml.doctor.core.facts import Git, Hub, System
+from sdcoreml.doctor.core.facts import (
+    System,
+)
+from sdcoreml.doctor.core.tools import Git, Hub
 
 FIX = Fix(title="do it")
 

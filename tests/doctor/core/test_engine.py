@@ -28,11 +28,10 @@ from sdcoreml.doctor.core.facts import (
     Absent,
     EnvironmentFacts,
     EvidenceFacts,
-    Git,
-    Hub,
     System,
     Unknown,
 )
+from sdcoreml.doctor.core.tools import Git, Hub
 from sdcoreml.ground.errors import LockfileError
 from tests.doctor.healthy import HEALTHY, PROOF, TOOLCHAIN
 from tests.doctor.specimens import SICK, sick

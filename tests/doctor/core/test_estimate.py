@@ -13,7 +13,7 @@ from sdcoreml.doctor.core.estimate import (
     estimate_wall_time,
 )
 from sdcoreml.doctor.core.facts import Absent, Unknown
-from sdcoreml.doctor.gather.toolchain import toolchain
+from sdcoreml.doctor.gather.toolchain import list_certified, toolchain
 from tests.doctor.healthy import HEALTHY, MODEL, SYSTEM, TOOLCHAIN, part
 
 GOAL = HEALTHY.goal
@@ -109,7 +109,7 @@ def test_what_is_certified_takes_the_memory_of_its_making() -> None:
 
 def test_sd15_is_told_as_it_was_measured() -> None:
     """Regression: a job that took 20 s and 0.3 GB was estimated at 5 minutes and 3.2 GB."""
-    tested = toolchain("tested")
+    tested = toolchain("tested", list_certified())
     assert 15 < estimate_time(SD15, GOAL, tested, 2) < 30
     assert estimate_memory(SD15, GOAL, tested) < 4 * 10**8
 

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.doctor.core.facts import Absent, Checkout, Unknown
+from sdcoreml.doctor.core.facts import (
+    Absent,
+    Unknown,
+)
+from sdcoreml.doctor.core.tools import Checkout
 from sdcoreml.doctor.gather.checkout import checkout
 from sdcoreml.doctor.gather.probe import Probe
 from sdcoreml.envs.upstream.store import obtain

@@ -12,11 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdcoreml.doctor.core.facts import (
-    Checkout,
     EnvironmentFacts,
     HostPython,
-    Hub,
 )
+from sdcoreml.doctor.core.tools import Checkout, Hub
 from sdcoreml.doctor.gather import Request, gather
 from sdcoreml.doctor.gather.environment import without_login
 from sdcoreml.doctor.gather.probe import Probe

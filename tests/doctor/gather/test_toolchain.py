@@ -13,12 +13,14 @@ import pytest
 from sdcoreml.doctor.core.facts import (
     Absent,
     EnvironmentFacts,
+    Goal,
     LockFacts,
     Smoke,
+    ToolchainFacts,
     Unknown,
     VerificationFacts,
 )
-from sdcoreml.doctor.gather import Request, gather, toolchain
+from sdcoreml.doctor.gather import Request, gather, tasks, toolchain
 from sdcoreml.doctor.gather.probe import Probe
 from sdcoreml.envs.kept import store
 from sdcoreml.envs.pythons.interpreter import Interpreter
@@ -81,6 +83,13 @@ def test_the_toolchain_that_ships() -> None:
     assert facts.pins["diffusers"] == "0.23.1"
     assert facts.disk >= 2
     assert facts.installed_bytes > 10**9
+
+
+def test_certified_graphs_are_read_for_a_model_alone() -> None:
+    for goal, is_asked in ((Goal(), False), (Goal(model="/models/x"), True)):
+        found = tasks(Request(goal=goal), Probe())["toolchain"]()
+        assert isinstance(found, ToolchainFacts)
+        assert bool(found.certified) is is_asked
 
 
 def test_the_lock_of_this_target_has_every_direct_pin() -> None:

@@ -8,11 +8,9 @@ import pytest
 
 from sdcoreml.doctor.core.facts import (
     Absent,
-    Git,
-    Hub,
     Unknown,
-    XcodeFacts,
 )
+from sdcoreml.doctor.core.tools import Git, Hub, XcodeFacts
 from sdcoreml.doctor.gather.probe import Probe, RunResult
 from sdcoreml.doctor.gather.tools import git, hub, xcode
 
