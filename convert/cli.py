@@ -104,6 +104,14 @@ def build_parser() -> Parser:
         choices=tuple(SPELLINGS),
         help="what the UNet predicts; needed for SD 2.x only",
     )
+    _add_expectations(parser)
+    _add_others(parser)
+    return parser
+
+
+def _add_expectations(parser: Parser) -> None:
+    """Add the options of diffusers' script that say what the model is, beyond its tensors."""
+    add = parser.add_argument
     # diffusers first took a value here, later a bare flag.
     add(
         "--upcast_attention",
@@ -113,8 +121,6 @@ def build_parser() -> Parser:
         help="compute attention in float32, which SD 2.1 needs",
     )
     add("--scheduler_type", choices=tuple(SCHEDULERS), help="default: the family's own")
-    _add_others(parser)
-    return parser
 
 
 def _add_others(parser: Parser) -> None:

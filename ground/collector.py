@@ -11,8 +11,8 @@ YOUNG, OLD = 100_000, 50
 def collect_rarely() -> None:
     """Look for reference cycles rarely: we make hundreds of thousands of objects, and few cycles.
 
-    A program of SDXL is a million objects that live until the end. At Python's own thresholds,
-    looking through them again and again took a third of the time that parsing it took.
+    The objects of a program live until the end. At Python's own thresholds, all of them are looked
+    through again and again while a program is parsed.
     """
     gc.freeze()
     gc.set_threshold(YOUNG, OLD, OLD)

@@ -17,7 +17,6 @@ from sdcoreml.convert.proof.audit import PREFIXES, Audit, audit, prefixes_left_o
 from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.storage.joined import Packages, open_whole
 from sdcoreml.convert.storage.package import OpenProgram
-from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.errors import UnsupportedError
 
 
@@ -45,28 +44,37 @@ class Certified:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Examination:
-    """What a package says without being run: the audit of its weights, and digests of its graph.
+class Digests:
+    """The `graph_digest` of a program and the key of its certificate.
 
-    `key` is that of its certificate, and `graph` its `graph_digest`; both are empty if the audit
-    failed or no certificate can cover the graph.
+    Both are empty if the audit failed or no certificate can cover the graph.
     """
+
+    graph: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examination:
+    """What a package says without being run: the audit of its weights, and its digests."""
 
     package: str
     audit: Audit
-    key: str = ""
-    graph: str = ""
+    digests: Digests
 
     def certified(
         self, component: str, certificates: Mapping[str, Certificate]
     ) -> Certified | None:
-        """Return the proof by certificate and audit; `None` if no certificate fits."""
-        if self.key not in certificates:
+        """Return the proof by certificate and audit; `None` if no certificate fits.
+
+        The package may still be right: only the full check can tell.
+        """
+        if self.digests.key not in certificates:
             return None
         return Certified(
             component=component,
             package=self.package,
-            certificate=certificates[self.key],
+            certificate=certificates[self.digests.key],
             audit=self.audit,
         )
 
@@ -80,76 +88,38 @@ def examine(
 ) -> Examination:
     """Audit the weights of a package, or of two halves, and digest its graph.
 
+    Without torch, this is the only part of a proof that can be done.
+
     Raises:
         BadInputError: package or weights cannot be read.
     """
     with open_whole(package) as program, open_known(weights, config) as tensors:
-        accounted = _audit(program, tensors, component, prefixes_left_out(config, options))
-        key = key_of(program, component, accounted, config, options)
+        accounted = audit(
+            program.function,
+            program.storage,
+            tensors,
+            PREFIXES.get(component, ()),
+            prefixes_left_out(config, options),
+        )
         return Examination(
             package=str(program.path),
             audit=accounted,
-            key=key,
-            graph=graph_digest(program, accounted.placed) if key else "",
+            digests=digests_of(program, component, accounted, config, options),
         )
 
 
-def check_certified(
-    package: Packages,
-    component: str,
-    config: Mapping[str, object],
-    weights: Path,
-    options: ProgramOptions,
-    certificates: Mapping[str, Certificate],
-) -> Certified | None:
-    """Prove a package, or two halves, by certificate and audit; `None` if that is not possible.
-
-    `None` means that no certificate fits or that the audit failed. The package may still be right:
-    only the full check can tell.
-
-    Raises:
-        BadInputError: package or weights cannot be read.
-    """
-    found = examine(package, component, config, weights, options)
-    return found.certified(component, certificates)
-
-
-def key_of(
+def digests_of(
     program: OpenProgram,
     component: str,
     accounted: Audit,
     config: Mapping[str, object],
     options: ProgramOptions,
-) -> str:
-    """Return the key of a program's certificate; empty if no certificate can cover the program."""
+) -> Digests:
+    """Return the digests of an open program whose audit is `accounted`."""
     if not accounted.passed:
-        return ""
+        return Digests()
     try:
-        return certificate_key(program, component, accounted.placed, config, options)
+        graph = graph_digest(program, accounted.placed)
+        return Digests(graph=graph, key=certificate_key(graph, component, config, options))
     except UnsupportedError:
-        return ""
-
-
-def audit_package(
-    package: Packages,
-    component: str,
-    config: Mapping[str, object],
-    weights: Path,
-    options: ProgramOptions,
-) -> Audit:
-    """Audit the weights of a package whose graph has no certificate.
-
-    Without torch, this is the only part of the proof that can be done.
-
-    Raises:
-        BadInputError: package or weights cannot be read.
-    """
-    with open_whole(package) as program, open_known(weights, config) as tensors:
-        return _audit(program, tensors, component, prefixes_left_out(config, options))
-
-
-def _audit(
-    program: OpenProgram, tensors: TensorFile, component: str, ignored: tuple[str, ...]
-) -> Audit:
-    prefixes = PREFIXES.get(component, ())
-    return audit(program.function, program.storage, tensors, prefixes, ignored)
+        return Digests()

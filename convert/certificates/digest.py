@@ -32,26 +32,17 @@ from sdcoreml.ground.errors import UnsupportedError
 
 
 def certificate_key(
-    program: OpenProgram,
-    component: str,
-    placed: Mapping[str, str],
-    config: Mapping[str, object],
-    options: ProgramOptions,
+    graph: str, component: str, config: Mapping[str, object], options: ProgramOptions
 ) -> str:
-    """Return the key of this program's certificate: a hexadecimal SHA-256.
+    """Return the key of a program's certificate: a hexadecimal SHA-256.
 
     Args:
-        program: an open package, or both halves of one.
+        graph: the program's `graph_digest`.
         component: the module that the program implements.
-        placed: maps constants that the audit identified to the names of their tensors.
         config: the component's config.json, which determines the module that the program was
             compared with. Only the options that `architecture` returns count.
         options: the program's options. Only those that change what the module computes count.
-
-    Raises:
-        UnsupportedError: the program has parts that no certificate covers.
     """
-    graph = graph_digest(program, placed)
     return _hash(SAME.get(component, component), graph, _asked(component, config, options))
 
 
@@ -69,6 +60,10 @@ def _asked(component: str, config: Mapping[str, object], options: ProgramOptions
 
 def graph_digest(program: OpenProgram, placed: Mapping[str, str]) -> str:
     """Return the digest of what a program computes, independent of any module.
+
+    Args:
+        program: an open package, or both halves of one.
+        placed: maps constants that the audit identified to the names of their tensors.
 
     Raises:
         UnsupportedError: the program has nested blocks, states or flexible shapes.

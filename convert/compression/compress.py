@@ -10,7 +10,7 @@ from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol, TypeAlias
 
-from sdcoreml.convert.compression.forms import Form, Item, Parts, assemble, measure
+from sdcoreml.convert.compression.forms import Form, Item, Parts, assemble, fit
 from sdcoreml.convert.compression.recipe import BLOCKWISE, WHOLE, Recipe, require_storable
 from sdcoreml.convert.programs.payload import (
     DrawnProgram,
@@ -38,7 +38,7 @@ Palettes: TypeAlias = "dict[Hashable, tuple[str, Parts]]"
 
 
 class Finder(Protocol):
-    """Finds what rounds each of many weights, as `convert.compression.forms.measure` does."""
+    """Finds what rounds each of many weights, as `convert.compression.forms.fit` does."""
 
     def find(self, payloads: Sequence[Payload], form: Form) -> Sequence[np.ndarray]:
         """Return the palettes or scales of each weight, in order."""
@@ -55,7 +55,7 @@ class InTurn:
         """Return the palettes or scales of each weight, in order."""
         found: list[np.ndarray] = []
         for start in range(0, len(payloads), TOGETHER):
-            found += measure(payloads[start : start + TOGETHER], self.tensors, form)
+            found += fit(payloads[start : start + TOGETHER], self.tensors, form)
         return found
 
 

@@ -50,17 +50,7 @@ class Form:
     is_newer: bool = False
 
 
-def compress_weight(payload: Payload, tensors: Tensors, form: Form) -> tuple[str, Parts]:
-    """Return the type and the arguments of the operation that replaces a weight's constant.
-
-    Raises:
-        BadInputError: the weight is not finite.
-    """
-    (found,) = measure([payload], tensors, form)
-    return assemble(payload, form, found)
-
-
-def measure(payloads: Sequence[Payload], tensors: Tensors, form: Form) -> list[np.ndarray]:
+def fit(payloads: Sequence[Payload], tensors: Tensors, form: Form) -> list[np.ndarray]:
     """Find what rounds each weight: its palettes, one row each, or its channels' scales; float16.
 
     The result for one weight does not depend on the others. Many together take less time.
@@ -83,7 +73,10 @@ def measure(payloads: Sequence[Payload], tensors: Tensors, form: Form) -> list[n
 
 
 def assemble(payload: Payload, form: Form, found: np.ndarray) -> tuple[str, Parts]:
-    """Return what `compress_weight` returns, from what `measure` found for the weight."""
+    """Return the type and the arguments of the operation that replaces a weight's constant.
+
+    `found` is what `fit` found for the weight.
+    """
     if form.method is Method.LINEAR:
         return _integers(payload, found, is_newer=form.is_newer)
     return _palettize(payload, form, found)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from sdcoreml.convert.bundle.families import ProgramSpec
 from sdcoreml.convert.programs.options import (
+    DEFAULT_TOKENS,
     Attention,
     Precision,
     Prediction,
@@ -58,7 +59,7 @@ class Options:
     height: int
     width: int
     batch: int = 2
-    tokens: int = 77
+    tokens: int = DEFAULT_TOKENS
     clip_skip: int = 1
     target: Target = Target.MACOS13
     states_own_size: bool = False

@@ -163,7 +163,9 @@ def _prove_unrun(made: StagedProgram, policy: ProofPolicy) -> ProvedUnrun:
             remedy="use the toolchain `tested`, which can run it; `sdcoreml env --provision`"
             " installs the Python 3.10 that it needs",
         )
-    return replace(one, proof=_prove_by_audit(made, found.audit, policy.reason), graph=found.graph)
+    return replace(
+        one, proof=_prove_by_audit(made, found.audit, policy.reason), graph=found.digests.graph
+    )
 
 
 def _offer(pending: Sequence[ProvedUnrun], policy: ProofPolicy) -> Mapping[str, object]:

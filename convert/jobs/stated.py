@@ -7,19 +7,17 @@ drawn for its options instead.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from sdcoreml.convert.bundle.contract import HALVED
 from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.jobs.manifest import ProgramEntry
 from sdcoreml.convert.models.controlnet import CONTROLNET
-from sdcoreml.convert.programs.options import Attention, parse_options
+from sdcoreml.convert.programs.options import DEFAULT_TOKENS, Attention, parse_options
 
 _NETS = (*HALVED, CONTROLNET)
 _SIZED = (*_NETS, "vae_decoder", "vae_encoder")
-TOKENS = 77
-"""The length of a prompt that a UNet is built for, unless its options say another."""
-
+_USUAL = {"tokens": DEFAULT_TOKENS}
 _ALIKE = frozenset({Attention.SPLIT_EINSUM, Attention.SPLIT_EINSUM_V2})
 """For a small image, these give one graph: its queries fit into one piece."""
 
@@ -33,24 +31,21 @@ def false_options(entry: ProgramEntry, certificate: Certificate) -> Iterator[str
     if not certificate.options:  # an older certificate does not say them
         return
     said, found = entry.options, parse_options(certificate.options)
-    pairs: Mapping[str, tuple[object, object]] = {"target": (said.target, found.target)}
-    if entry.component in _SIZED:
-        pairs = {
-            **pairs,
-            "height": (said.height, found.height),
-            "width": (said.width, found.width),
-        }
-    if entry.component in _NETS:
-        pairs = {
-            **pairs,
-            "batch": (said.batch, found.batch),
-            "tokens": (said.tokens or TOKENS, found.tokens or TOKENS),
-        }
-        if not {said.attention, found.attention} <= _ALIKE:
-            pairs = {**pairs, "attention": (said.attention, found.attention)}
-    for name, (stated, real) in pairs.items():
+    for name in _decisive(entry.component, {said.attention, found.attention}):
+        stated, real = (getattr(one, name) or _USUAL.get(name) for one in (said, found))
         if stated != real:
             yield f"its graph is certified with {name} {_word(real)}, and it says {_word(stated)}"
+
+
+def _decisive(component: str, attentions: set[Attention]) -> Iterator[str]:
+    """Yield the options that decide the graph of a component, given the attentions to compare."""
+    yield "target"
+    if component in _SIZED:
+        yield from ("height", "width")
+    if component in _NETS:
+        yield from ("batch", "tokens")
+        if not attentions <= _ALIKE:
+            yield "attention"
 
 
 def _word(value: object) -> object:

@@ -9,7 +9,7 @@ module needs no torch, and writes the same bytes everywhere.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sdcoreml.convert.models.configs import (
@@ -132,16 +132,16 @@ def weights_of(component: str) -> Iterator[tuple[str, FloatTensor]]:
         yield name, draw_tensor(name, shape)
 
 
-def write_tokenizer(folder: Path) -> None:
-    """Write CLIP tokenizer files in the form that published models have."""
+def write_tokenizer(folder: Path, pairs: Sequence[str] = PAIRS, pad: str = SPECIAL[1]) -> None:
+    """Write CLIP tokenizer files, with these merges, in the form that published models have."""
     letters = byte_letters()
     words = [*letters, *(f"{letter}</w>" for letter in letters)]
-    words += [*("".join(pair.split()) for pair in PAIRS), *SPECIAL]
+    words += [*("".join(pair.split()) for pair in pairs), *SPECIAL]
     folder.mkdir(parents=True, exist_ok=True)
     numbered = {word: number for number, word in enumerate(words)}
     (folder / VOCABULARY).write_bytes(json.dumps(numbered, ensure_ascii=False).encode())
-    (folder / MERGES).write_bytes("\n".join(("#version: 0.2", *PAIRS, "")).encode())
-    _write_json(folder / "tokenizer_config.json", tokenizer_config(SPECIAL[1]))
+    (folder / MERGES).write_bytes("\n".join(("#version: 0.2", *pairs, "")).encode())
+    _write_json(folder / "tokenizer_config.json", tokenizer_config(pad))
 
 
 def write_shards(tensors: Iterable[tuple[str, FloatTensor]], folder: Path, stem: str) -> None:

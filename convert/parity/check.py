@@ -18,8 +18,7 @@ from typing import TypeAlias
 import torch
 
 from sdcoreml.convert.bundle.contract import UNREAD
-from sdcoreml.convert.certificates.check import key_of
-from sdcoreml.convert.certificates.digest import graph_digest
+from sdcoreml.convert.certificates.check import Digests, digests_of
 from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.mil.interpreter import Executable
 from sdcoreml.convert.mil.kinds import Mode
@@ -47,7 +46,6 @@ from sdcoreml.convert.spec.model import DataType, Function, TensorType
 from sdcoreml.convert.storage.joined import Packages, open_whole
 from sdcoreml.convert.storage.package import OpenProgram
 from sdcoreml.ground.codec import read_field
-from sdcoreml.ground.errors import UnsupportedError
 from sdcoreml.ground.events import Emit, Event, silent
 
 Advance: TypeAlias = Callable[[], None]
@@ -128,11 +126,10 @@ def check_program(
 ) -> Parity:
     """Check a program that is already open; see `check_component`."""
     component = original.component
-    with open_known(original.weights, original.config) as tensors:
-        left_out = prefixes_left_out(original.config, options.program)
-        prefixes = PREFIXES.get(component, ())
-        accounted = audit(program.function, program.storage, tensors, prefixes, left_out)
-    kinship = _find_sibling(program, original, options, accounted)
+    subject = (component, original.config, options.program)
+    accounted = _audit(program, original, options)
+    digests = digests_of(program, component, accounted, original.config, options.program)
+    kinship = _find_sibling(digests, original, options)
     small = _small(program, original, options, accounted, kinship)
     running = small or program
     shapes = input_shapes(running.function)
@@ -172,21 +169,24 @@ def check_program(
         figures=tuple(figures),
         audit=accounted,
         runs=len(feeds),
-        key=key_of(program, component, accounted, original.config, options.program),
+        key=digests.key,
         fidelity=compare(module.answers({}, advance), expected, Mode.FP32, RECOGNISABLE)
         if replaced
         else (),
         sample=picture_size(shapes) if small else "",
         sibling=kinship.sibling if kinship else None,
-        strange=find_strange(program, component, original.config, options.program, accounted.placed)
-        if options.draws and accounted.passed
-        else "",
+        strange=find_strange(digests.graph, *subject) if options.draws else "",
         own=own,
-        settings=settings_faults(
-            program.function, program.storage, component, original.config, options.program
-        ),
+        settings=settings_faults(program.function, program.storage, *subject),
         normed=smallest_norm_group(original.config, input_shapes(program.function)),
     )
+
+
+def _audit(program: OpenProgram, original: Original, options: CheckOptions) -> Audit:
+    prefixes = PREFIXES.get(original.component, ())
+    left_out = prefixes_left_out(original.config, options.program)
+    with open_known(original.weights, original.config) as tensors:
+        return audit(program.function, program.storage, tensors, prefixes, left_out)
 
 
 def smallest_norm_group(config: Mapping[str, object], shapes: Mapping[str, tuple[int, ...]]) -> int:
@@ -209,18 +209,12 @@ def own_precision(
     return min(item.psnr for item in figures if item.output not in unread)
 
 
-def _find_sibling(
-    program: OpenProgram, original: Original, options: CheckOptions, accounted: Audit
-) -> Kinship | None:
+def _find_sibling(digests: Digests, original: Original, options: CheckOptions) -> Kinship | None:
     """Return the certified graph that this one differs from only in shapes, if there is one."""
-    if not options.certificates or not accounted.passed:
-        return None
-    try:
-        graph = graph_digest(program, accounted.placed)
-    except UnsupportedError:
+    if not options.certificates or not digests.graph:
         return None
     subject = (original.component, original.config, options.program)
-    return find_sibling(graph, *subject, options.certificates)
+    return find_sibling(digests.graph, *subject, options.certificates)
 
 
 def _small(

@@ -121,9 +121,10 @@ def _draw_certified(
         return None
     try:
         drawing = draw_without_weights(component, config, options)
-        key = certificate_key(drawing.program, component, drawing.placed, config, options)
+        graph = graph_digest(drawing.program, drawing.placed)
     except UnsupportedError:
         return None
+    key = certificate_key(graph, component, config, options)
     if key != certificate.key:
         return None
     sibling = Sibling(graph=key, title=certificate.title, origin=certificate.origin)

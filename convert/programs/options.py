@@ -103,6 +103,10 @@ class Target(str, Enum):
         return f"CoreML{self.specification - 1}"
 
 
+DEFAULT_TOKENS = 77
+"""The length of a prompt that a UNet is built for, unless its options say another."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramOptions:
     """The options of one program; a builder ignores those that do not concern its component.

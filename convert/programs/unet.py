@@ -23,7 +23,7 @@ from sdcoreml.convert.programs.layers import (
     silu,
     upsample,
 )
-from sdcoreml.convert.programs.options import Prediction, ProgramOptions
+from sdcoreml.convert.programs.options import DEFAULT_TOKENS, Prediction, ProgramOptions
 from sdcoreml.convert.programs.toolkit import Var
 from sdcoreml.convert.programs.unet_config import UnetConfig, parse_unet, residual_shapes
 from sdcoreml.convert.spec.model import DataType, Feature, Metadata
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 
 LATENT = 4
 AXES = [1, 2, 3]
-DEFAULT_TOKENS = 77
 
 
 def draw_unet(config: Config, options: ProgramOptions) -> Draft:

@@ -95,15 +95,14 @@ def measure_compressed(
 
     crew, opening = Crew(), Opening(function="", common={})
     items: list[dict[str, object]] = [{"name": name} for name in owned]
-    elements = sum(_count(operation) for operation, _ in owned.values())
-    is_worth = elements >= WORTH and at_work().workers > 1
+    counts = [_count(operation) for operation, _ in owned.values()]
+    is_worth = sum(counts) >= WORTH and at_work().workers > 1
     if is_worth and isinstance(storage, Located) and isinstance(tensors, TensorFile):
         crew = at_work()
         opening = Opening(function=f"{__name__}:weighing", common={"weights": str(tensors.path)})
         for item, (operation, owner) in zip(items, owned.values(), strict=True):
-            sent = _send(operation, owner, arguments(operation, constants), (storage, storage))
+            sent = _send(operation, owner, arguments(operation, constants), storage)
             item["sent"] = asdict(sent)
-    counts = [_count(operation) for operation, _ in owned.values()]
     emit = at_work().emit
 
     def done(number: int) -> None:
@@ -119,15 +118,9 @@ def _count(operation: Operation) -> int:
     return kind.count if isinstance(kind, TensorType) else 0
 
 
-def _send(
-    operation: Operation,
-    owner: str,
-    values: Mapping[str, Value],
-    storages: tuple[BlobStorage, Located],
-) -> Sent:
+def _send(operation: Operation, owner: str, values: Mapping[str, Value], storage: Located) -> Sent:
     """Describe a constant for another process."""
-    storage, located = storages
-    blobs = {name: located.locate(v.data) for name, v in values.items() if isinstance(v.data, Blob)}
+    blobs = {name: storage.locate(v.data) for name, v in values.items() if isinstance(v.data, Blob)}
     kind = operation.outputs[0].type
     assert isinstance(kind, TensorType)  # noqa: S101  what is not has no elements to send
     return Sent(

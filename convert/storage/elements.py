@@ -61,7 +61,7 @@ class BlobStorage(Protocol):
 
 
 @runtime_checkable
-class Located(Protocol):
+class Located(BlobStorage, Protocol):
     """A storage of blobs in files, which another process can open, too."""
 
     def locate(self, blob: Blob) -> tuple[Path, Blob]:

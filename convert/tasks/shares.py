@@ -16,7 +16,7 @@ from typing import BinaryIO
 import numpy as np
 
 from sdcoreml.convert.compression.compress import TOGETHER
-from sdcoreml.convert.compression.forms import Codes, Form, Integers, count_palettes, measure
+from sdcoreml.convert.compression.forms import Codes, Form, Integers, count_palettes, fit
 from sdcoreml.convert.packages.write import write_record
 from sdcoreml.convert.programs.payload import ComputedConstant, Payload, RecordSource, Weight
 from sdcoreml.convert.spec.blobs import ALIGNMENT, descriptor, header
@@ -42,7 +42,7 @@ class Source:
     """A `RecordSource` as JSON values.
 
     `tensor` names the tensor. `palettes` (one row for each group of `each` elements) or `scale` are
-    what `measure` found. A `constant` stands for itself.
+    what `fit` found. A `constant` stands for itself.
     """
 
     tensor: str = ""
@@ -79,7 +79,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """A record to write, or a weight to measure, as JSON values."""
+    """A record to write, or a weight to fit, as JSON values."""
 
     name: str
     dtype: str
@@ -107,8 +107,8 @@ class Piece:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measuring:
-    """Weights to measure, for one form."""
+class Fitting:
+    """Weights to fit, for one form."""
 
     form: Form
     pieces: tuple[Piece, ...]
@@ -138,8 +138,8 @@ class Shares:
             }
             for start in range(0, len(payloads), each)
         ]
-        opening = self._opening("measuring")
-        with measuring(opening.common) as own:
+        opening = self._opening("fitting")
+        with fitting(opening.common) as own:
             answers = crew.map(own, opening, asked, done)
         return [
             from_plain(Table, table, "answer").as_array()
@@ -202,14 +202,14 @@ def _group(payloads: Sequence[Payload]) -> Iterator[list[Payload]]:
 
 
 @contextmanager
-def measuring(common: Mapping[str, str]) -> Iterator[Work]:
-    """Yield what measures the weights of a `Measuring`; the answer has a `Table` for each."""
+def fitting(common: Mapping[str, str]) -> Iterator[Work]:
+    """Yield what fits the weights of a `Fitting`; the answer has a `Table` for each."""
     with TensorFile.open(Path(common["weights"])) as tensors:
 
         def work(item: object) -> object:
-            asked = from_plain(Measuring, item, "request")
+            asked = from_plain(Fitting, item, "request")
             payloads = [piece.as_payload() for piece in asked.pieces]
-            return [asdict(Table.of(found)) for found in measure(payloads, tensors, asked.form)]
+            return [asdict(Table.of(found)) for found in fit(payloads, tensors, asked.form)]
 
         yield work
 

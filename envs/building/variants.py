@@ -18,7 +18,9 @@ from sdcoreml.lockfiles.toolchain import PythonPin, Toolchain, load_variants
 from sdcoreml.lockfiles.versions import satisfies
 
 if TYPE_CHECKING:
-    from sdcoreml.envs.building.build import BuildOptions  # a quarter of the doctor's imports
+    from sdcoreml.envs.building.build import (
+        BuildOptions,  # it brings much that the doctor does not need
+    )
 
 
 def in_use(toolchain: Toolchain, backend: str, root: Path | None = None) -> Toolchain | None:

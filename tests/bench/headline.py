@@ -163,21 +163,21 @@ class Bench:
 
 def audit_folder(folder: Path, model: Path) -> None:
     """Compare the weights of all programs in a finished folder with those of its model."""
-    from sdcoreml.convert.certificates.check import audit_package
+    from sdcoreml.convert.certificates.check import examine
     from sdcoreml.convert.jobs.manifest import read_manifest
     from sdcoreml.convert.jobs.opening import open_again
 
     opened = open_again(model, None)
     for name, entry in read_manifest(folder).programs.items():
         source = opened.components[entry.source]
-        found = audit_package(
+        found = examine(
             entry.find_packages(folder, name),
             entry.component,
             source.config,
             source.weights[0],
             entry.options,
         )
-        if faults := found.faults():
+        if faults := found.audit.faults():
             raise SystemExit("; ".join(faults))
 
 

@@ -13,15 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from sdcoreml.convert.models.configs import (
-    SCHEDULERS,
-    model_index,
-    scheduler_config,
-    tokenizer_config,
-)
+from sdcoreml.convert.models import sample
+from sdcoreml.convert.models.configs import SCHEDULERS, model_index, scheduler_config
 from sdcoreml.convert.models.family import Family, Task
 from sdcoreml.convert.models.skeleton import parameters
-from sdcoreml.convert.models.vocabulary import MERGES, SPECIAL, VOCABULARY, byte_letters
+from sdcoreml.convert.models.vocabulary import SPECIAL, byte_letters
 from tests.bench.weights import make_checkpoint
 from tests.convert.models.originals import original_texts, original_unet, original_vae
 from tools.certify.models import MODELS
@@ -117,14 +113,8 @@ def _named(kind: str) -> dict[str, Any]:
 def write_tokenizer(folder: Path, pad: str = SPECIAL[1]) -> None:
     """Write a tokenizer of CLIP's size whose merges are pairs of letters."""
     letters = byte_letters()
-    words = [*letters, *(f"{letter}</w>" for letter in letters)]
-    pairs = list(islice(product(letters, letters), TOKENS - len(words) - len(SPECIAL)))
-    words += [*map("".join, pairs), *SPECIAL]
-    numbered = {word: number for number, word in enumerate(words)}
-    _write(folder / "tokenizer_config.json", tokenizer_config(pad))
-    (folder / VOCABULARY).write_text(json.dumps(numbered, ensure_ascii=False), encoding="utf-8")
-    text = "\n".join(("#version: 0.2", *map(" ".join, pairs), ""))
-    (folder / MERGES).write_text(text, encoding="utf-8")
+    pairs = islice(product(letters, letters), TOKENS - 2 * len(letters) - len(SPECIAL))
+    sample.write_tokenizer(folder, [*map(" ".join, pairs)], pad)
 
 
 def size_of(path: Path) -> int:

@@ -217,11 +217,9 @@ def run_program(mode: str) -> Callable[[Path, str, str], str]:
 
 def run_audit(folder: Path, component: str, _: str) -> str:
     """Audit every weight, byte for byte, and compute the graph's certificate key."""
-    from sdcoreml.convert.certificates.check import check_certified
+    from sdcoreml.convert.certificates.check import examine
 
-    check_certified(
-        _package(folder), component, _config(folder), _weights(folder), ProgramOptions(), {}
-    )
+    examine(_package(folder), component, _config(folder), _weights(folder), ProgramOptions())
     return ""
 
 

@@ -24,7 +24,7 @@ from sdcoreml.ground.places import ROOT
 
 
 def worker(body: str) -> Worker:
-    """Return a worker whose child has a single task, `try`, with this body."""
+    """Return a worker whose child has a single task, with this body, as `try` and as `check`."""
     program = f"""
 import sys, types
 sys.path.append(sys.argv[1] + "/..")
@@ -36,7 +36,7 @@ def task(request, emit):
 {textwrap.indent(textwrap.dedent(body), "    ")}
 module.task = task
 sys.modules["trial"] = module
-serve({{"try": "trial"}})
+serve({{"try": "trial", "check": "trial"}})
 """
     return Worker(python=Path(sys.executable), launch=program)
 
@@ -61,6 +61,17 @@ def test_the_answer_and_the_events_come_back() -> None:
         Event(kind="step", text="one"),
         Event(kind="progress", done=1, total=2, unit="B"),
     ]
+
+
+@pytest.mark.parametrize(("task", "kept"), [("try", None), ("check", "1000000000")])
+def test_torch_waits_asleep_and_only_the_check_keeps_freed_memory(
+    task: str, kept: str | None
+) -> None:
+    body = """
+    import os
+    return [os.environ.get(name) for name in ("OMP_WAIT_POLICY", "MALLOC_MMAP_THRESHOLD_")]
+    """
+    assert worker(body).run(task, {}).value == ["PASSIVE", kept]
 
 
 def test_whatever_a_library_prints_stays_out_of_the_stream() -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sdcoreml.convert.certificates.check import key_of
+from sdcoreml.convert.certificates.check import digests_of
 from sdcoreml.convert.certificates.digest import graph_digest
 from sdcoreml.convert.packages.write import write_package
 from sdcoreml.convert.parity.check import FULL, Original, check_program
@@ -113,5 +113,5 @@ def _identity(case: Case, target: str, package: Path, weights: Path) -> tuple[st
         )
         return (
             graph_digest(plain, accounted.placed),
-            key_of(program, case.part.program, accounted, case.config, options),
+            digests_of(program, case.part.program, accounted, case.config, options).key,
         )

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sdcoreml.convert.compression.forms import Form, Parts, compress_weight
+from sdcoreml.convert.compression.forms import Form, Parts, assemble, fit
 from sdcoreml.convert.compression.recipe import Method
 from sdcoreml.convert.programs.payload import Payload
 from sdcoreml.convert.proof.compressed import measure
@@ -54,7 +54,8 @@ def weight(shape: tuple[int, ...] = (6, 8, 3, 3)) -> np.ndarray:
 def parts_of(whole: np.ndarray, form: Form) -> tuple[str, Parts]:
     kind = TensorType(dtype=DataType.FLOAT16, shape=whole.shape)
     payload = Payload(name="w", type=kind, offset=64, source=Numbers(whole))
-    return compress_weight(payload, NO_TENSORS, form)
+    (found,) = fit([payload], NO_TENSORS, form)
+    return assemble(payload, form, found)
 
 
 def arrays(parts: Parts, *, packed: bool = False) -> dict[str, np.ndarray]:

@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from sdcoreml.convert.certificates.check import check_certified, key_of
+from sdcoreml.convert.certificates.check import digests_of, examine
 from sdcoreml.convert.certificates.digest import certificate_key
 from sdcoreml.convert.certificates.store import Certificate, load, save
 from sdcoreml.convert.parity.check import QUICK, check_program
@@ -61,7 +61,7 @@ def key(
     """Return a program's certificate key; "" if its weights differ from the checkpoint's."""
     with TensorFile.open(block.original(folder).weights) as tensors:
         accounted = audit(program.function, program.storage, tensors)
-    return key_of(program, "block", accounted, config or CONFIG, options)
+    return digests_of(program, "block", accounted, config or CONFIG, options).key
 
 
 def broken(mutation: Mutation) -> OpenProgram:
@@ -142,7 +142,7 @@ def test_another_checkpoint_with_the_same_graph_has_the_same_key(tmp_path: Path)
     program = block.opened(block.program(others))
     with TensorFile.open(weights) as tensors:
         accounted = audit(program.function, program.storage, tensors)
-    other = certificate_key(program, "block", accounted.placed, CONFIG, DEFAULT)
+    other = digests_of(program, "block", accounted, CONFIG, DEFAULT).key
     assert other == key(broken(unchanged), tmp_path)
 
 
@@ -206,10 +206,11 @@ def test_the_declared_ports_count_and_what_people_are_told_does_not(tmp_path: Pa
 
 
 def test_the_component_counts() -> None:
-    program = broken(unchanged)
-    assert certificate_key(program, "unet", {}, CONFIG, DEFAULT) != certificate_key(
-        program, "controlled_unet", {}, CONFIG, DEFAULT
+    unet, controlled = (
+        certificate_key("the same graph", component, CONFIG, DEFAULT)
+        for component in ("unet", "controlled_unet")
     )
+    assert unet != controlled
 
 
 def test_a_certified_package_needs_only_its_audit(tmp_path: Path) -> None:
@@ -225,7 +226,7 @@ def test_a_certified_package_needs_only_its_audit(tmp_path: Path) -> None:
         original.weights,
         ProgramOptions(attention=Attention.ORIGINAL),
     )
-    short = check_certified(*arguments, certificates)
+    short = examine(*arguments).certified("block", certificates)
     assert short is not None
     assert short.proof().as_json() == {
         "component": "block",
@@ -242,9 +243,9 @@ def test_a_certified_package_needs_only_its_audit(tmp_path: Path) -> None:
         },
         "audit": to_plain(full.audit.record()),
     }
-    assert check_certified(*arguments, {"other": CERTIFICATE}) is None
+    assert examine(*arguments).certified("block", {"other": CERTIFICATE}) is None
     save_file({**block.tensors(), "more": torch.ones(2)}, original.weights)
-    assert check_certified(*arguments, certificates) is None
+    assert examine(*arguments).certified("block", certificates) is None
 
 
 def test_certificates_survive_their_file(tmp_path: Path) -> None:

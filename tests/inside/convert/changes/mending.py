@@ -10,7 +10,7 @@ from shutil import rmtree
 from typing import Any
 
 from sdcoreml.convert.bundle.contract import chunk_paths
-from sdcoreml.convert.certificates.check import audit_package, key_of
+from sdcoreml.convert.certificates.check import examine
 from sdcoreml.convert.certificates.store import load
 from sdcoreml.convert.compile.package import compile_package
 from sdcoreml.convert.models.layout import Model as Source
@@ -19,7 +19,6 @@ from sdcoreml.convert.programs.options import parse_options
 from sdcoreml.convert.spec.model import Model
 from sdcoreml.convert.spec.reader import read_package
 from sdcoreml.convert.spec.writer import serialise_model
-from sdcoreml.convert.storage.joined import open_whole
 from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.errors import SdcoremlError
 from tests.convert.stand_ins import write_raw
@@ -90,14 +89,12 @@ def mend_proofs(folder: Path, model: Source, weights: Mapping[str, Path]) -> Non
         written = chunk_paths(package) if entry["halves"] else package
         subject = (entry["component"], source.config, weights[entry["source"]], options)
         try:
-            found = audit_package(written, *subject)
-            with open_whole(written) as program:
-                key = key_of(program, subject[0], found, source.config, options)
+            examined = examine(written, *subject)
         except (SdcoremlError, KeyError, ValueError, AttributeError):
             continue
-        said = entry["checked"]
-        if found.passed:
-            said["audit"] = to_plain(found.record())
+        said, key = entry["checked"], examined.digests.key
+        if examined.audit.passed:
+            said["audit"] = to_plain(examined.audit.record())
             said["graph"] = key or None
             if key not in certificates and (issued := said.pop("certificate", None)):
                 said |= {"runs": 2, "outputs": issued["outputs"]}

@@ -56,7 +56,7 @@ def certificate(component: str, options: ProgramOptions = CERTIFIED) -> Certific
     """Return a certificate of what the builder draws."""
     made, config = drawn(component, options), CONFIGS[component]
     return Certificate(
-        key=certificate_key(made.program, component, made.placed, config, options),
+        key=certificate_key(graph_digest(made.program, made.placed), component, config, options),
         component=component,
         title="a tiny model",
         outputs=(),

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from sdcoreml.convert.certificates.check import audit_package
+from sdcoreml.convert.certificates.check import examine
 from sdcoreml.convert.packages.write import WEIGHTS
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.proof import weighing
@@ -47,15 +47,15 @@ def test_the_number_of_workers_changes_no_finding(
     form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     written, subject = build(tmp_path, form)
-    alone = audit_package(written, *subject)
+    alone = examine(written, *subject).audit
     assert len(alone.compressed) > 20
     assert alone.passed
     monkeypatch.setattr(weighing, "WORTH", 0)
     with Crew(3):
-        assert audit_package(written, *subject) == alone
+        assert examine(written, *subject).audit == alone
     monkeypatch.setattr(weighing, "measure", stall)
     with Crew(2):
-        assert audit_package(written, *subject) == alone
+        assert examine(written, *subject).audit == alone
 
 
 def stall(*of: Any) -> Compressed:
@@ -74,8 +74,8 @@ def test_a_helper_finds_a_wrong_code(tmp_path: Path, monkeypatch: pytest.MonkeyP
     place = len(content) // 2
     content[place : place + 64] = bytes(byte ^ 0x55 for byte in content[place : place + 64])
     weights.write_bytes(content)
-    alone = audit_package(written, *subject)
+    alone = examine(written, *subject).audit
     assert not alone.passed
     monkeypatch.setattr(weighing, "WORTH", 0)
     with Crew(3):
-        assert audit_package(written, *subject).faults() == alone.faults()
+        assert examine(written, *subject).audit.faults() == alone.faults()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.convert.certificates.check import check_certified
+from sdcoreml.convert.certificates.check import examine
 from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.compile.package import compile_package
 from sdcoreml.convert.parity.check import QUICK, check_component
@@ -89,7 +89,5 @@ def test_what_it_says_is_what_counts(made: Checkpoint, compiled: Path, damage: D
         lock="5f",
         date="2026-11-28",
     )
-    certified = check_certified(
-        compiled, "text_encoder", made.config, made.weights, ProgramOptions(), {right: certificate}
-    )
-    assert certified is None
+    found = examine(compiled, "text_encoder", made.config, made.weights, ProgramOptions())
+    assert found.certified("text_encoder", {right: certificate}) is None

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from sdcoreml.convert.certificates.architecture import READ
-from sdcoreml.convert.certificates.check import check_certified
-from sdcoreml.convert.certificates.digest import certificate_key, module_digest
+from sdcoreml.convert.certificates.check import examine
+from sdcoreml.convert.certificates.digest import certificate_key, graph_digest, module_digest
 from sdcoreml.convert.certificates.store import Certificate, load
 from sdcoreml.convert.parity.drawn import draw_without_weights
 from sdcoreml.convert.programs.options import Attention, ProgramOptions, parse_options
@@ -33,7 +33,8 @@ ISSUER = Issuer(toolchain="tested", lock="5f", date="2026-11-25")
 def drawn_key(component: str, config: Mapping[str, Any], options: ProgramOptions) -> str:
     """Return the certificate key of a program as today's builder would make it."""
     drawing = draw_without_weights(component, config, options)
-    return certificate_key(drawing.program, component, drawing.placed, config, options)
+    graph = graph_digest(drawing.program, drawing.placed)
+    return certificate_key(graph, component, config, options)
 
 
 @pytest.fixture
@@ -57,10 +58,11 @@ def test_what_was_certified_covers_another_checkpoint(tiny: str, tmp_path: Path)
     options = replace(CASES[NAME].options("macOS13"), height=24, width=16)
     package = made.write(tmp_path / "x.mlpackage", options)
     certificates = {certificate.key: certificate}
-    short = check_certified(package, "unet", made.config, made.weights, options, certificates)
-    assert short is not None
+    short = examine(package, "unet", made.config, made.weights, options)
+    assert short.certified("unet", certificates)
     other = {**made.config, "norm_eps": 1e-6}
-    assert not check_certified(package, "unet", other, made.weights, options, certificates)
+    changed = examine(package, "unet", other, made.weights, options)
+    assert not changed.certified("unet", certificates)
 
 
 @pytest.mark.parametrize("component", sorted(CONFIGS))
@@ -72,8 +74,8 @@ def test_a_package_has_the_key_of_what_the_builder_draws(component: str, tmp_pat
     certificate = Certificate(
         key=key, component=component, title="", outputs=(), runs=1, toolchain="", lock="", date=""
     )
-    found = check_certified(path, component, made.config, made.weights, options, {key: certificate})
-    assert found is not None
+    found = examine(path, component, made.config, made.weights, options)
+    assert found.certified(component, {key: certificate})
 
 
 def test_random_weights_are_the_same_every_time_and_no_two_tensors_are_alike(
