@@ -10,6 +10,8 @@ PYTHON_IN := .venv/bin/python
 # that make started it, and spells its advice so; tests expect it under its own name.
 APART := unset PYTHONPATH PYTHONHOME ARGS MAKEFLAGS MAKEOVERRIDES MFLAGS MAKELEVEL;
 RUN := export SDCOREML_BY_MAKE=1; $(APART)
+# pytest rewrites the tests' asserts, which takes 16 s in each process where it may not be kept.
+TESTS := $(APART) unset PYTHONDONTWRITEBYTECODE;
 
 # What each goal may be told; all take COMMON. Anything else would be ignored in silence.
 GOALS := help bootstrap doctor env upstream convert verify test lint unit inside lock bench clean
@@ -87,7 +89,7 @@ lint: bootstrap ## ruff and mypy
 	@.venv/bin/mypy
 
 unit: bootstrap ## the tests that need no torch
-	@$(APART) $(PYTHON_IN) -m pytest -q -n logical --dist worksteal $(ARGS)
+	@$(TESTS) $(PYTHON_IN) -m pytest -q -n logical --dist worksteal $(ARGS)
 
 inside: bootstrap ## the tests that run in the tested environment, a conversion of the sample among them
 	@$(APART) $(PYTHON_IN) tests/inside/runner.py -q $(ARGS)

@@ -69,7 +69,11 @@ def texts_of(source: str) -> Iterator[str]:
             silent |= {id(part) for part in node.values}
             parts = (one.value if isinstance(one, ast.Constant) else "{X}" for one in node.values)
             yield "".join(map(str, parts))
-        if isinstance(node, ast.Call) and ast.unparse(node.func) == "command":
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Name)
+            and node.func.id == "command"
+        ):
             words = [ast.unparse(one) for one in node.args if not isinstance(one, ast.Starred)]
             yield f"`sdcoreml {' '.join(map(word_of, words))}`"
     for node in ast.walk(tree):
@@ -85,7 +89,12 @@ def word_of(expression: str) -> str:
     return "--lora" if expression == "option" else "{X}"
 
 
-def all_texts() -> Iterator[tuple[str, str]]:
+@cache
+def all_texts() -> tuple[tuple[str, str], ...]:
+    return tuple(_all_texts())
+
+
+def _all_texts() -> Iterator[tuple[str, str]]:
     for path in sorted(path for floor in FLOORS for path in (ROOT / floor).rglob("*.py")):
         for text in texts_of(path.read_text(encoding="utf-8")):
             yield path.relative_to(ROOT).as_posix(), text
@@ -95,6 +104,7 @@ def all_texts() -> Iterator[tuple[str, str]]:
         yield entry.id, f"{entry.cause} {entry.fix}"
 
 
+@cache
 def spans() -> set[str]:
     """Return every command of ours that stands in backticks or in a fix."""
     found = {
@@ -106,6 +116,7 @@ def spans() -> set[str]:
     return {span for span in found if span.split()[1:2] not in ([], ["VERB"], ["{X}"])}
 
 
+@cache
 def fixes() -> set[tuple[str, ...]]:
     reports = (examine(facts, CHECKS) for facts in SICK.values())
     return {one for report in reports for step in plan(report) for one in step.fix.commands}

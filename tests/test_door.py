@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -74,6 +75,7 @@ def writes(call: ast.Call) -> bool:
     return any(isinstance(mode, str) and mode[:1] in {"w", "x", "a"} for mode in modes)
 
 
+@cache
 def found() -> dict[str, list[str]]:
     read = {
         path.relative_to(ROOT).as_posix(): sorted(calls(path.read_text(encoding="utf-8")))

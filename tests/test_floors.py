@@ -7,6 +7,7 @@ import itertools
 import subprocess
 import sys
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -81,12 +82,14 @@ def at_once(source: str) -> Iterator[str]:
             yield from imports(node)
 
 
+@cache
 def modules(folder: str) -> list[Path]:
     return sorted((ROOT / folder).rglob("*.py"))
 
 
-def imports_of(path: Path) -> Iterator[str]:
-    return imports(ast.parse(path.read_bytes()))
+@cache
+def imports_of(path: Path) -> tuple[str, ...]:
+    return tuple(imports(ast.parse(path.read_bytes())))
 
 
 @pytest.mark.parametrize("floor", FLOORS)
