@@ -22,6 +22,7 @@ ROOMS = {
         "certificates",
         "compile",
         "compression",
+        "drawing",
         "hub",
         "jobs",
         "mil",

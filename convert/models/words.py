@@ -54,7 +54,7 @@ def add_words(
     vocabulary: MutableMapping[str, int], merges: list[str], words: Mapping[str, int]
 ) -> None:
     """Add words with their ids to a vocabulary and its list of merges."""
-    ranks = _rank(merges)
+    ranks = rank(merges)
     for word, number in words.items():
         for end in (WORD_END, ""):
             vocabulary[word + end] = number
@@ -77,16 +77,22 @@ def encode(word: str, merges: Sequence[str], end: str = WORD_END) -> list[str]:
 
     `end` is the suffix of its last letter, empty if more letters follow.
     """
-    return _encode(word, _rank(merges), end)
+    return _encode(word, rank(merges), end)
 
 
-def _rank(merges: Sequence[str]) -> Ranks:
+def rank(merges: Sequence[str]) -> Ranks:
+    """Rank the pairs of a list of merges by their places; comments are not counted out."""
     pairs = (line.partition(" ") for line in merges)
-    return {(left, right): rank for rank, (left, _, right) in enumerate(pairs) if left[:1] != "#"}
+    return {(left, right): place for place, (left, _, right) in enumerate(pairs) if left[:1] != "#"}
 
 
 def _encode(word: str, ranks: Ranks, end: str) -> list[str]:
-    pieces = [*word[:-1], word[-1] + end]
+    return merge([*word[:-1], word[-1] + end], ranks)
+
+
+def merge(letters: Sequence[str], ranks: Ranks) -> list[str]:
+    """Merge the letters of a word: the pair of the lowest rank first, while any pair has one."""
+    pieces = list(letters)
     while len(pieces) > 1:
         best = min(pairwise(pieces), key=lambda pair: ranks.get(pair, len(ranks) + 1))
         if best not in ranks:
