@@ -103,13 +103,21 @@ def spread(python: Path, tools: Path, folder: Path) -> list[str]:
     return ["--dist", "worksteal", "--tx", f"{max(1, count)}*popen//python={script}"]
 
 
+def launch_command(python: Path, root: Path) -> list[str]:
+    """Return the command that runs the tests of a checkout in `root` with an environment's Python.
+
+    pytest's options and the tests are to be appended.
+    """
+    vocabulary_folder()  # there is no pip in the built environment, which would bring it
+    tools = test_tools(python)
+    return [str(python), "-I", "-B", "-c", LAUNCH, str(root), str(tools), *OPTIONS]
+
+
 def main(arguments: list[str]) -> int:
     """Build the environment if necessary, then run the tests in it."""
     name = os.environ.get("TOOLCHAIN") or "tested"
     python = built(name)
-    vocabulary_folder()  # there is no pip in the built environment, which would bring it
-    tools = test_tools(python)
-    command = [str(python), "-I", "-B", "-c", LAUNCH, str(ROOT), str(tools), *OPTIONS]
+    command = launch_command(python, ROOT)
     where = [] if any(word.startswith("tests/") for word in arguments) else ["tests/inside"]
     # The models are tiny: a second thread would cost more than it gains.
     light = {"SDCOREML_LIGHT_PYTHON": str(built("light"))} if name == "tested" else {}
@@ -119,7 +127,7 @@ def main(arguments: list[str]) -> int:
         use(python.parent.parent) as held,
         TemporaryDirectory(prefix="sdcoreml-inside-") as folder,
     ):
-        workers = [] if where == [] else spread(python, tools, Path(folder))
+        workers = [] if where == [] else spread(python, test_tools(python), Path(folder))
         command += [*workers, *arguments, *where]
         return subprocess.run(command, check=False, cwd=ROOT, env=environ, pass_fds=held).returncode
 

@@ -1,0 +1,97 @@
+"""Draws one-line mutants over all floors, and runs the tests that could notice each.
+
+    python -m tests.mutants --seed 1 --count 60
+
+Every mutant is applied in a copy of the checkout, never in the checkout itself. A failing test
+counts if it passes without the mutant. A mutant that survives is missing a test, or changes code
+that nothing needs, or cannot be noticed at all: which, somebody has to say.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sdcoreml.ground.places import ROOT
+from sdcoreml.ground.signals import end_on_signals
+from tests.mutants.draw import draw, read_modules, sentences_of
+from tests.mutants.grounds import copy_checkout
+from tests.mutants.noticing import read_imports, rounds_of
+from tests.mutants.pythons import Pythons
+from tests.mutants.trial import Laboratory, Verdict, remove
+
+
+def say(text: str) -> None:
+    """Print a line and flush stdout."""
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
+
+
+def describe(number: int, verdict: Verdict) -> str:
+    """Return the line on one mutant."""
+    mutant = verdict.mutant
+    fate = f"killed by {verdict.killer}" if verdict.killer else "SURVIVED"
+    late = ", out of time" if verdict.is_out_of_time else ""
+    return (
+        f"{number:3} {mutant.path}:{mutant.line} ({mutant.kind}): {fate}, "
+        f"{verdict.seconds:.0f} s{late}"
+    )
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Try the mutants of a seed; return 1 if any survived."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.mutants",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--count", type=int, default=60, help="mutants to draw")
+    parser.add_argument("--first", type=int, default=1, help="the number to begin with, to resume")
+    parser.add_argument("--limit", type=float, default=180, help="seconds for one mutant")
+    parser.add_argument("--list", action="store_true", help="show the mutants and try none")
+    args = parser.parse_args(argv)
+    end_on_signals()
+    modules = read_modules(ROOT)
+    drawn = draw(modules, args.seed, args.count, sentences_of(ROOT))
+    numbered = list(enumerate(drawn, 1))[args.first - 1 :]
+    if args.list:
+        for number, mutant in numbered:
+            say(f"{number:3} {mutant.path}:{mutant.line} ({mutant.kind})")
+            say(mutant.diff(modules[mutant.path]))
+        return 0
+    imports = read_imports(ROOT)
+    place = Path(tempfile.mkdtemp(prefix="mutants-"))
+    try:
+        copy_checkout(place / "checkout")
+        laboratory = Laboratory(
+            root=place / "checkout", python=Pythons(place / "checkout"), limit=args.limit
+        )
+        verdicts = []
+        say(f"seed {args.seed}: {len(numbered)} mutants of {len(modules)} modules")
+        for number, mutant in numbered:
+            verdicts.append(laboratory.try_mutant(mutant, rounds_of(mutant.path, imports)))
+            say(describe(number, verdicts[-1]))
+            if not verdicts[-1].killer:
+                say(mutant.diff(modules[mutant.path]))
+    finally:
+        remove(place)
+    for line in summary(verdicts, laboratory.broken, args.seed):
+        say(line)
+    return int(not all(verdict.killer for verdict in verdicts))
+
+
+def summary(verdicts: Sequence[Verdict], broken: set[str], seed: int) -> Iterator[str]:
+    """Yield the last lines: what did not count, and the rate."""
+    killed = sum(bool(verdict.killer) for verdict in verdicts)
+    for test in sorted(broken):
+        yield f"not counted, since it fails in a copy without a mutant: {test}"
+    rate = f"{killed / len(verdicts):.1%}" if verdicts else "none drawn"
+    yield f"seed {seed}: {killed} killed, {len(verdicts) - killed} survived: {rate}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""A mutant is killed by the first test that fails with it and passes without it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.mutants import limit
+from tests.mutants.mutant import Mutant
+from tests.mutants.noticing import Round
+from tests.mutants.trial import Laboratory
+
+SOURCE = "def half(a):\n    return a // 2\n"
+MUTANT = Mutant(
+    path="half.py",
+    line=2,
+    kind="arithmetic",
+    start=SOURCE.index("//"),
+    end=SOURCE.index("2"),
+    new="* ",
+)
+PYTEST = """\
+import sys
+sys.path.insert(0, "")
+skipped = {after for word, after in zip(sys.argv, sys.argv[1:]) if word == "--deselect"}
+for name in [word for word in sys.argv if ".py" in word and word not in skipped]:
+    file = name.partition("::")[0]
+    if f"{file}::test" in skipped:
+        continue
+    try:
+        exec(open(file).read())
+    except AssertionError:
+        print(f"FAILED {file}::test - an assertion")
+        sys.exit(1)
+"""
+
+
+class QuickPython:
+    """Runs tests as pytest does, in a twentieth of its time."""
+
+    def command(self, *, inside: bool) -> list[str]:
+        assert not inside
+        return [sys.executable, "-S", "-c", PYTEST]
+
+
+def laboratory(place: Path, **tests: str) -> Laboratory:
+    (place / "half.py").write_text(SOURCE)
+    for name, line in tests.items():
+        (place / f"test_{name}.py").write_text(f"from half import half\n{line}\n")
+    return Laboratory(root=place, python=QuickPython(), limit=60)
+
+
+def killer(made: Laboratory, *tests: str) -> str:
+    verdict = made.try_mutant(MUTANT, [Round(tests=tests, inside=False)])
+    assert (made.root / "half.py").read_text() == SOURCE
+    return verdict.killer
+
+
+def test_a_test_that_notices_kills(tmp_path: Path) -> None:
+    made = laboratory(tmp_path, weak="assert half(0) == 0", good="assert half(4) == 2")
+    assert killer(made, "test_weak.py") == ""
+    assert killer(made, "test_weak.py", "test_good.py") == "test_good.py::test"
+
+
+def test_a_test_that_fails_anyway_does_not_count(tmp_path: Path) -> None:
+    made = laboratory(tmp_path, bad="assert False", good="assert half(4) == 2")
+    assert killer(made, "test_bad.py", "test_good.py") == "test_good.py::test"
+    assert made.broken == {"test_bad.py::test"}
+    assert made.sound == {"test_good.py::test"}
+
+
+def test_time_is_up(tmp_path: Path) -> None:
+    made = laboratory(tmp_path, slow="import time; time.sleep(60)")
+    made.limit = 0.2
+    verdict = made.try_mutant(MUTANT, [Round(tests=("test_slow.py",), inside=False)])
+    assert (verdict.killer, verdict.is_out_of_time) == ("", True)
+
+
+def test_what_a_mutant_writes_is_removed(tmp_path: Path) -> None:
+    lines = "import os, pathlib\nfor name in ('HOME', 'TMPDIR', 'SDCOREML_ENVS'):\n"
+    lines += "    (pathlib.Path(os.environ[name]) / 'x').touch()\n"
+    lines += f"pathlib.Path({str(tmp_path / 'home')!r}).write_text(os.environ['HOME'])"
+    assert killer(laboratory(tmp_path, writes=lines), "test_writes.py") == ""
+    home = (tmp_path / "home").read_text()
+    assert home != os.environ["HOME"]
+    assert not Path(home).exists()
+
+
+def test_a_test_that_hangs_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MUTANT_SECONDS", "0.05")
+    run = limit.pytest_runtest_protocol()
+    next(run)
+    with pytest.raises(TimeoutError):
+        while True:
+            pass
+    with pytest.raises(StopIteration):
+        run.send(None)
