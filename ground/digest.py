@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdcoreml.ground.blocks import new_block
 from sdcoreml.ground.crew import at_work
 from sdcoreml.ground.files import RegularFile
 from sdcoreml.ground.labour import Labour, hashing, tell
@@ -30,10 +31,10 @@ def sha256(path: Path) -> str:
         BadInputError: `path` is not a regular file, or cannot be read.
     """
     digest = hashlib.sha256()
-    buffer = bytearray(_CHUNK)
+    buffer = new_block(_CHUNK)
     with RegularFile(path) as stream:
         while size := stream.readinto(buffer):
-            digest.update(memoryview(buffer)[:size])
+            digest.update(buffer[:size])
     return digest.hexdigest()
 
 

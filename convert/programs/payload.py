@@ -23,7 +23,8 @@ SMALLEST_RECORD = 10
 RELEASE_AFTER = 16 << 20
 """The bytes read before mapped pages are released: about the size of the largest tensor."""
 
-_BLOCK = 1 << 22
+_BLOCK = 1 << 18
+"""Elements read at a time: few enough that they stay in the processor's cache until written."""
 
 
 class TensorShape(Protocol):
@@ -95,17 +96,21 @@ class Weight:
     def _require_finite(self, block: np.ndarray) -> None:
         """Raise `BadInputError` for NaN and infinity, which would spoil every image.
 
-        Checking bits takes a tenth of the time of numpy's `isfinite`, which is used only for
-        doubles.
+        The bits of floats of one sign are ordered like their sizes. Comparing bits takes a tenth of
+        the time of numpy's `isfinite`, which is used only for doubles.
         """
         import numpy as np
 
-        if block.dtype.itemsize > 4:  # noqa: PLR2004  bytes of float32
+        width = block.dtype.itemsize
+        if width > 4:  # noqa: PLR2004  bytes of float32
             spoilt = not np.isfinite(block).all()
         else:
-            infinite = 0x7C00 if block.dtype.itemsize == 2 else 0x7F800000  # noqa: PLR2004  half
-            sizes = block.view(f"<u{block.itemsize}") << 1
-            spoilt = sizes.max(initial=0) >= infinite << 1
+            infinite = 0x7C00 if width == 2 else 0x7F800000  # noqa: PLR2004  half
+            below = 1 << 8 * width - 1
+            positive, negative = block.view(f"<i{width}"), block.view(f"<u{width}")
+            spoilt = (
+                positive.max(initial=0) >= infinite or negative.max(initial=0) >= below + infinite
+            )
         if spoilt:
             what = "NaN" if np.isnan(block).any() else "an infinite number"
             remedy = "the model is damaged, or its training failed: use another version of it"

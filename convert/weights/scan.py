@@ -99,7 +99,9 @@ def _require_finite(block: memoryview, tensor: TensorInfo) -> None:
     width = SIZES[tensor.dtype]
     first = SPOILT[tensor.dtype]
     bits = np.frombuffer(block, f"<u{width}")
-    if int((bits << 1).max(initial=0)) < first << 1:  # the shift takes the sign away
+    positive = int(bits.view(f"<i{width}").max(initial=0))  # negative numbers are below zero
+    negative = int(bits.max(initial=0)) - (1 << 8 * width - 1)
+    if max(positive, negative) < first:
         return
     sizes = bits & ((1 << 8 * width - 1) - 1)
     is_nan = bool((sizes > first).any()) or tensor.dtype == "F8_E4M3"

@@ -12,6 +12,8 @@ import os
 from collections.abc import Iterator
 from itertools import cycle
 
+from sdcoreml.ground.blocks import new_block
+
 BLOCK = 1 << 19
 """Bytes per read: enough to make calls cheap, few enough to fit the processor's cache."""
 
@@ -22,7 +24,7 @@ class ShortReadError(OSError):
 
 def new_buffers(count: int) -> Iterator[memoryview]:
     """Return an endless iterator over `count` buffers of one block each, repeated in turn."""
-    return cycle([memoryview(bytearray(BLOCK)) for _ in range(count)])
+    return cycle([new_block(BLOCK) for _ in range(count)])
 
 
 def read_blocks(
