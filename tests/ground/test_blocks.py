@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 
 import numpy as np
+
 from sdcoreml.ground.blocks import new_block
 
 
