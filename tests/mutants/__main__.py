@@ -12,13 +12,14 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sdcoreml.ground.places import ROOT
 from sdcoreml.ground.signals import end_on_signals
 from tests.mutants.draw import draw, read_modules, sentences_of
 from tests.mutants.grounds import copy_checkout
+from tests.mutants.mutant import Mutant
 from tests.mutants.noticing import read_imports, rounds_of
 from tests.mutants.pythons import Pythons
 from tests.mutants.trial import Laboratory, Verdict, remove
@@ -63,25 +64,37 @@ def main(argv: Sequence[str] | None = None) -> int:
             say(f"{number:3} {mutant.path}:{mutant.line} ({mutant.kind})")
             say(mutant.diff(modules[mutant.path]))
         return 0
-    imports = read_imports(ROOT)
     place = Path(tempfile.mkdtemp(prefix="mutants-"))
     try:
         copy_checkout(place / "checkout")
         laboratory = Laboratory(
             root=place / "checkout", python=Pythons(place / "checkout"), limit=args.limit
         )
-        verdicts = []
         say(f"seed {args.seed}: {len(numbered)} mutants of {len(modules)} modules")
-        for number, mutant in numbered:
-            verdicts.append(laboratory.try_mutant(mutant, rounds_of(mutant.path, imports)))
-            say(describe(number, verdicts[-1]))
-            if not verdicts[-1].killer:
-                say(mutant.diff(modules[mutant.path]))
+        verdicts = try_all(numbered, laboratory, modules)
     finally:
         remove(place)
     for line in summary(verdicts, laboratory.broken, args.seed):
         say(line)
     return int(not all(verdict.killer for verdict in verdicts))
+
+
+def try_all(
+    numbered: Sequence[tuple[int, Mutant]], laboratory: Laboratory, modules: Mapping[str, bytes]
+) -> list[Verdict]:
+    """Try mutants, and again those that only a test killed which fails without them, too."""
+    imports = read_imports(ROOT)
+    verdicts: dict[int, Verdict] = {}
+    left = list(numbered)
+    while left:
+        for number, mutant in left:
+            verdicts[number] = laboratory.try_mutant(mutant, rounds_of(mutant.path, imports))
+            say(describe(number, verdicts[number]))
+            if not verdicts[number].killer:
+                say(mutant.diff(modules[mutant.path]))
+        broken = laboratory.find_broken(verdicts[number].killer for number, _ in left)
+        left = [(number, mutant) for number, mutant in left if verdicts[number].killer in broken]
+    return list(verdicts.values())
 
 
 def summary(verdicts: Sequence[Verdict], broken: set[str], seed: int) -> Iterator[str]:

@@ -12,7 +12,7 @@ FARTHEST = 2
 """How many imports lie between a test and a mutant that it is asked about."""
 
 _PACKAGE = "sdcoreml."
-_INSIDE = "tests/inside/"
+INSIDE = "tests/inside/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,7 +76,7 @@ def rounds_of(path: str, imports: Imports) -> tuple[Round, ...]:
     far = [test for test in _users_tests(path, imports) if test not in near]
     groups = [
         Round(
-            tests=tuple(test for test in tests if test.startswith(_INSIDE) is inside), inside=inside
+            tests=tuple(test for test in tests if test.startswith(INSIDE) is inside), inside=inside
         )
         for tests in (near, far)
         for inside in (False, True)

@@ -67,9 +67,10 @@ def test_a_test_that_notices_kills(tmp_path: Path) -> None:
 
 def test_a_test_that_fails_anyway_does_not_count(tmp_path: Path) -> None:
     made = laboratory(tmp_path, bad="assert False", good="assert half(4) == 2")
+    assert killer(made, "test_bad.py", "test_good.py") == "test_bad.py::test"
+    assert made.find_broken(["test_good.py::test", "test_bad.py::test"]) == {"test_bad.py::test"}
     assert killer(made, "test_bad.py", "test_good.py") == "test_good.py::test"
-    assert made.broken == {"test_bad.py::test"}
-    assert made.sound == {"test_good.py::test"}
+    assert made.find_broken(["test_good.py::test", ""]) == frozenset()
 
 
 def test_time_is_up(tmp_path: Path) -> None:

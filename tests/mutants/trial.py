@@ -9,7 +9,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,9 +18,9 @@ from typing import Protocol
 from sdcoreml.ground.places import environments_folder
 from tests.mutants.grounds import mutated
 from tests.mutants.mutant import Mutant
-from tests.mutants.noticing import Round
+from tests.mutants.noticing import INSIDE, Round
 
-TEST_SECONDS = 60.0
+TEST_SECONDS = 100.0
 """The limit of one test: a mutant that makes it hang is noticed."""
 
 VOCABULARY = environments_folder() / "clip-vocabulary"
@@ -51,55 +51,54 @@ class Verdict:
 class Laboratory:
     """A copy of the checkout in which mutants are tried, one after the other.
 
-    `sound` are tests that were seen to pass without a mutant, `broken` those that do not.
+    `broken` are tests that were seen to fail without a mutant; they are not asked again.
     """
 
     root: Path
     python: Python
     limit: float
-    sound: set[str] = field(default_factory=set)
     broken: set[str] = field(default_factory=set)
 
     def try_mutant(self, mutant: Mutant, rounds: Sequence[Round]) -> Verdict:
-        """Run the rounds until a test fails that passes without the mutant, or time is over."""
+        """Run the rounds until a test fails, or time is over."""
         begun = time.monotonic()
-        deadline = begun + self.limit
         for group in rounds:
-            while (left := deadline - time.monotonic()) > 0:
-                with mutated(self.root, mutant):
-                    code, failed = self._run(group, group.tests, left)
-                if code == _MISUSED:
-                    raise ValueError(f"pytest does not take {' '.join(group.tests)}")
-                if code in (None, 0, _NOTHING):
-                    break
-                if self._is_sound(failed, group):
-                    return Verdict(mutant=mutant, killer=failed, seconds=time.monotonic() - begun)
-                deadline += self.limit / 4  # the time of a test that fails anyway
-        spent = time.monotonic()
-        return Verdict(
-            mutant=mutant, killer="", seconds=spent - begun, is_out_of_time=spent > deadline
-        )
+            left = begun + self.limit - time.monotonic()
+            if left <= 0:
+                break
+            with mutated(self.root, mutant):
+                failed = self._run(group.tests, left, inside=group.inside, options=("-x",))
+            if failed:
+                return Verdict(mutant=mutant, killer=failed[0], seconds=time.monotonic() - begun)
+        spent = time.monotonic() - begun
+        return Verdict(mutant=mutant, killer="", seconds=spent, is_out_of_time=spent >= self.limit)
 
-    def _is_sound(self, test: str, group: Round) -> bool:
-        """Whether a test passes without a mutant; it is run once to see."""
-        if test not in self.sound | self.broken:
-            code, _ = self._run(group, (test,), self.limit)
-            (self.sound if code == 0 else self.broken).add(test)
-        return test in self.sound
+    def find_broken(self, killers: Iterable[str]) -> frozenset[str]:
+        """Run tests without a mutant; return those that fail, which notice nothing."""
+        tests, found = sorted(set(killers) - {""}), set()
+        for inside in (False, True):
+            group = [test for test in tests if test.startswith(INSIDE) is inside]
+            if group:
+                seconds = self.limit * len(group)
+                found.update(self._run(group, seconds, inside=inside, options=()))
+        self.broken.update(found)
+        return frozenset(found)
 
-    def _run(self, group: Round, tests: Sequence[str], seconds: float) -> tuple[int | None, str]:
-        """Run tests to the first failure; return pytest's exit code and the test that failed.
-
-        The code is None if there was no answer in time.
-        """
+    def _run(
+        self, tests: Sequence[str], seconds: float, *, inside: bool, options: Sequence[str]
+    ) -> list[str]:
+        """Run tests; return those that failed before time was over."""
         skipped = [word for test in sorted(self.broken) for word in ("--deselect", test)]
-        words = ["-q", "-x", "-p", "no:cacheprovider", "-p", "tests.mutants.limit", *skipped]
+        words = ["-q", "-p", "no:cacheprovider", "-p", "tests.mutants.limit", *options, *skipped]
         with tempfile.TemporaryDirectory(prefix="mutant-", ignore_cleanup_errors=True) as place:
-            environ = environment(Path(place), VOCABULARY, inside=group.inside)
-            command = [*self.python.command(inside=group.inside), *words, *tests]
+            environ = environment(Path(place), VOCABULARY, inside=inside)
+            command = [*self.python.command(inside=inside), *words, *tests]
             code, text = run(command, self.root, environ, seconds)
-        found = _FAILED.search(text)
-        return code, found[1] if found else tests[0]
+        if code == _MISUSED:
+            raise ValueError(f"pytest does not take {' '.join(tests)}: {text}")
+        if code in (None, 0, _NOTHING):
+            return []
+        return _FAILED.findall(text) or [tests[0]]
 
 
 def environment(place: Path, vocabulary: Path, *, inside: bool) -> dict[str, str]:
