@@ -51,28 +51,28 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=60, help="mutants to draw")
-    parser.add_argument("--first", type=int, default=1, help="the number to begin with, to resume")
+    parser.add_argument("--only", type=int, nargs="+", metavar="NUMBER", help="try these alone")
     parser.add_argument("--limit", type=float, default=180, help="seconds for one mutant")
     parser.add_argument("--list", action="store_true", help="show the mutants and try none")
     args = parser.parse_args(argv)
     end_on_signals()
     modules = read_modules(ROOT)
     drawn = draw(modules, args.seed, args.count, sentences_of(ROOT))
-    numbered = list(enumerate(drawn, 1))[args.first - 1 :]
+    numbered = [pair for pair in enumerate(drawn, 1) if not args.only or pair[0] in args.only]
     if args.list:
         for number, mutant in numbered:
             say(f"{number:3} {mutant.path}:{mutant.line} ({mutant.kind})")
             say(mutant.diff(modules[mutant.path]))
         return 0
     place = Path(tempfile.mkdtemp(prefix="mutants-"))
+    pythons = Pythons(place / "checkout")
     try:
         copy_checkout(place / "checkout")
-        laboratory = Laboratory(
-            root=place / "checkout", python=Pythons(place / "checkout"), limit=args.limit
-        )
+        laboratory = Laboratory(root=place / "checkout", runner=pythons, limit=args.limit)
         say(f"seed {args.seed}: {len(numbered)} mutants of {len(modules)} modules")
         verdicts = try_all(numbered, laboratory, modules)
     finally:
+        pythons.close()
         remove(place)
     for line in summary(verdicts, laboratory.broken, args.seed):
         say(line)

@@ -2,29 +2,111 @@
 
 from __future__ import annotations
 
+import json
 import os
+import signal
+import subprocess
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import IO
 
 from tests.inside import runner
+
+SERVER = Path("tests", "mutants", "server.py")
+
+
+class Server:
+    """A process that forks a pytest for each run (`server.py`)."""
+
+    def __init__(self, command: Sequence[str], folder: Path) -> None:
+        self._process = subprocess.Popen(
+            command,
+            cwd=folder,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+
+    def run(
+        self, arguments: Sequence[str], environ: Mapping[str, str], output: Path, seconds: float
+    ) -> int | None:
+        """Run pytest, killed with its children at the end; return its exit code, None if late."""
+        request = {"arguments": arguments, "environ": environ, "output": str(output)}
+        print(json.dumps(request), file=_stream(self._process.stdin), flush=True)
+        run = int(_stream(self._process.stdout).readline())
+        late = threading.Event()
+
+        def end() -> None:
+            late.set()
+            _kill(run)
+
+        timer = threading.Timer(seconds, end)
+        timer.start()
+        try:
+            code = int(_stream(self._process.stdout).readline())
+        finally:
+            timer.cancel()
+            _kill(run)
+        return None if late.is_set() else code
+
+    def close(self) -> None:
+        """End the process."""
+        _kill(self._process.pid)
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            _stream(stream).close()
+
+
+def _stream(stream: IO[str] | None) -> IO[str]:
+    if stream is None:
+        raise TypeError("the process was started without a pipe")
+    return stream
+
+
+def _kill(group: int) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
 
 
 @dataclass(slots=True)
 class Pythons:
-    """Commands that run pytest for a copy of the checkout in `root`.
-
-    The built environment is looked for, and built if necessary, when its first test is run.
-    """
+    """Servers for the copy of the checkout in `root`, each started when it is first needed."""
 
     root: Path
-    _inside: list[str] = field(default_factory=list)
+    _servers: dict[bool, tuple[Server, list[str]]] = field(default_factory=dict)
 
-    def command(self, *, inside: bool) -> list[str]:
-        """Return the command of one of them; its working folder is `root`."""
-        if not inside:
-            return [str(self.root / ".venv" / "bin" / "python"), "-m", "pytest"]
-        if not self._inside:
-            name = os.environ.get("TOOLCHAIN") or "tested"
-            self._inside = runner.launch_command(runner.built(name), self.root)
-            os.environ.setdefault("SDCOREML_LIGHT_PYTHON", str(runner.built("light")))
-        return self._inside
+    def run(
+        self,
+        arguments: Sequence[str],
+        environ: Mapping[str, str],
+        output: Path,
+        *,
+        seconds: float,
+        inside: bool,
+    ) -> int | None:
+        """Run tests on the host or in the built environment; return the code, None if late."""
+        if inside not in self._servers:
+            self._servers[inside] = self._start_inside() if inside else self._start()
+        server, options = self._servers[inside]
+        return server.run([*options, *arguments], environ, output, seconds)
+
+    def _start(self) -> tuple[Server, list[str]]:
+        python = self.root / ".venv" / "bin" / "python"
+        return Server([str(python), "-B", str(SERVER), str(self.root)], self.root), []
+
+    def _start_inside(self) -> tuple[Server, list[str]]:
+        python = runner.built(os.environ.get("TOOLCHAIN") or "tested")
+        os.environ.setdefault("SDCOREML_LIGHT_PYTHON", str(runner.built("light")))
+        tools = str(runner.test_tools(python))
+        command = [str(python), "-I", "-B", str(self.root / SERVER), str(self.root), tools]
+        return Server(command, self.root), list(runner.OPTIONS)
+
+    def close(self) -> None:
+        """End both."""
+        for server, _ in self._servers.values():
+            server.close()

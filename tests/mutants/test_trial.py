@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -38,19 +41,43 @@ for name in [word for word in sys.argv if ".py" in word and word not in skipped]
 """
 
 
-class QuickPython:
+@dataclass
+class QuickRunner:
     """Runs tests as pytest does, in a twentieth of its time."""
 
-    def command(self, *, inside: bool) -> list[str]:
+    root: Path
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        environ: Mapping[str, str],
+        output: Path,
+        *,
+        seconds: float,
+        inside: bool,
+    ) -> int | None:
         assert not inside
-        return [sys.executable, "-S", "-c", PYTEST]
+        command = [sys.executable, "-S", "-c", PYTEST, *arguments]
+        try:
+            with output.open("wb") as file:
+                done = subprocess.run(
+                    command,
+                    cwd=self.root,
+                    env=dict(environ),
+                    timeout=seconds,
+                    check=False,
+                    stdout=file,
+                )
+        except subprocess.TimeoutExpired:
+            return None
+        return done.returncode
 
 
 def laboratory(place: Path, **tests: str) -> Laboratory:
     (place / "half.py").write_text(SOURCE)
     for name, line in tests.items():
         (place / f"test_{name}.py").write_text(f"from half import half\n{line}\n")
-    return Laboratory(root=place, python=QuickPython(), limit=60)
+    return Laboratory(root=place, runner=QuickRunner(place), limit=60)
 
 
 def killer(made: Laboratory, *tests: str) -> str:

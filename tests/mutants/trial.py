@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import signal
-import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -30,11 +27,19 @@ _MISUSED, _NOTHING = 4, 5
 """pytest's exit codes for a wrong command, and for no tests: all may be deselected."""
 
 
-class Python(Protocol):
-    """The command that runs pytest: on the host, or in the built environment."""
+class Runner(Protocol):
+    """What runs pytest: on the host, or in the built environment."""
 
-    def command(self, *, inside: bool) -> list[str]:
-        """Return the command, to which options and tests are appended."""
+    def run(
+        self,
+        arguments: Sequence[str],
+        environ: Mapping[str, str],
+        output: Path,
+        *,
+        seconds: float,
+        inside: bool,
+    ) -> int | None:
+        """Run pytest with these variables; return its exit code, None if it took too long."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +60,7 @@ class Laboratory:
     """
 
     root: Path
-    python: Python
+    runner: Runner
     limit: float
     broken: set[str] = field(default_factory=set)
 
@@ -91,9 +96,15 @@ class Laboratory:
         skipped = [word for test in sorted(self.broken) for word in ("--deselect", test)]
         words = ["-q", "-p", "no:cacheprovider", "-p", "tests.mutants.limit", *options, *skipped]
         with tempfile.TemporaryDirectory(prefix="mutant-", ignore_cleanup_errors=True) as place:
-            environ = environment(Path(place), VOCABULARY, inside=inside)
-            command = [*self.python.command(inside=inside), *words, *tests]
-            code, text = run(command, self.root, environ, seconds)
+            output = Path(place) / "output"
+            code = self.runner.run(
+                [*words, *tests],
+                environment(Path(place), VOCABULARY, inside=inside),
+                output,
+                seconds=seconds,
+                inside=inside,
+            )
+            text = output.read_text("utf-8", "replace") if output.exists() else ""
         if code == _MISUSED:
             raise ValueError(f"pytest does not take {' '.join(tests)}: {text}")
         if code in (None, 0, _NOTHING):
@@ -122,40 +133,6 @@ def environment(place: Path, vocabulary: Path, *, inside: bool) -> dict[str, str
         "MUTANT_SECONDS": str(TEST_SECONDS),
         **(offline if inside else {}),
     }
-
-
-def run(
-    command: Sequence[str], folder: Path, environ: dict[str, str], seconds: float
-) -> tuple[int | None, str]:
-    """Run a command, and kill it and its children at the end; return its code and its output.
-
-    The code is None if it did not end in time.
-    """
-    with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(
-            command,
-            cwd=folder,
-            env=environ,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-        try:
-            code: int | None = process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            code = None
-        finally:
-            _end(process)
-        output.seek(0)
-        return code, output.read().decode("utf-8", "replace")
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill a run and its children, which may have survived it."""
-    with suppress(ProcessLookupError):
-        os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
 
 
 def remove(place: Path) -> None:
