@@ -94,8 +94,9 @@ unit: bootstrap ## the tests that need no torch
 inside: bootstrap ## the tests that run in the tested environment, a conversion of the sample among them
 	@$(APART) $(PYTHON_IN) tests/inside/runner.py -q $(ARGS)
 
-lock: bootstrap ## compile every lock again from its requirements
+lock: bootstrap ## compile every lock again from its requirements, the host's own among them
 	@$(RUN) $(SDCOREML) env lock $(ARGS)
+	@$(if $(filter-out --check --upgrade,$(ARGS)),,$(APART) $(PYTHON_IN) -m tools.host_locks $(ARGS))
 
 bench: bootstrap ## measure what the documents claim
 	@$(APART) $(PYTHON_IN) -m tests.bench $(ARGS)

@@ -41,6 +41,7 @@ class Clone:
         shutil.copy(MAKEFILE, folder)
         self.script("envs/bootstrap.sh", "#!/bin/sh\necho made the host environment >&2\n")
         self.script(".venv/bin/sdcoreml", STAND_IN)
+        self.script(".venv/bin/python", "#!/bin/sh\n")
 
     def script(self, name: str, text: str) -> None:
         path = self.folder / name
@@ -104,6 +105,19 @@ def test_what_the_tool_is_called_with(
     clone: Clone, words: tuple[str, ...], argv: list[str]
 ) -> None:
     assert clone.make(*words).argv == argv
+
+
+@pytest.mark.parametrize(
+    ("words", "argv"),
+    [("", []), ("--check", ["--check"]), ("--upgrade", ["--upgrade"]), ("--conda", None)],
+)
+def test_the_host_s_locks_are_compiled_with_the_toolchains(
+    clone: Clone, words: str, argv: list[str] | None
+) -> None:
+    clone.script(".venv/bin/sdcoreml", "#!/bin/sh\n")
+    clone.script(".venv/bin/python", STAND_IN)
+    wanted = None if argv is None else ["-m", "tools.host_locks", *argv]
+    assert clone.make("lock", f"ARGS={words}").argv == wanted
 
 
 @pytest.mark.parametrize("name", ["MODEL", "OUT"])

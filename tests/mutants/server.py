@@ -13,6 +13,7 @@ import json
 import os
 import sys
 import tempfile
+import traceback
 
 LIBRARIES = (
     *("pytest", "_pytest.legacypath", "_pytest.doctest", "_pytest.junitxml", "xdist.newhooks"),
@@ -52,6 +53,9 @@ def run(request: dict[str, object]) -> None:
         import pytest
 
         code = int(pytest.main(request["arguments"]))  # type: ignore[arg-type]
+    except BaseException:
+        traceback.print_exc()
+        raise
     finally:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -126,3 +126,10 @@ def test_a_test_that_hangs_fails(monkeypatch: pytest.MonkeyPatch) -> None:
             pass
     with pytest.raises(StopIteration):
         run.send(None)
+
+
+def test_a_module_that_cannot_be_run_is_no_killer(tmp_path: Path) -> None:
+    made = laboratory(tmp_path, bad="raise SystemExit(3)")
+    assert killer(made, "test_bad.py") == "test_bad.py"
+    with pytest.raises(ChildProcessError, match=r"test_bad\.py cannot be run"):
+        made.find_broken(["test_bad.py"])

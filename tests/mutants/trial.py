@@ -22,9 +22,14 @@ TEST_SECONDS = 100.0
 
 VOCABULARY = environments_folder() / "clip-vocabulary"
 
+_OPTIONS = (
+    *("-q", "-p", "no:cacheprovider", "-p", "tests.mutants.limit"),
+    # The server has imported hypothesis, which is a plugin, too.
+    *("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"),
+)
 _FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?\.py\S*(?: \S*\])?)", re.MULTILINE)
-_MISUSED, _NOTHING = 4, 5
-"""pytest's exit codes for a wrong command, and for no tests: all may be deselected."""
+_NOTHING = 5
+"""pytest's exit code for no tests: all may be deselected."""
 
 
 class Runner(Protocol):
@@ -86,6 +91,9 @@ class Laboratory:
             if group:
                 seconds = self.limit * len(group)
                 found.update(self._run(group, seconds, inside=inside, options=()))
+        for test in found:
+            if "::" not in test:
+                raise ChildProcessError(f"{test} cannot be run in a copy of the checkout")
         self.broken.update(found)
         return frozenset(found)
 
@@ -94,7 +102,7 @@ class Laboratory:
     ) -> list[str]:
         """Run tests; return those that failed before time was over."""
         skipped = [word for test in sorted(self.broken) for word in ("--deselect", test)]
-        words = ["-q", "-p", "no:cacheprovider", "-p", "tests.mutants.limit", *options, *skipped]
+        words = [*_OPTIONS, *options, *skipped]
         with tempfile.TemporaryDirectory(prefix="mutant-", ignore_cleanup_errors=True) as place:
             output = Path(place) / "output"
             code = self.runner.run(
@@ -105,10 +113,9 @@ class Laboratory:
                 inside=inside,
             )
             text = output.read_text("utf-8", "replace") if output.exists() else ""
-        if code == _MISUSED:
-            raise ValueError(f"pytest does not take {' '.join(tests)}: {text}")
         if code in (None, 0, _NOTHING):
             return []
+        # Without a name, the mutant has ended pytest itself: its module is named.
         return _FAILED.findall(text) or [tests[0]]
 
 
