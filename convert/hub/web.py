@@ -56,7 +56,7 @@ class Web:
     sleep: Callable[[float], None] = field(default=time.sleep)
     patience: int = len(PAUSES)
 
-    def get_json(self, url: str, asked: Asked, token: str = "") -> Any:  # noqa: ANN401  JSON
+    def get_json(self, url: str, asked: Asked, token: str) -> Any:  # noqa: ANN401  JSON
         """Request an address and return its answer as JSON.
 
         Raises:

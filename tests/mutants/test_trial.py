@@ -31,12 +31,12 @@ sys.path.insert(0, "")
 skipped = {after for word, after in zip(sys.argv, sys.argv[1:]) if word == "--deselect"}
 for name in [word for word in sys.argv if ".py" in word and word not in skipped]:
     file = name.partition("::")[0]
-    if f"{file}::test" in skipped:
+    if f"{file}::test[a b-]" in skipped:
         continue
     try:
         exec(open(file).read())
     except AssertionError:
-        print(f"FAILED {file}::test - an assertion")
+        print(f"FAILED {file}::test[a b-] - an assertion")
         sys.exit(1)
 """
 
@@ -89,15 +89,17 @@ def killer(made: Laboratory, *tests: str) -> str:
 def test_a_test_that_notices_kills(tmp_path: Path) -> None:
     made = laboratory(tmp_path, weak="assert half(0) == 0", good="assert half(4) == 2")
     assert killer(made, "test_weak.py") == ""
-    assert killer(made, "test_weak.py", "test_good.py") == "test_good.py::test"
+    assert killer(made, "test_weak.py", "test_good.py") == "test_good.py::test[a b-]"
 
 
 def test_a_test_that_fails_anyway_does_not_count(tmp_path: Path) -> None:
     made = laboratory(tmp_path, bad="assert False", good="assert half(4) == 2")
-    assert killer(made, "test_bad.py", "test_good.py") == "test_bad.py::test"
-    assert made.find_broken(["test_good.py::test", "test_bad.py::test"]) == {"test_bad.py::test"}
-    assert killer(made, "test_bad.py", "test_good.py") == "test_good.py::test"
-    assert made.find_broken(["test_good.py::test", ""]) == frozenset()
+    assert killer(made, "test_bad.py", "test_good.py") == "test_bad.py::test[a b-]"
+    assert made.find_broken(["test_good.py::test[a b-]", "test_bad.py::test[a b-]"]) == {
+        "test_bad.py::test[a b-]"
+    }
+    assert killer(made, "test_bad.py", "test_good.py") == "test_good.py::test[a b-]"
+    assert made.find_broken(["test_good.py::test[a b-]", ""]) == frozenset()
 
 
 def test_time_is_up(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ _OPTIONS = (
     # The server has imported hypothesis, which is a plugin, too.
     *("-W", "ignore:Module already imported:pytest.PytestAssertRewriteWarning"),
 )
-_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?\.py\S*(?: \S*\])?)", re.MULTILINE)
+_FAILED = re.compile(r"^(?:FAILED|ERROR) (\S+?\.py.*?)(?: - .*)?$", re.MULTILINE)
 _NOTHING = 5
 """pytest's exit code for no tests: all may be deselected."""
 

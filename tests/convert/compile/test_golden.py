@@ -1,7 +1,7 @@
 """Compares our compiler's output with Apple's, for packages that Apple's compiler has compiled.
 
-The pairs of package and compiled model are public, under free licences. They are kept beside the
-checkout, never in it.
+The pairs of package and compiled model are public, under free licences: most are in `reference`.
+The others, and large weights, are beside the maintainers' checkouts, and are compared only there.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,20 +37,49 @@ from sdcoreml.convert.compile.text import write
 from sdcoreml.convert.spec.model import Model
 from sdcoreml.convert.spec.reader import read_package
 from sdcoreml.convert.spec.wire import join, split
+from tools.reference_pairs import unpack
 
-GOLDEN = Path(__file__).resolve().parents[4] / "shared" / "golden"
-PAIRS = sorted(path.parent for path in GOLDEN.glob("*/package.mlpackage"))
-TEXTS = sorted(GOLDEN.rglob("*.mil"))
+HERE = Path(__file__).parent / "reference"
+LISTED: dict[str, dict[str, Any]] = json.loads((HERE / "files.json").read_text())
+BESIDE = HERE.parents[4] / "shared" / "golden"
+"""The whole collection, beside the maintainers' checkouts."""
+
+SEEN = [name for name, said in LISTED.items() if said["shipped"] or BESIDE.is_dir()]
+PAIRS = sorted({name.partition("/")[0] for name in SEEN if "/package.mlpackage/" in name})
+TEXTS = sorted(name for name in SEEN if name.endswith(".mil"))
 POINTER = b"version https://git-lfs"
 """The first bytes of a Git LFS pointer: only the hash of such a file is here."""
 
-pytestmark = pytest.mark.skipif(not PAIRS, reason="the reference pairs are not here")
+
+@pytest.fixture(scope="module")
+def golden(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the collection: all of it, or what of it is shipped."""
+    if BESIDE.is_dir():
+        return BESIDE
+    folder = tmp_path_factory.mktemp("golden")
+    unpack((HERE / "pairs.tar.xz").read_bytes(), folder)
+    return folder
 
 
-@pytest.fixture(params=PAIRS, ids=lambda path: path.name)
-def pair(request: pytest.FixtureRequest) -> Path:
-    assert isinstance(request.param, Path)
-    return request.param
+@pytest.fixture(params=PAIRS)
+def pair(request: pytest.FixtureRequest, golden: Path) -> Path:
+    return golden / str(request.param)
+
+
+def test_at_least_thirteen_pairs_are_in_every_clone() -> None:
+    shipped = [name for name, said in LISTED.items() if said["shipped"]]
+    assert sum(name.endswith("/package.mlpackage/Manifest.json") for name in shipped) == 13
+    assert sum(path.stat().st_size for path in HERE.iterdir()) < 2_000_000
+
+
+def test_what_is_shipped_is_what_is_listed(tmp_path: Path) -> None:
+    unpack((HERE / "pairs.tar.xz").read_bytes(), tmp_path)
+    found = {
+        path.relative_to(tmp_path).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in tmp_path.rglob("*")
+        if path.is_file()
+    }
+    assert found == {name: said["sha256"] for name, said in LISTED.items() if said["shipped"]}
 
 
 def source(pair: Path) -> Model:
@@ -61,8 +91,9 @@ def apples(pair: Path, name: str) -> bytes:
 
 
 def whole(pair: Path) -> bool:
-    """Return True if the weights of the pair are here, and not only their Git LFS pointers."""
-    return not apples(pair, WEIGHTS).startswith(POINTER)
+    """Return True if the weights of the pair are here, and not only their hash."""
+    file = pair / "compiled.mlmodelc" / WEIGHTS
+    return file.is_file() and not file.read_bytes().startswith(POINTER)
 
 
 def test_the_text_is_apples_byte_for_byte(pair: Path) -> None:
@@ -111,7 +142,7 @@ def test_analytics_are_apples_byte_for_byte(pair: Path) -> None:
 
 def test_a_compiled_folder_is_apples(pair: Path, tmp_path: Path) -> None:
     if not whole(pair):
-        pytest.skip("weights not published")
+        pytest.skip("its weights are not here")
     made = compile_package(pair / "package.mlpackage", tmp_path / "package.mlmodelc")
     for name in (TEXT, ANALYTICS, WEIGHTS):
         assert (made.path / name).read_bytes() == apples(pair, name)
@@ -119,7 +150,7 @@ def test_a_compiled_folder_is_apples(pair: Path, tmp_path: Path) -> None:
 
 def test_apples_folders_are_sound_and_say_what_their_sources_say(pair: Path) -> None:
     if not whole(pair):
-        pytest.skip("weights not published")
+        pytest.skip("its weights are not here")
     compiled = read_compiled(pair / "compiled.mlmodelc")
     assert faults(compiled) == ()
     stem = compiled.metadata[0]["generatedClassName"]
@@ -127,19 +158,16 @@ def test_apples_folders_are_sound_and_say_what_their_sources_say(pair: Path) -> 
     assert differences(replace(compiled, description=described), source(pair), stem) == ()
 
 
-@pytest.mark.parametrize("path", TEXTS, ids=lambda path: path.parent.name + "/" + path.name)
-def test_real_texts_are_parsed_and_written_back(path: Path) -> None:
-    text = path.read_bytes().decode()
+@pytest.mark.parametrize("name", TEXTS)
+def test_real_texts_are_parsed_and_written_back(golden: Path, name: str) -> None:
+    text = (golden / name).read_bytes().decode()
     parsed = parse(text)
     assert write(parsed.program, parsed.version) == text.rstrip("\n")
 
 
-@pytest.mark.parametrize(
-    "folder",
-    sorted((GOLDEN / "compiled_only").glob("*.mlmodelc")),
-    ids=lambda path: path.stem,
-)
-def test_real_histograms_are_counted_alike(folder: Path) -> None:
+@pytest.mark.parametrize("name", [name for name in TEXTS if name.startswith("compiled_only/")])
+def test_real_histograms_are_counted_alike(golden: Path, name: str) -> None:
+    folder = (golden / name).parent
     (content,) = json.loads((folder / METADATA).read_text(encoding="utf-8"))
     program = parse((folder / TEXT).read_text(encoding="utf-8")).program
     counted = histogram(program.functions["main"])

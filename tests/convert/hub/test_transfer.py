@@ -198,7 +198,7 @@ def test_no_server_at_all(wanted: Wanted, web: Web, pauses: list[float]) -> None
 
 def test_a_listing_is_asked_for_twice_and_no_more(web: Web, pauses: list[float]) -> None:
     with pytest.raises(FetchError, match="cannot be reached"):
-        web.get_json("http://127.0.0.1:9/api", ASKED)
+        web.get_json("http://127.0.0.1:9/api", ASKED, "")
     assert pauses == [1.0]
 
 
