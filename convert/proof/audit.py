@@ -15,14 +15,15 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from sdcoreml.convert.programs.options import ProgramOptions
-from sdcoreml.convert.programs.payload import RELEASE_AFTER, Tensors
+from sdcoreml.convert.programs.payload import Tensors
 from sdcoreml.convert.programs.text_encoder import MOST_BLOCKS
 from sdcoreml.convert.proof.compressed import Compressed
+from sdcoreml.convert.proof.pages import Pages
 from sdcoreml.convert.proof.record import AuditRecord, Rounded
 from sdcoreml.convert.proof.tables import describe
 from sdcoreml.convert.proof.weighing import compressed_constants, measure_compressed, plain
 from sdcoreml.convert.spec.model import DataType, Function, Operation, TensorType, Value
-from sdcoreml.convert.storage.elements import BlobStorage, array, is_text
+from sdcoreml.convert.storage.elements import BlobStorage, array, as_mapped, is_text
 from sdcoreml.ground.codec import read_field
 from sdcoreml.ground.crew import at_work
 from sdcoreml.ground.labour import Labour, comparing, tell
@@ -147,14 +148,15 @@ def audit(
         and not name.startswith(ignored)
         and not name.endswith(_NOT_WEIGHTS)
     ]
-    index = _Index(tensors, wanted)
+    views = as_mapped(storage)
+    index = _Index(tensors, wanted, Pages(tensors, views))
     compressed = measure_compressed(function, storage, tensors, index.owners)
     sources: dict[str, tuple[str, ...]] = {}
     extras: dict[str, str] = {}
     names = (operation.outputs[0].name for operation in compressed_constants(function))
     unexplained = [name for name in names if name not in compressed]
     elements, emit = 0, at_work().emit
-    for name, constant in _constants(function, storage):
+    for name, constant in _constants(function, views):
         if found := index.equal_to(name, constant):
             sources[name] = found
             elements += constant.size
@@ -208,11 +210,11 @@ def _parts(function: Function) -> frozenset[str]:
 class _Index:
     """Finds the tensors of a checkpoint by type, shape and a few sampled elements."""
 
-    def __init__(self, tensors: Tensors, names: Iterable[str]) -> None:
+    def __init__(self, tensors: Tensors, names: Iterable[str], pages: Pages) -> None:
         self.owners = {plain(name): name for name in names}
         self._tensors = tensors
         self._alike: dict[str, dict[tuple[object, ...], list[str]]] = {}
-        self._touched = 0
+        self._pages = pages
 
     def equal_to(self, name: str, constant: Array) -> tuple[str, ...]:
         """Return the tensors that equal the constant; only the tensor of its name if that does."""
@@ -250,14 +252,13 @@ class _Index:
                 tensor = self._tensors[name]
                 key = _key(tensor, _round_tensor(_sample(tensor), dtype))
                 alike.setdefault(key, []).append(name)
-                self._tensors.release()  # sampling maps pages from all over the tensor into memory
+                self._pages.release()  # sampling maps pages from all over the tensor into memory
         return self._alike[dtype]
 
     def _is_equal(self, name: str, constant: Array) -> bool:
         """Whether the tensor, rounded, equals the constant in every byte.
 
-        Blocks keep what is rounded and compared small. Mapped pages are released after every
-        `RELEASE_AFTER` bytes.
+        Blocks keep what is rounded and compared small.
         """
         dtype, bits = constant.dtype.str, f"u{constant.itemsize}"
         tensor, stored = self._tensors[name].reshape(-1), constant.reshape(-1)
@@ -267,10 +268,7 @@ class _Index:
             block = _round_tensor(tensor[at : at + _BLOCK], dtype)
             if (block.view(bits) != stored[at : at + _BLOCK].view(bits)).any():
                 return False
-            self._touched += block.nbytes
-            if self._touched > RELEASE_AFTER:
-                self._tensors.release()
-                self._touched = 0
+            self._pages.count(2 * block.nbytes)
         return True
 
 

@@ -38,7 +38,11 @@ class Compressed:
 
 
 def measure(
-    operation: Operation, parts: Mapping[str, Array], tensor: Array, name: str
+    operation: Operation,
+    parts: Mapping[str, Array],
+    tensor: Array,
+    name: str,
+    count_read: Callable[[int], None],
 ) -> Compressed:
     """Compare a compressed constant with the tensor it was made from.
 
@@ -47,6 +51,7 @@ def measure(
         parts: its arguments by name, as `read` reads them.
         tensor: the checkpoint's tensor, with the same number of elements.
         name: the name of that tensor.
+        count_read: is told the bytes of the tensor, block by block as they are read.
 
     Raises:
         ParityError: the arguments do not fit each other, or the tensor.
@@ -59,7 +64,7 @@ def measure(
     kind = operation.outputs[0].type
     is_half = isinstance(kind, TensorType) and kind.dtype is DataType.FLOAT16
     form = _FORMS[operation.type](parts, tensor.size)
-    numbers = Numbers(tensor.reshape(-1), np.float16 if is_half else np.float32)
+    numbers = Numbers(tensor.reshape(-1), np.float16 if is_half else np.float32, count_read)
     tally = compare(form, numbers)
     rms, span = math.sqrt(tally.squares / tensor.size), tally.highest - tally.lowest
     return Compressed(

@@ -1,15 +1,16 @@
 """Compares a weight's numbers with those that its compressed form represents, block by block.
 
-A float16 weight has 65,536 possible numbers. For a palette, everything to check follows from a
-table of nearest codes and a histogram, at a few nanoseconds per element; only codes that are not
-the nearest are examined one by one. Memory does not depend on the size of the weight.
+A float16 weight has 65,536 possible numbers. For a palette, everything to check follows from
+tables of the nearest code and its error for each of them, at a few nanoseconds per element; only
+codes that are not the nearest are examined one by one. Memory does not depend on the size of the
+weight.
 """
 
 from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -26,8 +27,6 @@ BLOCK = 1 << 18
 
 _PATTERNS = 1 << 16
 _SIGN = 1 << 15
-_INFINITE = 0x7C00
-"""The first float16 bit pattern that is not finite: from here on, infinity and NaN."""
 
 _EDGE = 4.0
 """How many times as far as the nearest representable number the chosen one may be.
@@ -42,15 +41,20 @@ _HALF_STEP = 2.0**-10
 
 @dataclass(frozen=True, slots=True)
 class Numbers:
-    """The numbers of a weight before compression, flat, as float16 or float32."""
+    """The numbers of a weight before compression, flat, as float16 or float32.
+
+    `count_read` is told the bytes of each block that is read.
+    """
 
     flat: Array
     dtype: type[np.float16 | np.float32]
+    count_read: Callable[[int], None]
 
     def block(self, start: int, stop: int) -> Array:
         """Return the numbers from `start` to `stop`, rounded to the weight's type."""
         import numpy as np
 
+        self.count_read((stop - start) * self.flat.itemsize)
         with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is wrong
             return self.flat[start:stop].astype(self.dtype, copy=False)
 
@@ -60,22 +64,30 @@ class Numbers:
 
         return self.block(start, stop).astype(np.float32, copy=False)
 
-    def largest(self) -> float:
-        """Return the largest absolute value; infinity if a number is not finite."""
-        blocks = (self.block(*piece) for piece in pieces(0, self.flat.size))
-        return max(map(_largest, blocks), default=0.0)
+    def span(self) -> tuple[float, float]:
+        """Return the smallest and the largest number; infinities if a number is not finite."""
+        blocks = [_span(self.block(*piece)) for piece in pieces(0, self.flat.size)]
+        if not blocks or not all(math.isfinite(number) for block in blocks for number in block):
+            return -math.inf, math.inf
+        return min(low for low, _ in blocks), max(high for _, high in blocks)
 
 
-def _largest(block: Array) -> float:
-    """Return the largest absolute value; infinity also for NaN.
+def _span(block: Array) -> tuple[float, float]:
+    """Return the smallest and the largest number; one of them is not finite if any number is not.
 
-    Without their signs, bit patterns are in the order of their numbers, and much faster to compare
-    than halves.
+    Bit patterns are compared, which is much faster than comparing halves: those of positive numbers
+    are in the order of their numbers, those of negative ones follow in the opposite order.
     """
-    bits = f"u{block.itemsize}"
-    sizes = block.view(bits) << 1 >> 1
-    number = float(sizes.max(initial=0).astype(bits).view(block.dtype))
-    return math.inf if math.isnan(number) else number
+    import numpy as np
+
+    signed, unsigned = block.view(f"i{block.itemsize}"), block.view(f"u{block.itemsize}")
+    high, low = signed.max(), unsigned.max().astype(signed.dtype)
+    if high < 0:
+        high = signed.min()  # all are negative
+    if low >= 0:
+        low = unsigned.min()  # none is
+    ends = np.array((low, high)).astype(signed.dtype).view(block.dtype)
+    return float(ends[0]), float(ends[1])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,39 +96,40 @@ class Tally:
 
     Attributes:
         slack: how much farther the chosen number may be because of a table or scale in float16.
+        lowest, highest: the smallest and the largest number of the weight.
         wrong: the number of codes whose numbers are farther off than `slack` and `_EDGE` allow.
         is_nearest: whether every code is exactly the best one.
         squares: the sum of squared errors.
-        lowest, highest: the smallest and the largest number so far.
     """
 
     slack: float
+    lowest: float = 0.0
+    highest: float = 0.0
     wrong: int = 0
     is_nearest: bool = True
     squares: float = 0.0
-    lowest: float = math.inf
-    highest: float = -math.inf
 
     def add(self, wanted: Array, values: Array, nearest: Array) -> None:
         """Add numbers, their represented values, and the nearest representable values: float32."""
         self._judge(wanted, values, nearest)
         self.squares += _sum_squares(wanted - values)
-        self._span(wanted)
 
-    def add_counted(self, numbers: Array, counts: Array, nearest: Array) -> None:
-        """Add distinct numbers (float64), their counts, and the nearest representable values.
+    def add_nearest(self, squares: Array) -> None:
+        """Add the squared errors (float64) of numbers, as if all had the nearest values.
 
-        This assumes that the weight has the nearest ones; `correct` adjusts the result where it
-        does not.
+        `correct` adjusts the result where they have not.
         """
-        error = numbers - nearest
-        self.squares += float((counts * error * error).sum())
-        self._span(numbers)
+        self.squares += float(squares.sum())
 
     def correct(self, wanted: Array, values: Array, nearest: Array) -> None:
         """Adjust the result for numbers that are not represented by the nearest values: float32."""
         self._judge(wanted, values, nearest)
         self.squares += _sum_squares(wanted - values) - _sum_squares(wanted - nearest)
+
+    def refuse(self, count: int) -> None:
+        """Add numbers whose represented values are all wrong."""
+        self.wrong += count
+        self.is_nearest = False
 
     def _judge(self, wanted: Array, values: Array, nearest: Array) -> None:
         import numpy as np
@@ -125,10 +138,6 @@ class Tally:
         # What is not a number is wrong, too: no comparison with it holds.
         self.wrong += int(error.size - (error <= _EDGE * least + self.slack).sum())
         self.is_nearest &= bool((error <= least).all())
-
-    def _span(self, numbers: Array) -> None:
-        self.lowest = min(self.lowest, float(numbers.min(initial=math.inf)))
-        self.highest = max(self.highest, float(numbers.max(initial=-math.inf)))
 
 
 def _sum_squares(error: Array) -> float:
@@ -157,16 +166,18 @@ class Form(Protocol):
 
 def compare(form: Form, numbers: Numbers) -> Tally:
     """Compare a compressed weight with the numbers that it was made from."""
-    largest = numbers.largest()
-    tally = Tally(slack=_HALF_STEP * largest)
+    lowest, highest = numbers.span()
+    largest = max(-lowest, highest)
     if not math.isfinite(largest):
         return Tally(slack=0.0, wrong=numbers.flat.size, is_nearest=False)
+    tally = Tally(slack=_HALF_STEP * largest, lowest=lowest, highest=highest)
     form.compare(numbers, tally)
     return tally
 
 
-def pieces(start: int, stop: int, length: int = BLOCK) -> Iterator[tuple[int, int]]:
-    """Split the range into pieces of `length`; the last may be shorter."""
+def pieces(start: int, stop: int, length: int | None = None) -> Iterator[tuple[int, int]]:
+    """Split the range into pieces of `length` (default: `BLOCK`); the last may be shorter."""
+    length = length or BLOCK
     for begin in range(start, stop, length):
         yield begin, min(begin + length, stop)
 
@@ -196,7 +207,10 @@ class Palette:
         each = self.count // len(self.tables)
         compare = _compare_halves if numbers.dtype is np.float16 else _compare_singles
         for number, table in enumerate(self.tables):
-            compare(self, numbers, table, (number * each, (number + 1) * each), tally)
+            if np.isfinite(table).all():
+                compare(self, numbers, table, (number * each, (number + 1) * each), tally)
+            else:
+                tally.refuse(each)
 
     def codes_at(self, start: int, stop: int) -> Array:
         """Return the codes of these elements, uint8."""
@@ -211,22 +225,18 @@ def _compare_halves(
 ) -> None:
     import numpy as np
 
-    nearest = _nearest_codes(table)
+    nearest, squares = _nearest(table, max(-tally.lowest, tally.highest))
     entries = table.astype(np.float32)
-    counts = np.zeros(_PATTERNS, np.int64)
     for start, stop in pieces(*group):
-        patterns = numbers.block(start, stop).view(np.uint16)
-        places = patterns.astype(np.intp)
-        counts += np.bincount(places, minlength=_PATTERNS)
+        places = numbers.block(start, stop).view(np.uint16).astype(np.intp)
         codes = palette.codes_at(start, stop)
-        best = nearest[places]
-        other = np.flatnonzero(best != codes)
-        if other.size:
+        best = nearest.take(places)
+        tally.add_nearest(squares.take(places))
+        differs = best != codes
+        if differs.any():
+            other = np.flatnonzero(differs)
             wanted = _halves()[places[other]].astype(np.float32)
             tally.correct(wanted, entries[codes[other]], entries[best[other]])
-    present = np.flatnonzero(counts)
-    values = table.astype(np.float64)[nearest[present]]
-    tally.add_counted(_halves()[present], counts[present], values)
 
 
 def _compare_singles(
@@ -251,23 +261,27 @@ def _halves() -> Array:
     return np.arange(_PATTERNS, dtype=np.uint16).view(np.float16).astype(np.float64)
 
 
-def _nearest_codes(table: Array) -> Array:
-    """Return the code, uint8, of the nearest entry for each of the 65,536 float16 bit patterns.
+def _nearest(table: Array, largest: float) -> tuple[Array, Array]:
+    """Return the code, uint8, and the squared error, float64, of the nearest entry of a table.
 
-    Of two equally near entries, either may be chosen.
+    Both have a place for each of the 65,536 float16 bit patterns; those of absolute values above
+    `largest` are arbitrary. Of two equally near entries, either may be chosen.
     """
     import numpy as np
 
     order = np.argsort(table, kind="stable").astype(np.uint8)
     ordered = table[order].astype(np.float64)
-    positive = _halves()[:_INFINITE]
-    ascending = np.concatenate((-positive[::-1], positive))
-    borders = np.searchsorted(ascending, (ordered[1:] + ordered[:-1]) / 2, side="right")
-    found = np.repeat(order, np.diff(borders, prepend=0, append=ascending.size))
-    codes = np.zeros(_PATTERNS, np.uint8)
-    codes[_SIGN : _SIGN + _INFINITE] = found[:_INFINITE][::-1]
-    codes[:_INFINITE] = found[_INFINITE:]
-    return codes
+    count = int(np.float16(largest).view(np.uint16)) + 1
+    positive = _halves()[:count]
+    middles = (ordered[1:] + ordered[:-1]) / 2
+    codes, squares = np.empty(_PATTERNS, np.uint8), np.empty(_PATTERNS, np.float64)
+    for first, sign in ((0, 1), (_SIGN, -1)):  # patterns of negative numbers are in reverse order
+        borders = np.searchsorted(positive, sign * middles[::sign], side="right")
+        found = np.repeat(order[::sign], np.diff(borders, prepend=0, append=count))
+        codes[first : first + count] = found
+        error = table.astype(np.float64).take(found) - sign * positive
+        np.square(error, out=squares[first : first + count])
+    return codes, squares
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 from sdcoreml.convert.programs.payload import Tensors
 from sdcoreml.convert.proof.compressed import Compressed, arguments, constants_of, measure, read
+from sdcoreml.convert.proof.pages import Pages
+from sdcoreml.convert.spec.blobs import MappedWeights, open_weights
 from sdcoreml.convert.spec.model import (
     Blob,
     DataType,
@@ -19,8 +21,7 @@ from sdcoreml.convert.spec.model import (
     TensorType,
     Value,
 )
-from sdcoreml.convert.storage.elements import BlobStorage, Located, tensor_type
-from sdcoreml.convert.storage.package import ReadWeights, read_weights
+from sdcoreml.convert.storage.elements import BlobStorage, Located, as_mapped, tensor_type
 from sdcoreml.convert.storage.table import Table
 from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.codec import from_plain
@@ -85,13 +86,14 @@ def measure_compressed(
         if (owner := compressed_owner(operation, owners)) is not None
     }
 
+    views = as_mapped(storage)
+    pages = Pages(tensors, views)
+
     def work(item: Mapping[str, str]) -> object:
         operation, owner = owned[item["name"]]
         values = arguments(operation, constants)
-        parts = {name: read(value, storage) for name, value in values.items()}
-        found = measure(operation, parts, tensors[owner], owner)
-        tensors.release()
-        return asdict(found)
+        parts = {name: read(value, views) for name, value in values.items()}
+        return asdict(measure(operation, parts, tensors[owner], owner, pages.count))
 
     crew, opening = Crew(), Opening(function="", common={})
     items: list[dict[str, object]] = [{"name": name} for name in owned]
@@ -150,17 +152,19 @@ def _send(operation: Operation, owner: str, values: Mapping[str, Value], storage
 def weighing(common: Mapping[str, str]) -> Iterator[Work]:
     """Yield what measures a constant of `measure_compressed`; the answer is a `Compressed`."""
     with TensorFile.open(Path(common["weights"])) as tensors, ExitStack() as stack:
-        files: dict[str, ReadWeights] = {}
+        files: dict[str, MappedWeights] = {}
 
         def work(item: Mapping[str, object]) -> object:
             sent = from_plain(Sent, item["sent"], "request")
             if sent.file and sent.file not in files:
-                files[sent.file] = stack.enter_context(read_weights(Path(sent.file)))
+                files[sent.file] = stack.enter_context(open_weights(Path(sent.file)))
             parts = {name: table.as_array() for name, table in sent.tables.items()}
             for name, record in sent.records.items():
                 parts[name] = read(record.as_value(), files[sent.file])
-            found = measure(sent.as_operation(), parts, tensors[sent.tensor], sent.tensor)
-            tensors.release()
+            pages = Pages(tensors, *files.values())
+            subject = (sent.as_operation(), parts, tensors[sent.tensor], sent.tensor)
+            found = measure(*subject, pages.count)
+            pages.release()
             return asdict(found)
 
         yield work

@@ -43,6 +43,11 @@ def _many(name: str, message: str) -> Field:
     return Field(name=name, kind=FieldKind.MESSAGE, message=message, repeated=True)
 
 
+def _parts(name: str) -> Field:
+    """A repeated message whose parts stay bytes, to be decoded one by one."""
+    return Field(name=name, kind=FieldKind.BYTES, repeated=True)
+
+
 def _numbers(kind: FieldKind) -> Mapping[int, Field]:
     return {1: Field(name="values", kind=kind, repeated=True)}
 
@@ -122,14 +127,14 @@ MODEL: Schema = {
     "Block": {
         1: _many("inputs", "NamedValueType"),
         2: Field(name="outputs", kind=FieldKind.STRING, repeated=True),
-        3: _many("operations", "Operation"),
+        3: _parts("operations"),  # decoded one by one: as messages they take thirty times the room
         4: _many("attributes", "ValueEntry"),
     },
     "Argument": {1: _many("arguments", "Binding")},
     "Binding": {1: _text("name"), 2: _one("value", "Value")},
     "Operation": {
         1: _text("type"),
-        2: _many("inputs", "ArgumentEntry"),
+        2: _parts("inputs"),  # of type ArgumentEntry; the same few occur thousands of times
         3: _many("outputs", "NamedValueType"),
         4: _many("blocks", "Block"),
         5: _many("attributes", "ValueEntry"),

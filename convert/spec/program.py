@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import lru_cache
+from sys import intern
 from typing import TypeVar
 
 from sdcoreml.convert.spec.fields import MODEL
@@ -88,33 +89,51 @@ def _function(message: Message) -> Function:
     )
 
 
-def _block(message: Message) -> Block:
+def _block(message: Message, depth: int = 0) -> Block:
+    if depth > MAX_DEPTH:
+        raise WireError(f"blocks are nested more than {MAX_DEPTH} deep")
     return Block(
-        operations=tuple([_operation(operation) for operation in message["operations"]]),
+        operations=tuple([_operation(operation, depth) for operation in message["operations"]]),
         outputs=tuple(message["outputs"]),
         inputs=_read_named_types(message["inputs"]),
         attributes=_mapping(message["attributes"], _value, "attribute"),
     )
 
 
-def _operation(message: Message) -> Operation:
+def _operation(raw: bytes, depth: int) -> Operation:
+    message = _decode(raw, "Operation")
     return Operation(
-        type=message.get("type", ""),
-        inputs=_mapping(message["inputs"], _argument, "argument"),
+        type=intern(message.get("type", "")),
+        inputs=_inputs(message["inputs"]),
         outputs=_read_named_types(message["outputs"]),
         attributes=_mapping(message["attributes"], _value, "attribute"),
-        blocks=tuple([_block(block) for block in message["blocks"]]),
+        blocks=tuple([_block(block, depth + 1) for block in message["blocks"]]),
     )
 
 
-def _argument(message: Message) -> tuple[Binding, ...]:
-    return tuple([_binding(binding) for binding in message["arguments"]])
+def _inputs(entries: list[bytes]) -> Mapping[str, tuple[Binding, ...]]:
+    found = dict(map(_argument, entries))
+    if len(found) < len(entries):
+        names = [_argument(entry)[0] for entry in entries]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise WireError(f"argument {twice!r} occurs twice")
+    return found
+
+
+@lru_cache(maxsize=4096)
+def _argument(raw: bytes) -> tuple[str, tuple[Binding, ...]]:
+    """Parse a serialised `ArgumentEntry`; equal bytes give the same object."""
+    entry = _decode(raw, "ArgumentEntry")
+    key = entry.get("key", "")
+    if "value" not in entry:
+        raise WireError(f"argument {key!r} has no value")
+    return intern(key), tuple([_binding(binding) for binding in entry["value"]["arguments"]])
 
 
 def _binding(message: Message) -> Binding:
     match message:
         case {"name": str() as name, **rest} if not rest:
-            return name
+            return intern(name)
         case {"value": dict() as value, **rest} if not rest:
             return _value(value)
     raise WireError("an argument is bound to neither a name nor a value, or to both")
@@ -123,7 +142,9 @@ def _binding(message: Message) -> Binding:
 def _read_named_types(messages: list[Message]) -> tuple[NamedType, ...]:
     return tuple(
         [
-            NamedType(name=message.get("name", ""), type=value_type(message.get("type", b"")))
+            NamedType(
+                name=intern(message.get("name", "")), type=value_type(message.get("type", b""))
+            )
             for message in messages
         ]
     )

@@ -43,10 +43,11 @@ def parse_model(data: bytes, where: Path | str = "model.mlmodel") -> Model:
         UnsupportedError: the model is not an ML Program.
     """
     try:
-        kinds = [number for number, _, _ in split(data) if number in MEMBERS]
+        whole = memoryview(data)  # a slice of bytes would be a copy, at each level of messages
+        kinds = [number for number, _, _ in split(whole) if number in MEMBERS]
         if kinds != [502]:
             _refuse_kind(kinds, where)
-        fields = _decode(data, "Model")
+        fields = _decode(whole, "Model")
         return Model(
             specification_version=fields.get("specificationVersion", 0),
             description=description(fields.get("description", b"")),

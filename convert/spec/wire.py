@@ -78,7 +78,7 @@ _FORMATS: Mapping[FieldKind, str] = {FieldKind.FLOAT: "f", FieldKind.DOUBLE: "d"
 _UINT64 = 0xFFFFFFFFFFFFFFFF
 
 
-Decoder: TypeAlias = Callable[[bytes, str], Message]
+Decoder: TypeAlias = Callable[["bytes | memoryview", str], Message]
 
 
 def decoder(schema: Schema) -> Decoder:
@@ -96,7 +96,7 @@ def decoder(schema: Schema) -> Decoder:
         for name, table in schema.items()
     }
 
-    def read(data: bytes, message: str, depth: int) -> Message:
+    def read(data: bytes | memoryview, message: str, depth: int) -> Message:
         if depth > MAX_DEPTH:
             raise WireError(f"messages are nested more than {MAX_DEPTH} deep")
         table, repeated = tables[message]
@@ -111,7 +111,7 @@ def decoder(schema: Schema) -> Decoder:
                     raise WireError(f"{name} has wire type {wire}, not {wanted}")
                 found[name] += _unpack_numbers(payload, field.kind)
                 continue
-            if field.message and isinstance(payload, bytes):
+            if field.message and not isinstance(payload, int):
                 value = read(payload, field.message, depth + 1)
             else:
                 value = _single(payload, field)
@@ -192,10 +192,11 @@ def _pack(form: str, values: Sequence[FieldValue]) -> bytes:
     return b"".join(map(to_varint, values))
 
 
-def split(data: bytes) -> Iterator[tuple[int, int, int | bytes]]:
+def split(data: bytes | memoryview) -> Iterator[tuple[int, int, int | bytes | memoryview]]:
     """Yield field number, wire type and payload of each field, in file order.
 
-    The payload is an unsigned integer for a varint field, otherwise bytes.
+    The payload is an unsigned integer for a varint field, otherwise a slice of `data`: a copy of
+    bytes, but not of a memoryview.
     """
     position, end = 0, len(data)
     while position < end:
@@ -206,7 +207,7 @@ def split(data: bytes) -> Iterator[tuple[int, int, int | bytes]]:
             tag, position = varint(data, position)
         wire = tag & 7
         if wire == VARINT:
-            payload: int | bytes
+            payload: int | bytes | memoryview
             payload, position = varint(data, position)
         else:
             if wire == DELIMITED:
@@ -226,12 +227,12 @@ def split(data: bytes) -> Iterator[tuple[int, int, int | bytes]]:
         yield tag >> 3, wire, payload
 
 
-def join(number: int, wire: int, payload: int | bytes) -> bytes:
+def join(number: int, wire: int, payload: int | bytes | memoryview) -> bytes:
     """Encode one field, the reverse of `split`."""
     head = to_varint(number << 3 | wire)
     if isinstance(payload, int):
         return head + to_varint(payload)
-    return head + (to_varint(len(payload)) if wire == DELIMITED else b"") + payload
+    return head + (to_varint(len(payload)) if wire == DELIMITED else b"") + bytes(payload)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -246,7 +247,7 @@ def to_varint(value: int) -> bytes:
     return bytes(encoded)
 
 
-def varint(data: bytes, position: int) -> tuple[int, int]:
+def varint(data: bytes | memoryview, position: int) -> tuple[int, int]:
     """Read the unsigned 64-bit integer at `position`; return it with its end position."""
     try:
         byte = data[position]
@@ -264,7 +265,7 @@ def varint(data: bytes, position: int) -> tuple[int, int]:
     raise WireError(f"an integer of more than ten bytes before byte {position}")
 
 
-def _single(payload: int | bytes, field: Field) -> FieldValue:
+def _single(payload: int | bytes | memoryview, field: Field) -> FieldValue:
     """Read the payload of a field that is no message."""
     kind = field.kind
     if isinstance(payload, int):
@@ -272,11 +273,11 @@ def _single(payload: int | bytes, field: Field) -> FieldValue:
     if kind is FieldKind.STRING:
         return _text(payload, field.name)
     if kind is FieldKind.BYTES:
-        return payload
+        return bytes(payload)
     return struct.unpack(f"<{_FORMATS[kind]}", payload)[0]
 
 
-def _unpack_numbers(payload: bytes, kind: FieldKind) -> list[FieldValue]:
+def _unpack_numbers(payload: bytes | memoryview, kind: FieldKind) -> list[FieldValue]:
     """Read the numbers of a packed repeated field."""
     if _WIRE[kind] == VARINT:
         position, values = 0, []
@@ -301,8 +302,8 @@ def _integer(value: int, kind: FieldKind) -> int | bool:
     return bool(value) if kind is FieldKind.BOOL else value
 
 
-def _text(payload: bytes, name: str) -> str:
+def _text(payload: bytes | memoryview, name: str) -> str:
     try:
-        return payload.decode()
+        return str(payload, "utf-8")
     except UnicodeDecodeError as error:
-        raise WireError(f"{name} is not UTF-8: {payload[:24]!r}") from error
+        raise WireError(f"{name} is not UTF-8: {bytes(payload[:24])!r}") from error

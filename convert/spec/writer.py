@@ -7,7 +7,7 @@ left out, as in proto3. So the same values give the same bytes, with any protobu
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import TypeVar
 
 from sdcoreml.convert.spec.description import ARRAY_TYPES
@@ -112,7 +112,7 @@ def _block(block: Block) -> Message:
     return {
         "inputs": map(_write_named_type, block.inputs),
         "outputs": block.outputs,
-        "operations": map(_operation, block.operations),
+        "operations": (_encode(_operation(item), "Operation") for item in block.operations),
         "attributes": _entries(block.attributes, _value),
     }
 
@@ -120,20 +120,19 @@ def _block(block: Block) -> Message:
 def _operation(operation: Operation) -> Message:
     return {
         "type": operation.type or None,
-        "inputs": _entries(operation.inputs, _argument),
+        "inputs": (_argument(name, bound) for name, bound in sorted(operation.inputs.items())),
         "outputs": map(_write_named_type, operation.outputs),
         "blocks": map(_block, operation.blocks),
         "attributes": _entries(operation.attributes, _value),
     }
 
 
-def _argument(bindings: Iterable[Binding]) -> Message:
-    return {
-        "arguments": [
-            {"name": item} if isinstance(item, str) else {"value": _value(item)}
-            for item in bindings
-        ]
-    }
+@functools.lru_cache(maxsize=4096)
+def _argument(name: str, bindings: tuple[Binding, ...]) -> bytes:
+    arguments = [
+        {"name": item} if isinstance(item, str) else {"value": _value(item)} for item in bindings
+    ]
+    return _encode({"key": name, "value": {"arguments": arguments}}, "ArgumentEntry")
 
 
 def _write_named_type(named: NamedType) -> Message:

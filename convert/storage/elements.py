@@ -69,6 +69,30 @@ class Located(BlobStorage, Protocol):
         ...
 
 
+@runtime_checkable
+class Mapped(Protocol):
+    """A mapped file, or several."""
+
+    def release(self) -> None:
+        """Release the mapped pages; what is read again later is mapped again."""
+        ...
+
+
+@runtime_checkable
+class Mappable(BlobStorage, Protocol):
+    """A storage of blobs that copies what it reads, but could also map it."""
+
+    @property
+    def mapped(self) -> BlobStorage:
+        """The same storage, whose blobs are views of mapped pages."""
+        ...
+
+
+def as_mapped(storage: BlobStorage) -> BlobStorage:
+    """Return the same storage with views of mapped pages, if it can map them."""
+    return storage.mapped if isinstance(storage, Mappable) else storage
+
+
 def array(value: Value, storage: BlobStorage) -> Array:
     """Read a numeric or boolean constant, in its declared shape.
 
@@ -173,19 +197,32 @@ def unpack(raw: Array, bits: int, count: int) -> Array:
 
     if bits == 8:  # noqa: PLR2004  a code of eight bits is a byte
         return raw[:count]
-    groups = -(-raw.size // bits)
-    padded = np.zeros((groups, 8), "u1")
-    whole = raw.size // bits
-    padded[:whole, :bits] = raw[: whole * bits].reshape(-1, bits)
-    padded[whole:, : raw.size - whole * bits] = raw[whole * bits :]
-    words = padded.reshape(-1).view("<u8")  # of eight codes, four move, then pairs, then each
+    words = _words(np.ascontiguousarray(raw), bits)
+    moved = np.empty_like(words)
     for room, used in ((32, 4 * bits), (16, 2 * bits), (8, bits)):
+        # Of eight codes, four move, then pairs, then each; what is beyond the eight is cleared.
         low = np.uint64(sum((1 << used) - 1 << place for place in range(0, 64, 2 * room)))
-        moved = words << np.uint64(room - used)
+        np.left_shift(words, np.uint64(room - used), out=moved)
         moved &= low << np.uint64(room)
         words &= low
         words |= moved
     return words.view("u1")[:count]
+
+
+def _words(raw: Array, bits: int) -> Array:
+    """Return a 64-bit word for each `bits` bytes, which are its lowest; the others are arbitrary.
+
+    Words overlap in `raw`, so that each is read at once; only the last few lack bytes.
+    """
+    import numpy as np
+
+    words = np.zeros(-(-raw.size // bits), "<u8")
+    whole = max(0, (raw.size - 8) // bits + 1)
+    words[:whole] = np.ndarray((whole,), "<u8", raw, 0, (bits,)) if whole else 0
+    for number in range(whole, words.size):
+        last = raw[number * bits : (number + 1) * bits]
+        words[number : number + 1].view("u1")[: last.size] = last
+    return words
 
 
 def _read_signed(codes: Array, bits: int) -> Array:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdcoreml.convert.spec.model import Blob, DataType, Value
-from sdcoreml.convert.storage.elements import BlobStorage, Located
+from sdcoreml.convert.storage.elements import BlobStorage, Located, Mapped, as_mapped
 
 _SECOND = "second:"
 """The prefix that marks the path of a blob in the second storage."""
@@ -23,6 +23,17 @@ class Storages:
         """Read the bytes of a blob. Raises `BadInputError` like the storage that holds it."""
         storage, own = self._find(blob)
         return storage.read(own, dtype)
+
+    @property
+    def mapped(self) -> Storages:
+        """The same storages, with views of mapped pages where they can map them."""
+        return Storages(first=as_mapped(self.first), second=as_mapped(self.second))
+
+    def release(self) -> None:
+        """Release the mapped pages of both."""
+        for storage in (self.first, self.second):
+            if isinstance(storage, Mapped):
+                storage.release()
 
     def locate(self, blob: Blob) -> tuple[Path, Blob]:
         """Return the weight file that holds a blob, and the blob as its own program states it."""

@@ -51,7 +51,8 @@ def measured(
     kind: str, parts: Parts, weight: np.ndarray = WEIGHT, dtype: DataType = DataType.FLOAT16
 ) -> Compressed:
     out = NamedType(name="w", type=TensorType(dtype=dtype, shape=weight.shape))
-    return measure(Operation(type=kind, inputs={}, outputs=(out,)), parts, weight, "w")
+    made = Operation(type=kind, inputs={}, outputs=(out,))
+    return measure(made, parts, weight, "w", lambda _: None)
 
 
 def psnr(weight: np.ndarray, values: np.ndarray) -> float:
@@ -133,6 +134,37 @@ def test_a_checkpoint_of_another_type_is_rounded_first() -> None:
     wide = WEIGHT.astype(np.float32) * np.float32(1 + 2**-13)
     _, parts = palette(WEIGHT, 6)
     assert measured(LUT, parts, wide) == measured(LUT, parts, wide.astype(np.float16))
+
+
+@pytest.mark.parametrize("strange", [math.inf, -math.inf, math.nan])
+@pytest.mark.parametrize("dtype", [DataType.FLOAT16, DataType.FLOAT32])
+def test_a_palette_that_is_not_finite_is_wrong(strange: float, dtype: DataType) -> None:
+    codes, parts = palette(WEIGHT, 4)
+    parts["lut"] = np.full_like(parts["lut"], strange)
+    parts["indices"] = pack(np.zeros_like(codes), 4)
+    found = measured("constexpr_lut_to_dense", parts, dtype=dtype)
+    assert found.wrong == WEIGHT.size
+    assert not found.is_nearest
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+def test_numbers_of_one_sign_have_the_span_that_they_have(sign: int) -> None:
+    weight = (sign * (np.abs(WEIGHT) + np.float16(0.5))).astype(np.float16)
+    codes, parts = palette(weight, 4)
+    found = measured("constexpr_lut_to_dense", parts, weight)
+    assert found.is_nearest
+    assert found.psnr == pytest.approx(psnr(weight, parts["lut"][codes]))
+
+
+def test_what_is_read_is_counted_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rounding, "BLOCK", 1024)
+    _, parts = palette(WEIGHT, 4)
+    out = NamedType(name="w", type=TensorType(dtype=DataType.FLOAT16, shape=WEIGHT.shape))
+    made = Operation(type="constexpr_lut_to_dense", inputs={}, outputs=(out,))
+    counted: list[int] = []
+    measure(made, parts, WEIGHT, "w", counted.append)
+    assert set(counted) == {2 * 1024}
+    assert sum(counted) == 2 * WEIGHT.nbytes, "once for its span, once for its codes"
 
 
 @pytest.mark.parametrize("spoilt", [math.inf, -math.inf, math.nan, 1e30])

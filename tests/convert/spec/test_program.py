@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sdcoreml.convert.spec.fields import MODEL
 from sdcoreml.convert.spec.model import (
     Blob,
     DataType,
@@ -28,6 +29,7 @@ from sdcoreml.convert.spec.wire import (
     VARINT,
     Message,
     WireError,
+    encoder,
     join,
 )
 from tests.convert.spec.packages import message
@@ -62,14 +64,13 @@ def refused(why: str, value: Message) -> None:
         read(value)
 
 
-def block(*operations: Message, **fields: Any) -> Message:
+def block(*operations: bytes, **fields: Any) -> Message:
     empty: Message = {"inputs": [], "outputs": ["y"], "attributes": []}
     return {**empty, "operations": list(operations), **fields}
 
 
-def operation(**fields: Any) -> Message:
-    lists: Message = {"inputs": [], "outputs": [], "attributes": [], "blocks": []}
-    return {"type": "op", **lists, **fields}
+def operation(*inputs: bytes, **fields: Any) -> bytes:
+    return encoder(MODEL)({"type": "op", "inputs": inputs, **fields}, "Operation")
 
 
 def function(*blocks: tuple[str, Message], opset: str = "CoreML6") -> Function:
@@ -241,22 +242,21 @@ def test_what_is_no_value_is_told(value: Message, why: str) -> None:
     refused(why, value)
 
 
-def argument(*bindings: Message) -> Message:
-    return {"key": "x", "value": {"arguments": list(bindings)}}
+def argument(*bindings: Message) -> bytes:
+    entry = {"key": "x", "value": {"arguments": list(bindings)}}
+    return encoder(MODEL)(entry, "ArgumentEntry")
 
 
 def test_arguments_are_names_and_values() -> None:
-    found = function(
-        ("CoreML6", block(operation(inputs=[argument({"name": "a"}, {"value": number(1)})])))
-    )
+    found = function(("CoreML6", block(operation(argument({"name": "a"}, {"value": number(1)})))))
     (made,) = found.block.operations
     assert made.inputs == {"x": ("a", INTS.items[0])}
 
 
-@pytest.mark.parametrize("binding", [{}, {"name": "a", "value": number(1)}, {"other": 1}])
+@pytest.mark.parametrize("binding", [{}, {"name": "a", "value": number(1)}])
 def test_an_argument_is_a_name_or_a_value(binding: Message) -> None:
     with pytest.raises(WireError, match="bound to neither a name nor a value, or to both"):
-        function(("CoreML6", block(operation(inputs=[argument(binding)]))))
+        function(("CoreML6", block(operation(argument(binding)))))
 
 
 def test_a_function_has_a_block_of_its_own_opset() -> None:
@@ -276,8 +276,10 @@ def test_what_is_named_twice_or_names_nothing_is_told() -> None:
         program({"functions": [], "attributes": [{"key": "a"}]})
     with pytest.raises(WireError, match="block 'CoreML6' occurs twice"):
         function(("CoreML6", block()), ("CoreML6", block()))
+    with pytest.raises(WireError, match="argument 'x' has no value"):
+        function(("CoreML6", block(operation(encoder(MODEL)({"key": "x"}, "ArgumentEntry")))))
     with pytest.raises(WireError, match="argument 'x' occurs twice"):
-        function(("CoreML6", block(operation(inputs=[argument(), argument()]))))
+        function(("CoreML6", block(operation(argument(), argument()))))
 
 
 def test_blocks_within_operations_are_read() -> None:
@@ -288,8 +290,17 @@ def test_blocks_within_operations_are_read() -> None:
     assert [one.type for one in found.operations] == ["inner"]
 
 
+def test_blocks_within_blocks_have_an_end() -> None:
+    nested = operation()
+    for _ in range(MAX_DEPTH):
+        nested = operation(blocks=[block(nested)])
+    assert function(("CoreML6", block(nested))).block.operations[0].blocks
+    with pytest.raises(WireError, match=f"blocks are nested more than {MAX_DEPTH} deep"):
+        function(("CoreML6", block(operation(blocks=[block(nested)]))))
+
+
 def test_what_is_left_out_on_the_wire_is_its_default() -> None:
     bare: Message = {"functions": [], "attributes": []}
     assert (program(bare).version, program(bare).functions) == (0, {})
-    (made,) = function(("CoreML6", block({**operation(), "type": ""}))).block.operations
+    (made,) = function(("CoreML6", block(operation(type=None)))).block.operations
     assert made.type == ""
