@@ -2,8 +2,8 @@
 
 FOLDER holds packages with what Apple's compiler made of them, as public repositories publish it (by
 default `../shared/golden`, beside the maintainers' checkouts). What a free licence covers goes
-into `tests/convert/compile/reference/pairs.tar.xz`, but for the largest weight files: of those, and of
-what is not shipped, `files.json` keeps sizes and SHA-256.
+into `tests/convert/compile/reference/pairs.tar.xz`, but for the largest weight files. `files.json`
+keeps sizes and SHA-256 of all, also of what is not shipped.
 """
 
 from __future__ import annotations
