@@ -203,7 +203,7 @@ _COMMON = ("config", "weights")
 
 
 def _build(conversion: Conversion) -> Conversion:
-    """Write all packages, using one child process per component, or the upstream converter."""
+    """Write all packages, using one child process, or the upstream converter."""
     workshop = conversion.workshop
     if workshop.upstream:
         for folder in conversion.folders:
@@ -218,13 +218,18 @@ def _build(conversion: Conversion) -> Conversion:
             extra = {"recipe": recipe} if recipe else {}
             asked = {**made.request(), "title": made.part.stem + where, **extra}
             by_source.setdefault(made.part.source, []).append(asked)
-    for programs in by_source.values():
-        own = [{key: one[key] for key in one if key not in _COMMON} for one in programs]
-        request = {key: programs[0][key] for key in _COMMON}
-        request |= {"programs": own, "workers": workshop.workers}
+    if by_source:
+        components = [_component(programs) for programs in by_source.values()]
+        request = {"components": components, "workers": workshop.workers}
         answer = workshop.runner.run("build", request, conversion.emit)
         conversion.emit(Event(kind="note", text=f"built in {amount(answer.peak_memory)} of memory"))
     return conversion
+
+
+def _component(programs: Sequence[Mapping[str, object]]) -> dict[str, object]:
+    """Return the request for the programs of one component."""
+    own = [{key: one[key] for key in one if key not in _COMMON} for one in programs]
+    return {**{key: programs[0][key] for key in _COMMON}, "programs": own}
 
 
 def _share(folder: Folder, _: Conversion) -> Folder:

@@ -1,9 +1,9 @@
-"""The task `build`: builds programs of one component and writes their packages."""
+"""The task `build`: builds the programs of components and writes their packages."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,15 +44,22 @@ class ProgramRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BuildRequest:
-    """Programs to build from one config.json and one safetensors file, given by their paths.
-
-    `workers` is the number of processes that share the work, this one included.
-    """
+class ComponentRequest:
+    """Programs to build from one config.json and one safetensors file, given by their paths."""
 
     config: str
     weights: str
     programs: tuple[ProgramRequest, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BuildRequest:
+    """Components to build, one after the other: importing the libraries takes longer than some do.
+
+    `workers` is the number of processes that share the work, this one included.
+    """
+
+    components: tuple[ComponentRequest, ...]
     workers: int = 1
 
 
@@ -68,23 +75,28 @@ class Common:
 def task(request: Mapping[str, object], emit: Emit) -> list[dict[str, object]]:
     """Build the programs of a `BuildRequest`; return paths, counts and CPU seconds for each.
 
-    Palettes and weight files that the programs have in common are made once. The CPU seconds of the
-    first program include the start of the process.
+    Palettes and weight files that the programs of a component have in common are made once. The CPU
+    seconds of the first program include the start of the process.
     """
     collect_rarely()
     asked = from_plain(BuildRequest, request, "request")
+    built, begun = [], 0.0
+    for component in asked.components:
+        with Crew(asked.workers, emit=emit) as crew:  # helpers have one component's weights open
+            for made in _build_component(component, crew, emit):
+                begun, since = time.process_time(), begun
+                built.append({**made, "cpu": begun - since})
+    return built
+
+
+def _build_component(
+    asked: ComponentRequest, crew: Crew, emit: Emit
+) -> Iterator[dict[str, object]]:
     config = read_config(Path(asked.config))
-    with (
-        open_known(Path(asked.weights), config) as tensors,
-        Crew(asked.workers, emit=emit) as crew,
-    ):
+    with open_known(Path(asked.weights), config) as tensors:
         common = Common(shares=Shares(tensors=tensors, crew=crew))
-        built, begun = [], 0.0
         for program in asked.programs:
-            made = _build(program, config, common, emit)
-            begun, since = time.process_time(), begun
-            built.append({**made, "cpu": begun - since})
-        return built
+            yield _build(program, config, common, emit)
 
 
 def _build(

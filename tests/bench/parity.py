@@ -157,7 +157,7 @@ def build(folder: Path, component: str, attention: str) -> str:
         "weights": str(_weights(folder)),
         "programs": [program],
     }
-    return json.dumps(task(request, silent))
+    return json.dumps(task({"components": [request]}, silent))
 
 
 def start(_: Path, __: str, ___: str) -> str:

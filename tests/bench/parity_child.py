@@ -52,7 +52,7 @@ class Work:
             "recipe": recipe,
         }
         files = {"config": str(self.folder / "config.json"), "weights": str(self.weights)}
-        task({**files, "programs": [program]}, silent)
+        task({"components": [{**files, "programs": [program]}]}, silent)
         depth = replace(FULL, modes=modes, runs=self.runs, program=parse_options(options))
         parity = check_component(self.component, package, self.config, self.weights, depth)
         if faults := parity.audit.faults():

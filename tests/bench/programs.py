@@ -292,7 +292,7 @@ def child(task: str, folder: Path, *more: str) -> None:
             "weights": str(folder / WEIGHTS),
             "programs": json.loads(more[0]),
         }
-        print(json.dumps(builder(request, silent)))
+        print(json.dumps(builder({"components": [request]}, silent)))
 
 
 if __name__ == "__main__":

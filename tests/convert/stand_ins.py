@@ -240,10 +240,11 @@ class StandIn:
             raise self.failure
         emit(Event(kind="note", text=f"{task} done"))
         if task == "build":
-            for program in request["programs"]:
+            programs = [one for made in request["components"] for one in made["programs"]]
+            for program in programs:
                 emit(Event(kind="step", text=f"build {program['title']}"))
                 self._write(program)
-            costs = [{"component": one["component"], "cpu": 1.0} for one in request["programs"]]
+            costs = [{"component": one["component"], "cpu": 1.0} for one in programs]
             return Outcome(value=costs, peak_memory=1)
         if task == "upstream":
             return self._write_upstream(request)

@@ -19,7 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from sdcoreml.convert.worker import LAUNCH, Outcome, _converse
 from sdcoreml.ground.crew import revive
@@ -63,8 +63,15 @@ class WarmWorker:
 
     def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
         """Run a task, with the arguments and result of `Worker.run`."""
+        components = request.get("components", ())
+        if len(components) > 1:  # each is remembered by itself
+            parts = [self.run(task, {**request, "components": [one]}, emit) for one in components]
+            peak = max(part.peak_memory for part in parts)
+            values = [one for part in parts for one in cast("list[object]", part.value)]
+            return Outcome(value=values, peak_memory=peak)
         key = digest(f"{task} {json.dumps(_by_content(request))}".encode())
-        places = [Path(program["package"]) for program in request.get("programs", ())]
+        made = [one for asked in components for one in asked["programs"]]
+        places = [Path(program["package"]) for program in made]
         copies = [self.kept / f"{key}-{number}" for number in range(len(places))]
         if key not in self.known:
             answer = self._ask(task, request, emit)

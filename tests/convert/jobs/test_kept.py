@@ -63,7 +63,8 @@ def test_only_what_is_named_is_made_and_the_rest_are_the_same_files(
         program["component"]
         for task, request in runner.requests
         if task == "build"
-        for program in request["programs"]
+        for component in request["components"]
+        for program in component["programs"]
     ]
     assert asked == ["unet"]
     after = inodes(bundle)
@@ -79,7 +80,8 @@ def test_a_component_stands_for_all_its_programs(bundle: Path, model: Path) -> N
     runner = StandIn(size=SIZE)
     finish(job(model, bundle, "vae"), runner)
     (build,) = (request for task, request in runner.requests if task == "build")
-    assert [program["component"] for program in build["programs"]] == ["vae_decoder", "vae_encoder"]
+    (vae,) = build["components"]
+    assert [program["component"] for program in vae["programs"]] == ["vae_decoder", "vae_encoder"]
 
 
 def test_a_program_is_added(bundle: Path, model: Path) -> None:

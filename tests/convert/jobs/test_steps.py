@@ -64,10 +64,11 @@ class TestConvertModel:
         runner = StandIn(size=SIZE)
         convert(model, tmp_path / "out", runner, "ORIGINAL")
         builds = [
-            {**request, **program}
+            {**component, **program}
             for task, request in runner.requests
             if task == "build"
-            for program in request["programs"]
+            for component in request["components"]
+            for program in component["programs"]
         ]
         assert [(r["component"], Path(r["weights"]).parent.name) for r in builds] == [
             ("text_encoder", "text_encoder"),
@@ -188,7 +189,8 @@ class TestConvertModels:
         runner = StandIn(size=SIZE)
         outputs = finish_all(self.jobs(tmp_path), runner)
         assert outputs == (tmp_path / "ORIGINAL", tmp_path / "SPLIT_EINSUM")
-        builds = [request for task, request in runner.requests if task == "build"]
+        (asked,) = (request for task, request in runner.requests if task == "build")
+        builds = asked["components"]
         titles = [[program["title"] for program in build["programs"]] for build in builds]
         assert titles == [
             ["TextEncoder of ORIGINAL", "TextEncoder of SPLIT_EINSUM"],
@@ -239,10 +241,11 @@ class TestOptionalPrograms:
         output = finish(job, runner)
         assert (output / "UnetRefiner.mlmodelc").is_dir()
         builds = {
-            program["component"]: request["weights"]
+            program["component"]: component["weights"]
             for task, request in runner.requests
             if task == "build"
-            for program in request["programs"]
+            for component in request["components"]
+            for program in component["programs"]
         }
         assert Path(builds["unet_refiner"]).parent == refiner / "unet"
         assert Path(builds["unet"]).parent == tmp_path / "cat" / "unet"
@@ -290,7 +293,8 @@ class TestRecipe:
             program["component"]: program.get("recipe")
             for task, request in runner.requests
             if task == "build"
-            for program in request["programs"]
+            for component in request["components"]
+            for program in component["programs"]
         }
         assert asked == {
             "text_encoder": self.RECIPE,

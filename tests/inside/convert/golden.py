@@ -180,7 +180,7 @@ def _build(
     request = {"config": str(config), "weights": str(weights), "programs": programs}
     for number in range(len(programs)):
         (folder / str(number)).mkdir()
-    run(request)
+    run({"components": [request]})
     for number, name in enumerate(cases):
         place = folder / str(number)
         yield name, {it.relative_to(place).as_posix(): sha256(it) for it in files_below(place)}

@@ -56,7 +56,8 @@ def building(asked: Mapping[str, Any]) -> dict[str, Any]:
     """Return the request to build the one program of a request to check."""
     common = ("config", "weights")
     program = {key: value for key, value in asked.items() if key not in common}
-    return {**{key: asked[key] for key in common}, "programs": [program]}
+    component = {**{key: asked[key] for key in common}, "programs": [program]}
+    return {"components": [component]}
 
 
 def test_a_pair_is_proved_as_the_whole_is_and_has_its_certificate(tmp_path: Path) -> None:

@@ -36,7 +36,7 @@ def build(folder: Path, form: str) -> tuple[Packages, tuple[Any, ...]]:
     config.write_text(json.dumps(made.config), encoding="utf-8")
     program = {"component": "unet", "package": str(folder / "x.mlpackage"), **FORMS[form]}
     request = {"config": str(config), "weights": str(made.weights), "programs": [program]}
-    made_of: Any = task(request, silent)[0]["packages"]
+    made_of: Any = task({"components": [request]}, silent)[0]["packages"]
     packages = [Path(path) for path in made_of]
     written = packages[0] if len(packages) == 1 else (packages[0], packages[1])
     return written, ("unet", made.config, made.weights, ProgramOptions())

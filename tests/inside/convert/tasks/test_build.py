@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 
 from sdcoreml.convert.spec.reader import read_package
-from sdcoreml.convert.tasks.build import task
+from sdcoreml.convert.tasks import build
 from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.codec import DecodeError
 from sdcoreml.ground.errors import BadInputError, UnsupportedError
-from sdcoreml.ground.events import Event, silent
+from sdcoreml.ground.events import Emit, Event, silent
 from tests.inside.convert.programs.models import checkpoint
 from tests.odd.base import safetensors
 
@@ -25,6 +25,11 @@ def request(folder: Path, **more: object) -> dict[str, Any]:
     config.write_text(json.dumps(made.config), encoding="utf-8")
     program = {"component": "vae_decoder", "package": str(folder / "x.mlpackage"), **more}
     return {"config": str(config), "weights": str(made.weights), "programs": [program]}
+
+
+def task(component: dict[str, Any], emit: Emit) -> Any:
+    """Run the task for one component."""
+    return build.task({"components": [component]}, emit)
 
 
 def test_a_package_is_written_with_the_options_asked_for(tmp_path: Path) -> None:

@@ -41,7 +41,7 @@ def test_the_mixture_beats_uniform_bits_of_its_size_and_can_be_applied(tmp_path:
         "recipe": {"bits": 8, "programs": {"unet": {"bits": 16, "layers": found["layers"]}}},
     }
     common = {"config": str(config), "weights": str(made.weights)}
-    build({**common, "programs": [program]}, silent)
+    build({"components": [{**common, "programs": [program]}]}, silent)
     parity = check_component("unet", package, made.config, made.weights, FULL)
     assert parity.faults() == ()
     assert parity.fidelity[0].psnr > 15

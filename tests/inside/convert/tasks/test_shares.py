@@ -45,7 +45,8 @@ def request(folder: Path, output: Path, workers: int, more: dict[str, Any]) -> d
         for side in (8, 16)
     ]
     weights = str(made.weights)
-    return {"config": str(config), "weights": weights, "programs": programs, "workers": workers}
+    component = {"config": str(config), "weights": weights, "programs": programs}
+    return {"components": [component], "workers": workers}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -79,10 +80,11 @@ def test_a_bad_weight_is_told_by_whoever_finds_it_and_nothing_is_left(
     output = tmp_path / "out"
     output.mkdir()
     asked = request(tmp_path, output, 2, FORMS["6 bits"])
-    with TensorFile.open(Path(asked["weights"])) as file:
+    weights = Path(asked["components"][0]["weights"])
+    with TensorFile.open(weights) as file:
         tensors = {name: np.array(file[name]) for name in file.names()}
     tensors["mid_block.resnets.0.conv1.weight"][0] = np.inf
-    Path(asked["weights"]).write_bytes(safetensors(tensors))
+    weights.write_bytes(safetensors(tensors))
     with pytest.raises(BadInputError, match="infinite") as raised:
         task(asked, silent)
     assert raised.value.where == "mid_block.resnets.0.conv1.weight"

@@ -52,7 +52,7 @@ def main(args):
     program = {"component": name, "package": "made.mlpackage", "options": options}
     weights = f"{vae}/diffusion_pytorch_model.safetensors"
     request = {"config": f"{vae}/config.json", "weights": weights, "programs": [program]}
-    build.task(request, lambda event: None)
+    build.task({"components": [request]}, lambda event: None)
     package = f"Stable_Diffusion_version_{args.model_version}_{name}.mlpackage"
     ct.models.MLModel("made.mlpackage", skip_model_load=True).save(os.path.join(args.o, package))
 
