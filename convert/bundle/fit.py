@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sdcoreml.convert.bundle.contract import (
@@ -24,6 +24,7 @@ from sdcoreml.convert.bundle.ports import (
 from sdcoreml.convert.compile.check import faults as compiled_faults
 from sdcoreml.convert.compile.compiled import read_compiled
 from sdcoreml.convert.spec.model import DataType, Feature, Model
+from sdcoreml.convert.spec.reader import Package
 from sdcoreml.convert.storage.joined import Packages, open_whole
 from sdcoreml.convert.storage.package import open_program
 from sdcoreml.ground.errors import Fault, SdcoremlError
@@ -32,7 +33,11 @@ REMEDY = "convert the model again; if it happens again, report it"
 
 
 def folder_faults(
-    written: Mapping[str, Packages], folder: Path, *, is_part: bool = False
+    written: Mapping[str, Packages],
+    folder: Path,
+    read: Mapping[str, Sequence[Package]],
+    *,
+    is_part: bool = False,
 ) -> Iterator[Fault]:
     """Read the programs of a folder, and yield faults where the runtimes require something else.
 
@@ -40,18 +45,21 @@ def folder_faults(
         written: maps each component to its package, or to the two halves of it. Compiled models
             beside them are checked, too. It can also map to the compiled models themselves.
         folder: the folder that holds them, for errors.
+        read: the packages that were read already, and compiled by this process, which checks what
+            it compiles.
         is_part: whether only some of the programs were requested.
     """
     models: dict[str, Model] = {}
     for component, packages in written.items():
         halves = (packages,) if isinstance(packages, Path) else packages
         try:
-            with open_whole(packages) as program:
+            known = read.get(component, ())
+            with open_whole(packages, known) as program:
                 models[component] = program.model
             if len(halves) > 1:
-                with open_program(halves[0]) as first:
+                with open_program(halves[0], *known[:1]) as first:
                     yield from check_first_half(first.model, models[component], halves[0])
-            for package in halves:
+            for package in () if known else halves:
                 if (compiled := package.with_suffix(COMPILED)).exists():
                     yield from compiled_faults(read_compiled(compiled))
         except SdcoremlError as error:

@@ -5,7 +5,7 @@ This needs neither torch nor diffusers, and takes seconds instead of minutes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from sdcoreml.convert.models.known import open_known
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.proof.audit import PREFIXES, Audit, audit, prefixes_left_out
 from sdcoreml.convert.proof.record import ProgramProof
+from sdcoreml.convert.spec.reader import Package
 from sdcoreml.convert.storage.joined import Packages, open_whole
 from sdcoreml.convert.storage.package import OpenProgram
 from sdcoreml.ground.errors import UnsupportedError
@@ -85,15 +86,17 @@ def examine(
     config: Mapping[str, object],
     weights: Path,
     options: ProgramOptions,
+    read: Sequence[Package] = (),
 ) -> Examination:
     """Audit the weights of a package, or of two halves, and digest its graph.
 
-    Without torch, this is the only part of a proof that can be done.
+    Without torch, this is the only part of a proof that can be done. `read` are the packages, if
+    they were read already.
 
     Raises:
         BadInputError: package or weights cannot be read.
     """
-    with open_whole(package) as program, open_known(weights, config) as tensors:
+    with open_whole(package, read) as program, open_known(weights, config) as tensors:
         accounted = audit(
             program.function,
             program.storage,

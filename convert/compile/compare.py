@@ -45,19 +45,22 @@ def compile_compared(
     xcode: XcodeCompiler | None,
     keep: Keep = Keep.OURS,
     emit: Emit = silent,
+    read: Package | None = None,
 ) -> Compilation:
     """Compile `package` to `target`; if `xcode` is given, use both compilers and compare.
+
+    `read` is the package, if it was read already.
 
     Raises:
         BadInputError: the package is damaged, or the compiler whose result is kept refuses it.
     """
     if xcode is None:
-        compile_package(package, target, emit)
+        compile_package(package, target, emit, read)
         return Compilation(path=target, verdict=UNTRIED)
     with scratch_beside(target) as aside:
         other = aside / target.name
         if keep is Keep.OURS:
-            compile_package(package, target, emit)
+            compile_package(package, target, emit, read)
             return _beside_apples(package, target, other, xcode, emit)
         xcode.compile(package, target, emit)
         return _beside_ours(package, target, other, emit)

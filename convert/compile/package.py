@@ -38,8 +38,10 @@ UNTRIED = f"{OURS}, equal to Apple's compiler on the reference pairs, not yet lo
 """The verdict on a compiled model that has not been loaded on a Mac yet."""
 
 
-def compile_package(package: Path, target: Path, emit: Emit = silent) -> CompiledModel:
-    """Compile the package to the folder `target` (`….mlmodelc`).
+def compile_package(
+    package: Path, target: Path, emit: Emit = silent, read: Package | None = None
+) -> CompiledModel:
+    """Compile the package to the folder `target` (`….mlmodelc`); `read` is it, if it was read.
 
     An older compiled model of that name is replaced once the new one has passed every check. The
     weight file is cloned or hard-linked if the file system allows it.
@@ -50,7 +52,7 @@ def compile_package(package: Path, target: Path, emit: Emit = silent) -> Compile
         NoSpaceError: the disk is full; no partial result is left.
     """
     emit(Event(kind="step", text=f"compile {package.name}"))
-    source = read_package(package)
+    source = read or read_package(package)
     raise_first(
         refusals(source.model, source.model_path)
         + weight_faults(source.model.program, source.weights, source.model_path)

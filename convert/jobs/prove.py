@@ -15,11 +15,12 @@ from pathlib import Path
 from sdcoreml.convert.bundle.contract import chunk_paths
 from sdcoreml.convert.bundle.families import ProgramSpec
 from sdcoreml.convert.certificates.architecture import SAME
-from sdcoreml.convert.certificates.check import examine
+from sdcoreml.convert.certificates.check import Examination, examine
 from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.proof.audit import Audit
 from sdcoreml.convert.proof.record import ProgramProof, Sibling, parse_proof
+from sdcoreml.convert.spec.reader import Package
 from sdcoreml.convert.storage.joined import Packages
 from sdcoreml.convert.worker import Runner
 from sdcoreml.ground.codec import as_object, from_plain, to_plain
@@ -34,7 +35,8 @@ class StagedProgram:
 
     `settings` is the component's parsed `config`. If `halves` is true, two packages replace
     `package`; see `chunk_paths`. If `foreign` is true, another converter wrote the program: the
-    check then requires that converter's precision, but not the operations of our builders.
+    check then requires that converter's precision, but not the operations of our builders. `read`
+    are the packages, once they were read back.
     """
 
     part: ProgramSpec
@@ -45,6 +47,7 @@ class StagedProgram:
     options: ProgramOptions
     halves: bool = False
     foreign: bool = False
+    read: tuple[Package, ...] = ()
 
     @property
     def written(self) -> Packages:
@@ -114,7 +117,7 @@ def prove(
     pending = [one for one in judged if one.proof is None]
     if not pending:
         return found
-    packages = [one.made.request() for one in pending]
+    packages = [one.request() for one in pending]
     drawn = {"draws": True} if policy.draws else {}
     request = {"packages": packages, "fast": fast, **drawn, **_offer(pending, policy)}
     answer = runner.run("check", request, emit)
@@ -130,16 +133,26 @@ def prove(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvedUnrun:
-    """A program, its proof if it needs no run, and the digest of its graph if that was taken."""
+    """A program, its proof if it needs no run, and its examination if it was examined."""
 
     made: StagedProgram
     proof: ProgramProof | None = None
-    graph: str = ""
+    found: Examination | None = None
 
     @property
     def program(self) -> str:
         """The program's name."""
         return self.made.part.program
+
+    @property
+    def graph(self) -> str:
+        """The digest of its graph; empty if that was not taken."""
+        return self.found.digests.graph if self.found else ""
+
+    def request(self) -> Mapping[str, object]:
+        """Return the program as a request to check it has it; its weights are audited only once."""
+        audited = {"audit": to_plain(self.found.audit)} if self.found else {}
+        return {**self.made.request(), **audited}
 
 
 def _prove_unrun(made: StagedProgram, policy: ProofPolicy) -> ProvedUnrun:
@@ -148,7 +161,9 @@ def _prove_unrun(made: StagedProgram, policy: ProofPolicy) -> ProvedUnrun:
     is_acceptable = bool(policy.certificates) and one.program not in policy.run
     if not is_acceptable and not policy.reason:
         return one
-    found = examine(made.written, one.program, made.settings, made.weights, made.options)
+    subject = (one.program, made.settings, made.weights, made.options)
+    found = examine(made.written, *subject, made.read)
+    one = replace(one, found=found)
     certified = found.certified(one.program, policy.certificates) if is_acceptable else None
     if certified is not None:
         return replace(one, proof=certified.proof())
@@ -163,9 +178,7 @@ def _prove_unrun(made: StagedProgram, policy: ProofPolicy) -> ProvedUnrun:
             remedy="use the toolchain `tested`, which can run it; `sdcoreml env --provision`"
             " installs the Python 3.10 that it needs",
         )
-    return replace(
-        one, proof=_prove_by_audit(made, found.audit, policy.reason), graph=found.digests.graph
-    )
+    return replace(one, proof=_prove_by_audit(made, found.audit, policy.reason))
 
 
 def _offer(pending: Sequence[ProvedUnrun], policy: ProofPolicy) -> Mapping[str, object]:

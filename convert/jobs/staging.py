@@ -66,3 +66,12 @@ def _replacing(target: Path) -> Iterator[Path]:
         require_room_for(foreign_names(current), target)
     with folder_aside(target, MARKER, carry_over) as folder:
         yield folder
+
+
+@contextmanager
+def scratch_in(folder: Path) -> Iterator[Path]:
+    """Yield a folder for temporary files; remove it before the result takes its final place."""
+    scratch = folder / ".scratch"
+    scratch.mkdir()
+    yield scratch
+    shutil.rmtree(scratch)

@@ -7,9 +7,8 @@ so that what they share is made and stored once. Then each folder is checked and
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -40,7 +39,7 @@ from sdcoreml.convert.jobs.misfits import find_misfits
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
 from sdcoreml.convert.jobs.reading import read_all
-from sdcoreml.convert.jobs.staging import drop_packages, stage_result
+from sdcoreml.convert.jobs.staging import drop_packages, scratch_in, stage_result
 from sdcoreml.convert.jobs.upstream import UpstreamConverter, build, options_of, require_possible
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.files import CONFIG_NAME
@@ -48,6 +47,7 @@ from sdcoreml.convert.models.layout import Component
 from sdcoreml.convert.models.merge import merge_component
 from sdcoreml.convert.packages.sharing import share_weights
 from sdcoreml.convert.proof.record import ProgramProof
+from sdcoreml.convert.spec.reader import read_package
 from sdcoreml.convert.worker import Runner
 from sdcoreml.ground.crew import Crew
 from sdcoreml.ground.digest import FileRecord, describe, describe_files, files_below
@@ -128,7 +128,7 @@ def convert_models(
             Folder(job=job, path=stage.enter_context(stage_result(job.output)))
             for job, stage in zip(jobs, stages, strict=True)
         )
-        scratch = stages[-1].enter_context(_scratch(folders[-1].path))
+        scratch = stages[-1].enter_context(scratch_in(folders[-1].path))
         conversion = Conversion(folders=folders, workshop=workshop, emit=emit, scratch=scratch)
         warn(jobs, emit)
         for step in TOGETHER:
@@ -138,15 +138,6 @@ def convert_models(
                 folder = each(folder, conversion)  # noqa: PLW2901  the folder, one step further
             stage.close()
     return tuple(job.output for job in jobs)
-
-
-@contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    """Yield a folder for temporary files; remove it before the result takes its final place."""
-    scratch = folder / ".scratch"
-    scratch.mkdir()
-    yield scratch
-    shutil.rmtree(scratch)
 
 
 def _read(conversion: Conversion) -> Conversion:
@@ -238,6 +229,12 @@ def _share(folder: Folder, _: Conversion) -> Folder:
     return folder
 
 
+def _read_back(folder: Folder, _: Conversion) -> Folder:
+    """Read the packages that were written, once for all the steps that follow."""
+    read = [replace(made, read=tuple(map(read_package, made.packages))) for made in folder.programs]
+    return replace(folder, programs=tuple(read))
+
+
 def _prove(folder: Folder, conversion: Conversion) -> Folder:
     shop = conversion.workshop
     proofs = prove(folder.programs, shop.policy, shop.runner, conversion.emit)
@@ -252,8 +249,8 @@ def _compile(folder: Folder, conversion: Conversion) -> Folder:
     compiled = {}
     for made in folder.programs:
         outcomes = [
-            compile_compared(package, target, find_xcode(), preferred, conversion.emit)
-            for package, target in zip(made.packages, made.compiled, strict=True)
+            compile_compared(read.path, target, find_xcode(), preferred, conversion.emit, read)
+            for read, target in zip(made.read, made.compiled, strict=True)
         ]
         found = tuple(item for outcome in outcomes for item in outcome.differences)
         record = CompiledRecord(verdict=outcomes[0].verdict, differences=found)
@@ -283,12 +280,14 @@ def _is_part(folder: Folder) -> bool:
 
 
 def _check(folder: Folder, _: Conversion) -> Folder:
-    """Read all programs back and compare them with what the runtimes require."""
+    """Compare all programs with what the runtimes require."""
     programs = {
         entry.component: entry.find_packages(folder.path, name)
         for name, entry in folder.kept.programs.items()
     } | {made.part.program: made.written for made in folder.programs}
-    fit = folder_faults(programs, folder.path, is_part=_is_part(folder))
+    is_ours = is_known(folder.job.options.target)
+    ours = {made.part.program: made.read for made in folder.programs if is_ours}
+    fit = folder_faults(programs, folder.path, ours, is_part=_is_part(folder))
     if faults := (*fit, *find_misfits(folder.job, programs)):
         raise SdcoremlError("; ".join(map(str, faults)))
     return folder
@@ -346,6 +345,7 @@ TOGETHER: tuple[Callable[[Conversion], Conversion], ...] = (_read, _merge, _draf
 
 EACH: tuple[Callable[[Folder, Conversion], Folder], ...] = (
     _share,
+    _read_back,
     _prove,
     _compile,
     _add_tokenizer,

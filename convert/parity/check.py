@@ -62,7 +62,7 @@ class CheckOptions:
     is compared with a lower one, which depends on the module's own float32 precision
     (`convert.parity.figures.relaxed_floor`). A program that differs only in shapes from one in
     `certificates` is run for a small image, too. With `draws`, its graph is compared with the one
-    drawn for its options.
+    drawn for its options. `audit` is that of its weights, if they were audited already.
     """
 
     modes: tuple[Mode, ...] = (Mode.FP32, Mode.FP16)
@@ -73,6 +73,7 @@ class CheckOptions:
     program: ProgramOptions = field(default_factory=ProgramOptions)
     lenient: bool = False
     certificates: tuple[Certificate, ...] = ()
+    audit: Audit | None = None
 
 
 FULL = CheckOptions()
@@ -127,7 +128,7 @@ def check_program(
     """Check a program that is already open; see `check_component`."""
     component = original.component
     subject = (component, original.config, options.program)
-    accounted = _audit(program, original, options)
+    accounted = options.audit or _audit(program, original, options)
     digests = digests_of(program, component, accounted, original.config, options.program)
     kinship = _find_sibling(digests, original, options)
     small = _small(program, original, options, accounted, kinship)

@@ -7,13 +7,14 @@ and certified like any other. This module needs no torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TypeAlias
 
 from sdcoreml.convert.spec.model import Binding, Function, Model, NamedType, Operation, free_name
+from sdcoreml.convert.spec.reader import Package
 from sdcoreml.convert.storage.package import OpenProgram, open_program
 from sdcoreml.convert.storage.pair import Storages, in_second
 from sdcoreml.ground.errors import ParityError
@@ -23,8 +24,10 @@ Packages: TypeAlias = "Path | tuple[Path, Path]"
 
 
 @contextmanager
-def open_whole(packages: Packages) -> Iterator[OpenProgram]:
+def open_whole(packages: Packages, read: Sequence[Package] = ()) -> Iterator[OpenProgram]:
     """Open a package or compiled model, or two halves as one program; its path then names both.
+
+    `read` are these packages, if they were read already.
 
     Raises:
         BadInputError: a path is neither a package nor a compiled model, or it is damaged.
@@ -32,10 +35,14 @@ def open_whole(packages: Packages) -> Iterator[OpenProgram]:
         ParityError: the halves do not belong together.
     """
     if isinstance(packages, Path):
-        with open_program(packages) as program:
+        with open_program(packages, *read) as program:
             yield program
         return
-    with open_program(packages[0]) as first, open_program(packages[1]) as second:
+    known = read or (None, None)
+    with (
+        open_program(packages[0], known[0]) as first,
+        open_program(packages[1], known[1]) as second,
+    ):
         yield join(first, second)
 
 

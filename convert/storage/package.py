@@ -11,7 +11,7 @@ from pathlib import Path
 from sdcoreml.convert.compile.compiled import read_compiled
 from sdcoreml.convert.spec.blobs import MappedWeights, open_weights
 from sdcoreml.convert.spec.model import Blob, DataType, Function, Model
-from sdcoreml.convert.spec.reader import read_package
+from sdcoreml.convert.spec.reader import Package, read_package
 from sdcoreml.convert.storage.elements import BlobStorage
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import open_regular
@@ -74,20 +74,21 @@ class OpenProgram:
 
 
 @contextmanager
-def open_program(path: Path) -> Iterator[OpenProgram]:
-    """Open the package or the compiled model at `path`.
+def open_program(path: Path, read: Package | None = None) -> Iterator[OpenProgram]:
+    """Open the package or the compiled model at `path`; `read` is that package, if it was read.
 
     Raises:
         BadInputError: it is neither a package nor a compiled model, or it is damaged.
         UnsupportedError: its model is not an ML Program.
     """
-    read = read_compiled(path) if path.suffix == ".mlmodelc" else read_package(path)
+    is_compiled = path.suffix == ".mlmodelc"
+    found = read or (read_compiled(path) if is_compiled else read_package(path))
     with ExitStack() as stack:
         storage: BlobStorage = NoWeights(package=path)
-        if read.weights is not None:
-            storage = stack.enter_context(read_weights(read.weights))
+        if found.weights is not None:
+            storage = stack.enter_context(read_weights(found.weights))
         yield OpenProgram(
-            path=path, model=read.model, function=main_function(read.model), storage=storage
+            path=path, model=found.model, function=main_function(found.model), storage=storage
         )
 
 

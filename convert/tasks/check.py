@@ -11,6 +11,7 @@ from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.parity.check import FULL, QUICK, check_component
 from sdcoreml.convert.parity.outcome import Parity, as_foreign
 from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.convert.proof.audit import Audit
 from sdcoreml.ground.codec import from_plain
 from sdcoreml.ground.documents import read_object
 from sdcoreml.ground.errors import ParityError
@@ -23,7 +24,8 @@ class PackageRequest:
     """A package to check, and the config.json and safetensors file that it was made from.
 
     `options` are those that it was built with; with `chunk`, its two halves are checked. A
-    `foreign` package is judged by the rules of `convert.parity.outcome.as_foreign`.
+    `foreign` package is judged by the rules of `convert.parity.outcome.as_foreign`. `audit` is that
+    of its weights, if they were audited already.
     """
 
     component: str
@@ -33,6 +35,7 @@ class PackageRequest:
     options: ProgramOptions = field(default_factory=ProgramOptions)
     chunk: bool = False
     foreign: bool = False
+    audit: Audit | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,6 +75,7 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
                 lenient=not part.foreign,
                 draws=asked.draws and not part.foreign,
                 certificates=() if part.foreign else asked.certificates,
+                audit=part.audit,
             ),
             emit,
         )

@@ -11,6 +11,7 @@ from sdcoreml.convert.bundle import ports as required
 from sdcoreml.convert.bundle.contract import chunk_paths
 from sdcoreml.convert.bundle.fit import check_controlnet, check_programs, folder_faults
 from sdcoreml.convert.spec.model import Model
+from sdcoreml.convert.spec.reader import read_package
 from tests.convert.folder_models import F16, F32, REFINER, SD, UNET, UNET_INPUTS, XL, Port, model
 from tests.convert.stand_ins import model_of, write_stand_in
 
@@ -118,7 +119,7 @@ def test_what_describes_a_model_is_in_the_first_half_of_a_pair(tmp_path: Path) -
 
     def misplaced(inputs: Mapping[str, tuple[int, ...]]) -> list[tuple[str, str]]:
         write_stand_in(pair[0], half(inputs, "between"))
-        found = list(folder_faults({"unet": pair}, tmp_path))
+        found = list(folder_faults({"unet": pair}, tmp_path, {}))
         rmtree(pair[0])
         return [(Path(item.where).name, item.what) for item in found if "half" in item.what]
 
@@ -127,6 +128,19 @@ def test_what_describes_a_model_is_in_the_first_half_of_a_pair(tmp_path: Path) -
         ("UnetChunk1.mlpackage", "input sample is in the second half only"),
         ("UnetChunk1.mlpackage", "input time_ids is in the second half only"),
     ]
+
+
+def test_packages_that_were_read_are_not_read_again(tmp_path: Path) -> None:
+    package = tmp_path / "Unet.mlpackage"
+    write_stand_in(package, half({"sample": (2, 4, 64, 96)}, "noise_pred"))
+    read = read_package(package)
+    read.model_path.write_bytes(b"not a model")
+    written = {"unet": package}
+    (fault,) = folder_faults(written, tmp_path, {})
+    assert "not a Core ML model" in fault.what
+    known = [item.what for item in folder_faults(written, tmp_path, {"unet": (read,)})]
+    assert known
+    assert fault.what not in known
 
 
 def controlled(*residuals: str) -> Model:

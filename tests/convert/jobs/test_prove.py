@@ -9,10 +9,12 @@ import pytest
 
 from sdcoreml.convert.bundle.families import ProgramSpec
 from sdcoreml.convert.bundle.ports import Dimensions, interfaces
+from sdcoreml.convert.certificates.check import examine
 from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
 from sdcoreml.convert.models.files import CONFIG_NAME
 from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.convert.proof.audit import Audit
 from sdcoreml.convert.proof.record import Sibling
 from sdcoreml.convert.spec.model import (
     DataType,
@@ -23,9 +25,10 @@ from sdcoreml.convert.spec.model import (
     TensorType,
     Value,
 )
+from sdcoreml.convert.spec.reader import read_package
 from sdcoreml.convert.worker import Outcome
-from sdcoreml.ground.codec import to_plain
-from sdcoreml.ground.errors import ParityError, UnsupportedError
+from sdcoreml.ground.codec import from_plain, to_plain
+from sdcoreml.ground.errors import BadInputError, ParityError, UnsupportedError
 from sdcoreml.ground.events import Emit, silent
 from tests.convert.stand_ins import StandIn, model_of, proof, write_model, write_stand_in
 
@@ -141,6 +144,29 @@ def test_certified_graphs_of_the_program_are_offered_when_it_is_run(tmp_path: Pa
     (_, first), (_, second) = runner.requests
     assert first["certificates"] == [to_plain(CERTIFICATE)]
     assert "certificates" not in second
+
+
+def test_weights_that_were_audited_are_not_audited_again_by_the_child(tmp_path: Path) -> None:
+    made = built(tmp_path, holding(tuple(float(n) for n in range(8))))
+    policy = ProofPolicy(certificates={"5f": CERTIFICATE})
+    runner = StandIn(size=SIZE)
+    prove([made], policy, runner, silent)
+    prove([made], replace(policy, run=frozenset({"unet"})), runner, silent)
+    (_, first), (_, second) = runner.requests
+    sent = from_plain(Audit, first["packages"][0]["audit"], "request")
+    assert sent == examine(made.written, "unet", {}, made.weights, made.options).audit
+    assert (len(sent.sources), sent.faults()) == (1, ())
+    assert "audit" not in second["packages"][0], "nothing was audited before it is run"
+
+
+def test_packages_that_were_read_are_not_read_again(tmp_path: Path) -> None:
+    made = built(tmp_path, holding(tuple(float(n) for n in range(8))))
+    package = read_package(made.package)
+    package.model_path.write_bytes(b"not a model")
+    with pytest.raises(BadInputError, match="not a Core ML model"):
+        prove([made], NO_TORCH, StandIn(size=SIZE), silent)
+    found = prove([replace(made, read=(package,))], NO_TORCH, StandIn(size=SIZE), silent)
+    assert found["unet"].audit.matched == 1
 
 
 def test_without_torch_a_graph_is_compared_with_certified_ones_and_not_run(tmp_path: Path) -> None:
