@@ -44,8 +44,9 @@ class Row:
     """A conversion to measure: of `model` in a `form`, with `options` of `convert`.
 
     Limits are in seconds and megabytes; `copies` is a limit on the CPU seconds, relative to `cp`
-    and sha256 of the model's bytes; `more` one on the CPU seconds above those of another row. With
-    `audits`, what is measured is the audit of the result.
+    and sha256 of the model's bytes; `more` one on the CPU seconds above those of another row;
+    `slower` the least number of times that this row must take of another's time. With `audits`,
+    what is measured is the audit of the result.
     """
 
     model: str
@@ -57,12 +58,16 @@ class Row:
     megabytes: float | None = None
     copies: float | None = None
     more: tuple[str, float] | None = None
+    slower: tuple[str, float] | None = None
     audits: bool = False
 
 
 SIX = ("--bits", "6")
 ROWS: Mapping[str, Row] = {
     "sdxl-6-bits": Row(model="sdxl", options=SIX, cpu=120, wall=75, megabytes=512),
+    "sdxl-6-bits-1-worker": Row(
+        model="sdxl", options=(*SIX, "--workers", "1"), slower=("sdxl-6-bits", 1.7)
+    ),
     "sdxl-6-bits-audit": Row(model="sdxl", options=SIX, audits=True, cpu=30, megabytes=128),
     "sdxl-plain": Row(model="sdxl", copies=1.2, megabytes=256),
     "sdxl-6-bits-file": Row(model="sdxl", form="file", options=SIX, more=("sdxl-6-bits", 15)),
@@ -201,6 +206,11 @@ def verdicts(
         if most is not None:
             word = "met" if found <= most else "MISSED"
             yield f"{word:<6} {what}: {found:.1f} <= {most:g}"
+    if row.slower and row.slower[0] in others:
+        name, least = row.slower
+        times = cost.wall / others[name].wall
+        word = "met" if times >= least else "MISSED"
+        yield f"{word:<6} x the time of {name}: {times:.2f} >= {least:g}"
 
 
 if __name__ == "__main__":

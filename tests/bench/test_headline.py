@@ -19,7 +19,15 @@ COPY = TreeCost(cpu=10, wall=10, private=0)
 
 
 def test_each_limit_of_a_row_has_a_verdict() -> None:
-    row = Row(model="sd1", cpu=20, wall=10, megabytes=256, copies=1.2, more=("other", 15))
+    row = Row(
+        model="sd1",
+        cpu=20,
+        wall=10,
+        megabytes=256,
+        copies=1.2,
+        more=("other", 15),
+        slower=("other", 1.7),
+    )
     cost = TreeCost(cpu=21, wall=10, private=255_900_000)
     assert list(verdicts(row, cost, COPY, {"other": COPY})) == [
         "MISSED CPU s: 21.0 <= 20",
@@ -27,6 +35,7 @@ def test_each_limit_of_a_row_has_a_verdict() -> None:
         "met    private MB: 255.9 <= 256",
         "MISSED x cp and sha256: 2.1 <= 1.2",
         "met    CPU s above other: 11.0 <= 15",
+        "MISSED x the time of other: 1.00 >= 1.7",
     ]
 
 
