@@ -118,6 +118,26 @@ def keep_nothing(old: Path, new: Path) -> None:
     """Carry nothing from `old` to `new`: a `carry` for folders that hold only our own files."""
 
 
+def find_folder(target: Path, mark: str) -> Path:
+    """Return the path to write for the folder `target`, as `find_place` does.
+
+    Raises:
+        BadInputError: `target` is there, and is neither empty nor a folder with a file `mark`.
+    """
+    place = find_place(target)
+    if place.exists() and not (place.is_dir() and (_is_empty(place) or (place / mark).is_file())):
+        raise BadInputError(
+            f"exists and is not the output of an earlier run (no {mark} in it)",
+            where=target,
+            remedy=ELSEWHERE,
+        )
+    if place.is_mount():
+        raise BadInputError(
+            "is where a disk is mounted", where=target, remedy="name a folder in it"
+        )
+    return place
+
+
 @contextmanager
 def folder_aside(
     target: Path, mark: str, carry: Callable[[Path, Path], None] = require_known
@@ -132,17 +152,7 @@ def folder_aside(
         BadInputError: `target` exists and may not be replaced, or holds foreign files.
         NoSpaceError: the disk filled up. After any failure the target is unchanged.
     """
-    place = find_place(target)
-    if place.exists() and not (place.is_dir() and (_is_empty(place) or (place / mark).is_file())):
-        raise BadInputError(
-            f"exists and is not the output of an earlier run (no {mark} in it)",
-            where=target,
-            remedy=ELSEWHERE,
-        )
-    if place.is_mount():
-        raise BadInputError(
-            "is where a disk is mounted", where=target, remedy="name a folder in it"
-        )
+    place = find_folder(target, mark)
     _recover(place)
     with scratch_beside(place) as part:
         part.chmod(_mode(place, 0o777))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from sdcoreml.convert.jobs.foreign import carry_over, foreign_names, require_room_for, rescue
 from sdcoreml.convert.jobs.manifest import MARKER, Manifest
-from sdcoreml.ground.aside import folder_aside, older_path, sole_maker
+from sdcoreml.ground.aside import find_folder, folder_aside, older_path, sole_maker
 from sdcoreml.ground.errors import SdcoremlError
 from sdcoreml.ground.outputs import find_place
 from sdcoreml.ground.refusals import translate_os_errors
@@ -36,6 +36,17 @@ def stage_result(target: Path) -> Iterator[Path]:
         except SdcoremlError as error:  # errors must not name a file by its temporary path
             error.move(folder, target)
             raise
+
+
+def require_output(target: Path) -> None:
+    """Refuse an output that `stage_result` would refuse, without touching the disk.
+
+    Raises:
+        BadInputError: as `stage_result`.
+    """
+    current = find_folder(target, MARKER)
+    if (current / MARKER).is_file():
+        require_room_for(foreign_names(current), target)
 
 
 def drop_packages(folder: Path, manifest: Manifest) -> None:

@@ -14,6 +14,7 @@ from sdcoreml.convert.bundle.judgement import Judgement, Ruling, judge
 from sdcoreml.convert.jobs.manifest import MadeIn, read_manifest
 from sdcoreml.convert.jobs.opening import with_refiner
 from sdcoreml.convert.jobs.plan import Job, require_buildable
+from sdcoreml.convert.jobs.staging import require_output
 from sdcoreml.convert.jobs.steps import Workshop, convert_models
 from sdcoreml.convert.jobs.unpacked import draft, prepare_model
 from sdcoreml.convert.models.files import INDEX_NAME
@@ -179,10 +180,11 @@ def needs_torch(args: argparse.Namespace) -> str:
 
 
 def read_jobs(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
-    """Return the jobs that the arguments request, checked against the chosen converter."""
+    """Return the jobs that the arguments request, after checking converter and outputs."""
     jobs = adapt(args, jobs_of(args, model))
     for job in jobs:
         require_buildable(job)
+        require_output(job.output)
     return jobs
 
 

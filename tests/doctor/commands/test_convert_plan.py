@@ -97,3 +97,15 @@ def test_a_refusal_after_the_judgement_has_its_check_s_id(
     model = unpacked(tmp_path)
     assert main(["convert", "--plan", "--json", "--size", "520x520", str(model)]) == 3
     assert json.loads(capsys.readouterr().out)["verdict"]["code"] == "MOD014"
+
+
+@pytest.mark.parametrize("words", [["--plan"], []], ids=["plan", "convert"])
+def test_an_output_that_may_not_be_replaced_is_refused_first(
+    words: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = unpacked(tmp_path)
+    (tmp_path / "notes").write_text("mine")
+    assert main(["convert", *words, str(model), "-o", str(tmp_path / "notes")]) == 3
+    said = capsys.readouterr()
+    assert (said.out, "- " in said.err) == ("", False)
+    assert "notes: exists and is not the output of an earlier run" in said.err
