@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import zip_longest
 from pathlib import Path
 
@@ -27,6 +27,9 @@ from sdcoreml.convert.spec.model import (
 from sdcoreml.ground.errors import BadInputError, Fault
 
 AGAIN = "compile the package again"
+
+AT_ONCE = 64
+"""The number of descriptors that are read before mapped pages are released."""
 
 
 def faults(compiled: CompiledModel) -> tuple[Fault, ...]:
@@ -79,13 +82,17 @@ def weight_faults(program: Program, weights: Path | None, where: Path) -> tuple[
         return (Fault(where=where, what=what, remedy="make the package again"),)
     try:
         with open_weights(weights) as file:
-            return tuple(
-                error.fault.at(weights)
-                for value, blob in found
-                for error in _record(file, value, blob)
-            )
+            return tuple(error.fault.at(weights) for error in _records(file, found))
     except BadInputError as error:
         return (error.fault.at(weights),)
+
+
+def _records(file: MappedWeights, found: Iterable[tuple[Value, Blob]]) -> Iterator[BadInputError]:
+    """Yield the errors of constants without a valid record."""
+    for number, (value, blob) in enumerate(found):
+        yield from _record(file, value, blob)
+        if number % AT_ONCE == AT_ONCE - 1:
+            file.release()  # reading a descriptor maps the 64 KB around it
 
 
 def _record(file: MappedWeights, value: Value, blob: Blob) -> Iterator[BadInputError]:

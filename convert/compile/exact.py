@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from sdcoreml.convert.compile.check import AT_ONCE
 from sdcoreml.convert.compile.compiled import (
     ANALYTICS,
     COREMLDATA,
@@ -129,7 +130,9 @@ def weight_oddities(program: Program, weights: Path) -> Iterator[str]:
         if file.view[:64] != header(len(kinds)):
             yield f"its header is not that of {len(kinds)} records"
         end = len(header(0))
-        for offset, kind in sorted(kinds.items()):
+        for number, (offset, kind) in enumerate(sorted(kinds.items())):
+            if number % AT_ONCE == 0:
+                file.release()
             if not isinstance(kind, TensorType) or kind.dtype not in BITS:
                 return
             if offset != align(end) or file.view[offset : offset + 64] != descriptor(kind, offset):

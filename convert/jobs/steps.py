@@ -29,7 +29,6 @@ from sdcoreml.convert.jobs.foresight import foresee
 from sdcoreml.convert.jobs.kept import NOTHING, Kept, keep, require_checked, require_lesser
 from sdcoreml.convert.jobs.manifest import (
     CompiledRecord,
-    MadeIn,
     Manifest,
     ProgramEntry,
     SourceRecord,
@@ -37,10 +36,11 @@ from sdcoreml.convert.jobs.manifest import (
 )
 from sdcoreml.convert.jobs.misfits import find_misfits
 from sdcoreml.convert.jobs.plan import Job
-from sdcoreml.convert.jobs.prove import ProofPolicy, StagedProgram, prove
+from sdcoreml.convert.jobs.prove import StagedProgram, prove
 from sdcoreml.convert.jobs.reading import read_all
 from sdcoreml.convert.jobs.staging import drop_packages, scratch_in, stage_result
-from sdcoreml.convert.jobs.upstream import UpstreamConverter, build, options_of, require_possible
+from sdcoreml.convert.jobs.upstream import build, options_of, require_possible
+from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.files import CONFIG_NAME
 from sdcoreml.convert.models.layout import Component
@@ -48,32 +48,11 @@ from sdcoreml.convert.models.merge import merge_component
 from sdcoreml.convert.packages.sharing import share_weights
 from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.spec.reader import read_package
-from sdcoreml.convert.worker import Runner
 from sdcoreml.ground.crew import Crew
 from sdcoreml.ground.digest import FileRecord, describe, describe_files, files_below
 from sdcoreml.ground.errors import SdcoremlError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.quantity import amount
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workshop:
-    """The tools of a conversion.
-
-    `runner` runs tasks in the built environment, and `toolchain` is that environment's record for
-    the manifest. `policy` says how programs are proved. `force` allows replacing a result of
-    another model, or a checked result by an unchecked one. `upstream`, if given, writes packages
-    instead of our builders. Unless `keeps_packages` is true, packages are removed at the end.
-    `workers` processes share the work, with the same result.
-    """
-
-    runner: Runner
-    toolchain: MadeIn
-    policy: ProofPolicy = field(default_factory=ProofPolicy)
-    force: bool = False
-    upstream: UpstreamConverter | None = None
-    keeps_packages: bool = True
-    workers: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,6 +216,8 @@ def _read_back(folder: Folder, _: Conversion) -> Folder:
 
 def _prove(folder: Folder, conversion: Conversion) -> Folder:
     shop = conversion.workshop
+    title = f"audit the weights of {len(folder.programs)} programs"
+    conversion.emit(Event(kind="step", text=title))
     proofs = prove(folder.programs, shop.policy, shop.runner, conversion.emit)
     if not shop.force:
         require_checked(folder.job, proofs)

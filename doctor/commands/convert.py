@@ -15,8 +15,9 @@ from sdcoreml.convert.jobs.manifest import MadeIn, read_manifest
 from sdcoreml.convert.jobs.opening import with_refiner
 from sdcoreml.convert.jobs.plan import Job, require_buildable
 from sdcoreml.convert.jobs.staging import require_output
-from sdcoreml.convert.jobs.steps import Workshop, convert_models
+from sdcoreml.convert.jobs.steps import convert_models
 from sdcoreml.convert.jobs.unpacked import draft, prepare_model
+from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.models.files import INDEX_NAME
 from sdcoreml.convert.models.ingredients import Ingredients
 from sdcoreml.convert.models.layout import Model

@@ -10,8 +10,9 @@ from pathlib import Path
 from sdcoreml.convert.bundle.ports import output_shapes
 from sdcoreml.convert.jobs.manifest import ProgramEntry, read_manifest
 from sdcoreml.convert.jobs.plan import Job, default_folder
-from sdcoreml.convert.jobs.steps import Workshop, convert_models
+from sdcoreml.convert.jobs.steps import convert_models
 from sdcoreml.convert.jobs.upstream import UpstreamConverter, require_possible
+from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.spec.model import Feature
 from sdcoreml.convert.storage.package import open_program

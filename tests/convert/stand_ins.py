@@ -22,8 +22,9 @@ from sdcoreml.convert.bundle.ports import (
 )
 from sdcoreml.convert.jobs.manifest import MadeIn, digest_of
 from sdcoreml.convert.jobs.plan import Job, default_options, plan
-from sdcoreml.convert.jobs.steps import Workshop, convert_models
+from sdcoreml.convert.jobs.steps import convert_models
 from sdcoreml.convert.jobs.upstream import FLAGS
+from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.models.layout import Model as Source
 from sdcoreml.convert.packages.write import manifest
 from sdcoreml.convert.programs.options import Attention

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from sdcoreml.convert.compile import check
 from sdcoreml.convert.compile.check import differences, faults, weight_faults
 from sdcoreml.convert.compile.compiled import (
     COREMLDATA,
@@ -14,11 +15,13 @@ from sdcoreml.convert.compile.compiled import (
     TEXT,
     WEIGHTS,
     CompiledModel,
+    blobs,
     read_compiled,
 )
 from sdcoreml.convert.compile.coremldata import write_coremldata
 from sdcoreml.convert.compile.metadata import write_metadata
 from sdcoreml.convert.compile.package import compile_package
+from sdcoreml.convert.spec.blobs import MappedWeights
 from sdcoreml.convert.spec.reader import parse_model, read_package
 from sdcoreml.ground.errors import BadInputError
 from tests.convert.compile.texts import OPERATIONS, STATEFUL, package, source
@@ -108,6 +111,17 @@ def test_outputs_must_be_described(tmp_path: Path) -> None:
 def test_every_function_must_be_described(tmp_path: Path) -> None:
     found = replace(compiled(tmp_path), program=source(STATEFUL))
     assert any("function 'decode' of model.mil is not described" in str(f) for f in faults(found))
+
+
+def test_few_pages_of_a_weight_file_are_held(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = compiled(tmp_path)
+    released: list[int] = []
+    monkeypatch.setattr(check, "AT_ONCE", 2)
+    monkeypatch.setattr(MappedWeights, "release", lambda _: released.append(1))
+    assert weight_faults(made.program, made.weights, tmp_path) == ()
+    assert len(released) == len(list(blobs(made.program))) // 2 > 0
 
 
 def test_another_description_is_found(tmp_path: Path) -> None:

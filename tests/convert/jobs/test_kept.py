@@ -17,8 +17,9 @@ from sdcoreml.convert.certificates.store import load
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.prove import ProofPolicy
-from sdcoreml.convert.jobs.steps import Workshop, convert_models
+from sdcoreml.convert.jobs.steps import convert_models
 from sdcoreml.convert.jobs.verify import verify
+from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.ground.errors import BadInputError, ParityError, SdcoremlError
 from tests.convert.stand_ins import MADE_IN, StandIn, finish, job_of, proof, write_model
 

@@ -151,6 +151,8 @@ class TestConvertModel:
             "build VAEDecoder",
             "build VAEEncoder",
         ]
+        audit = steps.index("audit the weights of 4 programs")
+        assert steps.index("build VAEEncoder") < audit < steps.index("compile Unet.mlpackage")
         assert steps[-1] == "write the folder"
         assert Event(kind="note", text="check done") in events
 

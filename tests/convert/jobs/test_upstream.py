@@ -11,13 +11,14 @@ from sdcoreml.convert.bundle.families import ProgramSpec
 from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.jobs.manifest import MadeBy, read_manifest
 from sdcoreml.convert.jobs.opening import open_model
-from sdcoreml.convert.jobs.steps import Workshop, convert_models
+from sdcoreml.convert.jobs.steps import convert_models
 from sdcoreml.convert.jobs.upstream import (
     UpstreamConverter,
     options_of,
     require_possible,
     write_model,
 )
+from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.programs.options import Precision, Prediction, Target
 from sdcoreml.ground.errors import UnsupportedError, WorkerError

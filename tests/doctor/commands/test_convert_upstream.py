@@ -12,8 +12,8 @@ import pytest
 from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.plan import Job
-from sdcoreml.convert.jobs.steps import Workshop
 from sdcoreml.convert.jobs.upstream import UpstreamConverter
+from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.proof.record import FigureRecord
 from sdcoreml.convert.worker import Outcome
 from sdcoreml.doctor.cli import main

@@ -11,7 +11,8 @@ import pytest
 
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.prove import ProofPolicy
-from sdcoreml.convert.jobs.steps import Workshop, convert_models
+from sdcoreml.convert.jobs.steps import convert_models
+from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.models.sample import write_sample
 from sdcoreml.convert.worker import Worker
 from sdcoreml.ground.events import Event

@@ -10,7 +10,8 @@ from typing import Any
 from sdcoreml.convert.certificates.store import load
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.prove import ProofPolicy
-from sdcoreml.convert.jobs.steps import Workshop, convert_models
+from sdcoreml.convert.jobs.steps import convert_models
+from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.models.sample import CONFIGS, write_sample, write_shards
 from sdcoreml.convert.models.sample_weights import draw_tensor
 from sdcoreml.convert.models.skeleton import parameters

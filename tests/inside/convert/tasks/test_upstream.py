@@ -10,9 +10,10 @@ import pytest
 
 from sdcoreml.convert.jobs.manifest import read_manifest
 from sdcoreml.convert.jobs.opening import open_model
-from sdcoreml.convert.jobs.steps import Workshop, convert_models
+from sdcoreml.convert.jobs.steps import convert_models
 from sdcoreml.convert.jobs.upstream import UpstreamConverter
 from sdcoreml.convert.jobs.verify import Against, verify
+from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.models.sample import write_sample
 from sdcoreml.convert.tasks.upstream import Log
 from sdcoreml.convert.worker import Worker
