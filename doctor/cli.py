@@ -85,6 +85,7 @@ VERBS = (
     Verb(
         name="verify", help="check a finished folder again, alone or against its model", sweeps=True
     ),
+    Verb(name="draw", help="draw a picture with a finished folder, on any system", sweeps=True),
     Verb(name="inspect", help="show what a checkpoint or folder is, and what can run it"),
     Verb(name="weights", help="rewrite any checkpoint as clean, verified safetensors", sweeps=True),
     Verb(name="diagnose", help="find the cause in the log of a failed conversion"),

@@ -20,6 +20,7 @@ from sdcoreml.ground.events import Emit, Event, to_json
 TASKS: Mapping[str, str] = {
     "build": "sdcoreml.convert.tasks.build",
     "check": "sdcoreml.convert.tasks.check",
+    "draw": "sdcoreml.convert.tasks.draw",
     "sensitivity": "sdcoreml.convert.tasks.sensitivity",
     "siblings": "sdcoreml.convert.tasks.siblings",
     "upstream": "sdcoreml.convert.tasks.upstream",

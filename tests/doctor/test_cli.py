@@ -55,6 +55,7 @@ usage: sdcoreml VERB ...
   env       build the tested environment, which conversion runs in
   convert   turn a model or a ControlNet into a checked Core ML folder
   verify    check a finished folder again, alone or against its model
+  draw      draw a picture with a finished folder, on any system
   inspect   show what a checkpoint or folder is, and what can run it
   weights   rewrite any checkpoint as clean, verified safetensors
   diagnose  find the cause in the log of a failed conversion

@@ -1,0 +1,79 @@
+"""What a person wishes to see drawn, and what was drawn, as values that cross to the child."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from sdcoreml.convert.drawing.pipeline import Settings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """A picture to draw from a finished folder.
+
+    Attributes:
+        folder: the finished folder.
+        programs: its programs; True for one that is in two halves.
+        prompt: what to draw.
+        negative: what not to draw.
+        settings: the choices.
+        output: the PNG file to write.
+        precision: `fp16` rounds as the programs declare, `fp32` computes without rounding.
+        start: the picture to start from.
+        nets: the compiled ControlNets, each with the picture that it follows.
+        mask: the picture that is white where a ControlNet fills a hole.
+    """
+
+    folder: str
+    programs: Mapping[str, bool]
+    prompt: str
+    settings: Settings
+    output: str
+    negative: str = ""
+    precision: str = "fp16"
+    start: str = ""
+    nets: Mapping[str, str] = field(default_factory=dict)
+    mask: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """A word of a prompt, and the part of it that the app loses."""
+
+    word: str
+    part: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """How the app reads a prompt.
+
+    Attributes:
+        ids: the token ids that it sends to the first text encoder.
+        unknown: words of which it loses a part.
+        beyond: words that are cut off because the prompt is too long.
+        otherwise: words that it splits into other tokens than the model's own tokenizer.
+    """
+
+    ids: tuple[int, ...]
+    unknown: tuple[Loss, ...] = ()
+    beyond: tuple[str, ...] = ()
+    otherwise: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drawn:
+    """What was drawn: width and height, how the prompts were read, the timesteps that were made.
+
+    `unsafe` is the safety checker's verdict, `None` if the folder has none. `fitted` are pictures
+    that were scaled and cropped to the folder's size.
+    """
+
+    width: int
+    height: int
+    prompt: Reading
+    negative: Reading
+    timesteps: tuple[int, ...]
+    unsafe: bool | None = None
+    fitted: tuple[str, ...] = ()

@@ -1,0 +1,133 @@
+"""The task `draw`: draws a picture with the programs of a finished folder."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from sdcoreml.convert.bundle.contract import CHECKED_IMAGES, COMPILED, NAMES, SEEN_PICTURE
+from sdcoreml.convert.drawing.conditions import FIRST, SECOND
+from sdcoreml.convert.drawing.pipeline import CONTROLLED, UNET, Moment, Subject, draw
+from sdcoreml.convert.drawing.pixels import Picture, to_image
+from sdcoreml.convert.drawing.programs import Programs, run_checked
+from sdcoreml.convert.drawing.tokens import Prompt, Vocabulary, read_vocabulary, tokenize
+from sdcoreml.convert.drawing.trained import read_otherwise
+from sdcoreml.convert.drawing.wish import Drawn, Loss, Reading, Wish
+from sdcoreml.convert.mil.kinds import Mode
+from sdcoreml.convert.models.family import PIXELS_PER_LATENT
+from sdcoreml.convert.tasks.interpreted import InterpretedPrograms, places_in
+from sdcoreml.convert.tasks.pictures import read_picture, shrink, write_png
+from sdcoreml.ground.codec import from_plain, to_plain
+from sdcoreml.ground.events import Emit, Event
+
+SAFETY = NAMES["safety_checker"]
+
+
+def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
+    """Draw the picture of a `Wish`; return what was `Drawn`.
+
+    Raises:
+        BadInputError: a picture cannot be read, or a program is not as apps need it.
+        UsageError: the app could not run the folder with these settings.
+        ParityError: a result is not finite.
+    """
+    wish = from_plain(Wish, request, "request")
+    emit(Event(kind="step", text=f"draw with {Path(wish.folder).name}"))
+    with ExitStack() as stack:
+        places = places_in(Path(wish.folder), wish.programs)
+        nets = {Path(net).name.removesuffix(COMPILED): Path(net) for net in wish.nets}
+        programs = InterpretedPrograms({**places, **nets}, Mode(wish.precision), stack)
+        found: dict[str, object] = to_plain(draw_wish(programs, wish, emit))
+        return found
+
+
+def draw_wish(programs: Programs, wish: Wish, emit: Emit) -> Drawn:
+    """Draw the picture of a `Wish` with these programs, and write it."""
+    unet = CONTROLLED if wish.nets else UNET
+    height, width = (PIXELS_PER_LATENT * side for side in programs.inputs(unet)["sample"][2:])
+    fitted: list[str] = []
+
+    def read(path: str) -> Picture:
+        picture, was_fitted = read_picture(Path(path), (width, height))
+        fitted.extend([path] if was_fitted else [])
+        return picture
+
+    vocabulary = read_vocabulary(Path(wish.folder))
+    subject = Subject(
+        prompt=_prompt(programs, wish.prompt, vocabulary),
+        negative=_prompt(programs, wish.negative, vocabulary),
+        start=to_image(read(wish.start), -1) if wish.start else None,
+        guides={
+            Path(net).name.removesuffix(COMPILED): to_image(
+                _punch(read(path), read(wish.mask) if wish.mask else None), 0
+            )
+            for net, path in wish.nets.items()
+        },
+    )
+    timesteps: list[int] = []
+
+    def watch(moment: Moment) -> None:
+        timesteps.append(moment.timestep)
+        emit(
+            Event(kind="progress", text="draw", done=moment.place, total=moment.count, unit="steps")
+        )
+
+    picture = draw(programs, subject, wish.settings, watch)
+    write_png(picture, Path(wish.output))
+    return Drawn(
+        width=width,
+        height=height,
+        prompt=_reading(subject.prompt),
+        negative=_reading(subject.negative),
+        timesteps=tuple(timesteps),
+        unsafe=judge(programs, picture) if programs.inputs(SAFETY) else None,
+        fitted=tuple(dict.fromkeys(fitted)),
+    )
+
+
+def judge(programs: Programs, picture: Picture) -> bool:
+    """Return the safety checker's verdict on a picture: True if the app would hide it.
+
+    Apple's package passes a placeholder for the images, because it needs only the verdict, and
+    normalizes with ImageNet's figures. How its resizing filters is Core Graphics' own affair.
+    """
+    seen = to_image(shrink(picture, SEEN_PICTURE), 0)
+    feeds = {
+        "clip_input": (seen - _MEANS) / _SPREADS,
+        "images": np.zeros(CHECKED_IMAGES, np.float32),
+        "adjustment": np.zeros(1, np.float32),
+    }
+    return bool(run_checked(programs, SAFETY, feeds)["has_nsfw_concepts"][0])
+
+
+def _prompt(programs: Programs, text: str, vocabulary: Vocabulary) -> Prompt:
+    encoder = FIRST if programs.inputs(FIRST) else SECOND
+    (shape,) = programs.inputs(encoder).values()
+    return tokenize(text, vocabulary, shape[-1])
+
+
+def _reading(prompt: Prompt) -> Reading:
+    return Reading(
+        ids=prompt.ids(),
+        unknown=tuple(Loss(word=word, part=part) for word, part in prompt.unknown()),
+        beyond=prompt.beyond(),
+        otherwise=read_otherwise(prompt),
+    )
+
+
+def _punch(picture: Picture, mask: Picture | None) -> Picture:
+    """Make a picture transparent where the mask is white."""
+    if mask is None:
+        return picture
+    alpha = np.where(mask[:, :, :3].mean(axis=2) < _WHITE, 255, 0).astype(np.uint8)
+    return np.dstack([picture[:, :, :3], alpha])
+
+
+_WHITE = 128
+_MEANS, _SPREADS = (
+    np.array(values, np.float32).reshape(1, 3, 1, 1)
+    for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+)

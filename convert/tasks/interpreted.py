@@ -1,0 +1,54 @@
+"""Runs the compiled programs of a folder by the interpreter, as a pipeline needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+
+import torch
+
+from sdcoreml.convert.bundle.contract import COMPILED, chunk_paths
+from sdcoreml.convert.drawing.programs import Shapes
+from sdcoreml.convert.drawing.schedules import Singles
+from sdcoreml.convert.mil.interpreter import Executable
+from sdcoreml.convert.mil.kinds import Mode
+from sdcoreml.convert.parity.check import input_shapes
+from sdcoreml.convert.storage.joined import Packages, open_whole
+
+
+class InterpretedPrograms:
+    """The programs at `places`, by name: a compiled model, or the two halves of one.
+
+    Each is opened when it is first needed, and stays open until `stack` is closed.
+    """
+
+    def __init__(self, places: Mapping[str, Packages], mode: Mode, stack: ExitStack) -> None:
+        self._places = places
+        self._mode = mode
+        self._stack = stack
+        self._open: dict[str, Executable] = {}
+
+    def inputs(self, name: str) -> Shapes:
+        """Return the inputs of a program and their shapes; none if there is no such program."""
+        if name not in self._places:
+            return {}
+        return input_shapes(self._executable(name).function)
+
+    def run(self, name: str, feeds: Mapping[str, Singles]) -> Mapping[str, Singles]:
+        """Run a program."""
+        tensors = {port: torch.from_numpy(value) for port, value in feeds.items()}
+        outputs = self._executable(name).run(tensors, self._mode)
+        return {port: value.float().numpy() for port, value in outputs.items()}
+
+    def _executable(self, name: str) -> Executable:
+        if name not in self._open:
+            program = self._stack.enter_context(open_whole(self._places[name]))
+            self._open[name] = Executable.of(program)
+        return self._open[name]
+
+
+def places_in(folder: Path, programs: Mapping[str, bool]) -> dict[str, Packages]:
+    """Return where compiled programs are in a folder; the value says if one is in two halves."""
+    paths = {name: folder / f"{name}{COMPILED}" for name in programs}
+    return {name: chunk_paths(path) if programs[name] else path for name, path in paths.items()}

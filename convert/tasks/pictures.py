@@ -1,0 +1,53 @@
+"""Reads pictures that people have, and writes those that are drawn, by Pillow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from sdcoreml.convert.drawing.pixels import Picture
+from sdcoreml.ground.errors import BadInputError
+
+_LEVEL = 6
+"""zlib's usual level, stated so that the same picture gives the same bytes."""
+
+
+def read_picture(path: Path, size: tuple[int, int]) -> tuple[Picture, bool]:
+    """Read a picture and fit it to (width, height) as Mochi Diffusion does.
+
+    It is scaled until it fills the size, and what juts out at two sides is cut off. Return the
+    picture, with alpha if it has some, and whether it had another size.
+
+    Raises:
+        BadInputError: it cannot be read.
+    """
+    try:
+        with Image.open(path) as image:
+            has_alpha = "A" in image.getbands() or "transparency" in image.info
+            colours = image.convert("RGBA" if has_alpha else "RGB")
+    except FileNotFoundError:
+        raise BadInputError("no such file", where=path, remedy=_GIVE) from None
+    except (OSError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+        reason = str(error).partition("\n")[0]
+        raise BadInputError(
+            f"not a picture that can be read ({reason})", where=path, remedy=_GIVE
+        ) from None
+    fits = colours.size == size
+    fitted = colours if fits else ImageOps.fit(colours, size, Image.Resampling.LANCZOS)
+    return np.asarray(fitted), not fits
+
+
+def shrink(picture: Picture, side: int) -> Picture:
+    """Scale a picture to a square of `side` pixels."""
+    image = Image.fromarray(picture).resize((side, side), Image.Resampling.LANCZOS)
+    return np.asarray(image)
+
+
+def write_png(picture: Picture, path: Path) -> None:
+    """Write a picture as PNG: the same bytes for the same picture."""
+    Image.fromarray(picture).save(path, format="PNG", compress_level=_LEVEL)
+
+
+_GIVE = "give a PNG or JPEG file"

@@ -1,0 +1,187 @@
+"""The options, output and refusals of `sdcoreml draw`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdcoreml.convert.bundle.ports import Dimensions
+from sdcoreml.convert.drawing.wish import Drawn, Loss, Reading
+from sdcoreml.convert.jobs.opening import open_model
+from sdcoreml.convert.worker import Outcome
+from sdcoreml.doctor.commands import draw
+from sdcoreml.ground.codec import to_plain
+from sdcoreml.ground.errors import BadInputError, SdcoremlError, UsageError
+from sdcoreml.ground.events import Emit, Event, silent
+from tests.convert.stand_ins import StandIn, finish, job_of, write_model
+
+SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
+PICTURE = draw.PNG + b"picture"
+DRAWN = Drawn(
+    width=128,
+    height=128,
+    prompt=Reading(ids=(1, *[2] * 76)),
+    negative=Reading(ids=(1, *[2] * 76)),
+    timesteps=(999, 500),
+)
+
+
+@dataclass
+class Drawer:
+    """A `Runner` that writes a picture as the task `draw` does."""
+
+    drawn: Drawn = DRAWN
+    wishes: list[Mapping[str, Any]] = field(default_factory=list)
+
+    def run(self, _: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
+        emit(Event(kind="step", text="draw"))
+        self.wishes.append(request)
+        Path(request["output"]).write_bytes(PICTURE)
+        return Outcome(value=to_plain(self.drawn), peak_memory=1)
+
+
+def arguments(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    draw.configure(parser)
+    return parser.parse_args(words)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    job = job_of(open_model(write_model(tmp_path / "cat")), tmp_path / "out", "ORIGINAL")
+    return finish(job, StandIn(size=SIZE))
+
+
+def test_the_picture_is_written_where_it_is_asked_for(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = tmp_path / "new" / "cat.png"
+    assert draw.run(arguments(str(folder), "a cat", "-o", str(target)), Drawer()) == 0
+    assert target.read_bytes() == PICTURE
+    assert capsys.readouterr().out == (
+        f"{target}: 128x128, dpm++ linspace, 12 steps, guidance 11, seed 0 (numpy)\n"
+    )
+    assert [path.name for path in target.parent.iterdir()] == ["cat.png"]
+
+
+def test_how_the_app_reads_the_prompt_is_said(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    reading = replace(
+        DRAWN.prompt,
+        unknown=(Loss(word="猫,", part="猫"),),
+        beyond=("much", "more"),
+        otherwise=("dog,", "dog,", "it's"),
+    )
+    drawer = Drawer(drawn=replace(DRAWN, prompt=reading, unsafe=True))
+    target = tmp_path / "cat.png"
+    draw.run(arguments(str(folder), "a cat", "--scheduler", "pndm", "-o", str(target)), drawer)
+    assert capsys.readouterr().out == (
+        f"{target}: 128x128, pndm, 12 steps, guidance 11, seed 0 (numpy)\n"
+        "  prompt: the app loses 猫 of 猫,: its vocabulary has no such token\n"
+        "  prompt: longer than 75 tokens; the app ignores: much more\n"
+        "  prompt: the app splits into other tokens than the model was trained on: dog, it's"
+        " (a space before punctuation helps)\n"
+        "  the safety checker objects: Apple's package would hide this picture\n"
+    )
+
+
+def test_json_has_everything(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = str(tmp_path / "cat.png")
+    draw.run(arguments(str(folder), "a cat", "--json", "--seed", "3", "-o", target), Drawer())
+    found = json.loads(capsys.readouterr().out)
+    assert found == {
+        "schema": 1,
+        "picture": target,
+        **to_plain(DRAWN),
+        "settings": {
+            "steps": 12,
+            "guidance": 11.0,
+            "method": "dpm++",
+            "spacing": "linspace",
+            "rng": "numpy",
+            "seed": 3,
+            "latent_scale": 0.18215,
+            "strength": 1.0,
+        },
+        "notes": [],
+    }
+
+
+@pytest.mark.parametrize(
+    ("words", "place", "message"),
+    [
+        (("--steps", "0"), "--steps", "from 1 to 1000"),
+        (("--steps", "1", "--scheduler", "pndm"), "--steps", "from 2 to 1000"),
+        (("--seed", "-1"), "--seed", "from 0 to 4294967295"),
+        (("--seed", "4294967296"), "--seed", "from 0 to 4294967295"),
+        (("--guidance", "-1"), "--guidance", "from 0 to 999"),
+        (("--guidance", "nan"), "--guidance", "from 0 to 999"),
+        (("--image", "a.png", "--strength", "0"), "--strength", "above 0, and at most 1"),
+        (("--strength", "0.5"), "--strength", "needs --image"),
+        (("--spacing", "karras", "--scheduler", "pndm"), "--spacing", "is for --scheduler dpm++"),
+        (("--controlnet", "net"), "--control-image", "needs as many"),
+        (("--control-image", "a.png"), "--control-image", "needs as many"),
+        (("--mask", "a.png"), "--mask", "needs a --controlnet"),
+    ],
+)
+def test_an_option_out_of_place_is_refused_by_name(
+    words: tuple[str, ...], place: str, message: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        draw.read_request(arguments("folder", "a cat", *words))
+    assert caught.value.where == place
+    assert message in caught.value.what
+
+
+def test_a_finished_folder_is_never_written_into(folder: Path) -> None:
+    before = sorted(folder.rglob("*"))
+    drawer = Drawer()
+    with pytest.raises(UsageError, match="finished folder, which drawing never changes"):
+        draw.run(arguments(str(folder), "a", "-o", str(folder / "new" / "a.png")), drawer)
+    assert sorted(folder.rglob("*")) == before
+    assert drawer.wishes == []
+
+
+def test_a_file_that_is_no_picture_is_not_replaced(folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "notes.txt"
+    target.write_text("dear diary")
+    with pytest.raises(BadInputError, match="exists and is no PNG file"):
+        draw.run(arguments(str(folder), "a", "-o", str(target)), Drawer())
+    assert target.read_text() == "dear diary"
+
+
+def test_a_failure_leaves_no_file_and_the_old_picture(folder: Path, tmp_path: Path) -> None:
+    target = tmp_path / "a.png"
+    target.write_bytes(draw.PNG + b"old")
+
+    class Failing(Drawer):
+        def run(self, _: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
+            super().run(_, request, emit)
+            raise SdcoremlError("no")
+
+    with pytest.raises(SdcoremlError, match="no"):
+        draw.run(arguments(str(folder), "a", "-o", str(target)), Failing())
+    assert target.read_bytes() == draw.PNG + b"old"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.png", "cat", "out"]
+
+
+def test_a_toolchain_without_torch_is_refused(folder: Path) -> None:
+    typed = arguments(str(folder), "a", "--toolchain", "light")
+    typed.typed = ("draw", str(folder), "a", "--toolchain", "light")
+    with pytest.raises(UsageError, match="has no torch, which drawing needs"):
+        draw.run(typed, Drawer())
+
+
+def test_another_size_than_the_folder_s_is_refused(folder: Path, tmp_path: Path) -> None:
+    words = (str(folder), "a", "-o", str(tmp_path / "a.png"), "--size", "512x512")
+    with pytest.raises(UsageError, match="draws 128x128 only"):
+        draw.run(arguments(*words), Drawer())
