@@ -19,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Protocol
 
@@ -74,6 +74,27 @@ CLOSE = "close other programs and run again"
 LOOK = "run `sdcoreml doctor --deep` to check the environment"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What a task may take: seconds of time, and a share of this machine's memory.
+
+    A process that takes more is killed, and the error says of what it took too much.
+    """
+
+    seconds: float
+    memory: float = 0.9
+
+
+BOUNDS: Mapping[str, Bounds] = {
+    "load": Bounds(seconds=1800),
+    "placement": Bounds(seconds=600),
+}
+"""The bounds of the tasks that run Core ML, which may hang; other tasks have none.
+
+Apple's package reports loads of SDXL for the Neural Engine that took many minutes.
+"""
+
+
 class Runner(Protocol):
     """An object that runs tasks: the real `Worker`, or a fake in tests."""
 
@@ -103,11 +124,12 @@ class _Answer:
 class Worker:
     """Runs tasks with `python`, the interpreter of one built environment.
 
-    `launch` is the Python code that the child process runs.
+    `launch` is the Python code that the child process runs; `bounds` limit tasks by their names.
     """
 
     python: Path
     launch: str = LAUNCH
+    bounds: Mapping[str, Bounds] = field(default_factory=lambda: BOUNDS)
 
     def run(self, task: str, request: Mapping[str, object], emit: Emit = silent) -> Outcome:
         """Run the named task of `convert.tasks.serve.TASKS` in a child process.
@@ -125,11 +147,14 @@ class Worker:
         ):
             assert process.stdin is not None  # noqa: S101  _start_child opens both pipes
             assert process.stdout is not None  # noqa: S101
-            with _watch_process(process.pid, emit) as peak:
+            with _watch_process(process.pid, emit, self.bounds.get(task)) as (peak, excess):
                 answer = _converse(process.stdin, process.stdout, task, request, emit)
                 code = _wait(process)
             if answer is None:
                 log = _tail(stderr)
+                if said := excess():
+                    what = f"{task}: the child process was ended, for it took {said}"
+                    raise errors.WorkerError(what, log=log, remedy=CLOSE)
                 remedy = LOOK
                 if code == -signal.SIGKILL:
                     remedy = CLOSE if peak() >= _MUCH else AGAIN
@@ -220,22 +245,30 @@ def _start_child(
 
 
 @contextmanager
-def _watch_process(pid: int, emit: Emit) -> Iterator[Callable[[], int]]:
-    """Watch a process; yield a function that returns its peak resident memory in bytes.
+def _watch_process(
+    pid: int, emit: Emit, bounds: Bounds | None
+) -> Iterator[tuple[Callable[[], int], Callable[[], str]]]:
+    """Watch a process, and kill it if it exceeds the bounds.
 
-    Emits a warning if the process has used no CPU time for `_IDLE` seconds.
+    Yields two functions: one returns its peak resident memory in bytes, the other what it took too
+    much of, "" if it kept within the bounds. Emits a warning if the process has used no CPU time
+    for `_IDLE` seconds.
     """
     import psutil
 
-    peak = 0
+    peak, excess = 0, ""
     over = threading.Event()
 
     def watch() -> None:
-        nonlocal peak
+        nonlocal peak, excess
         with suppress(psutil.Error, OSError, ValueError):  # it ended, or output is closed
             process, busy, since = psutil.Process(pid), 0.0, time.monotonic()
+            began = since
             while not over.wait(_POLL):
                 peak = max(peak, process.memory_info().rss)
+                if bounds and (excess := _find_excess(bounds, time.monotonic() - began, peak)):
+                    process.kill()
+                    return
                 now = sum(process.cpu_times()[:2])
                 if now - busy > _STIR:
                     busy, since = now, time.monotonic()
@@ -247,11 +280,22 @@ def _watch_process(pid: int, emit: Emit) -> Iterator[Callable[[], int]]:
     with suppress(RuntimeError):  # no thread can start: the peak is reported as 0
         thread.start()
     try:
-        yield lambda: peak
+        yield lambda: peak, lambda: excess
     finally:
         over.set()
         if thread.ident is not None:
             thread.join()
+
+
+def _find_excess(bounds: Bounds, seconds: float, memory: int) -> str:
+    """Return what a process took more of than it may, in words; "" if nothing."""
+    import psutil
+
+    if seconds > bounds.seconds:
+        return f"more than {bounds.seconds:,.0f} seconds"
+    if memory > bounds.memory * psutil.virtual_memory().total:
+        return f"{amount(memory)} of memory"
+    return ""
 
 
 def _silence(seconds: float) -> str:

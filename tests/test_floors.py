@@ -25,6 +25,7 @@ ROOMS = {
         "drawing",
         "hub",
         "jobs",
+        "loading",
         "mil",
         "models",
         "packages",

@@ -34,7 +34,10 @@ from sdcoreml.ground.labour import Labour, compiling, tell
 OURS = "compiled without Xcode"
 """The first words of the verdict on every model that this compiler wrote."""
 
-UNTRIED = f"{OURS}, equal to Apple's compiler on the reference pairs, not yet loaded on a Mac"
+COMPARED = f"{OURS}, equal to Apple's compiler on the reference pairs"
+"""The part of the verdict that is true wherever the compiled model was made."""
+
+UNTRIED = f"{COMPARED}, not yet loaded on a Mac"
 """The verdict on a compiled model that has not been loaded on a Mac yet."""
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from sdcoreml.convert.bundle.contract import COMPILED, NAMES
 from sdcoreml.convert.bundle.families import REFINER, ProgramSpec
 from sdcoreml.convert.bundle.tokenizer import read_tokenizer, tokenizer_folder
+from sdcoreml.convert.jobs.answers import false_answers
 from sdcoreml.convert.jobs.claims import false_claims
 from sdcoreml.convert.jobs.manifest import AGAIN, MARKER, Manifest, ProgramEntry
 from sdcoreml.convert.jobs.opening import open_again
@@ -75,10 +76,14 @@ def compare(
             ]
             checked = _check(made, manifest, against, runner, emit)
             anew = {} if against.fast else _compress_again(made, manifest, checked, emit)
-        wrong = _compression_faults(bundle, anew)
+        faults = (
+            *_false_proofs(bundle, manifest, checked, against),
+            *_compression_faults(bundle, anew),
+            *false_answers(bundle, manifest, checked),
+        )
         return Comparison(
             checked=checked,
-            faults=(*_false_proofs(bundle, manifest, checked, against), *wrong),
+            faults=faults,
             notes=(*_strange_notes(checked), *_compression_notes(anew), *_notes(manifest, against)),
         )
 
@@ -135,6 +140,8 @@ def _notes(manifest: Manifest, against: Against) -> Iterator[str]:
         )
     if against.fast and any(entry.recipe for entry in manifest.programs.values()):
         yield "with --fast, palettes and scales are not worked out again from the recipe"
+    if against.fast and manifest.answers:
+        yield "with --fast, the recorded answers are not compared with the programs'"
 
 
 def _false_proofs(

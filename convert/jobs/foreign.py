@@ -42,12 +42,15 @@ def foreign_names(folder: Path) -> tuple[str, ...]:
 
 def _list_written(folder: Path) -> frozenset[str]:
     try:
-        programs = read_manifest(folder).programs.values()
+        manifest = read_manifest(folder)
     except BadInputError as error:
         error.remedy = UNREADABLE
         raise
+    programs = manifest.programs.values()
     words = () if CONTROLNET in {entry.component for entry in programs} else (VOCAB, MERGES)
-    return frozenset({MARKER, *words, *(name for entry in programs for name in entry.files)})
+    return frozenset(
+        {MARKER, *words, *manifest.answers, *(name for entry in programs for name in entry.files)}
+    )
 
 
 def _strangers(folder: Path, ours: frozenset[str], tops: set[str]) -> Iterator[str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdcoreml.convert.jobs.against import input_faults
+from sdcoreml.convert.jobs.answers import read_answers
 from sdcoreml.convert.jobs.foreign import UNREADABLE
 from sdcoreml.convert.jobs.intact import absent_packages, changed_faults
 from sdcoreml.convert.jobs.manifest import (
@@ -18,6 +19,7 @@ from sdcoreml.convert.jobs.manifest import (
 )
 from sdcoreml.convert.jobs.plan import Job, require_known
 from sdcoreml.convert.jobs.prove import ProofPolicy
+from sdcoreml.convert.proof.answers import Answers
 from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.weights.clone import place
 from sdcoreml.ground.digest import FileRecord
@@ -26,9 +28,10 @@ from sdcoreml.ground.errors import BadInputError, raise_first
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """Entries of the earlier manifest: for kept programs, and for the files they were made from."""
+    """Kept programs by name: their entries of the earlier manifest, source files and answers."""
 
     programs: Mapping[str, ProgramEntry] = field(default_factory=dict)
+    answers: Mapping[str, Answers] = field(default_factory=dict)
     inputs: Mapping[str, FileRecord] = field(default_factory=dict)
 
 
@@ -60,6 +63,7 @@ def keep(job: Job, folder: Path) -> Kept:
             remedy="convert the whole model again, without --components",
         )
     written = {name: one for entry in programs.values() for name, one in entry.files.items()}
+    written.update(manifest.answers)
     raise_first(tuple(changed_faults(job.output, written)))
     sources = {entry.source for entry in programs.values()}
     raise_first(tuple(input_faults(job.model, manifest, sources)))
@@ -73,7 +77,8 @@ def keep(job: Job, folder: Path) -> Kept:
         if name.partition("/")[0] in sources
     }
     kept = {name: replace(entry, kept=True) for name, entry in programs.items()}
-    return Kept(programs=kept, inputs=inputs)
+    answers = {n: one for n, one in read_answers(job.output, manifest).items() if n in kept}
+    return Kept(programs=kept, inputs=inputs, answers=answers)
 
 
 def is_nothing(folder: Path) -> bool:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from sdcoreml.convert.bundle.contract import COMPILED, PACKAGE, chunk_paths
@@ -27,6 +27,9 @@ from sdcoreml.ground.files import Document, read_bytes
 
 MARKER = "manifest.json"
 """The manifest's file name. A folder is replaced only if it is empty or has a manifest."""
+
+ANSWERS = "answers.json"
+"""The name of the file with the recorded answers (`convert.jobs.answers`)."""
 
 SCHEMA, OLDER = 2, 1
 """Versions of the manifest's layout; the older has no digests of the manifest or the tokenizer."""
@@ -110,7 +113,8 @@ class ProgramEntry:
 
     def as_json(self) -> dict[str, object]:
         """Return the entry as JSON values for the manifest."""
-        special = {"options": self.options.as_json(), "checked": self.checked.as_json()}
+        proof = replace(self.checked, answers=None)  # they have a file of their own
+        special = {"options": self.options.as_json(), "checked": proof.as_json()}
         content = {**to_plain(self), **special}
         if self.made_by is None:
             del content["made_by"]
@@ -130,7 +134,8 @@ class Manifest:
 
     `inputs` are the source files, `programs` the entries by the names of their packages.
     `odd_tokenizer` says what is wrong with the model's own tokenizer, which the folder has
-    unchanged. `part` means that programs of the model's family were left out on request.
+    unchanged. `part` means that programs of the model's family were left out on request. `answers`
+    is the file of recorded answers, if there are any.
     """
 
     model: SourceRecord
@@ -141,6 +146,7 @@ class Manifest:
     tokenizer: Mapping[str, FileRecord] = field(default_factory=dict)
     odd_tokenizer: tuple[str, ...] = ()
     part: bool = False
+    answers: Mapping[str, FileRecord] = field(default_factory=dict)
     schema: int = SCHEMA
 
     @property
@@ -158,7 +164,7 @@ class Manifest:
         programs = {name: entry.as_json() for name, entry in self.programs.items()}
         said = {"schema": SCHEMA, "model": model, "options": options, "programs": programs}
         content = {**to_plain(self), **said}
-        for name in ("odd_tokenizer", "part"):
+        for name in ("answers", "odd_tokenizer", "part"):
             if not content[name]:
                 del content[name]
         return {**content, DIGEST: digest_of(content)}
@@ -230,6 +236,8 @@ def parse_manifest(content: object) -> Manifest:
     manifest = from_plain(Manifest, fields, "manifest")
     if manifest.model.family not in {family.value for family in Family}:
         raise DecodeError(f"model.family: there is no {manifest.model.family!r}")
+    if manifest.answers.keys() - {ANSWERS}:
+        raise DecodeError(f"answers: the only file is {ANSWERS}")
     for name, entry in manifest.programs.items():
         _require_own_files(name, entry)
     return manifest

@@ -23,6 +23,7 @@ from sdcoreml.convert.bundle.tokenizer import (
 )
 from sdcoreml.convert.compile.compare import Keep, compile_compared
 from sdcoreml.convert.compile.xcode import find_xcode
+from sdcoreml.convert.jobs.answers import answers_of, write_answers
 from sdcoreml.convert.jobs.caveats import notes_of, warn
 from sdcoreml.convert.jobs.compiler import is_known, require_compiler
 from sdcoreml.convert.jobs.foresight import foresee
@@ -279,6 +280,7 @@ def _describe(folder: Folder, conversion: Conversion) -> Folder:
     model, workshop = folder.job.model, conversion.workshop
     sources = dict.fromkeys(made.part.source for made in folder.programs)
     inputs = {n: record for source in sources for n, record in conversion.inputs[source].items()}
+    answers = {**folder.kept.answers, **answers_of(folder.programs, folder.proofs)}
     manifest = Manifest(
         model=SourceRecord(
             name=model.path.resolve().name,
@@ -292,6 +294,7 @@ def _describe(folder: Folder, conversion: Conversion) -> Folder:
         options=folder.job.options,
         toolchain=workshop.toolchain,
         part=_is_part(folder),
+        answers=write_answers(answers, folder.path),
         odd_tokenizer=_find_odd_words(folder.path),
         tokenizer=describe({path.name: path for path in tokenizer_files(folder.path)}),
         programs={

@@ -20,6 +20,7 @@ from sdcoreml.convert.bundle.tokenizer import (
     read_written,
 )
 from sdcoreml.convert.certificates.store import Certificate
+from sdcoreml.convert.jobs.answers import answer_faults
 from sdcoreml.convert.jobs.forms import program_faults
 from sdcoreml.convert.jobs.intact import (
     absent_packages,
@@ -152,7 +153,11 @@ def folder_faults(bundle: Path, manifest: Manifest) -> tuple[Fault, ...]:
         *mode_faults(bundle, manifest),
     )
     told = {fault.where for fault in files}
-    inside = (*program_faults(bundle, manifest), *tokenizer_faults(bundle, manifest))
+    inside = (
+        *program_faults(bundle, manifest),
+        *tokenizer_faults(bundle, manifest),
+        *answer_faults(bundle, manifest),
+    )
     return (*files, *(fault for fault in inside if fault.where not in told))
 
 

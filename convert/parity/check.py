@@ -35,6 +35,7 @@ from sdcoreml.convert.parity.figures import (
 )
 from sdcoreml.convert.parity.miniature import fill_weights, miniature
 from sdcoreml.convert.parity.outcome import Parity
+from sdcoreml.convert.parity.recording import record_answers
 from sdcoreml.convert.parity.sibling import Kinship, find_sibling, small_drawing
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.proof.audit import PREFIXES, Audit, audit, prefixes_left_out
@@ -149,15 +150,13 @@ def check_program(
     )
     expected = module.answers(replaced, advance)
     unread = UNREAD.get(component, ())
+    answers = {
+        mode: _actual(Executable.of(running), mode, feeds, advance) for mode in options.modes
+    }
     figures = [
         replace(figure, floor=UNREAD_FLOOR) if figure.output in unread else figure
-        for mode in options.modes
-        for figure in compare(
-            expected,
-            _actual(Executable.of(running), mode, feeds, advance),
-            mode,
-            options.floors[mode],
-        )
+        for mode, found in answers.items()
+        for figure in compare(expected, found, mode, options.floors[mode])
     ]
     own = None
     if options.lenient and not all(item.passed for item in figures):
@@ -180,6 +179,7 @@ def check_program(
         own=own,
         settings=settings_faults(program.function, program.storage, *subject),
         normed=smallest_norm_group(original.config, input_shapes(program.function)),
+        answers=None if small else record_answers(feeds, answers.get(Mode.FP32)),
     )
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from sdcoreml.convert.mil.kinds import Mode
 from sdcoreml.convert.parity.figures import LEAST, Figures
+from sdcoreml.convert.proof.answers import Answers
 from sdcoreml.convert.proof.audit import Audit
 from sdcoreml.convert.proof.record import ProgramProof, Sibling
 
@@ -30,7 +31,8 @@ class Parity:
     than weights. `normed` is the number of elements per group in a UNet's deepest group norm, 0 for
     other components. `foreign` means that another converter wrote the package. `sibling` is the
     certified graph that the program's differs from only in shapes, if that was looked for.
-    `strange` says how the graph differs from the one that is drawn for its options now.
+    `strange` says how the graph differs from the one that is drawn for its options now. `answers`
+    are a sample of its outputs, if it was run at its own size.
     """
 
     component: str
@@ -47,6 +49,7 @@ class Parity:
     foreign: bool = False
     sibling: Sibling | None = None
     strange: str = ""
+    answers: Answers | None = None
 
     @property
     def passed(self) -> bool:
@@ -115,6 +118,7 @@ class Parity:
             own=None if self.own is None else round(self.own, 2),
             sibling=self.sibling,
             strange=self.strange,
+            answers=self.answers,
         )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sdcoreml.convert.proof.answers import Answers
 from sdcoreml.ground.codec import from_plain, to_plain
 
 
@@ -77,6 +78,12 @@ class Sibling:
     origin: Origin
 
 
+_OPTIONAL = frozenset(
+    {"answers", "certificate", "fidelity", "own", "sample", "sibling", "strange", "unchecked"}
+)
+"""Fields of a `ProgramProof` that are left out of the JSON if they do not apply."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramProof:
     """The proof of a program.
@@ -88,6 +95,8 @@ class ProgramProof:
     than the program's own. `own` is the PSNR of the module's own float32 results, in dB, if it was
     needed. `sibling` is a certified graph of other shapes, from which this one was worked out.
     `strange` says how the graph differs from the one that is drawn now; only a verification asks.
+    `answers` are a sample of what was computed at the program's own size; a finished folder has
+    them in a file of their own, not in its manifest.
     """
 
     component: str
@@ -103,6 +112,7 @@ class ProgramProof:
     unchecked: str = ""
     sibling: Sibling | None = None
     strange: str = ""
+    answers: Answers | None = None
 
     @property
     def measured(self) -> tuple[FigureRecord, ...]:
@@ -115,11 +125,10 @@ class ProgramProof:
     def as_json(self) -> dict[str, object]:
         """Return the proof as `parse_proof` reads it, without the fields that do not apply."""
         content: dict[str, object] = to_plain(self)
-        optional = {"fidelity", "certificate", "sample", "own", "sibling", "strange", "unchecked"}
         return {
             name: value
             for name, value in content.items()
-            if name not in optional or value not in (None, "", [])
+            if name not in _OPTIONAL or value not in (None, "", [])
         }
 
 

@@ -18,9 +18,12 @@ from sdcoreml.ground.errors import SdcoremlError, WorkerError
 from sdcoreml.ground.events import Emit, Event, to_json
 
 TASKS: Mapping[str, str] = {
+    "answers": "sdcoreml.convert.tasks.answers",
     "build": "sdcoreml.convert.tasks.build",
     "check": "sdcoreml.convert.tasks.check",
     "draw": "sdcoreml.convert.tasks.draw",
+    "load": "sdcoreml.convert.tasks.load",
+    "placement": "sdcoreml.convert.tasks.placement",
     "sensitivity": "sdcoreml.convert.tasks.sensitivity",
     "siblings": "sdcoreml.convert.tasks.siblings",
     "upstream": "sdcoreml.convert.tasks.upstream",

@@ -46,6 +46,10 @@ from sdcoreml.doctor.commands.diagnose import page, versions_here
 from sdcoreml.doctor.commands.examine import BESIDES_MODEL, preflight
 from sdcoreml.doctor.commands.named_models import by_name, fetch_headers, fetch_model
 from sdcoreml.doctor.commands.preflight import address, require_able
+from sdcoreml.doctor.commands.verify_coreml import FindMac, find_mac, load_finished
+from sdcoreml.doctor.commands.verify_coreml import as_json as load_json
+from sdcoreml.doctor.commands.verify_coreml import summary as load_summary
+from sdcoreml.doctor.commands.verify_coreml import verdict as load_verdict
 from sdcoreml.doctor.core.backend import choose_backend
 from sdcoreml.doctor.core.workplaces import BUILD, RESULTS
 from sdcoreml.doctor.gather.machine import workers
@@ -79,8 +83,11 @@ SCHEMA = 1
 configure = declare
 
 
-def run(args: argparse.Namespace) -> int:
-    """Convert one model, or report what a conversion would make."""
+def run(args: argparse.Namespace, mac: FindMac = find_mac) -> int:
+    """Convert one model, or report what a conversion would make.
+
+    On a Mac (`mac`; tests pass their own), what was made is loaded at the end.
+    """
     if args.sample == (args.model is not None):
         raise UsageError(
             "give one model, a folder or a file, or --sample",
@@ -88,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
         )
     os.environ.update(index_variables(args.index) if args.index else {})
     try:
-        return plan(args) if args.plan else convert(args)
+        return plan(args) if args.plan else convert(args, mac)
     except (BadInputError, FetchError, UnsafePickleError, UsageError, UnableError) as error:
         if args.json:
             ruling = Ruling(can="no", fault=error.fault)
@@ -127,7 +134,7 @@ def judge_ingredients(args: argparse.Namespace) -> Judgement:
     return judge(args.model, unpacking, accepts_schedule=accepts)
 
 
-def convert(args: argparse.Namespace) -> int:
+def convert(args: argparse.Namespace, mac: FindMac) -> int:
     """Convert one model to a finished folder; an error leaves nothing incomplete behind."""
     if needs := needs_torch(args):
         require_torch(load_toolchain(args.toolchain), needs, args)
@@ -158,19 +165,28 @@ def convert(args: argparse.Namespace) -> int:
                 folders, comparisons = convert_upstream(args, jobs, workshop, toolchain, emit)
             else:
                 folders, comparisons = convert_models(jobs, workshop, emit), ()
+        loaded = load_finished(folders, toolchain, worker, emit, mac)
     manifests = {folder: read_manifest(folder) for folder in folders}
     if args.json:
         results = [
-            {"folder": str(folder), "manifest": manifests[folder].as_json()} for folder in folders
+            {
+                "folder": str(folder),
+                "manifest": manifests[folder].as_json(),
+                **({"coreml": load_json(loaded[folder])} if folder in loaded else {}),
+            }
+            for folder in folders
         ]
         verdict = Ruling(can="yes").as_json()
         told = {"comparisons": [one.as_json() for one in comparisons]} if comparisons else {}
         print(json.dumps({"schema": SCHEMA, "verdict": verdict, "results": results, **told}))
     else:
-        print("\n".join((*(summary(*item) for item in manifests.items()), *verdicts(manifests))))
+        said = {folder: load_verdict(report) for folder, report in loaded.items()}
+        figures = (load_summary(*item) for item in loaded.items())
+        lines = (*(summary(*item) for item in manifests.items()), *figures)
+        print("\n".join((*lines, *verdicts(manifests, said))))
         for one in comparisons:
             print("\n".join(table(one)))
-    return 0
+    return max((report.exit_code for report in loaded.values()), default=0)
 
 
 def needs_torch(args: argparse.Namespace) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from sdcoreml.convert.bundle.contract import UNREAD
+from sdcoreml.convert.compile.package import COMPARED, UNTRIED
 from sdcoreml.convert.jobs.manifest import Manifest, ProgramEntry
 from sdcoreml.convert.jobs.options import what_apps_leave_out
 from sdcoreml.convert.models.controlnet import CONTROLNET
@@ -194,13 +195,28 @@ def advice(manifest: Manifest) -> tuple[str, ...]:
     return tuple(f"  note: {line}" for line in notes)
 
 
-def verdicts(manifests: Mapping[Path, Manifest]) -> tuple[str, ...]:
-    """Return how compiled models were checked, each sentence once, and where compilers differ."""
+def verdicts(
+    manifests: Mapping[Path, Manifest], loaded: Mapping[Path, str] = {}
+) -> tuple[str, ...]:
+    """Return how compiled models were checked, each sentence once, and where compilers differ.
+
+    `loaded` says of each folder that Core ML loaded now what came of that.
+    """
     compiled = [
         (name, program.compiled)
         for manifest in manifests.values()
         for name, program in manifest.programs.items()
     ]
-    sentences = dict.fromkeys(record.verdict for _, record in compiled)
+    sentences = dict.fromkeys(
+        _verdict(program.compiled.verdict, loaded.get(folder, ""))
+        for folder, manifest in manifests.items()
+        for program in manifest.programs.values()
+    )
     found = (f"{name}: {what}" for name, record in compiled for what in record.differences)
     return (*sentences, *dict.fromkeys(found))
+
+
+def _verdict(compiled: str, loaded: str) -> str:
+    if not loaded:
+        return compiled
+    return f"{COMPARED if compiled == UNTRIED else compiled}, {loaded}"

@@ -10,8 +10,12 @@ from pathlib import Path
 
 from sdcoreml.convert.certificates.store import FILE, load
 from sdcoreml.convert.jobs.verify import Against, Verification, verify
+from sdcoreml.convert.loading.measure import LoadOptions
+from sdcoreml.convert.loading.record import Units
 from sdcoreml.convert.worker import Outcome, Runner, Worker
+from sdcoreml.doctor.commands import verify_coreml
 from sdcoreml.doctor.commands.convert_summary import evidence
+from sdcoreml.doctor.commands.verify_coreml import FindMac, find_mac
 from sdcoreml.doctor.core.backend import add_toolchain, choose_backend
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.ground.advice import spell
@@ -43,8 +47,9 @@ class EnvironmentOnDemand:
         options = BuildOptions(backend=choose_backend())
         toolchain = load_toolchain(self.toolchain)
         parts = read_field(request, "packages", tuple[dict[str, object], ...], ())
-        names = ", ".join(str(part["component"]) for part in parts)
-        require_torch(toolchain, f"running what no certificate proves ({names})", self.args)
+        if parts:
+            names = ", ".join(str(part["component"]) for part in parts)
+            require_torch(toolchain, f"running what no certificate proves ({names})", self.args)
         environment = build(toolchain, options=options, emit=emit)
         return Worker(python=environment.python).run(task, request, emit)
 
@@ -77,15 +82,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     depth.add_argument(
         "--full", action="store_true", help="run everything, also graphs that are certified"
     )
+    verify_coreml.configure(parser)
     add_toolchain(parser)
     parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
 
 
-def run(args: argparse.Namespace, runner: Runner | None = None, file: Path = FILE) -> int:
+def run(
+    args: argparse.Namespace,
+    runner: Runner | None = None,
+    file: Path = FILE,
+    mac: FindMac = find_mac,
+) -> int:
     """Verify one folder; return 0 if it passes, 1 if not, 6 if a program's output is wrong.
 
-    Tests pass their own `runner` and `file` of certificates.
+    Tests pass their own `runner`, `file` of certificates, and `mac`.
     """
+    verify_coreml.require_asked(args)
+    machine = verify_coreml.require_mac(mac) if args.through else None
     if args.against is None and (args.fast or args.full):
         raise UsageError(
             "--fast and --full need a model to compare with", remedy="add --against MODEL"
@@ -109,15 +122,21 @@ def run(args: argparse.Namespace, runner: Runner | None = None, file: Path = FIL
             fast=args.fast,
             issued=load(file),
         )
+    runner = runner or EnvironmentOnDemand(toolchain=args.toolchain, args=args)
+    report = None
     with draw() as emit:
-        result = verify(
-            args.bundle,
-            runner or EnvironmentOnDemand(toolchain=args.toolchain, args=args),
-            against,
-            emit,
-        )
-    print(json.dumps(as_json(result)) if args.json else summary(result))
-    return 0 if result.passed else 1
+        result = verify(args.bundle, runner, against, emit)
+        if machine and result.passed:
+            options = LoadOptions(machine=machine, units=Units(args.units) if args.units else None)
+            toolchain = load_toolchain(args.toolchain)
+            report = verify_coreml.load(args.bundle, options, toolchain, runner, emit)
+    if args.json:
+        told = {} if report is None else {"coreml": verify_coreml.as_json(report)}
+        print(json.dumps({**as_json(result), **told}))
+    else:
+        first = [] if report is None else [verify_coreml.summary(args.bundle, report)]
+        print("\n".join((*first, summary(result))))
+    return int(not result.passed) or (report.exit_code if report else 0)
 
 
 def as_json(result: Verification) -> dict[str, object]:

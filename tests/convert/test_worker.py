@@ -5,13 +5,14 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from sdcoreml.convert.worker import Outcome, Worker, _describe_end
+from sdcoreml.convert.worker import BOUNDS, Bounds, Outcome, Worker, _describe_end
 from sdcoreml.envs.kept.users import is_used
 from sdcoreml.ground.errors import (
     BadInputError,
@@ -108,6 +109,26 @@ def test_a_child_killed_from_outside_is_told_as_such() -> None:
     killed = "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"
     with pytest.raises(WorkerError, match=r"killed from outside after using \d+ (?:MB|bytes) of"):
         run(killed)
+
+
+def test_a_child_that_takes_too_long_is_ended() -> None:
+    hung = replace(
+        worker("import time; time.sleep(60)"), bounds={"try": Bounds(seconds=0.2, memory=1.0)}
+    )
+    with pytest.raises(WorkerError, match="was ended, for it took more than 0 seconds; close"):
+        hung.run("try", {})
+
+
+def test_a_child_that_takes_too_much_memory_is_ended() -> None:
+    greedy = replace(
+        worker("import time; time.sleep(60)"), bounds={"try": Bounds(seconds=60, memory=1e-6)}
+    )
+    with pytest.raises(WorkerError, match=r"was ended, for it took [\d.]+ MB of memory"):
+        greedy.run("try", {})
+
+
+def test_only_what_runs_core_ml_has_a_deadline() -> None:
+    assert {*BOUNDS} == {"load", "placement"}
 
 
 def test_a_large_child_killed_from_outside_most_likely_took_too_much() -> None:

@@ -1,0 +1,197 @@
+"""Loads every program of a finished folder through Core ML, each in a process of its own.
+
+Nothing is written into the folder. A program that Core ML refuses, that crashes or hangs is a
+fault of that program alone: the others are still measured.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from sdcoreml.convert.bundle.contract import COMPILED
+from sdcoreml.convert.jobs.answers import read_answers
+from sdcoreml.convert.jobs.intact import as_paths
+from sdcoreml.convert.jobs.manifest import Manifest
+from sdcoreml.convert.loading.record import (
+    COREML,
+    LoadedProgram,
+    Loading,
+    LoadReport,
+    Machine,
+    Placement,
+    Source,
+    Units,
+)
+from sdcoreml.convert.programs.options import Attention
+from sdcoreml.convert.proof.answers import Answers
+from sdcoreml.convert.worker import Runner
+from sdcoreml.ground.advice import command
+from sdcoreml.ground.aside import scratch_folder
+from sdcoreml.ground.codec import from_plain, to_plain
+from sdcoreml.ground.errors import (
+    BrokenError,
+    Fault,
+    ParityError,
+    SdcoremlError,
+    UnsupportedError,
+    WorkerError,
+)
+from sdcoreml.ground.events import Emit, silent
+
+_PLANS = 8
+"""The first version of coremltools that can say where operations run."""
+
+_PLAIN = frozenset({"vae_decoder", "vae_encoder"})
+"""Programs that Apple's package never gives to the Neural Engine for SDXL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """A program to load: its compiled model, or two halves, and what to compare it with."""
+
+    name: str
+    component: str
+    compiled: tuple[Path, ...]
+    units: Units
+    inputs: Path | None = None
+    answers: Answers | None = None
+    source: Source = Source.NONE
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadOptions:
+    """How to load a folder.
+
+    `machine` is this Mac. `units` are what programs may use, `None` for what apps choose for each.
+    `reason` says why nothing can be compared, "" if it can: else programs are only loaded.
+    """
+
+    machine: Machine
+    units: Units | None = None
+    reason: str = ""
+
+
+def load_folder(
+    bundle: Path, manifest: Manifest, options: LoadOptions, runner: Runner, emit: Emit = silent
+) -> LoadReport:
+    """Load, run and compare every compiled program of a folder that `verify` found sound.
+
+    Args:
+        bundle: the finished folder; it is only read.
+        manifest: its manifest.
+        options: the Mac, and how to load.
+        runner: runs tasks in the built environment.
+        emit: called with an event for each step.
+
+    Raises:
+        BrokenError: coremltools cannot be used in the environment.
+        WorkerError: the answers cannot be computed.
+    """
+    subjects = [
+        Subject(
+            name=name,
+            component=entry.component,
+            compiled=as_paths(entry.find_packages(bundle.resolve(), name, COMPILED)),
+            units=options.units or units_of_apps(manifest, entry.component),
+        )
+        for name, entry in manifest.programs.items()
+    ]
+    with scratch_folder(Path(tempfile.gettempdir()) / "coreml") as scratch:
+        if not options.reason:
+            recorded = read_answers(bundle, manifest)
+            subjects = _with_answers(subjects, recorded, scratch, runner, emit)
+        programs = {one.name: _load(one, bundle, runner, emit) for one in subjects}
+    return LoadReport(machine=options.machine, programs=programs, reason=options.reason)
+
+
+def units_of_apps(manifest: Manifest, component: str) -> Units:
+    """Return the units that Mochi's "Auto" and Apple's package use for this program.
+
+    Mochi: MochiDiffusion, Model/SDModelAttentionType.swift. Apple's package forces SDXL's VAEs to
+    CPU and GPU: swift/StableDiffusion/pipeline/StableDiffusionXL+Resources.swift.
+    """
+    is_xl = any(entry.component == "text_encoder_2" for entry in manifest.programs.values())
+    if manifest.options.attention is Attention.ORIGINAL or (is_xl and component in _PLAIN):
+        return Units.GPU
+    return Units.NE
+
+
+def _with_answers(
+    subjects: Sequence[Subject],
+    recorded: Mapping[str, Answers],
+    scratch: Path,
+    runner: Runner,
+    emit: Emit,
+) -> list[Subject]:
+    """Add to each program its inputs, written to `scratch`, and its answers."""
+    files = [scratch / f"{one.name}.npz" for one in subjects]
+    questions = [
+        {
+            "component": one.component,
+            "compiled": [str(path) for path in one.compiled],
+            "inputs": str(file),
+            **({"answers": to_plain(recorded[one.name])} if one.name in recorded else {}),
+        }
+        for one, file in zip(subjects, files, strict=True)
+    ]
+    given = runner.run("answers", {"programs": questions}, emit).value
+    answered = from_plain(_AnswersGiven, {"programs": given}, "answers").programs
+    return [
+        replace(
+            one,
+            inputs=file,
+            answers=answer.answers,
+            source=Source.COMPUTED if answer.computed else Source.RECORDED,
+        )
+        for one, file, answer in zip(subjects, files, answered, strict=True)
+    ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answered:
+    answers: Answers
+    computed: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _AnswersGiven:
+    programs: tuple[_Answered, ...]
+
+
+def _load(one: Subject, bundle: Path, runner: Runner, emit: Emit) -> LoadedProgram:
+    """Load and run one program; a fault of the program is part of the result."""
+    place = {"compiled": [str(path) for path in one.compiled], "units": COREML[one.units]}
+    asked = dict(place)
+    if one.inputs and one.answers:
+        asked |= {"inputs": str(one.inputs), "answers": to_plain(one.answers)}
+    found = LoadedProgram(component=one.component, units=one.units, source=one.source)
+    try:
+        outcome = runner.run("load", asked, emit)
+        loading = from_plain(Loading, outcome.value, "loading")
+    except BrokenError:
+        raise
+    except (WorkerError, UnsupportedError, ParityError) as error:
+        return replace(found, fault=error.fault.at(bundle / one.compiled[0].name))
+    found = replace(found, loading=loading, peak_memory=outcome.peak_memory)
+    if misses := found.misses():
+        again = command("verify", bundle, "--with", "coreml", "--units", "cpu")
+        fault = Fault(
+            where=bundle / one.compiled[-1].name,
+            what=f"Core ML computes something else: {'; '.join(misses)}",
+            remedy=f"{again} says whether the unit is to blame",
+            error=ParityError,
+        )
+        return replace(found, fault=fault)
+    if int(loading.coremltools.partition(".")[0]) < _PLANS:
+        return found
+    return replace(found, placement=_find_placement(place, runner, emit))
+
+
+def _find_placement(place: Mapping[str, object], runner: Runner, emit: Emit) -> Placement | None:
+    try:
+        return from_plain(Placement, runner.run("placement", place, emit).value, "placement")
+    except SdcoremlError:  # an older macOS cannot say it
+        return None

@@ -1,0 +1,180 @@
+"""The task `load`: loads a compiled program through Core ML, runs it, and compares the results.
+
+It needs coremltools on macOS, and no torch. Whatever Core ML does to this process, crash or hang,
+it does to this process alone.
+"""
+
+from __future__ import annotations
+
+import importlib
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+from sdcoreml.convert.loading.record import Loading, Part
+from sdcoreml.convert.proof.answers import Answers
+from sdcoreml.convert.proof.sampling import compare
+from sdcoreml.convert.storage.package import open_program
+from sdcoreml.ground.codec import from_plain, to_plain
+from sdcoreml.ground.errors import BrokenError, UnsupportedError
+from sdcoreml.ground.events import Emit, Event
+
+TIMED, LONGEST = 5, 10.0
+"""A program is timed this often, unless that takes more than this many seconds."""
+
+_LONGEST_TEXT = 300
+
+Arrays = dict[str, np.ndarray]
+
+
+class CompiledModel(Protocol):
+    """A `coremltools.models.CompiledMLModel`: a compiled model that Core ML has loaded."""
+
+    def predict(self, data: Arrays) -> Mapping[str, np.ndarray]:
+        """Run the model once."""
+
+
+Library = Callable[[str, object], CompiledModel]
+"""`CompiledMLModel` itself, which loads the compiled model at a path for a compute unit."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadRequest:
+    """A program by its compiled model, or two halves, and the units that it may use.
+
+    `units` is a name of `coremltools.ComputeUnit`. `inputs` is the file of inputs that the task
+    `answers` wrote; without it, the program is only loaded.
+    """
+
+    compiled: tuple[str, ...]
+    units: str
+    inputs: str = ""
+    answers: Answers | None = None
+
+
+def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
+    """Load and run the program of a `LoadRequest`; return its `Loading`.
+
+    Raises:
+        BrokenError: coremltools cannot be used in this environment.
+        UnsupportedError: Core ML refuses the program, or cannot run it.
+    """
+    asked = from_plain(LoadRequest, request, "request")
+    library, units = open_library(asked.units)
+    feeds = read_inputs(Path(asked.inputs)) if asked.inputs else []
+    parts: list[Part] = []
+    for name in asked.compiled:
+        part, feeds = _measure(Path(name), library, units, feeds, emit)
+        parts.append(part)
+    outputs = {}
+    if asked.answers and feeds:
+        for name in asked.answers.outputs:
+            _require_output(name, feeds[0], asked.compiled[-1])
+            outputs[name] = compare(asked.answers, name, [run[name] for run in feeds])
+    version = importlib.import_module("coremltools").__version__
+    return dict(to_plain(Loading(coremltools=version, parts=tuple(parts), outputs=outputs)))
+
+
+def open_library(units: str) -> tuple[Library, object]:
+    """Return `coremltools.models.CompiledMLModel` and the compute unit of this name.
+
+    Raises:
+        BrokenError: coremltools, or its binding to Core ML, cannot be imported.
+    """
+    try:
+        coremltools = importlib.import_module("coremltools")
+        importlib.import_module("coremltools.libcoremlpython")  # its absence shows only on loading
+        models = importlib.import_module("coremltools.models")
+        return models.CompiledMLModel, coremltools.ComputeUnit[units]
+    except (ImportError, OSError, AttributeError, KeyError) as error:
+        raise BrokenError(
+            f"coremltools cannot be used: {_said(error)}",
+            remedy="`sdcoreml env verify --full` says whether the environment is as it was sealed",
+        ) from None
+
+
+def read_inputs(path: Path) -> list[Arrays]:
+    """Return the inputs of each run from a file that the task `answers` wrote."""
+    runs: dict[int, Arrays] = {}
+    with np.load(path, allow_pickle=False) as stored:
+        for key in stored.files:
+            run, _, name = key.partition(".")
+            runs.setdefault(int(run), {})[name] = stored[key]
+    return [runs[run] for run in sorted(runs)]
+
+
+def _measure(
+    path: Path,
+    library: Library,
+    units: object,
+    feeds: Sequence[Arrays],
+    emit: Emit,
+) -> tuple[Part, list[Arrays]]:
+    """Load one compiled model twice and run it; return the figures, and inputs joined by outputs.
+
+    Apps give a second half the inputs of the first one and its outputs.
+    """
+    emit(Event(kind="step", text=f"load {path.name} through Core ML"))
+    model, cold = _load(path, library, units)
+    del model
+    model, warm = _load(path, library, units)
+    part = Part(file=path.name, cold=cold, warm=warm)
+    if not feeds:
+        return part, []
+    with open_program(path) as program:
+        names = [item.name for item in program.function.inputs]
+    given = [{name: feed[name] for name in names} for feed in feeds]
+    outputs = [_run(path, model, feed) for feed in given]
+    times: list[float] = []
+    while len(times) < TIMED and sum(times) < LONGEST:
+        began = time.perf_counter()
+        _run(path, model, given[0])
+        times.append(time.perf_counter() - began)
+    emit(Event(kind="note", text=f"{path.name}: {statistics.median(times) * 1000:.1f} ms a run"))
+    joined = [{**feed, **output} for feed, output in zip(feeds, outputs, strict=True)]
+    return Part(file=path.name, cold=cold, warm=warm, run=statistics.median(times)), joined
+
+
+def _load(path: Path, library: Library, units: object) -> tuple[CompiledModel, float]:
+    began = time.perf_counter()
+    try:
+        model = library(str(path), units)
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001  Core ML raises whatever it likes
+        raise UnsupportedError(
+            f"Core ML refuses it: {_said(error)}",
+            where=path.name,
+            remedy="convert the model with --target macOS13, or on a newer macOS try again",
+        ) from None
+    return model, time.perf_counter() - began
+
+
+def _run(path: Path, model: CompiledModel, feed: Arrays) -> Arrays:
+    try:
+        results = model.predict(dict(feed))
+        return {name: np.asarray(result, np.float32) for name, result in results.items()}
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001  Core ML raises whatever it likes
+        raise UnsupportedError(
+            f"Core ML loads it and cannot run it: {_said(error)}",
+            where=path.name,
+            remedy="try other units, such as --units cpu",
+        ) from None
+
+
+def _require_output(name: str, outputs: Arrays, path: str) -> None:
+    if name not in outputs:
+        raise UnsupportedError(f"Core ML gives no output {name}", where=Path(path).name)
+
+
+def _said(error: Exception) -> str:
+    """Return an error's text in one line of bounded length."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}..."

@@ -1,0 +1,118 @@
+"""Which programs are loaded, on which units, and what a fault of one means for the others."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.convert.bundle.ports import Dimensions
+from sdcoreml.convert.jobs.manifest import read_manifest
+from sdcoreml.convert.jobs.opening import open_model
+from sdcoreml.convert.loading.measure import LoadOptions, load_folder, units_of_apps
+from sdcoreml.convert.loading.record import LoadReport, Source, Units
+from sdcoreml.ground.errors import BrokenError, UnsupportedError, WorkerError
+from tests.convert.jobs.test_answers import Recording
+from tests.convert.loading.stand_ins import MAC, CoreML
+from tests.convert.stand_ins import StandIn, finish, job_of, write_model, write_xl
+
+SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    model = open_model(write_model(tmp_path / "cat"))
+    return finish(job_of(model, tmp_path / "out", chunk=True), StandIn(size=SIZE))
+
+
+def load(bundle: Path, runner: CoreML, **options: Units | str) -> LoadReport:
+    asked = LoadOptions(machine=MAC, **options)  # type: ignore[arg-type]
+    return load_folder(bundle, read_manifest(bundle), asked, runner)
+
+
+def test_each_program_has_its_child_and_halves_share_one(bundle: Path) -> None:
+    runner = CoreML()
+    report = load(bundle, runner)
+    loads = [request for task, request in runner.requests if task == "load"]
+    files = [[Path(path).name for path in request["compiled"]] for request in loads]
+    assert files == [
+        ["TextEncoder.mlmodelc"],
+        ["UnetChunk1.mlmodelc", "UnetChunk2.mlmodelc"],
+        ["VAEDecoder.mlmodelc"],
+        ["VAEEncoder.mlmodelc"],
+    ]
+    assert {request["units"] for request in loads} == {"CPU_AND_NE"}
+    unet = report.programs["Unet"]
+    assert (unet.psnr, unet.source, unet.peak_memory) == (71.9, Source.COMPUTED, 5_000_000)
+    assert unet.loading is not None
+    assert (unet.loading.cold, unet.loading.warm, unet.loading.run) == (186.0, 1.0, 0.805)
+    assert unet.placement is not None
+    assert unet.placement.cpu == 2
+    assert (report.faults, report.exit_code) == ((), 0)
+
+
+def test_recorded_answers_are_handed_on(tmp_path: Path) -> None:
+    model = open_model(write_model(tmp_path / "cat"))
+    bundle = finish(job_of(model, tmp_path / "out"), Recording(size=SIZE))
+    assert {one.source for one in load(bundle, CoreML()).programs.values()} == {Source.RECORDED}
+
+
+def test_the_units_can_be_chosen(bundle: Path) -> None:
+    runner = CoreML()
+    load(bundle, runner, units=Units.ALL)
+    assert {request["units"] for task, request in runner.requests if task == "load"} == {"ALL"}
+
+
+def test_an_older_coremltools_is_not_asked_where_operations_run(bundle: Path) -> None:
+    runner = CoreML(coremltools="7.2")
+    assert load(bundle, runner).programs["Unet"].placement is None
+    assert "placement" not in [task for task, _ in runner.requests]
+
+
+def test_without_torch_nothing_is_run(bundle: Path) -> None:
+    runner = CoreML()
+    report = load(bundle, runner, reason="the toolchain light has no torch")
+    assert "answers" not in [task for task, _ in runner.requests]
+    assert report.programs["Unet"].psnr is None
+    assert report.exit_code == 0
+
+
+def test_a_fault_is_of_its_program_and_the_gravest_gives_the_exit_code(bundle: Path) -> None:
+    faults = {
+        "UnetChunk2.mlmodelc": WorkerError("load: died of SIGSEGV"),
+        "VAEDecoder.mlmodelc": UnsupportedError("Core ML refuses it"),
+    }
+    report = load(bundle, CoreML(faults=faults))
+    assert [name for name, one in report.programs.items() if one.fault] == ["Unet", "VAEDecoder"]
+    assert report.faults[0].where == str(bundle / "UnetChunk1.mlmodelc")
+    assert report.exit_code == 7
+
+
+def test_wrong_numbers_are_a_fault_that_says_what_to_try(bundle: Path) -> None:
+    report = load(bundle, CoreML(psnr=20.5))
+    assert report.exit_code == 6
+    assert report.faults[0].what == (
+        "Core ML computes something else: y is 20.5 dB from the answers, at least 35 needed"
+    )
+    assert report.faults[0].remedy == (
+        f"`sdcoreml verify {bundle} --with coreml --units cpu` says whether the unit is to blame"
+    )
+
+
+def test_a_broken_environment_ends_it(bundle: Path) -> None:
+    broken = BrokenError("coremltools cannot be used: Symbol not found")
+    with pytest.raises(BrokenError):
+        load(bundle, CoreML(faults={"load": broken}))
+
+
+def test_apps_give_original_attention_and_sdxls_vaes_to_the_gpu(tmp_path: Path) -> None:
+    xl = open_model(write_xl(tmp_path / "xl"))
+    size = Dimensions(batch=2, height=16, width=16, features=16, tokens=77, pooled=8)
+    runner = StandIn(size=size)
+    split = read_manifest(finish(job_of(xl, tmp_path / "split"), runner))
+    assert units_of_apps(split, "unet") is Units.NE
+    assert units_of_apps(split, "vae_decoder") is Units.GPU
+    model = open_model(write_model(tmp_path / "cat"))
+    job = job_of(model, tmp_path / "original", "ORIGINAL")
+    original = read_manifest(finish(job, StandIn(size=SIZE)))
+    assert units_of_apps(original, "unet") is Units.GPU

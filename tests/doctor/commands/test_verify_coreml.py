@@ -1,0 +1,133 @@
+"""`sdcoreml verify --with coreml`, and the end of a conversion on a Mac."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.convert.bundle.ports import Dimensions
+from sdcoreml.convert.jobs.manifest import read_manifest
+from sdcoreml.convert.jobs.opening import open_model
+from sdcoreml.doctor.cli import main
+from sdcoreml.doctor.commands import verify
+from sdcoreml.doctor.commands.convert_summary import verdicts
+from sdcoreml.doctor.commands.verify_coreml import load_finished, verdict
+from sdcoreml.ground.errors import BrokenError, UsageError, WorkerError
+from sdcoreml.ground.events import Event
+from sdcoreml.lockfiles.toolchain import load_toolchain
+from tests.convert.loading.stand_ins import MAC, CoreML
+from tests.convert.stand_ins import StandIn, finish, job_of, write_model
+from tests.doctor.commands.test_verify import arguments
+
+SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Path:
+    model = open_model(write_model(tmp_path / "cat"))
+    return finish(job_of(model, tmp_path / "out"), StandIn(size=SIZE))
+
+
+def run(bundle: Path, runner: CoreML, *words: str) -> int:
+    asked = arguments(str(bundle), "--with", "coreml", *words)
+    return verify.run(asked, runner, mac=lambda: MAC)
+
+
+def test_the_verdict_comes_first(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(bundle, CoreML()) == 0
+    lines = capsys.readouterr().out.splitlines()
+    said = (
+        "71.9 dB from the computed answers; load 93 s cold, 0.5 s warm; 402.5 ms a run;"
+        " 2 of 42 operations on the CPU (1 cast, 1 gather)"
+    )
+    assert lines[:3] == [
+        f"{bundle}: loaded and checked on macOS 15.2, M2 (CPU & Neural Engine)",
+        f"  TextEncoder {said}",
+        f"  Unet        {said}",
+    ]
+    assert lines[5].startswith(f"{bundle}: ")
+
+
+def test_a_program_that_fails_is_one_line(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runner = CoreML(faults={"Unet.mlmodelc": WorkerError("load: died", remedy="run again")})
+    assert run(bundle, runner) == 7
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{bundle}: 1 of 4 programs fails on macOS 15.2, M2")
+    assert lines[1] == f"{bundle}/Unet.mlmodelc: load: died; run again"
+    assert sum(line.startswith("  ") and " dB " in line for line in lines) == 3
+
+
+def test_json_has_a_schema_of_its_own(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    runner = CoreML(faults={"Unet.mlmodelc": WorkerError("load: died", remedy="run again")})
+    assert run(bundle, runner, "--json", "--units", "gpu") == 7
+    told = json.loads(capsys.readouterr().out)["coreml"]
+    assert told["schema"] == 1
+    assert told["machine"] == {"chip": "M2", "macos": "15.2", "memory": 16 << 30}
+    assert (told["passed"], told["compared"]) == (False, True)
+    assert told["programs"]["Unet"]["fault"] == {
+        "path": f"{bundle}/Unet.mlmodelc",
+        "what": "load: died",
+        "next": "run again",
+        "exit_code": 7,
+    }
+    assert told["programs"]["VAEDecoder"]["psnr"] == 71.9
+    assert told["programs"]["VAEDecoder"]["units"] == "gpu"
+
+
+def test_a_damaged_folder_is_not_loaded(bundle: Path) -> None:
+    (bundle / "vocab.json").unlink()
+    runner = CoreML()
+    assert run(bundle, runner) == 1
+    assert runner.requests == []
+
+
+def test_elsewhere_one_line_says_so(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code = main(["verify", str(bundle), "--with", "coreml"])
+    if code == 0:  # on a Mac
+        return
+    assert code == 1
+    assert capsys.readouterr().err == (
+        "error: --with coreml: Core ML exists on macOS alone; leave it out; --against MODEL"
+        " runs the programs here, by an interpreter\n"
+    )
+
+
+def test_units_need_core_ml(bundle: Path) -> None:
+    with pytest.raises(UsageError, match="--units is for loading through Core ML"):
+        verify.run(arguments(str(bundle), "--units", "cpu"))
+
+
+def test_light_loads_without_comparing(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(bundle, CoreML(), "--toolchain", "light") == 0
+    first = capsys.readouterr().out.splitlines()[0]
+    assert "loaded on macOS 15.2, M2, nothing compared: the toolchain light has no torch" in first
+
+
+def test_a_conversion_on_a_mac_ends_with_it(bundle: Path) -> None:
+    tested = load_toolchain("tested")
+    said: list[Event] = []
+    loaded = load_finished([bundle], tested, CoreML(), said.append, lambda: MAC)
+    manifests = {bundle: read_manifest(bundle)}
+    assert verdicts(manifests, {folder: verdict(one) for folder, one in loaded.items()}) == (
+        (
+            "compiled without Xcode, equal to Apple's compiler on the reference pairs, loaded and"
+            " checked on macOS 15.2, M2"
+        ),
+    )
+    assert "load out through Core ML on macOS 15.2, M2" in [event.text for event in said]
+
+
+def test_elsewhere_it_is_not_yet_loaded(bundle: Path) -> None:
+    runner = CoreML()
+    assert load_finished([bundle], load_toolchain("tested"), runner, print, lambda: None) == {}
+    assert runner.requests == []
+    assert verdicts({bundle: read_manifest(bundle)})[0].endswith("not yet loaded on a Mac")
+
+
+def test_what_prevents_the_loading_leaves_the_conversion_finished(bundle: Path) -> None:
+    runner = CoreML(faults={"load": BrokenError("coremltools cannot be used")})
+    said: list[Event] = []
+    assert load_finished([bundle], load_toolchain("tested"), runner, said.append, lambda: MAC) == {}
+    assert said[-1].text == "not loaded through Core ML: coremltools cannot be used"

@@ -1,0 +1,176 @@
+"""Folders loaded through a stand-in for Core ML: what is right, and each way it can go wrong."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from shutil import copytree
+from typing import Any
+
+import pytest
+
+from sdcoreml.convert.jobs.manifest import Manifest, read_manifest
+from sdcoreml.convert.jobs.opening import open_model
+from sdcoreml.convert.jobs.prove import ProofPolicy
+from sdcoreml.convert.jobs.steps import Workshop, convert_models
+from sdcoreml.convert.jobs.verify import verify
+from sdcoreml.convert.loading.measure import LoadOptions, load_folder, units_of_apps
+from sdcoreml.convert.loading.record import LoadReport, Machine, Source, Units
+from sdcoreml.convert.models.sample import write_sample
+from sdcoreml.convert.worker import Bounds, Worker
+from sdcoreml.ground.digest import describe_files, files_below
+from sdcoreml.ground.errors import BrokenError, ExitCode
+from tests.convert.stand_ins import MADE_IN, job_of
+from tests.inside.convert.loading.stand_ins import worker
+
+MAC = Machine(chip="M2", macos="15.2", memory=16 << 30)
+SMALL: Mapping[str, Any] = {"height": 16, "width": 16}
+PROGRAMS = ("TextEncoder", "Unet", "VAEDecoder", "VAEEncoder")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Convert the sample, with its UNet in halves; every program is run and recorded."""
+    place = tmp_path_factory.mktemp("loading")
+    write_sample(place / "sample")
+    workshop = Workshop(
+        runner=Worker(python=Path(sys.executable)), toolchain=MADE_IN, policy=ProofPolicy()
+    )
+    job = job_of(open_model(place / "sample"), place / "made", chunk=True, **SMALL)
+    convert_models([job], workshop)
+    return place / "made"
+
+
+def load(folder: Path, fault: str = "", bounds: Bounds | None = None, **more: Any) -> LoadReport:
+    """Load a folder with a fault; whatever happens, the folder stays as it was."""
+    before = describe_files(files_below(folder), folder)
+    options = LoadOptions(machine=MAC, **more)
+    try:
+        return load_folder(folder, read_manifest(folder), options, worker(fault, bounds))
+    finally:
+        assert describe_files(files_below(folder), folder) == before
+
+
+def only(folder: Path, aside: Path, name: str) -> Path:
+    """Return a copy of a folder that has a single program, so that a test loads no others."""
+    copytree(folder, aside)
+    content = json.loads((aside / "manifest.json").read_text())
+    content["programs"] = {name: content["programs"][name]}
+    (aside / "manifest.json").write_text(json.dumps(content))
+    return aside
+
+
+def test_every_program_is_loaded_and_right(folder: Path) -> None:
+    report = load(folder)
+    assert report.faults == ()
+    assert report.exit_code == 0
+    assert tuple(report.programs) == PROGRAMS
+    for one in report.programs.values():
+        assert one.source is Source.RECORDED
+        assert one.units is Units.NE
+        assert one.psnr is not None
+        assert one.psnr > 60
+        assert one.peak_memory > 10_000_000
+        assert one.loading is not None
+        assert one.loading.run is not None
+        assert one.placement is not None
+        assert one.placement.ne > 0
+    unet = report.programs["Unet"].loading
+    assert unet is not None
+    assert [part.file for part in unet.parts] == ["UnetChunk1.mlmodelc", "UnetChunk2.mlmodelc"]
+
+
+def test_the_record_is_small_and_listed(folder: Path) -> None:
+    manifest = read_manifest(folder)
+    assert (folder / "answers.json").stat().st_size < 100_000
+    assert [*manifest.answers] == ["answers.json"]
+    assert "answers" not in json.dumps(manifest.as_json()["programs"])
+    assert {*json.loads((folder / "answers.json").read_text())["programs"]} == {*PROGRAMS}
+
+
+def test_what_is_not_recorded_is_computed(folder: Path, tmp_path: Path) -> None:
+    aside = only(folder, tmp_path / "made", "TextEncoder")
+    record = json.loads((aside / "answers.json").read_text())
+    record["programs"]["TextEncoder"]["inputs"] = "another processor's"
+    (aside / "answers.json").write_text(json.dumps(record))
+    report = load(aside)
+    assert report.programs["TextEncoder"].source is Source.COMPUTED
+    assert report.faults == ()
+
+
+def test_without_torch_programs_are_loaded_alone(folder: Path, tmp_path: Path) -> None:
+    report = load(only(folder, tmp_path / "made", "Unet"), reason="there is no torch")
+    (one,) = report.programs.values()
+    assert (one.source, one.psnr, one.fault) == (Source.NONE, None, None)
+    assert one.loading is not None
+    assert one.loading.run is None
+
+
+@pytest.mark.parametrize(
+    ("fault", "code", "said"),
+    [
+        ("wrong", ExitCode.WRONG_NUMBERS, "Core ML computes something else: z is "),
+        ("nan", ExitCode.WRONG_NUMBERS, "is not finite"),
+        ("shape", ExitCode.WRONG_NUMBERS, "numbers, other than recorded"),
+        ("name", ExitCode.BAD_INPUT, "Core ML gives no output "),
+        ("crash", ExitCode.CHILD_DIED, "the child process died of SIGSEGV without an answer"),
+        ("abort", ExitCode.CHILD_DIED, "the child process died of SIGABRT without an answer"),
+        ("hang", ExitCode.CHILD_DIED, "was ended, for it took more than 2 seconds"),
+        ("greed", ExitCode.CHILD_DIED, "GB of memory"),
+        ("memory", ExitCode.CHILD_DIED, "out of memory"),
+        ("specification", ExitCode.BAD_INPUT, "its specification version 99 is newer than 9"),
+        ("plan", ExitCode.BAD_INPUT, "Core ML loads it and cannot run it: Error computing NN"),
+    ],
+)
+def test_a_fault_is_one_line(
+    folder: Path, tmp_path: Path, fault: str, code: ExitCode, said: str
+) -> None:
+    aside = only(folder, tmp_path / "made", "VAEEncoder")
+    bounds = {
+        "hang": Bounds(seconds=2),
+        "greed": Bounds(seconds=60, memory=0.1),
+    }.get(fault)
+    report = load(aside, f"{fault}:VAEEncoder", bounds)
+    (found,) = report.faults
+    assert said in str(found)
+    assert "\n" not in str(found)
+    assert found.where == str(aside / "VAEEncoder.mlmodelc")
+    assert found.remedy
+    assert report.exit_code == code
+
+
+def test_the_others_are_measured_beside_a_program_that_crashes(folder: Path) -> None:
+    report = load(folder, "crash:UnetChunk2")
+    assert [name for name, one in report.programs.items() if one.fault] == ["Unet"]
+    assert all(one.psnr for name, one in report.programs.items() if name != "Unet")
+
+
+def test_a_missing_symbol_ends_it(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(BrokenError, match="Symbol not found: _OBJC_CLASS"):
+        load(only(folder, tmp_path / "made", "VAEEncoder"), "symbol")
+
+
+def test_a_plan_that_crashes_costs_nothing_else(folder: Path, tmp_path: Path) -> None:
+    report = load(only(folder, tmp_path / "made", "VAEEncoder"), "planless:VAEEncoder")
+    (one,) = report.programs.values()
+    assert one.placement is None
+    assert one.psnr
+    assert one.fault is None
+
+
+def test_a_changed_record_is_a_fault(folder: Path, tmp_path: Path) -> None:
+    aside = tmp_path / "made"
+    copytree(folder, aside)
+    text = (aside / "answers.json").read_text()
+    (aside / "answers.json").write_text(text.replace('"runs": 2', '"runs": 1'))
+    runner = Worker(python=Path(sys.executable))
+    (fault, *_) = verify(aside, runner).faults
+    assert fault.where == str(aside / "answers.json")
+
+
+def test_apps_choose_the_units_by_attention(folder: Path) -> None:
+    manifest = read_manifest(folder)
+    assert units_of_apps(manifest, "unet") is Units.NE
+    assert isinstance(manifest, Manifest)
