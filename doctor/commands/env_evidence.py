@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdcoreml.doctor.commands.env_common import (
@@ -11,6 +13,8 @@ from sdcoreml.doctor.commands.env_common import (
     read_toolchain_in_use,
     require_environment,
 )
+from sdcoreml.ground.errors import UsageError
+from sdcoreml.ground.places import ROOT, as_path, is_checkout
 from sdcoreml.lockfiles.evidence import append_evidence, load_evidence
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 
@@ -18,8 +22,22 @@ if TYPE_CHECKING:
     from sdcoreml.doctor.proving.trials import Trial
 
 
+PAGE = "convert/MACS.md"
+"""The page of what was measured on Macs, in a clone."""
+
+
 def evidence(args: argparse.Namespace) -> int:
-    """List the test records, or test the environment and record the result."""
+    """List the test records, or record another: of a test here, or of what a Mac measured."""
+    match args.words:
+        case ["add", name]:
+            return _add(as_path(name))
+        case ["page"]:
+            sys.stdout.write(_page())
+            return 0
+        case [_, *_]:
+            raise UsageError(
+                "`add FILE` and `page` are known", where=" ".join(args.words), remedy="see --help"
+            )
     toolchain = read_toolchain_in_use(args)
     if not args.prove:
         _list(toolchain)
@@ -32,6 +50,33 @@ def evidence(args: argparse.Namespace) -> int:
     print(f"{toolchain.name}: {proof.figures()}, seal {proof.seal[:16]}")
     print(f"recorded in {append_evidence(toolchain, proof)}")
     return 0
+
+
+def _add(path: Path, checkout: Path = ROOT) -> int:
+    """Add what a Mac measured, and write the page anew; the records are a clone's."""
+    if not is_checkout():
+        raise UsageError(
+            "an installed sdcoreml has no records to add to", remedy="use a clone of the project"
+        )
+    from sdcoreml.convert.loading.evidence import add
+    from sdcoreml.ground.aside import write_text
+
+    done = add(path)
+    found = done.measurement
+    left_out = f"; {done.left_out} of unknown graphs left out" * bool(done.left_out)
+    again = "" if done.is_new else " (it was there)"
+    print(f"{found.chip}, macOS {found.macos}: {len(found.programs)} programs{left_out}{again}")
+    write_text(checkout / PAGE, _page())
+    print(f"recorded; the page is {PAGE}")
+    return 0
+
+
+def _page() -> str:
+    from sdcoreml.convert.certificates.store import load
+    from sdcoreml.convert.loading.evidence import read_collection
+    from sdcoreml.convert.loading.page import page
+
+    return page(read_collection(), load())
 
 
 def _list(toolchain: Toolchain) -> None:
@@ -57,6 +102,12 @@ def _options(parser: argparse.ArgumentParser) -> None:
     environment_options(parser)
     help_text = "run the project's tests and the sample's conversion in it, and record the figures"
     parser.add_argument("--prove", action="store_true", help=help_text)
+    parser.add_argument(
+        "words",
+        nargs="*",
+        metavar="add FILE | page",
+        help="add what `verify --with coreml --share` wrote on a Mac; print the page of all of it",
+    )
 
 
 ACTIONS = (

@@ -130,6 +130,8 @@ def run(
             options = LoadOptions(machine=machine, units=Units(args.units) if args.units else None)
             toolchain = load_toolchain(args.toolchain)
             report = verify_coreml.load(args.bundle, options, toolchain, runner, emit)
+            if args.share:
+                verify_coreml.share(args.bundle, report, args.share)
     if args.json:
         told = {} if report is None else {"coreml": verify_coreml.as_json(report)}
         print(json.dumps({**as_json(result), **told}))

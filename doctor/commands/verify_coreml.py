@@ -10,6 +10,7 @@ from pathlib import Path
 from sdcoreml.convert.jobs.manifest import read_manifest
 from sdcoreml.convert.loading.measure import LoadOptions, load_folder
 from sdcoreml.convert.loading.record import LoadedProgram, LoadReport, Machine, Units, names_of
+from sdcoreml.convert.loading.share import measurement, write_measurement
 from sdcoreml.convert.proof.decibels import format_db
 from sdcoreml.convert.worker import Runner
 from sdcoreml.doctor.core.facts import Memory
@@ -19,6 +20,7 @@ from sdcoreml.ground.advice import spell
 from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.errors import SdcoremlError, UnableError, UsageError
 from sdcoreml.ground.events import Emit, Event
+from sdcoreml.ground.places import as_path
 from sdcoreml.lockfiles.toolchain import Toolchain
 
 SCHEMA = 1
@@ -46,11 +48,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="with --with coreml: what may be used (default: what apps use)",
     )
 
+    group.add_argument(
+        "--share",
+        type=as_path,
+        metavar="FILE",
+        help="write the figures, without any name or path, for `sdcoreml env evidence add`",
+    )
+
 
 def require_asked(args: argparse.Namespace) -> None:
-    """Raise `UsageError` for options that need `--with coreml`."""
-    if args.units and not args.through:
-        raise UsageError("--units is for loading through Core ML", remedy="add --with coreml")
+    """Raise `UsageError` for options that need `--with coreml`, or cannot be followed."""
+    for name in ("units", "share"):
+        if getattr(args, name) and not args.through:
+            raise UsageError(f"--{name} is for loading through Core ML", remedy="add --with coreml")
+    if args.share and args.share.is_relative_to(args.bundle):
+        raise UsageError(
+            "lies in the folder that is verified", where=args.share, remedy="choose another place"
+        )
 
 
 def require_mac(find: FindMac) -> Machine:
@@ -108,6 +122,11 @@ def load_finished(
         except SdcoremlError as error:
             emit(Event(kind="warning", text=f"not loaded through Core ML: {error}"))
     return found
+
+
+def share(bundle: Path, report: LoadReport, file: Path) -> None:
+    """Write what may be shared of a report to a file."""
+    write_measurement(measurement(report, read_manifest(bundle)), file)
 
 
 def verdict(report: LoadReport) -> str:

@@ -19,10 +19,11 @@ from tests.convert.stand_ins import StandIn, finish, job_of, write_model, write_
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 
 
-@pytest.fixture
-def bundle(tmp_path: Path) -> Path:
-    model = open_model(write_model(tmp_path / "cat"))
-    return finish(job_of(model, tmp_path / "out", chunk=True), StandIn(size=SIZE))
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("measured")
+    model = open_model(write_model(place / "cat"))
+    return finish(job_of(model, place / "out", chunk=True), StandIn(size=SIZE))
 
 
 def load(bundle: Path, runner: CoreML, **options: Units | str) -> LoadReport:

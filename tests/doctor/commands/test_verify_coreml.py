@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
@@ -24,10 +25,10 @@ from tests.doctor.commands.test_verify import arguments
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 
 
-@pytest.fixture
-def bundle(tmp_path: Path) -> Path:
-    model = open_model(write_model(tmp_path / "cat"))
-    return finish(job_of(model, tmp_path / "out"), StandIn(size=SIZE))
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("verified")
+    return finish(job_of(open_model(write_model(place / "cat")), place / "out"), StandIn(size=SIZE))
 
 
 def run(bundle: Path, runner: CoreML, *words: str) -> int:
@@ -76,10 +77,12 @@ def test_json_has_a_schema_of_its_own(bundle: Path, capsys: pytest.CaptureFixtur
     assert told["programs"]["VAEDecoder"]["units"] == "gpu"
 
 
-def test_a_damaged_folder_is_not_loaded(bundle: Path) -> None:
-    (bundle / "vocab.json").unlink()
+def test_a_damaged_folder_is_not_loaded(bundle: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "out"
+    copytree(bundle, damaged)
+    (damaged / "vocab.json").unlink()
     runner = CoreML()
-    assert run(bundle, runner) == 1
+    assert run(damaged, runner) == 1
     assert runner.requests == []
 
 
@@ -131,3 +134,16 @@ def test_what_prevents_the_loading_leaves_the_conversion_finished(bundle: Path) 
     said: list[Event] = []
     assert load_finished([bundle], load_toolchain("tested"), runner, said.append, lambda: MAC) == {}
     assert said[-1].text == "not loaded through Core ML: coremltools cannot be used"
+
+
+def test_what_was_measured_can_be_shared(bundle: Path, tmp_path: Path) -> None:
+    file = tmp_path / "mac.json"
+    assert run(bundle, CoreML(), "--share", str(file)) == 0
+    assert json.loads(file.read_text())["chip"] == "M2"
+
+
+def test_it_is_not_shared_into_the_folder(bundle: Path) -> None:
+    with pytest.raises(UsageError, match="lies in the folder that is verified"):
+        run(bundle, CoreML(), "--share", str(bundle / "mac.json"))
+    with pytest.raises(UsageError, match="--share is for loading through Core ML"):
+        verify.run(arguments(str(bundle), "--share", str(bundle.parent / "mac.json")))
