@@ -80,20 +80,6 @@ def compare(answers: Answers, name: str, outputs: Sequence[np.ndarray]) -> Dista
     return worst
 
 
-def compare_answers(one: Answers, other: Answers, name: str) -> Distance:
-    """Compare an output in two records of the same number of runs.
-
-    Raises:
-        BadInputError: a record is damaged.
-    """
-    worst = Distance(psnr=math.inf, max_error=0.0)
-    for wanted, found in zip(one.numbers(name), other.numbers(name), strict=True):
-        if len(wanted) != len(found):
-            return Distance(psnr=-IDENTICAL, max_error=None)
-        worst = _worse(worst, _distance(wanted, found))
-    return worst
-
-
 def _worse(one: Distance, other: Distance) -> Distance:
     errors = (one.max_error, other.max_error)
     return Distance(

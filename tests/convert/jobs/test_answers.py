@@ -144,7 +144,7 @@ def test_what_no_conversion_records_is_found_alone(
 @pytest.mark.parametrize(
     ("change", "what"),
     [
-        ({"outputs": answers(0.1).outputs}, "answers of Unet that it does not give: y, "),
+        ({"outputs": answers(0.1).outputs}, "answers of Unet that it does not give: y"),
         ({"seed": 8}, "answers of Unet to other inputs, or of other outputs"),
     ],
 )

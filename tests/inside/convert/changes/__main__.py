@@ -32,7 +32,7 @@ from sdcoreml.ground.errors import SdcoremlError
 from sdcoreml.ground.events import Emit, silent
 from sdcoreml.ground.places import environments_folder
 from tests.convert.stand_ins import write_raw
-from tests.inside.convert.changes.files import FILES, Change
+from tests.inside.convert.changes.files import ANSWERS, FILES, Change
 from tests.inside.convert.changes.folders import DONORS, FORMS, make, write_models
 from tests.inside.convert.changes.graphs import GRAPHS
 from tests.inside.convert.changes.manifests import (
@@ -101,7 +101,7 @@ def kinds(form: str) -> Mapping[str, Change]:
         case "halves":
             return SWAPPED_HALVES
     figures = {path: it for path, it in EDITS.items() if "checked" in path}
-    return edits(figures)
+    return {**edits(figures), **ANSWERS}
 
 
 def half_of(form: str, name: str) -> str:

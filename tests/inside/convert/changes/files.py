@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import struct
+from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from random import Random
@@ -210,6 +212,39 @@ def _spec(number: int, payload: bytes) -> Change:
 def _gone(folder: Path, rng: Random) -> None:
     path = _file(folder, rng)
     path.unlink()
+
+
+def _in_answers(change: Callable[[Any, Random], object]) -> Change:
+    """Return a change that edits the record of one program's answers."""
+    return in_json("answers.json", lambda record, rng: change(record["programs"][some(rng)], rng))
+
+
+def _negate(answers: Any, rng: Random) -> None:
+    """Negate the largest number of a random output."""
+    name = rng.choice(sorted(answers["outputs"]))
+    raw = b64decode(answers["outputs"][name])
+    numbers = [number for (number,) in struct.iter_unpack("<e", raw)]
+    place = max(range(len(numbers)), key=lambda n: abs(numbers[n]))
+    numbers[place] = -numbers[place]
+    changed = struct.pack(f"<{len(numbers)}e", *numbers)
+    answers["outputs"][name] = b64encode(changed).decode()
+
+
+ANSWERS: Mapping[str, Change] = {
+    "answers.json: a number": _in_answers(_negate),
+    "answers.json: a seed": _in_answers(lambda one, _: one.update(seed=one["seed"] + 1)),
+    "answers.json: more runs": _in_answers(lambda one, _: one.update(runs=one["runs"] + 1)),
+    "answers.json: an output more": _in_answers(
+        lambda one, _: one["outputs"].update(more=next(iter(one["outputs"].values())))
+    ),
+    "answers.json: of another program": in_json(
+        "answers.json", lambda record, rng: swap(record["programs"], rng)
+    ),
+    "answers.json: of no program": in_json(
+        "answers.json", lambda record, _: record["programs"].update(More=record["programs"]["Unet"])
+    ),
+}
+"""The changes to recorded answers, which only folders have that torch ran."""
 
 
 FILES: Mapping[str, Change] = {

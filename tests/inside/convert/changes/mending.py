@@ -37,7 +37,8 @@ def read_raw(folder: Path) -> Content:
 def mend(folder: Path) -> None:
     """Update the size and digest of every file in the manifest, then the manifest's own digest."""
     content = read_raw(folder)
-    records = [content["tokenizer"], *(one["files"] for one in content["programs"].values())]
+    programs = (one["files"] for one in content["programs"].values())
+    records = [content["tokenizer"], content.get("answers", {}), *programs]
     for files in records:
         for name in files:
             if (folder / name).is_file():
