@@ -82,16 +82,13 @@ def test_a_tiny_model_of_the_family_can_be_converted(
 ) -> None:
     FAMILIES[family](tmp_path / "models" / family)
     case = next(iter(cases(tmp_path, [family])))
-    (convert, *_) = steps(case, tmp_path)
+    (convert, *_) = steps(case, tmp_path, "Linux")
     assert main([*convert, "--plan"]) == 0
     assert "Unet" in capsys.readouterr().out
 
 
-def test_on_a_mac_each_case_is_loaded_on_the_cpu_and_on_all_units(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.platform", "darwin")
-    _, *loads = steps(Case(name="sd1-original", words=("m",)), tmp_path)
+def test_on_a_mac_each_case_is_loaded_on_the_cpu_and_on_all_units(tmp_path: Path) -> None:
+    _, *loads = steps(Case(name="sd1-original", words=("m",)), tmp_path, "Darwin")
     assert [words[5] for words in loads] == ["cpu", "all"]
     assert all("--share" in words for words in loads)
 

@@ -8,6 +8,7 @@ on all units; what was measured is written to FOLDER/share. One failing stops no
 from __future__ import annotations
 
 import argparse
+import platform
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -55,11 +56,11 @@ def write_models(place: Path, families: Sequence[str]) -> None:
             write(folder)
 
 
-def steps(case: Case, place: Path) -> Iterator[tuple[str, ...]]:
-    """Yield the commands of a case."""
+def steps(case: Case, place: Path, system: str) -> Iterator[tuple[str, ...]]:
+    """Yield the commands of a case on a system, as `platform.system` calls it."""
     folder = str(place / case.name)
     yield ("convert", *case.words, "--output", folder)
-    if sys.platform != "darwin":
+    if system != "Darwin":
         yield ("verify", folder)
         return
     for units in UNITS:
@@ -78,7 +79,7 @@ def main(words: Sequence[str]) -> int:
     write_models(asked.place, families)
     failed = []
     for case in cases(asked.place, families):
-        for step in steps(case, asked.place):
+        for step in steps(case, asked.place, platform.system()):
             print(f"== {case.name}: sdcoreml {' '.join(step)}", flush=True)
             code = subprocess.run([sys.executable, "-m", "sdcoreml", *step], check=False).returncode
             if code:
