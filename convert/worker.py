@@ -51,7 +51,7 @@ By default it goes back to the system, and each tensor's pages are made anew: th
 of the CPU of running a UNet for a small image. Other systems ignore these.
 """
 
-_MORE: Mapping[str, Mapping[str, str]] = {"check": _THRIFTY, "draw": _THRIFTY}
+_MORE: Mapping[str, Mapping[str, str]] = dict.fromkeys(("answers", "check", "draw"), _THRIFTY)
 """What a task has in its environment beside what all have."""
 _TAIL = 4000
 _WARNING = re.compile(r"warning\b", re.IGNORECASE)

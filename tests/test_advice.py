@@ -41,6 +41,7 @@ PROSE = (
     "sdcoreml convert --sample --full",
     "sdcoreml convert in {X} and in {X}",
     "sdcoreml env lock",
+    "sdcoreml verify FOLDER --with coreml --share FILE\n",  # a page, not a message
     "python -m convert",
     ".venv/bin",
 )
