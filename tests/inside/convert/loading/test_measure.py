@@ -14,8 +14,9 @@ import pytest
 from sdcoreml.convert.jobs.manifest import Manifest, read_manifest
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.prove import ProofPolicy
-from sdcoreml.convert.jobs.steps import Workshop, convert_models
+from sdcoreml.convert.jobs.steps import convert_models
 from sdcoreml.convert.jobs.verify import verify
+from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.loading.measure import LoadOptions, load_folder, units_of_apps
 from sdcoreml.convert.loading.record import LoadReport, Machine, Source, Units
 from sdcoreml.convert.models.sample import write_sample
