@@ -52,7 +52,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=60, help="mutants to draw")
     parser.add_argument("--only", type=int, nargs="+", metavar="NUMBER", help="try these alone")
-    parser.add_argument("--limit", type=float, default=180, help="seconds for one mutant")
+    parser.add_argument(
+        "--limit", type=float, default=60, help="CPU seconds for each round of tests"
+    )
     parser.add_argument("--list", action="store_true", help="show the mutants and try none")
     args = parser.parse_args(argv)
     end_on_signals()

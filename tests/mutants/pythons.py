@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
-import threading
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+import psutil
+
 from tests.inside import runner
+
+WAITS = 10
+"""How many times its CPU seconds a run may last on the clock."""
 
 SERVER = Path("tests", "mutants", "server.py")
 
@@ -35,24 +41,24 @@ class Server:
     def run(
         self, arguments: Sequence[str], environ: Mapping[str, str], output: Path, seconds: float
     ) -> int | None:
-        """Run pytest, killed with its children at the end; return its exit code, None if late."""
+        """Run pytest, killed with its children at the end; return its exit code.
+
+        It is None if the run took more CPU seconds than these, or waited for far longer: on a busy
+        machine, time on the clock says nothing.
+        """
         request = {"arguments": arguments, "environ": environ, "output": str(output)}
         print(json.dumps(request), file=_stream(self._process.stdin), flush=True)
-        run = int(_stream(self._process.stdout).readline())
-        late = threading.Event()
-
-        def end() -> None:
-            late.set()
-            _kill(run)
-
-        timer = threading.Timer(seconds, end)
-        timer.start()
+        stream = _stream(self._process.stdout)
+        run = int(stream.readline())
+        begun, is_late = time.monotonic(), False
         try:
-            code = int(_stream(self._process.stdout).readline())
+            while not is_late and not select.select([stream], [], [], 0.5)[0]:
+                waited = time.monotonic() - begun
+                is_late = waited > WAITS * seconds or _processor_time(run) > seconds
         finally:
-            timer.cancel()
             _kill(run)
-        return None if late.is_set() else code
+        code = int(stream.readline())
+        return None if is_late else code
 
     def close(self) -> None:
         """End the process."""
@@ -66,6 +72,17 @@ def _stream(stream: IO[str] | None) -> IO[str]:
     if stream is None:
         raise TypeError("the process was started without a pipe")
     return stream
+
+
+def _processor_time(process: int) -> float:
+    """Return the CPU seconds of a process and of its children."""
+    try:
+        leader = psutil.Process(process)
+        family = [leader, *leader.children(recursive=True)]
+        times = [one.cpu_times() for one in family]
+    except psutil.Error:
+        return 0.0
+    return sum(one.user + one.system for one in times) + sum(times[0][2:4])
 
 
 def _kill(group: int) -> None:

@@ -17,8 +17,8 @@ from tests.mutants.grounds import mutated
 from tests.mutants.mutant import Mutant
 from tests.mutants.noticing import INSIDE, Round
 
-TEST_SECONDS = 100.0
-"""The limit of one test: a mutant that makes it hang is noticed."""
+TEST_SECONDS = 40.0
+"""The limit of one test in CPU seconds: a mutant that makes it hang is noticed."""
 
 VOCABULARY = environments_folder() / "clip-vocabulary"
 
@@ -44,7 +44,10 @@ class Runner(Protocol):
         seconds: float,
         inside: bool,
     ) -> int | None:
-        """Run pytest with these variables; return its exit code, None if it took too long."""
+        """Run pytest with these variables; return its exit code, None if it took too long.
+
+        `seconds` are CPU seconds.
+        """
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +64,8 @@ class Verdict:
 class Laboratory:
     """A copy of the checkout in which mutants are tried, one after the other.
 
-    `broken` are tests that were seen to fail without a mutant; they are not asked again.
+    A round may take `limit` CPU seconds. `broken` are tests that were seen to fail without a
+    mutant; they are not asked again.
     """
 
     root: Path
@@ -70,53 +74,51 @@ class Laboratory:
     broken: set[str] = field(default_factory=set)
 
     def try_mutant(self, mutant: Mutant, rounds: Sequence[Round]) -> Verdict:
-        """Run the rounds until a test fails, or time is over."""
+        """Run the rounds until a test fails; each ends with its time."""
         begun = time.monotonic()
+        is_late = False
         for group in rounds:
-            left = begun + self.limit - time.monotonic()
-            if left <= 0:
-                break
             with mutated(self.root, mutant):
-                failed = self._run(group.tests, left, inside=group.inside, options=("-x",))
+                failed = self._run(["-x", *group.tests], self.limit, inside=group.inside)
             if failed:
                 return Verdict(mutant=mutant, killer=failed[0], seconds=time.monotonic() - begun)
-        spent = time.monotonic() - begun
-        return Verdict(mutant=mutant, killer="", seconds=spent, is_out_of_time=spent >= self.limit)
+            is_late = is_late or failed is None
+        seconds = time.monotonic() - begun
+        return Verdict(mutant=mutant, killer="", seconds=seconds, is_out_of_time=is_late)
 
     def find_broken(self, killers: Iterable[str]) -> frozenset[str]:
         """Run tests without a mutant; return those that fail, which notice nothing."""
-        tests, found = sorted(set(killers) - {""}), set()
+        tests = sorted(set(killers) - {""})
+        found: set[str] = set()
         for inside in (False, True):
             group = [test for test in tests if test.startswith(INSIDE) is inside]
             if group:
-                seconds = self.limit * len(group)
-                found.update(self._run(group, seconds, inside=inside, options=()))
+                found.update(self._run(group, self.limit * len(group), inside=inside) or ())
         for test in found:
             if "::" not in test:
                 raise ChildProcessError(f"{test} cannot be run in a copy of the checkout")
         self.broken.update(found)
         return frozenset(found)
 
-    def _run(
-        self, tests: Sequence[str], seconds: float, *, inside: bool, options: Sequence[str]
-    ) -> list[str]:
-        """Run tests; return those that failed before time was over."""
+    def _run(self, words: Sequence[str], seconds: float, *, inside: bool) -> list[str] | None:
+        """Run tests; return those that failed, None if time was over."""
         skipped = [word for test in sorted(self.broken) for word in ("--deselect", test)]
-        words = [*_OPTIONS, *options, *skipped]
         with tempfile.TemporaryDirectory(prefix="mutant-", ignore_cleanup_errors=True) as place:
             output = Path(place) / "output"
             code = self.runner.run(
-                [*words, *tests],
+                [*_OPTIONS, *skipped, *words],
                 environment(Path(place), VOCABULARY, inside=inside),
                 output,
                 seconds=seconds,
                 inside=inside,
             )
             text = output.read_text("utf-8", "replace") if output.exists() else ""
-        if code in (None, 0, _NOTHING):
+        if code is None:
+            return None
+        if code in (0, _NOTHING):
             return []
         # Without a name, the mutant has ended pytest itself: its module is named.
-        return _FAILED.findall(text) or [tests[0]]
+        return _FAILED.findall(text) or [next(word for word in words if word != "-x")]
 
 
 def environment(place: Path, vocabulary: Path, *, inside: bool) -> dict[str, str]:
