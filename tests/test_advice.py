@@ -159,13 +159,14 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copy(ROOT / "Makefile", folder)
     for name, text in (
         ("envs/bootstrap.sh", "#!/bin/sh\n"),
+        (".venv/bin/python", "#!/bin/sh\n"),
         (
             ".venv/bin/sdcoreml",
             f"#!{sys.executable} -IS\nimport json, sys; print(json.dumps(sys.argv[1:]))\n",
         ),
     ):
         path = folder / name
-        path.parent.mkdir(parents=True)
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text)
         path.chmod(0o755)
     return folder

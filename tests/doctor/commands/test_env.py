@@ -120,6 +120,10 @@ def test_verify_says_what_is_not_as_sealed(
     ]
     assert err.startswith(f"error: {tmp_path}/envs/")
     assert "2 of 30 files differ from the seal" in err
+    for number in range(20):
+        (site(tmp_path) / f"evil{number}.pth").touch()
+    assert main(["env", "verify"]) == 1
+    assert capsys.readouterr().out.splitlines()[20:] == ["... and 2 more (--json lists all)"]
 
 
 def test_files_that_were_merely_touched_are_read_once(words: list[str], tmp_path: Path) -> None:
