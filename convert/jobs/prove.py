@@ -133,7 +133,7 @@ def prove(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProvedUnrun:
-    """A program, its proof if it needs no run, and its examination if it was examined."""
+    """A program, its proof if it needs no run, and its examination if that was no proof alone."""
 
     made: StagedProgram
     proof: ProgramProof | None = None
@@ -163,10 +163,10 @@ def _prove_unrun(made: StagedProgram, policy: ProofPolicy) -> ProvedUnrun:
         return one
     subject = (one.program, made.settings, made.weights, made.options)
     found = examine(made.written, *subject, made.read)
-    one = replace(one, found=found)
     certified = found.certified(one.program, policy.certificates) if is_acceptable else None
     if certified is not None:
         return replace(one, proof=certified.proof())
+    one = replace(one, found=found)
     if found.audit.wrong and not made.foreign:  # running it would not change that
         _require_right_weights(made, found.audit)
     if not policy.reason:

@@ -127,7 +127,6 @@ def _operation(operation: Operation) -> Message:
     }
 
 
-@functools.lru_cache(maxsize=4096)
 def _argument(name: str, bindings: tuple[Binding, ...]) -> bytes:
     arguments = [
         {"name": item} if isinstance(item, str) else {"value": _value(item)} for item in bindings

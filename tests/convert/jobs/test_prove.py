@@ -146,6 +146,19 @@ def test_certified_graphs_of_the_program_are_offered_when_it_is_run(tmp_path: Pa
     assert "certificates" not in second
 
 
+@pytest.mark.parametrize("reason", ["", NO_TORCH.reason])
+def test_a_certified_graph_is_compared_with_no_other(tmp_path: Path, reason: str) -> None:
+    made = built(tmp_path, holding(tuple(float(n) for n in range(8))))
+    key = examine(made.written, "unet", {}, made.weights, made.options).digests.key
+    issued = {name: replace(CERTIFICATE, key=name) for name in (key, "5f")}
+    runner = Relating(size=SIZE)
+    policy = ProofPolicy(certificates=issued, reason=reason)
+    found = prove([made], policy, runner, silent)["unet"]
+    assert (found.graph, found.sibling, found.unchecked) == (key, None, "")
+    assert found.certificate == issued[key].origin
+    assert runner.requests == []
+
+
 def test_weights_that_were_audited_are_not_audited_again_by_the_child(tmp_path: Path) -> None:
     made = built(tmp_path, holding(tuple(float(n) for n in range(8))))
     policy = ProofPolicy(certificates={"5f": CERTIFICATE})

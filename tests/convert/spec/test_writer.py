@@ -185,3 +185,18 @@ def test_features_that_cannot_be_described(feature: Feature) -> None:
     description = Description(inputs=(feature,), outputs=())
     with pytest.raises(ValueError, match=f"{feature.name}: only multi-arrays of fixed shape"):
         serialise_model(model(description=description))
+
+
+def test_numbers_that_are_equal_and_not_the_same_stay_apart() -> None:
+    scalar = TensorType(dtype=DataType.FLOAT32)
+    both = [
+        Operation(
+            type="add",
+            inputs={"y": (Value(type=scalar, data=Elements(values=(zero,))),)},
+            outputs=(NamedType(name=name, type=scalar),),
+        )
+        for name, zero in (("a", 0.0), ("b", -0.0))
+    ]
+    data = serialise_model(model(*both))
+    values = [one.inputs["y"][0] for one in parse_model(data).program.main.block.operations]
+    assert [str(value.data.values[0]) for value in values] == ["0.0", "-0.0"]  # type: ignore[union-attr]
