@@ -12,9 +12,11 @@ from safetensors.torch import load_file
 from sdcoreml.convert.models.vocabulary import vocabulary_folder
 from sdcoreml.ground.errors import BadInputError
 from tools.sample.loop import Pace, share_of_rate
+from tools.sample.modules import SCALE, make_vae
 from tools.sample.pictures import Drawn, draw_prompts, full_encoder, pipeline
 from tools.sample.stored import store
 from tools.sample.training import Plan, Round, Trained, load, reached, run
+from tools.sample.vae import whiten
 
 PLAN = Plan(
     size=64,
@@ -58,6 +60,19 @@ def test_a_run_that_is_ended_often_makes_the_same_weights(trained: Trained, tmp_
     assert ended == 2
     for name, values in weights(trained).items():
         assert torch.equal(weights(done)[name], values), name
+
+
+def test_latents_have_the_spread_that_the_apps_expect() -> None:
+    torch.manual_seed(0)
+    vae = make_vae()
+    pixels = 2 * torch.rand(4, 3, 32, 32) - 1
+    with torch.no_grad():
+        drawn = vae.decode(vae.encode(pixels).latent_dist.mean).sample
+        whiten(vae, [pixels])
+        latents = vae.encode(pixels).latent_dist.mean
+        assert torch.allclose(vae.decode(latents).sample, drawn, atol=1e-4)
+    assert torch.allclose(latents.mean((0, 2, 3)), torch.zeros(4), atol=1e-3)
+    assert torch.allclose(SCALE * latents.std((0, 2, 3)), torch.ones(4), atol=1e-3)
 
 
 def test_what_the_folder_keeps_are_the_modules(trained: Trained, folder: Path) -> None:
