@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Mapping
@@ -35,18 +36,31 @@ def _squeeze(text: str) -> str:
 
 
 def draw(modules: Mapping[str, bytes], seed: int, count: int, is_tested: Sentences) -> list[Mutant]:
-    """Draw `count` mutants, no two of one line; the same for the same modules and seed."""
-    chance = Random(seed)  # noqa: S311  chance that can be repeated
+    """Draw `count` mutants, no two of one line.
+
+    A line's turn depends only on the seed, its module and its text: a change elsewhere changes
+    nothing about it.
+    """
     by_line: dict[tuple[str, int], dict[str, list[Mutant]]] = defaultdict(dict)
     for path, source in sorted(modules.items()):
         for mutant in mutants_of(path, source, is_tested):
             by_line[path, mutant.line].setdefault(mutant.kind, []).append(mutant)
+    turns = {turn_of(line, modules, seed): line for line in by_line}
     drawn: list[Mutant] = []
-    for line in chance.sample(sorted(by_line), len(by_line)):
+    for turn, line in sorted(turns.items()):
         if len(drawn) == count:
             break
+        chance = Random(turn)  # noqa: S311  chance that can be repeated
         kind = chance.choice(sorted(by_line[line]))
         mutant = chance.choice(by_line[line][kind])
         if is_valid(mutant, modules[mutant.path]):
             drawn.append(mutant)
     return drawn
+
+
+def turn_of(line: tuple[str, int], modules: Mapping[str, bytes], seed: int) -> bytes:
+    """Return a digest of a line, of those before it that are equal, and of the seed."""
+    path, number = line
+    lines = modules[path].split(b"\n")[:number]
+    which = lines.count(lines[-1])
+    return hashlib.sha256(b"%d\0%s\0%d\0%s" % (seed, path.encode(), which, lines[-1])).digest()

@@ -20,6 +20,19 @@ def test_the_same_seed_draws_the_same() -> None:
     assert any(draw(MODULES, seed, 2, lambda _: False) != drawn for seed in range(2, 6))
 
 
+def test_a_change_elsewhere_changes_nothing() -> None:
+    drawn = draw(MODULES, 1, 99, lambda _: False)
+    more = {**MODULES, "ground/a.py": b"import b\n\n" + MODULES["ground/a.py"]}
+    assert [(mutant.path, mutant.new) for mutant in draw(more, 1, 99, lambda _: False)] == [
+        (mutant.path, mutant.new) for mutant in drawn
+    ]
+
+
+def test_equal_lines_have_turns_of_their_own() -> None:
+    drawn = draw({"ground/a.py": b"x = 1\nx = 1\n"}, 1, 9, lambda _: False)
+    assert sorted(mutant.line for mutant in drawn) == [1, 2]
+
+
 def test_no_line_is_changed_twice() -> None:
     drawn = draw(MODULES, 1, 99, lambda _: False)
     assert sorted((mutant.path, mutant.line) for mutant in drawn) == [
