@@ -12,6 +12,7 @@ APART := unset PYTHONPATH PYTHONHOME ARGS MAKEFLAGS MAKEOVERRIDES MFLAGS MAKELEV
 RUN := export SDCOREML_BY_MAKE=1; $(APART)
 # pytest rewrites the tests' asserts, which takes 16 s in each process where it may not be kept.
 TESTS := $(APART) unset PYTHONDONTWRITEBYTECODE;
+SPREAD := -n logical --dist worksteal
 
 # What each goal may be told; all take COMMON. Anything else would be ignored in silence.
 GOALS := help bootstrap doctor env upstream convert verify test lint unit inside lock bench clean
@@ -81,18 +82,20 @@ convert: ## turn MODEL=path (or, without MODEL, a small sample) into a Core ML f
 verify: bootstrap ## check a finished Core ML folder OUT=folder again
 	@$(RUN) $(SDCOREML) verify "$$OUT" $(call option,MODEL,--against) $(ARGS)
 
-test: lint unit inside ## everything that CI runs: lint, types, tests here and in the tested environment
+test: lint ## everything that CI runs: lint, types, all tests here and in the tested environment
+	@$(TESTS) $(PYTHON_IN) -m pytest -q $(SPREAD) $(ARGS)
+	@$(TESTS) $(PYTHON_IN) tests/inside/runner.py -q $(ARGS)
 
 lint: bootstrap ## ruff and mypy
 	@.venv/bin/ruff check --quiet .
 	@.venv/bin/ruff format --quiet --check .
 	@.venv/bin/mypy
 
-unit: bootstrap ## the tests that need no torch
-	@$(TESTS) $(PYTHON_IN) -m pytest -q -n logical --dist worksteal $(ARGS)
+unit: bootstrap ## the quick tests, in under a minute: none that is slow or needs torch or a network
+	@$(TESTS) $(PYTHON_IN) -m pytest -q $(SPREAD) -m "not slow and not network" $(ARGS)
 
 inside: bootstrap ## the tests that run in the tested environment, a conversion of the sample among them
-	@$(APART) $(PYTHON_IN) tests/inside/runner.py -q $(ARGS)
+	@$(TESTS) $(PYTHON_IN) tests/inside/runner.py -q $(ARGS)
 
 lock: bootstrap ## compile every lock again from its requirements, the host's own among them
 	@$(RUN) $(SDCOREML) env lock $(ARGS)

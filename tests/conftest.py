@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
+from contextlib import ExitStack
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 from sdcoreml.ground.advice import BY_MAKE
+from tests.guard import Guard, guarded_process
+from tests.pace import CPU, advise, cpu_seconds, is_slow
 
 # `make unit` must not teach the tests to advise make: expected texts name the tool itself.
 os.environ.pop(BY_MAKE, None)
@@ -16,3 +21,43 @@ settings.register_profile(
     "house", deadline=None, suppress_health_check=(HealthCheck.too_slow,), print_blob=True
 )
 settings.load_profile("house")
+
+GUARD = pytest.StashKey[Guard]()
+BEGUN = pytest.StashKey[float]()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    stack = ExitStack()
+    config.stash[GUARD] = stack.enter_context(guarded_process())
+    config.add_cleanup(stack.close)
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m chooses by the marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if is_slow(item.nodeid):
+            item.add_marker(pytest.mark.slow)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    item.stash[BEGUN] = cpu_seconds()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, None, None]:
+    guard = item.config.stash[GUARD]
+    guard.may_reach = item.get_closest_marker("network") is not None
+    try:
+        yield
+    finally:
+        faults = guard.faults()  # also of a test that failed: the next one begins anew
+        guard.may_reach = False
+        item.user_properties.append((CPU, cpu_seconds() - item.stash[BEGUN]))
+    if faults:
+        pytest.fail("; ".join(faults), pytrace=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for line in advise(terminalreporter.getreports("passed")):
+        terminalreporter.write_line(line, yellow=True)

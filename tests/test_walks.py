@@ -24,7 +24,10 @@ def copy(tmp_path: Path) -> Path:
     ignored = shutil.ignore_patterns("__pycache__", "*.txt", "pylock.*", "certificates.json")
     for name in COPIED:
         shutil.copytree(ROOT / name, tmp_path / name, symlinks=True, ignore=ignored)
-    for name in ("pyproject.toml", "tests/conftest.py"):
+    for name in (
+        "pyproject.toml",
+        *(f"tests/{one}.py" for one in ("conftest", "guard", "pace", "slow")),
+    ):
         shutil.copyfile(ROOT / name, tmp_path / name)
     return tmp_path
 

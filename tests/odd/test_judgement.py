@@ -19,7 +19,7 @@ from sdcoreml.doctor.core.subjects import ModelFolder
 from sdcoreml.doctor.gather.model import model as read_for_doctor
 from sdcoreml.ground.errors import SdcoremlError
 from sdcoreml.ground.places import as_path
-from tests.odd.case import Can, Case
+from tests.odd.case import Can, Case, Why
 from tests.odd.corpus import CASES
 from tests.odd.survey import Answer, Row, converted, inspected
 
@@ -65,6 +65,21 @@ def assert_judged_rightly(case: Case, place: Path) -> None:
     assert not (place / "made").exists(), "a plan writes nothing"
 
 
-@pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in CASES])
+def kind(case: Case) -> tuple[Can, Can | None, Why, bool]:
+    return case.can, case.also, case.why, bool(case.options)
+
+
+FIRST_OF_KIND = {kind(case): case for case in reversed(CASES)}.values()
+"""The first case of each kind: the quick run judges these, too."""
+
+
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(case, id=case.name, marks=() if is_first else pytest.mark.slow)
+        for case in CASES
+        for is_first in [any(case is one for one in FIRST_OF_KIND)]
+    ],
+)
 def test_every_command_says_the_same_and_is_right(case: Case, tmp_path: Path) -> None:
     assert_judged_rightly(case, tmp_path)

@@ -261,6 +261,7 @@ def test_lock_compiles_and_checks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))  # pip-tools keeps a cache there
     monkeypatch.delenv("TOOLCHAIN", raising=False)
     locked = standard_wheels(tmp_path / "wheels")
     name = toolchain(tmp_path / "tiny", locked)

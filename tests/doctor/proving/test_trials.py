@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -26,16 +27,28 @@ from tests.convert.stand_ins import proof
 from tests.envs.wheels import PYTHON, VERSION, standard_wheels, toolchain
 
 
-@pytest.fixture
-def tiny(tmp_path: Path) -> Toolchain:
-    return load_toolchain(toolchain(tmp_path / "tiny", standard_wheels(tmp_path / "wheels")))
+@pytest.fixture(scope="module")
+def pristine(tmp_path_factory: pytest.TempPathFactory) -> tuple[Toolchain, Environment]:
+    folder = tmp_path_factory.mktemp("pristine")
+    locked = standard_wheels(folder / "wheels")
+    tiny = load_toolchain(toolchain(folder / "tiny", locked))
+    source = PackageSource(wheels=folder / "wheels")
+    options = BuildOptions(python=PYTHON, source=source, root=folder / "envs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UV_CACHE_DIR", str(folder / "cache"))
+        return tiny, build(tiny, options=options)
 
 
 @pytest.fixture
-def made(tiny: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Environment:
-    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
-    source, root = PackageSource(wheels=tmp_path / "wheels"), tmp_path / "envs"
-    return build(tiny, options=BuildOptions(python=PYTHON, source=source, root=root))
+def tiny(pristine: tuple[Toolchain, Environment]) -> Toolchain:
+    return pristine[0]
+
+
+@pytest.fixture
+def made(pristine: tuple[Toolchain, Environment], tmp_path: Path) -> Environment:
+    copy = tmp_path / "envs" / "copy"
+    shutil.copytree(pristine[1].path, copy, symlinks=True)
+    return replace(pristine[1], path=copy)
 
 
 @dataclass

@@ -45,6 +45,12 @@ class Fixed:
         return self.answer
 
 
+@pytest.fixture(autouse=True)
+def own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give pip-tools, which keeps a cache there, a home folder of the test's own."""
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+
+
 @pytest.fixture
 def tiny(tmp_path: Path) -> Toolchain:
     return load_toolchain(toolchain(tmp_path / "tiny", {"one==1.0": HASH, "two==2.1": HASH}))
