@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _FLOATS = frozenset({DataType.FLOAT16, DataType.FLOAT32})
 _SAMPLES = 64
-_BLOCK = 1 << 20
+_BLOCK = 1 << 18
 """The number of elements that are compared at a time."""
 
 PREFIXES: Mapping[str, tuple[str, ...]] = {
@@ -213,15 +213,20 @@ class _Index:
     def __init__(self, tensors: Tensors, names: Iterable[str], pages: Pages) -> None:
         self.owners = {plain(name): name for name in names}
         self._tensors = tensors
+        self._dtypes: set[str] = set()
         self._alike: dict[str, dict[tuple[object, ...], list[str]]] = {}
         self._pages = pages
 
     def equal_to(self, name: str, constant: Array) -> tuple[str, ...]:
-        """Return the tensors that equal the constant; only the tensor of its name if that does."""
-        alike = self._candidates(constant.dtype.str).get(_key(constant, _sample(constant)), [])
+        """Return the tensors that equal the constant; only the tensor of its name if that does.
+
+        Samples are taken only if that does not: they read pages from all over each tensor.
+        """
+        self._dtypes.add(constant.dtype.str)
         namesake = self.owners.get(plain(name))
-        if namesake in alike and self._is_equal(namesake, constant):
+        if namesake is not None and self._is_equal(namesake, constant):
             return (namesake,)
+        alike = self._candidates(constant.dtype.str).get(_key(constant, _sample(constant)), ())
         return tuple(other for other in alike if self._is_equal(other, constant))
 
     def is_foreign(self, name: str, found: tuple[str, ...]) -> bool:
@@ -238,9 +243,9 @@ class _Index:
 
     def _twins(self, name: str, found: Collection[str]) -> Iterator[str]:
         """Yield the found tensors that equal this one."""
-        for dtype, candidates in self._alike.items():
+        for dtype in sorted(self._dtypes):
             mine = _round_tensor(self._tensors[name], dtype)
-            for other in candidates.get(_key(mine, _sample(mine)), ()):
+            for other in self._candidates(dtype).get(_key(mine, _sample(mine)), ()):
                 if other in found and self._is_equal(other, mine):
                     yield other
 
@@ -256,16 +261,17 @@ class _Index:
         return self._alike[dtype]
 
     def _is_equal(self, name: str, constant: Array) -> bool:
-        """Whether the tensor, rounded, equals the constant in every byte.
+        """Whether the tensor, rounded, equals the constant in shape and in every byte.
 
-        Blocks keep what is rounded and compared small.
+        Blocks keep what is rounded and compared small, and most of them are compared by words.
         """
-        dtype, bits = constant.dtype.str, f"u{constant.itemsize}"
-        tensor, stored = self._tensors[name].reshape(-1), constant.reshape(-1)
-        if tensor.size != stored.size:
+        dtype, whole = constant.dtype.str, self._tensors[name]
+        if _shape(whole) != _shape(constant):
             return False
+        tensor, stored = whole.reshape(-1), constant.reshape(-1)
         for at in range(0, tensor.size, _BLOCK):
             block = _round_tensor(tensor[at : at + _BLOCK], dtype)
+            bits = "u8" if block.nbytes % 8 == 0 else f"u{constant.itemsize}"
             if (block.view(bits) != stored[at : at + _BLOCK].view(bits)).any():
                 return False
             self._pages.count(2 * block.nbytes)
@@ -299,7 +305,12 @@ def _values(operation: Operation) -> Iterator[tuple[str, Value]]:
 
 def _key(tensor: Array, sample: Array) -> tuple[object, ...]:
     """Return a key that equal tensors share: the shape without sizes of 1, and sampled bytes."""
-    return (*(size for size in tensor.shape if size != 1), sample.tobytes())
+    return (*_shape(tensor), sample.tobytes())
+
+
+def _shape(tensor: Array) -> tuple[int, ...]:
+    """Return the shape without sizes of 1."""
+    return tuple(size for size in tensor.shape if size != 1)
 
 
 def _sample(tensor: Array) -> Array:
