@@ -13,7 +13,7 @@ import numpy as np
 
 from sdcoreml.convert.bundle.contract import CONTROL_INPUT, NAMES, RESIDUAL
 from sdcoreml.convert.drawing.conditions import Condition, condition, time_ids
-from sdcoreml.convert.drawing.pixels import Picture, sample_latent, to_picture
+from sdcoreml.convert.drawing.pixels import sample_latent
 from sdcoreml.convert.drawing.programs import Programs, run_checked, run_single
 from sdcoreml.convert.drawing.randoms import RandomSource, Rng, open_source
 from sdcoreml.convert.drawing.schedules import Singles, Spacing
@@ -89,8 +89,8 @@ class Opening:
     latent: Singles
 
 
-def draw(programs: Programs, subject: Subject, settings: Settings, watch: Watch) -> Picture:
-    """Draw a picture of shape (height, width, 3).
+def draw(programs: Programs, subject: Subject, settings: Settings, watch: Watch) -> Singles:
+    """Draw an image of shape (1, 3, height, width), from about -1 to 1.
 
     Raises:
         UsageError: the app could not run the folder with these settings.
@@ -144,9 +144,9 @@ def encode(programs: Programs, image: Singles, source: RandomSource, scale: floa
     return sample_latent(run_single(programs, ENCODER, image), source, scale)
 
 
-def decode(programs: Programs, clean: Singles, scale: float) -> Picture:
+def decode(programs: Programs, clean: Singles, scale: float) -> Singles:
     """Decode a latent of the UNet."""
-    return to_picture(run_single(programs, DECODER, clean / np.float32(scale)))
+    return run_single(programs, DECODER, clean / np.float32(scale))
 
 
 def guide(noise: Singles, guidance: float) -> Singles:

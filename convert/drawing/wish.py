@@ -6,6 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sdcoreml.convert.drawing.pipeline import Settings
+from sdcoreml.convert.programs.options import ProgramOptions
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Original:
+    """What a program was made from: its component, config.json, safetensors file and options."""
+
+    component: str
+    config: str
+    weights: str
+    options: ProgramOptions
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +34,8 @@ class Wish:
         start: the picture to start from.
         nets: the compiled ControlNets, each with the picture that it follows.
         mask: the picture that is white where a ControlNet fills a hole.
+        originals: what the programs were made from, to draw the same with the modules themselves;
+            the PNG file then has both pictures side by side.
     """
 
     folder: str
@@ -35,6 +48,7 @@ class Wish:
     start: str = ""
     nets: Mapping[str, str] = field(default_factory=dict)
     mask: str = ""
+    originals: Mapping[str, Original] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +77,26 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Likeness:
+    """How near a picture is to another one that was drawn with the same ids and noise.
+
+    `steps` are the PSNRs of the latents after each step and `psnr` that of the images, in dB;
+    `ssim` is the structural similarity of the pictures.
+    """
+
+    steps: tuple[float, ...]
+    psnr: float
+    ssim: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Drawn:
     """What was drawn: width and height, how the prompts were read, the timesteps that were made.
 
     `unsafe` is the safety checker's verdict, `None` if the folder has none. `fitted` are pictures
-    that were scaled and cropped to the folder's size.
+    that were scaled and cropped to the folder's size. `likeness` is that to the picture of the
+    model's own modules, and `half` that of these modules in half precision, measured if a program
+    in half precision misses a floor.
     """
 
     width: int
@@ -77,3 +106,5 @@ class Drawn:
     timesteps: tuple[int, ...]
     unsafe: bool | None = None
     fitted: tuple[str, ...] = ()
+    likeness: Likeness | None = None
+    half: Likeness | None = None

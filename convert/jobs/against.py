@@ -61,7 +61,7 @@ def compare(
         BadInputError: the model cannot be read.
         ParityError: a program does not compute what its module computes, or has wrong weights.
     """
-    with _open_against(against, bundle, manifest, emit) as model:
+    with open_against(against, bundle, manifest, emit) as model:
         faults = tuple(_absent_components(model, manifest)) or (
             *input_faults(model, manifest),
             *_other_tokenizer(bundle, manifest, model, against),
@@ -71,7 +71,7 @@ def compare(
             return Comparison(faults=faults)
         with scratch_near(bundle.resolve()) as scratch:
             made = [
-                _pair_program(bundle, name, program, model, scratch, emit)
+                pair_program(bundle, name, program, model, scratch, emit)
                 for name, program in manifest.programs.items()
             ]
             checked = _check(made, manifest, against, runner, emit)
@@ -163,9 +163,12 @@ def _compare(entry: ProgramEntry, found: ProgramProof, against: Against) -> Iter
 
 
 @contextmanager
-def _open_against(
-    against: Against, bundle: Path, manifest: Manifest, emit: Emit
-) -> Iterator[Model]:
+def open_against(against: Against, bundle: Path, manifest: Manifest, emit: Emit) -> Iterator[Model]:
+    """Open the model to compare a folder with.
+
+    Raises:
+        BadInputError: it cannot be read, or a folder with SDXL's refiner needs that model, too.
+    """
     sources = {program.source for program in manifest.programs.values()}
     if REFINER in sources and against.refiner is None:
         raise BadInputError(
@@ -260,7 +263,7 @@ def _relies_on_certificate(said: ProgramProof) -> bool:
     return bool(said.certificate or said.sibling)
 
 
-def _pair_program(
+def pair_program(
     bundle: Path, name: str, program: ProgramEntry, model: Model, scratch: Path, emit: Emit
 ) -> StagedProgram:
     """Return a compiled program of the folder together with the component it was made from."""

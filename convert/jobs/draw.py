@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -13,15 +14,16 @@ from sdcoreml.convert.drawing.pipeline import Settings
 from sdcoreml.convert.drawing.randoms import Rng
 from sdcoreml.convert.drawing.schedules import Spacing
 from sdcoreml.convert.drawing.solvers import Method
-from sdcoreml.convert.drawing.wish import Drawn, Wish
+from sdcoreml.convert.drawing.wish import Drawn, Original, Wish
 from sdcoreml.convert.jobs.manifest import MARKER, Manifest, read_manifest
-from sdcoreml.convert.jobs.verify import folder_faults
+from sdcoreml.convert.jobs.verify import Against, folder_faults
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT, Family
 from sdcoreml.convert.worker import Runner
 from sdcoreml.ground.advice import command
+from sdcoreml.ground.aside import scratch_beside
 from sdcoreml.ground.codec import from_plain, to_plain
-from sdcoreml.ground.errors import BadInputError, UsageError
+from sdcoreml.ground.errors import BadInputError, UsageError, raise_first
 from sdcoreml.ground.events import Emit, Event
 
 STEPS, GUIDANCE, STRENGTH = 12, 11.0, 0.75
@@ -36,7 +38,8 @@ class Request:
     """What a person asks for; what is `None` is chosen as the app does.
 
     `nets` maps the folders of ControlNets to the pictures that they follow. `size` is (width,
-    height) in pixels, which can only be the folder's.
+    height) in pixels, which can only be the folder's. `against` is the model that the folder was
+    made from, and `refiner` that of its refiner, to draw the same with their own modules.
     """
 
     folder: Path
@@ -54,6 +57,8 @@ class Request:
     mask: Path | None = None
     size: tuple[int, int] | None = None
     precision: str = "fp16"
+    against: Path | None = None
+    refiner: Path | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +100,8 @@ def draw(request: Request, output: Path, runner: Runner, emit: Emit) -> Drawing:
         },
         mask=_text(request.mask),
     )
-    answer = runner.run("draw", to_plain(wish), emit)
+    with _originals(request, manifest, output, emit) as originals:
+        answer = runner.run("draw", to_plain(replace(wish, originals=originals)), emit)
     drawn = from_plain(Drawn, answer.value, "answer")
     return Drawing(drawn=drawn, settings=settings, notes=(*notes, *_fitted(drawn)))
 
@@ -190,6 +196,39 @@ def _needed(request: Request, manifest: Manifest) -> Iterator[str]:
                 pass
             case program:
                 yield program
+
+
+@contextmanager
+def _originals(
+    request: Request, manifest: Manifest, output: Path, emit: Emit
+) -> Iterator[Mapping[str, Original]]:
+    """Yield what each program was made from, if that is to be drawn, too."""
+    if request.against is None:
+        yield {}
+        return
+    # Loaded only here: without a model, most of the converter is not needed.
+    from sdcoreml.convert.jobs.against import input_faults, open_against, pair_program
+
+    against = Against(model=request.against, refiner=request.refiner, certificates={})
+    with (
+        open_against(against, request.folder, manifest, emit) as model,
+        scratch_beside(output) as scratch,
+    ):
+        raise_first(tuple(input_faults(model, manifest)))
+        scratch.mkdir(exist_ok=True)
+        made = {
+            name: pair_program(request.folder, name, entry, model, scratch, emit)
+            for name, entry in manifest.programs.items()
+        }
+        yield {
+            name: Original(
+                component=one.part.program,
+                config=str(one.config.resolve()),
+                weights=str(one.weights.resolve()),
+                options=one.options,
+            )
+            for name, one in made.items()
+        }
 
 
 def _net_in(folder: Path, emit: Emit) -> Path:

@@ -4,26 +4,46 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from sdcoreml.convert.bundle.contract import CHECKED_IMAGES, COMPILED, NAMES, SEEN_PICTURE
 from sdcoreml.convert.drawing.conditions import FIRST, SECOND
+from sdcoreml.convert.drawing.likeness import IMAGE_RANGE, psnr, ssim
 from sdcoreml.convert.drawing.pipeline import CONTROLLED, UNET, Moment, Subject, draw
-from sdcoreml.convert.drawing.pixels import Picture, to_image
+from sdcoreml.convert.drawing.pixels import Picture, to_image, to_picture
 from sdcoreml.convert.drawing.programs import Programs, run_checked
+from sdcoreml.convert.drawing.schedules import Singles
 from sdcoreml.convert.drawing.tokens import Prompt, Vocabulary, read_vocabulary, tokenize
 from sdcoreml.convert.drawing.trained import read_otherwise
-from sdcoreml.convert.drawing.wish import Drawn, Loss, Reading, Wish
+from sdcoreml.convert.drawing.wish import Drawn, Likeness, Loss, Reading, Wish
 from sdcoreml.convert.mil.kinds import Mode
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.tasks.interpreted import InterpretedPrograms, places_in
+from sdcoreml.convert.tasks.modules import ModulePrograms
 from sdcoreml.convert.tasks.pictures import read_picture, shrink, write_png
 from sdcoreml.ground.codec import from_plain, to_plain
 from sdcoreml.ground.events import Emit, Event
 
 SAFETY = NAMES["safety_checker"]
+
+EACH_STEP, AT_LAST = 60.0, 35.0
+"""The lowest PSNR, in dB, of a latent and of the image of programs in half precision."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sheet:
+    """What one pipeline drew: the image, and the latent after each step."""
+
+    image: Singles
+    moments: tuple[Moment, ...]
+
+    @property
+    def picture(self) -> Picture:
+        """The image as a picture."""
+        return to_picture(self.image)
 
 
 def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
@@ -35,7 +55,6 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
         ParityError: a result is not finite.
     """
     wish = from_plain(Wish, request, "request")
-    emit(Event(kind="step", text=f"draw with {Path(wish.folder).name}"))
     with ExitStack() as stack:
         places = places_in(Path(wish.folder), wish.programs)
         nets = {Path(net).name.removesuffix(COMPILED): Path(net) for net in wish.nets}
@@ -44,48 +63,87 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
         return found
 
 
-def draw_wish(programs: Programs, wish: Wish, emit: Emit) -> Drawn:
+def draw_wish(programs: InterpretedPrograms, wish: Wish, emit: Emit) -> Drawn:
     """Draw the picture of a `Wish` with these programs, and write it."""
     unet = CONTROLLED if wish.nets else UNET
     height, width = (PIXELS_PER_LATENT * side for side in programs.inputs(unet)["sample"][2:])
-    fitted: list[str] = []
-
-    def read(path: str) -> Picture:
-        picture, was_fitted = read_picture(Path(path), (width, height))
-        fitted.extend([path] if was_fitted else [])
-        return picture
-
-    vocabulary = read_vocabulary(Path(wish.folder))
-    subject = Subject(
-        prompt=_prompt(programs, wish.prompt, vocabulary),
-        negative=_prompt(programs, wish.negative, vocabulary),
-        start=to_image(read(wish.start), -1) if wish.start else None,
-        guides={
-            Path(net).name.removesuffix(COMPILED): to_image(
-                _punch(read(path), read(wish.mask) if wish.mask else None), 0
-            )
-            for net, path in wish.nets.items()
-        },
-    )
-    timesteps: list[int] = []
-
-    def watch(moment: Moment) -> None:
-        timesteps.append(moment.timestep)
-        emit(
-            Event(kind="progress", text="draw", done=moment.place, total=moment.count, unit="steps")
-        )
-
-    picture = draw(programs, subject, wish.settings, watch)
-    write_png(picture, Path(wish.output))
-    return Drawn(
+    subject, fitted = _subject(programs, wish, (width, height))
+    emit(Event(kind="step", text=f"draw with {Path(wish.folder).name}"))
+    sheet = _draw(programs, subject, wish, emit)
+    drawn = Drawn(
         width=width,
         height=height,
         prompt=_reading(subject.prompt),
         negative=_reading(subject.negative),
-        timesteps=tuple(timesteps),
-        unsafe=judge(programs, picture) if programs.inputs(SAFETY) else None,
-        fitted=tuple(dict.fromkeys(fitted)),
+        timesteps=tuple(moment.timestep for moment in sheet.moments),
+        unsafe=judge(programs, sheet.picture) if programs.inputs(SAFETY) else None,
+        fitted=fitted,
     )
+    pictures = [sheet.picture]
+    if wish.originals:
+        emit(Event(kind="step", text="draw the same with the model's own modules"))
+        exact = _draw(ModulePrograms(programs, wish.originals), subject, wish, emit)
+        drawn = replace(drawn, likeness=compare(exact, sheet))
+        pictures.append(exact.picture)
+        if wish.precision == Mode.FP16.value and misses(drawn.likeness):
+            emit(Event(kind="step", text="draw the same with the modules in half precision"))
+            own = ModulePrograms(programs, wish.originals, in_half=True)
+            drawn = replace(drawn, half=compare(exact, _draw(own, subject, wish, emit)))
+    write_png(np.concatenate(pictures, axis=1), Path(wish.output))
+    return drawn
+
+
+def compare(exact: Sheet, found: Sheet) -> Likeness:
+    """Compare what two pipelines drew."""
+    pairs = zip(exact.moments, found.moments, strict=True)
+    return Likeness(
+        steps=tuple(round(psnr(one.latent, two.latent), 2) for one, two in pairs),
+        psnr=round(psnr(exact.image, found.image, IMAGE_RANGE), 2),
+        ssim=round(ssim(exact.picture, found.picture), 6),
+    )
+
+
+def misses(found: Likeness | None) -> bool:
+    """Whether a program in half precision is not as near to its module as it should be."""
+    return found is not None and (min(found.steps) < EACH_STEP or found.psnr < AT_LAST)
+
+
+def _draw(programs: Programs, subject: Subject, wish: Wish, emit: Emit) -> Sheet:
+    moments: list[Moment] = []
+
+    def watch(moment: Moment) -> None:
+        moments.append(moment)
+        told = {"done": moment.place, "total": moment.count}
+        emit(Event(kind="progress", text="draw", unit="steps", **told))
+
+    image = draw(programs, subject, wish.settings, watch)
+    return Sheet(image=image, moments=tuple(moments))
+
+
+def _subject(
+    programs: Programs, wish: Wish, size: tuple[int, int]
+) -> tuple[Subject, tuple[str, ...]]:
+    """Return what to draw, and the pictures that were fitted to (width, height)."""
+    fitted: dict[str, None] = {}
+
+    def read(path: str) -> Picture:
+        picture, was_fitted = read_picture(Path(path), size)
+        fitted.update({path: None} if was_fitted else {})
+        return picture
+
+    vocabulary = read_vocabulary(Path(wish.folder))
+    mask = read(wish.mask) if wish.mask else None
+    guides = {
+        Path(net).name.removesuffix(COMPILED): to_image(_punch(read(path), mask), 0)
+        for net, path in wish.nets.items()
+    }
+    subject = Subject(
+        prompt=_prompt(programs, wish.prompt, vocabulary),
+        negative=_prompt(programs, wish.negative, vocabulary),
+        start=to_image(read(wish.start), -1) if wish.start else None,
+        guides=guides,
+    )
+    return subject, tuple(fitted)
 
 
 def judge(programs: Programs, picture: Picture) -> bool:

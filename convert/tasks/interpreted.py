@@ -35,6 +35,10 @@ class InterpretedPrograms:
             return {}
         return input_shapes(self._executable(name).function)
 
+    def outputs(self, name: str) -> tuple[str, ...]:
+        """Return the names of a program's outputs."""
+        return self._executable(name).function.block.outputs
+
     def run(self, name: str, feeds: Mapping[str, Singles]) -> Mapping[str, Singles]:
         """Run a program."""
         tensors = {port: torch.from_numpy(value) for port, value in feeds.items()}

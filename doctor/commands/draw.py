@@ -10,9 +10,10 @@ from pathlib import Path
 from sdcoreml.convert.drawing.randoms import SEEDS, Rng
 from sdcoreml.convert.drawing.schedules import Spacing
 from sdcoreml.convert.drawing.solvers import Method
-from sdcoreml.convert.drawing.wish import Reading
+from sdcoreml.convert.drawing.wish import Drawn, Likeness, Reading
 from sdcoreml.convert.jobs.draw import GUIDANCE, STEPS, STRENGTH, Drawing, Request, draw
 from sdcoreml.convert.jobs.manifest import MARKER
+from sdcoreml.convert.proof.decibels import format_db
 from sdcoreml.convert.worker import Runner
 from sdcoreml.doctor.commands.convert_environment import require_torch
 from sdcoreml.doctor.commands.verify import EnvironmentOnDemand
@@ -77,6 +78,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     _configure_nets(parser)
     add("--precision", choices=("fp16", "fp32"), default="fp16", help="default: fp16, as on a Mac")
+    add(
+        "--against",
+        type=as_path,
+        metavar="MODEL",
+        help="draw the same with the model that the folder was made from, side by side, and say"
+        " how near the two are, step by step",
+    )
+    add("--refiner", type=as_path, metavar="MODEL", help="with --against: SDXL's refiner")
     add("--size", type=_size, metavar="WxH", help=argparse.SUPPRESS)
     add("-o", "--output", type=as_path, default=Path("picture.png"), metavar="PNG")
     add_toolchain(parser)
@@ -153,6 +162,8 @@ def read_request(args: argparse.Namespace) -> Request:
         mask=args.mask,
         size=args.size,
         precision=args.precision,
+        against=args.against,
+        refiner=args.refiner,
     )
 
 
@@ -171,6 +182,7 @@ def _faults(args: argparse.Namespace) -> Iterator[tuple[bool, str, str]]:
     nets, pictures = len(args.controlnet), len(args.control_image)
     yield nets != pictures, "needs as many of --controlnet as of --control-image", "--control-image"
     yield len({*args.controlnet}) != nets, "the same folder twice", "--controlnet"
+    yield bool(args.refiner and not args.against), "needs --against", "--refiner"
     yield bool(args.mask and not nets), "needs a --controlnet for inpainting", "--mask"
 
 
@@ -207,6 +219,7 @@ def summary(found: Drawing, output: Path) -> str:
     lines = [f"{output}: {drawn.width}x{drawn.height}, {how}"]
     for name, reading in (("prompt", drawn.prompt), ("negative prompt", drawn.negative)):
         lines += [f"  {line}" for line in _describe_reading(name, reading)]
+    lines += [f"  {line}" for line in _describe_likeness(drawn)]
     if drawn.unsafe:
         lines.append("  the safety checker objects: Apple's package would hide this picture")
     lines += [f"  note: {note}" for note in found.notes]
@@ -226,6 +239,24 @@ def _describe_reading(name: str, reading: Reading) -> Iterator[str]:
             f"{name}: the app splits into other tokens than the model was trained on: {words}"
             " (a space before punctuation helps)"
         )
+
+
+def _describe_likeness(drawn: Drawn) -> Iterator[str]:
+    if drawn.likeness:
+        yield "left: the folder's picture; right: that of the model's own modules"
+        yield f"alike: {_figures(drawn.likeness)}"
+    if drawn.half:
+        yield f"the modules themselves, in half precision: {_figures(drawn.half)}"
+
+
+def _figures(found: Likeness) -> str:
+    worst = min(found.steps)
+    place = found.steps.index(worst) + 1
+    return (
+        f"picture {format_db(found.psnr)}, SSIM {found.ssim:.4f}; latents"
+        f" {format_db(found.steps[0])} after the first step, {format_db(found.steps[-1])} after the"
+        f" last, at worst {format_db(worst)} after step {place}"
+    )
 
 
 def _size(text: str) -> tuple[int, int]:

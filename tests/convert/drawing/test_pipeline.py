@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from sdcoreml.convert.drawing.pipeline import Moment, Settings, Subject, draw
-from sdcoreml.convert.drawing.pixels import Picture, to_image
+from sdcoreml.convert.drawing.pixels import Picture, to_image, to_picture
 from sdcoreml.convert.drawing.randoms import Rng
 from sdcoreml.convert.drawing.schedules import Spacing
 from sdcoreml.convert.drawing.solvers import Method
@@ -77,7 +77,7 @@ def settings(case: dict[str, Any]) -> Settings:
 
 def run(programs: InventedPrograms, of: Subject, how: Settings) -> tuple[Picture, list[Moment]]:
     moments: list[Moment] = []
-    return draw(programs, of, how, moments.append), moments
+    return to_picture(draw(programs, of, how, moments.append)), moments
 
 
 def near(values: Any) -> Any:

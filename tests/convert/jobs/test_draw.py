@@ -199,3 +199,35 @@ def test_pictures_that_were_fitted_are_named(folder: Path) -> None:
     drawer = Drawer(drawn=replace(DRAWN, fitted=("/p/cat.png",)))
     found = draw(Request(folder=folder, prompt=""), Path("a.png"), drawer, silent)
     assert found.notes == ("/p/cat.png was scaled and cropped to 192x128, as Mochi does",)
+
+
+class TestAgainst:
+    def test_each_program_s_original_is_passed(self, tmp_path: Path, folder: Path) -> None:
+        seen: list[Mapping[str, Any]] = []
+
+        class Looking(Drawer):
+            def run(self, task: str, request: Mapping[str, Any], _: Emit = silent) -> Outcome:
+                seen.extend(request["originals"].values())
+                assert all(Path(one["weights"]).is_file() for one in seen)
+                return super().run(task, request, _)
+
+        output = tmp_path / "a.png"
+        request = Request(folder=folder, prompt="", against=tmp_path / "cat")
+        draw(request, output, Looking(), silent)
+        assert {one["component"] for one in seen} == {
+            "text_encoder",
+            "unet",
+            "vae_decoder",
+            "vae_encoder",
+        }
+        assert all(Path(one["config"]).name == "config.json" for one in seen)
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["cat", "out"]
+
+    def test_another_model_is_refused(self, tmp_path: Path, folder: Path) -> None:
+        other = write_model(tmp_path / "dog")
+        (other / "unet" / "config.json").write_text("{}")
+        with pytest.raises(BadInputError, match="not the file that the folder was made from"):
+            ask(Request(folder=folder, prompt="", against=other))
+
+    def test_without_a_model_there_are_no_originals(self, folder: Path) -> None:
+        assert ask(Request(folder=folder, prompt=""))["originals"] == {}
