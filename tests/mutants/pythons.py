@@ -46,7 +46,12 @@ class Server:
         It is None if the run took more CPU seconds than these, or waited for far longer: on a busy
         machine, time on the clock says nothing.
         """
-        request = {"arguments": arguments, "environ": environ, "output": str(output)}
+        request = {
+            "arguments": arguments,
+            "environ": environ,
+            "output": str(output),
+            "seconds": seconds,
+        }
         print(json.dumps(request), file=_stream(self._process.stdin), flush=True)
         stream = _stream(self._process.stdout)
         run = int(stream.readline())

@@ -1,8 +1,9 @@
 """Forks a pytest for each request: what all tests import is loaded once.
 
 Runs as a script, on the host or in the built environment, with the folders for `sys.path` as its
-arguments. A request is a JSON line on stdin: the run's arguments, variables and output file. Two
-lines answer it: the id of the run's process, which leads a group of its own, and its exit code.
+arguments. A request is a JSON line on stdin: the run's arguments, variables, output file and CPU
+seconds. Two lines answer it: the id of the run's process, which leads a group of its own, and its
+exit code.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import importlib
 import json
 import os
+import resource
 import sys
 import tempfile
 import traceback
@@ -47,6 +49,9 @@ def run(request: dict[str, object]) -> None:
         nothing = os.open(os.devnull, os.O_RDONLY)
         for handle, number in ((nothing, 0), (output, 1), (output, 2)):
             os.dup2(handle, number)
+        # The parent counts the whole family's time; this ends a run whose parent was killed.
+        longest = int(float(str(request["seconds"]))) + 60
+        resource.setrlimit(resource.RLIMIT_CPU, (longest, longest))
         os.environ.clear()
         os.environ.update(request["environ"])  # type: ignore[call-overload]
         tempfile.tempdir = None
