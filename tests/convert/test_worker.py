@@ -175,6 +175,21 @@ def test_secrets_of_the_environment_do_not_reach_the_child(monkeypatch: pytest.M
     assert "HF_HUB_OFFLINE" in outcome.value
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *((name, "x") for name in ("HOME", "LANG", "LC_ALL", "CUDA_VISIBLE_DEVICES")),
+        ("OMP_NUM_THREADS", "3"),
+    ],
+)
+def test_what_the_child_needs_of_the_environment_reaches_it(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    outcome, _ = run(f"import os; return os.environ['{name}']")
+    assert outcome.value == value
+
+
 def test_waiting_threads_of_the_child_use_no_cpu() -> None:
     outcome, _ = run("import os; return os.environ['OMP_WAIT_POLICY']")
     assert outcome.value == "PASSIVE"

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.convert.hub.names import (
+    HUB_HOSTS,
     CivitaiName,
     FileAddress,
     HubName,
@@ -32,6 +33,7 @@ SHA = "0123456789abcdef0123456789abcdef01234567"
         ("hf:o/n/b.ckpt@v1", HubName(repo="o/n", file="b.ckpt", revision="v1")),
         ("https://huggingface.co/owner/name", HubName(repo="owner/name")),
         ("https://huggingface.co/owner/name/", HubName(repo="owner/name")),
+        ("https://www.civitai.com/api/download/models/7", CivitaiName(version="7")),
         ("https://hf.co/owner/name/tree/main", HubName(repo="owner/name", revision="main")),
         (
             "https://huggingface.co/owner/name/blob/v1/a/b.safetensors",
@@ -106,3 +108,8 @@ def test_names_are_shown_as_they_are_given() -> None:
     assert str(CivitaiName(version="7")) == "civitai:7"
     assert str(FileAddress(url="https://a.invalid/x?token=abc")) == "https://a.invalid/x?token=****"
     assert FileAddress(url="https://a.invalid/a%20b.ckpt?x=/y").file == "a b.ckpt"
+
+
+@pytest.mark.parametrize("host", ["huggingface.co", "hf.co", "www.huggingface.co"])
+def test_the_hub_s_own_hosts(host: str) -> None:
+    assert parse_model(f"https://{host}/owner/name", HUB_HOSTS) == HubName(repo="owner/name")

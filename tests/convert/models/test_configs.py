@@ -196,3 +196,15 @@ def test_each_task_has_its_pipeline(family: Family, task: Task, name: str) -> No
 def test_a_task_without_a_pipeline_of_its_own_is_the_plain_one() -> None:
     index = model_index(Family.SD2_V, Task.TEXT_TO_IMAGE, KINDS, TOKENIZER, "x")
     assert index["_class_name"] == "StableDiffusionPipeline"
+
+
+def test_the_names_of_diffusers_script() -> None:
+    assert SCHEDULERS == {
+        "pndm": "PNDMScheduler",
+        "lms": "LMSDiscreteScheduler",
+        "heun": "HeunDiscreteScheduler",
+        "euler": "EulerDiscreteScheduler",
+        "euler-ancestral": "EulerAncestralDiscreteScheduler",
+        "dpm": "DPMSolverMultistepScheduler",
+        "ddim": "DDIMScheduler",
+    }

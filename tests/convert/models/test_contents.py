@@ -192,3 +192,46 @@ def test_transformers(names: list[str], family: Family, flavour: str) -> None:
 )
 def test_a_few_rows_of_a_known_width_are_an_embedding(tensors: Shapes, kind: Kind) -> None:
     assert recognise(tensors).kind is kind
+
+
+@pytest.mark.parametrize(
+    ("names", "flavour"),
+    [
+        (("time_stack.", "input_blocks."), "Stable Video Diffusion"),
+        (("time_mix",), "Stable Video Diffusion"),
+        (("clip_txt_pooled_mapper.",), "Stable Cascade"),
+        (("clip_mapper.", "down_blocks."), "Stable Cascade"),
+        (("effnet_mapper.",), "Stable Cascade"),
+        (("img_in.proj.", "double_blocks."), "HunyuanVideo"),
+        (("token_refiner.",), "HunyuanVideo"),
+        (("double_blocks.", "img_attn_qkv."), "HunyuanVideo"),
+        (("pooler.attn", "blocks.0.default_modulation"), "HunyuanDiT"),
+        (("text_embedding_padding",), "HunyuanDiT"),
+        (("y_embedder.y_embedding",), "PixArt"),
+        (("y_embedder.y_proj.", "t_block."), "PixArt"),
+        (("caption_projection.", "adaln_single."), "PixArt"),
+        (("joint_transformer_blocks.",), "AuraFlow"),
+        (("double_layers.", "single_layers."), "AuraFlow"),
+        (("transformer_blocks.0.img_mlp.", "img_in."), "Qwen-Image"),
+        (("transformer_blocks.0.img_mod.",), "Qwen-Image"),
+        (("double_stream_modulation_img.",), "FLUX.2"),
+        (("distilled_guidance_layer.",), "Chroma"),
+        (("patch_embedding.", "blocks.0.cross_attn."), "Wan video"),
+        (("patch_embedding.weight", "blocks.0.attn1."), "Wan video"),
+        (("patch_embedding.weight", "blocks.0.self_attn."), "Wan video"),
+        (("double_stream_blocks.", "caption_projection."), "HiDream"),
+        (("time_caption_embed.",), "OmniGen"),
+        (("t5_y_embedder.",), "Mochi 1 video"),
+        (("pretransform.",), "Stable Audio"),
+        (("patchify_proj.",), "LTX video"),
+        (("noise_refiner.",), "Lumina or Z-Image"),
+        (("cap_embedder.", "context_refiner."), "Lumina or Z-Image"),
+        (("body.0.rdb1.",), "an ESRGAN upscaler"),
+        (("RRDB_trunk.",), "an ESRGAN upscaler"),
+        (("model.1.sub.0.RDB1.",), "an ESRGAN upscaler"),
+        (("conv_first.", "conv_up1."), "an ESRGAN upscaler"),
+    ],
+)
+def test_other_families_are_known_by_parts_of_names(names: tuple[str, ...], flavour: str) -> None:
+    found = recognise({f"a.{name}b": (2, 2) for name in names})
+    assert found == Contents(kind=Kind.OTHER_FAMILY, flavour=flavour)

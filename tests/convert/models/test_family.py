@@ -41,3 +41,18 @@ def test_families_are_told_apart_by_structure(
 def test_pipelines_without_a_unet_are_known_by_their_class() -> None:
     assert identify("StableDiffusion3Pipeline", {}, {}) == (Family.SD3, Task.OTHER)
     assert identify("FluxPipeline", {}, {}) == (Family.FLUX, Task.OTHER)
+
+
+@pytest.mark.parametrize(
+    "pipeline",
+    [
+        *("AltDiffusionPipeline", "AnimateDiffPipeline", "AudioLDM2Pipeline", "I2VGenXLPipeline"),
+        *("IFPipeline", "KandinskyV22Pipeline", "KolorsPipeline", "LDMSuperResolutionPipeline"),
+        *("LatentDiffusionUncondPipeline", "MusicLDMPipeline", "StableCascadePriorPipeline"),
+        *("StableDiffusionLatentUpscalePipeline", "StableVideoDiffusionPipeline"),
+        *("TextToVideoSDPipeline", "UnCLIPPipeline", "UniDiffuserPipeline"),
+        *("VersatileDiffusionPipeline", "VideoToVideoSDPipeline", "WuerstchenPriorPipeline"),
+    ],
+)
+def test_a_stranger_may_have_the_same_unet(pipeline: str) -> None:
+    assert identify(pipeline, {"unet": {}}, {}) == (Family.UNKNOWN, Task.OTHER)

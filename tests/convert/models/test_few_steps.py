@@ -51,6 +51,28 @@ def test_metadata_and_scheduler_tell_it_too() -> None:
     assert find_settings("m", {"ss_comment": "lightning"}, {"timestep_spacing": "leading"}) is None
 
 
+@pytest.mark.parametrize(
+    "key",
+    [
+        *("modelspec.title", "modelspec.description", "modelspec.merged_from", "sd_merge_models"),
+        *("sd_merge_recipe", "ss_output_name", "ss_base_model_name", "ss_sd_model_name"),
+    ],
+)
+def test_these_metadata_name_files(key: str) -> None:
+    found = find_settings("m", {key: "sdxl-lightning.safetensors"})
+    assert found
+    assert (found.kind, found.by) == ("lightning", "its metadata say")
+
+
+@pytest.mark.parametrize(
+    "pipeline", ["LatentConsistencyModelPipeline", "LatentConsistencyModelImg2ImgPipeline"]
+)
+def test_the_pipeline_tells_it_too(pipeline: str) -> None:
+    found = find_settings("m", pipeline=pipeline)
+    assert found
+    assert found.kind == "lcm"
+
+
 def test_the_advice_is_one_line_that_says_all_that_there_is_to_set() -> None:
     found = find_settings("sd-lightning")
     assert found

@@ -93,3 +93,22 @@ def test_three_levels_take_sizes_that_four_do_not() -> None:
     require_drawable("unet", SDXL_UNET, options(height=132, width=132))  # 1056 pixels
     with pytest.raises(UnsupportedError):
         require_drawable("unet", SD1_UNET, options(height=132, width=132))
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("begin_suppress_tokens", "chunk_size_feed_forward", "decoder_start_token_id"),
+        *("diversity_penalty", "early_stopping", "encoder_no_repeat_ngram_size"),
+        *("exponential_decay_length_penalty", "finetuning_task", "forced_bos_token_id"),
+        *("forced_eos_token_id", "id2label", "label2id", "length_penalty", "max_length"),
+        *("min_length", "no_repeat_ngram_size", "num_beam_groups", "num_beams"),
+        *("num_return_sequences", "prefix", "problem_type", "repetition_penalty", "return_dict"),
+        *("return_dict_in_generate", "sep_token_id", "suppress_tokens", "task_specific_params"),
+        *("temperature", "tie_encoder_decoder", "tie_word_embeddings", "tokenizer_class", "top_k"),
+        *("top_p", "torchscript", "typical_p", "use_bfloat16", "initializer_factor", "dropout"),
+        *("initializer_range", "attention_dropout", "bos_token_id", "pad_token_id"),
+    ],
+)
+def test_options_that_clip_does_not_read_may_be_anything(name: str) -> None:
+    require_drawable("text_encoder", {**CLIP_L, name: 0.5}, options())

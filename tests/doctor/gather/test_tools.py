@@ -89,18 +89,20 @@ def test_hub_tells_that_there_is_a_token_and_never_which(tmp_path: Path, *, stor
         (home / "token").write_text("hf_secret")
     certificates = tmp_path / "ca.pem"
     certificates.touch()
+    proxies = ("HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy")
+    bundles = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
     environ = {
-        "HF_HUB_OFFLINE": "1",
-        "HTTPS_PROXY": "http://u:p@example.org",
+        **dict.fromkeys(("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "DIFFUSERS_OFFLINE"), "1"),
+        **dict.fromkeys(proxies, "http://u:p@example.org"),
         "UV_OFFLINE": "0",
-        "SSL_CERT_FILE": str(certificates),
+        **dict.fromkeys(bundles, str(certificates)),
     }
     facts = hub(Probe(environ=environ, home=tmp_path))
     assert facts == Hub(
         token=stored,
-        offline=("HF_HUB_OFFLINE",),
-        proxies=("HTTPS_PROXY",),
-        certificates=("SSL_CERT_FILE",),
+        offline=("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "DIFFUSERS_OFFLINE"),
+        proxies=proxies,
+        certificates=bundles,
         cache=str(home / "hub"),
         incomplete=("models--a--b/blobs/0123.incomplete",),
         roots=True,

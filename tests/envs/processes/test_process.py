@@ -26,6 +26,11 @@ def test_settings_do_not_leak(name: str) -> None:
     [
         *("SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "PIP_CERT"),
         *("HTTPS_PROXY", "https_proxy", "no_proxy", "HOME", "PATH", "TMPDIR", "UV_CACHE_DIR"),
+        *("SSL_CLIENT_CERT", "NIX_SSL_CERT_FILE", "CURL_CA_BUNDLE", "UV_NATIVE_TLS"),
+        *("UV_SYSTEM_CERTS", "PIP_TRUSTED_HOST", "UV_INSECURE_HOST", "HTTP_PROXY", "ALL_PROXY"),
+        *("UV_HTTP_RETRIES", "UV_HTTP_TIMEOUT", "PIP_RETRIES", "PIP_DEFAULT_TIMEOUT"),
+        *("PIP_CACHE_DIR", "XDG_CACHE_HOME", "USER", "LOGNAME", "SHELL", "LANG", "LC_ALL"),
+        *("LC_CTYPE", "TERM"),
     ],
 )
 def test_the_way_to_the_network_survives(name: str) -> None:

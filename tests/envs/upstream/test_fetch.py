@@ -19,7 +19,11 @@ def test_git_brings_one_commit_without_history(
     upstream = make_repository(tmp_path / "source")
     git(tmp_path / "source", "commit", "-q", "--allow-empty", "-m", "two")
     git(tmp_path / "source", "config", "uploadpack.allowAnySHA1InWant", "true")
-    monkeypatch.setenv("GIT_DIR", str(tmp_path / "source/.git"))  # as in a git hook
+    for name in (
+        *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR", "GIT_NAMESPACE"),
+        *("GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES"),
+    ):
+        monkeypatch.setenv(name, str(tmp_path / "source/.git"))  # as in a git hook
     events: list[Event] = []
     address = f"file://{tmp_path / 'source'}"
     objects = fetch(address, upstream.commit, tmp_path / "bare.git", events.append)
