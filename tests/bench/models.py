@@ -13,13 +13,13 @@ from typing import Any
 
 import numpy as np
 
-from sdcoreml.convert.models import sample
 from sdcoreml.convert.models.configs import SCHEDULERS, model_index, scheduler_config
 from sdcoreml.convert.models.family import Family, Task
 from sdcoreml.convert.models.skeleton import parameters
 from sdcoreml.convert.models.vocabulary import SPECIAL, byte_letters
 from tests.bench.weights import make_checkpoint
 from tests.convert.models.originals import original_texts, original_unet, original_vae
+from tools import miniature
 from tools.certify.models import MODELS
 from tools.certify.specimen import write_specimen
 
@@ -114,7 +114,7 @@ def write_tokenizer(folder: Path, pad: str = SPECIAL[1]) -> None:
     """Write a tokenizer of CLIP's size whose merges are pairs of letters."""
     letters = byte_letters()
     pairs = islice(product(letters, letters), TOKENS - 2 * len(letters) - len(SPECIAL))
-    sample.write_tokenizer(folder, [*map(" ".join, pairs)], pad)
+    miniature.write_tokenizer(folder, [*map(" ".join, pairs)], pad)
 
 
 def size_of(path: Path) -> int:

@@ -8,11 +8,10 @@ from pathlib import Path
 from shutil import copytree
 from typing import Any
 
-from sdcoreml.convert.models.sample import CONFIGS, write_sample, write_tokenizer
-from sdcoreml.convert.models.sample_weights import draw_tensor
 from sdcoreml.convert.models.skeleton import parameters
 from sdcoreml.convert.weights.torch_writer import write_torch
 from tests.inside.convert.programs.configs import UNET, VAE, XL
+from tools.miniature import CONFIGS, draw_tensor, write_miniature, write_tokenizer
 
 TEXT = {**CONFIGS["text_encoder"], "hidden_size": 32, "intermediate_size": 128}
 SECOND = {
@@ -39,7 +38,7 @@ _CLASSES = {
 
 def write_sd1(folder: Path) -> None:
     """Write the built-in sample."""
-    write_sample(folder)
+    write_miniature(folder)
 
 
 def write_sd2(folder: Path) -> None:

@@ -19,9 +19,9 @@ from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.prove import ProofPolicy
 from sdcoreml.convert.jobs.steps import convert_models
 from sdcoreml.convert.jobs.workshop import Workshop
-from sdcoreml.convert.models.sample import write_sample
 from sdcoreml.convert.worker import Worker
 from tests.convert.stand_ins import MADE_IN, finish, job_of
+from tools.miniature import write_miniature
 
 FLOORS = {"fp32": 115.0, "fp16": 65.0}
 PROGRAMS = {"TextEncoder", "Unet", "VAEDecoder", "VAEEncoder"}
@@ -30,7 +30,7 @@ PROGRAMS = {"TextEncoder", "Unet", "VAEDecoder", "VAEEncoder"}
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("case") / "sample"
-    write_sample(folder)
+    write_miniature(folder)
     return folder
 
 
@@ -106,7 +106,7 @@ def test_the_merged_tokenizer_still_tokenizes(merged: Path) -> None:
 
 def test_the_sample_is_the_same_every_time(sample: Path) -> None:
     again = sample.with_name("again")
-    write_sample(again)
+    write_miniature(again)
     for name in ("unet", "vae", "text_encoder"):
         for shard in sorted((sample / name).glob("*.bin")):
             first, second = torch.load(shard), torch.load(again / name / shard.name)

@@ -15,11 +15,11 @@ import torch
 from sdcoreml.convert.jobs.opening import open_model, with_refiner
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.verify import Against, verify
-from sdcoreml.convert.models.sample import write_sample
 from sdcoreml.convert.worker import Worker
 from tests.convert.stand_ins import finish, finish_all, job_of
 from tests.inside.convert.programs.configs import CHECKER, TEXT, UNET, VAE, XL
 from tests.inside.convert.programs.models import module
+from tools.miniature import write_miniature
 
 WORKER = Worker(python=Path(sys.executable))
 WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"
@@ -44,7 +44,7 @@ def worst(entry: Mapping[str, Any], mode: str = "fp32") -> float:
 def sample(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write the sample model, with a safety checker added."""
     folder = tmp_path_factory.mktemp("folders") / "sample"
-    write_sample(folder)
+    write_miniature(folder)
     save(folder / "safety_checker", module("safety_checker", CHECKER), CHECKER)
     index = json.loads((folder / "model_index.json").read_text())
     index["safety_checker"] = ["stable_diffusion", "StableDiffusionSafetyChecker"]

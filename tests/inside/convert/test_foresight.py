@@ -13,15 +13,15 @@ from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.prove import ProofPolicy
 from sdcoreml.convert.jobs.steps import convert_models
 from sdcoreml.convert.jobs.workshop import Workshop
-from sdcoreml.convert.models.sample import write_sample
 from sdcoreml.convert.worker import Worker
 from sdcoreml.ground.events import Event
 from tests.convert.stand_ins import MADE_IN, job_of
+from tools.miniature import write_miniature
 
 
 @pytest.mark.parametrize("recipe", [None, {"bits": 4}])
 def test_all_the_work_is_foreseen(tmp_path: Path, recipe: dict[str, Any] | None) -> None:
-    write_sample(tmp_path / "sample")
+    write_miniature(tmp_path / "sample")
     model = open_model(tmp_path / "sample")
     jobs = [
         job_of(model, tmp_path / f"{side}", height=side, width=16, recipe=recipe)

@@ -12,12 +12,11 @@ from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.prove import ProofPolicy
 from sdcoreml.convert.jobs.steps import convert_models
 from sdcoreml.convert.jobs.workshop import Workshop
-from sdcoreml.convert.models.sample import CONFIGS, write_sample, write_shards
-from sdcoreml.convert.models.sample_weights import draw_tensor
 from sdcoreml.convert.models.skeleton import parameters
 from sdcoreml.convert.weights.torch_writer import FloatTensor
 from sdcoreml.convert.worker import Runner
 from tests.convert.stand_ins import MADE_IN, job_of
+from tools.miniature import CONFIGS, draw_tensor, write_miniature, write_shards
 
 SIX = {"method": "kmeans", "bits": 6}
 SMALL = {"height": 16, "width": 16}
@@ -47,7 +46,7 @@ def write_models(place: Path) -> Path:
     """Write the sample, and the same with another UNet, VAE decoder and encoder as `other`."""
     model, other = place / "sample", place / "other" / "sample"
     if not other.exists():
-        write_sample(model)
+        write_miniature(model)
         copytree(model, other)
         for component, kind in (("unet", "UNet2DConditionModel"), ("vae", "AutoencoderKL")):
             for path in (other / component).glob("*.bin*"):

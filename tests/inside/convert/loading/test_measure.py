@@ -19,12 +19,12 @@ from sdcoreml.convert.jobs.verify import verify
 from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.loading.measure import LoadOptions, load_folder, units_of_apps
 from sdcoreml.convert.loading.record import LoadReport, Machine, Source, Units
-from sdcoreml.convert.models.sample import write_sample
 from sdcoreml.convert.worker import Bounds, Worker
 from sdcoreml.ground.digest import describe_files, files_below
 from sdcoreml.ground.errors import BrokenError, ExitCode
 from tests.convert.stand_ins import MADE_IN, job_of
 from tests.inside.convert.loading.stand_ins import worker
+from tools.miniature import write_miniature
 
 MAC = Machine(chip="M2", macos="15.2", memory=16 << 30)
 SMALL: Mapping[str, Any] = {"height": 16, "width": 16}
@@ -35,7 +35,7 @@ PROGRAMS = ("TextEncoder", "Unet", "VAEDecoder", "VAEEncoder")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Convert the sample, with its UNet in halves; every program is run and recorded."""
     place = tmp_path_factory.mktemp("loading")
-    write_sample(place / "sample")
+    write_miniature(place / "sample")
     workshop = Workshop(
         runner=Worker(python=Path(sys.executable)), toolchain=MADE_IN, policy=ProofPolicy()
     )

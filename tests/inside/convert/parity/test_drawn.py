@@ -3,9 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sdcoreml.convert.certificates.digest import graph_digest
-from sdcoreml.convert.models.sample import CONFIGS as SAMPLE
 from sdcoreml.convert.parity.drawn import draw_without_weights, find_strange
 from sdcoreml.convert.programs.options import Attention, ProgramOptions
+from tools.miniature import CONFIGS as SAMPLE
 
 OPTIONS = ProgramOptions(height=8, width=8, attention=Attention.SPLIT_EINSUM)
 

@@ -14,12 +14,12 @@ from sdcoreml.convert.jobs.steps import convert_models
 from sdcoreml.convert.jobs.upstream import UpstreamConverter
 from sdcoreml.convert.jobs.verify import Against, verify
 from sdcoreml.convert.jobs.workshop import Workshop
-from sdcoreml.convert.models.sample import write_sample
 from sdcoreml.convert.tasks.upstream import Log
 from sdcoreml.convert.worker import Worker
 from sdcoreml.ground.errors import WorkerError
 from sdcoreml.ground.events import Event
 from tests.convert.stand_ins import MADE_IN, job_of
+from tools.miniature import write_miniature
 
 WORKER = Worker(python=Path(sys.executable))
 MODULE = """
@@ -74,7 +74,7 @@ if __name__ == "__main__":
 @pytest.fixture(scope="module")
 def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("upstream") / "sample"
-    write_sample(folder)
+    write_miniature(folder)
     return folder
 
 
