@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
@@ -170,6 +171,18 @@ def facts(root: Path) -> None:
     shutil.copy(work / "facts.json", work / "earlier.json")
 
 
+def measurement(root: Path) -> None:
+    """Write what a Mac measured; its lock is unknown, so that nothing is ever added to ours."""
+    placement = {"cpu": 2, "gpu": 0, "ne": 40, "on_cpu": {"gather": 2}}
+    program = {"component": "unet", "graph": "5f" * 32, "attention": "ORIGINAL", "bits": 6}
+    program |= {"height": 64, "width": 64, "units": "gpu", "result": "right", "answers": "recorded"}
+    program |= {"psnr": 71.9, "cold": 9.5, "warm": 0.5, "run": 0.4, "peak_memory": 5_000_000}
+    content = {"schema": 1, "sdcoreml": "0.1.0", "chip": "M2", "macos": "15.2", "memory": 16 << 30}
+    content |= {"toolchain": "tested", "lock": "0" * 64, "coremltools": "7.2"}
+    content |= {"programs": [{**program, "placement": placement}]}
+    base.write(root / "work" / "mac.json", json.dumps(content))
+
+
 def toolchain(root: Path) -> None:
     """Write a toolchain's folder: pins, locks and evidence."""
     shutil.copytree(ROOT / "lockfiles" / "tested", root / "work" / "toolchain")
@@ -232,6 +245,7 @@ def ready() -> Mapping[str, Build]:
         "configuration": configuration,
         "settings": settings,
         "facts": facts,
+        "measurement": measurement,
         "toolchain": toolchain,
         "checkout": checkout,
         "environment": environment,

@@ -131,5 +131,12 @@ PLACE_READERS: tuple[Reader, ...] = (
         ),
         patch=ask_here,
     ),
+    Reader(
+        name="measurement",
+        share=1,
+        attempts=each(
+            ("env", "evidence", "add"), ("measurement", "mac.json"), aims="work/mac.json"
+        ),
+    ),
     Reader(name="clean", share=1, attempts=each(("clean", "--dry-run"), ("sd1", "model"))),
 )

@@ -18,6 +18,7 @@ from sdcoreml.convert.loading.evidence import FILE, add, read_collection, read_m
 from sdcoreml.convert.loading.measure import LoadOptions, load_folder
 from sdcoreml.convert.loading.page import NOTHING, page
 from sdcoreml.convert.loading.share import measurement, write_measurement
+from sdcoreml.doctor.cli import main
 from sdcoreml.ground.errors import BadInputError, WorkerError
 from sdcoreml.ground.places import ROOT
 from tests.convert.loading.stand_ins import MAC, CoreML
@@ -180,9 +181,14 @@ def test_the_page_is_that_of_the_records() -> None:
     assert (ROOT / "convert" / "MACS.md").read_text() == page(read_collection(), load()), again
 
 
-def test_until_a_mac_has_loaded_something_every_page_says_so() -> None:
+def test_until_a_mac_has_loaded_something_every_page_says_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
     assert read_collection(FILE).measurements == (), "say in the README what was loaded on Macs"
     readme = " ".join((ROOT / "README.md").read_text().split())
     assert "Not yet seen on a Mac" in readme
     assert "**Loading the result** in Mochi Diffusion or Apple's package" in readme
     assert NOTHING in (ROOT / "convert" / "MACS.md").read_text()
+    assert "Not yet tried on one" in (ROOT / "convert" / "README.md").read_text()
+    assert main(["verify", "--help"]) == 0
+    assert "not yet tried on one" in capsys.readouterr().out
