@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
+from sdcoreml.convert.models.sample import CONFIGS
 from sdcoreml.doctor.cli import main
 from tests.macs.__main__ import ATTENTIONS, Case, cases, steps
-from tests.macs.families import FAMILIES
+from tests.macs.families import FAMILIES, shapes_of_net
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / ".github" / "workflows" / "test.yml"
@@ -85,6 +86,17 @@ def test_a_tiny_model_of_the_family_can_be_converted(
     (convert, *_) = steps(case, tmp_path, "Linux")
     assert main([*convert, "--plan"]) == 0
     assert "Unet" in capsys.readouterr().out
+
+
+def test_the_controlnet_has_a_tensor_for_each_of_its_own_parts() -> None:
+    config = {**CONFIGS["unet"], "conditioning_embedding_out_channels": [8, 16, 24, 32]}
+    shapes = shapes_of_net(config)
+    assert len(shapes) == 42
+    assert shapes["controlnet_cond_embedding.conv_in.weight"] == (8, 3, 3, 3)
+    assert shapes["controlnet_cond_embedding.blocks.5.weight"] == (32, 24, 3, 3)
+    assert shapes["controlnet_cond_embedding.conv_out.weight"] == (32, 32, 3, 3)
+    assert shapes["controlnet_down_blocks.3.bias"] == (32,)
+    assert shapes["controlnet_down_blocks.11.weight"] == (64, 64, 1, 1)
 
 
 def test_on_a_mac_each_case_is_loaded_on_the_cpu_and_on_all_units(tmp_path: Path) -> None:

@@ -41,6 +41,8 @@ from sdcoreml.ground.errors import (
 )
 from sdcoreml.ground.events import Emit, silent
 
+_REPORT = "report it, with the file that --share writes"
+
 _PLANS = 8
 """The first version of coremltools that can say where operations run."""
 
@@ -174,7 +176,8 @@ def _load(one: Subject, bundle: Path, runner: Runner, emit: Emit) -> LoadedProgr
     except BrokenError:
         raise
     except (WorkerError, UnsupportedError, ParityError) as error:
-        return replace(found, fault=error.fault.at(bundle / one.compiled[0].name))
+        fault = error.fault.at(bundle / one.compiled[0].name)
+        return replace(found, fault=replace(fault, remedy=fault.remedy or _REPORT))
     found = replace(found, loading=loading, peak_memory=outcome.peak_memory)
     if misses := found.misses():
         again = command("verify", bundle, "--with", "coreml", "--units", "cpu")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -86,7 +87,9 @@ def write_controlnet(folder: Path) -> None:
         "_class_name": "ControlNetModel",
         "conditioning_embedding_out_channels": [8, 16, 24, 32],
     }
-    _write_part(folder, "ControlNetModel", config, "diffusion_pytorch_model.bin")
+    _write_part(
+        folder, "ControlNetModel", config, "diffusion_pytorch_model.bin", shapes_of_net(config)
+    )
 
 
 FAMILIES: Mapping[str, Callable[[Path], None]] = {
@@ -110,9 +113,37 @@ def _write(folder: Path, pipeline: str, parts: Mapping[str, Mapping[str, Any]]) 
     write_json(folder / "model_index.json", index)
 
 
-def _write_part(folder: Path, kind: str, config: Mapping[str, Any], file: str) -> None:
-    shapes = parameters(kind, config)
-    assert shapes, kind
+def shapes_of_net(config: Mapping[str, Any]) -> Mapping[str, tuple[int, ...]]:
+    """Return the shapes of what a ControlNet has beside the parts of a UNet."""
+    hints, levels = config["conditioning_embedding_out_channels"], config["block_out_channels"]
+    steps = [(hints[0], 3)]
+    for before, after in itertools.pairwise(hints):
+        steps += [(before, before), (after, before)]
+    names = ["conv_in", *(f"blocks.{n}" for n in range(len(steps) - 1)), "conv_out"]
+    convolutions = {
+        f"controlnet_cond_embedding.{name}": (*widths, 3, 3)
+        for name, widths in zip(names, [*steps, (levels[0], hints[-1])], strict=True)
+    }
+    outputs = [levels[0]]
+    for level in levels:
+        outputs += [level] * (config["layers_per_block"] + 1)
+    for number, width in enumerate(outputs[:-1]):  # the last level is not sampled down
+        convolutions[f"controlnet_down_blocks.{number}"] = (width, width, 1, 1)
+    convolutions["controlnet_mid_block"] = (levels[-1], levels[-1], 1, 1)
+    shapes: dict[str, tuple[int, ...]] = {}
+    for name, shape in convolutions.items():
+        shapes |= {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+    return shapes
+
+
+def _write_part(
+    folder: Path,
+    kind: str,
+    config: Mapping[str, Any],
+    file: str,
+    more: Mapping[str, tuple[int, ...]] = {},
+) -> None:
+    shapes = {**(parameters(kind, config) or {}), **more}
     folder.mkdir(parents=True)
     write_torch(folder / file, {name: draw_tensor(name, shape) for name, shape in shapes.items()})
     write_json(folder / "config.json", config)
