@@ -208,12 +208,13 @@ def _start_child(
 ) -> Iterator[subprocess.Popen[bytes]]:
     """Start the child process; when the block ends, kill the child if it is still running.
 
-    The child's temporary files go to `place`, because torch does not remove its own. `held` are
-    open file descriptors that the child inherits.
+    The child's temporary files go to `place`, because torch does not remove its own; so do the
+    versions of caches that diffusers and transformers write on import. `held` are open file
+    descriptors that the child inherits.
     """
     environ = {key: os.environ[key] for key in _KEPT if key in os.environ}
     environ |= {**_OFFLINE, **_PATIENT, **more}
-    environ["TMPDIR"] = os.fspath(place)
+    environ |= {"TMPDIR": os.fspath(place), "HF_HOME": os.fspath(place / "huggingface")}
     try:
         process = subprocess.Popen(
             command,

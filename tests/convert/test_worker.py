@@ -195,6 +195,14 @@ def test_waiting_threads_of_the_child_use_no_cpu() -> None:
     assert outcome.value == "PASSIVE"
 
 
+def test_what_libraries_keep_goes_where_the_childs_temporary_files_go() -> None:
+    outcome, _ = run("import os; return [os.environ['HF_HOME'], os.environ['TMPDIR']]")
+    assert isinstance(outcome.value, list)
+    kept, temporary = map(Path, outcome.value)
+    assert kept.is_relative_to(temporary)
+    assert not temporary.exists()
+
+
 def alive(pid: int) -> bool:
     try:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE

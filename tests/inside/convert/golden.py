@@ -148,42 +148,42 @@ def build_here(request: Mapping[str, Any]) -> None:
 
 
 def digests(run: Build, folder: Path) -> dict[str, dict[str, str]]:
-    """Build every case with `run`; return the SHA-256 of each file of each package."""
-    found: dict[str, dict[str, str]] = {}
+    """Build every case with `run`; return the SHA-256 of each file of each package.
+
+    One run builds them all: a child takes longer to import coremltools than to build one.
+    """
     ordered = sorted(CASES.items(), key=lambda item: item[1].checkpoint)
-    for number, (_, cases) in enumerate(groupby(ordered, key=lambda item: item[1].checkpoint)):
-        place = folder / str(number)
+    groups = [dict(cases) for _, cases in groupby(ordered, key=lambda item: item[1].checkpoint)]
+    places = {name: folder / str(number) for number, name in enumerate(CASES)}
+    for place in places.values():
         place.mkdir()
-        found |= _build(dict(cases), run, place)
-    return {name: found[name] for name in CASES}
+    run({"components": [_request(cases, places) for cases in groups]})
+    return {
+        name: {it.relative_to(place).as_posix(): sha256(it) for it in files_below(place)}
+        for name, place in places.items()
+    }
 
 
-def _build(
-    cases: Mapping[str, Golden], run: Build, folder: Path
-) -> Iterator[tuple[str, dict[str, str]]]:
-    """Yield the digests of the programs of one checkpoint."""
-    first = next(iter(cases.values()))
-    config, weights = folder / "config.json", folder / "weights.safetensors"
+def _request(cases: Mapping[str, Golden], places: Mapping[str, Path]) -> Mapping[str, object]:
+    """Write a checkpoint beside its programs' folders; return the request to build them."""
+    name, first = next(iter(cases.items()))
+    beside = places[name].with_suffix(".checkpoint")
+    beside.mkdir()
+    config, weights = beside / "config.json", beside / "weights.safetensors"
     config.write_text(json.dumps(first.config), encoding="utf-8")
     shapes = draw(first.component, first.config, parse_options(_SIZE)).graph.declared
     write_safetensors([_tensor(name, first.dtype, shapes[name]) for name in shapes], weights)
     programs = [
         {
             "component": case.component,
-            "package": str(folder / str(number) / "Program.mlpackage"),
+            "package": str(places[name] / "Program.mlpackage"),
             "options": case.options,
             "recipe": case.recipe,
             "chunk": case.chunk,
         }
-        for number, case in enumerate(cases.values())
+        for name, case in cases.items()
     ]
-    request = {"config": str(config), "weights": str(weights), "programs": programs}
-    for number in range(len(programs)):
-        (folder / str(number)).mkdir()
-    run({"components": [request]})
-    for number, name in enumerate(cases):
-        place = folder / str(number)
-        yield name, {it.relative_to(place).as_posix(): sha256(it) for it in files_below(place)}
+    return {"config": str(config), "weights": str(weights), "programs": programs}
 
 
 def _tensor(name: str, dtype: str, shape: tuple[int, ...]) -> Computed:
