@@ -70,3 +70,23 @@ def test_the_order_in_a_file_is_that_of_the_reference() -> None:
 
 def test_sizes_never_fall_along_the_order() -> None:
     assert list(SIZES.values()) == sorted(SIZES.values())
+
+
+@pytest.mark.parametrize(
+    ("name", "torch", "numpy"),
+    [
+        *(("BOOL", "bool", "|b1"), ("U8", "uint8", "|u1"), ("I8", "int8", "|i1")),
+        *(("U16", "uint16", "<u2"), ("I16", "int16", "<i2"), ("F16", "float16", "<f2")),
+        *(("U32", "uint32", "<u4"), ("I32", "int32", "<i4"), ("F32", "float32", "<f4")),
+        *(("U64", "uint64", "<u8"), ("I64", "int64", "<i8"), ("F64", "float64", "<f8")),
+        ("C64", "complex64", "<c8"),
+    ],
+)
+def test_one_type_has_these_names(name: str, torch: str, numpy: str) -> None:
+    assert (TORCH[torch], NUMPY[name]) == (name, numpy)
+
+
+def test_what_only_torch_has() -> None:
+    names = ("bfloat16", "float8_e4m3fn", "float8_e5m2")
+    assert [TORCH[name] for name in names] == ["BF16", "F8_E4M3", "F8_E5M2"]
+    assert len(TORCH) == 16

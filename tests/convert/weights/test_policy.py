@@ -113,3 +113,22 @@ def test_a_known_name_is_known_in_its_own_module_alone(module: str, name: str) -
 def test_what_torch_save_writes_is_known(full: str) -> None:
     module, _, name = full.rpartition(".")
     assert judge(module, name) is NameVerdict.KNOWN
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        *("__builtin__", "_operator", "_pickle", "_posixsubprocess", "_thread", "asyncio"),
+        *("bdb", "builtins", "cProfile", "cloudpickle", "code", "codeop", "commands"),
+        *("ctypes", "dill", "distutils", "ensurepip", "functools", "gc", "http", "httplib"),
+        *("imp", "importlib", "inspect", "joblib", "marshal", "multiprocessing", "nt"),
+        *("numpy.f2py", "numpy.testing", "operator", "os", "pdb", "pickle", "pip", "platform"),
+        *("posix", "profile", "pty", "requests", "runpy", "setuptools", "shutil", "signal"),
+        *("socket", "subprocess", "sys", "tempfile", "threading", "timeit", "torch._inductor"),
+        *("torch.hub", "torch.jit", "torch.package", "torch.serialization"),
+        *("torch.utils.cpp_extension", "trace", "types", "urllib", "venv", "webbrowser"),
+    ],
+)
+def test_a_module_that_can_do_harm_is_dangerous_as_a_whole(module: str) -> None:
+    assert judge(module, "anything") is NameVerdict.DANGEROUS
+    assert judge(f"{module}.below", "anything") is NameVerdict.DANGEROUS

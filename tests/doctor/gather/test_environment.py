@@ -23,8 +23,8 @@ def built(root: Path) -> tuple[Path, Path]:
     return root, root / "lib/python3.10/site-packages"
 
 
-def examine(root: Path) -> EnvironmentFacts:
-    facts = look(root, python="", lock_digest="l", seal="s", drift=False, system="Linux")
+def examine(root: Path, system: str = "Linux") -> EnvironmentFacts:
+    facts = look(root, python="", lock_digest="l", seal="s", drift=False, system=system)
     assert isinstance(facts, EnvironmentFacts)
     return facts
 
@@ -79,6 +79,10 @@ def test_native_parts_and_files_that_run_at_start(tmp_path: Path) -> None:
     }
     wheel(site, "torch", "2.2.0", tag="cp310-cp310-manylinux1_x86_64")
     assert examine(root).native["torch/lib/libtorch_cpu.so"] is False
+    assert set(examine(root, "Darwin").native) == {
+        *("coremltools/libcoremlpython.so", "coremltools/libmilstoragepython.so"),
+        *("coremltools/libmodelpackage.so", "torch/lib/libtorch_cpu.dylib"),
+    }
     assert facts.strays == ("evil.pth", "sitecustomize.py")
 
 

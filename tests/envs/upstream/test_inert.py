@@ -38,9 +38,14 @@ def test_what_git_lfs_installs_is_known(clone: Path) -> None:
         ("filter.lfs.smudge", "git-lfs smudge -- %f"),
         ("filter.lfs.process", "git-lfs filter-process"),
         ("filter.lfs.required", "true"),
+        *((f"core.{name}", "true") for name in ("ignorecase", "precomposeunicode", "symlinks")),
+        *(("core.autocrlf", "input"), ("core.eol", "lf"), ("branch.main.rebase", "true")),
+        *(("user.name", "A B"), ("user.email", "a@b")),
+        ("lfs.https://huggingface.co/owner/name.git/info/lfs.locksverify", "true"),
     ):
         git("-C", str(clone), "config", key, value)
-    (clone / ".git/hooks/post-checkout").write_text("#!/bin/sh\ngit lfs post-checkout\n")
+    for hook in ("post-checkout", "post-commit", "post-merge", "pre-push"):
+        (clone / ".git/hooks" / hook).write_text(f"#!/bin/sh\ngit lfs {hook}\n")
     assert active_settings(clone) == ()
 
 
