@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,6 +13,7 @@ from sdcoreml.convert.bundle.families import PROGRAMS, SCALE, SCALES
 from sdcoreml.convert.drawing.pipeline import Settings
 from sdcoreml.convert.drawing.randoms import Rng
 from sdcoreml.convert.drawing.schedules import Spacing
+from sdcoreml.convert.drawing.sheets import Compared, ContactSheet, Nearness, Panel
 from sdcoreml.convert.drawing.solvers import Method
 from sdcoreml.convert.drawing.wish import Drawn, Original, Wish
 from sdcoreml.convert.jobs.manifest import MARKER, Manifest, read_manifest
@@ -25,6 +26,7 @@ from sdcoreml.ground.aside import scratch_beside
 from sdcoreml.ground.codec import from_plain, to_plain
 from sdcoreml.ground.errors import BadInputError, UsageError, raise_first
 from sdcoreml.ground.events import Emit, Event
+from sdcoreml.ground.quantity import amount
 
 STEPS, GUIDANCE, STRENGTH = 12, 11.0, 0.75
 """Mochi Diffusion's defaults; its scheduler is DPM-Solver++."""
@@ -104,6 +106,50 @@ def draw(request: Request, output: Path, runner: Runner, emit: Emit) -> Drawing:
         answer = runner.run("draw", to_plain(replace(wish, originals=originals)), emit)
     drawn = from_plain(Drawn, answer.value, "answer")
     return Drawing(drawn=drawn, settings=settings, notes=(*notes, *_fitted(drawn)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """A folder's picture on a contact sheet, and how near it is to the first folder's."""
+
+    folder: Path
+    drawing: Drawing
+    nbytes: int = 0
+    near: Nearness | None = None
+
+
+def draw_sheet(
+    request: Request, others: Sequence[Path], output: Path, runner: Runner, emit: Emit
+) -> tuple[Column, ...]:
+    """Draw the same with several folders, side by side, and write it to the PNG file `output`.
+
+    Raises:
+        SdcoremlError: as `draw`; no two folders may draw pictures of different sizes.
+    """
+    columns, panels = [], []
+    with scratch_beside(output) as scratch:
+        scratch.mkdir(exist_ok=True)
+        for number, folder in enumerate((request.folder, *others)):
+            picture = (scratch / f"{number}.png").resolve()
+            drawing = draw(replace(request, folder=folder), picture, runner, emit)
+            column = Column(folder=folder, drawing=drawing, nbytes=_bytes_of(folder))
+            columns.append(column)
+            lines = (folder.resolve().name, amount(column.nbytes))
+            panels.append(Panel(picture=str(picture), lines=lines))
+        sheet = ContactSheet(panels=tuple(panels), output=str(output))
+        answer = runner.run("sheet", to_plain(sheet), emit)
+    near = (None, *from_plain(Compared, answer.value, "answer").panels)
+    return tuple(replace(one, near=its) for one, its in zip(columns, near, strict=True))
+
+
+def _bytes_of(folder: Path) -> int:
+    """Return the size of the compiled models that apps load from a folder."""
+    return sum(
+        record.size
+        for entry in read_manifest(folder).programs.values()
+        for name, record in entry.files.items()
+        if name.partition("/")[0].endswith(COMPILED)
+    )
 
 
 def choose_settings(request: Request, manifest: Manifest) -> tuple[Settings, tuple[str, ...]]:

@@ -25,6 +25,7 @@ TASKS: Mapping[str, str] = {
     "load": "sdcoreml.convert.tasks.load",
     "placement": "sdcoreml.convert.tasks.placement",
     "sensitivity": "sdcoreml.convert.tasks.sensitivity",
+    "sheet": "sdcoreml.convert.tasks.sheet",
     "siblings": "sdcoreml.convert.tasks.siblings",
     "upstream": "sdcoreml.convert.tasks.upstream",
 }

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sdcoreml.convert.drawing.randoms import SEEDS, Rng
 from sdcoreml.convert.drawing.schedules import Spacing
 from sdcoreml.convert.drawing.solvers import Method
 from sdcoreml.convert.drawing.wish import Drawn, Likeness, Reading
-from sdcoreml.convert.jobs.draw import GUIDANCE, STEPS, STRENGTH, Drawing, Request, draw
+from sdcoreml.convert.jobs.draw import (
+    GUIDANCE,
+    STEPS,
+    STRENGTH,
+    Column,
+    Drawing,
+    Request,
+    draw,
+    draw_sheet,
+)
 from sdcoreml.convert.jobs.manifest import MARKER
 from sdcoreml.convert.proof.decibels import format_db
 from sdcoreml.convert.worker import Runner
@@ -24,6 +33,7 @@ from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.ground.outputs import require_beginning
 from sdcoreml.ground.places import as_path
+from sdcoreml.ground.quantity import amount
 from sdcoreml.lockfiles.toolchain import load_toolchain
 
 SCHEMA = 1
@@ -85,6 +95,14 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="draw the same with the model that the folder was made from, side by side, and say"
         " how near the two are, step by step",
     )
+    add(
+        "--compare",
+        type=as_path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="draw the same with this folder, beside the first: what do 6 bits cost? repeatable",
+    )
     add("--refiner", type=as_path, metavar="MODEL", help="with --against: SDXL's refiner")
     add("--size", type=_size, metavar="WxH", help=argparse.SUPPRESS)
     add("-o", "--output", type=as_path, default=Path("picture.png"), metavar="PNG")
@@ -129,11 +147,18 @@ def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
     with file_aside(args.output) as descriptor, scratch_beside(args.output) as scratch:
         with draw_progress() as emit:
             scratch.mkdir(exist_ok=True)
-            made = scratch / "picture.png"
-            found = draw(request, made.resolve(), worker, emit)
+            made = (scratch / "picture.png").resolve()
+            if args.compare:
+                columns = draw_sheet(request, args.compare, made, worker, emit)
+            else:
+                found = draw(request, made, worker, emit)
+                columns = (Column(folder=args.folder, drawing=found),)
         with open(descriptor, "wb", closefd=False) as file:
             file.write(made.read_bytes())
-    print(json.dumps(as_json(found, args.output)) if args.json else summary(found, args.output))
+    found = columns[0].drawing
+    said = {**as_json(found, args.output), **sheet_as_json(columns)}
+    text = "\n".join((summary(found, args.output), *_describe_columns(columns)))
+    print(json.dumps(said) if args.json else text)
     return 0
 
 
@@ -182,6 +207,7 @@ def _faults(args: argparse.Namespace) -> Iterator[tuple[bool, str, str]]:
     nets, pictures = len(args.controlnet), len(args.control_image)
     yield nets != pictures, "needs as many of --controlnet as of --control-image", "--control-image"
     yield len({*args.controlnet}) != nets, "the same folder twice", "--controlnet"
+    yield bool(args.compare and args.against), "give either this or --against", "--compare"
     yield bool(args.refiner and not args.against), "needs --against", "--refiner"
     yield bool(args.mask and not nets), "needs a --controlnet for inpainting", "--mask"
 
@@ -206,6 +232,33 @@ def as_json(found: Drawing, output: Path) -> dict[str, object]:
         "settings": to_plain(found.settings),
         "notes": list(found.notes),
     }
+
+
+def sheet_as_json(columns: Sequence[Column]) -> dict[str, object]:
+    """Convert the columns of a contact sheet to plain values; none for a single picture."""
+    if len(columns) == 1:
+        return {}
+    return {
+        "compared": [
+            {
+                "folder": str(column.folder),
+                "bytes": column.nbytes,
+                "near": to_plain(column.near) if column.near else None,
+            }
+            for column in columns
+        ]
+    }
+
+
+def _describe_columns(columns: Sequence[Column]) -> Iterator[str]:
+    if len(columns) == 1:
+        return
+    yield "  from left to right:"
+    for column in columns:
+        near = "the first"
+        if column.near:
+            near = f"{format_db(column.near.psnr)} of the first, SSIM {column.near.ssim:.4f}"
+        yield f"    {column.folder}: {amount(column.nbytes)}, {near}"
 
 
 def summary(found: Drawing, output: Path) -> str:

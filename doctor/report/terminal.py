@@ -59,7 +59,7 @@ class Lines:
             case "warning":
                 self._say(f"  warning: {text}")
             case "progress":
-                self._far = how_far(event)
+                self._far = how_far(event) + self._time_left(event)
             case "plan":
                 self._forecast = Forecast.of(event, self._clock())
             case "labour" if self._forecast:
@@ -75,6 +75,13 @@ class Lines:
             far = "".join(f", {part}" for part in (self._far, whole) if part)
             minutes = int((now - self._began) // MINUTE)
             self._say(f"  still at it: {self._step}, {minutes} min{far}")
+
+    def _time_left(self, event: Event) -> str:
+        """Return how long the rest of a picture's steps will take; each takes as long."""
+        if event.unit != "steps" or not event.done:
+            return ""
+        spent = self._clock() - self._began
+        return f", {duration(spent * (event.total - event.done) / event.done)} left"
 
     def _say(self, line: str) -> None:
         self._spoke = self._clock()

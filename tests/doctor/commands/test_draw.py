@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ from sdcoreml.doctor.commands import draw
 from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.errors import BadInputError, SdcoremlError, UsageError
 from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.quantity import amount
 from tests.convert.stand_ins import StandIn, finish, job_of, write_model
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
@@ -39,7 +41,11 @@ class Drawer:
     drawn: Drawn = DRAWN
     wishes: list[Mapping[str, Any]] = field(default_factory=list)
 
-    def run(self, _: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
+    def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
+        if task == "sheet":
+            assert all(Path(one["picture"]).read_bytes() == PICTURE for one in request["panels"])
+            Path(request["output"]).write_bytes(draw.PNG + b"sheet")
+            return Outcome(value={"panels": [{"psnr": 31.5, "ssim": 0.91}]}, peak_memory=1)
         emit(Event(kind="step", text="draw"))
         self.wishes.append(request)
         Path(request["output"]).write_bytes(PICTURE)
@@ -131,6 +137,7 @@ def test_json_has_everything(
         (("--controlnet", "net"), "--control-image", "needs as many"),
         (("--control-image", "a.png"), "--control-image", "needs as many"),
         (("--mask", "a.png"), "--mask", "needs a --controlnet"),
+        (("--compare", "b", "--against", "m"), "--compare", "either this or --against"),
         (("--refiner", "xl"), "--refiner", "needs --against"),
     ],
 )
@@ -206,4 +213,27 @@ def test_how_near_the_model_s_own_picture_is_is_said(
             "  the modules themselves, in half precision: picture exact, SSIM 1.0000; latents 73.0"
             " dB after the first step, 62.0 dB after the last, at worst 59.0 dB after step 2"
         ),
+    ]
+
+
+def test_a_contact_sheet_says_what_each_folder_costs_and_keeps(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = shutil.copytree(folder, tmp_path / "small")
+    target = tmp_path / "sheet.png"
+    drawer = Drawer()
+    words = (str(folder), "a cat", "--compare", str(small), "-o", str(target))
+    assert draw.run(arguments(*words), drawer) == 0
+    size = sum(path.stat().st_size for path in folder.glob("*.mlmodelc/**/*") if path.is_file())
+    assert capsys.readouterr().out.splitlines()[1:] == [
+        "  from left to right:",
+        f"    {folder}: {amount(size)}, the first",
+        f"    {small}: {amount(size)}, 31.5 dB of the first, SSIM 0.9100",
+    ]
+    assert target.read_bytes() == draw.PNG + b"sheet"
+    assert [Path(wish["folder"]).name for wish in drawer.wishes] == ["out", "small"]
+    draw.run(arguments(*words, "--json"), drawer)
+    assert json.loads(capsys.readouterr().out)["compared"] == [
+        {"folder": str(folder), "bytes": size, "near": None},
+        {"folder": str(small), "bytes": size, "near": {"psnr": 31.5, "ssim": 0.91}},
     ]

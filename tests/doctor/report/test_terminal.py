@@ -132,6 +132,18 @@ def test_a_long_step_has_a_line_a_minute_away_from_a_terminal() -> None:
     assert after(60) == "  still at it: seal, 1 min\n"
 
 
+def test_a_picture_s_steps_say_how_long_the_rest_takes() -> None:
+    stream, now = io.StringIO(), [0.0]
+    lines = Lines(stream, lambda: now[0])
+    lines(Event(kind="step", text="draw"))
+    now[0] = 90
+    lines(Event(kind="progress", done=3, total=12, unit="steps"))
+    lines.beat()
+    assert stream.getvalue().splitlines()[-1] == (
+        "  still at it: draw, 1 min, 3 of 12 steps, about 4 minutes left"
+    )
+
+
 def test_all_steps_together_are_one_number_with_the_time_left() -> None:
     stream, now = io.StringIO(), [0.0]
     lines = Lines(stream, lambda: now[0])
