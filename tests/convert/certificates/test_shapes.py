@@ -95,6 +95,12 @@ def test_the_shape_of_a_result_follows_from_its_arguments(
         ("split", args((2, 5), num_splits=(2,), axis=(1,))),
         ("transpose", args((2, 3), perm=(0, 0))),
         ("reshape", args((2, 12), shape=(5, 5))),
+        (
+            "gather",
+            Arguments(
+                shapes={"x": ((9, 5),), "indices": ((2,),)}, numbers={"axis": (-1,)}, texts={}
+            ),
+        ),
     ],
 )
 def test_what_does_not_go_together_has_no_shape(kind: str, given: Arguments) -> None:

@@ -11,7 +11,12 @@ import safetensors.numpy
 
 from sdcoreml.convert.weights.safetensors import read_header, tensors_of
 from sdcoreml.convert.weights.tensor import TensorInfo
-from sdcoreml.convert.weights.writer import Computed, WriteOptions, write_safetensors
+from sdcoreml.convert.weights.writer import (
+    Computed,
+    WriteOptions,
+    is_already,
+    write_safetensors,
+)
 from sdcoreml.ground.errors import BadInputError, NoSpaceError
 from sdcoreml.ground.events import Event
 
@@ -132,3 +137,25 @@ def test_a_disk_that_fills_up_midway_leaves_nothing(
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert [path.name for path in tmp_path.iterdir()] == ["in.safetensors"]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (WriteOptions(), True),
+        (WriteOptions(dtype="F32"), True),
+        (WriteOptions(dtype="F16"), False),
+        (WriteOptions(metadata={"format": "mlx"}), False),
+    ],
+)
+def test_what_is_written_already_is_known(
+    tmp_path: Path,
+    tensors: Sequence[TensorInfo],
+    options: WriteOptions,
+    expected: bool,  # noqa: FBT001  from the table
+) -> None:
+    path = write_safetensors(tensors, tmp_path / "out.safetensors").path
+    found = tensors_of(path, read_header(path))
+    assert is_already(path, found, options) is expected
+    assert not is_already(path, found[1:], options)
+    assert not is_already(path, tensors, options), "they are another file's"
