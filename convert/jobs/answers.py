@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -35,7 +35,7 @@ misleads nobody: Core ML's results are held to 35 dB.
 class Record:
     """The file's content: the answers of each program that has any, by the program's name."""
 
-    programs: Mapping[str, Answers] = field(default_factory=dict)
+    programs: Mapping[str, Answers]
     schema: int = SCHEMA
 
 

@@ -160,6 +160,22 @@ def test_the_line_that_says_why_is_quoted_and_no_warning(log: str, last: str) ->
     assert f"exit code 3 without an answer: {last}; run `sdcoreml doctor" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(
+            "OSError: why",
+            "an exception: why",
+            "fatal: why",
+            "Aborted",
+            "terminate called after why",
+        ),
+    ],
+)
+def test_a_line_of_an_error_counts_before_what_follows_it(line: str) -> None:
+    assert line in _describe_end("check", 3, 0, f"loading\n{line}\nhalf way\n")
+
+
 def test_an_interpreter_without_the_libraries_says_which() -> None:
     with pytest.raises(WorkerError, match="No module named 'torch'"):
         Worker(python=Path(sys.executable)).run("check", {"packages": []})
