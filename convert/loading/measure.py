@@ -177,20 +177,27 @@ def _load(one: Subject, bundle: Path, runner: Runner, emit: Emit) -> LoadedProgr
         raise
     except (WorkerError, UnsupportedError, ParityError) as error:
         fault = error.fault.at(bundle / one.compiled[0].name)
-        return replace(found, fault=replace(fault, remedy=fault.remedy or _REPORT))
+        remedy = fault.remedy or _REPORT
+        if isinstance(error, WorkerError) and one.units is not Units.CPU:
+            remedy = f"{remedy}; {_try_cpu(bundle)}"
+        return replace(found, fault=replace(fault, remedy=remedy))
     found = replace(found, loading=loading, peak_memory=outcome.peak_memory)
     if misses := found.misses():
-        again = command("verify", bundle, "--with", "coreml", "--units", "cpu")
         fault = Fault(
             where=bundle / one.compiled[-1].name,
             what=f"Core ML computes something else: {'; '.join(misses)}",
-            remedy=f"{again} says whether the unit is to blame",
+            remedy=_REPORT if one.units is Units.CPU else _try_cpu(bundle),
             error=ParityError,
         )
         return replace(found, fault=fault)
     if int(loading.coremltools.partition(".")[0]) < _PLANS:
         return found
     return replace(found, placement=_find_placement(place, runner, emit))
+
+
+def _try_cpu(bundle: Path) -> str:
+    again = command("verify", bundle, "--with", "coreml", "--units", "cpu")
+    return f"{again} says whether the unit is to blame"
 
 
 def _find_placement(place: Mapping[str, object], runner: Runner, emit: Emit) -> Placement | None:

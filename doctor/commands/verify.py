@@ -137,7 +137,7 @@ def run(
         print(json.dumps({**as_json(result), **told}))
     else:
         first = [] if report is None else [verify_coreml.summary(args.bundle, report)]
-        print("\n".join((*first, summary(result))))
+        print("\n".join((*first, summary(result, is_loaded=report is not None))))
     return int(not result.passed) or (report.exit_code if report else 0)
 
 
@@ -158,8 +158,8 @@ def as_json(result: Verification) -> dict[str, object]:
     }
 
 
-def summary(result: Verification) -> str:
-    """Return the result as text."""
+def summary(result: Verification, *, is_loaded: bool = False) -> str:
+    """Return the result as text; `is_loaded` if Core ML's own results are printed before."""
     if result.faults:
         count = len(result.faults)
         problems = "1 problem" if count == 1 else f"{count} problems"
@@ -170,7 +170,7 @@ def summary(result: Verification) -> str:
         lines.append(f"  absent by choice: {', '.join(result.absent)}; apps load what is compiled")
     for name, proof in result.checked.items():
         lines.append(f"  {name:<12} {evidence(proof)}")
-    if not result.checked:
+    if not result.checked and not is_loaded:
         lines.append("  numbers not checked: add --against MODEL, the folder it was made from")
     lines += [f"  note: {note}" for note in result.notes]
     return "\n".join(lines)
