@@ -214,7 +214,8 @@ class _Index:
         self.owners = {plain(name): name for name in names}
         self._tensors = tensors
         self._dtypes: set[str] = set()
-        self._alike: dict[str, dict[tuple[object, ...], list[str]]] = {}
+        self._shapes: dict[tuple[int, ...], list[str]] = {}
+        self._alike: dict[tuple[str, tuple[int, ...]], dict[bytes, list[str]]] = {}
         self._pages = pages
 
     def equal_to(self, name: str, constant: Array) -> tuple[str, ...]:
@@ -226,7 +227,7 @@ class _Index:
         namesake = self.owners.get(plain(name))
         if namesake is not None and self._is_equal(namesake, constant):
             return (namesake,)
-        alike = self._candidates(constant.dtype.str).get(_key(constant, _sample(constant)), ())
+        alike = self._candidates(constant.dtype.str, constant)
         return tuple(other for other in alike if self._is_equal(other, constant))
 
     def is_foreign(self, name: str, found: tuple[str, ...]) -> bool:
@@ -245,20 +246,27 @@ class _Index:
         """Yield the found tensors that equal this one."""
         for dtype in sorted(self._dtypes):
             mine = _round_tensor(self._tensors[name], dtype)
-            for other in self._candidates(dtype).get(_key(mine, _sample(mine)), ()):
+            for other in self._candidates(dtype, mine):
                 if other in found and self._is_equal(other, mine):
                     yield other
 
-    def _candidates(self, dtype: str) -> dict[tuple[object, ...], list[str]]:
-        """Group the tensors' names by a key that equal tensors share after rounding."""
-        if dtype not in self._alike:
-            alike = self._alike[dtype] = {}
-            for name in self.owners.values():
-                tensor = self._tensors[name]
-                key = _key(tensor, _round_tensor(_sample(tensor), dtype))
-                alike.setdefault(key, []).append(name)
+    def _candidates(self, dtype: str, like: Array) -> Sequence[str]:
+        """Return the tensors that, rounded, have the shape and the sampled elements of `like`."""
+        shape = _shape(like)
+        if (dtype, shape) not in self._alike:
+            alike = self._alike[dtype, shape] = {}
+            for name in self._of_shape(shape):
+                sample = _round_tensor(_sample(self._tensors[name]), dtype)
+                alike.setdefault(sample.tobytes(), []).append(name)
                 self._pages.release()  # sampling maps pages from all over the tensor into memory
-        return self._alike[dtype]
+        return self._alike[dtype, shape].get(_sample(like).tobytes(), ())
+
+    def _of_shape(self, shape: tuple[int, ...]) -> Sequence[str]:
+        """Return the tensors of a shape, not counting sizes of 1."""
+        if not self._shapes:
+            for name in self.owners.values():
+                self._shapes.setdefault(_shape(self._tensors[name]), []).append(name)
+        return self._shapes.get(shape, ())
 
     def _is_equal(self, name: str, constant: Array) -> bool:
         """Whether the tensor, rounded, equals the constant in shape and in every byte.
@@ -301,11 +309,6 @@ def _values(operation: Operation) -> Iterator[tuple[str, Value]]:
         for binding in bindings:
             if isinstance(binding, Value):
                 yield f"{operation.outputs[0].name}.{argument}", binding
-
-
-def _key(tensor: Array, sample: Array) -> tuple[object, ...]:
-    """Return a key that equal tensors share: the shape without sizes of 1, and sampled bytes."""
-    return (*_shape(tensor), sample.tobytes())
 
 
 def _shape(tensor: Array) -> tuple[int, ...]:
