@@ -34,7 +34,7 @@ class Server:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            text=True,
+            bufsize=0,  # a line that was read ahead would not be seen by `select`
             start_new_session=True,
         )
 
@@ -52,7 +52,7 @@ class Server:
             "output": str(output),
             "seconds": seconds,
         }
-        print(json.dumps(request), file=_stream(self._process.stdin), flush=True)
+        _stream(self._process.stdin).write(json.dumps(request).encode() + b"\n")
         stream = _stream(self._process.stdout)
         run = int(stream.readline())
         begun, is_late = time.monotonic(), False
@@ -73,7 +73,7 @@ class Server:
             _stream(stream).close()
 
 
-def _stream(stream: IO[str] | None) -> IO[str]:
+def _stream(stream: IO[bytes] | None) -> IO[bytes]:
     if stream is None:
         raise TypeError("the process was started without a pipe")
     return stream

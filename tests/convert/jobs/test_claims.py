@@ -62,6 +62,7 @@ def put(*path: str, value: object) -> Callable[[dict[str, Any]], object]:
         (("options", "recipe"), {"bits": 4}, "Unet: its compression should be"),
         (("options", "accept_schedule"), True, "the model's is the apps'"),
         (("options", "controlled"), True, "ask for controlled_unet, which is missing"),
+        (("options", "states_own_size"), True, "its options cannot be used: only SDXL's UNet"),
         (("toolchain", "lock"), "5f", "its lock is none of tested on linux-x86_64"),
         (("toolchain", "drift"), True, "drift: it was made with Python 3.10.10"),
         (("toolchain", "seal"), "5f", "its seal is no digest"),

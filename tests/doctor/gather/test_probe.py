@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sdcoreml.doctor.core.facts import Unknown
 from sdcoreml.doctor.gather.probe import RunResult, run, run_together
+from sdcoreml.ground.errors import BadInputError
 
 PYTHON = sys.executable
 
@@ -71,3 +72,11 @@ def test_a_task_that_hangs_does_not_hold_up_the_rest() -> None:
     assert results["stuck"].value == Unknown(reason="not done within 0.1 s")
     assert results["quick"].value == 1
     assert [results[name].is_late for name in ("stuck", "quick")] == [True, False]
+
+
+def test_an_error_of_ours_is_the_reason_as_it_prints() -> None:
+    def refuse() -> None:
+        raise BadInputError("is damaged", where="x", remedy="bring it again")
+
+    (result,) = run_together({"a": refuse}, seconds=5).values()
+    assert result.value == Unknown(reason="x: is damaged; bring it again")
