@@ -17,13 +17,17 @@ from sdcoreml.ground.places import PACKAGE
 WORK = """\
 import contextlib, os, signal, time
 
+opened = []
 @contextlib.contextmanager
 def open_work(common):
     from sdcoreml.ground.errors import BadInputError
+    opened.append(common)
     def work(item):
         match item:
             case "pid":
                 return os.getpid()
+            case "opened":
+                return -len(opened)
             case "threads":
                 return os.environ["OPENBLAS_NUM_THREADS"]
             case "bad":
@@ -71,6 +75,14 @@ def test_a_helper_takes_part_and_answers_are_in_order() -> None:
     assert len(set(first)) == 2
     assert os.getpid() in first
     assert {"1", os.getpid()} & set(again)
+
+
+def test_what_is_worked_on_is_opened_once() -> None:
+    with Crew(2, CODE) as crew:
+        for _ in range(2):
+            own = Waiting()
+            found = crew.map(own, OPENING, ["opened"] * 2, own.done)
+            assert {*found} - {os.getpid()} == {-1}
 
 
 def test_one_worker_starts_nobody() -> None:
