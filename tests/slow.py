@@ -209,6 +209,6 @@ SLOW: Mapping[str, tuple[str, ...]] = {
     "tests/test_readme.py": ("test_every_command_is_one_that_there_is",),
     "tests/test_walks.py": ("test_a_walk_leads_where_it_says",),
     "tests/test_wheel.py": (),
-    "tests/test_workflow.py": ("test_a_tiny_model_of_the_family_can_be_converted[sd1]",),
+    "tests/test_workflow.py": ("test_a_tiny_model_of_the_family_can_be_converted",),
 }
 """For each file: its slow tests, all cases of a test or one; all tests if there are none."""

@@ -17,6 +17,7 @@ from sdcoreml.ground.codec import DecodeError, from_plain, to_plain
 from sdcoreml.ground.documents import parse_json, read_record
 from sdcoreml.ground.errors import BadInputError, LockfileError
 from sdcoreml.ground.files import Document, read_bytes
+from sdcoreml.ground.refusals import translate_os_errors
 from sdcoreml.lockfiles.evidence import load_evidence
 from sdcoreml.lockfiles.lock import load_lock
 from sdcoreml.lockfiles.toolchain import load_toolchain, load_variants
@@ -99,7 +100,8 @@ def add(path: Path, collection: Path = FILE) -> Addition:
     is_new = kept not in before.measurements
     if is_new:
         after = Collection(measurements=(*before.measurements, kept))
-        write_text(collection, json.dumps(to_plain(after), indent=1) + "\n")
+        with translate_os_errors(collection):
+            write_text(collection, json.dumps(to_plain(after), indent=1) + "\n")
     return Addition(measurement=kept, left_out=len(found.programs) - len(known), is_new=is_new)
 
 

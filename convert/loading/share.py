@@ -22,6 +22,7 @@ from sdcoreml.convert.programs.options import Attention, Precision
 from sdcoreml.ground.aside import write_text
 from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.errors import ExitCode
+from sdcoreml.ground.refusals import translate_os_errors
 
 SCHEMA = 1
 """The version of the format."""
@@ -115,8 +116,13 @@ def measurement(report: LoadReport, manifest: Manifest) -> Measurement:
 
 
 def write_measurement(found: Measurement, path: Path) -> None:
-    """Write a measurement to a file, which appears complete or not at all."""
-    write_text(path, json.dumps(to_plain(found), indent=1) + "\n")
+    """Write a measurement to a file, which appears complete or not at all.
+
+    Raises:
+        SdcoremlError: it cannot be written.
+    """
+    with translate_os_errors(path):
+        write_text(path, json.dumps(to_plain(found), indent=1) + "\n")
 
 
 def _program(one: LoadedProgram, entry: ProgramEntry, manifest: Manifest) -> SharedProgram:

@@ -130,14 +130,14 @@ def run(
             options = LoadOptions(machine=machine, units=Units(args.units) if args.units else None)
             toolchain = load_toolchain(args.toolchain)
             report = verify_coreml.load(args.bundle, options, toolchain, runner, emit)
-            if args.share:
-                verify_coreml.share(args.bundle, report, args.share)
     if args.json:
         told = {} if report is None else {"coreml": verify_coreml.as_json(report)}
         print(json.dumps({**as_json(result), **told}))
     else:
         first = [] if report is None else [verify_coreml.summary(args.bundle, report)]
         print("\n".join((*first, summary(result, is_loaded=report is not None))))
+    if args.share and report:
+        verify_coreml.share(args.bundle, report, args.share)
     return int(not result.passed) or (report.exit_code if report else 0)
 
 

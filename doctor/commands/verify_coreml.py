@@ -64,10 +64,21 @@ def require_asked(args: argparse.Namespace) -> None:
     for name in ("units", "share"):
         if getattr(args, name) and not args.through:
             raise UsageError(f"--{name} is for loading through Core ML", remedy="add --with coreml")
-    if args.share and args.share.is_relative_to(args.bundle):
-        raise UsageError(
-            "lies in the folder that is verified", where=args.share, remedy="choose another place"
-        )
+    if args.share:
+        _require_place(args.share, args.bundle)
+
+
+def _require_place(file: Path, bundle: Path) -> None:
+    """Refuse a file that could not be written, before anything is measured."""
+    what = ""
+    if file.absolute().is_relative_to(bundle.absolute()):
+        what = "lies in the folder that is verified"
+    elif not file.absolute().parent.is_dir():
+        what = "lies in no folder that there is"
+    elif file.is_dir():
+        what = "is a folder"
+    if what:
+        raise UsageError(what, where=file, remedy="choose another place for --share")
 
 
 def require_mac(find: FindMac) -> Machine:

@@ -144,6 +144,16 @@ def test_what_was_measured_can_be_shared(bundle: Path, tmp_path: Path) -> None:
     assert json.loads(file.read_text())["chip"] == "M2"
 
 
+def test_a_place_that_cannot_be_written_is_refused_before_anything_is_loaded(
+    bundle: Path, tmp_path: Path
+) -> None:
+    runner = CoreML()
+    for place, what in ((tmp_path / "no" / "mac.json", "no folder"), (tmp_path, "is a folder")):
+        with pytest.raises(UsageError, match=what):
+            run(bundle, runner, "--share", str(place))
+    assert runner.requests == []
+
+
 def test_it_is_not_shared_into_the_folder(bundle: Path) -> None:
     with pytest.raises(UsageError, match="lies in the folder that is verified"):
         run(bundle, CoreML(), "--share", str(bundle / "mac.json"))
