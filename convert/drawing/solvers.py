@@ -27,7 +27,7 @@ class Method(Enum):
     """The schedulers by the names that `--scheduler` has for them."""
 
     PNDM = "pndm"
-    DPM = "dpm++"
+    DPM = "dpmpp"
 
 
 class Scheduler(Protocol):

@@ -57,26 +57,20 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=int, default=0, metavar="N", help="the picture's number (default: 0)")
     add(
         "--scheduler",
-        type=Method,
-        choices=tuple(Method),
-        default=Method.DPM,
-        metavar="NAME",
-        help="dpm++ (default) or pndm",
+        choices=[one.value for one in Method],
+        default=Method.DPM.value,
+        help="default: dpmpp, DPM-Solver++, as in Mochi",
     )
     add(
         "--spacing",
-        type=Spacing,
-        choices=tuple(Spacing),
-        metavar="NAME",
-        help="the steps of dpm++: linspace (default), leading or karras (default for SDXL)",
+        choices=[one.value for one in Spacing],
+        help="the steps of dpmpp (default: linspace, for SDXL karras)",
     )
     add(
         "--rng",
-        type=Rng,
-        choices=tuple(Rng),
-        default=Rng.NUMPY,
-        metavar="NAME",
-        help="where the noise comes from: numpy, as in Mochi (default), torch or nvidia",
+        choices=[one.value for one in Rng],
+        default=Rng.NUMPY.value,
+        help="where the noise comes from (default: numpy, as in Mochi)",
     )
     add("--image", type=as_path, metavar="PICTURE", help="start from this picture")
     add(
@@ -177,9 +171,9 @@ def read_request(args: argparse.Namespace) -> Request:
         negative=args.negative,
         steps=args.steps,
         guidance=args.guidance,
-        method=args.scheduler,
-        spacing=args.spacing,
-        rng=args.rng,
+        method=Method(args.scheduler),
+        spacing=Spacing(args.spacing) if args.spacing else None,
+        rng=Rng(args.rng),
         seed=args.seed,
         start=args.image,
         strength=getattr(args, "strength", STRENGTH),
@@ -194,7 +188,8 @@ def read_request(args: argparse.Namespace) -> Request:
 
 def _faults(args: argparse.Namespace) -> Iterator[tuple[bool, str, str]]:
     """Yield for each rule whether it is broken, what to say then, and of which option."""
-    fewest = _FEWEST_OF_PNDM if args.scheduler is Method.PNDM else 1
+    is_pndm = args.scheduler == Method.PNDM.value
+    fewest = _FEWEST_OF_PNDM if is_pndm else 1
     steps = fewest if args.steps is None else args.steps
     yield not fewest <= steps <= _MOST_STEPS, f"from {fewest} to {_MOST_STEPS}", "--steps"
     yield not 0 <= args.seed < SEEDS, f"from 0 to {SEEDS - 1}", "--seed"
@@ -202,8 +197,7 @@ def _faults(args: argparse.Namespace) -> Iterator[tuple[bool, str, str]]:
     yield not 0 <= guidance < _MOST_STEPS, f"from 0 to {_MOST_STEPS - 1}", "--guidance"
     yield not 0 < getattr(args, "strength", 1) <= 1, "above 0, and at most 1", "--strength"
     yield "strength" in args and not args.image, "needs --image", "--strength"
-    is_pndm = args.spacing is not None and args.scheduler is Method.PNDM
-    yield is_pndm, "is for --scheduler dpm++", "--spacing"
+    yield bool(args.spacing and is_pndm), "is for --scheduler dpmpp", "--spacing"
     nets, pictures = len(args.controlnet), len(args.control_image)
     yield nets != pictures, "needs as many of --controlnet as of --control-image", "--control-image"
     yield len({*args.controlnet}) != nets, "the same folder twice", "--controlnet"

@@ -75,7 +75,7 @@ def test_what_is_not_asked_for_is_as_in_mochi(folder: Path) -> None:
     assert wish["settings"] == {
         "steps": 12,
         "guidance": 11.0,
-        "method": "dpm++",
+        "method": "dpmpp",
         "spacing": "linspace",
         "rng": "numpy",
         "seed": 0,

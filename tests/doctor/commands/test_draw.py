@@ -71,7 +71,7 @@ def test_the_picture_is_written_where_it_is_asked_for(
     assert draw.run(arguments(str(folder), "a cat", "-o", str(target)), Drawer()) == 0
     assert target.read_bytes() == PICTURE
     assert capsys.readouterr().out == (
-        f"{target}: 128x128, dpm++ linspace, 12 steps, guidance 11, seed 0 (numpy)\n"
+        f"{target}: 128x128, dpmpp linspace, 12 steps, guidance 11, seed 0 (numpy)\n"
     )
     assert [path.name for path in target.parent.iterdir()] == ["cat.png"]
 
@@ -111,7 +111,7 @@ def test_json_has_everything(
         "settings": {
             "steps": 12,
             "guidance": 11.0,
-            "method": "dpm++",
+            "method": "dpmpp",
             "spacing": "linspace",
             "rng": "numpy",
             "seed": 3,
@@ -133,7 +133,7 @@ def test_json_has_everything(
         (("--guidance", "nan"), "--guidance", "from 0 to 999"),
         (("--image", "a.png", "--strength", "0"), "--strength", "above 0, and at most 1"),
         (("--strength", "0.5"), "--strength", "needs --image"),
-        (("--spacing", "karras", "--scheduler", "pndm"), "--spacing", "is for --scheduler dpm++"),
+        (("--spacing", "karras", "--scheduler", "pndm"), "--spacing", "is for --scheduler dpmpp"),
         (("--controlnet", "net"), "--control-image", "needs as many"),
         (("--control-image", "a.png"), "--control-image", "needs as many"),
         (("--mask", "a.png"), "--mask", "needs a --controlnet"),
