@@ -106,7 +106,7 @@ def _options(parser: argparse.ArgumentParser) -> None:
         "words",
         nargs="*",
         metavar="add FILE | page",
-        help="add what `verify --with coreml --share` wrote on a Mac; print the page of all of it",
+        help="add what verify --with coreml --share wrote on a Mac; print the page of all of it",
     )
 
 
