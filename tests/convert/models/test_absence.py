@@ -4,7 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.convert.models.absence import explain_absence, explain_folder, suggest_folder
+from sdcoreml.convert.models.absence import (
+    explain_absence,
+    explain_config,
+    explain_folder,
+    suggest_folder,
+)
 
 INDEX = "model_index.json"
 
@@ -71,3 +76,13 @@ def test_files_one_level_down_are_suggested(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
     said = "give one of the files below it: checkpoints/a.safetensors"
     assert suggest_folder(tmp_path, "model_index.json") == said
+
+
+def test_a_config_that_is_there_has_its_own_fault(tmp_path: Path) -> None:
+    assert explain_config(tmp_path).what == "config.json is missing"
+    config = tmp_path / "config.json"
+    config.symlink_to("nowhere")
+    assert explain_config(tmp_path).what == "a link to a file that is not there"
+    config.unlink()
+    config.write_text("[]")
+    assert explain_config(tmp_path).what == "JSON, but not an object"

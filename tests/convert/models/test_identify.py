@@ -105,7 +105,12 @@ def test_a_path_that_is_not_there_is_a_fault_and_nothing_is_missing_of_it(tmp_pa
 
 @pytest.mark.parametrize(
     ("config", "kind"),
-    [(UNET, "UNet2DConditionModel"), (TEXT_ENCODER, "CLIPTextModel"), ({}, "")],
+    [
+        (UNET, "UNet2DConditionModel"),
+        (TEXT_ENCODER, "CLIPTextModel"),
+        ({"_class_name": "SomebodysVae"}, "SomebodysVae"),
+        ({}, ""),
+    ],
 )
 def test_a_component_s_folder_is_examined_alone(
     tmp_path: Path, config: dict[str, object], kind: str

@@ -279,6 +279,12 @@ def test_lock_compiles_and_checks(
         "tiny on plan9-mips: refused: no\n"
         "tiny: no second opinion was taken: --offline\n"
     )
+    (written,) = (tmp_path / "tiny").glob("environment.*.yml")
+    current = written.read_text()
+    written.write_text("name: other\n")
+    assert main(["env", "lock", "--offline", "--toolchain", name]) == 1
+    assert "is not what the toolchain says" in capsys.readouterr().err
+    written.write_text(current)
     assert main(["env", "lock", "--check", *place]) == 0
     *_, opinion, last = capsys.readouterr().out.splitlines()
     assert last == "tiny: the locks are what the pins resolve to"
