@@ -9,6 +9,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sdcoreml.convert.drawing.pixels import Picture
 from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.refusals import translate_os_errors
 
 _LEVEL = 6
 """zlib's usual level, stated so that the same picture gives the same bytes."""
@@ -46,8 +47,14 @@ def shrink(picture: Picture, side: int) -> Picture:
 
 
 def write_png(picture: Picture, path: Path) -> None:
-    """Write a picture as PNG: the same bytes for the same picture."""
-    Image.fromarray(picture).save(path, format="PNG", compress_level=_LEVEL)
+    """Write a picture as PNG: the same bytes for the same picture.
+
+    Raises:
+        NoSpaceError: the disk is full.
+        BadInputError: the file cannot be written.
+    """
+    with translate_os_errors(path):
+        Image.fromarray(picture).save(path, format="PNG", compress_level=_LEVEL)
 
 
 _GIVE = "give a PNG or JPEG file"

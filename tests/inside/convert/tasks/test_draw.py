@@ -27,10 +27,10 @@ from sdcoreml.convert.drawing.tokens import SECOND_PAD, Prompt, read_vocabulary,
 from sdcoreml.convert.drawing.wish import Original, Wish
 from sdcoreml.convert.mil.kinds import Mode
 from sdcoreml.convert.programs.options import ProgramOptions, TextStates
-from sdcoreml.convert.tasks.draw import draw_wish
+from sdcoreml.convert.tasks.draw import draw_wish, judge
 from sdcoreml.convert.tasks.interpreted import InterpretedPrograms
-from sdcoreml.convert.tasks.pictures import read_picture
-from sdcoreml.ground.errors import BadInputError
+from sdcoreml.convert.tasks.pictures import read_picture, write_png
+from sdcoreml.ground.errors import BadInputError, NoSpaceError
 from sdcoreml.ground.events import Event, silent
 from tests.inside.convert.programs.configs import CONTROLNET, TEXT, UNET, VAE, XL
 from tests.inside.convert.programs.models import save
@@ -313,6 +313,38 @@ def test_a_picture_that_starts_from_one_and_follows_one_is_that_of_the_modules(
         left, right = (np.asarray(image.crop((x, 0, x + SIDE, SIDE))) for x in (0, SIDE))
     assert left.std() > 1
     assert np.abs(left.astype(int) - right).max() <= 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checker:
+    """A safety checker with this verdict, which keeps what it was shown."""
+
+    verdict: float
+    seen: list[Mapping[str, Singles]]
+
+    def inputs(self, _: str) -> Mapping[str, tuple[int, ...]]:
+        return {"clip_input": (1, 3, 224, 224), "images": (1, 512, 512, 3), "adjustment": (1,)}
+
+    def run(self, name: str, feeds: Mapping[str, Singles]) -> Mapping[str, Singles]:
+        assert name == "SafetyChecker"
+        self.seen.append(feeds)
+        return {"has_nsfw_concepts": np.array([self.verdict], np.float32)}
+
+
+@pytest.mark.parametrize("verdict", [0, 1])
+def test_the_safety_checker_sees_what_apple_s_package_shows_it(verdict: int) -> None:
+    checker = Checker(verdict=verdict, seen=[])
+    assert judge(checker, np.full((64, 96, 3), 255, np.uint8)) is bool(verdict)
+    (seen,) = checker.seen
+    white = [(1 - 0.485) / 0.229, (1 - 0.456) / 0.224, (1 - 0.406) / 0.225]
+    assert seen["clip_input"][0, :, 100, 100] == pytest.approx(white)
+    assert not seen["images"].any()
+    assert not seen["adjustment"].any()
+
+
+def test_a_full_disk_is_said() -> None:
+    with pytest.raises(NoSpaceError):
+        write_png(np.zeros((8, 8, 3), np.uint8), Path("/dev/full"))
 
 
 @pytest.mark.parametrize("content", [b"", b"not a picture"])
