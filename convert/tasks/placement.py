@@ -60,10 +60,11 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
 
 
 def _places(plans: Any, path: str, units: object) -> Iterator[tuple[str, str]]:  # noqa: ANN401
-    """Yield the unit and the type of each operation; constants have no unit."""
+    """Yield the unit and the type of each operation; constants, compressed or not, do not count."""
     plan = plans.load_from_path(path=path, compute_units=units)
     for operation in plan.model_structure.program.functions["main"].block.operations:
         usage = plan.get_compute_device_usage_for_mlprogram_operation(operation)
         device = _DEVICES.get(type(usage.preferred_compute_device).__name__) if usage else None
-        if device:
-            yield device, operation.operator_name.rpartition(".")[2]
+        kind = operation.operator_name.rpartition(".")[2]
+        if device and not kind.startswith("constexpr_"):
+            yield device, kind

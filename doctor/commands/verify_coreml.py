@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -156,16 +156,22 @@ def verdict(report: LoadReport) -> str:
 
 def summary(bundle: Path, report: LoadReport) -> str:
     """Return the result as text, the verdict first."""
+    units = {one.units for one in report.programs.values()}
     used = names_of(one.units for one in report.programs.values())
     lines = [f"{bundle}: {verdict(report)} ({used})"]
     lines += [str(fault) for fault in report.faults]
     width = max(map(len, report.programs), default=0)
     lines += [
-        f"  {name:<{width}} {'; '.join(_figures(one))}"
+        f"  {name:<{width}} {'; '.join((*_units(one, units), *_figures(one)))}"
         for name, one in report.programs.items()
         if one.loading
     ]
     return "\n".join(lines)
+
+
+def _units(one: LoadedProgram, units: Collection[Units]) -> tuple[str, ...]:
+    """Return the units of a program, if not all programs have the same."""
+    return (names_of([one.units]),) if len(units) > 1 else ()
 
 
 def _figures(one: LoadedProgram) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
 
@@ -11,10 +12,12 @@ import pytest
 from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.jobs.manifest import read_manifest
 from sdcoreml.convert.jobs.opening import open_model
+from sdcoreml.convert.loading.measure import LoadOptions, load_folder
+from sdcoreml.convert.loading.record import Units
 from sdcoreml.doctor.cli import main
 from sdcoreml.doctor.commands import verify
 from sdcoreml.doctor.commands.convert_summary import verdicts
-from sdcoreml.doctor.commands.verify_coreml import load_finished, verdict
+from sdcoreml.doctor.commands.verify_coreml import load_finished, summary, verdict
 from sdcoreml.ground.errors import BrokenError, UsageError, WorkerError
 from sdcoreml.ground.events import Event
 from sdcoreml.lockfiles.toolchain import load_toolchain
@@ -50,6 +53,18 @@ def test_the_verdict_comes_first(bundle: Path, capsys: pytest.CaptureFixture[str
     ]
     assert lines[5].startswith(f"{bundle}: ")
     assert "numbers not checked" not in "".join(lines)
+
+
+def test_units_are_said_of_each_program_where_they_differ(bundle: Path) -> None:
+    options = LoadOptions(machine=MAC)
+    report = load_folder(bundle, read_manifest(bundle), options, CoreML())
+    unet = replace(report.programs["Unet"], units=Units.GPU)
+    lines = summary(
+        bundle, replace(report, programs={**report.programs, "Unet": unet})
+    ).splitlines()
+    assert "loaded and checked on macOS 15.2, M2 (CPU & Neural Engine, CPU & GPU)" in lines[0]
+    assert lines[1].startswith("  TextEncoder CPU & Neural Engine; 71.9 dB")
+    assert lines[2].startswith("  Unet        CPU & GPU; 71.9 dB")
 
 
 def test_a_program_that_fails_is_one_line(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
