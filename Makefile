@@ -13,6 +13,9 @@ RUN := export SDCOREML_BY_MAKE=1; $(APART)
 # pytest rewrites the tests' asserts, which takes 16 s in each process where it may not be kept.
 TESTS := $(APART) unset PYTHONDONTWRITEBYTECODE;
 SPREAD := -n logical --dist worksteal
+QUICK := "not slow and not network"
+# How much of the code the quick tests run is measured: with all tests, that would take minutes more.
+COVERED := --cov --cov-report=
 
 # What each goal may be told; all take COMMON. Anything else would be ignored in silence.
 GOALS := help bootstrap doctor env upstream convert verify test lint unit inside lock bench clean
@@ -83,7 +86,8 @@ verify: bootstrap ## check a finished Core ML folder OUT=folder again
 	@$(RUN) $(SDCOREML) verify "$$OUT" $(call option,MODEL,--against) $(ARGS)
 
 test: lint ## everything that CI runs: lint, types, all tests here and in the tested environment
-	@$(TESTS) $(PYTHON_IN) -m pytest -q $(SPREAD) $(ARGS)
+	@$(TESTS) $(PYTHON_IN) -m pytest -q $(SPREAD) -m $(QUICK) $(if $(ARGS),,$(COVERED)) $(ARGS)
+	@$(TESTS) $(PYTHON_IN) -m pytest -q $(SPREAD) -m "slow or network" $(ARGS)
 	@$(TESTS) $(PYTHON_IN) tests/inside/runner.py -q $(ARGS)
 
 lint: bootstrap ## ruff and mypy
@@ -92,7 +96,7 @@ lint: bootstrap ## ruff and mypy
 	@.venv/bin/mypy
 
 unit: bootstrap ## the quick tests, in under a minute: none that is slow or needs torch or a network
-	@$(TESTS) $(PYTHON_IN) -m pytest -q $(SPREAD) -m "not slow and not network" $(ARGS)
+	@$(TESTS) $(PYTHON_IN) -m pytest -q $(SPREAD) -m $(QUICK) $(ARGS)
 
 inside: bootstrap ## the tests that run in the tested environment, a conversion of the sample among them
 	@$(TESTS) $(PYTHON_IN) tests/inside/runner.py -q $(ARGS)
@@ -105,4 +109,4 @@ bench: bootstrap ## measure what the documents claim
 	@$(APART) $(PYTHON_IN) -m tests.bench $(ARGS)
 
 clean: ## remove what was built here: environments and caches, never a model or a result
-	@rm -rf .envs .venv .venv.old .venv.lock build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	@rm -rf .envs .venv .venv.old .venv.lock build .coverage .mypy_cache .pytest_cache .ruff_cache .hypothesis
