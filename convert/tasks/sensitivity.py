@@ -83,7 +83,7 @@ class Unwritten:
 
     payloads: Mapping[int, Payload]
     rounding: Rounding
-    bits: Mapping[str, int] = field(default_factory=dict)
+    bits: Mapping[str, int]
 
     def read(self, blob: Blob, dtype: DataType) -> memoryview:
         """Return the bytes of the record at this offset."""

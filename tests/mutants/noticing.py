@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ FARTHEST = 2
 """How many imports lie between a test and a mutant that it is asked about."""
 
 _PACKAGE = "sdcoreml."
+_MODULE = re.compile(r"sdcoreml(\.\w+)+(:\w+)?")
 INSIDE = "tests/inside/"
 
 
@@ -52,6 +54,8 @@ def _imported(tree: ast.AST) -> Iterator[str]:
             case ast.ImportFrom(module=str() as module, names=names):
                 yield module
                 yield from (f"{module}.{name.name}" for name in names)
+            case ast.Constant(value=str() as text) if _MODULE.fullmatch(text):
+                yield text.partition(":")[0]  # a child is started by it, or a table loads it
 
 
 def mirrors(path: str) -> tuple[str, ...]:

@@ -18,6 +18,8 @@ FILES = {
     "tests/doctor/test_d.py": "",
     "tests/test_all.py": "from sdcoreml.ground import a",
     "tests/stand_in.py": "from sdcoreml.ground import a",
+    "doctor/e.py": "launch('sdcoreml.doctor.d')",
+    "tests/doctor/test_e.py": "",
     "tests/test_more.py": "from tests.stand_in import x",
 }
 
@@ -58,3 +60,10 @@ def test_where_tests_are() -> None:
         "tests/doctor/test_checks.py",
         "tests/inside/doctor/test_checks.py",
     )
+
+
+def test_a_module_that_is_started_by_its_name_is_used(tmp_path: Path) -> None:
+    assert rounds(tmp_path, "doctor/d.py") == [
+        ("tests/doctor/test_d.py",),
+        ("tests/doctor/test_e.py",),
+    ]
