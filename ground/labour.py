@@ -39,11 +39,19 @@ _PER_ELEMENT = 3.3
 _PER_PALETTE: Mapping[int, float] = {1: 5e6, 2: 5e6, 3: 7e6, 4: 10e6, 6: 25e6, 8: 72e6}
 """What one palette takes, by the width of its codes, beside what its elements take."""
 
-_SURE = 0.05
-"""The part of a kind of work after which its own speed is known."""
+_UNSURE = 0.2
+"""The part of a kind of work that counts as if it had been done at the speed of all work so far.
+
+The first amounts of a kind often took long, since they include what is done once, such as starting
+a process; so a kind's own speed counts more, the more of it is done.
+"""
 
 _SOON = 0.02
 """The part of all work before which nothing can be said about the time."""
+
+
+STARTING = 0.4e9
+"""The amount of `DRAW` for starting the builder: it imports coremltools."""
 
 
 def reading(nbytes: int) -> float:
@@ -53,12 +61,12 @@ def reading(nbytes: int) -> float:
 
 def hashing(nbytes: int) -> float:
     """Return the amount of `HASH` for a file of this size."""
-    return 0.6 * nbytes
+    return 0.78 * nbytes
 
 
 def drawing(records: int) -> float:
     """Return the amount of `DRAW` for a program with so many records in its weight file."""
-    return 1.2e6 * records
+    return 1.92e6 * records
 
 
 def clustering(elements: int, bits: int, palettes: int = 1) -> float:
@@ -73,7 +81,7 @@ def writing(elements: int, *, rounded: bool) -> float:
 
 def auditing(elements: int) -> float:
     """Return the amount of `AUDIT` for a weight that has codes."""
-    return 8.0 * elements
+    return 6.8 * elements
 
 
 def comparing(elements: int) -> float:
@@ -144,10 +152,9 @@ class Forecast:
         speed = sum(self._took.values()) / sum(self._done.values())
         rest = 0.0
         for kind, amount in self.amounts.items():
-            done = self._within(kind)
-            own = done > _SURE * amount
-            slow = self._took[kind] / self._done[kind] if own else speed
-            rest += slow * (amount - done)
+            done, unsure = self._done.get(kind, 0.0), _UNSURE * amount
+            slow = (self._took.get(kind, 0.0) + unsure * speed) / (done + unsure) if amount else 0.0
+            rest += slow * (amount - self._within(kind))
         waited = now - self._last  # what is being done now was begun that long ago
         return max(0.0, rest - waited)
 

@@ -14,6 +14,7 @@ from sdcoreml.convert.jobs.reading import HALVES
 from sdcoreml.convert.weights.tensor import TensorInfo
 from sdcoreml.ground.events import Event
 from sdcoreml.ground.labour import (
+    STARTING,
     Labour,
     auditing,
     clustering,
@@ -35,7 +36,7 @@ def foresee(jobs: Sequence[Job], workers: int) -> Event:
 
     What programs have in common is made once, but audited for each.
     """
-    amounts = dict.fromkeys(Labour, 0.0)
+    amounts = {**dict.fromkeys(Labour, 0.0), Labour.DRAW: STARTING}
     made: set[object] = set()
     for job in jobs:
         for part in job.parts:

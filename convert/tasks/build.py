@@ -16,6 +16,7 @@ from sdcoreml.convert.packages.write import Shelf, write_packages
 from sdcoreml.convert.programs import build_program
 from sdcoreml.convert.programs.config import Config
 from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.convert.programs.toolkit import toolkit
 from sdcoreml.convert.tasks.shares import Shares
 from sdcoreml.ground.codec import from_plain
 from sdcoreml.ground.collector import collect_rarely
@@ -23,7 +24,7 @@ from sdcoreml.ground.crew import Crew
 from sdcoreml.ground.documents import read_object
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.files import Document
-from sdcoreml.ground.labour import Labour, drawing, tell
+from sdcoreml.ground.labour import STARTING, Labour, drawing, tell
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +81,8 @@ def task(request: Mapping[str, object], emit: Emit) -> list[dict[str, object]]:
     """
     collect_rarely()
     asked = from_plain(BuildRequest, request, "request")
+    toolkit()
+    tell(emit, Labour.DRAW, STARTING)
     built, begun = [], 0.0
     for component in asked.components:
         with Crew(asked.workers, emit=emit) as crew:  # helpers have one component's weights open
