@@ -55,7 +55,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "--share",
         type=as_path,
         metavar="FILE",
-        help="write the figures, without any name or path, for sdcoreml env evidence add",
+        help="write the figures, without any name or path, to be added as evidence",
     )
 
 
