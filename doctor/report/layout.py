@@ -70,7 +70,7 @@ def _family(family: CheckFamily, results: Sequence[Result]) -> Iterator[Line]:
     else:
         worst = Status.OK
         facts = [finding.what for result in results for finding in result.findings]
-        summary = "; ".join(facts) or f"{len(results)} checks"
+        summary = "; ".join(facts) or _checks(len(results))
     yield from _wrap(worst.value, worst.value, f"{family.value:<{_HEADING}}", summary)
 
 
@@ -144,6 +144,10 @@ _COUNTED: Mapping[Status, tuple[str, str]] = {
 """The word for each status, singular and plural, the worst first."""
 
 
+def _checks(number: int) -> str:
+    return f"{number} check{'s' * (number != 1)}"
+
+
 def _tally(report: Report) -> Iterator[Line]:
     """Yield the number of checks by status, the time taken, and the slowest groups of facts."""
     counts = [
@@ -153,7 +157,7 @@ def _tally(report: Report) -> Iterator[Line]:
     ]
     idle = report.count(Status.SKIPPED)
     took = f" in {report.seconds:.2f} s" if report.seconds else ""
-    text = f"{len(report.results) - idle} checks{took}: {', '.join(counts) or 'none'}"
+    text = f"{_checks(len(report.results) - idle)}{took}: {', '.join(counts) or 'none'}"
     if idle:
         text += f"; {idle} more had nothing to look at"
     slowest = sorted(report.costs.items(), key=lambda item: -item[1])[:_SLOW]

@@ -46,7 +46,7 @@ def fact(what: str) -> Finding:
 @pytest.mark.parametrize(
     ("results", "line"),
     [
-        ([result("DSK001", Status.OK)], "ok       Disk         1 checks"),
+        ([result("DSK001", Status.OK)], "ok       Disk         1 check"),
         (
             [result("DSK001", Status.OK, fact("20 GB free")), result("DSK002", Status.OK)],
             "ok       Disk         20 GB free",

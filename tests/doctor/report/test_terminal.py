@@ -153,7 +153,7 @@ def test_all_steps_together_are_one_number_with_the_time_left() -> None:
     now[0] = 240.0
     lines(Event(kind="labour", text="hash", done=int(60e9)))
     lines.beat()
-    said = "  still at it: build Unet, 4 min, 38 % of all, about 20 minutes left\n"
+    said = "  still at it: build Unet, 4 min, 38 % of all, about 13 minutes left\n"
     assert stream.getvalue() == "- build Unet\n" + said
 
 
