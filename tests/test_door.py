@@ -12,9 +12,12 @@ FLOORS = ("ground", "lockfiles", "envs", "convert", "doctor")
 
 OWN: Mapping[str, str] = {
     "convert/models/vocabulary.py": "a wheel whose hash is locked",
+    "convert/tasks/pictures.py": "a picture, on the door's stream",
     "convert/tasks/shares.py": "the weight file that the process's owner has just made",
     "convert/tasks/serve.py": "the parent's request",
+    "convert/tasks/sheet.py": "pictures that its owner has just made",
     "convert/weights/zip_directory.py": "a zip file, bounded, on the door's handle",
+    "doctor/commands/draw.py": "the picture that its child has just made",
     "doctor/proving/trials.py": "the answer of a child that proves a toolchain",
     "envs/building/normalise.py": "what was installed a moment ago, from locked wheels",
     "envs/care/archive.py": "a tar file on the door's stream",

@@ -9,6 +9,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sdcoreml.convert.drawing.pixels import Picture
 from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import open_regular
 from sdcoreml.ground.refusals import translate_os_errors
 
 _LEVEL = 6
@@ -25,12 +26,12 @@ def read_picture(path: Path, size: tuple[int, int]) -> tuple[Picture, bool]:
         BadInputError: it cannot be read.
     """
     try:
-        with Image.open(path) as image:
+        with open_regular(path, remedy=_GIVE) as stream, Image.open(stream) as image:
             has_alpha = "A" in image.getbands() or "transparency" in image.info
             colours = image.convert("RGBA" if has_alpha else "RGB")
-    except FileNotFoundError:
-        raise BadInputError("no such file", where=path, remedy=_GIVE) from None
-    except (OSError, ValueError, UnidentifiedImageError, Image.DecompressionBombError) as error:
+    except UnidentifiedImageError:
+        raise BadInputError("not a picture", where=path, remedy=_GIVE) from None
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
         reason = str(error).partition("\n")[0]
         raise BadInputError(
             f"not a picture that can be read ({reason})", where=path, remedy=_GIVE
