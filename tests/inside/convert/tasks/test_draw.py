@@ -351,7 +351,7 @@ def test_a_full_disk_is_said() -> None:
 def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(content)
-    with pytest.raises(BadInputError, match="not a picture that can be read"):
+    with pytest.raises(BadInputError, match="not a picture"):
         read_picture(path, (8, 8))
     with pytest.raises(BadInputError, match="no such file"):
         read_picture(tmp_path / "b.png", (8, 8))
