@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sdcoreml.convert.weights.dtypes import SIZES
 from sdcoreml.convert.weights.index import compare, missing_shards, read_index
-from sdcoreml.convert.weights.machine import Inert
+from sdcoreml.convert.weights.machine import Inert, Name
 from sdcoreml.convert.weights.records import TensorRecord, Trust
 from sdcoreml.convert.weights.safetensors import read_header, tensors_of
 from sdcoreml.convert.weights.tensor import TensorInfo, is_contiguous
@@ -330,7 +330,10 @@ def _unwrap(value: object) -> object:
 
 
 def _kind(value: object) -> str:
-    return str(value.name) if isinstance(value, Inert) else type(value).__name__
+    """Name the kind of an object; a call of something without a name is a "record"."""
+    if not isinstance(value, Inert):
+        return type(value).__name__
+    return str(value.name) if isinstance(value.name, Name) else "record"
 
 
 def _place(path: Path, name: str, record: TensorRecord, contents: PickledTensors) -> TensorInfo:

@@ -83,7 +83,8 @@ def test_wrong_usage_is_exit_2() -> None:
 
 def test_a_limit_of_file_sizes_is_exit_5_and_leaves_nothing(tmp_path: Path, folder: Path) -> None:
     run = subprocess.run(
-        [sys.executable, "-m", "convert", "--checkpoint_path", folder, "--dump_path", "out"],
+        # -B, or modules imported for the first time are kept as bytecode, cut at the limit.
+        [sys.executable, "-B", "-m", "convert", "--checkpoint_path", folder, "--dump_path", "out"],
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
         preexec_fn=_tiny_files,

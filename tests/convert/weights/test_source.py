@@ -152,6 +152,14 @@ def test_an_unknown_object_among_the_tensors_is_refused(tmp_path: Path) -> None:
         open_checkpoint(path)
 
 
+def test_a_call_of_what_has_no_name_is_a_record_however_deep_it_is(tmp_path: Path) -> None:
+    deep = b"]" * 2000 + b"a" * 1999  # a list in a list in a list ...
+    pickled = finished(mapping({"w": tensor(storage("0", "float32", 2), [2]), "x": call(deep)}))
+    path = write_zip(tmp_path / "m.ckpt", {"w": np.zeros(2, "f4")}, pickled=pickled)
+    with pytest.raises(BadInputError, match="'x' is a record, not a tensor"):
+        open_checkpoint(path)
+
+
 class Payload:
     def __init__(self, target: Path) -> None:
         self.target = target
