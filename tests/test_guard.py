@@ -65,6 +65,7 @@ def test_what_is_written_into_the_home_folder_is_found_and_removed(tmp_path: Pat
     environ = {"HOME": str(own), **dict.fromkeys(STORES, "/mine")}
     guard = Guard(home=make_home(environ, tmp_path))
     assert environ == {
+        "HF_HUB_DISABLE_TELEMETRY": "1",
         "HOME": str(tmp_path / "home"),
         "UV_CACHE_DIR": str(tmp_path / "uv"),
         "PIP_CACHE_DIR": str(tmp_path / "pip"),
