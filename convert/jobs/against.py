@@ -79,7 +79,7 @@ def compare(
         faults = (
             *_false_proofs(bundle, manifest, checked, against),
             *_compression_faults(bundle, anew),
-            *false_answers(bundle, manifest, checked),
+            *(() if against.fast else false_answers(bundle, manifest, checked)),
         )
         return Comparison(
             checked=checked,
