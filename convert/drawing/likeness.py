@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from sdcoreml.convert.drawing.pixels import Picture
 from sdcoreml.convert.drawing.schedules import Singles
-from sdcoreml.convert.proof.decibels import IDENTICAL
+from sdcoreml.convert.proof.decibels import decibels
 
 IMAGE_RANGE = 2.0
 """The range of an image from -1 to 1."""
@@ -25,9 +25,7 @@ def psnr(wanted: Singles, found: Singles, extent: float | None = None) -> float:
     """
     span = float(np.ptp(wanted)) if extent is None else extent
     error = float(np.sqrt(np.mean((np.float64(wanted) - np.float64(found)) ** 2)))
-    if not error:
-        return IDENTICAL
-    return float(20 * np.log10(span / error)) if span else -IDENTICAL
+    return decibels(span, error)
 
 
 def ssim(wanted: Picture, found: Picture) -> float:

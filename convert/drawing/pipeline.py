@@ -12,12 +12,13 @@ from typing import TypeAlias
 import numpy as np
 
 from sdcoreml.convert.bundle.contract import CONTROL_INPUT, NAMES, RESIDUAL
+from sdcoreml.convert.drawing.choices import Settings
 from sdcoreml.convert.drawing.conditions import Condition, condition, time_ids
 from sdcoreml.convert.drawing.pixels import sample_latent
 from sdcoreml.convert.drawing.programs import Programs, run_checked, run_single
-from sdcoreml.convert.drawing.randoms import RandomSource, Rng, open_source
-from sdcoreml.convert.drawing.schedules import Singles, Spacing
-from sdcoreml.convert.drawing.solvers import Method, add_noise, open_scheduler, remaining
+from sdcoreml.convert.drawing.randoms import RandomSource, open_source
+from sdcoreml.convert.drawing.schedules import Singles
+from sdcoreml.convert.drawing.solvers import add_noise, open_scheduler, remaining
 from sdcoreml.convert.drawing.tokens import Prompt
 from sdcoreml.ground.errors import UsageError
 
@@ -27,31 +28,6 @@ DECODER, ENCODER = NAMES["vae_decoder"], NAMES["vae_encoder"]
 
 REFINER_START = 0.8
 """The share of the steps after which SDXL's refiner takes over, if a folder has one."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settings:
-    """What a person chooses for a picture.
-
-    Attributes:
-        steps: the number of steps; PNDM asks the UNet once more.
-        guidance: how strongly the prompt counts; below 1, the negative prompt does not.
-        method: the scheduler.
-        spacing: how DPM-Solver++ spaces its steps.
-        rng: the random source.
-        seed: from 0 to 2³² - 1.
-        strength: how much of `start` becomes noise; only with a picture to start from.
-        latent_scale: the factor between the VAE's latents and the UNet's, which the app applies.
-    """
-
-    steps: int
-    guidance: float
-    method: Method
-    spacing: Spacing
-    rng: Rng
-    seed: int
-    latent_scale: float
-    strength: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,17 +8,15 @@ the VAE encoder's distribution is sampled. All numbers are standard normal and f
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from enum import Enum
 from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sdcoreml.convert.drawing.choices import SEEDS, Rng
+
 Doubles: TypeAlias = "NDArray[np.float64]"
 Words: TypeAlias = "NDArray[np.uint64]"
-
-SEEDS = 2**32
-"""The number of seeds: the Swift package takes an unsigned number of 32 bits."""
 
 
 class RandomSource(Protocol):
@@ -31,14 +29,6 @@ class RandomSource(Protocol):
     def draw_each(self, count: int) -> Doubles:
         """Draw numbers one after another, as `nextNormal` does."""
         ...
-
-
-class Rng(Enum):
-    """The random sources by the names that `--rng` has for them."""
-
-    NUMPY = "numpy"
-    TORCH = "torch"
-    NVIDIA = "nvidia"
 
 
 def open_source(rng: Rng, seed: int) -> RandomSource:

@@ -9,26 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from sdcoreml.convert.drawing.choices import Spacing
 from sdcoreml.convert.models.schedule import BETAS, STEPS
 
 Singles: TypeAlias = "NDArray[np.float32]"
 
 _RHO = np.float32(7)
 """The exponent by which Karras's schedule spaces the noise levels."""
-
-
-class Spacing(Enum):
-    """How DPM-Solver++ chooses its steps, by the names that `--spacing` has for it."""
-
-    LINSPACE = "linspace"
-    LEADING = "leading"
-    KARRAS = "karras"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,28 +6,20 @@ decoded from the last prediction of the clean latent, not from the last latent.
 
 from __future__ import annotations
 
-from enum import Enum
 from typing import Protocol
 
 import numpy as np
 
+from sdcoreml.convert.drawing.choices import Method, Spacing
 from sdcoreml.convert.drawing.schedules import (
     Levels,
     Singles,
-    Spacing,
     first_place,
     kept_shares,
     pndm_levels,
     solver_levels,
 )
 from sdcoreml.convert.models.schedule import STEPS
-
-
-class Method(Enum):
-    """The schedulers by the names that `--scheduler` has for them."""
-
-    PNDM = "pndm"
-    DPM = "dpmpp"
 
 
 class Scheduler(Protocol):

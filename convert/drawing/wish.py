@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sdcoreml.convert.drawing.pipeline import Settings
+from sdcoreml.convert.drawing.choices import Settings
 from sdcoreml.convert.programs.options import ProgramOptions
 
 

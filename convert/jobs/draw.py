@@ -10,11 +10,8 @@ from pathlib import Path
 
 from sdcoreml.convert.bundle.contract import COMPILED, NAMES
 from sdcoreml.convert.bundle.families import PROGRAMS, SCALE, SCALES
-from sdcoreml.convert.drawing.pipeline import Settings
-from sdcoreml.convert.drawing.randoms import Rng
-from sdcoreml.convert.drawing.schedules import Spacing
+from sdcoreml.convert.drawing.choices import Method, Rng, Settings, Spacing
 from sdcoreml.convert.drawing.sheets import Compared, ContactSheet, Nearness, Panel
-from sdcoreml.convert.drawing.solvers import Method
 from sdcoreml.convert.drawing.wish import Drawn, Original, Wish
 from sdcoreml.convert.jobs.manifest import MARKER, Manifest, read_manifest
 from sdcoreml.convert.jobs.verify import Against, folder_faults

@@ -116,10 +116,11 @@ def find_strange(
     Running a program shows what it computes with some inputs, not that it has this graph. `graph`
     is the program's `graph_digest`; if it is empty, nothing is said.
     """
+    if not graph:
+        return ""
     try:
         drawn = draw_without_weights(component, config, options)
         wanted = graph_digest(drawn.program, drawn.placed)
     except UnsupportedError:
         return ""
-    is_alike = graph in ("", wanted)
-    return "" if is_alike else "its graph is not the one that is drawn for its options now"
+    return "" if graph == wanted else "its graph is not the one that is drawn for its options now"

@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sdcoreml.convert.proof.decibels import IDENTICAL
-from sdcoreml.convert.proof.rounding import Form, Linear, Numbers, Palette, Sparse, compare
+from sdcoreml.convert.proof.rounding import Form, Linear, Palette, Sparse, compare
+from sdcoreml.convert.proof.tally import Numbers
 from sdcoreml.convert.spec.model import Block, DataType, Operation, TensorType, Value
 from sdcoreml.convert.storage.elements import PACKED, BlobStorage, array, stored_bytes, tensor_type
 from sdcoreml.ground.errors import ParityError, UnsupportedError

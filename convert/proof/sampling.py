@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sdcoreml.convert.proof.answers import MOST, Answers, Distance
-from sdcoreml.convert.proof.decibels import IDENTICAL
+from sdcoreml.convert.proof.decibels import IDENTICAL, decibels
 from sdcoreml.ground.errors import ParityError
 
 if TYPE_CHECKING:
@@ -95,5 +95,4 @@ def _distance(said: ArrayLike, given: ArrayLike) -> Distance:
     difference = np.abs(wanted - found)
     rms = math.sqrt(float(np.square(difference).mean()))
     span = float(wanted.max() - wanted.min()) or float(np.abs(wanted).max())
-    psnr = IDENTICAL if rms == 0 else 20 * math.log10(span / rms) if span else -IDENTICAL
-    return Distance(psnr=round(psnr, 2), max_error=float(f"{difference.max():.3g}"))
+    return Distance(psnr=round(decibels(span, rms), 2), max_error=float(f"{difference.max():.3g}"))

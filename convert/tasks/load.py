@@ -9,7 +9,8 @@ from __future__ import annotations
 import importlib
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -142,36 +143,35 @@ def _measure(
 
 def _load(path: Path, library: Library, units: object) -> tuple[CompiledModel, float]:
     began = time.perf_counter()
-    try:
+    remedy = "convert the model with --target macOS13, or try again on a newer macOS"
+    with _refusing("Core ML refuses it", path, remedy):
         model = library(str(path), units)
-    except MemoryError:
-        raise
-    except Exception as error:  # noqa: BLE001  Core ML raises whatever it likes
-        raise UnsupportedError(
-            f"Core ML refuses it: {_said(error)}",
-            where=path.name,
-            remedy="convert the model with --target macOS13, or on a newer macOS try again",
-        ) from None
     return model, time.perf_counter() - began
 
 
 def _run(path: Path, model: CompiledModel, feed: Arrays) -> Arrays:
-    try:
+    remedy = "try other units, such as --units cpu"
+    with _refusing("Core ML loads it and cannot run it", path, remedy):
         results = model.predict(dict(feed))
         return {name: np.asarray(result, np.float32) for name, result in results.items()}
+
+
+@contextmanager
+def _refusing(what: str, path: Path, remedy: str) -> Iterator[None]:
+    """Raise `UnsupportedError` for whatever Core ML raises, but not for a lack of memory."""
+    try:
+        yield
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001  Core ML raises whatever it likes
-        raise UnsupportedError(
-            f"Core ML loads it and cannot run it: {_said(error)}",
-            where=path.name,
-            remedy="try other units, such as --units cpu",
-        ) from None
+        raise UnsupportedError(f"{what}: {_said(error)}", where=path.name, remedy=remedy) from None
 
 
 def _require_output(name: str, outputs: Arrays, path: str) -> None:
     if name not in outputs:
-        raise UnsupportedError(f"Core ML gives no output {name}", where=Path(path).name)
+        raise UnsupportedError(
+            f"Core ML gives no output {name}", where=Path(path).name, remedy="convert it again"
+        )
 
 
 def _said(error: Exception) -> str:

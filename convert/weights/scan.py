@@ -6,6 +6,7 @@ import os
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
+from sdcoreml.convert.weights.bits import largest_bits
 from sdcoreml.convert.weights.dtypes import SIZES
 from sdcoreml.convert.weights.hashing import StreamDigest
 from sdcoreml.convert.weights.tensor import TensorInfo
@@ -99,9 +100,7 @@ def _require_finite(block: memoryview, tensor: TensorInfo) -> None:
     width = SIZES[tensor.dtype]
     first = SPOILT[tensor.dtype]
     bits = np.frombuffer(block, f"<u{width}")
-    positive = int(bits.view(f"<i{width}").max(initial=0))  # negative numbers are below zero
-    negative = int(bits.max(initial=0)) - (1 << 8 * width - 1)
-    if max(positive, negative) < first:
+    if largest_bits(bits) < first:
         return
     sizes = bits & ((1 << 8 * width - 1) - 1)
     is_nan = bool((sizes > first).any()) or tensor.dtype == "F8_E4M3"
@@ -113,7 +112,7 @@ def _require_half(block: memoryview, tensor: TensorInfo) -> None:
     import numpy as np
 
     bits = np.frombuffer(block, f"<u{SIZES[tensor.dtype]}")
-    if int((bits << 1).max(initial=0)) > LARGEST[tensor.dtype] << 1:
+    if largest_bits(bits) > LARGEST[tensor.dtype]:
         what = f"the tensor {tensor.name} holds a number beyond 65504, the largest of float16"
         remedy = "convert this component with --precision fp32"
         raise BadInputError(what, where=tensor.path, remedy=remedy)

@@ -7,9 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from sdcoreml.convert.drawing.randoms import SEEDS, Rng
-from sdcoreml.convert.drawing.schedules import Spacing
-from sdcoreml.convert.drawing.solvers import Method
+from sdcoreml.convert.drawing.choices import SEEDS, Method, Rng, Spacing
 from sdcoreml.convert.drawing.wish import Drawn, Likeness, Reading
 from sdcoreml.convert.jobs.draw import (
     GUIDANCE,

@@ -50,7 +50,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=[unit.value for unit in Units],
         help="with --with coreml: what may be used (default: what apps use)",
     )
-
     group.add_argument(
         "--share",
         type=as_path,

@@ -157,11 +157,12 @@ def test_an_error_is_one_line_and_its_own_exit_code() -> None:
     assert "Traceback" not in run.stderr
 
 
-def test_only_the_chosen_command_is_imported() -> None:
-    code = "import sys, sdcoreml.doctor.cli as c; c.parse(['doctor']); print(*sys.modules)"
+@pytest.mark.parametrize("words", [["doctor"], ["draw", "folder", "prompt"]], ids=" ".join)
+def test_only_the_chosen_command_is_imported(words: list[str]) -> None:
+    code = f"import sys, sdcoreml.doctor.cli as c; c.parse({words}); print(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     modules = run.stdout.split()
-    assert "sdcoreml.doctor.commands.doctor" in modules
+    assert f"sdcoreml.doctor.commands.{words[0]}" in modules
     assert "sdcoreml.doctor.commands.convert" not in modules
     for heavy in ("torch", "numpy", "rich", "git"):
         assert heavy not in modules

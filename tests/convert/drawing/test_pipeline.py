@@ -6,11 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sdcoreml.convert.drawing.pipeline import Moment, Settings, Subject, draw
+from sdcoreml.convert.drawing.choices import Method, Rng, Settings, Spacing
+from sdcoreml.convert.drawing.pipeline import Moment, Subject, draw
 from sdcoreml.convert.drawing.pixels import Picture, to_image, to_picture
-from sdcoreml.convert.drawing.randoms import Rng
-from sdcoreml.convert.drawing.schedules import Spacing
-from sdcoreml.convert.drawing.solvers import Method
 from sdcoreml.convert.drawing.tokens import Vocabulary, read_vocabulary, tokenize
 from sdcoreml.convert.models.vocabulary import vocabulary_folder
 from sdcoreml.ground.errors import BadInputError, UsageError

@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sdcoreml.convert.drawing.choices import Rng
 from sdcoreml.convert.drawing.pixels import sample_latent, to_image, to_picture
-from sdcoreml.convert.drawing.randoms import Rng, open_source
+from sdcoreml.convert.drawing.randoms import open_source
 from sdcoreml.convert.drawing.schedules import Singles
 from tests.convert.drawing.swift import RUNS
 

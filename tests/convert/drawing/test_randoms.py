@@ -5,7 +5,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sdcoreml.convert.drawing.randoms import RandomSource, Rng, open_source
+from sdcoreml.convert.drawing.choices import Rng
+from sdcoreml.convert.drawing.randoms import RandomSource, open_source
 from tests.convert.drawing.swift import RUNS
 
 EXACT = 1e-12

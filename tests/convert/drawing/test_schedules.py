@@ -3,9 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sdcoreml.convert.drawing.choices import Spacing
 from sdcoreml.convert.drawing.schedules import (
     Levels,
-    Spacing,
     first_place,
     kept_shares,
     pndm_levels,

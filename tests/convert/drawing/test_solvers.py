@@ -5,14 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sdcoreml.convert.drawing.schedules import Singles, Spacing
-from sdcoreml.convert.drawing.solvers import (
-    Method,
-    Scheduler,
-    add_noise,
-    open_scheduler,
-    remaining,
-)
+from sdcoreml.convert.drawing.choices import Method, Spacing
+from sdcoreml.convert.drawing.schedules import Singles
+from sdcoreml.convert.drawing.solvers import Scheduler, add_noise, open_scheduler, remaining
 from tests.convert.drawing.swift import RUNS
 
 PLACES = np.arange(24)

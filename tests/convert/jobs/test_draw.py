@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 
 from sdcoreml.convert.bundle.ports import Dimensions
-from sdcoreml.convert.drawing.randoms import Rng
-from sdcoreml.convert.drawing.schedules import Spacing
-from sdcoreml.convert.drawing.solvers import Method
+from sdcoreml.convert.drawing.choices import Method, Rng, Spacing
 from sdcoreml.convert.drawing.wish import Drawn, Reading
 from sdcoreml.convert.jobs.draw import Request, choose_settings, draw, size_of
 from sdcoreml.convert.jobs.manifest import read_manifest

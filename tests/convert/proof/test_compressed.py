@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from sdcoreml.convert.proof import rounding
+from sdcoreml.convert.proof import tally
 from sdcoreml.convert.proof.compressed import Compressed, measure
 from sdcoreml.convert.spec.model import DataType, NamedType, Operation, TensorType
 from sdcoreml.ground.errors import ParityError, UnsupportedError
@@ -66,7 +66,7 @@ LUT = "constexpr_lut_to_dense"
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 6, 8])
 def test_a_palette_of_nearest_codes(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounding, "BLOCK", 512)  # so that a weight has many blocks
+    monkeypatch.setattr(tally, "BLOCK", 512)  # so that a weight has many blocks
     codes, parts = palette(WEIGHT, bits)
     found = measured(LUT, parts)
     assert (found.method, found.wrong, found.is_nearest) == (f"{bits}-bit palette", 0, True)
@@ -157,7 +157,7 @@ def test_numbers_of_one_sign_have_the_span_that_they_have(sign: int) -> None:
 
 
 def test_what_is_read_is_counted_block_by_block(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounding, "BLOCK", 1024)
+    monkeypatch.setattr(tally, "BLOCK", 1024)
     _, parts = palette(WEIGHT, 4)
     out = NamedType(name="w", type=TensorType(dtype=DataType.FLOAT16, shape=WEIGHT.shape))
     made = Operation(type="constexpr_lut_to_dense", inputs={}, outputs=(out,))
@@ -188,7 +188,7 @@ def linear(weight: np.ndarray) -> Parts:
 
 
 def test_integers_and_a_scale_for_each_channel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rounding, "BLOCK", 512)
+    monkeypatch.setattr(tally, "BLOCK", 512)
     parts = linear(WEIGHT)
     found = measured("constexpr_affine_dequantize", parts)
     assert (found.method, found.wrong, found.is_nearest) == ("int8 linear", 0, True)

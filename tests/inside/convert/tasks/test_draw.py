@@ -18,11 +18,11 @@ import pytest
 import torch
 from PIL import Image
 
+from sdcoreml.convert.drawing.choices import Method, Rng, Settings, Spacing
 from sdcoreml.convert.drawing.likeness import IMAGE_RANGE, psnr
-from sdcoreml.convert.drawing.pipeline import Moment, Settings, Subject, draw
-from sdcoreml.convert.drawing.randoms import NumpySource, Rng
-from sdcoreml.convert.drawing.schedules import Singles, Spacing
-from sdcoreml.convert.drawing.solvers import Method
+from sdcoreml.convert.drawing.pipeline import Moment, Subject, draw
+from sdcoreml.convert.drawing.randoms import NumpySource
+from sdcoreml.convert.drawing.schedules import Singles
 from sdcoreml.convert.drawing.tokens import SECOND_PAD, Prompt, read_vocabulary, tokenize
 from sdcoreml.convert.drawing.wish import Original, Wish
 from sdcoreml.convert.mil.kinds import Mode
