@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,11 +83,11 @@ class Run:
     def __init__(self, stage: Stage, path: Path) -> None:
         self.step = 0
         self._stage, self._path = stage, path
-        self._weights = list(stage.modules.parameters())
-        self._mean = [weights.detach().clone() for weights in self._weights]
+        self._weights = _join(list(stage.modules.parameters()))
+        self._mean = self._weights.detach().clone()
         self._start = time.process_time()
         self._optimizer = torch.optim.AdamW(
-            self._weights, stage.rate, betas=(0.9, 0.99), weight_decay=1e-3
+            [self._weights], stage.rate, betas=(0.9, 0.99), weight_decay=1e-3
         )
 
     @classmethod
@@ -119,14 +119,13 @@ class Run:
         for group in self._optimizer.param_groups:
             group["lr"] = stage.rate * share_of_rate(self.step / stage.steps)
         loss = stage.loss(self.step, generator("sample", stage.name, self.step))
-        self._optimizer.zero_grad()
+        self._optimizer.zero_grad(set_to_none=False)
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self._weights, 1.0)
+        torch.nn.utils.clip_grad_norm_([self._weights], 1.0)
         self._optimizer.step()
         kept = min(stage.remember, (1 + self.step) / (10 + self.step))
         with torch.no_grad():
-            torch._foreach_mul_(self._mean, kept)
-            torch._foreach_add_(self._mean, [p.detach() for p in self._weights], alpha=1 - kept)
+            self._mean.lerp_(self._weights, 1 - kept)
         self.step += 1
         return float(loss)
 
@@ -142,7 +141,18 @@ class Run:
     def finish(self) -> None:
         """Give the modules the mean weights."""
         with torch.no_grad():
-            torch._foreach_copy_(self._weights, self._mean)
+            self._weights.copy_(self._mean)
+
+
+def _join(parameters: Sequence[torch.nn.Parameter]) -> torch.nn.Parameter:
+    """Make every parameter and its gradient a part of one: a step of many is a quarter slower."""
+    joined = torch.nn.Parameter(torch.cat([part.detach().flatten() for part in parameters]))
+    joined.grad = torch.zeros_like(joined)
+    sizes = [part.numel() for part in parameters]
+    weights, grads = joined.detach().split(sizes), joined.grad.split(sizes)
+    for part, values, grad in zip(parameters, weights, grads, strict=True):
+        part.data, part.grad = values.view_as(part), grad.view_as(part)
+    return joined
 
 
 def share_of_rate(done: float) -> float:

@@ -122,10 +122,13 @@ def reached(plan: Plan, folder: Path) -> Round:
     return begun[-1]
 
 
-def _set_mean(modules: torch.nn.Module, mean: list[torch.Tensor]) -> None:
+def _set_mean(modules: torch.nn.Module, mean: torch.Tensor) -> None:
     # The text encoder's mean is followed by that of the layer it was trained with.
-    for parameter, values in zip(modules.parameters(), mean, strict=False):
-        parameter.data = values.clone()
+    start = 0
+    for parameter in modules.parameters():
+        end = start + parameter.numel()
+        parameter.data = mean[start:end].view_as(parameter).clone()
+        start = end
 
 
 def _train_vae(
