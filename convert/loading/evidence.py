@@ -7,10 +7,9 @@ figures are true, nothing can prove.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-from sdcoreml.convert.certificates.store import load
 from sdcoreml.convert.loading.share import Measurement, measurement_faults
 from sdcoreml.ground.aside import write_text
 from sdcoreml.ground.codec import DecodeError, from_plain, to_plain
@@ -39,14 +38,9 @@ class Collection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addition:
-    """The measurement as added, and how many programs were left out.
-
-    These have graphs that no certificate names, so that nobody could say what they are. `is_new`
-    is False if the collection had the measurement already.
-    """
+    """The measurement as added; `is_new` is False if the collection had it already."""
 
     measurement: Measurement
-    left_out: int
     is_new: bool
 
 
@@ -80,7 +74,7 @@ def add(path: Path, collection: Path = FILE) -> Addition:
     """Add a measurement to the collection.
 
     Raises:
-        BadInputError: it is not a measurement, or neither lock nor graphs are known.
+        BadInputError: it is not a measurement, or its lock is not known.
     """
     found = read_measurement(path)
     if found.lock not in _known_locks(found.toolchain):
@@ -89,20 +83,13 @@ def add(path: Path, collection: Path = FILE) -> Addition:
             where=path,
             remedy="add it in the version of sdcoreml that measured it",
         )
-    graphs = load()
-    known = tuple(one for one in found.programs if one.graph in graphs)
-    if not known:
-        raise BadInputError(
-            "no certificate names any of its graphs", where=path, remedy="measure a model's folder"
-        )
     before = read_collection(collection)
-    kept = replace(found, programs=known)
-    is_new = kept not in before.measurements
+    is_new = found not in before.measurements
     if is_new:
-        after = Collection(measurements=(*before.measurements, kept))
+        after = Collection(measurements=(*before.measurements, found))
         with translate_os_errors(collection):
             write_text(collection, json.dumps(to_plain(after), indent=1) + "\n")
-    return Addition(measurement=kept, left_out=len(found.programs) - len(known), is_new=is_new)
+    return Addition(measurement=found, is_new=is_new)
 
 
 def _known_locks(name: str) -> frozenset[str]:

@@ -7,7 +7,7 @@ fault of that program alone: the others are still measured.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -32,6 +32,7 @@ from sdcoreml.ground.advice import command
 from sdcoreml.ground.aside import scratch_folder
 from sdcoreml.ground.codec import from_plain, to_plain
 from sdcoreml.ground.errors import (
+    BadInputError,
     BrokenError,
     Fault,
     ParityError,
@@ -52,7 +53,10 @@ _PLAIN = frozenset({"vae_decoder", "vae_encoder"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subject:
-    """A program to load: its compiled model, or two halves, and what to compare it with."""
+    """A program to load: its compiled model, or two halves, and what to compare it with.
+
+    `reason` says why there is nothing to compare it with.
+    """
 
     name: str
     component: str
@@ -61,6 +65,7 @@ class Subject:
     inputs: Path | None = None
     answers: Answers | None = None
     source: Source = Source.NONE
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +95,6 @@ def load_folder(
 
     Raises:
         BrokenError: coremltools cannot be used in the environment.
-        WorkerError: the answers cannot be computed.
     """
     subjects = [
         Subject(
@@ -104,7 +108,11 @@ def load_folder(
     with scratch_folder(Path(tempfile.gettempdir()) / "coreml") as scratch:
         if not options.reason:
             recorded = read_answers(bundle, manifest)
-            subjects = _with_answers(subjects, recorded, scratch, runner, emit)
+            subjects = [
+                answered
+                for some in _groups(subjects, recorded)
+                for answered in _with_answers(some, recorded, scratch, runner, emit)
+            ]
         programs = {one.name: _load(one, bundle, runner, emit) for one in subjects}
     return LoadReport(machine=options.machine, programs=programs, reason=options.reason)
 
@@ -121,6 +129,19 @@ def units_of_apps(manifest: Manifest, component: str) -> Units:
     return Units.NE
 
 
+def _groups(
+    subjects: Sequence[Subject], recorded: Mapping[str, Answers]
+) -> Iterator[Sequence[Subject]]:
+    """Group the programs by the child that answers for them.
+
+    Recorded ones share a child, which only makes their inputs. Every other has its own: one that
+    is too large for this machine's memory costs no other its answers.
+    """
+    if known := [one for one in subjects if one.name in recorded]:
+        yield known
+    yield from ([one] for one in subjects if one.name not in recorded)
+
+
 def _with_answers(
     subjects: Sequence[Subject],
     recorded: Mapping[str, Answers],
@@ -128,7 +149,10 @@ def _with_answers(
     runner: Runner,
     emit: Emit,
 ) -> list[Subject]:
-    """Add to each program its inputs, written to `scratch`, and its answers."""
+    """Add to each program its inputs, written to `scratch`, and its answers, or the reason why not.
+
+    On a small Mac a large program cannot be run by the interpreter: Core ML still loads it.
+    """
     files = [scratch / f"{one.name}.npz" for one in subjects]
     questions = [
         {
@@ -139,7 +163,10 @@ def _with_answers(
         }
         for one, file in zip(subjects, files, strict=True)
     ]
-    given = runner.run("answers", {"programs": questions}, emit).value
+    try:
+        given = runner.run("answers", {"programs": questions}, emit).value
+    except (WorkerError, BadInputError) as error:
+        return [replace(one, reason=f"no answers: {error.fault.what}") for one in subjects]
     answered = from_plain(_AnswersGiven, {"programs": given}, "answers").programs
     return [
         replace(
@@ -169,7 +196,9 @@ def _load(one: Subject, bundle: Path, runner: Runner, emit: Emit) -> LoadedProgr
     asked = dict(place)
     if one.inputs and one.answers:
         asked |= {"inputs": str(one.inputs), "answers": to_plain(one.answers)}
-    found = LoadedProgram(component=one.component, units=one.units, source=one.source)
+    found = LoadedProgram(
+        component=one.component, units=one.units, source=one.source, reason=one.reason
+    )
     try:
         outcome = runner.run("load", asked, emit)
         loading = from_plain(Loading, outcome.value, "loading")

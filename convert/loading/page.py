@@ -54,7 +54,8 @@ def page(collection: Collection, certificates: Mapping[str, Certificate]) -> str
 
 
 def _row(found: Measurement, one: SharedProgram, certificates: Mapping[str, Certificate]) -> str:
-    title = certificates[one.graph].title if one.graph in certificates else "unknown"
+    known = certificates.get(one.graph)
+    title = known.title if known else f"a graph without certificate, {one.height}x{one.width}"
     figures = "" if one.psnr is None else f", {one.psnr:.1f} dB"
     place = one.placement
     return _line(

@@ -99,6 +99,7 @@ class Source(Enum):
 class LoadedProgram:
     """One program of a folder: what was measured, or the fault that prevented it.
 
+    `reason` says why its results were not compared, "" if they were or the whole report says it.
     `peak_memory` is that of the process that loaded it, in bytes. `placement` is `None` where
     coremltools cannot say it.
     """
@@ -109,6 +110,7 @@ class LoadedProgram:
     loading: Loading | None = None
     peak_memory: int = 0
     placement: Placement | None = None
+    reason: str = ""
     fault: Fault | None = None
 
     @property

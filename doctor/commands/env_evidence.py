@@ -63,9 +63,8 @@ def _add(path: Path, checkout: Path = ROOT) -> int:
 
     done = add(path)
     found = done.measurement
-    left_out = f"; {done.left_out} of unknown graphs left out" * bool(done.left_out)
     again = "" if done.is_new else " (it was there)"
-    print(f"{found.chip}, macOS {found.macos}: {len(found.programs)} programs{left_out}{again}")
+    print(f"{found.chip}, macOS {found.macos}: {len(found.programs)} programs{again}")
     write_text(checkout / PAGE, _page())
     print(f"recorded; the page is {PAGE}")
     return 0

@@ -150,6 +150,8 @@ def verdict(report: LoadReport) -> str:
         return f"{len(report.faults)} of {count} programs {fail} on {report.machine}"
     if report.reason:
         return f"loaded on {report.machine}, nothing compared: {report.reason}"
+    if missing := sum(bool(one.reason) for one in report.programs.values()):
+        return f"loaded on {report.machine}, {count - missing} of {count} programs checked"
     return f"loaded and checked on {report.machine}"
 
 
@@ -178,6 +180,8 @@ def _figures(one: LoadedProgram) -> Iterator[str]:
     loading = one.loading
     if one.psnr is not None:
         yield f"{format_db(one.psnr)} from the {one.source.value} answers"
+    if one.reason:
+        yield f"not compared ({one.reason})"
     yield f"load {_seconds(loading.cold)} cold, {_seconds(loading.warm)} warm"
     if loading.run is not None:
         yield f"{loading.run * 1000:,.1f} ms a run"
@@ -199,7 +203,7 @@ def as_json(report: LoadReport) -> dict[str, object]:
         "machine": to_plain(report.machine),
         "verdict": verdict(report),
         "passed": not report.faults,
-        "compared": not report.reason,
+        "compared": not report.reason and not any(one.reason for one in report.programs.values()),
         "programs": {name: _as_json(one) for name, one in report.programs.items()},
     }
 
@@ -218,6 +222,7 @@ def _as_json(one: LoadedProgram) -> dict[str, object]:
         "units": one.units.value,
         "answers": one.source.value,
         "fault": told,
+        "reason": one.reason,
         "psnr": one.psnr,
         "outputs": to_plain(loading.outputs) if loading else {},
         "cold": loading.cold if loading else None,

@@ -96,17 +96,25 @@ def test_figures_and_digests_are_shared_and_neither_name_nor_path(
     assert content["programs"][2]["result"] == "died"
 
 
-def test_it_is_added_once_and_unknown_graphs_are_left_out(shared: Path, tmp_path: Path) -> None:
+def test_it_is_added_once_and_unknown_graphs_are_told_by_their_size(
+    shared: Path, tmp_path: Path
+) -> None:
     lock = load_macos_lock()
     changed(shared, lambda content: content.update(lock=lock))
     collection = tmp_path / "evidence.json"
     first, second = add(shared, collection), add(shared, collection)
-    assert (first.left_out, first.is_new, second.is_new) == (3, True, False)
+    assert (first.is_new, second.is_new) == (True, False)
     (found,) = read_collection(collection).measurements
-    assert [one.component for one in found.programs] == ["unet"]
+    assert [one.component for one in found.programs] == [
+        "text_encoder",
+        "unet",
+        "vae_decoder",
+        "vae_encoder",
+    ]
     text = page(read_collection(collection), load())
     assert NOTHING not in text
     assert f"| M2 | 15.2 | unet: {load()[GRAPH].title} | ne | 16 | right, 71.9 dB |" in text
+    assert "| M2 | 15.2 | vae_encoder: a graph without certificate, 16x16 | ne | 16 |" in text
     assert "| 402.5 ms | 5 MB | 2 of 42 |" in text
 
 
@@ -156,17 +164,6 @@ def test_what_cannot_be_true_is_refused(
         add(changed(shared, change), tmp_path / "evidence.json")
     assert what in str(caught.value)
     assert not (tmp_path / "evidence.json").exists()
-
-
-def test_what_no_certificate_names_says_nothing(shared: Path, tmp_path: Path) -> None:
-    lock = load_macos_lock()
-
-    def change(content: dict[str, Any]) -> None:
-        content.update(lock=lock)
-        content["programs"][1]["graph"] = "0" * 64
-
-    with pytest.raises(BadInputError, match="no certificate names any of its graphs"):
-        add(changed(shared, change), tmp_path / "evidence.json")
 
 
 def test_a_large_file_is_not_parsed(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,7 +13,9 @@ from sdcoreml.convert.jobs.manifest import read_manifest
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.loading.measure import LoadOptions, load_folder, units_of_apps
 from sdcoreml.convert.loading.record import LoadReport, Source, Units
+from sdcoreml.convert.worker import Outcome
 from sdcoreml.ground.errors import BrokenError, UnsupportedError, WorkerError
+from sdcoreml.ground.events import Emit, silent
 from tests.convert.jobs.test_answers import Recording
 from tests.convert.loading.stand_ins import MAC, CoreML
 from tests.convert.stand_ins import StandIn, finish, job_of, write_model, write_xl
@@ -56,6 +60,25 @@ def test_recorded_answers_are_handed_on(tmp_path: Path) -> None:
     model = open_model(write_model(tmp_path / "cat"))
     bundle = finish(job_of(model, tmp_path / "out"), Recording(size=SIZE))
     assert {one.source for one in load(bundle, CoreML()).programs.values()} == {Source.RECORDED}
+
+
+def test_a_program_too_large_to_run_here_is_still_loaded(bundle: Path) -> None:
+    class Small(CoreML):
+        def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
+            if task == "answers" and request["programs"][0]["component"] == "unet":
+                raise WorkerError("used more memory than there is")
+            return super().run(task, request, emit)
+
+    report = load(bundle, Small())
+    unet = report.programs["Unet"]
+    assert unet.reason == "no answers: used more memory than there is"
+    assert unet.loading is not None
+    assert (unet.psnr, unet.loading.cold, unet.source) == (None, 186.0, Source.NONE)
+    assert {name for name, one in report.programs.items() if one.psnr} == {
+        "TextEncoder",
+        "VAEDecoder",
+        "VAEEncoder",
+    }
 
 
 def test_the_units_can_be_chosen(bundle: Path) -> None:

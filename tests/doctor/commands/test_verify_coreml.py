@@ -67,6 +67,24 @@ def test_units_are_said_of_each_program_where_they_differ(bundle: Path) -> None:
     assert lines[2].startswith("  Unet        CPU & GPU; 71.9 dB")
 
 
+def test_what_could_not_be_compared_is_said_with_its_reason(
+    bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(bundle, no_memory(), "--json") == 0
+    told = json.loads(capsys.readouterr().out)["coreml"]
+    assert told["verdict"] == "loaded on macOS 15.2, M2, 0 of 4 programs checked"
+    assert told["compared"] is False
+    assert told["programs"]["Unet"]["reason"] == "no answers: no memory"
+    report = load_folder(bundle, read_manifest(bundle), LoadOptions(machine=MAC), no_memory())
+    assert "  Unet        not compared (no answers: no memory); load 93 s cold" in summary(
+        bundle, report
+    )
+
+
+def no_memory() -> CoreML:
+    return CoreML(faults={"answers": WorkerError("no memory")})
+
+
 def test_a_program_that_fails_is_one_line(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runner = CoreML(faults={"Unet.mlmodelc": WorkerError("load: died", remedy="run again")})
     assert run(bundle, runner) == 7
