@@ -70,6 +70,7 @@ _GRACE = 10
 """The number of seconds that a child has to exit after it has closed its output."""
 
 AGAIN = "run again, unless you ended it yourself"
+LATER = "run again when this machine has nothing else to do"
 CLOSE = "close other programs and run again"
 LOOK = "run `sdcoreml doctor --deep` to check the environment"
 
@@ -86,12 +87,14 @@ class Bounds:
 
 
 BOUNDS: Mapping[str, Bounds] = {
+    "answers": Bounds(seconds=3600),
     "load": Bounds(seconds=1800),
     "placement": Bounds(seconds=600),
 }
-"""The bounds of the tasks that run Core ML, which may hang; other tasks have none.
+"""The bounds of the tasks for Core ML, which may hang; other tasks have none.
 
-Apple's package reports loads of SDXL for the Neural Engine that took many minutes.
+A small Mac has no room for the answers of a large program. Apple's package reports loads of SDXL
+for the Neural Engine that took many minutes.
 """
 
 
@@ -152,9 +155,9 @@ class Worker:
                 code = _wait(process)
             if answer is None:
                 log = _tail(stderr)
-                if said := excess():
-                    what = f"{task}: the child process was ended, for it took {said}"
-                    raise errors.WorkerError(what, log=log, remedy=CLOSE)
+                if found := excess():
+                    what = f"{task}: the child process was ended, for it took {found.took}"
+                    raise errors.WorkerError(what, log=log, remedy=found.remedy)
                 remedy = LOOK
                 if code == -signal.SIGKILL:
                     remedy = CLOSE if peak() >= _MUCH else AGAIN
@@ -248,16 +251,17 @@ def _start_child(
 @contextmanager
 def _watch_process(
     pid: int, emit: Emit, bounds: Bounds | None
-) -> Iterator[tuple[Callable[[], int], Callable[[], str]]]:
+) -> Iterator[tuple[Callable[[], int], Callable[[], _Excess | None]]]:
     """Watch a process, and kill it if it exceeds the bounds.
 
     Yields two functions: one returns its peak resident memory in bytes, the other what it took too
-    much of, "" if it kept within the bounds. Emits a warning if the process has used no CPU time
-    for `_IDLE` seconds.
+    much of, `None` if it kept within the bounds. Emits a warning if the process has used no CPU
+    time for `_IDLE` seconds.
     """
     import psutil
 
-    peak, excess = 0, ""
+    peak = 0
+    excess: _Excess | None = None
     over = threading.Event()
 
     def watch() -> None:
@@ -288,15 +292,23 @@ def _watch_process(
             thread.join()
 
 
-def _find_excess(bounds: Bounds, seconds: float, memory: int) -> str:
-    """Return what a process took more of than it may, in words; "" if nothing."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Excess:
+    """What a process took more of than it may, in words, and what to do."""
+
+    took: str
+    remedy: str
+
+
+def _find_excess(bounds: Bounds, seconds: float, memory: int) -> _Excess | None:
+    """Return what a process took more of than it may, `None` if nothing."""
     import psutil
 
     if seconds > bounds.seconds:
-        return f"more than {bounds.seconds:,.0f} seconds"
+        return _Excess(took=f"more than {bounds.seconds:,.0f} seconds", remedy=LATER)
     if memory > bounds.memory * psutil.virtual_memory().total:
-        return f"{amount(memory)} of memory"
-    return ""
+        return _Excess(took=f"{amount(memory)} of memory", remedy=CLOSE)
+    return None
 
 
 def _silence(seconds: float) -> str:
