@@ -16,6 +16,7 @@ BENCHMARKS: Mapping[str, str] = {
     "programs": "building and writing full-size programs, beside cp of the same bytes",
     "parity": "programs against their modules, and what checking them costs beside torch",
     "compress": "compressing the full UNet, and palettes beside coremltools' own",
+    "drawing": "a picture of full-size SD 1.5, beside the pinned diffusers",
     "compile": "package to compiled folder, beside Apple's own output",
     "env": "building, verifying and damaging environments, beside uv and pip",
     "doctor": "the doctor's time and what it finds, beside pip check and importing torch",

@@ -1,12 +1,7 @@
-"""Pictures of tiny models, beside those of the pinned diffusers' own pipelines.
-
-The pipelines get the same ids and noise. With PNDM, diffusers makes the same steps as Apple's
-package, apart from what is decoded: there the clean latent, here the last one.
-"""
+"""Pictures of a tiny model: files, pictures to start from and to follow, safety checks."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -15,234 +10,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-from sdcoreml.convert.drawing.choices import Method, Rng, Settings, Spacing
-from sdcoreml.convert.drawing.likeness import IMAGE_RANGE, psnr
-from sdcoreml.convert.drawing.pipeline import Moment, Subject, draw
-from sdcoreml.convert.drawing.randoms import NumpySource
+from sdcoreml.convert.drawing.choices import Method
 from sdcoreml.convert.drawing.schedules import Singles
-from sdcoreml.convert.drawing.tokens import SECOND_PAD, Prompt, read_vocabulary, tokenize
-from sdcoreml.convert.drawing.wish import Original, Wish
+from sdcoreml.convert.drawing.wish import Wish
 from sdcoreml.convert.mil.kinds import Mode
-from sdcoreml.convert.programs.options import ProgramOptions, TextStates
 from sdcoreml.convert.tasks.draw import draw_wish, judge
 from sdcoreml.convert.tasks.interpreted import InterpretedPrograms
 from sdcoreml.convert.tasks.pictures import read_picture, write_png
 from sdcoreml.ground.errors import BadInputError, NoSpaceError
 from sdcoreml.ground.events import Event, silent
-from tests.inside.convert.programs.configs import CONTROLNET, TEXT, UNET, VAE, XL
-from tests.inside.convert.programs.models import save
-from tests.inside.convert.programs.test_families import package, shaken
-
-STEPS, SEED, SIDE = 3, 5, 128
-BEGIN, END = 118, 119
-PNDM = {
-    "beta_start": 0.00085,
-    "beta_end": 0.012,
-    "beta_schedule": "scaled_linear",
-    "skip_prk_steps": True,
-    "steps_offset": 1,
-}
-FLOORS = {Mode.FP32: (90.0, 90.0), Mode.FP16: (60.0, 35.0)}
-"""The lowest PSNR, in dB, of a latent and of the picture."""
-
-SETTINGS = Settings(
-    steps=STEPS,
-    guidance=2.5,
-    method=Method.PNDM,
-    spacing=Spacing.LINSPACE,
-    rng=Rng.NUMPY,
-    seed=SEED,
-    latent_scale=0.18215,
-)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tiny:
-    """A tiny model: its modules, its programs' packages and what these were made from."""
-
-    folder: Path
-    modules: Mapping[str, torch.nn.Module]
-    places: Mapping[str, Path]
-    originals: Mapping[str, Original]
-
-    def subject(self) -> Subject:
-        vocabulary = read_vocabulary(self.folder)
-        words = [tokenize(text, vocabulary, 77) for text in ("a red dog", "blue")]
-        return Subject(prompt=words[0], negative=words[1])
-
-
-def write_tokenizer(folder: Path) -> None:
-    letters = [chr(code) for code in range(ord("a"), ord("z") + 1)]
-    words = ["!", *letters, *(f"{letter}</w>" for letter in letters)]
-    ids = {word: number for number, word in enumerate(words)}
-    ids |= {"<|startoftext|>": BEGIN, "<|endoftext|>": END}
-    (folder / "vocab.json").write_text(json.dumps(ids))
-    (folder / "merges.txt").write_text("#version: 0.2\n")
-
-
-def write_tiny(
-    folder: Path, parts: Mapping[str, tuple[str, torch.nn.Module]], options: ProgramOptions
-) -> Tiny:
-    """Write the packages of modules, which are given by program with their components."""
-    write_tokenizer(folder)
-    places, originals = {}, {}
-    for name, (component, module) in parts.items():
-        place = folder / name
-        place.mkdir()
-        places[name] = package(component, module, place, options)
-        config = place / "config.json"
-        held = module.config
-        text = held.to_json_string() if hasattr(held, "to_json_string") else json.dumps(dict(held))
-        config.write_text(text)
-        state = {key: t for key, t in module.state_dict().items() if t.is_floating_point()}
-        originals[name] = Original(
-            component=component,
-            config=str(config),
-            weights=str(save(state, place / "all.safetensors")),
-            options=options,
-        )
-    modules = {name: module for name, (_, module) in parts.items()}
-    return Tiny(folder=folder, modules=modules, places=places, originals=originals)
-
-
-def text_module(width: int, *, projects: bool = False) -> torch.nn.Module:
-    from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection
-
-    kind = CLIPTextModelWithProjection if projects else CLIPTextModel
-    config = {**TEXT, "hidden_size": width, "projection_dim": width, "bos_token_id": BEGIN}
-    return shaken(kind(CLIPTextConfig(**config)))
-
-
-def diffusion_module(kind: str, config: Mapping[str, Any]) -> torch.nn.Module:
-    import diffusers
-
-    return shaken(getattr(diffusers, kind).from_config(dict(config)))
-
-
-@pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    vae, unet = (
-        diffusion_module("AutoencoderKL", VAE),
-        diffusion_module("UNet2DConditionModel", UNET),
-    )
-    parts = {
-        "TextEncoder": ("text_encoder", text_module(24)),
-        "Unet": ("unet", unet),
-        "ControlledUnet": ("controlled_unet", unet),
-        "Canny": ("controlnet", diffusion_module("ControlNetModel", CONTROLNET)),
-        "VAEDecoder": ("vae_decoder", vae),
-        "VAEEncoder": ("vae_encoder", vae),
-    }
-    return write_tiny(tmp_path_factory.mktemp("tiny"), parts, ProgramOptions(height=16, width=16))
-
-
-@pytest.fixture(scope="module")
-def tiny_xl(tmp_path_factory: pytest.TempPathFactory) -> Tiny:
-    parts = {
-        "TextEncoder": ("text_encoder", text_module(16)),
-        "TextEncoder2": ("text_encoder_2", text_module(24, projects=True)),
-        "Unet": ("unet", diffusion_module("UNet2DConditionModel", {**UNET, **XL})),
-        "VAEDecoder": ("vae_decoder", diffusion_module("AutoencoderKL", VAE)),
-    }
-    options = ProgramOptions(height=16, width=16, text_states=TextStates.PENULTIMATE)
-    return write_tiny(tmp_path_factory.mktemp("tiny_xl"), parts, options)
-
-
-def drawn(tiny: Tiny, mode: Mode) -> tuple[Singles, list[Moment]]:
-    moments: list[Moment] = []
-    with ExitStack() as stack:
-        programs = InterpretedPrograms(tiny.places, mode, stack)
-        return draw(programs, tiny.subject(), SETTINGS, moments.append), moments
-
-
-def ids(prompt: Prompt, pad: str = "<|endoftext|>") -> torch.Tensor:
-    return torch.tensor([prompt.ids(pad)])
-
-
-def common(latents: list[Singles]) -> dict[str, Any]:
-    noise = NumpySource(SEED).draw_array(4 * 16 * 16).astype(np.float32).reshape(1, 4, 16, 16)
-    return {
-        "num_inference_steps": STEPS,
-        "guidance_scale": SETTINGS.guidance,
-        "latents": torch.from_numpy(noise),
-        "output_type": "latent",
-        "height": SIDE,
-        "width": SIDE,
-        "callback": lambda _, __, latent: latents.append(latent.numpy().copy()),
-        "callback_steps": 1,
-    }
-
-
-def compare(tiny: Tiny, latents: list[Singles], mode: Mode) -> None:
-    image, moments = drawn(tiny, mode)
-    each, last = FLOORS[mode]
-    assert len(moments) == STEPS + 1
-    # The pipelines say nothing of the first of PNDM's two half steps.
-    for wanted, moment in zip(latents, moments[1:], strict=True):
-        assert psnr(wanted, moment.latent) >= each, moment.place
-    clean = torch.from_numpy(moments[-1].clean) / SETTINGS.latent_scale
-    with torch.no_grad():
-        wanted = tiny.modules["VAEDecoder"].decode(clean).sample.numpy()
-    assert psnr(wanted, image, IMAGE_RANGE) >= last
-
-
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("mode", Mode)
-def test_a_picture_is_that_of_the_pinned_pipeline(tiny: Tiny, mode: Mode) -> None:
-    from diffusers import PNDMScheduler, StableDiffusionPipeline
-
-    modules, subject, latents = tiny.modules, tiny.subject(), list[Singles]()
-    pipeline = StableDiffusionPipeline(
-        vae=modules["VAEDecoder"],
-        text_encoder=modules["TextEncoder"],
-        tokenizer=None,
-        unet=modules["Unet"],
-        scheduler=PNDMScheduler(**PNDM),
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    encoder = modules["TextEncoder"]
-    with torch.no_grad():
-        pipeline(
-            prompt_embeds=encoder(ids(subject.prompt))[0],
-            negative_prompt_embeds=encoder(ids(subject.negative))[0],
-            **common(latents),
-        )
-    compare(tiny, latents, mode)
-
-
-@pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("mode", Mode)
-def test_a_picture_of_sdxl_is_that_of_the_pinned_pipeline(tiny_xl: Tiny, mode: Mode) -> None:
-    from diffusers import PNDMScheduler, StableDiffusionXLPipeline
-
-    modules, subject, latents = tiny_xl.modules, tiny_xl.subject(), list[Singles]()
-    pipeline = StableDiffusionXLPipeline(
-        vae=modules["VAEDecoder"],
-        text_encoder=modules["TextEncoder"],
-        text_encoder_2=modules["TextEncoder2"],
-        tokenizer=None,
-        tokenizer_2=None,
-        unet=modules["Unet"],
-        scheduler=PNDMScheduler(**PNDM),
-        add_watermarker=False,
-    )
-    told = {}
-    for name, prompt in (("", subject.prompt), ("negative_", subject.negative)):
-        first = modules["TextEncoder"](ids(prompt), output_hidden_states=True)
-        second = modules["TextEncoder2"](ids(prompt, SECOND_PAD), output_hidden_states=True)
-        # The pinned module takes the pooled state at the highest id: the first end token.
-        states = [one.hidden_states[-2].detach() for one in (first, second)]
-        told[f"{name}prompt_embeds"] = torch.cat(states, dim=-1)
-        told[f"{name}pooled_prompt_embeds"] = second.text_embeds.detach()
-    size = {"original_size": (1024, 1024), "target_size": (1024, 1024)}
-    with torch.no_grad():
-        pipeline(**told, **size, **common(latents))
-    compare(tiny_xl, latents, mode)
+from tests.inside.convert.tasks.tiny import SETTINGS, SIDE, Tiny
 
 
 def wish(tiny: Tiny, output: Path, **more: Any) -> Wish:
