@@ -105,10 +105,11 @@ class _Rewriting:
     def _operation(self, item: Operation) -> Operation:
         if item.blocks:
             raise UnsupportedError("nested blocks are not understood")
-        if item.type == "const":
+        if item.is_constant:  # compressed or not
             (output,) = item.outputs
             shape = _shape(output.type)
-            self.constants[output.name] = item.attributes["val"]
+            if item.type == "const":
+                self.constants[output.name] = item.attributes["val"]
             self._note(output, shape, shape)
             return item
         old, new = (self._arguments(item, shapes) for shapes in (self.old, self.new))

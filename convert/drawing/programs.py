@@ -23,6 +23,14 @@ class Programs(Protocol):
         ...
 
 
+class FolderPrograms(Programs, Protocol):
+    """Programs whose outputs are known before they are run."""
+
+    def outputs(self, name: str) -> tuple[str, ...]:
+        """Return the names of a program's outputs."""
+        ...
+
+
 def run_checked(
     programs: Programs, name: str, feeds: Mapping[str, Singles]
 ) -> Mapping[str, Singles]:

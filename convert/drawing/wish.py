@@ -36,6 +36,10 @@ class Wish:
         mask: the picture that is white where a ControlNet fills a hole.
         originals: what the programs were made from, to draw the same with the modules themselves;
             the PNG file then has both pictures side by side.
+        preview: whether to draw at the smallest size, with the programs rewritten for it.
+        device: where torch computes: `cpu`, `cuda` or `mps`.
+        units: maps each program to the `coremltools.ComputeUnit` that it may use, if Core ML is to
+            run the programs.
     """
 
     folder: str
@@ -49,6 +53,9 @@ class Wish:
     nets: Mapping[str, str] = field(default_factory=dict)
     mask: str = ""
     originals: Mapping[str, Original] = field(default_factory=dict)
+    preview: bool = False
+    device: str = "cpu"
+    units: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

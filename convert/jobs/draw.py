@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from sdcoreml.convert.bundle.contract import COMPILED, NAMES
 from sdcoreml.convert.bundle.families import PROGRAMS, SCALE, SCALES
@@ -32,13 +33,19 @@ _KARRAS = frozenset({Family.SDXL, Family.SDXL_REFINER})
 """The families for which Mochi Diffusion chooses Karras's spacing."""
 
 
+UnitsOf: TypeAlias = Callable[[Manifest, str], str]
+"""Returns the name of the `coremltools.ComputeUnit` that apps let a component use."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """What a person asks for; what is `None` is chosen as the app does.
 
     `nets` maps the folders of ControlNets to the pictures that they follow. `size` is (width,
     height) in pixels, which can only be the folder's. `against` is the model that the folder was
-    made from, and `refiner` that of its refiner, to draw the same with their own modules.
+    made from, and `refiner` that of its refiner, to draw the same with their own modules. With
+    `preview`, a smaller picture is drawn. `device` is torch's; `units` is given if Core ML is to
+    run the programs.
     """
 
     folder: Path
@@ -58,6 +65,9 @@ class Request:
     precision: str = "fp16"
     against: Path | None = None
     refiner: Path | None = None
+    preview: bool = False
+    device: str = "cpu"
+    units: UnitsOf | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,11 +108,14 @@ def draw(request: Request, output: Path, runner: Runner, emit: Emit) -> Drawing:
             str(_net_in(folder, emit)): _text(picture) for folder, picture in request.nets.items()
         },
         mask=_text(request.mask),
+        preview=request.preview,
+        device=request.device,
+        units=_units(request, manifest),
     )
     with _originals(request, manifest, output, emit) as originals:
         answer = runner.run("draw", to_plain(replace(wish, originals=originals)), emit)
     drawn = from_plain(Drawn, answer.value, "answer")
-    return Drawing(drawn=drawn, settings=settings, notes=(*notes, *_fitted(drawn)))
+    return Drawing(drawn=drawn, settings=settings, notes=(*notes, *_noted(drawn, manifest)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,7 +300,22 @@ def _net_in(folder: Path, emit: Emit) -> Path:
     )
 
 
-def _fitted(drawn: Drawn) -> Iterator[str]:
+def _units(request: Request, manifest: Manifest) -> dict[str, str]:
+    """Return what Core ML may use for each program; nothing if it is not to run them."""
+    if request.units is None:
+        return {}
+    own = {name: entry.component for name, entry in manifest.programs.items()}
+    nets = {
+        name: entry.component
+        for folder in request.nets
+        for name, entry in read_manifest(folder).programs.items()
+    }
+    return {name: request.units(manifest, one) for name, one in {**own, **nets}.items()}
+
+
+def _noted(drawn: Drawn, manifest: Manifest) -> Iterator[str]:
+    if (drawn.width, drawn.height) != (own := size_of(manifest)):
+        yield f"a preview: the folder itself draws {own[0]}x{own[1]}, and better at that size"
     for path in drawn.fitted:
         yield f"{path} was scaled and cropped to {drawn.width}x{drawn.height}, as Mochi does"
 

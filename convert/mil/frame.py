@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import torch
 
-from sdcoreml.convert.mil.arguments import Argument, Arguments
+from sdcoreml.convert.mil.arguments import CPU, Argument, Arguments
 from sdcoreml.convert.mil.kinds import Mode, choose_dtype, result_kind
 from sdcoreml.convert.mil.operations import EXACT, OPERATIONS, UNBOUNDED
 from sdcoreml.convert.spec.model import (
@@ -38,10 +38,13 @@ def observe_nothing(operation: Operation, name: str, result: torch.Tensor) -> No
 class Frame:
     """The values of one run: computed tensors, and constants to read on demand."""
 
-    def __init__(self, function: Function, storage: BlobStorage, mode: Mode) -> None:
+    def __init__(
+        self, function: Function, storage: BlobStorage, mode: Mode, device: str = CPU
+    ) -> None:
         self._function = function
         self._storage = storage
         self._mode = mode
+        self._device = device
         self._constants: dict[str, Operation] = {}
         self._small: dict[str, Argument] = {}
         self._tensors: dict[str, torch.Tensor] = {}
@@ -142,7 +145,9 @@ class Frame:
                 raise ParityError(f"the items of argument {name} are of different types")
             kinds[name] = kinds_here.pop()
             values[name] = resolved[0] if len(resolved) == 1 else _all_tensors(resolved)
-        return Arguments(values=values, kinds=kinds)
+        return Arguments(
+            values=values, kinds=kinds, device=CPU if operation.is_compressed else self._device
+        )
 
     def _resolve_binding(self, binding: Binding, *, widen: bool) -> Argument:
         """Return the value of an argument; half-precision tensors are widened for computing."""
@@ -177,7 +182,8 @@ class Frame:
 
     def _decompress(self, operation: Operation) -> torch.Tensor:
         """Decompress a constant, and round it to its declared type whatever the mode."""
-        ((output, result),) = self._compute_outputs(operation)
+        with torch.device(CPU):  # numpy unpacks the codes
+            ((output, result),) = self._compute_outputs(operation)
         return result.to(choose_dtype(output.tensor.dtype, Mode.FP16)).to(result.dtype)
 
     def _literal(self, value: Value) -> Argument:

@@ -14,16 +14,19 @@ from sdcoreml.convert.drawing.conditions import FIRST, SECOND
 from sdcoreml.convert.drawing.likeness import IMAGE_RANGE, psnr, ssim
 from sdcoreml.convert.drawing.pipeline import CONTROLLED, UNET, Moment, Subject, draw
 from sdcoreml.convert.drawing.pixels import Picture, to_image, to_picture
-from sdcoreml.convert.drawing.programs import Programs, run_checked
+from sdcoreml.convert.drawing.programs import FolderPrograms, Programs, run_checked
 from sdcoreml.convert.drawing.schedules import Singles
 from sdcoreml.convert.drawing.tokens import Prompt, Vocabulary, read_vocabulary, tokenize
 from sdcoreml.convert.drawing.trained import read_otherwise
 from sdcoreml.convert.drawing.wish import Drawn, Likeness, Loss, Reading, Wish
 from sdcoreml.convert.mil.kinds import Mode
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
-from sdcoreml.convert.tasks.interpreted import InterpretedPrograms, places_in
+from sdcoreml.convert.storage.joined import Packages, open_whole
+from sdcoreml.convert.tasks.interpreted import InterpretedPrograms, places_in, require_device
+from sdcoreml.convert.tasks.loaded import LoadedPrograms
 from sdcoreml.convert.tasks.modules import ModulePrograms
 from sdcoreml.convert.tasks.pictures import read_picture, shrink, write_png
+from sdcoreml.convert.tasks.preview import smallest_size
 from sdcoreml.ground.codec import from_plain, to_plain
 from sdcoreml.ground.events import Emit, Event
 
@@ -53,17 +56,37 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
         BadInputError: a picture cannot be read, or a program is not as apps need it.
         UsageError: the app could not run the folder with these settings.
         ParityError: a result is not finite.
+        UnableError, BrokenError, UnsupportedError: what is to run the programs cannot.
     """
     wish = from_plain(Wish, request, "request")
+    nets = {Path(net).name.removesuffix(COMPILED): Path(net) for net in wish.nets}
+    places = {**places_in(Path(wish.folder), wish.programs), **nets}
     with ExitStack() as stack:
-        places = places_in(Path(wish.folder), wish.programs)
-        nets = {Path(net).name.removesuffix(COMPILED): Path(net) for net in wish.nets}
-        programs = InterpretedPrograms({**places, **nets}, Mode(wish.precision), stack)
+        programs = open_programs(places, wish, stack)
         found: dict[str, object] = to_plain(draw_wish(programs, wish, emit))
         return found
 
 
-def draw_wish(programs: InterpretedPrograms, wish: Wish, emit: Emit) -> Drawn:
+def open_programs(
+    places: Mapping[str, Packages], wish: Wish, stack: ExitStack
+) -> InterpretedPrograms | LoadedPrograms:
+    """Return what runs the programs at `places`: Core ML, or the interpreter.
+
+    Raises:
+        UnableError: torch cannot use the device.
+        BrokenError: coremltools cannot be used.
+    """
+    if wish.units:
+        return LoadedPrograms(places, wish.units)
+    require_device(wish.device)
+    size = None
+    if wish.preview:
+        with open_whole(places[CONTROLLED if wish.nets else UNET]) as program:
+            size = smallest_size(program)
+    return InterpretedPrograms(places, Mode(wish.precision), stack, size=size, device=wish.device)
+
+
+def draw_wish(programs: FolderPrograms, wish: Wish, emit: Emit) -> Drawn:
     """Draw the picture of a `Wish` with these programs, and write it."""
     unet = CONTROLLED if wish.nets else UNET
     height, width = (PIXELS_PER_LATENT * side for side in programs.inputs(unet)["sample"][2:])

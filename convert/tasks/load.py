@@ -121,27 +121,32 @@ def _measure(
     Apps give a second half the inputs of the first one and its outputs.
     """
     emit(Event(kind="step", text=f"load {path.name} through Core ML"))
-    model, cold = _load(path, library, units)
+    model, cold = load_compiled(path, library, units)
     del model
-    model, warm = _load(path, library, units)
+    model, warm = load_compiled(path, library, units)
     part = Part(file=path.name, cold=cold, warm=warm)
     if not feeds:
         return part, []
     with open_program(path) as program:
         names = [item.name for item in program.function.inputs]
     given = [{name: feed[name] for name in names} for feed in feeds]
-    outputs = [_run(path, model, feed) for feed in given]
+    outputs = [run_compiled(path, model, feed) for feed in given]
     times: list[float] = []
     while len(times) < TIMED and sum(times) < LONGEST:
         began = time.perf_counter()
-        _run(path, model, given[0])
+        run_compiled(path, model, given[0])
         times.append(time.perf_counter() - began)
     emit(Event(kind="note", text=f"{path.name}: {statistics.median(times) * 1000:.1f} ms a run"))
     joined = [{**feed, **output} for feed, output in zip(feeds, outputs, strict=True)]
     return Part(file=path.name, cold=cold, warm=warm, run=statistics.median(times)), joined
 
 
-def _load(path: Path, library: Library, units: object) -> tuple[CompiledModel, float]:
+def load_compiled(path: Path, library: Library, units: object) -> tuple[CompiledModel, float]:
+    """Load a compiled model through Core ML; return it, and the seconds that this took.
+
+    Raises:
+        UnsupportedError: Core ML refuses it.
+    """
     began = time.perf_counter()
     remedy = "convert the model with --target macOS13, or try again on a newer macOS"
     with _refusing("Core ML refuses it", path, remedy):
@@ -149,7 +154,12 @@ def _load(path: Path, library: Library, units: object) -> tuple[CompiledModel, f
     return model, time.perf_counter() - began
 
 
-def _run(path: Path, model: CompiledModel, feed: Arrays) -> Arrays:
+def run_compiled(path: Path, model: CompiledModel, feed: Arrays) -> Arrays:
+    """Run a loaded model once; return its outputs, float32.
+
+    Raises:
+        UnsupportedError: Core ML cannot run it.
+    """
     remedy = "try other units, such as --units cpu"
     with _refusing("Core ML loads it and cannot run it", path, remedy):
         results = model.predict(dict(feed))

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import torch
 
-from sdcoreml.convert.drawing.programs import Shapes
+from sdcoreml.convert.drawing.programs import FolderPrograms, Shapes
 from sdcoreml.convert.drawing.schedules import Singles
 from sdcoreml.convert.drawing.wish import Original
 from sdcoreml.convert.references.components import reference
 from sdcoreml.convert.references.modules import open_module
-from sdcoreml.convert.tasks.interpreted import InterpretedPrograms
 from sdcoreml.ground.documents import read_object
 from sdcoreml.ground.files import Document
 
@@ -27,7 +26,7 @@ class ModulePrograms:
 
     def __init__(
         self,
-        programs: InterpretedPrograms,
+        programs: FolderPrograms,
         originals: Mapping[str, Original],
         *,
         in_half: bool = False,

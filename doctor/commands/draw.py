@@ -19,11 +19,14 @@ from sdcoreml.convert.jobs.draw import (
     draw,
     draw_sheet,
 )
-from sdcoreml.convert.jobs.manifest import MARKER
+from sdcoreml.convert.jobs.manifest import MARKER, Manifest
+from sdcoreml.convert.loading.record import COREML as COREML_UNITS
 from sdcoreml.convert.proof.decibels import format_db
 from sdcoreml.convert.worker import Runner
+from sdcoreml.doctor.commands import verify_coreml
 from sdcoreml.doctor.commands.convert_environment import require_torch
 from sdcoreml.doctor.commands.verify import EnvironmentOnDemand
+from sdcoreml.doctor.commands.verify_coreml import FindMac, find_mac
 from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.doctor.report.terminal import draw as draw_progress
 from sdcoreml.ground.aside import file_aside, scratch_beside
@@ -40,6 +43,10 @@ SCHEMA = 1
 PNG = b"\x89PNG\r\n\x1a\n"
 """The first bytes of every PNG file."""
 
+DEVICES = ("cpu", "cuda", "mps")
+"""torch's names for devices."""
+
+_COREML_ALONE = "Core ML decides on size, device and precision: leave those options out"
 _MOST_STEPS = 1000
 _FEWEST_OF_PNDM = 2
 
@@ -79,7 +86,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help=f"how much of --image is replaced, from 0 to 1 (default: {STRENGTH:g})",
     )
     _configure_nets(parser)
-    add("--precision", choices=("fp16", "fp32"), default="fp16", help="default: fp16, as on a Mac")
+    add(
+        "--precision",
+        choices=("fp16", "fp32"),
+        default=argparse.SUPPRESS,
+        help="default: fp16, as on a Mac",
+    )
     add(
         "--against",
         type=as_path,
@@ -96,6 +108,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="draw the same with this folder, beside the first: what do 6 bits cost? repeatable",
     )
     add("--refiner", type=as_path, metavar="MODEL", help="with --against: SDXL's refiner")
+    add(
+        "--preview",
+        action="store_true",
+        help="draw a much smaller picture in seconds, to see that everything works",
+    )
+    _configure_place(parser)
     add("--size", type=_size, metavar="WxH", help=argparse.SUPPRESS)
     add("-o", "--output", type=as_path, default=Path("picture.png"), metavar="PNG")
     add_toolchain(parser)
@@ -128,9 +146,26 @@ def _configure_nets(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
-    """Draw one picture; return 0. Tests pass their own `runner`."""
+def _configure_place(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--device",
+        choices=DEVICES,
+        default=DEVICES[0],
+        help="where torch computes (default: cpu)",
+    )
+    parser.add_argument(
+        "--with",
+        dest="through",
+        choices=(verify_coreml.COREML,),
+        help=f"on a Mac, run the programs through Core ML itself ({verify_coreml.UNTRIED})",
+    )
+
+
+def run(args: argparse.Namespace, runner: Runner | None = None, mac: FindMac = find_mac) -> int:
+    """Draw one picture; return 0. Tests pass their own `runner` and `mac`."""
     request = read_request(args)
+    if args.through:
+        verify_coreml.require_mac(mac, "the programs are run here by an interpreter")
     require_torch(load_toolchain(args.toolchain), "drawing", args)
     require_beginning(args.output, PNG, "PNG file")
     _require_outside(args.output)
@@ -178,10 +213,19 @@ def read_request(args: argparse.Namespace) -> Request:
         nets=dict(zip(args.controlnet, args.control_image, strict=True)),
         mask=args.mask,
         size=args.size,
-        precision=args.precision,
+        precision=getattr(args, "precision", "fp16"),
         against=args.against,
         refiner=args.refiner,
+        preview=args.preview,
+        device=args.device,
+        units=_units_of_apps if args.through else None,
     )
+
+
+def _units_of_apps(manifest: Manifest, component: str) -> str:
+    from sdcoreml.convert.loading.measure import units_of_apps
+
+    return COREML_UNITS[units_of_apps(manifest, component)]
 
 
 def _faults(args: argparse.Namespace) -> Iterator[tuple[bool, str, str]]:
@@ -202,6 +246,8 @@ def _faults(args: argparse.Namespace) -> Iterator[tuple[bool, str, str]]:
     yield bool(args.compare and args.against), "give either this or --against", "--compare"
     yield bool(args.refiner and not args.against), "needs --against", "--refiner"
     yield bool(args.mask and not nets), "needs a --controlnet for inpainting", "--mask"
+    own = args.preview or args.device != DEVICES[0] or "precision" in args
+    yield bool(args.through and own), _COREML_ALONE, "--with coreml"
 
 
 def _require_outside(output: Path) -> None:

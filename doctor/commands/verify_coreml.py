@@ -33,6 +33,8 @@ _SHOWN = 3
 UNTRIED = "not yet tried on one: only a stand-in for Core ML was at hand where this was written"
 """What the help says until a measurement has come in from a Mac."""
 
+_INSTEAD = "--against MODEL runs the programs here, by an interpreter"
+
 FindMac = Callable[[], Machine | None]
 
 
@@ -80,8 +82,8 @@ def _require_place(file: Path, bundle: Path) -> None:
         raise UsageError(what, where=file, remedy="choose another place for --share")
 
 
-def require_mac(find: FindMac) -> Machine:
-    """Return this Mac.
+def require_mac(find: FindMac, instead: str = _INSTEAD) -> Machine:
+    """Return this Mac; `instead` says what runs the programs elsewhere.
 
     Raises:
         UnableError: this is no Mac.
@@ -91,7 +93,7 @@ def require_mac(find: FindMac) -> Machine:
     raise UnableError(
         "Core ML exists on macOS alone",
         where="--with coreml",
-        remedy="leave it out; --against MODEL runs the programs here, by an interpreter",
+        remedy=f"leave it out; {instead}",
     )
 
 

@@ -15,10 +15,11 @@ import pytest
 from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.drawing.wish import Drawn, Likeness, Loss, Reading
 from sdcoreml.convert.jobs.opening import open_model
+from sdcoreml.convert.loading.record import Machine
 from sdcoreml.convert.worker import Outcome
 from sdcoreml.doctor.commands import draw
 from sdcoreml.ground.codec import to_plain
-from sdcoreml.ground.errors import BadInputError, SdcoremlError, UsageError
+from sdcoreml.ground.errors import BadInputError, SdcoremlError, UnableError, UsageError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.quantity import amount
 from tests.convert.stand_ins import StandIn, finish, job_of, write_model
@@ -139,6 +140,9 @@ def test_json_has_everything(
         (("--mask", "a.png"), "--mask", "needs a --controlnet"),
         (("--compare", "b", "--against", "m"), "--compare", "either this or --against"),
         (("--refiner", "xl"), "--refiner", "needs --against"),
+        (("--with", "coreml", "--preview"), "--with coreml", "leave those options out"),
+        (("--with", "coreml", "--device", "mps"), "--with coreml", "leave those options out"),
+        (("--with", "coreml", "--precision", "fp16"), "--with coreml", "leave those options out"),
     ],
 )
 def test_an_option_out_of_place_is_refused_by_name(
@@ -193,6 +197,35 @@ def test_another_size_than_the_folder_s_is_refused(folder: Path, tmp_path: Path)
     words = (str(folder), "a", "-o", str(tmp_path / "a.png"), "--size", "512x512")
     with pytest.raises(UsageError, match="draws 128x128 only"):
         draw.run(arguments(*words), Drawer())
+
+
+def test_core_ml_is_refused_elsewhere_than_on_a_mac(folder: Path, tmp_path: Path) -> None:
+    words = (str(folder), "a", "--with", "coreml", "-o", str(tmp_path / "a.png"))
+    drawer = Drawer()
+    with pytest.raises(UnableError, match="macOS alone") as caught:
+        draw.run(arguments(*words), drawer, lambda: None)
+    assert caught.value.remedy == "leave it out; the programs are run here by an interpreter"
+    assert drawer.wishes == []
+
+
+def test_on_a_mac_core_ml_may_use_what_apps_let_it_use(folder: Path, tmp_path: Path) -> None:
+    words = (str(folder), "a", "--with", "coreml", "-o", str(tmp_path / "a.png"))
+    drawer = Drawer()
+    draw.run(arguments(*words), drawer, lambda: Machine(chip="M2", macos="15.2", memory=1))
+    units = dict.fromkeys(("TextEncoder", "Unet", "VAEDecoder", "VAEEncoder"), "CPU_AND_GPU")
+    assert drawer.wishes[0]["units"] == units
+
+
+def test_a_preview_says_what_the_folder_draws(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (str(folder), "a", "--preview", "--device", "mps", "-o", str(tmp_path / "a.png"))
+    drawer = Drawer(drawn=replace(DRAWN, width=64, height=64))
+    draw.run(arguments(*words), drawer)
+    assert (drawer.wishes[0]["preview"], drawer.wishes[0]["device"]) == (True, "mps")
+    said = capsys.readouterr().out
+    assert "a.png: 64x64" in said
+    assert "note: a preview: the folder itself draws 128x128, and better at that size" in said
 
 
 def test_how_near_the_model_s_own_picture_is_is_said(

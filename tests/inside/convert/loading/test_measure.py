@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 from psutil import virtual_memory
 
+from sdcoreml.convert.jobs.draw import Request, draw
 from sdcoreml.convert.jobs.manifest import Manifest, read_manifest
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.prove import ProofPolicy
@@ -22,7 +24,8 @@ from sdcoreml.convert.loading.measure import LoadOptions, load_folder, units_of_
 from sdcoreml.convert.loading.record import LoadReport, Machine, Source, Units
 from sdcoreml.convert.worker import Bounds, Worker
 from sdcoreml.ground.digest import describe_files, files_below
-from sdcoreml.ground.errors import BrokenError, ExitCode
+from sdcoreml.ground.errors import BrokenError, ExitCode, UnsupportedError
+from sdcoreml.ground.events import silent
 from tests.convert.stand_ins import MADE_IN, job_of
 from tests.inside.convert.loading.stand_ins import worker
 from tools.miniature import write_miniature
@@ -82,6 +85,17 @@ def test_every_program_is_loaded_and_right(folder: Path) -> None:
     unet = report.programs["Unet"].loading
     assert unet is not None
     assert [part.file for part in unet.parts] == ["UnetChunk1.mlmodelc", "UnetChunk2.mlmodelc"]
+
+
+def test_a_picture_is_drawn_through_core_ml(folder: Path, tmp_path: Path) -> None:
+    """The stand-in runs programs as `--precision fp32` does, so both pictures are the same."""
+    files = [tmp_path / "coreml.png", tmp_path / "fp32.png"]
+    asked = Request(folder=folder, prompt="a cat", steps=1, precision="fp32")
+    for file, units in zip(files, (lambda _, __: "CPU_AND_NE", None), strict=True):
+        draw(replace(asked, units=units), file, worker(), silent)
+    assert files[0].read_bytes() == files[1].read_bytes()
+    with pytest.raises(UnsupportedError, match="Core ML loads it and cannot run it"):
+        draw(replace(asked, units=lambda _, __: "ALL"), files[0], worker("plan:UnetChunk2"), silent)
 
 
 def test_the_record_is_small_and_listed(folder: Path) -> None:
