@@ -82,6 +82,7 @@ VERBS = (
         help="turn a model or a ControlNet into a checked Core ML folder",
         sweeps=True,
     ),
+    Verb(name="jobs", help="convert many models, as a file says, and nothing twice", sweeps=True),
     Verb(
         name="verify", help="check a finished folder again, alone or against its model", sweeps=True
     ),

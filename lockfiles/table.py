@@ -104,17 +104,27 @@ class TomlTable:
 def read_table(path: Path) -> TomlTable:
     """Open a TOML file; raise `LockfileError` if it cannot be read or is not valid TOML."""
     try:
-        text = read_text(path, Document.SETTINGS, remedy="restore it with git")
+        return TomlTable(path=path, values=read_toml(path, remedy="restore it with git"))
     except BadInputError as error:
         raise LockfileError(error.what, where=path, remedy=error.remedy) from None
+
+
+def read_toml(path: Path, *, remedy: str = "") -> Mapping[str, object]:
+    """Read a TOML file to dicts, lists, texts, numbers, booleans and times.
+
+    Raises:
+        BadInputError: it cannot be read (the error has `remedy`), or is not valid TOML.
+        LockfileError: this Python has no TOML reader.
+    """
+    text = read_text(path, Document.SETTINGS, remedy=remedy)
     try:
-        values = _reader().loads(text)
+        values: Mapping[str, object] = _reader().loads(text)
     except (ValueError, RecursionError) as error:
-        raise LockfileError(f"not valid TOML: {error}", where=path, remedy="correct it") from None
+        raise BadInputError(f"not valid TOML: {error}", where=path, remedy="correct it") from None
     if is_deep(values):
         what = f"tables nested more than {DEEPEST} deep"
-        raise LockfileError(what, where=path, remedy="correct it")
-    return TomlTable(path=path, values=values)
+        raise BadInputError(what, where=path, remedy="correct it")
+    return values
 
 
 def _reader() -> ModuleType:

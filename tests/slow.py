@@ -189,6 +189,10 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_a_checkpoint_with_averages",
         "test_a_model_that_the_converter_refuses_runs_nowhere",
     ),
+    "tests/doctor/commands/test_jobs_file.py": (
+        "test_lists_cannot_multiply_without_end",
+        "test_the_schema_accepts_what_the_reader_accepts",
+    ),
     "tests/doctor/commands/test_named_models.py": (
         "test_a_name_that_cannot_be_fetched_has_a_verdict_too",
         "test_convert_refuses_a_model_before_it_is_fetched[option0]",

@@ -8,13 +8,18 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from sdcoreml.convert.bundle.judgement import judge, raise_gravest
+from sdcoreml.convert.bundle.judgement import Judgement, judge, raise_gravest
 from sdcoreml.convert.jobs.manifest import Manifest
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.models.family import identify
 from sdcoreml.convert.models.files import INDEX_NAME
 from sdcoreml.convert.models.folder_plan import FolderPlan, write_folder
-from sdcoreml.convert.models.ingredients import Ingredients, combine, require_folders_own
+from sdcoreml.convert.models.ingredients import (
+    Ingredients,
+    Opened,
+    combine,
+    require_folders_own,
+)
 from sdcoreml.convert.models.layout import Component, Model
 from sdcoreml.convert.models.prediction import PredictionSource
 from sdcoreml.convert.models.single_file import Weights
@@ -63,22 +68,27 @@ def prepare_model(ingredients: Ingredients, near: Path, emit: Emit = silent) -> 
             raise
 
 
-def draft(ingredients: Ingredients, emit: Emit = silent) -> Model:
+def draft(
+    ingredients: Ingredients, emit: Emit = silent, judgement: Judgement | None = None
+) -> Model:
     """Return the model that `prepare_model` would yield, without its weights.
 
-    Nothing is written or downloaded.
+    Nothing is written or downloaded. `judgement` is that of the model with these ingredients, if it
+    was judged already, and can be converted.
 
     Raises:
         SdcoremlError: as `prepare_model`.
     """
     if ingredients.is_plain:
         require_folders_own(ingredients)
-        return open_model(ingredients.model)
-    _require_supported(ingredients)
+        identity = judgement.identity if judgement else None
+        return (identity and identity.model) or open_model(ingredients.model)
+    if judgement is None:
+        _require_supported(ingredients)
     given = ingredients.model
     # A textual inversion changes the tokenizer, so there must be one.
     unpacking = replace(ingredients.unpacking, is_draft=not ingredients.embeddings)
-    plan = combine(replace(ingredients, unpacking=unpacking), emit)
+    plan = combine(replace(ingredients, unpacking=unpacking), emit, _opened(judgement))
     name = given.with_suffix("") if given.is_file() else given
     configs = {name: part.config for name, part in plan.parts.items()}
     pipeline = str(_parse_config(plan, INDEX_NAME).get("_class_name", ""))
@@ -99,6 +109,13 @@ def draft(ingredients: Ingredients, emit: Emit = silent) -> Model:
         notes=plan.notes,
         settings=plan.settings,
     )
+
+
+def _opened(judgement: Judgement | None) -> Opened | None:
+    found = judgement.identity if judgement else None
+    if found is None or found.checkpoint is None or found.single is None:
+        return None
+    return Opened(checkpoint=found.checkpoint, single=found.single)
 
 
 def _parse_config(plan: FolderPlan, name: str) -> Mapping[str, object]:

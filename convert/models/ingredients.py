@@ -14,10 +14,10 @@ from sdcoreml.convert.models.folder_plan import FolderPlan
 from sdcoreml.convert.models.layout import read_model
 from sdcoreml.convert.models.lora import LoraSource, merge_loras
 from sdcoreml.convert.models.merge import plan_folder
-from sdcoreml.convert.models.single_file import Weights
+from sdcoreml.convert.models.single_file import SingleFile, Weights
 from sdcoreml.convert.models.unpack import UnpackOptions, unpack
 from sdcoreml.convert.models.vae import read_vae
-from sdcoreml.convert.weights.source import open_checkpoint
+from sdcoreml.convert.weights.source import Checkpoint, open_checkpoint
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.places import expand_home
@@ -65,15 +65,28 @@ def parse_embedding(text: str) -> EmbeddingSource:
     return EmbeddingSource(path=expand_home(path), word=word or None)
 
 
-def combine(ingredients: Ingredients, emit: Emit = silent) -> FolderPlan:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """A single file whose header was read, and its model with the ingredients' options."""
+
+    checkpoint: Checkpoint
+    single: SingleFile
+
+
+def combine(
+    ingredients: Ingredients, emit: Emit = silent, opened: Opened | None = None
+) -> FolderPlan:
     """Plan the folder of the model; only headers and small files are read.
+
+    `opened` is the model, if it is a single file that was read already.
 
     Raises:
         BadInputError: a file is damaged, or is not of the kind it was given as.
         UnsafePickleError: a file is a pickle that names code that has no place in a checkpoint.
         UnsupportedError: a LoRA is of a kind that cannot be merged.
     """
-    plan = (_unpack if ingredients.model.is_file() else _read)(ingredients, emit)
+    is_file = ingredients.model.is_file()
+    plan = _unpack(ingredients, emit, opened) if is_file else _read(ingredients, emit)
     plan = merge_loras(plan, ingredients.loras, emit)
     known = len(plan.notes)
     for source in ingredients.embeddings:
@@ -97,10 +110,11 @@ def _settings(ingredients: Ingredients) -> AppSettings | None:
     return None
 
 
-def _unpack(ingredients: Ingredients, emit: Emit) -> FolderPlan:
-    checkpoint = open_checkpoint(ingredients.model)
+def _unpack(ingredients: Ingredients, emit: Emit, opened: Opened | None) -> FolderPlan:
+    checkpoint = opened.checkpoint if opened else open_checkpoint(ingredients.model)
     _tell(checkpoint.notes, emit)
-    plan = unpack(checkpoint, ingredients.unpacking, emit)
+    single = opened.single if opened else None
+    plan = unpack(checkpoint, ingredients.unpacking, emit, single)
     _tell(plan.notes, emit)
     return plan
 

@@ -43,15 +43,20 @@ UNSAID = Fault(
 )
 
 
-def unpack(checkpoint: Checkpoint, options: UnpackOptions, emit: Emit = silent) -> FolderPlan:
-    """Plan the folder of the model in `checkpoint`.
+def unpack(
+    checkpoint: Checkpoint,
+    options: UnpackOptions,
+    emit: Emit = silent,
+    single: SingleFile | None = None,
+) -> FolderPlan:
+    """Plan the folder of the model in `checkpoint`; `single` is that model, if already taken apart.
 
     Raises:
         BadInputError: the checkpoint is not whole, or lacks a needed fact.
         SdcoremlError: there is no tokenizer next to it, and none can be downloaded.
     """
     path = checkpoint.path
-    single = take_apart(
+    single = single or take_apart(
         checkpoint, options.told, image_size=options.image_size, weights=options.weights
     )
     if single is None:

@@ -112,7 +112,7 @@ def plan(args: argparse.Namespace) -> int:
         ingredients = ingredients_of(args)
         judgement = judge_ingredients(args)
         judgement.require_convertible()
-        model = _with_refiner(draft(ingredients, emit), args)
+        model = with_refiner_of(draft(ingredients, emit), args)
         jobs = read_jobs(args, model)
         toolchain = address(load_toolchain(args.toolchain))
         machine = preflight(goal_of(jobs), toolchain=toolchain, families=MACHINE)
@@ -216,19 +216,21 @@ def open_model(args: argparse.Namespace, emit: Emit) -> Iterator[Model]:
         origin,
     ):
         require_plan(args, args.model)  # before gigabytes are unpacked
-        near = args.output.parent if args.output else Path(RESULTS)
+        into = vars(args).get("into", Path())
+        near = args.output.parent if args.output else into / RESULTS
         with prepare_model(ingredients_of(args), near, emit) as model:
-            yield replace(_with_refiner(model, args), fetched=origin)
+            yield replace(with_refiner_of(model, args), fetched=origin)
 
 
 def require_plan(args: argparse.Namespace, path: Path) -> None:
     """Refuse a model or options that cannot be converted, reading only the headers."""
     trial = argparse.Namespace(**{**vars(args), "model": path})
     judge_ingredients(trial).require_convertible()
-    read_jobs(trial, _with_refiner(draft(ingredients_of(trial)), trial))
+    read_jobs(trial, with_refiner_of(draft(ingredients_of(trial)), trial))
 
 
-def _with_refiner(model: Model, args: argparse.Namespace) -> Model:
+def with_refiner_of(model: Model, args: argparse.Namespace) -> Model:
+    """Return the model with the refiner's UNet that the arguments name, if they do."""
     refiner = vars(args).get("refiner_folder")
     return with_refiner(model, refiner) if refiner else model
 

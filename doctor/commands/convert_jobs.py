@@ -41,6 +41,8 @@ FLAGS: Mapping[str, str] = {
 def jobs_of(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
     """Return a job for each requested size and attention layout.
 
+    A job file's conversions also have `into`, the folder that default outputs are relative to.
+
     Raises:
         UsageError: the options contradict each other.
         SdcoremlError: an option names a folder of the wrong kind.
@@ -66,6 +68,8 @@ def jobs_of(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
         )
         for attention, (width, height) in pairs
     )
+    if "into" in said and args.output is None:
+        jobs = tuple(replace(job, output=args.into / job.output) for job in jobs)
     for source, job in itertools.product((args.model, said.get("refiner_folder")), jobs):
         if isinstance(source, Path) and source.is_dir():
             require_apart(source, job.output)

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from sdcoreml.convert.bundle.families import ProgramSpec
 from sdcoreml.convert.bundle.judgement import Judgement
 from sdcoreml.convert.compression.recipe import parse_recipe
 from sdcoreml.convert.jobs.plan import Job
@@ -152,20 +153,19 @@ def _folder(job: Job, judgement: Judgement) -> PlannedFolder:
         PlannedProgram(
             name=part.stem,
             source=part.source,
-            bytes=_bytes(job, part.program, part.source, judgement),
+            bytes=bytes_of(job, part, judgement),
         )
         for part in job.parts
     )
     return PlannedFolder(folder=str(job.output), programs=programs)
 
 
-def _bytes(job: Job, program: str, source: str, judgement: Judgement) -> int:
+def bytes_of(job: Job, part: ProgramSpec, judgement: Judgement) -> int:
     """Return a program's approximate size in bytes; 0 if its component is not in the model."""
-    spec = next(part for part in job.parts if part.program == program)
-    starts = HALVES.get(program, ("",))
-    tensors = judgement.tensors_of(source)
+    starts = HALVES.get(part.program, ("",))
+    tensors = judgement.tensors_of(part.source)
     count = sum(math.prod(t.shape) for t in tensors if t.name.startswith(starts))
-    bits = 32 if job.options.for_program(spec).precision is Precision.FP32 else 16
-    if recipe := job.options.recipe_for(spec):
-        bits = parse_recipe(recipe, program).bits
+    bits = 32 if job.options.for_program(part).precision is Precision.FP32 else 16
+    if recipe := job.options.recipe_for(part):
+        bits = parse_recipe(recipe, part.program).bits
     return count * bits // 8

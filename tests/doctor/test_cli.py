@@ -54,6 +54,7 @@ usage: sdcoreml VERB ...
   doctor    find what is wrong with this machine, a model or a folder
   env       build the tested environment, which conversion runs in
   convert   turn a model or a ControlNet into a checked Core ML folder
+  jobs      convert many models, as a file says, and nothing twice
   verify    check a finished folder again, alone or against its model
   draw      draw a picture with a finished folder, on any system
   inspect   show what a checkpoint or folder is, and what can run it

@@ -1,0 +1,178 @@
+"""`sdcoreml jobs FILE --plan`: every folder of a job file, and what making them takes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from sdcoreml.doctor.commands.convert_plan import PlannedProgram, bytes_of
+from sdcoreml.doctor.commands.convert_preflight import goal_of
+from sdcoreml.doctor.commands.jobs_batch import Batch, in_order
+from sdcoreml.doctor.core.estimate import estimate_disk, estimate_memory, estimate_time
+from sdcoreml.doctor.core.facts import ToolchainFacts
+from sdcoreml.doctor.gather.model import describe
+from sdcoreml.ground.advice import spell
+from sdcoreml.ground.codec import to_plain
+from sdcoreml.ground.quantity import amount, duration
+
+
+class State(Enum):
+    """What a run would do about a folder."""
+
+    MAKE = "make"
+    WAIT = "wait"
+    """Make it once the folder that it is for is there."""
+    REFUSED = "refused"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlannedFolder:
+    """A folder: what becomes of it, its programs, and why it is refused or what it waits for.
+
+    The folder of a refused model is unknown (""). `place` is the model's table in the job file,
+    `model` the model as it was given there.
+    """
+
+    state: State
+    place: str
+    model: str
+    folder: str = ""
+    programs: tuple[PlannedProgram, ...] = ()
+    because: str = ""
+    code: str = ""
+
+    @property
+    def nbytes(self) -> int:
+        """The approximate size of its programs."""
+        return sum(program.bytes for program in self.programs)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What making all folders takes at most: bytes of disk and memory, and seconds.
+
+    `seconds` is `None` if the toolchain was not measured. `free` and `installed` are the bytes of
+    disk and memory that this machine has.
+    """
+
+    disk: int
+    memory: int
+    seconds: float | None
+    free: int
+    installed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobsPlan:
+    """The plan of a job file: its folders, in the order in which they are made."""
+
+    file: str
+    folders: tuple[PlannedFolder, ...]
+    needs: Needs
+
+    @property
+    def refused(self) -> int:
+        """How many models are refused."""
+        return sum(one.state is State.REFUSED for one in self.folders)
+
+
+def plan_jobs(file: Path, batches: Sequence[Batch], measured: ToolchainFacts) -> JobsPlan:
+    """Plan the batches of a job file; `measured` has the toolchain's measured rates."""
+    # One model is refused once, however many folders were to be made of it.
+    folders = tuple(dict.fromkeys(one for batch in in_order(batches) for one in _folders(batch)))
+    return JobsPlan(
+        file=os.fspath(file), folders=folders, needs=_needs(file, folders, batches, measured)
+    )
+
+
+def _folders(batch: Batch) -> Iterator[PlannedFolder]:
+    place, model = batch.request.place, batch.request.given
+    if batch.fault:
+        fault = batch.fault
+        because = spell(f"{fault}")
+        yield PlannedFolder(
+            state=State.REFUSED, place=place, model=model, because=because, code=fault.code
+        )
+    elif batch.after:
+        because = f"for {batch.after}, which is made before"
+        yield PlannedFolder(state=State.WAIT, place=place, model=model, because=because)
+    for job in batch.jobs:
+        programs = tuple(
+            PlannedProgram(
+                name=part.stem,
+                source=part.source,
+                bytes=bytes_of(job, part, batch.judgement) if batch.judgement else 0,
+            )
+            for part in job.parts
+        )
+        output = os.fspath(job.output)
+        yield PlannedFolder(
+            state=State.MAKE, place=place, model=model, folder=output, programs=programs
+        )
+
+
+def _needs(
+    file: Path,
+    folders: Sequence[PlannedFolder],
+    batches: Sequence[Batch],
+    measured: ToolchainFacts,
+) -> Needs:
+    """Add up the results; merged weights exist only while their batch is made."""
+    import psutil
+
+    scratch, memory, seconds, is_measured = 0, 0, 0.0, True
+    for batch in batches:
+        if batch.judgement and batch.jobs:
+            model, goal = describe(batch.judgement), goal_of(batch.jobs)
+            scratch = max(scratch, estimate_disk(model, measured) - model.size)
+            memory = max(memory, estimate_memory(model, goal, measured))
+            each = estimate_time(model, goal, measured, os.cpu_count() or 1)
+            seconds += each * len(batch.jobs)
+            is_measured &= bool(each)
+    place = next(folder for folder in file.absolute().parents if folder.is_dir())
+    return Needs(
+        disk=sum(one.nbytes for one in folders) + scratch,
+        memory=memory,
+        seconds=round(seconds, 1) if is_measured else None,
+        free=shutil.disk_usage(place).free,
+        installed=psutil.virtual_memory().total,
+    )
+
+
+def as_data(plan: JobsPlan) -> dict[str, object]:
+    """Convert the plan to plain values for JSON."""
+    data: dict[str, object] = to_plain(plan)
+    return data
+
+
+def as_text(plan: JobsPlan) -> Iterator[str]:
+    """Yield the plan as lines of text."""
+    for one in plan.folders:
+        count = len(one.programs)
+        told = f"{count} programs, about {amount(one.nbytes)}" if count else one.because
+        yield f"  {one.state.value:<8}{one.folder or one.model}  {told}"
+    made = [one for one in plan.folders if one.state is not State.REFUSED]
+    more = f", {plan.refused} refused" if plan.refused else ""
+    yield f"{plan.file}: {_count(len(made), 'folder')} to make{more}"
+    if not made:
+        return
+    needs = plan.needs
+    yield f"takes about {amount(needs.disk)} of disk, {amount(needs.memory)} of memory"
+    if needs.seconds is not None:
+        yield f"and at most {duration(needs.seconds)}, once the environment is there"
+    yield from (f"  warning: {lack}" for lack in _lacks(needs))
+
+
+def _lacks(needs: Needs) -> Iterator[str]:
+    if needs.free < needs.disk:
+        yield f"only {amount(needs.free)} of disk are free"
+    if needs.installed < needs.memory:
+        yield f"this machine has {amount(needs.installed)} of memory"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdcoreml.doctor.cli import main
+from sdcoreml.doctor.commands.jobs_plan import JobsPlan, Needs, PlannedFolder, State, as_text
+from tests.convert.stand_ins import write_controlnet, write_model
+from tests.doctor.commands.test_inspect import unpacked
+
+
+def plan(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, Any]:
+    path = tmp_path / "jobs.toml"
+    path.write_text(text)
+    code = main(["jobs", str(path), "--plan", "--json"])
+    said = capsys.readouterr()
+    return code, json.loads(said.out)["plan"] if said.out else said.err.replace(f"{tmp_path}/", "")
+
+
+def test_a_plan_lists_every_folder_and_writes_nothing(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unpacked(tmp_path)
+    text = """
+    into = "out"
+    [[models]]
+    model = "m.safetensors"
+    tokenizer = "tokenizer"
+    size = ["64x64", "128x128"]
+    bits = [false, 4]
+    [[models]]
+    model = "absent.ckpt"
+    bits = [false, 4]
+    """
+    (tmp_path / "jobs.toml").touch()
+    before = sorted(tmp_path.rglob("*"))
+    code, said = plan(tmp_path, text, capsys)
+    assert sorted(tmp_path.rglob("*")) == before
+    assert code == 1
+    folders = {Path(one["folder"]).name: one for one in said["folders"]}
+    assert list(folders) == [
+        *("m-split-einsum_64x64", "m-split-einsum_128x128"),
+        *("m-split-einsum-4-bit_64x64", "m-split-einsum-4-bit_128x128"),
+        "",
+    ]
+    first, refused = folders["m-split-einsum_64x64"], folders[""]
+    assert first["folder"].startswith(str(tmp_path / "out" / "models"))
+    assert (first["state"], first["place"]) == ("make", "models[0]")
+    sizes = {program["name"]: program["bytes"] for program in first["programs"]}
+    assert sizes["Unet"] == 2 * 2_199_268
+    assert (refused["state"], refused["place"]) == ("refused", "models[1]")
+    assert "no such file" in refused["because"]
+    assert said["needs"]["disk"] > 4 * 2_000_000
+
+
+def test_the_text_says_what_is_made_and_what_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = unpacked(tmp_path)
+    (tmp_path / "jobs.toml").write_text(f"[[models]]\nmodel = ['{model}', 'a.ckpt']\n")
+    assert main(["jobs", str(tmp_path / "jobs.toml"), "--plan"]) == 1
+    lines = capsys.readouterr().out.replace(f"{tmp_path}/", "").splitlines()
+    assert lines[0].startswith(
+        "  make    models/model-split-einsum_512x512  4 programs, about 7 MB"
+    )
+    assert lines[1].startswith("  refused a.ckpt  a.ckpt: no such file")
+    assert lines[2] == "jobs.toml: 1 folder to make, 1 refused"
+    assert lines[3].startswith("takes about 15 MB of disk, ")
+
+
+def test_what_the_machine_lacks_is_said() -> None:
+    needs = Needs(disk=9_000_000_000, memory=8_000, seconds=None, free=1_000_000_000, installed=10)
+    folder = PlannedFolder(state=State.MAKE, place="models[0]", model="a", folder="models/a")
+    lines = [*as_text(JobsPlan(file="j", folders=(folder,), needs=needs))]
+    assert lines[1:] == [
+        "j: 1 folder to make",
+        "takes about 9.0 GB of disk, 8 kB of memory",
+        "  warning: only 1.0 GB of disk are free",
+        "  warning: this machine has 10 bytes of memory",
+    ]
+
+
+def test_two_conversions_of_one_folder_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unpacked(tmp_path)
+    code, said = plan(tmp_path, "[[models]]\nmodel = 'model'\n" * 2, capsys)
+    assert code == 3
+    assert said == (
+        "error: jobs.toml: models[0] and models[1] would make the folder"
+        " models/model-split-einsum_512x512 twice; give each a name of its own: name = 'NAME'\n"
+    )
+
+
+def test_a_controlnet_waits_for_the_folder_that_it_is_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    unpacked(tmp_path)
+    write_controlnet(tmp_path / "net")
+    text = """
+    [[models]]
+    model = "net"
+    for = "made"
+    [[models]]
+    model = "model"
+    output = "made"
+    controlled = true
+    """
+    _, said = plan(tmp_path, text, capsys)
+    assert [(one["state"], Path(one["model"]).name) for one in said["folders"]] == [
+        ("make", "model"),
+        ("wait", "net"),
+    ]
+
+
+def test_options_that_contradict_each_other_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_model(tmp_path / "model")
+    code, said = plan(tmp_path, "[[models]]\nmodel = 'model'\ngroup-size = 4\n", capsys)
+    assert (code, said["folders"][0]["state"]) == (1, "refused")
+
+
+@pytest.mark.parametrize("words", [[], ["--example", "jobs.toml"]])
+def test_a_file_or_an_example(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["jobs", *words]) == 2
+    assert "give one job file, or --example" in capsys.readouterr().err
+
+
+def test_an_example_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["jobs", "--example"]) == 0
+    assert "[[models]]" in capsys.readouterr().out
