@@ -5,7 +5,7 @@ from __future__ import annotations
 import filecmp
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 from pathlib import Path
 
 from sdcoreml.convert.compile.check import function_differences, unequal
@@ -23,8 +23,8 @@ from sdcoreml.ground.events import Emit, silent
 class Keep(Enum):
     """Which result to keep if both compilers ran."""
 
-    OURS = "ours"
-    APPLES = "Apple's"
+    OURS = auto()
+    APPLES = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,7 +12,7 @@ import functools
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 from typing import Any, TypeAlias
 
 VARINT, FIXED64, DELIMITED, FIXED32 = 0, 1, 2, 5
@@ -29,15 +29,15 @@ class WireError(ValueError):
 class FieldKind(Enum):
     """The type of a field's payload."""
 
-    INT32 = "int32"
-    INT64 = "int64"
-    UINT64 = "uint64"
-    BOOL = "bool"
-    FLOAT = "float"
-    DOUBLE = "double"
-    STRING = "string"
-    BYTES = "bytes"
-    MESSAGE = "message"
+    INT32 = auto()
+    INT64 = auto()
+    UINT64 = auto()
+    BOOL = auto()
+    FLOAT = auto()
+    DOUBLE = auto()
+    STRING = auto()
+    BYTES = auto()
+    MESSAGE = auto()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

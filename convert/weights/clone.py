@@ -8,7 +8,7 @@ import filecmp
 import os
 import platform
 from collections.abc import Callable
-from enum import Enum
+from enum import Enum, auto
 from pathlib import Path
 
 from sdcoreml.convert.weights.transfer import copy_file
@@ -33,11 +33,11 @@ _UNFIT = frozenset(
 class Placement(Enum):
     """The method by which a file was duplicated."""
 
-    CLONED = "cloned"
+    CLONED = auto()
     """The file shares its blocks with the source until one of them is written to."""
-    LINKED = "hard-linked"
+    LINKED = auto()
     """The file is the source itself, under a second name."""
-    COPIED = "copied"
+    COPIED = auto()
 
 
 def place(source: Path, target: Path) -> Placement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import Enum
+from enum import Enum, auto
 
 from sdcoreml.convert.weights.dtypes import STORAGES, TORCH
 
@@ -117,9 +117,12 @@ DANGEROUS = frozenset(
 class NameVerdict(Enum):
     """The verdict on a name that a pickle mentions."""
 
-    KNOWN = "part of the format"
-    INERT = "unknown: kept as a record that nothing calls"
-    DANGEROUS = "refuse the file"
+    KNOWN = auto()
+    """Part of the format."""
+    INERT = auto()
+    """Unknown: kept as a record that nothing calls."""
+    DANGEROUS = auto()
+    """The file is refused."""
 
 
 def judge(module: str, name: str) -> NameVerdict:

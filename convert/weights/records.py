@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from enum import Enum
+from enum import Enum, auto
 from typing import cast
 
 from sdcoreml.convert.weights.dtypes import SIZES, STORAGES, TORCH
@@ -21,10 +21,13 @@ MAX_EXTENT = 1 << 48
 class Trust(Enum):
     """The names that a file may mention in addition to the format's own."""
 
-    STRICT = "none"
-    """For `.bin` files: PyTorch's `state_dict` and nothing else."""
-    INERT = "harmless ones, kept as records outside the tensor mapping"
-    """For `.ckpt`, `.pt`, `.pth` files: trainers pickle their own objects with the weights."""
+    STRICT = auto()
+    """None. For `.bin` files: PyTorch's `state_dict` and nothing else."""
+    INERT = auto()
+    """Harmless ones, kept as records outside the tensor mapping.
+
+    For `.ckpt`, `.pt`, `.pth` files: trainers pickle their own objects with the weights.
+    """
 
 
 @dataclass(frozen=True, slots=True)

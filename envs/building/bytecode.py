@@ -52,7 +52,7 @@ def compile_all(folder: Path, progress: Callable[[int, int], None] = lambda *_: 
         BrokenError: the compiler could not be run.
         NoSpaceError: the disk filled up.
     """
-    sources = sorted(os.fspath(path.relative_to(folder)) for path in _sources(folder))
+    sources = [os.fspath(path.relative_to(folder)) for path in _sources(folder)]
     compile_some(folder, sources, progress)
 
 

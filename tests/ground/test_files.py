@@ -161,3 +161,11 @@ def test_what_opens_and_cannot_be_read_is_named(
     )
     with pytest.raises(BadInputError, match=r"model\.ckpt: not readable"):
         sha256(path)
+
+
+def test_what_a_kind_of_file_is_called() -> None:
+    assert [document.value for document in Document] == [
+        *("an answer", "a config", "a file of facts", "a lock", "a log", "a manifest"),
+        *("a program", "a record", "a settings file", "a file of the system", "a text"),
+        *("a vocabulary", "an index of shards"),
+    ]

@@ -7,7 +7,15 @@ import re
 from collections.abc import Callable, Iterator
 
 from tests.mutants.mutant import Mutant
-from tests.mutants.spots import MESSAGE, Spots, is_on_one_line, spots_of, walk
+from tests.mutants.spots import (
+    MESSAGE,
+    Spots,
+    is_needless,
+    is_on_one_line,
+    is_zip,
+    spots_of,
+    walk,
+)
 
 COMPARED: dict[type[ast.cmpop], tuple[str, ...]] = {
     ast.Lt: ("<=", ">"),
@@ -215,8 +223,8 @@ def _call(node: ast.Call, spots: Spots) -> Iterator[_Change]:
     name = func.id if isinstance(func, ast.Name) else getattr(func, "attr", "")
     if name in CALLED and spots.text(func).endswith(name):
         yield "call", spots.end(func) - len(name), spots.end(func), CALLED[name]
-    for keyword in node.keywords:
-        if keyword.arg is None or keyword.arg in MESSAGE:
+    for keyword in () if is_zip(node) else node.keywords:
+        if keyword.arg is None or keyword.arg in MESSAGE or is_needless(keyword):
             continue
         start, end = spots.start(keyword), spots.end(keyword)
         if rest := re.match(rb",[ \t]*", spots.source[end:]):

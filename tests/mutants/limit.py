@@ -1,15 +1,20 @@
 """A pytest plugin: a test that takes longer than `$MUTANT_SECONDS` fails, wherever it hangs.
 
-They are seconds of this process's CPU; a test that waits may wait for longer.
+They are seconds of this process's CPU; a test that waits may wait for longer. The tests that run
+first are the quick ones, and those that name what `$MUTANT_WORDS` names.
 """
 
 from __future__ import annotations
 
+import functools
+import inspect
 import os
 import signal
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import pytest
+
+from tests.mutants.mutant import names_in
 
 WAITS = 10
 """How many times its CPU seconds a test may last on the clock."""
@@ -17,6 +22,22 @@ WAITS = 10
 
 def _fail(*_: object) -> None:
     raise TimeoutError("the test hangs")
+
+
+@pytest.hookimpl(trylast=True)  # once all have their marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the tests that are likely to fail: the first that does ends the run."""
+    words = frozenset(os.environ.get("MUTANT_WORDS", "").split())
+
+    @functools.cache
+    def shared(function: Callable[..., object]) -> int:
+        return len(words & names_in(inspect.getsource(function)))
+
+    def turn(item: pytest.Item) -> tuple[bool, int]:
+        is_slow = item.get_closest_marker("slow") is not None
+        return is_slow, -shared(item.function) if isinstance(item, pytest.Function) else 0
+
+    items.sort(key=turn)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -15,6 +15,12 @@ FARTHEST = 2
 _PACKAGE = "sdcoreml."
 _MODULE = re.compile(r"sdcoreml(\.\w+)+(:\w+)?")
 INSIDE = "tests/inside/"
+QUICK, SLOW = "not slow", "slow"
+FILES = 20
+"""How many files of tests a round has at most."""
+
+ROUNDS = 3
+"""How many rounds of the same kind a mutant is tried in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,36 +74,58 @@ def mirrors(path: str) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
-    """Tests that one pytest runs, in this order; inside the built environment or on the host."""
+    """Tests that one pytest runs, in this order; inside the built environment or on the host.
+
+    `marked` is an expression over pytest's marks that chooses among them.
+    """
 
     tests: tuple[str, ...]
     inside: bool
+    marked: str = ""
 
 
 def rounds_of(path: str, imports: Imports) -> tuple[Round, ...]:
-    """Return the rounds of tests that could notice a mutant of a module, the nearest first."""
+    """Return the rounds of tests that could notice a mutant of a module.
+
+    First come the module's own tests, then those of what imports it, the nearest and quickest
+    first. pytest imports all files of a round before it runs a test, so no round has many.
+    """
     near = [test for test in mirrors(path) if test in imports.tests]
-    far = [test for test in _users_tests(path, imports) if test not in near]
-    groups = [
-        Round(
-            tests=tuple(test for test in tests if test.startswith(INSIDE) is inside), inside=inside
-        )
-        for tests in (near, far)
-        for inside in (False, True)
-    ]
-    return tuple(group for group in groups if group.tests)
+    first, *others = _users_tests(path, imports, near)
+    farther = [test for tests in others for test in tests]
+    rounds = (
+        *_split(near, inside=False),
+        *_split(first, inside=False, marked=QUICK),
+        *_split(near, inside=True),
+        *_split(first, inside=True),
+        *_split(farther, inside=False, marked=QUICK),
+        *_split(farther, inside=True),
+        *_split([*first, *farther], inside=False, marked=SLOW),
+    )
+    return tuple(rounds)
 
 
-def _users_tests(path: str, imports: Imports) -> Iterator[str]:
+def _split(tests: Sequence[str], *, inside: bool, marked: str = "") -> Iterator[Round]:
+    """Yield rounds of a few of these tests each, and only the first rounds."""
+    asked = [test for test in tests if test.startswith(INSIDE) is inside][: ROUNDS * FILES]
+    for start in range(0, len(asked), FILES):
+        yield Round(tests=tuple(asked[start : start + FILES]), inside=inside, marked=marked)
+
+
+def _users_tests(path: str, imports: Imports, near: Sequence[str]) -> Iterator[list[str]]:
     """Yield the tests that import a module, then those of modules that do, each once."""
     seen, reached = {path}, [path]
-    yielded: set[str] = set()
+    known = set(near)
+    room = PurePosixPath(path).parent.as_posix()
     for _ in range(FARTHEST):
         new = [user for module in reached for user in imports.users.get(module, ())]
         reached = [user for user in dict.fromkeys(new) if user not in seen]
         seen.update(reached)
-        for user in reached:
-            for test in (user, *(() if user.startswith("tests/") else mirrors(user))):
-                if test in imports.tests and test not in yielded:
-                    yielded.add(test)
-                    yield test
+        named = (
+            test
+            for user in reached
+            for test in (user, *(() if user.startswith("tests/") else mirrors(user)))
+        )
+        found = [test for test in dict.fromkeys(named) if test in imports.tests - known]
+        known.update(found)
+        yield sorted(found, key=lambda test: not test.partition(room)[1])

@@ -1,7 +1,9 @@
 """Finds the places of a module that a mutant may change, and gives the text of each.
 
 Not among them: docstrings, annotations, imports, decorators, `TYPE_CHECKING` and type variables,
-which no run can notice; and the sentences of messages, unless a test has their text.
+which no run can notice; the sentences of messages, unless a test has their text; limits of time,
+which only a test that waits would notice; how much is read at a time; `strict` of a `zip`, since
+the lengths are equal wherever the code is right; and what is the same without being said.
 """
 
 from __future__ import annotations
@@ -11,9 +13,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 _TYPES_ONLY = frozenset({"TypeVar", "ParamSpec", "NewType", "TypedDict", "NamedTuple"})
+_SIZES = ("SECONDS", "CHUNK", "PIECE")
+"""How the constants end that say how long something may take, or how much is read at a time."""
+
 _GENERIC = frozenset({"dict", "list", "tuple", "type"})
 MESSAGE = frozenset(
-    {"what", "where", "remedy", "help", "description", "metavar", "prog", "reason", "text", "title"}
+    {
+        *("what", "where", "why", "remedy", "reason", "text", "title"),
+        *("help", "description", "metavar", "prog"),
+    }
 )
 """Arguments whose texts only people read."""
 
@@ -56,10 +64,26 @@ def walk(node: ast.AST) -> Iterator[ast.AST]:
     for name, value in ast.iter_fields(node):
         if name in ("annotation", "returns", "decorator_list", "bases", "format_spec"):
             continue
+        if name == "keywords" and is_zip(node):
+            continue
         for child in value if isinstance(value, list) else [value]:
             if isinstance(child, ast.AST) and not _is_unnoticeable(child):
                 yield child
                 yield from walk(child)
+
+
+def is_zip(node: ast.AST) -> bool:
+    """Whether this is a call of `zip`, whose only option says that lengths are equal."""
+    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "zip"
+
+
+def is_needless(keyword: ast.keyword) -> bool:
+    """Whether a call is the same without this argument, wherever a test can run.
+
+    UTF-8 is what Python assumes on macOS and in every current locale of Linux.
+    """
+    said = keyword.arg, getattr(keyword.value, "value", None)
+    return keyword.arg == "timeout" or said in {("encoding", "utf-8"), ("check", False)}
 
 
 def _is_unnoticeable(node: ast.AST) -> bool:
@@ -72,11 +96,14 @@ def _is_unnoticeable(node: ast.AST) -> bool:
             | ast.If(test=ast.Compare(left=ast.Name(id="__name__")))
             | ast.AnnAssign(annotation=ast.Name(id="TypeAlias"))
             | ast.Call(func=ast.Name(id="cast"))
+            | ast.keyword(arg="timeout")
             | ast.JoinedStr()  # before Python 3.12, its parts have no place
         ):
             return True
         case ast.ClassDef(bases=bases):
             return any(isinstance(base, ast.Name) and base.id == "Protocol" for base in bases)
+        case ast.Assign(targets=[ast.Name(id=name)]) if name.endswith(_SIZES):
+            return True
         case ast.Assign(value=ast.Call(func=ast.Name(id=name))):
             return name in _TYPES_ONLY
         case ast.Assign(value=ast.Subscript(value=ast.Name(id=name))):  # a type's other name

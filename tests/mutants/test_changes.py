@@ -97,10 +97,27 @@ def test_branches_and_loops() -> None:
         "x = cast('A', y)",
         "x = f'{a} 1'",
         "add(help='more', metavar='N')\n",
+        "RUN_SECONDS = 5.0",
+        "_CHUNK = 1 << 20",
+        "x = zip(a, b, strict=True)",
+        "x = run(a, timeout=3)",
     ],
 )
 def test_what_no_run_can_notice_is_left_alone(source: str) -> None:
     assert [line for line in changed(source) if line != "pass"] == []
+
+
+@pytest.mark.parametrize(
+    ("line", "mutants"),
+    [
+        ("x = open(a, encoding='utf-8')", ["x = open(a, encoding='mutantutf-8')"]),
+        ("x = run(a, check=False)", ["x = run(a, check=True)"]),
+        ("x = f(a, strict=True)", ["x = f(a)", "x = f(a, strict=False)"]),
+        ("SEED = 5.0", ["SEED = 10.0"]),
+    ],
+)
+def test_an_argument_that_says_the_usual_is_not_dropped(line: str, mutants: list[str]) -> None:
+    assert sorted(changed(line)) == mutants
 
 
 def test_a_sentence_is_changed_if_a_test_has_it() -> None:

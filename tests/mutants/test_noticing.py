@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.mutants.noticing import Round, mirrors, read_imports, rounds_of
+from tests.mutants.noticing import QUICK, SLOW, Imports, Round, mirrors, read_imports, rounds_of
 
 FILES = {
     "ground/a.py": "",
@@ -28,31 +28,53 @@ def rounds(tmp_path: Path, path: str) -> list[tuple[str, ...]]:
     for name, content in FILES.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(content)
-    return [group.tests for group in rounds_of(path, read_imports(tmp_path))]
+    found = rounds_of(path, read_imports(tmp_path))
+    return [group.tests for group in found if group.marked != SLOW]
 
 
 def test_the_nearest_come_first(tmp_path: Path) -> None:
     assert rounds(tmp_path, "ground/a.py") == [
         ("tests/ground/test_a.py",),
-        (
-            "tests/convert/room/test_b.py",
-            "tests/test_all.py",
-            "tests/convert/room/test_c.py",
-            "tests/test_more.py",
-        ),
+        ("tests/convert/room/test_b.py", "tests/test_all.py"),
         ("tests/inside/convert/room/test_b.py",),
+        ("tests/convert/room/test_c.py", "tests/test_more.py"),
     ]
 
 
 def test_the_environment_s_tests_are_apart(tmp_path: Path) -> None:
     assert rounds(tmp_path, "convert/room/b.py") == [
         ("tests/convert/room/test_b.py",),
+        ("tests/convert/room/test_c.py",),
         ("tests/inside/convert/room/test_b.py",),
-        ("tests/convert/room/test_c.py", "tests/doctor/test_d.py"),
+        ("tests/doctor/test_d.py",),
     ]
-    found = rounds_of("convert/room/b.py", read_imports(tmp_path))
-    assert [group.inside for group in found] == [False, True, False]
-    assert isinstance(found[0], Round)
+    far = ("tests/convert/room/test_c.py", "tests/doctor/test_d.py")
+    assert rounds_of("convert/room/b.py", read_imports(tmp_path)) == (
+        Round(tests=("tests/convert/room/test_b.py",), inside=False),
+        Round(tests=far[:1], inside=False, marked=QUICK),
+        Round(tests=("tests/inside/convert/room/test_b.py",), inside=True),
+        Round(tests=far[1:], inside=False, marked=QUICK),
+        Round(tests=far, inside=False, marked=SLOW),
+    )
+
+
+def test_a_round_has_few_files_and_the_room_s_own_come_first() -> None:
+    tests = [f"tests/doctor/test_{number:02}.py" for number in range(70)]
+    room = "tests/inside/ground/test_z.py"
+    imports = Imports(users={"ground/a.py": (*tests, room)}, tests=frozenset({*tests, room}))
+    quick = [group for group in rounds_of("ground/a.py", imports) if group.marked == QUICK]
+    assert [test for group in quick for test in group.tests] == tests[:60]
+    assert [len(group.tests) for group in quick] == [20, 20, 20]
+    (inside,) = (group for group in rounds_of("ground/a.py", imports) if group.inside)
+    assert inside.tests == (room,)
+    late = Imports(
+        users={"ground/a.py": ("tests/a/test_a.py", "tests/ground/test_z.py")},
+        tests=frozenset({"tests/a/test_a.py", "tests/ground/test_z.py"}),
+    )
+    assert rounds_of("ground/a.py", late)[0].tests == (
+        "tests/ground/test_z.py",
+        "tests/a/test_a.py",
+    )
 
 
 def test_where_tests_are() -> None:

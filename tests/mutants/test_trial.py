@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -117,6 +118,39 @@ def test_what_a_mutant_writes_is_removed(tmp_path: Path) -> None:
     home = (tmp_path / "home").read_text()
     assert home != os.environ["HOME"]
     assert not Path(home).exists()
+
+
+def item(name: str, *, slow: bool = False) -> pytest.Item:
+    made = MagicMock(spec=pytest.Function)
+    made.function = {"near": near, "far": far}[name]
+    made.get_closest_marker.return_value = slow or None
+    return made
+
+
+def near() -> None:
+    half(2)
+
+
+def far() -> None: ...
+
+
+def half(number: int) -> int:
+    return number // 2
+
+
+def test_the_likeliest_tests_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MUTANT_WORDS", "half three")
+    items = [item("near", slow=True), item("far"), item("near")]
+    slow, distant, quick = items
+    limit.pytest_collection_modifyitems(items)
+    assert items == [quick, distant, slow]
+
+
+def test_what_a_mutant_names() -> None:
+    source = b"class Table:\n    def half(a):\n        return first[a] // 2\n"
+    start = source.index(b"//")
+    mutant = Mutant(path="a.py", line=3, kind="arithmetic", start=start, end=start + 2, new="*")
+    assert mutant.names(source) == {"return", "first", "half"}
 
 
 def test_a_test_that_hangs_fails(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,9 +77,10 @@ class Laboratory:
         """Run the rounds until a test fails; each ends with its time."""
         begun = time.monotonic()
         is_late = False
+        names = mutant.names((self.root / mutant.path).read_bytes())
         for group in rounds:
             with mutated(self.root, mutant):
-                failed = self._run(["-x", *group.tests], self.limit, inside=group.inside)
+                failed = self._run(_words(group), self.limit, inside=group.inside, names=names)
             if failed:
                 return Verdict(mutant=mutant, killer=failed[0], seconds=time.monotonic() - begun)
             is_late = is_late or failed is None
@@ -100,14 +101,24 @@ class Laboratory:
         self.broken.update(found)
         return frozenset(found)
 
-    def _run(self, words: Sequence[str], seconds: float, *, inside: bool) -> list[str] | None:
-        """Run tests; return those that failed, None if time was over."""
+    def _run(
+        self,
+        words: Sequence[str],
+        seconds: float,
+        *,
+        inside: bool,
+        names: Iterable[str] = (),
+    ) -> list[str] | None:
+        """Run tests, first those with these names; return what failed, None if time was over."""
         skipped = [word for test in sorted(self.broken) for word in ("--deselect", test)]
         with tempfile.TemporaryDirectory(prefix="mutant-", ignore_cleanup_errors=True) as place:
             output = Path(place) / "output"
             code = self.runner.run(
                 [*_OPTIONS, *skipped, *words],
-                environment(Path(place), VOCABULARY, inside=inside),
+                {
+                    **environment(Path(place), VOCABULARY, inside=inside),
+                    "MUTANT_WORDS": " ".join(sorted(names)),
+                },
                 output,
                 seconds=seconds,
                 inside=inside,
@@ -118,7 +129,13 @@ class Laboratory:
         if code in (0, _NOTHING):
             return []
         # Without a name, the mutant has ended pytest itself: its module is named.
-        return _FAILED.findall(text) or [next(word for word in words if word != "-x")]
+        return _FAILED.findall(text) or [
+            next(word for word in words if word.startswith("tests/") or word.endswith(".py"))
+        ]
+
+
+def _words(group: Round) -> list[str]:
+    return ["-x", *(("-m", group.marked) if group.marked else ()), *group.tests]
 
 
 def environment(place: Path, vocabulary: Path, *, inside: bool) -> dict[str, str]:

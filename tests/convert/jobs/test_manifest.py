@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from sdcoreml.convert.jobs.manifest import (
     write_manifest,
 )
 from sdcoreml.convert.programs.options import Attention, Precision, Target
+from sdcoreml.convert.proof.answers import Answers
 from sdcoreml.ground.codec import DecodeError
 from sdcoreml.ground.errors import BadInputError
 
@@ -228,3 +230,11 @@ def test_what_is_none_says_where(content: dict[str, Any], what: str, tmp_path: P
     (tmp_path / "manifest.json").write_text(json.dumps(content))
     with pytest.raises(BadInputError, match=f"not a manifest of this version .*{what}"):
         read_manifest(tmp_path)
+
+
+def test_recorded_answers_have_a_file_of_their_own() -> None:
+    entry = parse_manifest(CONTENT).programs["VAEDecoder"]
+    recorded = Answers(seed=7, runs=1, inputs="5f", outputs={"image": "AAA="})
+    checked = replace(entry.checked, answers=recorded)
+    assert "answers" in checked.as_json()
+    assert replace(entry, checked=checked).as_json()["checked"] == entry.checked.as_json()

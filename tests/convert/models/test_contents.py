@@ -235,3 +235,12 @@ def test_a_few_rows_of_a_known_width_are_an_embedding(tensors: Shapes, kind: Kin
 def test_other_families_are_known_by_parts_of_names(names: tuple[str, ...], flavour: str) -> None:
     found = recognise({f"a.{name}b": (2, 2) for name in names})
     assert found == Contents(kind=Kind.OTHER_FAMILY, flavour=flavour)
+
+
+def test_what_people_read_of_each_kind() -> None:
+    assert [kind.value for kind in Kind] == [
+        *("a whole model", "a UNet alone", "a transformer alone", "a VAE", "a text encoder"),
+        *("a ControlNet", "a Control-LoRA or ControlNet-LLLite", "a T2I adapter", "a LoRA"),
+        *("a textual inversion", "an IP-Adapter", "a motion module of AnimateDiff"),
+        *("a hypernetwork", "a tiny VAE (TAESD)", "a model of another family", "unknown"),
+    ]

@@ -56,3 +56,15 @@ def test_pipelines_without_a_unet_are_known_by_their_class() -> None:
 )
 def test_a_stranger_may_have_the_same_unet(pipeline: str) -> None:
     assert identify(pipeline, {"unet": {}}, {}) == (Family.UNKNOWN, Task.OTHER)
+
+
+def test_what_people_read_of_families_and_tasks() -> None:
+    assert [family.value for family in Family] == [
+        *("Stable Diffusion 1.x", "Stable Diffusion 2.x base"),
+        *("Stable Diffusion 2.x v-prediction", "Stable Diffusion XL base"),
+        *("Stable Diffusion XL refiner", "Stable Diffusion 3", "FLUX", "unknown"),
+    ]
+    assert [task.value for task in Task] == [
+        *("text to image", "inpainting", "instruct-pix2pix", "upscaling", "depth to image"),
+        "other",
+    ]

@@ -243,8 +243,11 @@ def test_damaged_models_are_refused(data: bytes, what: str) -> None:
     [(500, "a neural network"), (202, "a pipeline"), (300, "model type 300")],
 )
 def test_other_kinds_of_models_are_refused_with_the_kind(field: int, name: str) -> None:
-    with pytest.raises(UnsupportedError, match=f"contains {name}, not an ML Program; convert it"):
+    with pytest.raises(
+        UnsupportedError, match=f"contains {name}, not an ML Program; convert it"
+    ) as caught:
         parse_model(join(1, VARINT, 4) + join(field, DELIMITED, b""))
+    assert str(caught.value).startswith("model.mlmodel: ")
 
 
 @given(st.data())

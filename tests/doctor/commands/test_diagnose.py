@@ -10,6 +10,7 @@ import pytest
 
 from sdcoreml.doctor.commands import diagnose
 from sdcoreml.ground.errors import BadInputError
+from tests.doctor.gather.test_toolchain import built
 from tests.doctor.knowledge.test_diagnosis import LOG
 
 PAGE = """\
@@ -146,3 +147,13 @@ def test_the_output_of_a_command_is_read_as_a_shell_passes_it(
 def test_an_absent_log_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="no such file; give"):
         run(str(tmp_path / "nothing"))
+
+
+def test_a_built_environment_s_versions_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path))
+    assert "torch" not in diagnose.versions_here()
+    built(tmp_path)
+    found = diagnose.versions_here()
+    assert (found["torch"], found["python"]) == ("2.2.0", "3.10.13")

@@ -103,3 +103,10 @@ def test_a_check_is_called_with_its_facts_in_their_order() -> None:
 
     assert [found.what for found in one("a", "b")] == ["a before b"]
     assert one.optional == frozenset()
+
+
+def test_the_headings_of_a_report() -> None:
+    assert [family.value for family in CheckFamily] == [
+        *("System", "Python", "Pins", "Environment", "Native code", "Git", "Xcode", "Disk"),
+        *("Memory", "Hub", "Model", "Bundle"),
+    ]
