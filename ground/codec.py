@@ -55,8 +55,10 @@ def to_plain(value: object) -> Any:  # noqa: ANN401  a JSON value
     return value.value if isinstance(value, Enum) else value
 
 
-def from_plain(kind: type[T], data: object, place: str) -> T:
+def from_plain(kind: type[T], data: object, place: str = "") -> T:
     """Rebuild the value of type `kind` from `data`, the result of `to_plain`.
+
+    `place` names it in errors; that of a whole file is "".
 
     Raises:
         DecodeError: a field is missing, unknown or of the wrong type.
@@ -141,7 +143,7 @@ def _moment(data: str, place: str) -> datetime:
     raise _fault(place, f"a time with its offset from UTC is expected, not {shown(data)}")
 
 
-def as_object(data: object, place: str) -> Mapping[str, object]:
+def as_object(data: object, place: str = "") -> Mapping[str, object]:
     """Return `data` if it is a JSON object; raise `DecodeError` otherwise."""
     if not isinstance(data, Mapping):
         raise _fault(place, "an object is expected")

@@ -59,14 +59,14 @@ def read_record(path: Path, document: Document, kind: type[T], *, remedy: str = 
     """
     content = read_json(path, document, remedy=remedy)
     try:
-        return from_plain(kind, content, "")
+        return from_plain(kind, content)
     except DecodeError as error:
         raise BadInputError(str(error), where=path, remedy=remedy) from None
 
 
 def parse_json(
     data: bytes | str,
-    where: str | os.PathLike[str],
+    where: str | os.PathLike[str] = "",
     *,
     remedy: str = "",
     holds_names: bool = False,

@@ -61,7 +61,7 @@ def read_measurement(path: Path) -> Measurement:
     if len(data) > LARGEST:
         raise BadInputError(f"{len(data):,} bytes, too large", where=path, remedy=_REMEDY)
     try:
-        found = from_plain(Measurement, parse_json(data, path, remedy=_REMEDY), "")
+        found = from_plain(Measurement, parse_json(data, path, remedy=_REMEDY))
     except DecodeError as error:
         raise BadInputError(str(error), where=path, remedy=_REMEDY) from None
     if faults := tuple(measurement_faults(found)):

@@ -33,7 +33,6 @@ from sdcoreml.ground.aside import scratch_folder
 from sdcoreml.ground.codec import from_plain, to_plain
 from sdcoreml.ground.errors import (
     BadInputError,
-    BrokenError,
     Fault,
     ParityError,
     SdcoremlError,
@@ -202,8 +201,6 @@ def _load(one: Subject, bundle: Path, runner: Runner, emit: Emit) -> LoadedProgr
     try:
         outcome = runner.run("load", asked, emit)
         loading = from_plain(Loading, outcome.value, "loading")
-    except BrokenError:
-        raise
     except (WorkerError, UnsupportedError, ParityError) as error:
         fault = error.fault.at(bundle / one.compiled[0].name)
         remedy = fault.remedy or _REPORT

@@ -71,7 +71,7 @@ def parse(data: bytes) -> Header:
     if not data.startswith(b"{"):
         raise HeaderError("the header is not a JSON object")
     try:
-        content = {**as_object(parse_json(data.decode(), ""), "")}
+        content = {**as_object(parse_json(data.decode()))}
     except UnicodeDecodeError:
         raise HeaderError("the header is not UTF-8") from None
     except (BadInputError, DecodeError) as error:

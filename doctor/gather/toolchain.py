@@ -252,7 +252,7 @@ def smoke(name: str, probe: Probe) -> facts.Smoke | Absent | Unknown:
     if isinstance(outcome, Unknown):
         return outcome
     try:
-        failures = from_plain(dict[str, str], parse_json(outcome.out.rpartition("\n")[2], ""), "")
+        failures = from_plain(dict[str, str], parse_json(outcome.out.rpartition("\n")[2]))
     except (BadInputError, DecodeError):
         return Unknown(reason=outcome.err.rpartition("\n")[2] or f"exit code {outcome.code}")
     imported = tuple(module for module in modules if module not in failures)

@@ -56,8 +56,8 @@ def import_all(python: Path, projects: Iterable[str]) -> None:
             environ=_OFFLINE | {"HOME": nowhere},
         )
     try:
-        answer = parse_json(done.out.rpartition("\n")[2], "")
-        failed = from_plain(dict[str, str], answer, "")
+        answer = parse_json(done.out.rpartition("\n")[2])
+        failed = from_plain(dict[str, str], answer)
     except (BadInputError, DecodeError):
         last = (done.err.strip().splitlines() or ["it printed nothing"])[-1]
         failed = {"the interpreter": f"exit code {done.code}: {last}"}

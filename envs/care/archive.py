@@ -263,7 +263,7 @@ def _read_record(archive: tarfile.TarFile) -> ArchiveRecord:
     fields = {**as_object(said, RECORD)}
     if (schema := fields.pop("schema", None)) not in (FORMER, SCHEMA):
         raise ValueError("of another schema")
-    carried = from_plain(ArchiveRecord, fields, "")
+    carried = from_plain(ArchiveRecord, fields)
     if schema == FORMER:
         carried = replace(carried, seal="")
     if strange := [name for name in carried.contents if not _MEMBER.fullmatch(name)]:

@@ -57,7 +57,7 @@ def take_beneath(interpreter: Interpreter, root: Path) -> tuple[ManifestEntry, .
     answer = run([*isolate(interpreter.path), "-S", "-c", _ASK])
     try:
         said = parse_json(answer.out, interpreter.path)
-        prefix, on_path, libraries = from_plain(tuple[object, ...], said, "")
+        prefix, on_path, libraries = from_plain(tuple[object, ...], said)
         prefix = from_plain(str, prefix, "prefix")
         on_path = from_plain(tuple[str, ...], on_path, "path")
         libraries = from_plain(tuple[str, ...], libraries, "libraries")

@@ -125,7 +125,7 @@ def read(name: str, path: Path) -> Environment | None:
         digest = fields.pop("digest", "")
         if fields.get("schema") not in (FORMER, SCHEMA):
             return None
-        found = from_plain(Environment, {**fields, "name": name, "path": os.fspath(real)}, "")
+        found = from_plain(Environment, {**fields, "name": name, "path": os.fspath(real)})
         return replace(found, intact=found.is_former or digest == _digest(fields))
     except (OSError, RuntimeError, BadInputError, DecodeError):
         return None

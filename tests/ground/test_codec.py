@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from sdcoreml.ground.codec import JSON, DecodeError, from_plain, read_field, to_plain
+from sdcoreml.ground.codec import JSON, DecodeError, as_object, from_plain, read_field, to_plain
 
 
 class Colour(Enum):
@@ -101,9 +101,11 @@ def test_what_is_wrong_is_named_with_its_place(change: dict[str, Any], fault: st
 
 def test_the_place_of_a_whole_file_is_empty() -> None:
     with pytest.raises(DecodeError, match=r"^wheels\[0\]: an object is expected$"):
-        from_plain(Car, {**PLAIN, "wheels": [1]}, "")
+        from_plain(Car, {**PLAIN, "wheels": [1]})
     with pytest.raises(DecodeError, match=r"^an object is expected$"):
-        from_plain(Car, [], "")
+        from_plain(Car, [])
+    with pytest.raises(DecodeError, match=r"^an object is expected$"):
+        as_object([])
 
 
 def test_one_field_of_an_object_is_read_as_its_type() -> None:

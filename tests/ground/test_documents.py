@@ -56,6 +56,11 @@ def test_what_has_no_meaning_or_two_is_bad_input(data: bytes, said: str) -> None
     assert str(caught.value) == f"a.json: {said}; download it again"
 
 
+def test_what_came_from_no_file_has_no_name() -> None:
+    with pytest.raises(BadInputError, match=r"^an empty file, not JSON$"):
+        parse_json("")
+
+
 def test_a_key_of_a_megabyte_does_not_fill_the_screen() -> None:
     key = "k" * 1_000_000
     with pytest.raises(BadInputError) as caught:

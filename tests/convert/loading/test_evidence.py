@@ -115,6 +115,8 @@ def test_it_is_added_once_and_unknown_graphs_are_told_by_their_size(
     assert NOTHING not in text
     assert f"| M2 | 15.2 | unet: {load()[GRAPH].title} | ne | 16 | right, 71.9 dB |" in text
     assert "| M2 | 15.2 | vae_encoder: a graph without certificate, 16x16 | ne | 16 |" in text
+    died = next(line for line in text.splitlines() if "vae_decoder" in line)
+    assert died.endswith("| died |  |  |  | 0 bytes |  |")
     assert "| 402.5 ms | 5 MB | 2 of 42 |" in text
 
 

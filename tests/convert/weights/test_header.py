@@ -184,6 +184,13 @@ def test_a_header_may_be_padded_with_spaces_and_be_empty() -> None:
     assert parse(b'{"__metadata__":null}').metadata == {}
 
 
+def test_the_largest_number_that_is_accepted() -> None:
+    largest = 1 << 60
+    assert parse(header(a=entry("U8", [largest], 0, largest))).entries[0].shape == (largest,)
+    with pytest.raises(HeaderError, match="impossible shape"):
+        parse(header(a=entry("U8", [largest + 1], 0, largest + 1)))
+
+
 def test_tensors_without_bytes_have_a_place_too() -> None:
     data = header(a=entry("F32", [0, 7], 0, 0), b=entry("F32", [1], 0, 4), c=entry("U8", [0], 4, 4))
     assert [one.name for one in parse(data).entries] == ["a", "b", "c"]

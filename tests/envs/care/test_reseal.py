@@ -75,6 +75,12 @@ def test_sealed_anew_it_has_the_seal_of_one_built_today(
 def test_one_that_is_damaged_is_not_sealed_and_has_to_be_built(
     former: Environment, made: tuple[Environment, Toolchain]
 ) -> None:
+    activate = former.path / "bin/activate"
+    text = activate.read_text()
+    activate.write_text(f"{text}echo more\n")
+    with pytest.raises(BrokenError, match=r"bin/activate: "):
+        reseal(former)
+    activate.write_text(text)
     (venv.site_packages(former.path) / "evil.pth").write_text("import os\n")
     with pytest.raises(BrokenError, match=r"evil\.pth: not part of it"):
         reseal(former)
