@@ -49,7 +49,10 @@ def _list_written(folder: Path) -> frozenset[str]:
     programs = manifest.programs.values()
     words = () if CONTROLNET in {entry.component for entry in programs} else (VOCAB, MERGES)
     return frozenset(
-        {MARKER, *words, *manifest.answers, *(name for entry in programs for name in entry.files)}
+        {
+            *(MARKER, *words, *manifest.answers, *manifest.report),
+            *(name for entry in programs for name in entry.files),
+        }
     )
 
 

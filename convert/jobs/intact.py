@@ -27,7 +27,7 @@ def recorded(manifest: Manifest) -> Mapping[str, FileRecord]:
     """Return the records of all files that the manifest describes, by their paths in the folder."""
     entries = manifest.programs.values()
     files = {name: one for entry in entries for name, one in entry.files.items()}
-    return {**manifest.tokenizer, **manifest.answers, **files}
+    return {**manifest.tokenizer, **manifest.answers, **manifest.report, **files}
 
 
 def present(bundle: Path, manifest: Manifest) -> Mapping[str, FileRecord]:

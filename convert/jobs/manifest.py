@@ -31,6 +31,9 @@ MARKER = "manifest.json"
 ANSWERS = "answers.json"
 """The name of the file with the recorded answers (`convert.jobs.answers`)."""
 
+REPORT = "report.html"
+"""The name of the folder's page (`convert.jobs.report`)."""
+
 SCHEMA, OLDER = 2, 1
 """Versions of the manifest's layout; the older has no digests of the manifest or the tokenizer."""
 
@@ -135,7 +138,8 @@ class Manifest:
     `inputs` are the source files, `programs` the entries by the names of their packages.
     `odd_tokenizer` says what is wrong with the model's own tokenizer, which the folder has
     unchanged. `part` means that programs of the model's family were left out on request. `answers`
-    is the file of recorded answers, if there are any.
+    is the file of recorded answers, if there are any, and `report` the page: folders of earlier
+    versions have none.
     """
 
     model: SourceRecord
@@ -147,6 +151,7 @@ class Manifest:
     odd_tokenizer: tuple[str, ...] = ()
     part: bool = False
     answers: Mapping[str, FileRecord] = field(default_factory=dict)
+    report: Mapping[str, FileRecord] = field(default_factory=dict)
     schema: int = SCHEMA
 
     @property
@@ -164,7 +169,7 @@ class Manifest:
         programs = {name: entry.as_json() for name, entry in self.programs.items()}
         said = {"schema": SCHEMA, "model": model, "options": options, "programs": programs}
         content = {**to_plain(self), **said}
-        for name in ("answers", "odd_tokenizer", "part"):
+        for name in ("answers", "odd_tokenizer", "part", "report"):
             if not content[name]:
                 del content[name]
         return {**content, DIGEST: digest_of(content)}
@@ -238,6 +243,8 @@ def parse_manifest(content: object) -> Manifest:
         raise DecodeError(f"model.family: there is no {manifest.model.family!r}")
     if manifest.answers.keys() - {ANSWERS}:
         raise DecodeError(f"answers: the only file is {ANSWERS}")
+    if manifest.report.keys() - {REPORT}:
+        raise DecodeError(f"report: the only file is {REPORT}")
     for name, entry in manifest.programs.items():
         _require_own_files(name, entry)
     return manifest

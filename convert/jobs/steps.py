@@ -39,6 +39,7 @@ from sdcoreml.convert.jobs.misfits import find_misfits
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.prove import StagedProgram, prove
 from sdcoreml.convert.jobs.reading import read_all
+from sdcoreml.convert.jobs.report import write_report
 from sdcoreml.convert.jobs.staging import drop_packages, scratch_in, stage_result
 from sdcoreml.convert.jobs.upstream import build, options_of, require_possible
 from sdcoreml.convert.jobs.workshop import Workshop
@@ -276,7 +277,7 @@ def _check(folder: Folder, _: Conversion) -> Folder:
 
 
 def _describe(folder: Folder, conversion: Conversion) -> Folder:
-    """Write the manifest, and remove the packages if they are not wanted."""
+    """Write the page and the manifest, and remove the packages if they are not wanted."""
     model, workshop = folder.job.model, conversion.workshop
     sources = dict.fromkeys(made.part.source for made in folder.programs)
     inputs = {n: record for source in sources for n, record in conversion.inputs[source].items()}
@@ -302,6 +303,7 @@ def _describe(folder: Folder, conversion: Conversion) -> Folder:
             **{made.part.stem: _entry(folder, made, workshop) for made in folder.programs},
         },
     )
+    manifest = replace(manifest, report=write_report(manifest, folder.path))
     write_manifest(manifest, folder.path)
     if not workshop.keeps_packages:
         drop_packages(folder.path, manifest)

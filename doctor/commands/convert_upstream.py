@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdcoreml.convert.bundle.ports import output_shapes
+from sdcoreml.convert.jobs.evidence import read_by_apps
 from sdcoreml.convert.jobs.manifest import ProgramEntry, read_manifest
 from sdcoreml.convert.jobs.plan import Job, default_folder
 from sdcoreml.convert.jobs.steps import convert_models
@@ -17,7 +18,6 @@ from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.spec.model import Feature
 from sdcoreml.convert.storage.package import open_program
 from sdcoreml.convert.worker import Outcome, Runner
-from sdcoreml.doctor.commands.convert_summary import read_by_apps
 from sdcoreml.doctor.commands.convert_values import OURS, UPSTREAM
 from sdcoreml.envs.upstream.store import obtain
 from sdcoreml.ground.codec import from_plain, read_field, to_plain

@@ -9,12 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcoreml.convert.certificates.store import FILE, load
+from sdcoreml.convert.jobs.evidence import evidence
 from sdcoreml.convert.jobs.verify import Against, Verification, verify
 from sdcoreml.convert.loading.measure import LoadOptions
 from sdcoreml.convert.loading.record import Units
 from sdcoreml.convert.worker import Outcome, Runner, Worker
 from sdcoreml.doctor.commands import verify_coreml
-from sdcoreml.doctor.commands.convert_summary import evidence
 from sdcoreml.doctor.commands.verify_coreml import FindMac, find_mac
 from sdcoreml.doctor.core.backend import add_toolchain, choose_backend
 from sdcoreml.doctor.report.terminal import draw

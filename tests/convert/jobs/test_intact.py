@@ -45,6 +45,13 @@ def pipe(path: Path) -> None:
         ("Unet.mlmodelc/more", Path.touch, "not written by this conversion"),
         ("Unet.mlpackage/more", Path.mkdir, "not written by this conversion"),
         ("vocab.json", Path.unlink, "missing"),
+        ("report.html", Path.unlink, "missing"),
+        ("report.html", link, "a link in place of what was written"),
+        (
+            "report.html",
+            lambda path: path.write_bytes(path.read_bytes().replace(b"proved", b"tested")),
+            "changed since it was written",
+        ),
         ("Unet.mlmodelc/.DS_Store", Path.touch, None),
         ("notes.txt", Path.touch, None),
     ],

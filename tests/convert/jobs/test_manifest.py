@@ -109,6 +109,7 @@ def of_program(**changes: Any) -> dict[str, Any]:
     "content",
     [
         CONTENT,
+        {**CONTENT, "report": {"report.html": {"size": 90, "sha256": SHA}}},
         {**CONTENT, "model": {**CONTENT["model"], "made_from": {"files": {"a": {"size": 1}}}}},
         {
             **CONTENT,
@@ -142,7 +143,16 @@ def of_program(**changes: Any) -> dict[str, Any]:
         ),
         of_program(checked={**CHECKED, "graph": None, "outputs": [], "unchecked": "no torch"}),
     ],
-    ids=["plain", "unpacked", "fetched", "compressed", "measured", "certified", "unchecked"],
+    ids=[
+        "plain",
+        "with-a-page",
+        "unpacked",
+        "fetched",
+        "compressed",
+        "measured",
+        "certified",
+        "unchecked",
+    ],
 )
 def test_what_is_read_is_written_again_to_the_byte(content: dict[str, Any], tmp_path: Path) -> None:
     write_manifest(parse_manifest(content), tmp_path)
@@ -219,6 +229,7 @@ def test_halves_are_two_packages() -> None:
         (of_program(files={"../a": {"size": 1, "sha256": SHA}}), "'../a' is not in the program"),
         (of_program(files={"Unet.mlmodelc/a": {"size": 1, "sha256": SHA}}), "is not in the prog"),
         ({**CONTENT, "more": 1}, "unknown field 'more'"),
+        ({**CONTENT, "report": {"../a.html": {"size": 1, "sha256": SHA}}}, "the only file is repo"),
         ({**CONTENT, "programs": {"../VAEDecoder": PROGRAM}}, "is not the name of a package"),
         (of_program(options={"attention": "SPLIT"}), "attention: one of ORIGINAL, SPLIT_EINSUM"),
         (of_program(halves="no"), "halves: bool is expected, not str"),

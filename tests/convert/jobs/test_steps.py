@@ -33,7 +33,7 @@ SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 FILES = {
     *("TextEncoder.mlpackage", "Unet.mlpackage", "VAEDecoder.mlpackage", "VAEEncoder.mlpackage"),
     *("TextEncoder.mlmodelc", "Unet.mlmodelc", "VAEDecoder.mlmodelc", "VAEEncoder.mlmodelc"),
-    *("vocab.json", "merges.txt", "manifest.json"),
+    *("vocab.json", "merges.txt", "manifest.json", "report.html"),
 }
 
 
@@ -267,7 +267,7 @@ class TestControlnet:
         assert {path.name for path in output.iterdir()} == {
             f"{name}.mlpackage",
             f"{name}.mlmodelc",
-            "manifest.json",
+            *("manifest.json", "report.html"),
         }
         assert verify(output, StandIn(size=SIZE)).passed
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sdcoreml.convert.jobs.evidence import advice, evidence
 from sdcoreml.convert.jobs.manifest import (
     CompiledRecord,
     MadeBy,
@@ -16,13 +17,7 @@ from sdcoreml.convert.jobs.options import Options
 from sdcoreml.convert.models.few_steps import AppSettings
 from sdcoreml.convert.programs.options import Attention, ProgramOptions
 from sdcoreml.convert.proof.record import AuditRecord, FigureRecord, Origin, Rounded, Sibling
-from sdcoreml.doctor.commands.convert_summary import (
-    advice,
-    evidence,
-    next_steps,
-    summary,
-    verdicts,
-)
+from sdcoreml.doctor.commands.convert_summary import next_steps, summary, verdicts
 from tests.convert.stand_ins import proof
 
 CHECKED = proof("unet", audit=AuditRecord(matched=52))
@@ -215,13 +210,13 @@ def test_what_to_know_before_an_app_opens_it() -> None:
     plain = manifest({"Unet": entry()})
     assert advice(plain) == ()
     single = replace(plain, options=replace(OPTIONS, batch=1, states_own_size=True))
-    assert [line[:28] for line in advice(single)] == [
-        "  note: a UNet of batch 1 ma",
-        "  note: the UNet is told its",
+    assert [line[:20] for line in advice(single)] == [
+        "a UNet of batch 1 ma",
+        "the UNet is told its",
     ]
     halves = replace(plain, options=replace(OPTIONS, chunk=True, controlled=True))
     (line,) = advice(halves)
-    assert line.startswith("  note: Mochi Diffusion cannot use ControlNets")
+    assert line.startswith("Mochi Diffusion cannot use ControlNets")
 
 
 def test_the_end_says_where_apps_look_and_what_to_choose() -> None:

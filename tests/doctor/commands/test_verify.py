@@ -78,7 +78,7 @@ def test_a_damaged_folder_is_1(bundle: Path, capsys: pytest.CaptureFixture[str])
         "schema": 1,
         "folder": str(bundle),
         "passed": False,
-        "files": 34,
+        "files": 35,
         "absent": [],
         "notes": [],
         "faults": [

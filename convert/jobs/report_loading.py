@@ -1,0 +1,92 @@
+"""How to load a folder in each app, as its page says it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from sdcoreml.convert.bundle.contract import COMPILED
+from sdcoreml.convert.jobs.evidence import compute_units
+from sdcoreml.convert.jobs.manifest import Manifest
+from sdcoreml.convert.models.controlnet import CONTROLNET
+from sdcoreml.ground.markup import Markup, code, element, join
+from sdcoreml.ground.page import command, heading, paragraph, steps
+
+_HERE = "path/to/this/folder"
+
+
+def loading(manifest: Manifest) -> Iterator[Markup]:
+    """Yield a part for each app, then how to draw without a Mac."""
+    components = {entry.component for entry in manifest.programs.values()}
+    if CONTROLNET in components:
+        yield from _controlnet(next(iter(manifest.programs)))
+        return
+    units = compute_units(manifest)
+    is_large = "text_encoder_2" in components
+    yield heading("Mochi Diffusion")
+    yield steps(
+        (
+            join("Put the folder into ", code("~/MochiDiffusion/models"), "."),
+            "Choose it in the list of models.",
+            f"Set the compute unit to Auto or {units.in_mochi}.",
+        )
+    )
+    yield heading("Apple's Swift package, on the command line")
+    large = " --xl" if is_large else ""
+    yield command(
+        'swift run StableDiffusionSample "a lighthouse at dusk" \\',
+        f"  --resource-path {_HERE} --compute-units {units.in_swift}{large}",
+    )
+    yield heading("Apple's Swift package, in an app of yours")
+    yield command(*_swift(units.in_swift, is_large=is_large))
+    yield heading("Without a Mac")
+    yield paragraph("This draws as the apps do, on any system:")
+    yield command(f'sdcoreml draw {_HERE} "a lighthouse at dusk"')
+    yield paragraph(
+        "The apps read only what they know by name, and ignore this page and the manifest.",
+        class_="aside",
+    )
+
+
+def _swift(units: str, *, is_large: bool) -> tuple[str, ...]:
+    kind = "StableDiffusionXLPipeline" if is_large else "StableDiffusionPipeline"
+    more = () if is_large else ("    controlNet: [],",)
+    return (
+        "import CoreML",
+        "import StableDiffusion",
+        "",
+        "let configuration = MLModelConfiguration()",
+        f"configuration.computeUnits = .{units}",
+        f"let pipeline = try {kind}(",
+        f'    resourcesAt: URL(fileURLWithPath: "{_HERE}"),',
+        *more,
+        "    configuration: configuration,",
+        "    reduceMemory: false",
+        ")",
+        "try pipeline.loadResources()",
+    )
+
+
+def _controlnet(name: str) -> Iterator[Markup]:
+    program = f"{name}{COMPILED}"
+    yield heading("Mochi Diffusion")
+    yield element(
+        "p",
+        "Put ",
+        code(program),
+        " into ",
+        code("~/MochiDiffusion/controlnet"),
+        ", not into the folder of a model.",
+    )
+    yield heading("Apple's Swift package")
+    yield element(
+        "p",
+        "Put ",
+        code(program),
+        " into ",
+        code("controlnet/"),
+        " in the folder of a model that has a ControlledUnet, and name it:",
+    )
+    yield command(
+        'swift run StableDiffusionSample "a lighthouse at dusk" \\',
+        f"  --resource-path path/to/the/model --controlnet {name} --controlnet-inputs picture.png",
+    )
