@@ -92,6 +92,12 @@ VERBS = (
     Verb(name="diagnose", help="find the cause in the log of a failed conversion"),
     Verb(name="explain", help="describe a check or a known failure, and what to do"),
     Verb(
+        name="report",
+        help="write a page about a folder, with the times of its run and pictures",
+        is_everyday=False,
+        sweeps=True,
+    ),
+    Verb(
         name="recipe",
         help="measure the bits each layer needs, for convert --recipe",
         is_everyday=False,

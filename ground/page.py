@@ -195,7 +195,7 @@ def steps(items: Iterable[Child]) -> Markup:
     return element("ol", *rows)
 
 
-def command(*lines: str) -> Markup:
+def listing(*lines: str) -> Markup:
     """Return lines to paste into a terminal or a program."""
     return element("pre", code("\n".join(lines)), tabindex="0")
 

@@ -159,6 +159,11 @@ class Manifest:
         """Whether an older version wrote it, without digests of itself and the tokenizer."""
         return self.schema == OLDER
 
+    @property
+    def digest(self) -> str:
+        """The digest that the manifest's file states."""
+        return f"{self.as_json()[DIGEST]}"
+
     def as_json(self) -> dict[str, object]:
         """Return the manifest as JSON values, without dates, so that manifests can be compared."""
         model = to_plain(self.model)

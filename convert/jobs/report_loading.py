@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 
 from sdcoreml.convert.bundle.contract import COMPILED
 from sdcoreml.convert.jobs.evidence import compute_units
 from sdcoreml.convert.jobs.manifest import Manifest
 from sdcoreml.convert.models.controlnet import CONTROLNET
+from sdcoreml.ground.advice import TOOL
 from sdcoreml.ground.markup import Markup, code, element, join
-from sdcoreml.ground.page import command, heading, paragraph, steps
+from sdcoreml.ground.page import heading, listing, paragraph, steps
 
 _HERE = "path/to/this/folder"
 
@@ -32,15 +34,15 @@ def loading(manifest: Manifest) -> Iterator[Markup]:
     )
     yield heading("Apple's Swift package, on the command line")
     large = " --xl" if is_large else ""
-    yield command(
+    yield listing(
         'swift run StableDiffusionSample "a lighthouse at dusk" \\',
         f"  --resource-path {_HERE} --compute-units {units.in_swift}{large}",
     )
     yield heading("Apple's Swift package, in an app of yours")
-    yield command(*_swift(units.in_swift, is_large=is_large))
+    yield listing(*_swift(units.in_swift, is_large=is_large))
     yield heading("Without a Mac")
     yield paragraph("This draws as the apps do, on any system:")
-    yield command(f'sdcoreml draw {_HERE} "a lighthouse at dusk"')
+    yield listing(shlex.join((TOOL, "draw", _HERE, "a lighthouse at dusk")))
     yield paragraph(
         "The apps read only what they know by name, and ignore this page and the manifest.",
         class_="aside",
@@ -86,7 +88,7 @@ def _controlnet(name: str) -> Iterator[Markup]:
         code("controlnet/"),
         " in the folder of a model that has a ControlledUnet, and name it:",
     )
-    yield command(
+    yield listing(
         'swift run StableDiffusionSample "a lighthouse at dusk" \\',
         f"  --resource-path path/to/the/model --controlnet {name} --controlnet-inputs picture.png",
     )

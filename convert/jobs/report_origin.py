@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sdcoreml.convert.bundle.contract import COMPILED
 from sdcoreml.convert.jobs.manifest import Manifest, ProgramEntry
 from sdcoreml.ground.charts import bar
-from sdcoreml.ground.markup import Markup, code, link
+from sdcoreml.ground.markup import Child, Markup, code, link
 from sdcoreml.ground.page import Column, facts, folded, table
 from sdcoreml.ground.quantity import amount
 
@@ -21,7 +21,10 @@ _FILES = (
 def made_from(manifest: Manifest) -> Iterator[Markup]:
     """Yield the model's origin, and its files with their hashes."""
     fetched = manifest.model.fetched
-    found = [("Model", code(manifest.model.name)), ("Family", manifest.model.family)]
+    found: list[tuple[str, Child]] = [
+        ("Model", code(manifest.model.name)),
+        ("Family", manifest.model.family),
+    ]
     if fetched:
         found += [
             ("Name on the hub", code(fetched.name)),

@@ -50,7 +50,9 @@ from sdcoreml.doctor.commands.verify_coreml import FindMac, find_mac, load_finis
 from sdcoreml.doctor.commands.verify_coreml import as_json as load_json
 from sdcoreml.doctor.commands.verify_coreml import summary as load_summary
 from sdcoreml.doctor.commands.verify_coreml import verdict as load_verdict
+from sdcoreml.doctor.core import runs
 from sdcoreml.doctor.core.backend import choose_backend
+from sdcoreml.doctor.core.runs import Recorder
 from sdcoreml.doctor.core.workplaces import BUILD, RESULTS
 from sdcoreml.doctor.gather.machine import workers
 from sdcoreml.doctor.gather.probe import Probe
@@ -138,7 +140,8 @@ def convert(args: argparse.Namespace, mac: FindMac) -> int:
     """Convert one model to a finished folder; an error leaves nothing incomplete behind."""
     if needs := needs_torch(args):
         require_torch(load_toolchain(args.toolchain), needs, args)
-    with draw() as emit, ExitStack() as unpacked:
+    with draw() as progress, ExitStack() as unpacked:
+        emit = Recorder(progress)
         if args.sample:
             args.model = sample(emit)
         # Report faults in the model or the options before downloading gigabytes.
@@ -167,6 +170,7 @@ def convert(args: argparse.Namespace, mac: FindMac) -> int:
                 folders, comparisons = convert_models(jobs, workshop, emit), ()
         loaded = load_finished(folders, toolchain, worker, emit, mac)
     manifests = {folder: read_manifest(folder) for folder in folders}
+    runs.keep(emit.log(folder, manifest.digest) for folder, manifest in manifests.items())
     if args.json:
         results = [
             {

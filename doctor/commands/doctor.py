@@ -28,7 +28,7 @@ from sdcoreml.doctor.core.goal import conclude, relevant
 from sdcoreml.doctor.core.subjects import ModelFolder
 from sdcoreml.doctor.gather import DEADLINE, DEEP_DEADLINE, Gathered, Request, gather
 from sdcoreml.doctor.gather.probe import Probe
-from sdcoreml.doctor.report import write
+from sdcoreml.doctor.report import as_page, write
 from sdcoreml.ground.addresses import hide_credentials
 from sdcoreml.ground.advice import spell_words
 from sdcoreml.ground.errors import SdcoremlError, UsageError
@@ -74,6 +74,10 @@ def fetch_named_headers(args: argparse.Namespace, looking: ExitStack) -> Callabl
 def _examine(args: argparse.Namespace, told: Callable[[str], str]) -> int:
     if args.save_facts:
         history.require_replaceable(args.save_facts)
+    if args.html:
+        from sdcoreml.doctor.commands.pages import require_page
+
+        require_page(args.html)
     selection = selection_of(args)
     checks = tuple(check for check in select_checks(args.goal) if selection.takes(check))
     gathered = gather_facts(args, checks)
@@ -93,6 +97,10 @@ def _examine(args: argparse.Namespace, told: Callable[[str], str]) -> int:
         page = io.StringIO()
         write(report, args.format or "text", page)
         sys.stdout.write(told(page.getvalue()))
+    if args.html:
+        from sdcoreml.doctor.commands.pages import write_page
+
+        write_page(as_page(report, told), args.html)
     if args.save_facts:
         history.write(redact_here(gathered.facts), args.save_facts)
     if not code and is_plain(args):

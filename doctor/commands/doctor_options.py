@@ -22,6 +22,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
         formats.add_argument(
             f"--{name}", dest="format", action="store_const", const=name, help=f"write {name}"
         )
+    parser.add_argument("--html", type=as_path, metavar="FILE", help="write a page, too")
 
 
 def _declare_job(parser: argparse.ArgumentParser) -> None:

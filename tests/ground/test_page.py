@@ -6,9 +6,9 @@ from sdcoreml.ground.page import (
     Column,
     Page,
     Section,
-    command,
     facts,
     folded,
+    listing,
     paragraph,
     steps,
     table,
@@ -73,5 +73,5 @@ def test_lists_escape_their_text() -> None:
         "<span>x &lt; <code>y</code></span></li></ul>"
     )
     assert steps(["a<"]).source == "<ol><li>a&lt;</li></ol>"
-    assert command("a", "b <c>").source == '<pre tabindex="0"><code>a\nb &lt;c&gt;</code></pre>'
+    assert listing("a", "b <c>").source == '<pre tabindex="0"><code>a\nb &lt;c&gt;</code></pre>'
     assert folded("a<", join("b")).source == "<details><summary>a&lt;</summary>b</details>"
