@@ -76,6 +76,8 @@ _REASONS: Mapping[int, str] = {
 }
 _MAY_READ = "see who may read it"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
+_WIDE = 4
+"""A text of which more than one byte in so many is zero is UTF-16."""
 
 
 class RegularFile(io.FileIO):
@@ -192,7 +194,9 @@ def read_leniently(path: Path, document: Document, *, remedy: str = "") -> str:
 
 
 def decode_leniently(data: bytes) -> str:
-    """Decode a text like `read_leniently`."""
+    """Decode a text like `read_leniently`; of UTF-16 without its mark only ASCII is right."""
+    if not data.startswith(_UTF16) and data.count(0) * _WIDE > len(data):
+        data = data.replace(b"\0", b"")
     text = data.decode("utf-16" if data.startswith(_UTF16) else "utf-8-sig", "replace")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 

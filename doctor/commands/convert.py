@@ -58,7 +58,7 @@ from sdcoreml.doctor.gather.machine import workers
 from sdcoreml.doctor.gather.probe import Probe
 from sdcoreml.doctor.gather.toolchain import toolchain as measures
 from sdcoreml.doctor.knowledge import entries
-from sdcoreml.doctor.knowledge.diagnosis import diagnose
+from sdcoreml.doctor.knowledge.diagnosis import examine
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.envs.building.build import BuildOptions
 from sdcoreml.envs.kept.store import Environment
@@ -265,8 +265,9 @@ def explain_crash(toolchain: str) -> Iterator[None]:
     try:
         yield
     except WorkerError as error:
-        if matches := diagnose(error.log, entries(), versions_here(toolchain)):
-            error.explanation = "\n".join(page(matches, error.log))
+        found = examine(error.log, entries(), versions_here(toolchain))
+        if found.matches:
+            error.explanation = "\n".join(page(found))
         raise
 
 

@@ -1,4 +1,4 @@
-"""`sdcoreml diagnose`: explains the log of a failed run, the innermost cause first."""
+"""`sdcoreml diagnose`: explains the logs of failed runs, the likeliest cause first."""
 
 from __future__ import annotations
 
@@ -11,10 +11,12 @@ from contextlib import suppress
 
 from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.doctor.core.facts import EnvironmentFacts, System
-from sdcoreml.doctor.knowledge import Role, entries
-from sdcoreml.doctor.knowledge.diagnosis import Match, diagnose, find_innermost
+from sdcoreml.doctor.knowledge import Confidence, Role, entries
+from sdcoreml.doctor.knowledge.diagnosis import Diagnosis, Match, examine
+from sdcoreml.doctor.knowledge.structure import Raised
 from sdcoreml.doctor.report.layout import wrap
 from sdcoreml.ground.advice import spell
+from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import LARGEST, Document, decode_leniently, read_leniently
 from sdcoreml.ground.places import expand_home
 
@@ -29,7 +31,9 @@ _DESCRIPTORS = ("/dev/fd/", "/proc/self/fd/")
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
-    parser.add_argument("log", nargs="?", default="-", help="a file, or - for standard input")
+    parser.add_argument(
+        "logs", nargs="*", default=["-"], metavar="log", help="files, or - for standard input"
+    )
     parser.add_argument("--json", action="store_true", help="write JSON")
     add_toolchain(parser)
     parser.add_argument(
@@ -40,22 +44,38 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the known failures in a log; return 1 for a cause, 0 if harmless, 3 if unknown."""
-    log = _read(args.log)
-    matches = diagnose(log, entries(), {} if args.anywhere else versions_here(args.toolchain))
+    """Print what the logs tell; return 1 for a cause, 0 if all is harmless, 3 if it is unknown."""
+    texts = {name: _read(name) for name in args.logs}
+    versions = {} if args.anywhere else versions_here(args.toolchain)
+    found = {name: examine(text, entries(), versions) for name, text in texts.items()}
     if args.json:
-        json.dump(
-            {"schema": 1, "matches": [as_object(match) for match in matches]}, sys.stdout, indent=2
-        )
+        told = [{"log": name, **as_object(one)} for name, one in found.items()]
+        content = {"schema": 1, "logs": told} if len(told) > 1 else {"schema": 1, **told[0]}
+        json.dump(content, sys.stdout, indent=2)
         print()
     else:
-        print("\n".join(page(matches, log)))
-    if any(match.entry.role is not Role.HARMLESS for match in matches):
+        for name, one in found.items():
+            if len(found) > 1:
+                print(f"{name}:")
+            print("\n".join(page(one)))
+    return max(map(_code, found.values()), key=_WORST.index)
+
+
+_WORST = (0, NOTHING_KNOWN, 1)
+"""The exit codes; that of several logs is the last of those that one of them has."""
+
+
+def _code(found: Diagnosis) -> int:
+    if any(match.role is not Role.HARMLESS for match in found.matches):
         return 1
-    return 0 if matches and find_innermost(log) is None else NOTHING_KNOWN
+    return 0 if found.matches and not found.structure.is_failure else NOTHING_KNOWN
 
 
 def _read(name: str) -> str:
+    return _require_text(name, _read_any(name))
+
+
+def _read_any(name: str) -> str:
     if name == "-":
         if sys.stdin.isatty():
             print("paste the log, then end it with Ctrl-D on a line of its own", file=sys.stderr)
@@ -64,8 +84,21 @@ def _read(name: str) -> str:
     if name.startswith(_DESCRIPTORS) and descriptor.isdecimal():
         with suppress(OSError), os.fdopen(int(descriptor), "rb") as stream:
             return decode_leniently(stream.read(LARGEST[Document.LOG]))
-    remedy = "give the log's path or - for stdin"
-    return read_leniently(expand_home(name), Document.LOG, remedy=remedy)
+    return read_leniently(expand_home(name), Document.LOG, remedy=_REMEDY)
+
+
+_REMEDY = "give the log's path or - for stdin"
+_HEAD = 4096
+_GARBLED = 0.3
+
+
+def _require_text(name: str, text: str) -> str:
+    """Raise `BadInputError` if much of the beginning is no text."""
+    head = text[:_HEAD]
+    strange = sum(one == "\ufffd" or (one < " " and one not in "\t\n\r\b\x1b") for one in head)
+    if strange > _GARBLED * len(head):
+        raise BadInputError("not a text", where=name, remedy=_REMEDY)
+    return text
 
 
 def versions_here(toolchain: str = "tested") -> Mapping[str, str]:
@@ -82,16 +115,32 @@ def versions_here(toolchain: str = "tested") -> Mapping[str, str]:
     return versions
 
 
-def as_object(match: Match) -> dict[str, object]:
-    """Convert a match to plain values for JSON."""
+def as_object(found: Diagnosis) -> dict[str, object]:
+    """Convert what a log tells to plain values for JSON.
+
+    `decisive` is the line that decides, or null; `exceptions` are those of its chain.
+    """
+    line = found.decisive
+    return {
+        "decisive": {"line": line.number, "text": line.text} if line else None,
+        "exceptions": [
+            {"line": one.line.number, "text": one.line.text, "relation": one.relation.value}
+            for one in _chain(found)
+        ],
+        "matches": [_match(match) for match in found.matches],
+    }
+
+
+def _match(match: Match) -> dict[str, object]:
     entry = match.entry
     return {
         "id": entry.id,
-        "role": entry.role.value,
+        "role": match.role.value,
+        "confidence": match.confidence.value,
         "line": match.line,
         "text": match.text,
-        "cause": entry.cause,
-        "fix": spell(entry.fix),
+        "cause": match.cause,
+        "fix": spell(match.fix),
         "checks": list(entry.checks),
         "captured": dict(match.captured),
         "doubt": match.doubt,
@@ -99,37 +148,62 @@ def as_object(match: Match) -> dict[str, object]:
     }
 
 
-def page(matches: Sequence[Match], log: str = "") -> Iterator[str]:
+def _chain(found: Diagnosis) -> Sequence[Raised]:
+    """Return the exceptions that belong to the line that decides."""
+    place = found.structure.place(found.decisive.number) if found.decisive else None
+    return found.structure.chains[place[0]] if place else ()
+
+
+def page(found: Diagnosis) -> Iterator[str]:
     """Yield the page as lines of text: each cause in full, harmless lines in one line each.
 
-    If no cause is known, the page shows the log's innermost exception, as a term to search for.
+    The line that tells most of the failure is always there, as a term to search for.
     """
-    told = [match for match in matches if match.entry.role is not Role.HARMLESS]
+    told = [match for match in found.matches if match.role is not Role.HARMLESS]
     for number, match in enumerate(told):
-        title = "cause" if not number and not match.doubt else "also"
-        yield from _block(title if match.entry.role is Role.CAUSE else "follows", match)
-    for match in matches:
-        if match.entry.role is Role.HARMLESS:
-            text = f"line {match.line}: {match.entry.id}: {match.entry.cause}"
-            yield from wrap("harmless ", text)
-    found = None if told else find_innermost(log)
-    if found is not None:
-        yield from wrap("unknown  ", "no failure that is known; what went wrong first is")
-        yield from _quote(*found)
-    elif not matches:
-        yield "unknown  no failure that is known, and no traceback"
+        yield from _block(_title(match, is_first=not number), match)
+    harmless = [match for match in found.matches if match.role is Role.HARMLESS]
+    for match in harmless:
+        yield from wrap("harmless ", f"line {match.line}: {match.entry.id}: {match.cause}")
+    line = found.structure.decisive
+    if told and line and line.number not in {match.line for match in told}:
+        yield from wrap("error    ", "the line that itself tells most of a failure is")
+        yield from _quote(line.number, line.text)
+    elif line and not told:
+        yield from _unknown(found)
+    elif not found.matches:
+        yield "unknown  no failure that is known, and no line that tells of one"
+
+
+def _title(match: Match, *, is_first: bool) -> str:
+    if match.role is not Role.CAUSE:
+        return "follows"
+    if not is_first or match.doubt:
+        return "also"
+    return "perhaps" if match.confidence is Confidence.GUESS else "cause"
+
+
+def _unknown(found: Diagnosis) -> Iterator[str]:
+    line = found.structure.decisive
+    chain = _chain(found)
+    what = "what went wrong first is" if chain else "the line that tells most is"
+    yield from wrap("unknown  ", f"no failure that is known; {what}")
+    if line:
+        yield from _quote(line.number, line.text)
+    if len(chain) > 1:
+        yield from wrap("         ", "and it ended with")
+        yield from _quote(chain[-1].line.number, chain[-1].line.text)
 
 
 def _block(title: str, match: Match) -> Iterator[str]:
-    yield from wrap(f"{title:<9}", match.entry.cause)
+    yield from wrap(f"{title:<9}", match.cause)
     yield from _quote(match.line, match.text)
-    yield from wrap("do       ", match.entry.fix)
+    yield from wrap("do       ", match.fix)
     if match.doubt:
         yield from wrap("but      ", match.doubt)
     about = ", ".join(match.entry.checks)
-    yield from wrap(
-        "         ", f"{match.entry.id}" + (f"; seen in time by {about}" if about else "")
-    )
+    sure = f"{match.entry.id} ({match.confidence.value})"
+    yield from wrap("         ", sure + (f"; seen in time by {about}" if about else ""))
     yield ""
 
 

@@ -10,7 +10,7 @@ from itertools import groupby
 from sdcoreml.doctor.checks import CHECKS
 from sdcoreml.doctor.core.check import Check
 from sdcoreml.doctor.core.engine import names
-from sdcoreml.doctor.knowledge import Failure, entries
+from sdcoreml.doctor.knowledge import Failure, entries, fill
 from sdcoreml.doctor.report.layout import wrap
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.ground.visible import without_filter
@@ -81,8 +81,8 @@ def of_entry(entry: Failure) -> Iterator[str]:
     yield ""
     conditions = ", ".join(f"{name} {versions}" for name, versions in entry.when.items())
     rows = {
-        "cause": entry.cause,
-        "do": entry.fix,
+        "cause": fill(entry.cause),
+        "do": fill(entry.fix),
         "when": conditions,
         "checks": ", ".join(entry.checks),
         "seen": ", ".join(entry.seen),

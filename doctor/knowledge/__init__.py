@@ -1,30 +1,39 @@
-"""Known failures of other people's conversions: 141 entries of data.
+"""Known failures of other people's conversions, as data: 141 single ones, and families of them.
 
 Each entry in the TOML files of this folder has:
 
-    id        a stable name
-    role      cause; consequence (of an earlier cause); harmless (never the cause)
-    pattern   a Python regular expression, searched for in the whole log, with re.MULTILINE
-    example   a real line of a log that the pattern matches (a test checks that)
-    when      optional: version ranges by project, `python` or `macos`, all of which must hold
-    last      optional, true: counts only as the last line of a log
-    cause     why it happens, in a sentence
-    fix       what to do about it
-    checks    ids of the checks that find it before it happens
-    seen      where it was reported
+    id          a stable name
+    role        cause; consequence (of an earlier cause); harmless (never the cause)
+    pattern     a Python regular expression, searched for in the whole log, with re.MULTILINE; or a
+                list of them, for the wordings of one cause
+    example     a real line of a log that the pattern matches (a test checks that)
+    when        optional: version ranges by project, `python` or `macos`, all of which must hold
+    last        optional, true: counts only as the last line of a log
+    notice      optional, true: healthy runs print it too, so that it is a cause only where a run
+                failed and nothing else explains why
+    confidence  optional: certain (the default), likely, a guess
+    cause       why it happens, in a sentence; {name} stands for the pattern's group of that name,
+                {name|else} for it or, if it matched nothing, what is behind the bar
+    fix         what to do about it, likewise
+    checks      ids of the checks that find it before it happens
+    seen        where it was reported
 
 The entries of clashes.toml are combinations of versions that fail even without a log to match; they
-have their own file so that every run of the doctor can read them quickly. If several entries match
-the same line, the first is taken, so specific entries come before general ones.
+have their own file so that every run of the doctor can read them quickly. The entries of the files
+in `FAMILIES` are kinds of failures in the wordings of many programs. If several entries match the
+same line, the first is taken, so specific entries come before general ones, and families last.
 """
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 
 from sdcoreml.lockfiles.table import TomlTable, read_table
 
@@ -44,9 +53,22 @@ FILES = (
     "coreml",
     "runtime",
 )
+FAMILIES = (
+    "family_skew",
+    "family_weights",
+    "family_models",
+    "family_installs",
+    "family_downloads",
+    "family_machine",
+    "family_apple",
+    "family_python",
+)
 _FOLDER = Path(__file__).parent
 _FIELDS = frozenset(
-    ("id", "role", "pattern", "example", "when", "last", "cause", "fix", "checks", "seen")
+    (
+        *("id", "role", "pattern", "example", "when", "last", "notice", "confidence"),
+        *("cause", "fix", "checks", "seen"),
+    )
 )
 
 
@@ -58,9 +80,17 @@ class Role(Enum):
     HARMLESS = "harmless"
 
 
+class Confidence(Enum):
+    """How sure it is that an entry's cause is the cause of what a log tells."""
+
+    CERTAIN = "certain"
+    LIKELY = "likely"
+    GUESS = "a guess"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """One known failure; see the module's description for its fields."""
+    """One known failure, or a family; see the module's description for its fields."""
 
     id: str
     topic: str
@@ -68,17 +98,27 @@ class Failure:
     pattern: str
     example: str
     when: Mapping[str, str]
-    last: bool
+    last: bool = False
+    notice: bool = False
+    confidence: Confidence = Confidence.CERTAIN
     cause: str
     fix: str
     checks: tuple[str, ...]
     seen: tuple[str, ...]
 
 
+def fill(text: str, captured: Mapping[str, str] = MappingProxyType({})) -> str:
+    """Put what was captured in its place in a cause or a fix; see the module's description."""
+    return _PLACE.sub(lambda found: captured.get(found["name"], found["other"] or ""), text)
+
+
+_PLACE = re.compile(r"\{(?P<name>\w+)(?:\|(?P<other>[^{}]*))?\}")
+
+
 @cache
 def entries() -> tuple[Failure, ...]:
     """Return all entries, in order; raise a `LockfileError` with every fault of a damaged file."""
-    return tuple(entry for topic in FILES for entry in of_topic(topic))
+    return tuple(entry for topic in (*FILES, *FAMILIES) for entry in of_topic(topic))
 
 
 @cache
@@ -102,16 +142,42 @@ def _entry(table: TomlTable, topic: str) -> Failure:
     if role not in {one.value for one in Role}:
         table.faults.append(f"{table.place}role {role!r} is none of cause, consequence, harmless")
         role = Role.CAUSE.value
+    sure = table.values.get("confidence", Confidence.CERTAIN.value)
+    if sure not in {one.value for one in Confidence}:
+        table.faults.append(f"{table.place}confidence {sure!r} is none of certain, likely, a guess")
+        sure = Confidence.CERTAIN.value
     return Failure(
         id=table.get("id", str),
         topic=topic,
         role=Role(role),
-        pattern=table.get("pattern", str),
+        pattern=_pattern(table),
         example=table.get("example", str),
         when=table.table("when").mapping(),
         last=table.values.get("last") is True,
+        notice=table.values.get("notice") is True,
+        confidence=Confidence(sure),
         cause=table.get("cause", str),
         fix=table.get("fix", str),
         checks=table.strings("checks"),
         seen=table.strings("seen"),
     )
+
+
+def _pattern(table: TomlTable) -> str:
+    """Return the pattern; of a list of wordings one for all, with groups that differ in name."""
+    if not isinstance(table.values.get("pattern"), list):
+        return table.get("pattern", str)
+    numbers = itertools.count()
+    parts = (_FLAG.sub(r"(?i:\1)", wording) for wording in table.strings("pattern"))
+    return "|".join(_GROUP.sub(lambda found: _number(found, next(numbers)), part) for part in parts)
+
+
+def _number(group: re.Match[str], number: int) -> str:
+    return f"(?P<{group[1]}{APART}{number}>"
+
+
+APART = "__"
+"""What stands between a group's name and the number of its wording."""
+
+_GROUP = re.compile(r"\(\?P<(\w+)>")
+_FLAG = re.compile(r"^\(\?i\)(.*)", re.DOTALL)

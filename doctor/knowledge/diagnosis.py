@@ -1,98 +1,211 @@
-"""Finds the causes in a log, the innermost first, and marks harmless lines.
+"""Finds the causes in a log, the likeliest first, and marks harmless lines.
 
-With chained exceptions, Python prints the original one first, and then those raised while handling
-it. So the earliest cause in a log comes first; consequences come after all causes.
+What is known of single failures and of families is looked for in the log as it is read (see
+`reading`); the log's own structure (see `structure`) decides between what was found: a cause that
+is certain comes before one that is likely, a line that tells of a failure before any other, and of
+the exceptions of a chain the first is the cause, and the others follow from it.
 """
 
 from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
 
-from sdcoreml.doctor.knowledge import Failure, Role
+from sdcoreml.doctor.knowledge import APART, Confidence, Failure, Role, fill
+from sdcoreml.doctor.knowledge.reading import Line, join_wrapped, read
+from sdcoreml.doctor.knowledge.skew import Skew, resolve
+from sdcoreml.doctor.knowledge.structure import Structure, find_structure
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.versions import is_version, satisfies
-
-LONGEST = 2_000_000
-"""The number of characters read from the end of a log, where failures are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Match:
     """An entry found in a log: the line's number (from 1), its text, and the pattern's groups.
 
-    `doubt` is "", or says which installed version contradicts the entry's conditions.
+    `cause` and `fix` are the entry's with the groups filled in; `role` and `confidence` are what
+    the entry means in this log. `doubt` is "", or says which installed version contradicts the
+    entry's conditions; `on_error` that the line tells of a failure.
     """
 
     entry: Failure
     line: int
     text: str
     captured: Mapping[str, str]
+    role: Role
+    confidence: Confidence
+    cause: str
+    fix: str
     doubt: str = ""
+    on_error: bool = True
 
     @property
-    def rank(self) -> tuple[bool, int, int]:
-        """The sort key of matches: contradicted ones last, causes first, then the earliest line."""
-        return bool(self.doubt), list(Role).index(self.entry.role), self.line
+    def surety(self) -> tuple[bool, int]:
+        """The sort key of matches of one line: contradicted ones last, the surest first."""
+        return bool(self.doubt), list(Confidence).index(self.confidence)
+
+    @property
+    def rank(self) -> tuple[int, ...]:
+        """The sort key of matches: contradicted ones last, causes first, then the surest."""
+        return (
+            bool(self.doubt),
+            list(Role).index(self.role),
+            list(Confidence).index(self.confidence),
+            not self.on_error,
+            self.line,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """What a log tells: the failures that are known, and its own structure.
+
+    `decisive` is the line of the likeliest cause or, where none is known, the one that tells most
+    of a failure; None if no line tells of any.
+    """
+
+    matches: tuple[Match, ...] = ()
+    structure: Structure = field(default_factory=Structure)
+    decisive: Line | None = None
+
+    @property
+    def cause(self) -> Match | None:
+        """The likeliest cause, if any is known."""
+        return next((match for match in self.matches if match.role is Role.CAUSE), None)
 
 
 def diagnose(
     log: str, entries: Iterable[Failure], versions: Mapping[str, str] | None = None
 ) -> tuple[Match, ...]:
-    """Find all known failures in a log, the most likely cause first.
+    """Find all known failures in a log, the likeliest cause first; see `examine`."""
+    return examine(log, entries, versions).matches
+
+
+def examine(
+    log: str, entries: Iterable[Failure], versions: Mapping[str, str] | None = None
+) -> Diagnosis:
+    """Find all known failures in a log, the likeliest cause first, and the line that decides.
 
     Args:
-        log: the text; only the last `LONGEST` characters are read.
+        log: the text; of a long one only the lines that may tell of a failure are read.
         entries: the known failures, specific entries before general ones.
         versions: the versions in the log's environment, by project, `python` and `macos`; a
             condition on a version that is not given counts as fulfilled.
     """
-    skipped = log[: max(0, len(log) - LONGEST)].count("\n")
-    log = log[-LONGEST:].replace("\r\n", "\n").replace("\r", "\n")
-    starts = [0, *(found.end() for found in re.finditer("\n", log))]
-    end = len(starts) if not log.endswith("\n") else len(starts) - 1
+    lines = read(log)
+    structure = find_structure(lines)
+    views = [_View(lines)]
+    if wrapped := join_wrapped(lines):
+        views.append(_View(wrapped))
+    skew = Skew(text=views[0].text, chains=structure.chains, versions=versions or {})
     matches: dict[int, Match] = {}
     for entry in entries:
-        found = _find(entry, log, starts, end)
-        if found is None or (found.line in matches and not matches[found.line].doubt):
+        found = next(filter(None, (view.find(entry) for view in views)), None)
+        if found is None:
             continue
-        matches[found.line] = Match(
-            entry=entry,
-            line=found.line + skipped,
-            text=found.text,
-            captured=found.captured,
-            doubt=find_contradiction(entry, versions or {}),
-        )
-    return tuple(sorted(matches.values(), key=lambda match: match.rank))
+        line, captured = found
+        doubt = find_contradiction(entry, versions or {})
+        match = _match(entry, line, resolve(entry, line, captured, skew), doubt)
+        known = matches.get(line.number)
+        if known is None or match.surety < known.surety:
+            matches[line.number] = match
+    weighed = _weigh(list(matches.values()), structure)
+    first = next((one for one in weighed if one.role is not Role.HARMLESS), None)
+    decisive = structure.decisive
+    if first and not first.doubt and (first.role is Role.CAUSE or decisive is None):
+        decisive = Line(number=first.line, text=first.text)
+    return Diagnosis(matches=weighed, structure=structure, decisive=decisive)
 
 
-def _find(entry: Failure, log: str, starts: list[int], end: int) -> Match | None:
-    """Return the entry's first match in the log, if any."""
-    for found in re.finditer(entry.pattern, log, re.MULTILINE):
-        line = bisect_right(starts, found.start())
-        if entry.last and line != end:
-            continue
-        text = log[starts[line - 1] :].partition("\n")[0].strip()
-        captured = {name: value for name, value in found.groupdict().items() if value}
-        return Match(entry=entry, line=line, text=text, captured=captured)
-    return None
+class _View:
+    """Lines to search in, as one text."""
+
+    def __init__(self, lines: Sequence[Line]) -> None:
+        self.lines = lines
+        self.text = "\n".join(line.text for line in lines)
+        self._starts = [0, *accumulate(len(line.text) + 1 for line in lines)]
+
+    def find(self, entry: Failure) -> tuple[Line, Mapping[str, str]] | None:
+        """Return the line of the entry's first match and the groups of its pattern."""
+        for found in re.finditer(entry.pattern, self.text, re.MULTILINE):
+            at = bisect_right(self._starts, found.start()) - 1
+            if entry.last and at != len(self.lines) - 1:
+                continue
+            line = self.lines[min(at, len(self.lines) - 1)]
+            groups = found.groupdict()
+            captured = {name.partition(APART)[0]: groups[name] for name in groups if groups[name]}
+            return Line(number=line.number, text=line.text.strip()), captured
+        return None
 
 
-def find_innermost(log: str) -> tuple[int, str] | None:
-    """Return the line number (from 1) and text of the exception that ends the first traceback.
+def _match(entry: Failure, line: Line, captured: Mapping[str, str], doubt: str) -> Match:
+    sure = captured.get(_CONFIDENCE, entry.confidence.value)
+    told = {name: value for name, value in captured.items() if name != _CONFIDENCE}
+    return Match(
+        entry=entry,
+        line=line.number,
+        text=line.text,
+        captured=told,
+        role=entry.role,
+        confidence=Confidence.GUESS if doubt else Confidence(sure),
+        cause=fill(entry.cause, told),
+        fix=fill(entry.fix, told),
+        doubt=doubt,
+    )
 
-    With chained exceptions the first is the cause; the lines of a traceback are indented, the
-    exception is not.
-    """
-    inside = False
-    for number, line in enumerate(log.splitlines(), start=1):
-        if line.lstrip().startswith("Traceback (most recent call last)"):
-            inside = True
-        elif inside and line and not line[0].isspace():
-            return number, line.strip()
-    return None
+
+_CONFIDENCE = "confidence"
+"""The group with which `skew.resolve` says how sure it is."""
+
+
+def _weigh(matches: Sequence[Match], structure: Structure) -> tuple[Match, ...]:
+    """Return the matches in order, with the roles and the confidence that they have in this log."""
+    errors = {line.number for line in structure.errors}
+    placed = [
+        replace(match, on_error=match.line in errors or structure.place(match.line) is not None)
+        for match in matches
+    ]
+    told = [one for one in placed if not one.entry.notice and one.role is not Role.HARMLESS]
+    explained = any(one.role is Role.CAUSE and not one.doubt for one in told)
+    notices = [
+        _notice(one, is_cause=structure.is_failure and not explained)
+        for one in placed
+        if one.entry.notice
+    ]
+    harmless = [one for one in placed if not one.entry.notice and one.role is Role.HARMLESS]
+    ordered = sorted([*told, *notices, *harmless], key=lambda one: one.rank)
+    return tuple(sorted(_follow(ordered, structure), key=lambda one: one.rank))
+
+
+def _notice(match: Match, *, is_cause: bool) -> Match:
+    """Return a notice as a guess if nothing else explains the failure, as harmless otherwise."""
+    if not is_cause:
+        return replace(match, role=Role.HARMLESS)
+    sure = match.confidence if match.confidence is not Confidence.CERTAIN else Confidence.LIKELY
+    return replace(match, confidence=sure)
+
+
+def _follow(ordered: Sequence[Match], structure: Structure) -> Sequence[Match]:
+    """Let what is later in the first cause's chain follow; drop guesses beside what is known."""
+    first = next((one for one in ordered if one.role is Role.CAUSE), None)
+    if first is None:
+        return ordered
+    place = structure.place(first.line)
+    return [
+        replace(one, role=Role.CONSEQUENCE) if _is_behind(structure.place(one.line), place) else one
+        for one in ordered
+        if one is first
+        or one.role is not Role.CAUSE
+        or one.doubt
+        or one.confidence is not Confidence.GUESS
+    ]
+
+
+def _is_behind(place: tuple[int, int] | None, first: tuple[int, int] | None) -> bool:
+    return place is not None and first is not None and place[0] == first[0] and place[1] > first[1]
 
 
 def find_contradiction(entry: Failure, versions: Mapping[str, str]) -> str:

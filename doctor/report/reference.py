@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from sdcoreml.doctor.core.check import Check
-from sdcoreml.doctor.knowledge import Failure
+from sdcoreml.doctor.knowledge import Failure, fill
 
 INTRODUCTION = """\
 # Checks
@@ -38,6 +38,6 @@ def _failures(entries: Sequence[Failure]) -> Iterator[str]:
     yield "`sdcoreml diagnose LOG` finds them in a log.\n"
     yield "| failure | cause | what to do |\n|---|---|---|"
     for entry in entries:
-        cells = (f"`{entry.id}`", entry.cause, entry.fix)
+        cells = (f"`{entry.id}`", fill(entry.cause), fill(entry.fix))
         yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
     yield ""

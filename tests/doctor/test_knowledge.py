@@ -9,6 +9,7 @@ import pytest
 
 from sdcoreml.doctor.knowledge import (
     CLASHES,
+    FAMILIES,
     FILES,
     Failure,
     Role,
@@ -24,7 +25,7 @@ ALL = entries()
 
 def test_all_files_are_listed_and_all_ids_differ() -> None:
     folder = Path(__file__).parents[2] / "doctor/knowledge"
-    assert {path.stem for path in folder.glob("*.toml")} == set(FILES)
+    assert {path.stem for path in folder.glob("*.toml")} == {*FILES, *FAMILIES, "history"}
     assert len({entry.id for entry in ALL}) == len(ALL) >= 141
 
 

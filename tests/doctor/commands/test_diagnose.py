@@ -20,14 +20,14 @@ cause    huggingface_hub 0.26 removed cached_download, which diffusers before
          'huggingface_hub' (x.py)
 do       Go back to huggingface_hub 0.25.2 or older (tested: 0.17.3), or:
          `sdcoreml env`.
-         hub-cached-download-removed; seen in time by PIN005, PIN001
+         hub-cached-download-removed (certain); seen in time by PIN005, PIN001
 
 follows  diffusers and transformers import lazily and wrap whatever failed in
          this message.
          line 8: RuntimeError: Failed to import diffusers.pipelines.x because of
          the following error (look up):
 do       The innermost message in the log is the cause.
-         diffusers-sub-import-clip-failed; seen in time by ENV005
+         diffusers-sub-import-clip-failed (certain); seen in time by ENV005
 
 harmless line 1: sklearn-untested-with-coremltools: Only the conversion of
          scikit-learn models is switched off; k-means for palettization still
@@ -90,17 +90,108 @@ def test_where_nothing_is_known_the_innermost_exception_is_shown(
     assert out.endswith(
         "unknown  no failure that is known; what went wrong first is\n"
         f"         line {line}: StrangeError: the first\n"
+        "         and it ended with\n"
+        f"         line {line + 5}: OtherError: the second\n"
     )
     assert out.startswith("harmless line 1: " if before else "unknown")
 
 
-def test_a_log_without_anything_known_or_wrong_is_a_line(
+@pytest.mark.parametrize(
+    ("log", "out"),
+    [
+        ("all went well\n", "no failure that is known, and no line that tells of one\n"),
+        (
+            "start\nframbulator: error: the gauge is off\n",
+            """\
+no failure that is known; the line that tells most is
+         line 2: frambulator: error: the gauge is off
+""",
+        ),
+    ],
+)
+def test_a_log_without_anything_known_is_told_in_a_line(
+    log: str, out: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "log.txt"
+    path.write_text(log)
+    assert run(str(path)) == 3
+    assert capsys.readouterr().out == f"unknown  {out}"
+
+
+GUESS = """\
+perhaps  The app or Swift program stopped itself; this line does not say why.
+         Mostly the folder lacks something, is of another family, or is for
+         other compute units.
+         line 1: Exception Type:  EXC_BREAKPOINT (SIGTRAP)
+do       `sdcoreml doctor FOLDER` says what is missing or does not fit; of a
+         crash report, the lines under the crashed thread say more.
+         family-app-crash (a guess); seen in time by BUN001, BUN006, BUN011
+
+"""
+
+
+def test_a_guess_is_called_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "log.txt"
+    path.write_text("Exception Type:  EXC_BREAKPOINT (SIGTRAP)\n")
+    assert run(str(path)) == 1
+    assert capsys.readouterr().out == GUESS
+
+
+def test_the_error_is_quoted_too_where_the_cause_is_another_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "log.txt"
-    path.write_text("all went well\n")
-    assert run(str(path)) == 3
-    assert capsys.readouterr().out == "unknown  no failure that is known, and no traceback\n"
+    path.write_text("Failed to load _MLModelProxy: No module named 'coremltools.libcoremlpython'\n")
+    assert run(str(path)) == 0
+    path.write_text(path.read_text() + "StrangeError: told by nobody\n")
+    assert run(str(path)) == 1
+    assert capsys.readouterr().out.endswith(
+        "error    the line that itself tells most of a failure is\n"
+        "         line 2: StrangeError: told by nobody\n"
+    )
+
+
+def test_several_logs_are_told_one_after_the_other(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.write_text("all went well\n")
+    two.write_text(HARMLESS)
+    assert run(str(one), str(two)) == 3
+    out = capsys.readouterr().out
+    assert out.startswith(f"{one}:\nunknown  ")
+    assert f"{two}:\nharmless line 1: " in out
+    run("--json", str(one), str(two))
+    content = json.loads(capsys.readouterr().out)
+    assert [log["log"] for log in content["logs"]] == [str(one), str(two)]
+
+
+def test_json_tells_of_the_line_that_decides_and_its_chain(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "log.txt"
+    path.write_text(TRACE)
+    run("--json", str(path))
+    content = json.loads(capsys.readouterr().out)
+    assert content["decisive"] == {"line": 5, "text": "StrangeError: the first"}
+    assert [one["relation"] for one in content["exceptions"]] == [
+        "first",
+        "while handling the one before",
+    ]
+
+
+@pytest.mark.parametrize(("data", "what"), [(bytes(range(32)) * 9, "not a text"), (b"", "")])
+def test_what_is_no_text_is_a_line(
+    data: bytes, what: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "log.txt"
+    path.write_bytes(data)
+    if what:
+        with pytest.raises(BadInputError, match=what):
+            run(str(path))
+    else:
+        assert run(str(path)) == 3
+        assert len(capsys.readouterr().out.splitlines()) == 1
 
 
 def test_a_long_line_is_shown_from_both_ends() -> None:

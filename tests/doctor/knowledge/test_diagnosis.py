@@ -8,18 +8,19 @@ from hypothesis import strategies as st
 
 from sdcoreml.doctor.knowledge import (
     CLASHES,
+    Confidence,
     Failure,
     Role,
     entries,
     of_topic,
 )
 from sdcoreml.doctor.knowledge.diagnosis import (
-    LONGEST,
     diagnose,
+    examine,
     find_clashes,
     find_contradiction,
-    find_innermost,
 )
+from sdcoreml.doctor.knowledge.reading import WHOLE
 from tests.doctor.healthy import TOOLCHAIN
 
 ALL = entries()
@@ -120,11 +121,12 @@ def test_progress_bars_and_windows_lines_are_lines() -> None:
     assert (match.line, match.text) == (3, "boom")
 
 
-def test_only_the_end_of_a_huge_log_is_read_and_lines_still_count() -> None:
+def test_a_failure_in_the_middle_of_a_huge_log_is_found_at_its_line() -> None:
     filler = "x" * 99 + "\n"
-    log = "boom\n" + filler * (LONGEST // 100) + "boom\n"
+    lines = WHOLE // 100
+    log = filler * lines + "Error: boom\n" + filler * lines
     (match,) = diagnose(log, [BASE])
-    assert match.line == LONGEST // 100 + 2
+    assert (match.line, match.text) == (lines + 1, "Error: boom")
 
 
 @given(st.text())
@@ -152,26 +154,70 @@ def test_the_tested_pins_do_not_clash_and_a_known_bad_pair_does() -> None:
 
 
 TRACE = "Traceback (most recent call last):\n  File 'x.py', line 3\n    f()\n"
+BOOM, CRASH = TRACE + "ValueError: boom\n", TRACE + "KeyError: 'crash'\n"
+OTHER = replace(BASE, id="other", pattern="crash")
+HANDLING = "\nDuring handling of the above exception, another exception occurred:\n\n"
+
+
+def roles(log: str, *known: Failure) -> list[tuple[str, str]]:
+    return [(match.entry.id, match.role.value) for match in diagnose(log, known)]
+
+
+def test_of_a_chain_the_first_is_the_cause_and_the_others_follow() -> None:
+    log = BOOM + HANDLING + CRASH
+    assert roles(log, OTHER, BASE) == [("base", "cause"), ("other", "consequence")]
+    assert roles(BOOM + CRASH, OTHER, BASE) == [("base", "cause"), ("other", "cause")]
+
+
+def test_what_is_surer_comes_first_and_guesses_are_dropped_beside_it() -> None:
+    likely = replace(BASE, confidence=Confidence.LIKELY)
+    assert ids("boom\ncrash\n", likely, OTHER) == ["other", "base"]
+    guess = replace(BASE, confidence=Confidence.GUESS)
+    assert ids("boom\ncrash\n", guess, OTHER) == ["other"]
+    assert ids("boom\n", guess, OTHER) == ["base"]
+    assert ids("boom crash\n", guess, OTHER) == ["other"], "the surer one of a line"
+
+
+def test_a_line_that_tells_of_a_failure_comes_before_any_other() -> None:
+    assert ids("crash in the weather report\nerror: boom\n", OTHER, BASE) == ["base", "other"]
+
+
+def test_a_notice_is_a_cause_only_where_a_run_failed_and_nothing_else_explains_it() -> None:
+    notice = replace(OTHER, notice=True)
+    assert roles("crash\nall went well\n", notice) == [("other", "harmless")]
+    assert roles("crash\nValueError: x\n", notice) == [("other", "cause")]
+    assert roles("crash\nValueError: boom\n", notice, BASE) == [
+        ("base", "cause"),
+        ("other", "harmless"),
+    ]
+    assert diagnose("crash\nValueError: x", [notice])[0].confidence is Confidence.LIKELY
+
+
+def test_what_a_pattern_captured_is_in_the_cause() -> None:
+    entry = replace(BASE, pattern="boom (?P<what>\\w+)", cause="No {what}.", fix="Get {who|it}.")
+    (match,) = diagnose("boom here", [entry])
+    assert (match.cause, match.fix) == ("No here.", "Get it.")
 
 
 @pytest.mark.parametrize(
-    ("log", "found"),
+    ("log", "decisive"),
     [
-        ("", None),
         ("all went well\n", None),
-        ("ValueError: no traceback\n", None),
-        (TRACE, None),
-        (TRACE + "ValueError: a\n", (4, "ValueError: a")),
-        ("before\n" + TRACE + "\nValueError: a\nafter\n", (6, "ValueError: a")),
-        (TRACE + "A: 1\n\nDuring handling ...\n\n" + TRACE + "B: 2\n", (4, "A: 1")),
-        ("  " + TRACE + "ValueError: a", (4, "ValueError: a")),
-        (LOG, (4, LOG.splitlines()[3])),
+        ("crash\nValueError: x\n", (2, "ValueError: x")),
+        ("boom\nValueError: x\n", (1, "boom")),
     ],
 )
-def test_the_first_exception_of_a_chain_is_the_cause(
-    log: str, found: tuple[int, str] | None
+def test_the_line_that_decides_is_that_of_the_cause_or_the_logs_own(
+    log: str, decisive: tuple[int, str] | None
 ) -> None:
-    assert find_innermost(log) == found
+    line = examine(log, [BASE]).decisive
+    assert (line and (line.number, line.text)) == decisive
+
+
+def test_lines_that_a_terminal_broke_are_found() -> None:
+    broken = "the failure that is told of in this log is called bo\nom, and it is one\n"
+    (match,) = diagnose(broken, [BASE])
+    assert (match.line, match.text) == (1, broken.replace("\n", "").strip())
 
 
 def test_a_match_quotes_its_whole_line() -> None:
@@ -179,12 +225,6 @@ def test_a_match_quotes_its_whole_line() -> None:
     assert (match.line, match.text) == (2, "before boom behind")
     (match,) = diagnose("boom at the end", [BASE])
     assert match.text == "boom at the end"
-
-
-def test_a_log_of_exactly_the_longest_length_is_read_whole() -> None:
-    log = "boom\n" + "x" * (LONGEST - 5)
-    assert [match.line for match in diagnose(log, [BASE])] == [1]
-    assert diagnose(log + "x", [replace(BASE, pattern="^boom$")]) == ()
 
 
 def test_a_clash_needs_every_version_it_speaks_of() -> None:

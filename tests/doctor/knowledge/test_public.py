@@ -1,0 +1,24 @@
+"""What is said of public failures, whole and damaged; tests.bench.diagnose prints the figures."""
+
+from __future__ import annotations
+
+import pytest
+
+from sdcoreml.doctor.knowledge import entries
+from sdcoreml.doctor.knowledge.diagnosis import examine
+from tests.bench.diagnose import FOLDER, Judged, find_faults, is_named, read_judged
+
+BUILT = read_judged(FOLDER / "built.toml")
+
+
+@pytest.mark.parametrize("log", BUILT, ids=lambda log: log.source)
+def test_the_cause_of_a_failure_that_the_families_were_made_from_is_named_first(
+    log: Judged,
+) -> None:
+    found = examine(log.text, entries())
+    assert is_named(log, found)
+    assert found.decisive is not None
+
+
+def test_damaged_logs_are_read_and_never_certain_of_another_cause() -> None:
+    assert list(find_faults(BUILT, 40, seed=7)) == []

@@ -1,0 +1,85 @@
+from __future__ import annotations
+
+import pytest
+
+from sdcoreml.doctor.knowledge import entries
+from sdcoreml.doctor.knowledge.diagnosis import Match, diagnose
+from sdcoreml.doctor.knowledge.skew import Skew, find_version, history
+from sdcoreml.lockfiles.versions import is_version
+
+ENTRIES = [entry for entry in entries() if entry.topic == "family_skew"]
+FRAME = '  File "/venv/lib/python3.10/site-packages/{}/x.py", line 3, in f\n    f()\n'
+
+
+def first(log: str, **versions: str) -> Match:
+    return diagnose(log, ENTRIES, versions)[0]
+
+
+def test_the_version_that_brought_a_name_is_known() -> None:
+    match = first(
+        FRAME.format("diffusers")
+        + FRAME.format("torch")
+        + "AttributeError: module 'torch.library' has no attribute 'custom_op'",
+        torch="2.3.1",
+        diffusers="0.35.0",
+    )
+    assert match.cause == (
+        "torch is too old: it has custom_op since 2.4, and diffusers asks for it"
+        " (diffusers 0.35.0 with torch 2.3.1)."
+    )
+    assert "install torch 2.4 or newer." in match.fix
+    assert match.confidence.value == "certain"
+
+
+def test_the_version_that_removed_a_name_is_known() -> None:
+    match = first(
+        "Failed to import diffusers.loaders because of the following error:\n"
+        "cannot import name 'shard_checkpoint' from 'transformers.modeling_utils'"
+    )
+    assert match.cause == (
+        "transformers is too new: 4.48 removed shard_checkpoint, which diffusers asks for."
+    )
+
+
+def test_of_an_unknown_name_only_the_pair_is_told() -> None:
+    match = first(
+        FRAME.format("accelerate")
+        + "ImportError: cannot import name 'frob' from 'torch.distributed' (x.py)\n"
+        "torch==1.13.1\naccelerate==0.30.0"
+    )
+    assert match.cause == (
+        "accelerate and torch are not made for each other: this torch has no frob"
+        " (accelerate 0.30.0 with torch 1.13.1)."
+    )
+    assert match.confidence.value == "likely"
+
+
+def test_of_an_unknown_package_it_is_a_guess() -> None:
+    match = first("ImportError: cannot import name 'frob' from 'mypackage'")
+    assert match.confidence.value == "a guess"
+    assert match.cause == "Two packages of different times were installed together."
+
+
+@pytest.mark.parametrize(
+    ("log", "version"),
+    [
+        ("torch==2.3.1+cu121", "2.3.1+cu121"),
+        ("- `diffusers` version: 0.5.1\n- torch version: 2.1.0", "2.1.0"),
+        ("/site-packages/torch-1.13.0.dist-info", ""),
+        ("Torch version 2.4.0 has not been tested", "2.4.0"),
+        ("Installing torch-2.2.0-cp310", "2.2.0"),
+        ("pytorch 1.2", ""),
+        ("nothing", "9.9"),
+    ],
+)
+def test_versions_are_those_of_the_log_or_else_those_installed(log: str, version: str) -> None:
+    skew = Skew(text=log, chains=(), versions={"torch": "9.9"})
+    assert find_version("torch", skew) == (version or "9.9")
+
+
+def test_the_history_is_one_of_versions_of_known_projects() -> None:
+    known = history()
+    for project, _ in (*known.since, *known.until):
+        assert project in set(known.projects.values())
+    assert all(is_version(bound) for bound in (*known.since.values(), *known.until.values()))
+    assert not set(known.since) & set(known.until)

@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+import pytest
+
+from sdcoreml.doctor.knowledge.reading import read
+from sdcoreml.doctor.knowledge.structure import Relation, Structure, find_structure
+
+TRACE = "Traceback (most recent call last):\n  File 'x.py', line 3\n    f()\n"
+HANDLING = "\nDuring handling of the above exception, another exception occurred:\n\n"
+BECAUSE = "\nThe above exception was the direct cause of the following exception:\n\n"
+RICH = """\
+╭───────────── Traceback (most recent call last) ─────────────╮
+│ /venv/lib/python3.10/site-packages/diffusers/utils/x.py:28  │
+│ in <module>                                                 │
+│                                                             │
+│ ❱ 28 from huggingface_hub import cached_download            │
+╰─────────────────────────────────────────────────────────────╯
+ImportError: no cached_download
+"""
+NOTEBOOK = """\
+---------------------------------------------------------------------------
+KeyError                                  Traceback (most recent call last)
+<ipython-input-14-973dd0a6a5fb> in <cell line: 3>()
+      1 import x
+----> 3 x.load()
+
+KeyError: 'state_dict'
+"""
+PIP = """\
+      Traceback (most recent call last):
+        File "<string>", line 1, in <module>
+        File "setup.py", line 4, in <module>
+      ModuleNotFoundError: No module named 'distutils'
+      [end of output]
+"""
+PYTEST = "    def f():\n>       raise ValueError\nE       ValueError: boom\n"
+
+
+def structure(log: str) -> Structure:
+    return find_structure(read(log))
+
+
+@pytest.mark.parametrize(
+    ("log", "line", "text"),
+    [
+        (TRACE + "ValueError: a\n", 4, "ValueError: a"),
+        ("before\n" + TRACE + "\nValueError: a\nafter\n", 6, "ValueError: a"),
+        ("  " + TRACE + "ValueError: a", 4, "ValueError: a"),
+        (TRACE + "A: 1\n" + HANDLING + TRACE + "B: 2\n", 4, "A: 1"),
+        ("  File \"x.py\", line 3, in f\n    f()\nKeyError: 'x'\n", 3, "KeyError: 'x'"),
+        ("_pickle.UnpicklingError: invalid load key, 'v'.\n", 1, None),
+        ("socket.timeout: timed out\n", 1, None),
+        (RICH, 7, "ImportError: no cached_download"),
+        (NOTEBOOK, 7, "KeyError: 'state_dict'"),
+        (PIP, 4, "ModuleNotFoundError: No module named 'distutils'"),
+        (PYTEST, 3, "ValueError: boom"),
+        (TRACE + "RuntimeError: Failed to import x (look up):\nno name y\n", 5, "no name y"),
+        (TRACE + "KeyError: 'x'\n" + TRACE + "CalledProcessError: 1\n", 4, "KeyError: 'x'"),
+        ("ERROR: Could not find it\n" + TRACE + "A: b\n", 5, "A: b"),
+        (TRACE + "A: b\nzsh: killed  python x.py\n", 5, "zsh: killed  python x.py"),
+        ("warning: x failed\nfatal: not a git repository\n", 2, None),
+        ("error: one\nerror: two\n", 1, "error: one"),
+        ("UserWarning: this failed\nzsh: command not found: conda\n", 2, None),
+        ("thread 'main' panicked at src/x.rs:3\n", 1, None),
+        ("X.swift:9: Fatal error: nil\nzsh: trace trap\n", 1, "X.swift:9: Fatal error: nil"),
+        ("Solving environment: failed\nNothing more\n", 1, "Solving environment: failed"),
+        ("Unsupported OS\n", 1, "Unsupported OS"),
+    ],
+)
+def test_the_line_that_decides(log: str, line: int, text: str | None) -> None:
+    decisive = structure(log).decisive
+    assert decisive is not None
+    assert decisive.number == line
+    assert text in (None, decisive.text)
+
+
+@pytest.mark.parametrize("log", ["", "all went well\n", "INFO: done\n10%|#| 1/10 [00:01<00:09]\n"])
+def test_a_log_without_failures_has_no_such_line(log: str) -> None:
+    found = structure(log)
+    assert found == Structure()
+    assert not found.is_failure
+
+
+def test_chains_say_how_each_exception_came_about() -> None:
+    log = (
+        TRACE + "A: 1\n" + BECAUSE + TRACE + "B: 2\n" + HANDLING + TRACE + "C: 3\n" + TRACE + "D\n"
+    )
+    chains = structure(log).chains
+    assert [[one.type for one in chain] for chain in chains] == [["A", "B", "C"], ["D"]]
+    assert [one.relation for one in chains[0]] == [
+        Relation.FIRST,
+        Relation.BECAUSE,
+        Relation.HANDLING,
+    ]
+
+
+def test_a_line_belongs_to_an_exception_of_a_chain() -> None:
+    found = structure(TRACE + "A: 1\n" + BECAUSE + TRACE + "B: 2\n  more of it\nother\n")
+    assert found.place(2) == (0, 0)
+    assert found.place(12) == (0, 1)
+    assert found.place(30) is None
+
+
+def test_the_packages_that_an_exception_passed_through_are_known() -> None:
+    frame = '  File "/venv/lib/python3.10/site-packages/{}/x.py", line 3, in f\n    f()\n'
+    frames = frame.format("diffusers") + frame.format("transformers")
+    log = "Traceback (most recent call last):\n" + frames
+    ((raised,),) = structure(log + "A: 1\n").chains
+    assert raised.packages == ("diffusers", "transformers")
+
+
+def test_a_traceback_without_its_end_is_a_failure() -> None:
+    found = structure('  File "x.py", line 3, in f\n    f()\n')
+    assert found.is_cut
+    assert found.is_failure
+
+
+def test_warnings_are_no_exceptions() -> None:
+    assert structure("FutureWarning: x is deprecated\n").chains == ()
+    assert structure("/a/b.py:3: UserWarning: x\n").chains == ()
