@@ -225,6 +225,9 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_smoke_names_the_innermost_reason",
     ),
     "tests/doctor/knowledge/test_diagnosis.py": ("test_any_text_is_read_without_complaint",),
+    "tests/doctor/knowledge/test_public.py": (
+        "test_damaged_logs_are_read_and_never_certain_of_another_cause",
+    ),
     "tests/doctor/proving/test_trials.py": (),
     "tests/doctor/report/test_formats.py": ("test_any_words_can_be_written_in_every_format",),
     "tests/doctor/report/test_layout.py": ("test_whatever_is_said_each_label_starts_its_line",),

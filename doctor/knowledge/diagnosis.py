@@ -14,10 +14,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
-from sdcoreml.doctor.knowledge import APART, Confidence, Failure, Role, fill
+from sdcoreml.doctor.knowledge import APART, FAMILIES, Confidence, Failure, Role, fill
 from sdcoreml.doctor.knowledge.reading import Line, join_wrapped, read
 from sdcoreml.doctor.knowledge.skew import Skew, resolve
-from sdcoreml.doctor.knowledge.structure import Structure, find_structure
+from sdcoreml.doctor.knowledge.structure import Structure, find_structure, is_warning
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.versions import is_version, satisfies
 
@@ -168,16 +168,22 @@ def _weigh(matches: Sequence[Match], structure: Structure) -> tuple[Match, ...]:
         replace(match, on_error=match.line in errors or structure.place(match.line) is not None)
         for match in matches
     ]
-    told = [one for one in placed if not one.entry.notice and one.role is not Role.HARMLESS]
+    told = [one for one in placed if not _is_notice(one) and one.role is not Role.HARMLESS]
     explained = any(one.role is Role.CAUSE and not one.doubt for one in told)
     notices = [
         _notice(one, is_cause=structure.is_failure and not explained)
         for one in placed
-        if one.entry.notice
+        if _is_notice(one)
     ]
-    harmless = [one for one in placed if not one.entry.notice and one.role is Role.HARMLESS]
+    harmless = [one for one in placed if not _is_notice(one) and one.role is Role.HARMLESS]
     ordered = sorted([*told, *notices, *harmless], key=lambda one: one.rank)
     return tuple(sorted(_follow(ordered, structure), key=lambda one: one.rank))
+
+
+def _is_notice(match: Match) -> bool:
+    """Return whether a healthy run may have printed a line: it is a notice, or only warns."""
+    is_family = match.entry.topic in FAMILIES and match.role is Role.CAUSE
+    return match.entry.notice or (is_family and is_warning(match.text))
 
 
 def _notice(match: Match, *, is_cause: bool) -> Match:

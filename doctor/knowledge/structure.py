@@ -122,6 +122,16 @@ _ERRORS = tuple(re.compile("|".join(words)) for words in _WORDS)
 _IS_ERROR = 5
 """So many of the patterns tell of an error; those behind them only of something perhaps wrong."""
 
+_WARNING = re.compile(
+    r"(?i)\b(?:future|deprecation|user|import)warning\b|^\s*warn(?:ing)?\b|^INFO\b|^\s*(?:note|hint):"
+)
+
+
+def is_warning(text: str) -> bool:
+    """Return whether a line only warns, so that a run went on behind it."""
+    return _WARNING.search(text) is not None
+
+
 _SOFTENED = re.compile(
     r"(?i)\b(?:Future|Deprecation|User|Runtime|Tracer|Import)?Warning\b|^\s*warn(?:ing)?\b|^INFO\b"
     r"|\bretrying\b|^\s*note:|^\s*hint:"

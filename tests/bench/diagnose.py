@@ -21,11 +21,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import tomllib
-
 from sdcoreml.doctor.knowledge import Confidence, Role, entries
 from sdcoreml.doctor.knowledge.diagnosis import Diagnosis, examine
 from sdcoreml.ground.files import decode_leniently
+from sdcoreml.lockfiles.table import read_table
 
 FOLDER = Path(__file__).parents[1] / "doctor/knowledge/logs"
 SEEN = 7
@@ -45,20 +44,22 @@ class Judged:
 
 def read_judged(path: Path) -> tuple[Judged, ...]:
     """Read a file of judged logs."""
-    rows = tomllib.loads(path.read_text("utf-8"))["log"]
     return tuple(
-        Judged(source=row["source"], text=row["text"], causes=tuple(row["causes"])) for row in rows
+        Judged(
+            source=row.get("source", str), text=row.get("text", str), causes=row.strings("causes")
+        )
+        for row in read_table(path).tables("log")
     )
 
 
 def read_untried(folder: Path) -> tuple[tuple[Judged, ...], tuple[Judged, ...]]:
     """Return the logs of a folder in two halves: built on, and held back."""
-    judged = tomllib.loads((FOLDER / "untried.toml").read_text("utf-8"))["causes"]
+    judged = read_table(FOLDER / "untried.toml").table("causes")
     halves: tuple[list[Judged], list[Judged]] = ([], [])
     for number, path in enumerate(sorted(folder.glob("*.txt"))):
         is_held = number >= SEEN and number % 2 == 1
         text = path.read_text("utf-8")
-        one = Judged(source=path.stem, text=text, causes=tuple(judged.get(path.stem, ())))
+        one = Judged(source=path.stem, text=text, causes=judged.strings(path.stem))
         halves[is_held].append(one)
     return tuple(halves[0]), tuple(halves[1])
 
