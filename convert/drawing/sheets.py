@@ -1,4 +1,4 @@
-"""A contact sheet: pictures that several folders drew of one prompt, as values for the child."""
+"""A contact sheet: what several folders drew of several prompts, as values for the child."""
 
 from __future__ import annotations
 
@@ -6,24 +6,28 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Panel:
-    """A picture of a contact sheet: its PNG file, and the lines of text below it."""
+class Strip:
+    """A row of a contact sheet: its prompt, and the PNG file of each column's picture."""
 
-    picture: str
-    lines: tuple[str, ...]
+    prompt: str
+    pictures: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ContactSheet:
-    """Panels side by side, each compared with the first, and the PNG file to write."""
+    """Rows of pictures, each compared with its row's first, and the PNG file to write.
 
-    panels: tuple[Panel, ...]
+    `heads` are the lines of text above each column.
+    """
+
+    heads: tuple[tuple[str, ...], ...]
+    rows: tuple[Strip, ...]
     output: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Nearness:
-    """How near a panel's picture is to the first: PSNR in dB, and SSIM."""
+    """How near a picture is to the first of its row: PSNR in dB, and SSIM."""
 
     psnr: float
     ssim: float
@@ -31,6 +35,6 @@ class Nearness:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Compared:
-    """What a contact sheet showed: an entry for each panel after the first."""
+    """What a contact sheet showed: for each row, an entry for each picture after the first."""
 
-    panels: tuple[Nearness, ...]
+    rows: tuple[tuple[Nearness, ...], ...]

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from sdcoreml.convert.bundle.pairs import SPECIAL
-from sdcoreml.convert.drawing.tokens import Prompt, Vocabulary
+from sdcoreml.convert.drawing.tokens import Prompt, Vocabulary, Word
 from sdcoreml.convert.models.vocabulary import byte_letters
 from sdcoreml.convert.models.words import WORD_END, merge
 
@@ -39,6 +39,13 @@ def read_otherwise(prompt: Prompt) -> tuple[str, ...]:
         for word in prompt.words
         if word.text not in lost and word.ids != trained_ids(word.text, prompt.vocabulary)
     )
+
+
+def read_as_trained(text: str, vocabulary: Vocabulary, length: int) -> Prompt:
+    """Read a prompt as the model's own tokenizer does: what is too long is cut before the end."""
+    ids = trained_ids(text, vocabulary)[: length - 2]
+    word = Word(text=text, tokens=(), ids=ids)
+    return Prompt(words=(word,), vocabulary=vocabulary, length=length)
 
 
 def trained_ids(text: str, vocabulary: Vocabulary) -> tuple[int, ...]:

@@ -20,22 +20,34 @@ class Original:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """A prompt, and the PNG file to write.
+
+    `original` is the PNG file of what the model's own modules draw; without one, both pictures are
+    side by side in `output`.
+    """
+
+    prompt: str
+    output: str
+    original: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:
-    """A picture to draw from a finished folder.
+    """Pictures to draw from a finished folder.
 
     Attributes:
         folder: the finished folder.
         programs: its programs; True for one that is in two halves.
-        prompt: what to draw.
+        targets: what to draw, and where.
         negative: what not to draw.
         settings: the choices.
-        output: the PNG file to write.
         precision: `fp16` rounds as the programs declare, `fp32` computes without rounding.
         start: the picture to start from.
         nets: the compiled ControlNets, each with the picture that it follows.
         mask: the picture that is white where a ControlNet fills a hole.
-        originals: what the programs were made from, to draw the same with the modules themselves;
-            the PNG file then has both pictures side by side.
+        originals: what the programs were made from, to draw the same with the modules themselves.
+        own_ids: whether these modules get the ids of the model's own tokenizer, not the app's.
         preview: whether to draw at the smallest size, with the programs rewritten for it.
         device: where torch computes: `cpu`, `cuda` or `mps`.
         units: maps each program to the `coremltools.ComputeUnit` that it may use, if Core ML is to
@@ -44,15 +56,15 @@ class Wish:
 
     folder: str
     programs: Mapping[str, bool]
-    prompt: str
+    targets: tuple[Target, ...]
     settings: Settings
-    output: str
     negative: str = ""
     precision: str = "fp16"
     start: str = ""
     nets: Mapping[str, str] = field(default_factory=dict)
     mask: str = ""
     originals: Mapping[str, Original] = field(default_factory=dict)
+    own_ids: bool = False
     preview: bool = False
     device: str = "cpu"
     units: Mapping[str, str] = field(default_factory=dict)
@@ -115,3 +127,10 @@ class Drawn:
     fitted: tuple[str, ...] = ()
     likeness: Likeness | None = None
     half: Likeness | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Album:
+    """What was drawn of a wish: an entry for each target."""
+
+    pictures: tuple[Drawn, ...]

@@ -12,8 +12,7 @@ from typing import TypeAlias
 from sdcoreml.convert.bundle.contract import COMPILED, NAMES
 from sdcoreml.convert.bundle.families import PROGRAMS, SCALE, SCALES
 from sdcoreml.convert.drawing.choices import Method, Rng, Settings, Spacing
-from sdcoreml.convert.drawing.sheets import Compared, ContactSheet, Nearness, Panel
-from sdcoreml.convert.drawing.wish import Drawn, Original, Wish
+from sdcoreml.convert.drawing.wish import Album, Drawn, Original, Target, Wish
 from sdcoreml.convert.jobs.manifest import MARKER, Manifest, read_manifest
 from sdcoreml.convert.jobs.verify import Against, folder_faults
 from sdcoreml.convert.models.controlnet import CONTROLNET
@@ -24,7 +23,6 @@ from sdcoreml.ground.aside import scratch_beside
 from sdcoreml.ground.codec import from_plain, to_plain
 from sdcoreml.ground.errors import BadInputError, UsageError, raise_first
 from sdcoreml.ground.events import Emit, Event
-from sdcoreml.ground.quantity import amount
 
 STEPS, GUIDANCE, STRENGTH = 12, 11.0, 0.75
 """Mochi Diffusion's defaults; its scheduler is DPM-Solver++."""
@@ -43,9 +41,9 @@ class Request:
 
     `nets` maps the folders of ControlNets to the pictures that they follow. `size` is (width,
     height) in pixels, which can only be the folder's. `against` is the model that the folder was
-    made from, and `refiner` that of its refiner, to draw the same with their own modules. With
-    `preview`, a smaller picture is drawn. `device` is torch's; `units` is given if Core ML is to
-    run the programs.
+    made from, and `refiner` that of its refiner, to draw the same with their own modules; with
+    `own_ids`, these get the ids of the model's own tokenizer. With `preview`, a smaller picture is
+    drawn. `device` is torch's; `units` is given if Core ML is to run the programs.
     """
 
     folder: Path
@@ -65,6 +63,7 @@ class Request:
     precision: str = "fp16"
     against: Path | None = None
     refiner: Path | None = None
+    own_ids: bool = False
     preview: bool = False
     device: str = "cpu"
     units: UnitsOf | None = None
@@ -80,7 +79,19 @@ class Drawing:
 
 
 def draw(request: Request, output: Path, runner: Runner, emit: Emit) -> Drawing:
-    """Draw a picture and write it to the PNG file `output`.
+    """Draw a picture of the request's prompt, and write it to the PNG file `output`.
+
+    Raises:
+        SdcoremlError: as `draw_targets`.
+    """
+    target = Target(prompt=request.prompt, output=str(output))
+    return draw_targets(request, (target,), runner, emit)[0]
+
+
+def draw_targets(
+    request: Request, targets: Sequence[Target], runner: Runner, emit: Emit
+) -> tuple[Drawing, ...]:
+    """Draw a picture for each target, whatever the request's own prompt is, and write them.
 
     Raises:
         BadInputError: a folder fails its verification, lacks a part, or has another size.
@@ -98,67 +109,25 @@ def draw(request: Request, output: Path, runner: Runner, emit: Emit) -> Drawing:
             for name, entry in manifest.programs.items()
             if entry.component != CONTROLNET
         },
-        prompt=request.prompt,
+        targets=tuple(targets),
         negative=request.negative,
         settings=settings,
-        output=str(output),
         precision=request.precision,
         start=_text(request.start),
         nets={
             str(_net_in(folder, emit)): _text(picture) for folder, picture in request.nets.items()
         },
         mask=_text(request.mask),
+        own_ids=request.own_ids,
         preview=request.preview,
         device=request.device,
         units=_units(request, manifest),
     )
-    with _originals(request, manifest, output, emit) as originals:
+    with _originals(request, manifest, Path(targets[0].output), emit) as originals:
         answer = runner.run("draw", to_plain(replace(wish, originals=originals)), emit)
-    drawn = from_plain(Drawn, answer.value, "answer")
-    return Drawing(drawn=drawn, settings=settings, notes=(*notes, *_noted(drawn, manifest)))
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Column:
-    """A folder's picture on a contact sheet, and how near it is to the first folder's."""
-
-    folder: Path
-    drawing: Drawing
-    nbytes: int = 0
-    near: Nearness | None = None
-
-
-def draw_sheet(
-    request: Request, others: Sequence[Path], output: Path, runner: Runner, emit: Emit
-) -> tuple[Column, ...]:
-    """Draw the same with several folders, side by side, and write it to the PNG file `output`.
-
-    Raises:
-        SdcoremlError: as `draw`; no two folders may draw pictures of different sizes.
-    """
-    columns, panels = [], []
-    with scratch_beside(output) as scratch:
-        scratch.mkdir(exist_ok=True)
-        for number, folder in enumerate((request.folder, *others)):
-            picture = (scratch / f"{number}.png").resolve()
-            drawing = draw(replace(request, folder=folder), picture, runner, emit)
-            column = Column(folder=folder, drawing=drawing, nbytes=_bytes_of(folder))
-            columns.append(column)
-            lines = (folder.resolve().name, amount(column.nbytes))
-            panels.append(Panel(picture=str(picture), lines=lines))
-        sheet = ContactSheet(panels=tuple(panels), output=str(output))
-        answer = runner.run("sheet", to_plain(sheet), emit)
-    near = (None, *from_plain(Compared, answer.value, "answer").panels)
-    return tuple(replace(one, near=its) for one, its in zip(columns, near, strict=True))
-
-
-def _bytes_of(folder: Path) -> int:
-    """Return the size of the compiled models that apps load from a folder."""
-    return sum(
-        record.size
-        for entry in read_manifest(folder).programs.values()
-        for name, record in entry.files.items()
-        if name.partition("/")[0].endswith(COMPILED)
+    return tuple(
+        Drawing(drawn=one, settings=settings, notes=(*notes, *_noted(one, manifest)))
+        for one in from_plain(Album, answer.value, "answer").pictures
     )
 
 

@@ -25,7 +25,17 @@ def matmul(args: Arguments) -> torch.Tensor:
 
 def einsum(args: Arguments) -> torch.Tensor:
     """Compute the sum of products that `equation` describes."""
-    return torch.einsum(args.text("equation"), *args.many("values"))
+    equation, values = args.text("equation"), args.many("values")
+    if equation == SCORES:
+        # The softmax over keys that follows is many times faster if these lie side by side.
+        keys, queries = values
+        scores = torch.matmul(queries.permute(0, 2, 3, 1), keys.permute(0, 2, 3, 1))
+        return scores.permute(0, 3, 1, 2)
+    return torch.einsum(equation, *values)
+
+
+SCORES = "bkhc,bchq->bkhq"
+"""The equation of attention's scores, from keys (B, K, heads, c) and queries (B, c, heads, Q)."""
 
 
 def scaled_dot_product_attention(args: Arguments) -> torch.Tensor:

@@ -17,8 +17,8 @@ from sdcoreml.convert.drawing.pixels import Picture, to_image, to_picture
 from sdcoreml.convert.drawing.programs import FolderPrograms, Programs, run_checked
 from sdcoreml.convert.drawing.schedules import Singles
 from sdcoreml.convert.drawing.tokens import Prompt, Vocabulary, read_vocabulary, tokenize
-from sdcoreml.convert.drawing.trained import read_otherwise
-from sdcoreml.convert.drawing.wish import Drawn, Likeness, Loss, Reading, Wish
+from sdcoreml.convert.drawing.trained import read_as_trained, read_otherwise
+from sdcoreml.convert.drawing.wish import Album, Drawn, Likeness, Loss, Reading, Target, Wish
 from sdcoreml.convert.mil.kinds import Mode
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.storage.joined import Packages, open_whole
@@ -50,7 +50,7 @@ class Sheet:
 
 
 def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
-    """Draw the picture of a `Wish`; return what was `Drawn`.
+    """Draw the pictures of a `Wish`; return the `Album`.
 
     Raises:
         BadInputError: a picture cannot be read, or a program is not as apps need it.
@@ -63,8 +63,9 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
     places = {**places_in(Path(wish.folder), wish.programs), **nets}
     with ExitStack() as stack:
         programs = open_programs(places, wish, stack)
-        found: dict[str, object] = to_plain(draw_wish(programs, wish, emit))
-        return found
+        album = Album(pictures=draw_wish(programs, wish, emit))
+        answer: dict[str, object] = to_plain(album)
+        return answer
 
 
 def open_programs(
@@ -86,11 +87,16 @@ def open_programs(
     return InterpretedPrograms(places, Mode(wish.precision), stack, size=size, device=wish.device)
 
 
-def draw_wish(programs: FolderPrograms, wish: Wish, emit: Emit) -> Drawn:
-    """Draw the picture of a `Wish` with these programs, and write it."""
+def draw_wish(programs: FolderPrograms, wish: Wish, emit: Emit) -> tuple[Drawn, ...]:
+    """Draw the pictures of a `Wish` with these programs, and write them."""
+    return tuple(draw_target(programs, wish, target, emit) for target in wish.targets)
+
+
+def draw_target(programs: FolderPrograms, wish: Wish, target: Target, emit: Emit) -> Drawn:
+    """Draw one of the pictures of a `Wish`, and write it."""
     unet = CONTROLLED if wish.nets else UNET
     height, width = (PIXELS_PER_LATENT * side for side in programs.inputs(unet)["sample"][2:])
-    subject, fitted = _subject(programs, wish, (width, height))
+    subject, fitted = _subject(programs, wish, target.prompt, (width, height))
     emit(Event(kind="step", text=f"draw with {Path(wish.folder).name}"))
     sheet = _draw(programs, subject, wish, emit)
     drawn = Drawn(
@@ -104,16 +110,41 @@ def draw_wish(programs: FolderPrograms, wish: Wish, emit: Emit) -> Drawn:
     )
     pictures = [sheet.picture]
     if wish.originals:
-        emit(Event(kind="step", text="draw the same with the model's own modules"))
-        exact = _draw(ModulePrograms(programs, wish.originals), subject, wish, emit)
-        drawn = replace(drawn, likeness=compare(exact, sheet))
-        pictures.append(exact.picture)
-        if wish.precision == Mode.FP16.value and misses(drawn.likeness):
-            emit(Event(kind="step", text="draw the same with the modules in half precision"))
-            own = ModulePrograms(programs, wish.originals, in_half=True)
-            drawn = replace(drawn, half=compare(exact, _draw(own, subject, wish, emit)))
-    write_png(np.concatenate(pictures, axis=1), Path(wish.output))
+        exact, near, half = _draw_originals(programs, wish, target, subject, sheet, emit)
+        drawn = replace(drawn, likeness=near, half=half)
+        pictures.append(exact)
+    if target.original:
+        write_png(pictures.pop(), Path(target.original))
+    write_png(np.concatenate(pictures, axis=1), Path(target.output))
     return drawn
+
+
+def _draw_originals(
+    programs: FolderPrograms,
+    wish: Wish,
+    target: Target,
+    subject: Subject,
+    sheet: Sheet,
+    emit: Emit,
+) -> tuple[Picture, Likeness, Likeness | None]:
+    """Draw the same with the modules; return their picture, and how near the folder's is.
+
+    The last value is how near that of the modules in half precision is, if the folder's is too far.
+    """
+    emit(Event(kind="step", text="draw the same with the model's own modules"))
+    if wish.own_ids:
+        vocabulary, length = subject.prompt.vocabulary, subject.prompt.length
+        prompt, negative = (
+            read_as_trained(text, vocabulary, length) for text in (target.prompt, wish.negative)
+        )
+        subject = replace(subject, prompt=prompt, negative=negative)
+    exact = _draw(ModulePrograms(programs, wish.originals), subject, wish, emit)
+    near = compare(exact, sheet)
+    if wish.precision != Mode.FP16.value or wish.own_ids or not misses(near):
+        return exact.picture, near, None
+    emit(Event(kind="step", text="draw the same with the modules in half precision"))
+    own = ModulePrograms(programs, wish.originals, in_half=True)
+    return exact.picture, near, compare(exact, _draw(own, subject, wish, emit))
 
 
 def compare(exact: Sheet, found: Sheet) -> Likeness:
@@ -126,9 +157,9 @@ def compare(exact: Sheet, found: Sheet) -> Likeness:
     )
 
 
-def misses(found: Likeness | None) -> bool:
+def misses(found: Likeness) -> bool:
     """Whether a program in half precision is not as near to its module as it should be."""
-    return found is not None and (min(found.steps) < EACH_STEP or found.psnr < AT_LAST)
+    return min(found.steps) < EACH_STEP or found.psnr < AT_LAST
 
 
 def _draw(programs: Programs, subject: Subject, wish: Wish, emit: Emit) -> Sheet:
@@ -144,7 +175,7 @@ def _draw(programs: Programs, subject: Subject, wish: Wish, emit: Emit) -> Sheet
 
 
 def _subject(
-    programs: Programs, wish: Wish, size: tuple[int, int]
+    programs: Programs, wish: Wish, prompt: str, size: tuple[int, int]
 ) -> tuple[Subject, tuple[str, ...]]:
     """Return what to draw, and the pictures that were fitted to (width, height)."""
     fitted: dict[str, None] = {}
@@ -161,7 +192,7 @@ def _subject(
         for net, path in wish.nets.items()
     }
     subject = Subject(
-        prompt=_prompt(programs, wish.prompt, vocabulary),
+        prompt=_prompt(programs, prompt, vocabulary),
         negative=_prompt(programs, wish.negative, vocabulary),
         start=to_image(read(wish.start), -1) if wish.start else None,
         guides=guides,

@@ -1,8 +1,8 @@
-"""The task `sheet`: puts drawn pictures side by side, and says how near they are to the first."""
+"""The task `sheet`: arranges drawn pictures, and says how near each is to its row's first."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from sdcoreml.ground.errors import UsageError
 from sdcoreml.ground.events import Emit, Event
 
 _GAP, _LINE, _SIZE = 8, 16, 12
-"""Pixels between panels, from line to line, and of the letters."""
+"""Pixels between pictures, from line to line, and of the letters."""
 
 _INK, _PAPER = (20, 20, 20), (255, 255, 255)
 _LEVELS = 255.0
@@ -31,18 +31,20 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
         UsageError: the pictures are of different sizes.
     """
     asked = from_plain(ContactSheet, request, "request")
-    emit(Event(kind="step", text=f"compare {len(asked.panels)} pictures"))
-    pictures = [_open(Path(panel.picture)) for panel in asked.panels]
-    if len({picture.shape for picture in pictures}) > 1:
+    count = sum(len(row.pictures) for row in asked.rows)
+    emit(Event(kind="step", text=f"compare {count} pictures"))
+    rows = [[_open(Path(picture)) for picture in row.pictures] for row in asked.rows]
+    if len({picture.shape for row in rows for picture in row}) > 1:
         raise UsageError(
             "the folders draw pictures of different sizes", remedy="compare folders of one size"
         )
-    found = tuple(compare(pictures[0], picture) for picture in pictures[1:])
-    captions = [list(panel.lines) for panel in asked.panels]
-    for caption, near in zip(captions[1:], found, strict=True):
-        caption.append(f"{format_db(near.psnr)}, SSIM {near.ssim:.3f}")
-    write_png(arrange(pictures, captions), Path(asked.output))
-    answer: dict[str, object] = to_plain(Compared(panels=found))
+    found = tuple(tuple(compare(row[0], one) for one in row[1:]) for row in rows)
+    notes = [
+        ["", *(f"{format_db(near.psnr)}, SSIM {near.ssim:.3f}" for near in row)] for row in found
+    ]
+    titles = [row.prompt for row in asked.rows]
+    write_png(arrange(rows, asked.heads, titles, notes), Path(asked.output))
+    answer: dict[str, object] = to_plain(Compared(rows=found))
     return answer
 
 
@@ -52,22 +54,36 @@ def compare(first: Picture, other: Picture) -> Nearness:
     return Nearness(psnr=round(near, 2), ssim=round(ssim(first, other), 6))
 
 
-def arrange(pictures: list[Picture], captions: list[list[str]]) -> Picture:
-    """Put pictures of one size side by side, each with its caption below."""
-    height, width = pictures[0].shape[:2]
-    lines = max(map(len, captions))
-    whole = (
-        _GAP + len(pictures) * (width + _GAP),
-        height + 3 * _GAP + lines * _LINE,
-    )
+def arrange(
+    rows: Sequence[Sequence[Picture]],
+    heads: Sequence[Sequence[str]],
+    titles: Sequence[str],
+    notes: Sequence[Sequence[str]],
+) -> Picture:
+    """Arrange pictures of one size in rows and columns.
+
+    Columns have their heads above them, rows a title, and pictures a note below.
+    """
+    height, width = rows[0][0].shape[:2]
+    top = _GAP + max(map(len, heads)) * _LINE
+    step = height + 2 * _LINE + 2 * _GAP
+    whole = _GAP + len(heads) * (width + _GAP), top + len(rows) * step + _GAP
     sheet = Image.new("RGB", whole, _PAPER)
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(_SIZE)
-    for number, (picture, caption) in enumerate(zip(pictures, captions, strict=True)):
-        left = _GAP + number * (width + _GAP)
-        sheet.paste(Image.fromarray(picture), (left, _GAP))
-        for place, line in enumerate(caption):
-            top = height + 2 * _GAP + place * _LINE
-            pen.text((left, top), _fit(line, width, font), fill=_INK, font=font)
+
+    def write(text: str, left: int, top: int, room: int) -> None:
+        pen.text((left, top), _fit(text, room, font), fill=_INK, font=font)
+
+    for column, head in enumerate(heads):
+        left = _GAP + column * (width + _GAP)
+        for place, line in enumerate(head):
+            write(line, left, _GAP + place * _LINE, width)
+        for row, pictures in enumerate(rows):
+            begin = top + row * step + _GAP + _LINE
+            sheet.paste(Image.fromarray(pictures[column]), (left, begin))
+            write(notes[row][column], left, begin + height + _GAP // 2, width)
+    for row, title in enumerate(titles):
+        write(title, _GAP, top + row * step + _GAP // 2, whole[0] - 2 * _GAP)
     return np.asarray(sheet)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.drawing.choices import Method, Rng, Spacing
-from sdcoreml.convert.drawing.wish import Drawn, Reading
+from sdcoreml.convert.drawing.wish import Album, Drawn, Reading
 from sdcoreml.convert.jobs.draw import Request, choose_settings, draw, size_of
 from sdcoreml.convert.jobs.manifest import read_manifest
 from sdcoreml.convert.jobs.opening import open_model
@@ -42,7 +42,7 @@ class Drawer:
     def run(self, task: str, request: Mapping[str, Any], _: Emit = silent) -> Outcome:
         assert task == "draw"
         self.requests.append(request)
-        return Outcome(value=to_plain(self.drawn), peak_memory=1)
+        return Outcome(value=to_plain(Album(pictures=(self.drawn,))), peak_memory=1)
 
 
 def make(tmp_path: Path, **options: Any) -> Path:
@@ -83,7 +83,8 @@ def test_what_is_not_asked_for_is_as_in_mochi(folder: Path) -> None:
     assert wish["programs"] == dict.fromkeys(
         ("TextEncoder", "Unet", "VAEDecoder", "VAEEncoder"), False
     )
-    assert (wish["prompt"], wish["output"], wish["precision"]) == ("a cat", "a.png", "fp16")
+    assert wish["targets"] == [{"prompt": "a cat", "output": "a.png", "original": ""}]
+    assert wish["precision"] == "fp16"
 
 
 def test_what_is_asked_for_is_passed_on(folder: Path, tmp_path: Path) -> None:

@@ -13,11 +13,12 @@ from typing import Any
 import pytest
 
 from sdcoreml.convert.bundle.ports import Dimensions
-from sdcoreml.convert.drawing.wish import Drawn, Likeness, Loss, Reading
+from sdcoreml.convert.drawing.wish import Album, Drawn, Likeness, Loss, Reading
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.loading.record import Machine
 from sdcoreml.convert.worker import Outcome
 from sdcoreml.doctor.commands import draw
+from sdcoreml.doctor.commands.draw_options import read_request
 from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.errors import BadInputError, SdcoremlError, UnableError, UsageError
 from sdcoreml.ground.events import Emit, Event, silent
@@ -41,16 +42,28 @@ class Drawer:
 
     drawn: Drawn = DRAWN
     wishes: list[Mapping[str, Any]] = field(default_factory=list)
+    sheets: list[Mapping[str, Any]] = field(default_factory=list)
 
     def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
         if task == "sheet":
-            assert all(Path(one["picture"]).read_bytes() == PICTURE for one in request["panels"])
-            Path(request["output"]).write_bytes(draw.PNG + b"sheet")
-            return Outcome(value={"panels": [{"psnr": 31.5, "ssim": 0.91}]}, peak_memory=1)
+            return Outcome(value={"rows": self._compare(request)}, peak_memory=1)
         emit(Event(kind="step", text="draw"))
         self.wishes.append(request)
-        Path(request["output"]).write_bytes(PICTURE)
-        return Outcome(value=to_plain(self.drawn), peak_memory=1)
+        for target in request["targets"]:
+            for name in filter(None, (target["output"], target["original"])):
+                Path(name).write_bytes(PICTURE)
+        album = Album(pictures=(self.drawn,) * len(request["targets"]))
+        return Outcome(value=to_plain(album), peak_memory=1)
+
+    def _compare(self, request: Mapping[str, Any]) -> list[list[dict[str, float]]]:
+        """Write a sheet; the figures of each row are 1 dB worse than those of the row before."""
+        Path(request["output"]).write_bytes(draw.PNG + b"sheet")
+        self.sheets.append(request)
+        rows = []
+        for number, row in enumerate(request["rows"]):
+            assert all(Path(one).read_bytes() == PICTURE for one in row["pictures"])
+            rows.append([{"psnr": 31.5 - number, "ssim": 0.91}] * (len(row["pictures"]) - 1))
+        return rows
 
 
 def arguments(*words: str) -> argparse.Namespace:
@@ -138,7 +151,7 @@ def test_json_has_everything(
         (("--controlnet", "net"), "--control-image", "needs as many"),
         (("--control-image", "a.png"), "--control-image", "needs as many"),
         (("--mask", "a.png"), "--mask", "needs a --controlnet"),
-        (("--compare", "b", "--against", "m"), "--compare", "either this or --against"),
+        (("--ids", "model"), "--ids", "needs --against"),
         (("--refiner", "xl"), "--refiner", "needs --against"),
         (("--with", "coreml", "--preview"), "--with coreml", "leave those options out"),
         (("--with", "coreml", "--device", "mps"), "--with coreml", "leave those options out"),
@@ -149,7 +162,7 @@ def test_an_option_out_of_place_is_refused_by_name(
     words: tuple[str, ...], place: str, message: str
 ) -> None:
     with pytest.raises(UsageError) as caught:
-        draw.read_request(arguments("folder", "a cat", *words))
+        read_request(arguments("folder", "a cat", *words))
     assert caught.value.where == place
     assert message in caught.value.what
 
@@ -266,7 +279,35 @@ def test_a_contact_sheet_says_what_each_folder_costs_and_keeps(
     assert target.read_bytes() == draw.PNG + b"sheet"
     assert [Path(wish["folder"]).name for wish in drawer.wishes] == ["out", "small"]
     draw.run(arguments(*words, "--json"), drawer)
-    assert json.loads(capsys.readouterr().out)["compared"] == [
+    said = json.loads(capsys.readouterr().out)
+    assert said["compared"] == [
         {"folder": str(folder), "bytes": size, "near": None},
         {"folder": str(small), "bytes": size, "near": {"psnr": 31.5, "ssim": 0.91}},
     ]
+    assert said["timesteps"] == [999, 500]
+    (row,) = said["rows"]
+    assert row == {
+        "prompt": "a cat",
+        "pictures": [to_plain(DRAWN)] * 2,
+        "near": [None, {"psnr": 31.5, "ssim": 0.91}],
+    }
+
+
+def test_rows_are_prompts_and_the_model_is_the_first_column(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small, model = shutil.copytree(folder, tmp_path / "small"), tmp_path / "cat"
+    drawer = Drawer()
+    words = (str(folder), "a cat", "a dog", "--compare", str(small), "--against", str(model))
+    draw.run(arguments(*words, "--ids", "model", "-o", str(tmp_path / "sheet.png")), drawer)
+    (asked,) = drawer.sheets
+    assert [head[0] for head in asked["heads"]] == ["the model itself", "out", "small"]
+    assert [row["prompt"] for row in asked["rows"]] == ["a cat", "a dog"]
+    assert [len(wish["targets"]) for wish in drawer.wishes] == [2, 2]
+    assert [wish["own_ids"] for wish in drawer.wishes] == [True, False]
+    assert [bool(wish["originals"]) for wish in drawer.wishes] == [True, False]
+    lines = capsys.readouterr().out.splitlines()
+    columns = lines[lines.index("  from left to right:") + 1 :]
+    assert columns[0].startswith(f"    {model} (the model itself): ")
+    assert columns[0].endswith(", the first")
+    assert columns[2].endswith("30.5 dB to 31.5 dB of the first, SSIM 0.9100")

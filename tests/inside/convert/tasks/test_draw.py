@@ -14,7 +14,9 @@ from PIL import Image
 
 from sdcoreml.convert.drawing.choices import Method
 from sdcoreml.convert.drawing.schedules import Singles
-from sdcoreml.convert.drawing.wish import Wish
+from sdcoreml.convert.drawing.tokens import read_vocabulary
+from sdcoreml.convert.drawing.trained import read_as_trained
+from sdcoreml.convert.drawing.wish import Target, Wish
 from sdcoreml.convert.mil.kinds import Mode
 from sdcoreml.convert.tasks.draw import draw_wish, judge
 from sdcoreml.convert.tasks.interpreted import InterpretedPrograms
@@ -28,9 +30,8 @@ def wish(tiny: Tiny, output: Path, **more: Any) -> Wish:
     return Wish(
         folder=str(tiny.folder),
         programs={},
-        prompt="a red dog",
+        targets=(Target(prompt="a red dog", output=str(output)),),
         settings=replace(SETTINGS, method=Method.DPM),
-        output=str(output),
         **more,
     )
 
@@ -38,7 +39,7 @@ def wish(tiny: Tiny, output: Path, **more: Any) -> Wish:
 def draw_tiny(tiny: Tiny, asked: Wish) -> Any:
     with ExitStack() as stack:
         programs = InterpretedPrograms(tiny.places, Mode(asked.precision), stack)
-        return draw_wish(programs, asked, silent)
+        return draw_wish(programs, asked, silent)[0]
 
 
 def picture(folder: Path, size: tuple[int, int], mode: str = "RGB") -> Path:
@@ -56,7 +57,7 @@ def test_equal_seeds_give_equal_files(tiny: Tiny, tmp_path: Path) -> None:
         asked = replace(asked, settings=replace(asked.settings, seed=seed, steps=1))
         with ExitStack() as stack:
             programs = InterpretedPrograms(tiny.places, Mode.FP16, stack)
-            found = draw_wish(programs, asked, events.append)
+            (found,) = draw_wish(programs, asked, events.append)
     first, second, third = (file.read_bytes() for file in files)
     assert first == second != third
     assert (found.width, found.height, found.timesteps) == (SIDE, SIDE, (999,))
@@ -92,6 +93,36 @@ def test_a_picture_that_starts_from_one_and_follows_one_is_that_of_the_modules(
         left, right = (np.asarray(image.crop((x, 0, x + SIDE, SIDE))) for x in (0, SIDE))
     assert left.std() > 1
     assert np.abs(left.astype(int) - right).max() <= 2
+
+
+def test_the_model_s_own_picture_may_have_a_file_and_ids_of_its_own(
+    tiny: Tiny, tmp_path: Path
+) -> None:
+    files = [tmp_path / f"{name}.png" for name in ("ours", "app", "own")]
+    asked = wish(tiny, files[0], originals=tiny.originals)
+    asked = replace(asked, settings=replace(asked.settings, steps=1))
+    likeness = []
+    for file, own_ids in zip(files[1:], (False, True), strict=True):
+        target = Target(prompt="a red dog,", output=str(files[0]), original=str(file))
+        found = draw_tiny(tiny, replace(asked, targets=(target,), own_ids=own_ids))
+        likeness.append(found.likeness.psnr)
+    for file in files:
+        with Image.open(file) as image:
+            assert image.size == (SIDE, SIDE)
+    assert likeness[0] > likeness[1]
+    assert files[1].read_bytes() != files[2].read_bytes()
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("text", ["a red dog", "a dog, isn't it  red", "Dog" * 40, "", "a b" * 60])
+def test_the_model_s_own_ids_are_those_of_the_pinned_tokenizer(tiny: Tiny, text: str) -> None:
+    from transformers import CLIPTokenizer
+
+    files = (str(tiny.folder / name) for name in ("vocab.json", "merges.txt"))
+    pinned = CLIPTokenizer(*files)
+    wanted = pinned(text, padding="max_length", truncation=True, max_length=77).input_ids
+    read = read_as_trained(text, read_vocabulary(tiny.folder), 77)
+    assert list(read.ids()) == wanted
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

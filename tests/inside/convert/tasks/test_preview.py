@@ -62,7 +62,7 @@ def test_a_preview_is_what_the_modules_draw_at_its_size(tiny: Tiny, tmp_path: Pa
         preview=True,
     )
     with ExitStack() as stack:
-        found = draw_wish(open_programs(tiny.places, asked, stack), asked, silent)
+        (found,) = draw_wish(open_programs(tiny.places, asked, stack), asked, silent)
     assert (found.width, found.height) == (64, 64)
     assert found.likeness is not None
     assert min(*found.likeness.steps, found.likeness.psnr) > 90
