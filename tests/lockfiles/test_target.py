@@ -52,3 +52,11 @@ def test_a_kernel_speaks_for_apple_s_machines_only(
 def test_no_two_targets_share_a_word_with_which_a_tool_is_told() -> None:
     for word in ("uv_platform", "conda_subdir"):
         assert len({getattr(target, word) for target in TARGETS.values()}) == len(TARGETS)
+
+
+def test_the_names_that_uv_and_conda_know() -> None:
+    assert [(one.name, one.uv_platform, one.conda_subdir) for one in TARGETS.values()] == [
+        ("macos-arm64", "aarch64-apple-darwin", "osx-arm64"),
+        ("macos-x86_64", "x86_64-apple-darwin", "osx-64"),
+        ("linux-x86_64", "x86_64-manylinux_2_28", "linux-64"),
+    ]

@@ -11,16 +11,18 @@ from sdcoreml.convert.bundle.families import ProgramSpec
 from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.jobs.manifest import MadeBy, read_manifest
 from sdcoreml.convert.jobs.opening import open_model
+from sdcoreml.convert.jobs.prove import StagedProgram
 from sdcoreml.convert.jobs.steps import convert_models
 from sdcoreml.convert.jobs.upstream import (
     UpstreamConverter,
+    arguments,
     options_of,
     require_possible,
     write_model,
 )
 from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.models.family import Family
-from sdcoreml.convert.programs.options import Precision, Prediction, Target
+from sdcoreml.convert.programs.options import Precision, Prediction, ProgramOptions, Target
 from sdcoreml.ground.errors import UnsupportedError, WorkerError
 from sdcoreml.ground.events import Event, silent
 from tests.convert.stand_ins import (
@@ -196,3 +198,21 @@ def test_a_converter_that_writes_nothing_is_an_error_and_leaves_nothing(tmp_path
     with pytest.raises(WorkerError, match="wrote no Stable_Diffusion_version_cat_text_encoder"):
         convert(write_folder(tmp_path / "cat"), Silent(size=SIZE))
     assert [path.name for path in tmp_path.iterdir()] == ["cat"]
+
+
+def test_what_the_converter_is_asked(tmp_path: Path) -> None:
+    job = job_of(open_model(write_xl(tmp_path / "xl")), tmp_path / "out")
+    unet = StagedProgram(
+        part=ProgramSpec(program="unet", source="unet"),
+        package=tmp_path / "Unet.mlpackage",
+        config=tmp_path / "config.json",
+        settings={},
+        weights=tmp_path / "unet.safetensors",
+        options=ProgramOptions(),
+        halves=True,
+    )
+    assert arguments(unet, job, "cat", "out") == [
+        *("--convert-unet", "--model-version=cat", "-o", "out"),
+        *("--latent-h", "16", "--latent-w", "16"),
+        *("--attention-implementation", "SPLIT_EINSUM", "--xl-version", "--chunk-unet"),
+    ]

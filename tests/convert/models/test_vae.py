@@ -65,6 +65,19 @@ def test_a_folder_brings_its_own_config(tmp_path: Path, inside: str) -> None:
     assert {tensor.name for tensor in part.tensors} == VAE.keys()
 
 
+def test_a_folder_whose_shards_are_not_all_there_is_refused(tmp_path: Path) -> None:
+    write_json(tmp_path / "config.json", CONFIG)
+    shard = "diffusion_pytorch_model-00001-of-00002.safetensors"
+    save(tmp_path / shard, VAE)
+    index = {
+        "metadata": {},
+        "weight_map": dict.fromkeys(VAE, shard) | {"more": "absent.safetensors"},
+    }
+    write_json(tmp_path / "diffusion_pytorch_model.safetensors.index.json", index)
+    with pytest.raises(BadInputError, match=r"absent\.safetensors"):
+        read_vae(tmp_path, Family.SD1, 512)
+
+
 @pytest.mark.parametrize("inside", ["", "vae", "unet"])
 def test_a_folder_without_a_vae_is_refused(tmp_path: Path, inside: str) -> None:
     (tmp_path / inside).mkdir(exist_ok=True)

@@ -150,3 +150,10 @@ def test_names_on_the_hub(name: str, expected: list[str]) -> None:
 
 def test_what_upstream_imports_is_of_no_concern_without_it() -> None:
     assert said("GIT007", sick(checkout=CHECKOUT)) == []
+
+
+def test_the_rest_of_a_shallow_checkout_is_fetched_by_git() -> None:
+    assert remedies("GIT005", checkout(shallow=True)) == [
+        "fetch the rest",
+        "git -C /src/ml-stable-diffusion fetch --unshallow",
+    ]

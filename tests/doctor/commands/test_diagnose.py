@@ -248,3 +248,12 @@ def test_a_built_environment_s_versions_are_known(
     built(tmp_path)
     found = diagnose.versions_here()
     assert (found["torch"], found["python"]) == ("2.2.0", "3.10.13")
+
+
+def test_a_doubt_is_told_after_what_to_do() -> None:
+    log = "ImportError: cannot import name 'cached_download' from 'huggingface_hub' (x.py)"
+    matches = diagnose.diagnose(log, diagnose.entries(), {"huggingface-hub": "0.17.3"})
+    lines = diagnose.page(matches)
+    assert [line for line in lines if line.startswith("but ")] == [
+        "but      huggingface-hub 0.17.3 here, this needs >=0.26"
+    ]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.doctor.core.facts import Memory, Unknown
+from sdcoreml.doctor.gather import machine
 from sdcoreml.doctor.gather.machine import EACH_WORKER, cores, memory, system, workers
 from sdcoreml.doctor.gather.probe import Probe, RunResult
 
@@ -133,3 +134,20 @@ def test_cores_are_those_of_the_container(tmp_path: Path, limit: str, expected: 
     group.mkdir(parents=True)
     (group / "cpu.max").write_text(f"{limit}\n")
     assert cores(tmp_path) == (expected or everything)
+
+
+def test_what_a_mac_says_of_itself() -> None:
+    answers = {"sw_vers -productVersion": "15.2", "sysctl -n sysctl.proc_translated": "1"}
+    found = system(mac(answers))
+    assert (found.name, found.version, found.machine) == ("macOS", "15.2", "arm64")
+    assert found.translated
+    assert not system(mac({**answers, "sysctl -n sysctl.proc_translated": "0"})).translated
+
+
+def test_a_volume_on_which_case_does_not_matter(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "__file__", str(tmp_path / "machine.py"))
+    assert system(Probe(system="Linux", root=tmp_path)).case_sensitive
+    (tmp_path / "MACHINE.PY").touch()
+    assert not system(Probe(system="Linux", root=tmp_path)).case_sensitive

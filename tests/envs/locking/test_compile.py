@@ -159,3 +159,22 @@ def test_the_mirror_of_the_index_is_asked(
     with pytest.raises(InstallError, match="cannot be reached"):
         compile_locks(tiny, LockRequest(index="https://mirror.invalid/simple"))
     assert "UV_DEFAULT_INDEX=https://mirror.invalid/simple" in seen.read_text().splitlines()
+
+
+def test_what_uv_is_asked(tiny: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program, seen = tmp_path / "uv", tmp_path / "seen"
+    program.write_text(f'#!/bin/sh\necho "$@" >>"{seen}"\nexit 2\n')
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    request = LockRequest(upgrade=True, exclude_newer="2026-11-01", wheels=tmp_path / "wheels")
+    with pytest.raises(InstallError):
+        compile_locks(tiny, request)
+    assert seen.read_text().splitlines()[-1].split() == [
+        *("pip", "compile", "--quiet", "--no-config", "--generate-hashes"),
+        *("--only-binary", ":all:", "--python", str(tmp_path / "python")),
+        *("--python-version", "3.10.10", "--python-platform", "aarch64-apple-darwin"),
+        *("--custom-compile-command", "sdcoreml", "env", "lock", "--upgrade"),
+        *("--exclude-newer", "2026-11-01", "--no-index", "--find-links", f"{tmp_path}/wheels"),
+        *("requirements.in", "--output-file", "requirements.txt"),
+    ]

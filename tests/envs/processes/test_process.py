@@ -57,3 +57,13 @@ def test_certificates_that_one_program_is_told_to_trust_are_for_all() -> None:
     both = {"PIP_CERT": "/a.pem", "SSL_CERT_FILE": "/b.pem"}
     assert clean_environ(both)["SSL_CERT_FILE"] == "/b.pem"
     assert "SSL_CERT_FILE" not in clean_environ({"PATH": "/bin"})
+
+
+def test_what_every_child_is_told() -> None:
+    assert clean_environ({}) == {
+        "PIP_CONFIG_FILE": os.devnull,
+        "PIP_DISABLE_PIP_VERSION_CHECK": "1",
+        "PIP_NO_INPUT": "1",
+        "PYTHONNOUSERSITE": "1",
+        "SOURCE_DATE_EPOCH": "315532800",
+    }

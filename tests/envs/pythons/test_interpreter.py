@@ -9,6 +9,7 @@ import pytest
 from sdcoreml.envs.pythons.interpreter import (
     Interpreter,
     choose,
+    conda_roots,
     find_interpreters,
     install_hints,
     probe,
@@ -171,3 +172,15 @@ def test_none_at_all_tells_the_ways_to_get_one() -> None:
 def test_uv_is_only_named_where_it_helps() -> None:
     assert "uv has none" in install_hints(PIN)
     assert "`uv python install 3.10.11`" in install_hints(PythonPin(version="3.10.11", accepted=""))
+
+
+def test_where_conda_is_looked_for(tmp_path: Path) -> None:
+    assert list(conda_roots({}, tmp_path)) == [
+        *(tmp_path / name for name in ("miniconda3", "anaconda3", "miniforge3", "mambaforge")),
+        *(tmp_path / name for name in ("micromamba", ".conda", "opt/miniconda3", "opt/anaconda3")),
+        tmp_path / ".local/share/mamba",
+        *(Path("/opt/conda"), Path("/opt/miniconda3")),
+        *(Path("/opt/homebrew/Caskroom") / name / "base" for name in ("miniforge", "miniconda")),
+    ]
+    environ = {"CONDA_PREFIX": "/a", "MAMBA_ROOT_PREFIX": "/b", "CONDA_EXE": "/c/bin/conda"}
+    assert list(conda_roots(environ, tmp_path))[:3] == [Path("/a"), Path("/b"), Path("/c")]
