@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Generator
 from contextlib import ExitStack
 
@@ -41,6 +42,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
+    # No test finds what another has made.
+    shutil.rmtree(os.environ["SDCOREML_CACHE"], ignore_errors=True)
     item.stash[BEGUN] = cpu_seconds()
 
 

@@ -65,6 +65,7 @@ def make_home(environ: MutableMapping[str, str], folder: Path) -> Path:
     environ["HF_HUB_DISABLE_TELEMETRY"] = "1"  # it reaches out from a thread, in any later test
     environ["UV_CACHE_DIR"] = os.fspath(folder / "uv")
     environ["PIP_CACHE_DIR"] = os.fspath(folder / "pip")
+    environ["SDCOREML_CACHE"] = os.fspath(folder / "made")
     return home
 
 

@@ -19,6 +19,7 @@ FLOORS = ("ground", "lockfiles", "envs", "convert", "doctor")
 ROOMS = {
     "convert": (
         "bundle",
+        "cache",
         "certificates",
         "compile",
         "compression",

@@ -31,7 +31,7 @@ class Job:
     `redo` names programs or components to rebuild in the existing folder `output`. Other programs
     are kept or, if there is no such folder yet, left out. If `redo` is `None`, all are made.
     `beside` is the finished folder whose UNet a ControlNet is for. `name` replaces the model's own
-    name in the names of folders.
+    name in the names of folders. `found` are programs that an earlier conversion made of the same.
     """
 
     model: Model
@@ -40,10 +40,11 @@ class Job:
     redo: frozenset[str] | None = None
     beside: Path | None = None
     name: str = ""
+    found: frozenset[str] = frozenset()
 
     @property
     def parts(self) -> tuple[ProgramSpec, ...]:
-        """The programs to make; kept programs are not among them."""
+        """The programs to make; kept and found programs are not among them."""
         wanted = [name for name in self.options.wanted if self.makes(OPTIONAL[name])]
         return tuple(
             replace(part, name=net_name(self.name or _own_name(self.model), self.options))
@@ -53,9 +54,15 @@ class Job:
             if self.makes(part)
         )
 
+    @property
+    def all_parts(self) -> tuple[ProgramSpec, ...]:
+        """The programs to make and the found ones; kept programs are not among them."""
+        return replace(self, found=frozenset()).parts
+
     def makes(self, part: ProgramSpec) -> bool:
-        """Whether the program is made rather than kept."""
-        return self.redo is None or bool(self.redo & {part.program, part.source})
+        """Whether the program is made rather than kept or found."""
+        is_asked = self.redo is None or bool(self.redo & {part.program, part.source})
+        return is_asked and part.program not in self.found
 
     def halves(self, part: ProgramSpec) -> bool:
         """Whether the program is written in two halves."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from sdcoreml.convert.bundle.families import ProgramSpec, is_part_of
@@ -26,8 +26,9 @@ from sdcoreml.convert.compile.xcode import find_xcode
 from sdcoreml.convert.jobs.answers import answers_of, write_answers
 from sdcoreml.convert.jobs.caveats import notes_of, warn
 from sdcoreml.convert.jobs.compiler import is_known, require_compiler
-from sdcoreml.convert.jobs.foresight import foresee
-from sdcoreml.convert.jobs.kept import NOTHING, Kept, keep, require_checked, require_lesser
+from sdcoreml.convert.jobs.conversion import Conversion, Folder
+from sdcoreml.convert.jobs.finding import find, recall, record
+from sdcoreml.convert.jobs.kept import keep, require_checked, require_lesser
 from sdcoreml.convert.jobs.manifest import (
     CompiledRecord,
     Manifest,
@@ -40,6 +41,7 @@ from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.prove import StagedProgram, prove
 from sdcoreml.convert.jobs.reading import read_all
 from sdcoreml.convert.jobs.report import write_report
+from sdcoreml.convert.jobs.reuse import remember_inputs
 from sdcoreml.convert.jobs.staging import drop_packages, scratch_in, stage_result
 from sdcoreml.convert.jobs.upstream import build, options_of, require_possible
 from sdcoreml.convert.jobs.workshop import Workshop
@@ -48,43 +50,12 @@ from sdcoreml.convert.models.files import CONFIG_NAME
 from sdcoreml.convert.models.layout import Component
 from sdcoreml.convert.models.merge import merge_component
 from sdcoreml.convert.packages.sharing import share_weights
-from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.spec.reader import read_package
 from sdcoreml.ground.crew import Crew
-from sdcoreml.ground.digest import FileRecord, describe, describe_files, files_below
+from sdcoreml.ground.digest import describe, describe_files, files_below
 from sdcoreml.ground.errors import SdcoremlError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.quantity import amount
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Folder:
-    """A result that is being made in the staging folder `path`; the steps fill in the fields.
-
-    `kept` are programs of an earlier result, `programs` new ones, with their proofs and records.
-    """
-
-    job: Job
-    path: Path
-    kept: Kept = NOTHING
-    programs: tuple[StagedProgram, ...] = ()
-    proofs: Mapping[str, ProgramProof] = field(default_factory=dict)
-    compiled: Mapping[str, CompiledRecord] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Conversion:
-    """The folders that are made from one model, and what the steps know about it.
-
-    `weights` maps each component to its safetensors file, `inputs` to its source files' records.
-    """
-
-    folders: tuple[Folder, ...]
-    workshop: Workshop
-    emit: Emit
-    scratch: Path
-    weights: Mapping[str, Path] = field(default_factory=dict)
-    inputs: Mapping[str, Mapping[str, FileRecord]] = field(default_factory=dict)
 
 
 def convert_models(
@@ -102,7 +73,6 @@ def convert_models(
             require_possible(job)
         if not workshop.force:
             require_lesser(job, workshop.policy)
-    emit(foresee(jobs, workshop.workers))
     with Crew(workshop.workers, emit=emit), ExitStack() as unfinished:
         stages = [unfinished.enter_context(ExitStack()) for _ in jobs]
         folders = tuple(
@@ -110,7 +80,10 @@ def convert_models(
             for job, stage in zip(jobs, stages, strict=True)
         )
         scratch = stages[-1].enter_context(scratch_in(folders[-1].path))
-        conversion = Conversion(folders=folders, workshop=workshop, emit=emit, scratch=scratch)
+        held = unfinished.enter_context(ExitStack())
+        conversion = Conversion(
+            folders=folders, workshop=workshop, emit=emit, scratch=scratch, held=held
+        )
         warn(jobs, emit)
         for step in TOGETHER:
             conversion = step(conversion)
@@ -118,12 +91,17 @@ def convert_models(
             for each in EACH:
                 folder = each(folder, conversion)  # noqa: PLW2901  the folder, one step further
             stage.close()
+            record(folder, workshop)
     return tuple(job.output for job in jobs)
 
 
 def _read(conversion: Conversion) -> Conversion:
     """Hash all weights, and refuse NaN and infinity, before anything is built from them."""
-    return replace(conversion, inputs=read_all([folder.job for folder in conversion.folders]))
+    jobs = [folder.job for folder in conversion.folders]
+    read = read_all(jobs)
+    if conversion.workshop.finds:
+        remember_inputs(jobs, read, conversion.workshop.finds)
+    return replace(conversion, inputs={**conversion.inputs, **read})
 
 
 def _merge(conversion: Conversion) -> Conversion:
@@ -218,6 +196,8 @@ def _read_back(folder: Folder, _: Conversion) -> Folder:
 
 def _prove(folder: Folder, conversion: Conversion) -> Folder:
     shop = conversion.workshop
+    if not folder.programs:
+        return folder
     title = f"audit the weights of {len(folder.programs)} programs"
     conversion.emit(Event(kind="step", text=title))
     proofs = prove(folder.programs, shop.policy, shop.runner, conversion.emit)
@@ -257,7 +237,7 @@ def _find_odd_words(folder: Path) -> tuple[str, ...]:
 
 def _is_part(folder: Folder) -> bool:
     """Whether the folder lacks programs that an app needs, because the user left them out."""
-    made = {entry.component for entry in folder.kept.programs.values()}
+    made = {entry.component for entry in folder.earlier.values()}
     made |= {made.part.program for made in folder.programs}
     return folder.job.redo is not None and is_part_of(folder.job.model.family, made)
 
@@ -266,7 +246,7 @@ def _check(folder: Folder, _: Conversion) -> Folder:
     """Compare all programs with what the runtimes require."""
     programs = {
         entry.component: entry.find_packages(folder.path, name)
-        for name, entry in folder.kept.programs.items()
+        for name, entry in folder.earlier.items()
     } | {made.part.program: made.written for made in folder.programs}
     is_ours = is_known(folder.job.options.target)
     ours = {made.part.program: made.read for made in folder.programs if is_ours}
@@ -279,9 +259,11 @@ def _check(folder: Folder, _: Conversion) -> Folder:
 def _describe(folder: Folder, conversion: Conversion) -> Folder:
     """Write the page and the manifest, and remove the packages if they are not wanted."""
     model, workshop = folder.job.model, conversion.workshop
-    sources = dict.fromkeys(made.part.source for made in folder.programs)
+    sources = {entry.source for entry in folder.found.programs.values()}
+    sources |= {made.part.source for made in folder.programs}
     inputs = {n: record for source in sources for n, record in conversion.inputs[source].items()}
-    answers = {**folder.kept.answers, **answers_of(folder.programs, folder.proofs)}
+    answers = {**folder.kept.answers, **folder.found.answers}
+    answers |= answers_of(folder.programs, folder.proofs)
     manifest = Manifest(
         model=SourceRecord(
             name=model.path.resolve().name,
@@ -298,16 +280,20 @@ def _describe(folder: Folder, conversion: Conversion) -> Folder:
         answers=write_answers(answers, folder.path),
         odd_tokenizer=_find_odd_words(folder.path),
         tokenizer=describe({path.name: path for path in tokenizer_files(folder.path)}),
-        programs={
-            **folder.kept.programs,
-            **{made.part.stem: _entry(folder, made, workshop) for made in folder.programs},
-        },
+        programs={**folder.kept.programs, **_entries(folder, workshop)},
     )
     manifest = replace(manifest, report=write_report(manifest, folder.path))
     write_manifest(manifest, folder.path)
     if not workshop.keeps_packages:
         drop_packages(folder.path, manifest)
-    return folder
+    return replace(folder, manifest=manifest, answers=answers)
+
+
+def _entries(folder: Folder, workshop: Workshop) -> Mapping[str, ProgramEntry]:
+    """Return the entries of the found and the new programs, in the order of an undisturbed run."""
+    new = {made.part.stem: _entry(folder, made, workshop) for made in folder.programs}
+    either = {**folder.found.programs, **new}
+    return {part.stem: either[part.stem] for part in folder.job.all_parts}
 
 
 def _entry(folder: Folder, made: StagedProgram, workshop: Workshop) -> ProgramEntry:
@@ -326,7 +312,14 @@ def _entry(folder: Folder, made: StagedProgram, workshop: Workshop) -> ProgramEn
     )
 
 
-TOGETHER: tuple[Callable[[Conversion], Conversion], ...] = (_read, _merge, _draft, _build)
+TOGETHER: tuple[Callable[[Conversion], Conversion], ...] = (
+    recall,
+    _read,
+    find,
+    _merge,
+    _draft,
+    _build,
+)
 """The steps that all folders of a model take together, in order."""
 
 EACH: tuple[Callable[[Folder, Conversion], Folder], ...] = (

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdcoreml.convert.bundle.judgement import Judgement, Ruling, judge
+from sdcoreml.convert.cache.shelf import open_cache
 from sdcoreml.convert.jobs.manifest import MadeIn, read_manifest
 from sdcoreml.convert.jobs.opening import with_refiner
 from sdcoreml.convert.jobs.plan import Job, require_buildable
@@ -162,6 +163,7 @@ def convert(args: argparse.Namespace, mac: FindMac) -> int:
             force=args.force,
             keeps_packages=args.packages == "keep",
             workers=args.workers or workers(Probe()),
+            cache=open_cache(emit),
         )
         with explain_crash(address(toolchain)):
             if wants_upstream(args):

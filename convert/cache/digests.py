@@ -1,0 +1,136 @@
+"""Remembers the SHA-256 of files, so that gigabytes that did not change are not read again.
+
+A file is known by its device, inode, size and times: whoever writes to it changes its ctime, which
+nobody can set back. The memory is one text file that is only appended to, a line for each file,
+under a lock: a killed writer leaves at most half a line, which is none. So there is nothing to
+repair, two processes write at once, and the newest line for a file counts.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TypeAlias
+
+from sdcoreml.ground import locks
+from sdcoreml.ground.aside import write_text
+from sdcoreml.ground.digest import FileRecord, describe
+from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import Document, read_text
+
+_LINE = re.compile(r"(\d+ \d+ \d+ \d+ \d+) ([0-9a-f]{64})")
+_MOST = 40_000
+"""How many files are remembered when the memory is written anew: forty models in many variants."""
+
+_ROOM = 2 * _MOST
+"""How many lines it may have before that."""
+
+_SETTLED = 100_000_000
+"""Nanoseconds after its last change before a file is remembered.
+
+A change within the same tick of the file system's clock would not show in the times.
+"""
+
+_COARSE = 3_000_000_000
+"""The same where times are whole seconds, or two, as on FAT."""
+
+_SECOND = 1_000_000_000
+
+State: TypeAlias = str
+"""What tells a file from others, and from itself after a change."""
+
+
+class Digests:
+    """The remembered digests, in the text file `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[State, str] | None = None
+        self._lines = 0
+
+    def recall(self, path: Path) -> FileRecord | None:
+        """Return the record of a file that did not change since it was hashed, else `None`."""
+        try:
+            state, size = _state_of(path)
+        except OSError:
+            return None
+        known = self._load()
+        return FileRecord(size=size, sha256=known[state]) if state in known else None
+
+    def recall_all(self, files: Mapping[str, Path]) -> Mapping[str, FileRecord] | None:
+        """Return the records of all the files by their names; `None` if one is not known."""
+        found = {name: self.recall(path) for name, path in files.items()}
+        known = {name: record for name, record in found.items() if record is not None}
+        return known if len(known) == len(files) else None
+
+    def describe(self, files: Mapping[str, Path]) -> Mapping[str, FileRecord]:
+        """Return the records of all the files by their names; hash and remember what is not known.
+
+        Raises:
+            BadInputError: one is not a regular file, or cannot be read.
+        """
+        known = {name: found for name, path in files.items() if (found := self.recall(path))}
+        others = {name: path for name, path in files.items() if name not in known}
+        hashed = describe(others)
+        self.remember({path: hashed[name] for name, path in others.items()})
+        return {name: known.get(name) or hashed[name] for name in files}
+
+    def remember(self, records: Mapping[Path, FileRecord]) -> None:
+        """Remember the records of files that were just hashed or written."""
+        known, now, lines = self._load(), time.time_ns(), []
+        for path, record in records.items():
+            try:
+                state, size = _state_of(path)
+            except OSError:
+                continue
+            if (
+                size == record.size
+                and _is_settled(state, now)
+                and known.get(state) != record.sha256
+            ):
+                known[state] = record.sha256
+                lines.append(f"{state} {record.sha256}\n")
+        if lines:
+            self._append("".join(lines))
+            self._lines += len(lines)
+
+    def _append(self, text: str) -> None:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        with self._path.open("ab", buffering=0) as stream:
+            locks.lock(stream.fileno())
+            if self._lines > _ROOM:
+                self._shrink()
+                return
+            # What a killed writer left is ended here: otherwise it would swallow our first line.
+            stream.write(f"\n{text}".encode())
+
+    def _shrink(self) -> None:
+        """Write the newest lines anew. What others append meanwhile is hashed once more."""
+        newest = [*self._load().items()][-_MOST:]
+        write_text(self._path, "".join(f"{state} {digest}\n" for state, digest in newest))
+        self._lines = len(newest)
+
+    def _load(self) -> dict[State, str]:
+        if self._known is None:
+            try:
+                text = read_text(self._path, Document.RECORD)
+            except BadInputError:
+                text = ""
+            found = [match for line in text.split("\n") if (match := _LINE.fullmatch(line))]
+            self._lines = len(found)
+            self._known = {match[1]: match[2] for match in found}
+        return self._known
+
+
+def _state_of(path: Path) -> tuple[State, int]:
+    one = path.stat()
+    times = f"{one.st_mtime_ns} {one.st_ctime_ns}"
+    return f"{one.st_dev} {one.st_ino} {one.st_size} {times}", one.st_size
+
+
+def _is_settled(state: State, now: int) -> bool:
+    *_, modified, changed = map(int, state.split())
+    is_coarse = not modified % _SECOND or not changed % _SECOND
+    return now - max(modified, changed) > (_COARSE if is_coarse else _SETTLED)

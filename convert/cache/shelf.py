@@ -1,0 +1,196 @@
+"""The cache: records of programs that were made, by their keys, in the user's cache folder.
+
+    format               the version of this layout
+    digests              `convert.cache.digests`
+    programs/KEY.json    a program: its entry in a manifest, its answers, the folders that have it
+    models/KEY.json      the digests of the components that a model was assembled to
+    locks/KEY            held while a program is made
+
+Each record is a small file of its own, written aside and renamed. So a kill leaves the old record
+or the new one, and never half of one; two processes need no common transaction, since records of
+one key are equal but for the folders; and there is nothing to repair. SQLite would keep that
+promise too, but where a file system has no sound locks, as some networks', a damaged database loses
+everything, and a damaged record one program.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+from sdcoreml.convert.cache.digests import Digests
+from sdcoreml.ground import locks
+from sdcoreml.ground.aside import write_text
+from sdcoreml.ground.codec import to_plain
+from sdcoreml.ground.digest import FileRecord
+from sdcoreml.ground.documents import read_record
+from sdcoreml.ground.errors import BadInputError, UsageError
+from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.files import Document, read_text
+from sdcoreml.ground.places import expand_home
+
+FORMAT = 1
+"""The version of the folder's layout. A folder of a newer version is left alone."""
+
+VARIABLE = "SDCOREML_CACHE"
+_MOST_FOLDERS = 8
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A program that was made: its entry in a manifest and its answers, as JSON values.
+
+    `folders` are finished folders that have its files, the newest last.
+    """
+
+    entry: Mapping[str, object]
+    answers: Mapping[str, object] | None = None
+    folders: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembled:
+    """The files of the components that a model was assembled to, by their names in manifests."""
+
+    inputs: Mapping[str, FileRecord]
+
+
+@dataclass(slots=True, kw_only=True)
+class Cache:
+    """The records in `folder`. What cannot be written is said once, and is no error."""
+
+    folder: Path
+    emit: Emit = silent
+    digests: Digests = field(init=False)
+    _told: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        """Open the memory of digests beside the records."""
+        self.digests = Digests(self.folder / "digests")
+
+    def find(self, key: str) -> Record | None:
+        """Return the record of a program; `None` if there is none, or if it is damaged."""
+        return _read(self._program(key), Record)
+
+    def keep(self, key: str, record: Record) -> None:
+        """Keep the record of a program, and remember the folders of an earlier record."""
+        with self._forgiving():
+            before = self.find(key)
+            known = (*(before.folders if before else ()), *record.folders)
+            folders = tuple(dict.fromkeys(reversed(known)))[:_MOST_FOLDERS][::-1]
+            _write(self._program(key), replace(record, folders=folders))
+
+    def find_inputs(self, key: str) -> Mapping[str, FileRecord] | None:
+        """Return the files that a model with this key was assembled to; `None` if not known."""
+        found = _read(self._model(key), Assembled)
+        return found.inputs if found else None
+
+    def keep_inputs(self, key: str, inputs: Mapping[str, FileRecord]) -> None:
+        """Keep the files that a model was assembled to."""
+        with self._forgiving():
+            known = self.find_inputs(key) or {}
+            _write(self._model(key), Assembled(inputs={**known, **inputs}))
+
+    def remember(self, records: Mapping[Path, FileRecord]) -> None:
+        """Remember the digests of files that were just hashed or written."""
+        with self._forgiving():
+            self.digests.remember(records)
+
+    @contextmanager
+    def hold(self, keys: Collection[str]) -> Iterator[None]:
+        """Hold the locks of keys while their programs are made, so that nobody else makes them too.
+
+        They are taken in one order by everybody, so that two processes cannot wait for each other.
+        """
+
+        def notice(owner: str) -> None:
+            text = f"waiting for process {owner}, which makes some of these programs"
+            self.emit(Event(kind="note", text=text))
+
+        with ExitStack() as held:
+            with self._forgiving():
+                (self.folder / "locks").mkdir(parents=True, exist_ok=True)
+                for key in sorted(keys):
+                    held.enter_context(locks.lock_file(self.folder / "locks" / key, notice))
+            yield
+
+    def warn(self, text: str, about: str = "") -> None:
+        """Emit a warning, unless there was one before with the same text, or `about` the same."""
+        if (about or text) not in self._told:
+            self.emit(Event(kind="warning", text=text))
+        self._told.add(about or text)
+
+    @contextmanager
+    def _forgiving(self) -> Iterator[None]:
+        """Let the block fail to write: the conversion is right without the cache."""
+        try:
+            yield
+        except (OSError, BadInputError) as error:
+            reason = error.what if isinstance(error, BadInputError) else error.strerror
+            text = f"{self.folder}: nothing is remembered for other conversions ({reason})"
+            self.warn(text, about="writing")
+
+    def _program(self, key: str) -> Path:
+        return self.folder / "programs" / f"{key}.json"
+
+    def _model(self, key: str) -> Path:
+        return self.folder / "models" / f"{key}.json"
+
+
+def _read(path: Path, kind: type[T]) -> T | None:
+    """Read a record; `None` if there is none, or a damaged one, which the next one replaces."""
+    try:
+        return read_record(path, Document.RECORD, kind)
+    except BadInputError:
+        return None
+
+
+def _write(path: Path, record: Record | Assembled) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, json.dumps(to_plain(record), sort_keys=True) + "\n")
+
+
+def cache_folder() -> Path:
+    """Return `$SDCOREML_CACHE`, else the user's cache folder for this tool.
+
+    Raises:
+        UsageError: the home folder is unknown.
+    """
+    if named := os.environ.get(VARIABLE):
+        return expand_home(named).absolute()
+    from platformdirs import user_cache_dir
+
+    found = user_cache_dir("sdcoreml", appauthor=False)
+    if found.startswith("~"):
+        raise UsageError(
+            "no home folder is known for this user", remedy=f"say where with {VARIABLE}=/a/folder"
+        )
+    return Path(found)
+
+
+def open_cache(emit: Emit = silent) -> Cache | None:
+    """Open the user's cache; `None`, with a warning, if a newer version of this tool wrote it."""
+    try:
+        folder = cache_folder()
+    except UsageError:
+        return None
+    cache = Cache(folder=folder, emit=emit)
+    mark = folder / "format"
+    with suppress(BadInputError):
+        said = read_text(mark, Document.RECORD).strip()
+        if said != f"{FORMAT}":
+            text = f"{folder}: of another version of sdcoreml ({said[:20]!r}); it is left alone"
+            emit(Event(kind="warning", text=text))
+            return None
+        return cache
+    with cache._forgiving():  # noqa: SLF001  its own first file
+        folder.mkdir(parents=True, exist_ok=True)
+        write_text(mark, f"{FORMAT}\n")
+    return cache

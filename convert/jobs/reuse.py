@@ -1,0 +1,247 @@
+"""Finds programs that an earlier conversion made of the same, and takes their files.
+
+What counts is what a program is made from (`keys_of`), never what it is called. A file is taken
+only if it still has the recorded content; a folder with one that has not is said, and passed over.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from sdcoreml.convert.bundle.families import ProgramSpec
+from sdcoreml.convert.cache.key import builder_version, key_of
+from sdcoreml.convert.cache.shelf import Cache, Record
+from sdcoreml.convert.compile.xcode import find_xcode
+from sdcoreml.convert.jobs.manifest import Manifest, ProgramEntry, inputs_of
+from sdcoreml.convert.jobs.plan import Job
+from sdcoreml.convert.jobs.prove import ProofPolicy
+from sdcoreml.convert.models.files import CONFIG_NAME
+from sdcoreml.convert.programs.options import Attention, ProgramOptions
+from sdcoreml.convert.proof.answers import Answers
+from sdcoreml.convert.weights.clone import place
+from sdcoreml.ground.codec import DecodeError, from_plain, to_plain
+from sdcoreml.ground.digest import FileRecord
+from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.events import Emit, Event
+
+if TYPE_CHECKING:
+    from sdcoreml.convert.jobs.workshop import Workshop
+
+Inputs = Mapping[str, Mapping[str, FileRecord]]
+"""The records of the source files by component, and by their names in a manifest."""
+
+
+_VAES = frozenset({"vae_decoder", "vae_encoder"})
+_TEXT = ("attention", "height", "width")
+_IDLE: Mapping[str, tuple[str, ...]] = {
+    "text_encoder": _TEXT,
+    "text_encoder_2": _TEXT,
+    **dict.fromkeys(("unet", "controlled_unet", "unet_refiner", "controlnet"), ("clip_skip",)),
+    **dict.fromkeys(_VAES, ("clip_skip", "tokens")),
+}
+"""Options that all programs of a folder have, but that these programs and proofs do not."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Programs of earlier conversions in a folder: their entries and answers, by name."""
+
+    programs: Mapping[str, ProgramEntry] = field(default_factory=dict)
+    answers: Mapping[str, Answers] = field(default_factory=dict)
+
+
+NONE = Found()
+
+
+def keys_of(job: Job, inputs: Inputs, shop: Workshop) -> Mapping[str, str]:
+    """Return the keys of the job's programs whose component has known source files, by program."""
+    has_xcode = find_xcode() is not None
+    return {
+        part.program: _program_key(job, part, inputs[part.source], shop, has_xcode=has_xcode)
+        for part in job.parts
+        if part.source in inputs
+    }
+
+
+def _program_key(
+    job: Job,
+    part: ProgramSpec,
+    inputs: Mapping[str, FileRecord],
+    shop: Workshop,
+    *,
+    has_xcode: bool,
+) -> str:
+    """Return the key of a program, whose component has the source files `inputs`.
+
+    Weights count by their content, in whatever order of shards. How programs are proved counts too,
+    since the proof is taken with the program.
+    """
+    configs = {f"{part.source}/{CONFIG_NAME}"}
+    weights = sorted(one.sha256 for name, one in inputs.items() if name not in configs)
+    return key_of(
+        {
+            "program": part.program,
+            "name": part.stem,
+            "source": part.source,
+            "config": [one.sha256 for name, one in inputs.items() if name in configs],
+            "weights": weights,
+            "options": _bearing(part.program, job.options.for_program(part)),
+            "recipe": job.options.recipe_for(part),
+            "halves": job.halves(part),
+            "toolchain": [shop.toolchain.name, shop.toolchain.lock, shop.toolchain.python],
+            "proof": _proof(shop.policy),
+            "xcode": has_xcode,
+            "builder": builder_version(),
+        }
+    )
+
+
+def _bearing(program: str, options: ProgramOptions) -> Mapping[str, object]:
+    """Return the options that a program's bytes or proof depend on: builders ignore others.
+
+    The layout of attention is that of UNets. For a VAE it only decides on how small an image the
+    program is run (`convert.parity.miniature`), which is another one for the layout in pieces.
+    """
+    stated = dict(options.as_json())
+    for name in _IDLE.get(program, ()):
+        stated.pop(name, None)
+    if program in _VAES:
+        stated["attention"] = options.attention is Attention.SPLIT_EINSUM_V2
+    return stated
+
+
+def _proof(policy: ProofPolicy) -> Mapping[str, object]:
+    return {
+        "run": sorted(policy.run),
+        "unrun": policy.reason,
+        "accepts": bool(policy.certificates),
+        "requires": policy.certified_only,
+        "draws": policy.draws,
+    }
+
+
+def recall_inputs(jobs: Iterable[Job], cache: Cache) -> Inputs:
+    """Return the records of the components whose files were hashed before, without reading them."""
+    found: dict[str, Mapping[str, FileRecord]] = {}
+    for job in jobs:
+        for source in {part.source for part in job.parts} - found.keys():
+            known = cache.digests.recall_all(dict(inputs_of(job.model.components[source])))
+            if known is not None:
+                found[source] = known
+    return found
+
+
+def remember_inputs(jobs: Iterable[Job], inputs: Inputs, cache: Cache) -> None:
+    """Remember the digests of source files that were just read."""
+    components = {part.source: job.model.components for job in jobs for part in job.parts}
+    for source in components.keys() & inputs.keys():
+        files = dict(inputs_of(components[source][source]))
+        cache.remember({path: inputs[source][name] for name, path in files.items()})
+
+
+def take(
+    job: Job, keys: Mapping[str, str], folder: Path, cache: Cache, emit: Emit
+) -> tuple[Job, Found]:
+    """Put the programs of the job that were made before into `folder`, a staging folder.
+
+    `keys` are those of programs, by program. The job that is returned makes only the others.
+    """
+    programs: dict[str, ProgramEntry] = {}
+    answers: dict[str, Answers] = {}
+    parts = {part.program: part for part in job.parts}
+    for program in parts.keys() & keys.keys():
+        stem = parts[program].stem
+        record = cache.find(keys[program])
+        if record is None or (read := read_entry(record)) is None:
+            continue
+        if source := _take_files(record, read[0], folder, cache):
+            emit(Event(kind="note", text=f"{stem}: as it was made before, from {source}"))
+            options = job.options.for_program(parts[program])
+            programs[stem] = replace(read[0], options=options)
+            if read[1]:
+                answers[stem] = read[1]
+    made = frozenset(entry.component for entry in programs.values())
+    return replace(job, found=job.found | made), Found(programs=programs, answers=answers)
+
+
+def read_entry(record: Record) -> tuple[ProgramEntry, Answers | None] | None:
+    """Return a record's entry and answers; `None` if they are none that this version writes."""
+    try:
+        entry = from_plain(ProgramEntry, record.entry, "entry")
+        return entry, from_plain(Answers, record.answers, "answers") if record.answers else None
+    except DecodeError:
+        return None
+
+
+def _take_files(record: Record, entry: ProgramEntry, folder: Path, cache: Cache) -> str:
+    """Take a program's files from the newest folder that has them; return it, "" if none has."""
+    for source in reversed(record.folders):
+        there = {name: Path(source) / name for name in entry.files}
+        if not all(os.path.lexists(path) for path in there.values()):
+            continue
+        try:
+            before = _states(there)
+            if cache.digests.describe(there) == entry.files:
+                _place(there, folder)
+                if _states(there) == before:  # nobody replaced one meanwhile
+                    # A link changes the times of what it leads to, not the bytes just hashed.
+                    cache.remember({path: entry.files[name] for name, path in there.items()})
+                    return source
+        except (BadInputError, OSError):
+            for name in entry.files:  # of a copy that did not end
+                shutil.rmtree(folder / name.partition("/")[0], ignore_errors=True)
+            continue
+        cache.warn(f"{source}: changed since it was written; its programs are made again")
+    return ""
+
+
+def _states(files: Mapping[str, Path]) -> list[tuple[int, ...]]:
+    found = [path.stat() for path in files.values()]
+    return [(one.st_dev, one.st_ino, one.st_size, one.st_mtime_ns) for one in found]
+
+
+def _place(files: Mapping[str, Path], folder: Path) -> None:
+    """Clone, link or copy files; those that are one file, as a weight file may be, stay one."""
+    placed: dict[tuple[int, int], Path] = {}
+    for name, source in files.items():
+        target = folder / name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        status = source.stat()
+        one = (status.st_dev, status.st_ino)
+        place(placed.get(one, source), target)
+        placed.setdefault(one, target)
+
+
+def record_programs(
+    keys: Mapping[str, str],
+    manifest: Manifest,
+    answers: Mapping[str, Answers],
+    output: Path,
+    shop: Workshop,
+) -> None:
+    """Record the programs of a finished folder under their keys, by program."""
+    cache = shop.cache
+    if cache is None:
+        return
+    has_packages = shop.keeps_packages
+    for stem, entry in manifest.programs.items():
+        if entry.component not in keys or entry.kept:
+            continue
+        said = answers.get(stem)
+        cache.keep(
+            keys[entry.component],
+            Record(
+                entry=entry.as_json(),
+                answers=to_plain(said) if said else None,
+                folders=(os.fspath(output.absolute()),) if has_packages else (),
+            ),
+        )
+        if has_packages:
+            cache.remember({output / name: one for name, one in entry.files.items()})
+    rest = {**manifest.tokenizer, **manifest.answers, **manifest.report}
+    cache.remember({output / name: one for name, one in rest.items()})

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import threading
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.convert.cache.shelf import Cache, Record, cache_folder, open_cache
+from sdcoreml.ground.digest import FileRecord
+from sdcoreml.ground.events import Event
+
+
+def test_a_record_is_found_again_with_its_folders(tmp_path: Path) -> None:
+    cache = Cache(folder=tmp_path)
+    assert cache.find("k") is None
+    for folder in ("/a", "/b", "/a"):
+        cache.keep("k", Record(entry={"x": 1}, answers={"y": 2}, folders=(folder,)))
+    found = Cache(folder=tmp_path).find("k")
+    assert found == Record(entry={"x": 1}, answers={"y": 2}, folders=("/b", "/a"))
+
+
+def test_only_the_newest_folders_are_remembered(tmp_path: Path) -> None:
+    cache = Cache(folder=tmp_path)
+    for number in range(20):
+        cache.keep("k", Record(entry={}, folders=(f"/{number}",)))
+    found = cache.find("k")
+    assert found is not None
+    assert found.folders == tuple(f"/{number}" for number in range(12, 20))
+
+
+@pytest.mark.parametrize("content", ["", "{", '{"entry": 3}', '{"entry": {}, "more": 1}'])
+def test_a_damaged_record_is_none_and_is_replaced(tmp_path: Path, content: str) -> None:
+    cache = Cache(folder=tmp_path)
+    cache.keep("k", Record(entry={}))
+    (tmp_path / "programs" / "k.json").write_text(content)
+    assert cache.find("k") is None
+    cache.keep("k", Record(entry={"x": 1}))
+    assert cache.find("k") == Record(entry={"x": 1})
+
+
+def test_inputs_are_found_again_and_added_to(tmp_path: Path) -> None:
+    cache = Cache(folder=tmp_path)
+    one, two = FileRecord(size=1, sha256="1" * 64), FileRecord(size=2, sha256="2" * 64)
+    assert cache.find_inputs("k") is None
+    cache.keep_inputs("k", {"unet/config.json": one})
+    cache.keep_inputs("k", {"vae/config.json": two})
+    assert cache.find_inputs("k") == {"unet/config.json": one, "vae/config.json": two}
+
+
+def test_what_cannot_be_written_is_said_once(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    told: list[Event] = []
+    cache = Cache(folder=tmp_path / "file" / "cache", emit=told.append)
+    cache.keep("k", Record(entry={}))
+    cache.keep_inputs("k", {})
+    with cache.hold(["k"]):
+        pass
+    (event,) = told
+    assert event.kind == "warning"
+    assert "nothing is remembered for other conversions (Not a directory)" in event.text
+
+
+def test_who_wants_the_same_programs_waits(tmp_path: Path) -> None:
+    told: list[Event] = []
+    reached = threading.Event()
+
+    def want() -> None:
+        with Cache(folder=tmp_path, emit=told.append).hold(["b", "a"]):
+            reached.set()
+
+    with Cache(folder=tmp_path).hold(["a"]):
+        other = threading.Thread(target=want)
+        other.start()
+        assert not reached.wait(0.1)
+    assert reached.wait(20)
+    other.join()
+    assert "waiting for process" in told[0].text
+
+
+def test_an_error_in_the_block_is_not_forgiven(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="no"), Cache(folder=tmp_path).hold(["a"]):
+        raise OSError(1, "no")
+
+
+def test_a_cache_of_another_version_is_left_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SDCOREML_CACHE", str(tmp_path))
+    assert cache_folder() == tmp_path
+    assert open_cache() is not None
+    assert open_cache() is not None
+    (tmp_path / "format").write_text("2\n")
+    told: list[Event] = []
+    assert open_cache(told.append) is None
+    assert [event.text for event in told] == [
+        f"{tmp_path}: of another version of sdcoreml ('2'); it is left alone"
+    ]
+    assert [path.name for path in tmp_path.iterdir()] == ["format"]
