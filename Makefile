@@ -18,7 +18,7 @@ QUICK := "not slow and not network"
 COVERED := --cov --cov-report=
 
 # What each goal may be told; all take COMMON. Anything else would be ignored in silence.
-GOALS := help bootstrap doctor env upstream convert verify test lint unit inside lock bench clean
+GOALS := help bootstrap doctor env upstream convert verify test lint unit inside browser lock bench clean
 COMMON := ARGS TOOLCHAIN BACKEND PYTHON SDCOREML_ENVS
 TAKES_doctor := MODEL OUT ATTENTION SIZE
 TAKES_convert := MODEL OUT ATTENTION SIZE BITS
@@ -89,6 +89,7 @@ test: lint ## everything that CI runs: lint, types, all tests here and in the te
 	@$(TESTS) $(PYTHON_IN) -m pytest -q $(SPREAD) -m $(QUICK) $(if $(ARGS),,$(COVERED)) $(ARGS)
 	@$(TESTS) $(PYTHON_IN) -m pytest -q $(SPREAD) -m "slow or network" $(ARGS)
 	@$(TESTS) $(PYTHON_IN) tests/inside/runner.py -q $(ARGS)
+	@$(if $(ARGS),,$(TESTS) $(PYTHON_IN) -m tests.browser --if-any)
 
 lint: bootstrap ## ruff and mypy
 	@.venv/bin/ruff check --quiet .
@@ -100,6 +101,9 @@ unit: bootstrap ## the quick tests, in under a minute: none that is slow or need
 
 inside: bootstrap ## the tests that run in the tested environment, a conversion of the sample among them
 	@$(TESTS) $(PYTHON_IN) tests/inside/runner.py -q $(ARGS)
+
+browser: bootstrap ## look at every kind of page in headless Chromium; it fails where there is none
+	@$(TESTS) $(PYTHON_IN) -m tests.browser $(ARGS)
 
 lock: bootstrap ## compile every lock again from its requirements, the host's own among them
 	@$(RUN) $(SDCOREML) env lock $(ARGS)

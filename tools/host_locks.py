@@ -19,6 +19,7 @@ from sdcoreml.ground.aside import update_text
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = Path("lockfiles", "host")
 SOURCES: Mapping[str, tuple[str, ...]] = {
+    "browser.txt": ("--group", "browser"),
     "conda.txt": ("--group", "conda"),
     "inside.txt": ("--group", "inside"),
     "requirements.txt": ("pyproject.toml", "--extra", "locking", "--group", "dev"),

@@ -145,7 +145,9 @@ class SensitivityRequest:
 def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
     """Allot bits to each layer of the program of a `SensitivityRequest`.
 
-    Returns `layers` (name to bits), `average`, and the PSNR in dB, against the uncompressed
+    Returns `layers` (name to bits) and their `average`. `effects` maps each layer to the mean
+    squared change of the output, relative to its variance, if that layer alone has 4 bits, and
+    `elements` to its number of weights. There is also the PSNR in dB, against the uncompressed
     program, of the mixture (`psnr`) and of each uniform width (`uniform`).
     """
     asked = from_plain(SensitivityRequest, request, "request")
@@ -161,6 +163,8 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
         return {
             "layers": bits,
             "average": average_bits(layers, bits),
+            "effects": {layer.name: layer.effect for layer in layers},
+            "elements": {layer.name: layer.elements for layer in layers},
             "psnr": psnr(plain, subject.outputs(bits)),
             "uniform": {
                 width: psnr(plain, subject.outputs(all_of_it))

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdcoreml.convert.bundle.families import programs_of
@@ -28,7 +28,9 @@ from sdcoreml.convert.programs.options import Attention, Target
 from sdcoreml.convert.worker import Runner, Worker
 from sdcoreml.doctor.commands.convert_environment import require_torch
 from sdcoreml.doctor.commands.convert_values import target
+from sdcoreml.doctor.commands.pages import require_page, write_page
 from sdcoreml.doctor.core.backend import add_toolchain
+from sdcoreml.doctor.report.recipe_page import Measured, recipe_page
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.envs.building.build import build
 from sdcoreml.ground.advice import command
@@ -37,6 +39,7 @@ from sdcoreml.ground.codec import from_plain
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.ground.events import Emit
 from sdcoreml.ground.outputs import require_beginning
+from sdcoreml.ground.page import Page
 from sdcoreml.ground.places import as_path
 from sdcoreml.lockfiles.toolchain import load_toolchain
 
@@ -77,6 +80,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="oldest system to run on, as for convert: from macOS15 on, layers may get 3 bits",
     )
     parser.add_argument("-o", "--output", type=as_path, default=Path("recipe.json"), metavar="JSON")
+    parser.add_argument(
+        "--html",
+        type=as_path,
+        metavar="FILE",
+        help="write a page about the layers, too",
+    )
     add_toolchain(parser)
 
 
@@ -88,6 +97,8 @@ def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
     require_torch(toolchain, "measuring layers", args)
     model = open_model(args.model)
     require_beginning(args.output, _HEAD, "recipe that this command wrote")
+    if args.html:
+        require_page(args.html)
     # Check that the file can be written before measuring for minutes.
     with file_aside(args.output) as descriptor, open(descriptor, "wb", closefd=False) as file:
         with draw() as emit:
@@ -99,21 +110,43 @@ def run(args: argparse.Namespace, runner: Runner | None = None) -> int:
             "programs": {args.component: {"bits": 16, "layers": found.layers}},
         }
         file.write((json.dumps(recipe, indent=1, sort_keys=True) + "\n").encode())
+    if args.html:
+        write_page(page(args, found, model.path.resolve().name).encode(), args.html)
     print(summary(args, found))
     return 0
+
+
+def page(args: argparse.Namespace, found: Sensitivity, model: str) -> Page:
+    """Return the page of a recipe."""
+    return recipe_page(
+        Measured(
+            model=model,
+            component=args.component,
+            layers=found.layers,
+            average=found.average,
+            psnr=found.psnr,
+            uniform=found.uniform,
+            effects=found.effects,
+            elements=found.elements,
+        )
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sensitivity:
     """The chosen bits, for each layer and on average, and the resulting PSNR of the output in dB.
 
-    `psnr` is with these bits; `uniform` is with the same number of bits for all layers.
+    `psnr` is with these bits; `uniform` is with the same number of bits for all layers. `effects`
+    are the mean squared changes of the output, relative to its variance, if one layer alone has 4
+    bits; `elements` are the numbers of weights.
     """
 
     layers: Mapping[str, int]
     average: float
     psnr: float
     uniform: Mapping[str, float]
+    effects: Mapping[str, float] = field(default_factory=dict)
+    elements: Mapping[str, int] = field(default_factory=dict)
 
 
 def measure(model: Model, args: argparse.Namespace, runner: Runner, emit: Emit) -> Sensitivity:

@@ -19,6 +19,9 @@ _MINUTE = 60
 _MOST = 100.0
 """The right end of the decibels' scale for pictures."""
 
+_FEWEST = 40
+"""The steps that a chart has room for: a few would look like walls."""
+
 
 def run_section(log: RunLog) -> Section:
     """Return what a run took: its time, its memory, its steps."""
@@ -123,7 +126,7 @@ def _steps(key: str, picture: Picture) -> Iterator[Markup]:
             Stick(height=psnr / _MOST, tone="value", name=f"step {place}: {psnr:.1f} dB")
             for place, psnr in enumerate(picture.steps, 1)
         ],
-        len(picture.steps),
+        max(len(picture.steps), _FEWEST),
     )
     rows = ((f"{place}", f"{psnr:.1f} dB") for place, psnr in enumerate(picture.steps, 1))
     columns = (Column(title="Step"), Column(title="PSNR of the latents", kind="number"))

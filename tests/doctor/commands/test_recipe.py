@@ -15,6 +15,7 @@ from sdcoreml.doctor.commands import recipe
 from sdcoreml.ground.errors import BadInputError, UsageError
 from sdcoreml.ground.events import Emit, silent
 from tests.convert.stand_ins import write_model
+from tests.pages import text_of
 
 FOUND = {
     "layers": {"conv_in_weight": 6, "conv_out_weight": 4},
@@ -61,6 +62,19 @@ def test_a_recipe_is_written_that_convert_takes(
         f"apply it with: `sdcoreml convert MODEL --recipe {file}`\n"
     )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["cat", "recipe.json"]
+
+
+def test_a_page_shows_the_layers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, page = write_model(tmp_path / "cat"), tmp_path / "page.html"
+    monkeypatch.chdir(tmp_path)
+    args = arguments(str(model), "-o", "recipe.json", "--html", str(page))
+    assert recipe.run(args, Measuring()) == 0
+    said = text_of(page.read_bytes())
+    assert "unet of cat" in said
+    assert "conv_in_weight: 6 bits" in said
+    page.write_text("mine")
+    with pytest.raises(BadInputError, match="exists and is no page of sdcoreml"):
+        recipe.run(args, Measuring())
 
 
 def test_layers_may_have_three_bits_where_the_system_reads_them(

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.browser.__main__ import find_browser, main
+from tests.browser.specimens import pages
+from tests.pages import read_page
+
+
+def test_every_kind_of_page_is_sound_before_any_browser_looks() -> None:
+    made = pages()
+    assert len(made) == 10
+    for page in made.values():
+        assert read_page(page).elements.count("h1") == 1
+
+
+def test_without_a_browser_it_fails_or_says_that_nothing_was_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BROWSER", "no-such-browser")
+    assert find_browser() == ""
+    assert main([str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith("no browser: install Chromium or Chrome")
+    assert main(["--if-any", str(tmp_path)]) == 0
+    assert capsys.readouterr().err.startswith("NOT RUN: make browser: no browser")
+    assert [*tmp_path.iterdir()] == []
+
+
+def test_a_browser_is_found_on_the_path_or_by_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    browser = tmp_path / "google-chrome"
+    browser.write_text("#!/bin/sh\n")
+    browser.chmod(0o755)
+    monkeypatch.delenv("BROWSER", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert find_browser() == str(browser)
+    monkeypatch.setenv("BROWSER", str(browser))
+    monkeypatch.setenv("PATH", "")
+    assert find_browser() == str(browser)
