@@ -4,14 +4,16 @@ import argparse
 import io
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sdcoreml.doctor.commands import diagnose
+from sdcoreml.doctor.knowledge.diagnosis import examine
 from sdcoreml.ground.errors import BadInputError
 from tests.doctor.gather.test_toolchain import built
-from tests.doctor.knowledge.test_diagnosis import LOG
+from tests.doctor.knowledge.test_diagnosis import BASE, LOG
 
 PAGE = """\
 cause    huggingface_hub 0.26 removed cached_download, which diffusers before
@@ -251,9 +253,8 @@ def test_a_built_environment_s_versions_are_known(
 
 
 def test_a_doubt_is_told_after_what_to_do() -> None:
-    log = "ImportError: cannot import name 'cached_download' from 'huggingface_hub' (x.py)"
-    matches = diagnose.diagnose(log, diagnose.entries(), {"huggingface-hub": "0.17.3"})
-    lines = diagnose.page(matches)
+    entry = replace(BASE, when={"huggingface_hub": ">=0.26"})
+    lines = diagnose.page(examine("boom", [entry], {"huggingface-hub": "0.17.3"}))
     assert [line for line in lines if line.startswith("but ")] == [
-        "but      huggingface-hub 0.17.3 here, this needs >=0.26"
+        "but      huggingface_hub 0.17.3 here, this needs >=0.26"
     ]
