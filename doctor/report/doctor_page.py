@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from itertools import groupby
 
 from sdcoreml.doctor.core.check import Finding, Status
 from sdcoreml.doctor.core.engine import GoalVerdict, Report, Result
@@ -138,21 +137,29 @@ def _changes(report: Report) -> Iterator[Markup]:
 
 
 def _checks(report: Report) -> Iterator[Markup]:
-    """Yield a table for each family, so that each row is found by its family and its id."""
-    columns = (
-        Column(title="Check"),
-        Column(title="Result"),
-        Column(title="What it asks"),
-        Column(title="What it found", kind="long"),
+    yield table(
+        "Every check, its result and what it found",
+        (
+            Column(title="Check"),
+            Column(title="Of"),
+            Column(title="Result"),
+            Column(title="What it asks", kind="long"),
+            Column(title="What it found", kind="long"),
+        ),
+        map(_row, report.results),
     )
-    for family, group in groupby(report.results, key=lambda result: result.family):
-        yield table(family.value, columns, map(_row, group))
 
 
 def _row(result: Result) -> tuple[Child, ...]:
     found = "; ".join(one.what for one in result.findings) or result.reason
     word = element("span", result.status.value, class_=_TONES[result.status])
-    return (element("span", result.id, id=_anchor(result.id)), word, result.title, prose(found))
+    return (
+        element("span", result.id, id=_anchor(result.id)),
+        result.family.value,
+        word,
+        result.title,
+        prose(found),
+    )
 
 
 def _costs(report: Report) -> Iterator[Markup]:

@@ -15,7 +15,7 @@ def test_the_verdicts_come_first_and_lead_to_their_checks() -> None:
     assert "error Direct pins PIN001" in said
     assert "make env 'X=a b'" in said
     assert "Ignored: known since May" in said
-    assert "SYS001 ok A lock macOS 15.6 on arm64" in said
+    assert "SYS001 System ok A lock macOS 15.6 on arm64" in said
     assert "git 0.04 s" in said
 
 
