@@ -131,7 +131,7 @@ def _filtered(node: ast.comprehension, spots: Spots) -> Iterator[_Change]:
 
 def _caught(node: ast.ExceptHandler, spots: Spots) -> Iterator[_Change]:
     if node.type is not None:
-        yield "exception", spots.start(node.type), spots.end(node.type), "ZeroDivisionError"
+        yield "exception", spots.start(node.type), spots.end(node.type), "StopAsyncIteration"
 
 
 def _statement(node: ast.stmt, spots: Spots) -> Iterator[_Change]:
@@ -152,7 +152,7 @@ def _statement(node: ast.stmt, spots: Spots) -> Iterator[_Change]:
             yield "return value", spots.start(value), spots.end(value), _other_value(value)
     match node:
         case ast.Raise(exc=ast.Call(func=kind)):
-            yield "exception", spots.start(kind), spots.end(kind), "ZeroDivisionError"
+            yield "exception", spots.start(kind), spots.end(kind), "StopAsyncIteration"
 
 
 def _other_value(value: ast.expr) -> str:

@@ -223,3 +223,13 @@ def test_shards_are_told_with_their_container(tmp_path: Path) -> None:
     found = identify_path(folder / "diffusion_pytorch_model.bin.index.json")
     assert found.form == "2 shards, PyTorch zip"
     assert found.parameters == sum(array.size for array in WEIGHTS.values())
+
+
+def test_a_folder_with_an_index_is_a_model_whatever_lies_below(tmp_path: Path) -> None:
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        lora = {"lora_unet_x.lora_down.weight": np.ones((4, 768), np.float32)}
+        save(tmp_path / name / "lora.safetensors", lora)
+    assert identify_path(tmp_path).contents.kind is Kind.LORA
+    write_json(tmp_path / "model_index.json", {"_class_name": "StableDiffusionPipeline"})
+    assert identify_path(tmp_path).form == "diffusers folder"

@@ -292,3 +292,17 @@ def test_no_folder_however_odd_breaks_a_check(found: Bundle, macos: str) -> None
     facts = replace(HEALTHY, bundle=found, system=replace(SYSTEM, version=macos))
     report = examine(facts, CHECKS, Selection(select=("bundle",)))
     assert report.count(Status.UNKNOWN) == 0
+
+
+@pytest.mark.parametrize(
+    ("side", "names"),
+    [
+        ("inputs", ("TextEncoder", "TextEncoder2", "VAEDecoder", "VAEEncoder")),
+        ("outputs", ("Unet", "UnetChunk2", "ControlledUnet", "VAEDecoder", "VAEEncoder")),
+    ],
+)
+def test_what_apps_do_not_select_by_name_is_alone(side: str, names: tuple[str, ...]) -> None:
+    two = features({"a": (1, 4, 64, 64), "b": (1, 4, 64, 64)})
+    for name in names:
+        found = said("BUN006", bundle(program(name, **{side: two})))
+        assert f"error: {name}: 2 {side}, exactly one is expected" in found
