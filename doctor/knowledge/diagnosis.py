@@ -15,9 +15,9 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 from sdcoreml.doctor.knowledge import APART, FAMILIES, Confidence, Failure, Role, fill
-from sdcoreml.doctor.knowledge.reading import Line, join_wrapped, read
+from sdcoreml.doctor.knowledge.reading import Line, choose_telling, join_wrapped, read
 from sdcoreml.doctor.knowledge.skew import Skew, resolve
-from sdcoreml.doctor.knowledge.structure import Structure, find_structure, is_warning
+from sdcoreml.doctor.knowledge.structure import Structure, find_frames, find_structure, is_warning
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.versions import is_version, satisfies
 
@@ -28,7 +28,8 @@ class Match:
 
     `cause` and `fix` are the entry's with the groups filled in; `role` and `confidence` are what
     the entry means in this log. `doubt` is "", or says which installed version contradicts the
-    entry's conditions; `on_error` that the line tells of a failure.
+    entry's conditions; `on_error` that the line tells of a failure, and
+    `in_chain` that it belongs to the exceptions that ended the run, or that none did.
     """
 
     entry: Failure
@@ -41,6 +42,7 @@ class Match:
     fix: str
     doubt: str = ""
     on_error: bool = True
+    in_chain: bool = True
 
     @property
     def surety(self) -> tuple[bool, int]:
@@ -53,6 +55,8 @@ class Match:
         return (
             bool(self.doubt),
             list(Role).index(self.role),
+            self.confidence is Confidence.GUESS,
+            not self.in_chain,
             list(Confidence).index(self.confidence),
             not self.on_error,
             self.line,
@@ -97,12 +101,17 @@ def examine(
     """
     lines = read(log)
     structure = find_structure(lines)
-    views = [_View(lines)]
-    if wrapped := join_wrapped(lines):
-        views.append(_View(wrapped))
-    skew = Skew(text=views[0].text, chains=structure.chains, versions=versions or {})
+    frames = find_frames(structure.chains)
+    whole = [_View(one, frames) for one in (lines, join_wrapped(lines)) if one]
+    telling = [_View(choose_telling(view.lines), frames) for view in whole]
+    skew = Skew(
+        text="\n".join(line.text for line in lines),
+        chains=structure.chains,
+        versions=versions or {},
+    )
     matches: dict[int, Match] = {}
     for entry in entries:
+        views = telling if entry.topic in FAMILIES else whole
         found = next(filter(None, (view.find(entry) for view in views)), None)
         if found is None:
             continue
@@ -115,30 +124,35 @@ def examine(
     weighed = _weigh(list(matches.values()), structure)
     first = next((one for one in weighed if one.role is not Role.HARMLESS), None)
     decisive = structure.decisive
-    if first and not first.doubt and (first.role is Role.CAUSE or decisive is None):
+    is_sure = first and not first.doubt and first.confidence is not Confidence.GUESS
+    if first and (decisive is None or (is_sure and first.role is Role.CAUSE)):
         decisive = Line(number=first.line, text=first.text)
     return Diagnosis(matches=weighed, structure=structure, decisive=decisive)
 
 
 class _View:
-    """Lines to search in, as one text."""
+    """Lines to search in, as one text; those of `frames` tell least."""
 
-    def __init__(self, lines: Sequence[Line]) -> None:
+    def __init__(self, lines: Sequence[Line], frames: frozenset[int]) -> None:
         self.lines = lines
+        self._frames = frames
         self.text = "\n".join(line.text for line in lines)
         self._starts = [0, *accumulate(len(line.text) + 1 for line in lines)]
 
     def find(self, entry: Failure) -> tuple[Line, Mapping[str, str]] | None:
         """Return the line of the entry's first match and the groups of its pattern."""
+        least: tuple[Line, Mapping[str, str]] | None = None
         for found in re.finditer(entry.pattern, self.text, re.MULTILINE):
-            at = bisect_right(self._starts, found.start()) - 1
+            at = min(bisect_right(self._starts, found.start()), len(self.lines)) - 1
             if entry.last and at != len(self.lines) - 1:
                 continue
-            line = self.lines[min(at, len(self.lines) - 1)]
+            line = Line(number=self.lines[at].number, text=self.lines[at].text.strip())
             groups = found.groupdict()
             captured = {name.partition(APART)[0]: groups[name] for name in groups if groups[name]}
-            return Line(number=line.number, text=line.text.strip()), captured
-        return None
+            if line.number not in self._frames:
+                return line, captured
+            least = least or (line, captured)
+        return least
 
 
 def _match(entry: Failure, line: Line, captured: Mapping[str, str], doubt: str) -> Match:
@@ -165,11 +179,18 @@ def _weigh(matches: Sequence[Match], structure: Structure) -> tuple[Match, ...]:
     """Return the matches in order, with the roles and the confidence that they have in this log."""
     errors = {line.number for line in structure.errors}
     placed = [
-        replace(match, on_error=match.line in errors or structure.place(match.line) is not None)
+        replace(
+            match,
+            on_error=match.line in errors or structure.place(match.line) is not None,
+            in_chain=structure.is_in_last_chain(match.line),
+        )
         for match in matches
     ]
     told = [one for one in placed if not _is_notice(one) and one.role is not Role.HARMLESS]
-    explained = any(one.role is Role.CAUSE and not one.doubt for one in told)
+    explained = any(
+        one.role is Role.CAUSE and not one.doubt and one.confidence is not Confidence.GUESS
+        for one in told
+    )
     notices = [
         _notice(one, is_cause=structure.is_failure and not explained)
         for one in placed

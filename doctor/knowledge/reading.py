@@ -24,6 +24,63 @@ _TRIGGERS = (
 )
 """What lines that tell of a failure contain, without the letter that may be a capital."""
 
+_WEAK_TRIGGERS = (
+    *(
+        " not ",
+        "n't",
+        "NOT ",
+        "nsupported",
+        "quota",
+        "xpected",
+        "erminat",
+        "memory",
+        "ismatch",
+        "sha256",
+    ),
+    *("nterrupt", "etries", "etrying", "equire", "onflict", "nvalid", "ncompatible", "nrecognized"),
+    *(
+        "trap",
+        "exit",
+        "roken",
+        " too ",
+        "hada_",
+        "lokr_",
+        "as no ",
+        "ave no ",
+        "othing",
+        "No ",
+        "git-lfs",
+    ),
+    *(
+        "Swift",
+        "OOM",
+        "jetsam",
+        "cannot",
+        "nable",
+        "limit",
+        "os error",
+        "size",
+        "key(s)",
+        "login",
+        "nly ",
+    ),
+    *("nstruction", "ault", "arning", "core dumped", "converters/", "CPU", "dlopen", "bort"),
+    *(
+        "ANE",
+        "E5RT",
+        "MPS",
+        "CUDA",
+        "numpy",
+        "NumPy",
+        "oading",
+        "- ",
+        "xternally",
+        "Half",
+        "unavailable",
+    ),
+)
+"""What lines contain that may tell more of a failure that others tell of."""
+
 _ANSI = re.compile(
     r"\x1b\[[0-?]*[ -/]*[@-~]|\x1b\][^\x07\x1b\n]*(?:\x07|\x1b\\)?|\x1b[@-Z\\-_]"
     r"|\^\[\[[\d;]*[A-Za-z]"
@@ -78,7 +135,22 @@ def read(log: str) -> tuple[Line, ...]:
     """Return the lines of a log, cleaned; of a long log those that may tell of a failure."""
     log = log.replace("\r\n", "\n").replace("\r", "\n")
     chosen = _number(log) if len(log) <= WHOLE else _excerpt(log)
-    return tuple(Line(number=number, text=clean(text)) for number, text in chosen)
+    return tuple(Line(number=number, text=clean(shorten(text))) for number, text in chosen)
+
+
+def shorten(line: str) -> str:
+    """Return a line without the middle of what is too long to be a message."""
+    half = _LONGEST // 2
+    return line if len(line) <= _LONGEST else f"{line[:half]} ... {line[-half:]}"
+
+
+def choose_telling(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """Return the lines that may tell of a failure, with those just before and behind them."""
+    words = (*_TRIGGERS, *_WEAK_TRIGGERS)
+    telling = [any(word in line.text for word in words) for line in lines]
+    return tuple(
+        line for at, line in enumerate(lines) if any(telling[max(0, at - _AFTER) : at + 2])
+    )
 
 
 def clean(line: str) -> str:
@@ -123,14 +195,14 @@ def _excerpt(log: str) -> Iterator[tuple[int, str]]:
             seen[kind] = seen.get(kind, 0) + 1
             if begin == end or (seen[kind] <= _REPEATS and len(text) < room):
                 room -= len(text)
-                yield number, text[:_LONGEST] + text[_LONGEST:][-_LONGEST:]
+                yield number, text
             number += 1
         at = stop
 
 
 _DIGITS = re.compile(r"\d+")
 _REPEATS = 3
-_LONGEST = 4_000
+_LONGEST = 3_000
 
 
 def _hits(log: str, word: str, end: int) -> Iterator[int]:
@@ -189,10 +261,14 @@ def join_wrapped(lines: Sequence[Line]) -> tuple[Line, ...]:
             text = previous.text + glue + (line.text.lstrip() if glue else line.text)
             joined[-1] = Line(number=previous.number, text=text)
         glue = _choose_glue(line.text, after.text, width)
+        if len(joined[-1].text) > _JOINED:
+            glue = None
     return tuple(joined) if len(joined) < len(lines) else ()
 
 
 _NARROW, _WIDE = 38, 220
+_JOINED = 1_200
+"""No message is longer: a log whose lines are all of one length is not a broken one."""
 
 
 def _find_width(lines: Sequence[Line]) -> int:

@@ -21,6 +21,7 @@ class Relation(Enum):
     FIRST = "first"
     HANDLING = "while handling the one before"
     BECAUSE = "because of the one before"
+    AFTER = "after the one before"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +64,12 @@ class Structure:
                 if raised.start <= line <= raised.end:
                     return number, place
         return None
+
+    def is_in_last_chain(self, line: int) -> bool:
+        """Return whether a line belongs to the exceptions that ended the run, or none did."""
+        place = self.place(self.decisive.number) if self.decisive else None
+        mine = self.place(line)
+        return place is None or (mine is not None and mine[0] == place[0])
 
 
 _HEADER = re.compile(
@@ -157,6 +164,13 @@ def find_structure(lines: Sequence[Line]) -> Structure:
     return Structure(chains=chains, errors=errors, decisive=decisive, is_cut=finder.is_open)
 
 
+def find_frames(chains: Sequence[Sequence[Raised]]) -> frozenset[int]:
+    """Return the numbers of the lines of tracebacks, without what was raised."""
+    return frozenset(
+        number for chain in chains for one in chain for number in range(one.start, one.line.number)
+    )
+
+
 def _weigh(text: str) -> int | None:
     """Return how much a line tells of an error, 0 the most; None if nothing."""
     for weight, pattern in enumerate(_ERRORS):
@@ -232,6 +246,8 @@ class _Finder:
 
     def _raise(self, line: Line, type_: str) -> None:
         told = Line(number=line.number, text=line.text.strip())
+        if not self._start and self.chains and line.number - self.chains[-1][-1].end <= _NEAR:
+            self._relation = Relation.AFTER
         raised = Raised(
             line=told,
             detail=told,
@@ -263,6 +279,8 @@ class _Finder:
 
 
 _MESSAGE = 3
+_NEAR = 3
+"""An exception without a traceback belongs to one that ended at most so many lines before."""
 
 
 def _relation(text: str) -> Relation | None:

@@ -166,7 +166,9 @@ def roles(log: str, *known: Failure) -> list[tuple[str, str]]:
 def test_of_a_chain_the_first_is_the_cause_and_the_others_follow() -> None:
     log = BOOM + HANDLING + CRASH
     assert roles(log, OTHER, BASE) == [("base", "cause"), ("other", "consequence")]
-    assert roles(BOOM + CRASH, OTHER, BASE) == [("base", "cause"), ("other", "cause")]
+    assert roles(BOOM + CRASH, OTHER, BASE) == [("other", "cause"), ("base", "cause")], (
+        "the last chain ended the run"
+    )
 
 
 def test_what_is_surer_comes_first_and_guesses_are_dropped_beside_it() -> None:
