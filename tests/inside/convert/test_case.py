@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -43,21 +42,18 @@ def merged(sample: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def converted(sample: Path) -> Path:
-    return convert(sample, sample.with_name("converted"))
+def converted(sample: Path, cold_worker: Worker) -> Path:
+    return convert(sample, sample.with_name("converted"), cold_worker)
 
 
-def convert(model: Path, output: Path, attention: str = "SPLIT_EINSUM") -> Path:
-    job = job_of(open_model(model), output, attention)
-    return finish(job, Worker(python=Path(sys.executable)))
+def convert(model: Path, output: Path, worker: Worker, attention: str = "SPLIT_EINSUM") -> Path:
+    return finish(job_of(open_model(model), output, attention), worker)
 
 
-def convert_unrun(model: Path, output: Path) -> Path:
+def convert_unrun(model: Path, output: Path, worker: Worker) -> Path:
     """Convert a model whose bytes alone matter: to run its programs again takes half a minute."""
     policy = ProofPolicy(reason="only the bytes matter here")
-    workshop = Workshop(
-        runner=Worker(python=Path(sys.executable)), toolchain=MADE_IN, policy=policy
-    )
+    workshop = Workshop(runner=worker, toolchain=MADE_IN, policy=policy)
     (folder,) = convert_models([job_of(open_model(model), output, "SPLIT_EINSUM")], workshop)
     return folder
 
@@ -117,11 +113,11 @@ def test_the_sample_is_the_same_every_time(sample: Path) -> None:
 
 @pytest.mark.parametrize("attention", ["SPLIT_EINSUM", "ORIGINAL"])
 def test_every_program_reaches_the_floors(
-    sample: Path, converted: Path, tmp_path: Path, attention: str
+    sample: Path, converted: Path, tmp_path: Path, attention: str, worker: Worker
 ) -> None:
-    folder = (
-        converted if attention == "SPLIT_EINSUM" else convert(sample, tmp_path / "out", attention)
-    )
+    folder = converted
+    if attention != "SPLIT_EINSUM":
+        folder = convert(sample, tmp_path / "out", worker, attention)
     found = programs(folder)
     assert set(found) == PROGRAMS
     for program in found.values():
@@ -131,16 +127,17 @@ def test_every_program_reaches_the_floors(
 
 
 def test_a_second_conversion_gives_the_same_bytes(
-    sample: Path, converted: Path, tmp_path: Path
+    sample: Path, converted: Path, tmp_path: Path, worker: Worker
 ) -> None:
-    again = convert_unrun(sample, tmp_path / "again")
+    again = convert_unrun(sample, tmp_path / "again", worker)
     assert package_bytes(again) == package_bytes(converted)
 
 
 def test_the_merged_folder_converts_to_the_same_bytes(
-    merged: Path, converted: Path, tmp_path: Path
+    merged: Path, converted: Path, tmp_path: Path, worker: Worker
 ) -> None:
-    assert package_bytes(convert_unrun(merged, tmp_path / "out")) == package_bytes(converted)
+    again = convert_unrun(merged, tmp_path / "out", worker)
+    assert package_bytes(again) == package_bytes(converted)
 
 
 def test_attention_is_recognisable_as_mochi_does_it(converted: Path) -> None:

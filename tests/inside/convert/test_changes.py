@@ -4,7 +4,6 @@ makes them all.
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,9 +14,9 @@ from tests.inside.convert.changes.folders import FORMS, make
 
 
 @pytest.fixture(scope="module")
-def bench(tmp_path_factory: pytest.TempPathFactory) -> Bench:
+def bench(tmp_path_factory: pytest.TempPathFactory, worker: Worker) -> Bench:
     place = tmp_path_factory.mktemp("changes")
-    return Bench(place, Worker(python=Path(sys.executable)), donors=())
+    return Bench(place, worker, donors=())
 
 
 @pytest.fixture(scope="module")

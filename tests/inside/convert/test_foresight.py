@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -20,7 +19,9 @@ from tools.miniature import write_miniature
 
 
 @pytest.mark.parametrize("recipe", [None, {"bits": 4}])
-def test_all_the_work_is_foreseen(tmp_path: Path, recipe: dict[str, Any] | None) -> None:
+def test_all_the_work_is_foreseen(
+    tmp_path: Path, recipe: dict[str, Any] | None, worker: Worker
+) -> None:
     write_miniature(tmp_path / "sample")
     model = open_model(tmp_path / "sample")
     jobs = [
@@ -28,7 +29,7 @@ def test_all_the_work_is_foreseen(tmp_path: Path, recipe: dict[str, Any] | None)
         for side in (16, 24)
     ]
     workshop = Workshop(
-        runner=Worker(python=Path(sys.executable)),
+        runner=worker,
         toolchain=MADE_IN,
         policy=ProofPolicy(reason="this is about something else"),
     )

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from sdcoreml.convert.worker import Worker
 from sdcoreml.doctor.commands import convert
 from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.convert.stand_ins import MADE_IN
@@ -30,10 +31,11 @@ def draw() -> list[Case]:
 
 @pytest.mark.parametrize("case", [pytest.param(case, id=case.name) for case in draw()])
 def test_what_all_say_yes_to_is_converted(
-    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    case: Case, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, worker: Worker
 ) -> None:
     here = (load_toolchain("tested"), SimpleNamespace(python=Path(sys.executable), path=tmp_path))
     monkeypatch.setattr(convert, "choose_environment", lambda *_: here)
+    monkeypatch.setattr(convert, "Worker", lambda **_: worker)
     monkeypatch.setattr(convert, "provenance", lambda *_: MADE_IN)
     monkeypatch.setattr(convert, "require_able", lambda *_: None)
     row = survey(case, tmp_path, "tested")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from shutil import copytree
-from typing import Any
+from typing import Any, TypeAlias
 
 import pytest
 from psutil import virtual_memory
@@ -27,33 +27,49 @@ from sdcoreml.ground.digest import describe_files, files_below
 from sdcoreml.ground.errors import BrokenError, ExitCode, UnsupportedError
 from sdcoreml.ground.events import silent
 from tests.convert.stand_ins import MADE_IN, job_of
-from tests.inside.convert.loading.stand_ins import worker
+from tests.inside.convert.loading.stand_ins import loading_worker
 from tools.miniature import write_miniature
 
 MAC = Machine(chip="M2", macos="15.2", memory=16 << 30)
 SMALL: Mapping[str, Any] = {"height": 16, "width": 16}
 PROGRAMS = ("TextEncoder", "Unet", "VAEDecoder", "VAEEncoder")
+COLD = frozenset({"crash", "greed", "hang"})
+"""The faults that are tried with a child as users have it: how it dies, and what its watch sees of
+its memory and time, must be those of the child itself."""
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory, worker: Worker) -> Path:
     """Convert the sample, with its UNet in halves; every program is run and recorded."""
     place = tmp_path_factory.mktemp("loading")
     write_miniature(place / "sample")
-    workshop = Workshop(
-        runner=Worker(python=Path(sys.executable)), toolchain=MADE_IN, policy=ProofPolicy()
-    )
+    workshop = Workshop(runner=worker, toolchain=MADE_IN, policy=ProofPolicy())
     job = job_of(open_model(place / "sample"), place / "made", chunk=True, **SMALL)
     convert_models([job], workshop)
     return place / "made"
 
 
-def load(folder: Path, fault: str = "", bounds: Bounds | None = None, **more: Any) -> LoadReport:
+Load: TypeAlias = "Callable[..., LoadReport]"
+
+
+@pytest.fixture
+def load(launch_in_fork: Callable[[str], str]) -> Load:
+    """Return `load_with` whose children are forks of a process that has imported torch."""
+    return partial(load_with, launch_in_fork)
+
+
+def load_with(
+    start: Callable[[str], str],
+    folder: Path,
+    fault: str = "",
+    bounds: Bounds | None = None,
+    **more: Any,
+) -> LoadReport:
     """Load a folder with a fault; whatever happens, the folder stays as it was."""
     before = describe_files(files_below(folder), folder)
-    options = LoadOptions(machine=MAC, **more)
+    runner = loading_worker(fault, bounds, start)
     try:
-        return load_folder(folder, read_manifest(folder), options, worker(fault, bounds))
+        return load_folder(folder, read_manifest(folder), LoadOptions(machine=MAC, **more), runner)
     finally:
         assert describe_files(files_below(folder), folder) == before
 
@@ -67,7 +83,7 @@ def only(folder: Path, aside: Path, name: str) -> Path:
     return aside
 
 
-def test_every_program_is_loaded_and_right(folder: Path) -> None:
+def test_every_program_is_loaded_and_right(folder: Path, load: Load) -> None:
     report = load(folder)
     assert report.faults == ()
     assert report.exit_code == 0
@@ -87,15 +103,19 @@ def test_every_program_is_loaded_and_right(folder: Path) -> None:
     assert [part.file for part in unet.parts] == ["UnetChunk1.mlmodelc", "UnetChunk2.mlmodelc"]
 
 
-def test_a_picture_is_drawn_through_core_ml(folder: Path, tmp_path: Path) -> None:
+def test_a_picture_is_drawn_through_core_ml(
+    folder: Path, tmp_path: Path, launch_in_fork: Callable[[str], str]
+) -> None:
     """The stand-in runs programs as `--precision fp32` does, so both pictures are the same."""
     files = [tmp_path / "coreml.png", tmp_path / "fp32.png"]
     asked = Request(folder=folder, prompt="a cat", steps=1, precision="fp32")
+    right = loading_worker(start=launch_in_fork)
     for file, units in zip(files, (lambda _, __: "CPU_AND_NE", None), strict=True):
-        draw(replace(asked, units=units), file, worker(), silent)
+        draw(replace(asked, units=units), file, right, silent)
+    wrong = loading_worker("plan:UnetChunk2", start=launch_in_fork)
     assert files[0].read_bytes() == files[1].read_bytes()
     with pytest.raises(UnsupportedError, match="Core ML loads it and cannot run it"):
-        draw(replace(asked, units=lambda _, __: "ALL"), files[0], worker("plan:UnetChunk2"), silent)
+        draw(replace(asked, units=lambda _, __: "ALL"), files[0], wrong, silent)
 
 
 def test_the_record_is_small_and_listed(folder: Path) -> None:
@@ -106,7 +126,7 @@ def test_the_record_is_small_and_listed(folder: Path) -> None:
     assert {*json.loads((folder / "answers.json").read_text())["programs"]} == {*PROGRAMS}
 
 
-def test_what_is_not_recorded_is_computed(folder: Path, tmp_path: Path) -> None:
+def test_what_is_not_recorded_is_computed(folder: Path, tmp_path: Path, load: Load) -> None:
     aside = only(folder, tmp_path / "made", "TextEncoder")
     record = json.loads((aside / "answers.json").read_text())
     record["programs"]["TextEncoder"]["inputs"] = "another processor's"
@@ -116,7 +136,7 @@ def test_what_is_not_recorded_is_computed(folder: Path, tmp_path: Path) -> None:
     assert report.faults == ()
 
 
-def test_without_torch_programs_are_loaded_alone(folder: Path, tmp_path: Path) -> None:
+def test_without_torch_programs_are_loaded_alone(folder: Path, tmp_path: Path, load: Load) -> None:
     report = load(only(folder, tmp_path / "made", "Unet"), reason="there is no torch")
     (one,) = report.programs.values()
     assert (one.source, one.psnr, one.fault) == (Source.NONE, None, None)
@@ -141,8 +161,10 @@ def test_without_torch_programs_are_loaded_alone(folder: Path, tmp_path: Path) -
     ],
 )
 def test_a_fault_is_one_line(
-    folder: Path, tmp_path: Path, fault: str, code: ExitCode, said: str
+    folder: Path, tmp_path: Path, fault: str, code: ExitCode, said: str, load: Load
 ) -> None:
+    if fault in COLD:
+        load = partial(load_with, str)
     aside = only(folder, tmp_path / "made", "VAEEncoder")
     bounds = {
         "hang": Bounds(seconds=2),
@@ -157,18 +179,18 @@ def test_a_fault_is_one_line(
     assert report.exit_code == code
 
 
-def test_the_others_are_measured_beside_a_program_that_crashes(folder: Path) -> None:
+def test_the_others_are_measured_beside_a_program_that_crashes(folder: Path, load: Load) -> None:
     report = load(folder, "crash:UnetChunk2")
     assert [name for name, one in report.programs.items() if one.fault] == ["Unet"]
     assert all(one.psnr for name, one in report.programs.items() if name != "Unet")
 
 
-def test_a_missing_symbol_ends_it(folder: Path, tmp_path: Path) -> None:
+def test_a_missing_symbol_ends_it(folder: Path, tmp_path: Path, load: Load) -> None:
     with pytest.raises(BrokenError, match="Symbol not found: _OBJC_CLASS"):
         load(only(folder, tmp_path / "made", "VAEEncoder"), "symbol")
 
 
-def test_a_plan_that_crashes_costs_nothing_else(folder: Path, tmp_path: Path) -> None:
+def test_a_plan_that_crashes_costs_nothing_else(folder: Path, tmp_path: Path, load: Load) -> None:
     report = load(only(folder, tmp_path / "made", "VAEEncoder"), "planless:VAEEncoder")
     (one,) = report.programs.values()
     assert one.placement is None
@@ -176,13 +198,12 @@ def test_a_plan_that_crashes_costs_nothing_else(folder: Path, tmp_path: Path) ->
     assert one.fault is None
 
 
-def test_a_changed_record_is_a_fault(folder: Path, tmp_path: Path) -> None:
+def test_a_changed_record_is_a_fault(folder: Path, tmp_path: Path, worker: Worker) -> None:
     aside = tmp_path / "made"
     copytree(folder, aside)
     text = (aside / "answers.json").read_text()
     (aside / "answers.json").write_text(text.replace('"runs": 2', '"runs": 1'))
-    runner = Worker(python=Path(sys.executable))
-    (fault, *_) = verify(aside, runner).faults
+    (fault, *_) = verify(aside, worker).faults
     assert fault.where == str(aside / "answers.json")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,6 @@ from sdcoreml.ground.events import Event
 from tests.convert.stand_ins import MADE_IN, job_of
 from tools.miniature import write_miniature
 
-WORKER = Worker(python=Path(sys.executable))
 MODULE = """
 import argparse, json, logging, os
 
@@ -79,7 +77,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def workshop(tmp_path: Path) -> Workshop:
+def workshop(tmp_path: Path, worker: Worker) -> Workshop:
     package = tmp_path / "checkout/python_coreml_stable_diffusion"
     package.mkdir(parents=True)
     (package / "__init__.py").touch()
@@ -88,11 +86,11 @@ def workshop(tmp_path: Path) -> Workshop:
     upstream = UpstreamConverter(
         checkout=tmp_path / "checkout", repository="https://example.invalid/a", commit="c891"
     )
-    return Workshop(runner=WORKER, toolchain=MADE_IN, upstream=upstream)
+    return Workshop(runner=worker, toolchain=MADE_IN, upstream=upstream)
 
 
 def test_its_packages_are_checked_compiled_and_verified_like_ours(
-    model: Path, tmp_path: Path, workshop: Workshop
+    model: Path, tmp_path: Path, workshop: Workshop, worker: Worker
 ) -> None:
     redo = frozenset({"vae"})
     job = job_of(open_model(model), tmp_path / "out", redo=redo, height=16, width=16)
@@ -108,7 +106,7 @@ def test_its_packages_are_checked_compiled_and_verified_like_ours(
     steps = [event.text for event in told if event.kind == "step"]
     assert "upstream: Converting vae_decoder" in steps
     assert not list((tmp_path / "checkout").rglob("__pycache__"))
-    again = verify(folder, WORKER, Against(model=model, certificates={}, fast=True))
+    again = verify(folder, worker, Against(model=model, certificates={}, fast=True))
     assert again.passed
 
 
