@@ -13,6 +13,9 @@ RUN := export SDCOREML_BY_MAKE=1; $(APART)
 # pytest rewrites the tests' asserts, which takes 16 s in each process where it may not be kept.
 TESTS := $(APART) unset PYTHONDONTWRITEBYTECODE;
 SPREAD := -n logical --dist worksteal
+# Slow tests wait for processes, files and time limits a fifth of their time: one more than cores.
+WIDE := -n $$(($$(getconf _NPROCESSORS_ONLN) + 1)) --dist worksteal
+STYLE := .venv/bin/ruff check --quiet . && .venv/bin/ruff format --quiet --check .
 QUICK := "not slow and not network"
 # How much of the code the quick tests run is measured: with all tests, that would take minutes more.
 COVERED := --cov --cov-report=
@@ -85,15 +88,18 @@ convert: ## turn MODEL=path (or, without MODEL, a small sample) into a Core ML f
 verify: bootstrap ## check a finished Core ML folder OUT=folder again
 	@$(RUN) $(SDCOREML) verify "$$OUT" $(call option,MODEL,--against) $(ARGS)
 
-test: lint ## everything that CI runs: lint, types, all tests here and in the tested environment
-	@$(TESTS) $(PYTHON_IN) -m pytest -q $(SPREAD) -m $(QUICK) $(if $(ARGS),,$(COVERED)) $(ARGS)
-	@$(TESTS) $(PYTHON_IN) -m pytest -q $(SPREAD) -m "slow or network" $(ARGS)
+# mypy keeps one core busy for a minute where it has no cache, so tests run beside it.
+test: bootstrap ## everything that CI runs: lint, types, all tests here and in the tested environment
+	@$(STYLE)
+	@.venv/bin/mypy & types=$$!; \
+	$(TESTS) $(PYTHON_IN) -m pytest -q $(SPREAD) -m $(QUICK) $(if $(ARGS),,$(COVERED)) $(ARGS); \
+	tests=$$?; wait $$types && exit $$tests
+	@$(TESTS) $(PYTHON_IN) -m pytest -q $(WIDE) -m "slow or network" $(ARGS)
 	@$(TESTS) $(PYTHON_IN) tests/inside/runner.py -q $(ARGS)
 	@$(if $(ARGS),,$(TESTS) $(PYTHON_IN) -m tests.browser --if-any)
 
 lint: bootstrap ## ruff and mypy
-	@.venv/bin/ruff check --quiet .
-	@.venv/bin/ruff format --quiet --check .
+	@$(STYLE)
 	@.venv/bin/mypy
 
 unit: bootstrap ## the quick tests, in under a minute: none that is slow or needs torch or a network

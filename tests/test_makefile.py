@@ -192,3 +192,26 @@ def test_the_list_names_every_goal_that_has_a_purpose(clone: Clone) -> None:
     ).stdout
     goals = MAKEFILE.read_text().partition("GOALS := ")[2].splitlines()[0].split()
     assert [goal for goal in goals if f"  make {goal} " not in said] == ["bootstrap"]
+
+
+@pytest.mark.parametrize(
+    ("fails", "code", "runs"), [("", 0, 4), ("ruff", 2, 0), ("mypy", 2, 1), ("python", 2, 1)]
+)
+def test_each_part_of_the_tests_can_fail_them(
+    clone: Clone, fails: str, code: int, runs: int
+) -> None:
+    for name in ("ruff", "mypy", "python"):
+        clone.script(
+            f".venv/bin/{name}",
+            f'#!/bin/sh\necho "$*" >> {name}.log\nexit {int(name == fails)}\n',
+        )
+    assert clone.make("test").code == code
+    log = clone.folder / "python.log"
+    lines = log.read_text().splitlines() if log.exists() else []
+    assert len(lines) == runs
+    if not fails:
+        quick, slow, inside, browser = lines
+        assert "-m not slow and not network --cov" in quick
+        assert "-m slow or network" in slow
+        assert inside.startswith("tests/inside/runner.py")
+        assert browser == "-m tests.browser --if-any"
