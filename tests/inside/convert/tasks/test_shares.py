@@ -57,20 +57,24 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-@pytest.mark.parametrize("form", FORMS)
+# Two helpers do all that one does, and share between them: so one helper alone is tried once.
+@pytest.mark.parametrize(
+    ("form", "crews"),
+    [("6 bits", (1, 2, 3)), *((form, (1, 3)) for form in FORMS if form != "6 bits")],
+)
 def test_the_number_of_workers_changes_no_byte(
-    form: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    form: str, crews: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shares, "WORTH", 0)
     monkeypatch.setattr(shares, "_AT_ONCE", 1 << 16)
     found = []
-    for workers in (1, 2, 3):
+    for workers in crews:
         output = tmp_path / str(workers)
         output.mkdir()
         task(request(tmp_path, output, workers, FORMS[form]), silent)
         found.append(contents(output))
     assert len(found[0]) == (12 if form == "halves" else 6)
-    assert found[0] == found[1] == found[2]
+    assert all(other == found[0] for other in found[1:])
 
 
 def test_a_bad_weight_is_told_by_whoever_finds_it_and_nothing_is_left(
