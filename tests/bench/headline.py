@@ -12,6 +12,7 @@ row are its limits, and whether they are met. SDXL takes up to 25 GB of disk spa
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 import tempfile
@@ -154,7 +155,9 @@ class Bench:
         )
 
     def _convert(self, row: Row) -> TreeCost:
-        out = self._place / "out"
+        out, cache = self._place / "out", self._place / "cache"
+        shutil.rmtree(cache, ignore_errors=True)  # of a run before: nothing may be found
+        os.environ["SDCOREML_CACHE"] = os.fspath(cache)
         chosen = ("--toolchain", row.toolchain or self._toolchain, *self._words, *self._workers)
         cost = self._run([TOOL, "convert", self._model, "-o", out, *chosen, *row.options])
         if row.audits:
