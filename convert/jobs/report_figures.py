@@ -11,7 +11,7 @@ from sdcoreml.convert.compression.recipe import WHOLE, parse_recipe
 from sdcoreml.convert.jobs.evidence import share_of_range
 from sdcoreml.convert.jobs.manifest import Manifest
 from sdcoreml.convert.proof.decibels import IDENTICAL, format_db
-from sdcoreml.convert.proof.record import FigureRecord
+from sdcoreml.convert.proof.record import AuditRecord, FigureRecord
 from sdcoreml.ground.charts import Stick, bar, legend, sticks
 from sdcoreml.ground.codec import DecodeError
 from sdcoreml.ground.errors import SdcoremlError
@@ -88,24 +88,12 @@ def _row(name: str, figure: FigureRecord, unread: frozenset[str]) -> tuple[Child
 
 def weights(manifest: Manifest) -> Iterator[Markup]:
     """Yield how many weights of each program are the model's own, and how many have fewer bits."""
-    rows: list[tuple[Child, ...]] = []
-    for name, entry in manifest.programs.items():
-        audit = entry.checked.audit
-        total = audit.matched + sum(one.weights for one in audit.compressed.values())
-        rows.append(
-            (name, "as in the model", f"{audit.matched:,}", "", "", bar(audit.matched, total))
-        )
-        rows += [
-            (
-                name,
-                method,
-                f"{one.weights:,}",
-                share_of_range(one.typical) if one.typical else "",
-                join(share_of_range(one.psnr), " ", code(one.worst) if one.worst else ""),
-                bar(one.weights, total, tone=f"q{_bits(method)}"),
-            )
-            for method, one in audit.compressed.items()
-        ]
+    audits = {name: entry.checked.audit for name, entry in manifest.programs.items()}
+    if not any(audit.compressed for audit in audits.values()):
+        count = sum(audit.matched for audit in audits.values())
+        if count:
+            yield paragraph(f"All {count:,} are stored as in the model; none has fewer bits.")
+        return
     yield table(
         "Weights by program; errors in percent of the range of a layer's weights",
         (
@@ -116,8 +104,22 @@ def weights(manifest: Manifest) -> Iterator[Markup]:
             Column(title="Largest error", kind="long"),
             Column(title="Share of the weights", kind="chart"),
         ),
-        rows,
+        [row for name, audit in audits.items() for row in _rows_of(name, audit)],
     )
+
+
+def _rows_of(name: str, audit: AuditRecord) -> Iterator[tuple[Child, ...]]:
+    total = audit.matched + sum(one.weights for one in audit.compressed.values())
+    yield name, "as in the model", f"{audit.matched:,}", "", "", bar(audit.matched, total)
+    for method, one in audit.compressed.items():
+        yield (
+            name,
+            method,
+            f"{one.weights:,}",
+            share_of_range(one.typical) if one.typical else "",
+            join(share_of_range(one.psnr), " ", code(one.worst) if one.worst else ""),
+            bar(one.weights, total, tone=f"q{_bits(method)}"),
+        )
 
 
 def _bits(method: str) -> str:

@@ -24,7 +24,7 @@ from sdcoreml.ground.documents import read_object
 from sdcoreml.ground.errors import BadInputError, UsageError
 from sdcoreml.ground.files import Document, open_regular
 from sdcoreml.ground.page import Page
-from sdcoreml.ground.places import as_path
+from sdcoreml.ground.places import as_path, expand_home
 from sdcoreml.ground.quantity import amount
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -126,8 +126,9 @@ def read_drawing(content: dict[str, object], path: Path) -> Picture:
 
     Raises:
         BadInputError: the picture is not there any more.
+        UsageError: no picture is named.
     """
-    place = as_path(f"{content['picture']}")
+    place = expand_home(f"{content['picture']}")
     picture = place if place.is_absolute() else path.parent / place
     settings = content.get("settings")
     likeness = content.get("likeness")

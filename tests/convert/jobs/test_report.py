@@ -186,6 +186,14 @@ def test_a_folder_without_programs_has_a_page() -> None:
     assert "The folder has no programs." in render({**CONTENT, "programs": {}})
 
 
+def test_weights_that_are_not_compressed_need_no_table() -> None:
+    audit = {**CHECKED["audit"], "compressed": {}}
+    said = render(of_program(checked={**CHECKED, "audit": audit}))
+    assert "All 138 are stored as in the model; none has fewer bits." in said
+    assert "Typical error" not in said
+    assert "VAEDecoder 6-bit palette 9 0.7 % 0.86 % a.weight" in render(CONTENT)
+
+
 def test_sources_have_their_hashes() -> None:
     assert f"vae/config.json 553 bytes {SHA}" in render(CONTENT)
 

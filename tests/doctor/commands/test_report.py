@@ -15,7 +15,7 @@ from sdcoreml.doctor.commands.pages import require_page
 from sdcoreml.doctor.core import runs
 from sdcoreml.doctor.core.runs import RunLog, TimedStep
 from sdcoreml.ground.codec import to_plain
-from sdcoreml.ground.errors import BadInputError, UsageError
+from sdcoreml.ground.errors import BadInputError, SdcoremlError, UsageError
 from tests.convert.jobs.test_manifest import CONTENT
 from tests.pages import HOSTILE, read_page, text_of
 
@@ -123,11 +123,12 @@ def test_what_a_log_and_a_drawing_say_is_text(here: Path) -> None:
         (b"nothing", "not valid JSON"),
         (b'{"picture": "nowhere.png"}', "no such file"),
         (b'{"picture": "odd.json"}', "not a PNG file"),
+        (b'{"picture": ""}', "a path is empty"),
     ],
 )
 def test_what_belongs_on_no_page_is_refused(here: Path, content: bytes, what: str) -> None:
     (here / "odd.json").write_bytes(content)
-    with pytest.raises(BadInputError, match=what):
+    with pytest.raises(SdcoremlError, match=what):
         write("odd.json")
     assert not (here / "page.html").exists()
 
