@@ -177,6 +177,7 @@ SLOW: Mapping[str, tuple[str, ...]] = {
     ),
     "tests/doctor/commands/test_draw.py": (
         "test_a_contact_sheet_says_what_each_folder_costs_and_keeps",
+        "test_rows_are_prompts_and_the_model_is_the_first_column",
     ),
     "tests/doctor/commands/test_env.py": (),
     "tests/doctor/commands/test_env_conda.py": (),

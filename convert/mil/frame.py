@@ -9,6 +9,7 @@ from typing import TypeAlias
 import torch
 
 from sdcoreml.convert.mil.arguments import CPU, Argument, Arguments
+from sdcoreml.convert.mil.attention import Attention
 from sdcoreml.convert.mil.kinds import Mode, choose_dtype, result_kind
 from sdcoreml.convert.mil.operations import EXACT, OPERATIONS, UNBOUNDED
 from sdcoreml.convert.spec.model import (
@@ -70,6 +71,21 @@ class Frame:
         for output, result in self._compute_outputs(operation):
             observe(operation, output.name, result)
             self._keep(output.name, result, output.tensor.dtype)
+
+    def attend(self, attention: Attention) -> None:
+        """Compute three operations for some queries at a time; only the last result is kept."""
+        queries = self.tensor(attention.queries)
+        found = []
+        try:
+            for part in queries.split(attention.piece, -1):
+                self._tensors[attention.queries] = part
+                for operation in attention.for_width(part.shape[-1]):
+                    self.step(operation, observe_nothing)
+                found.append(self._tensors.pop(operation.outputs[0].name))
+        finally:
+            self._tensors[attention.queries] = queries
+            self.release(operation.outputs[0].name for operation in attention.operations)
+        self._tensors[operation.outputs[0].name] = torch.cat(found, -1)
 
     def compute_with(self, operation: Operation, name: str, value: torch.Tensor) -> torch.Tensor:
         """Compute the operation as if the constant `name` had this value; nothing is stored."""

@@ -14,12 +14,15 @@ from dataclasses import dataclass
 import torch
 
 from sdcoreml.convert.mil.arguments import CPU
+from sdcoreml.convert.mil.attention import Attention, find_attention
 from sdcoreml.convert.mil.frame import Frame, Observer, observe_nothing
 from sdcoreml.convert.mil.kinds import Mode
 from sdcoreml.convert.spec.model import Function, Operation
 from sdcoreml.convert.storage.elements import BlobStorage
 from sdcoreml.convert.storage.package import OpenProgram
 from sdcoreml.ground.errors import ParityError, SdcoremlError
+
+_FAILURES = (SdcoremlError, RuntimeError, IndexError, ValueError, TypeError)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,15 +70,35 @@ class Executable:
         """
         frame = Frame(self.function, self.storage, mode, self.device)
         uses = last_uses(self.function)
+        found = find_attention(self.function) if observe is observe_nothing else []
+        pieces = {one.numbers[-1]: one for one in found}
+        waiting = {number: one.numbers[-1] for one in found for number in one.numbers[:-1]}
+        for number, last in waiting.items():
+            uses[last] = [*uses.get(last, ()), *uses.pop(number, ())]
         with torch.inference_mode(), _making_on(self.device):
             frame.feed({name: feed.to(self.device) for name, feed in feeds.items()})
             for number, operation in enumerate(self.function.block.operations):
-                try:
-                    frame.step(operation, observe)
-                except (SdcoremlError, RuntimeError, IndexError, ValueError, TypeError) as error:
-                    raise self._locate_error(error, number, operation) from error
+                if number in waiting:
+                    continue
+                if number in pieces:
+                    self._attend(frame, pieces[number])
+                else:
+                    self._step(frame, number, operation, observe)
                 frame.release(uses.get(number, ()))
             return {name: frame.tensor(name) for name in self.function.block.outputs}
+
+    def _attend(self, frame: Frame, attention: Attention) -> None:
+        try:
+            frame.attend(attention)
+        except _FAILURES:  # one after the other, they say which of them it was
+            for number, operation in zip(attention.numbers, attention.operations, strict=True):
+                self._step(frame, number, operation, observe_nothing)
+
+    def _step(self, frame: Frame, number: int, operation: Operation, observe: Observer) -> None:
+        try:
+            frame.step(operation, observe)
+        except _FAILURES as error:
+            raise self._locate_error(error, number, operation) from error
 
     def constant(self, name: str) -> torch.Tensor:
         """Return a constant of the program in float32, decompressed if needed.

@@ -37,6 +37,9 @@ def einsum(args: Arguments) -> torch.Tensor:
 SCORES = "bkhc,bchq->bkhq"
 """The equation of attention's scores, from keys (B, K, heads, c) and queries (B, c, heads, Q)."""
 
+MIXED = "bchk,bkhq->bchq"
+"""The equation of attention's results, from values (B, c, heads, K) and the softmax of scores."""
+
 
 def scaled_dot_product_attention(args: Arguments) -> torch.Tensor:
     """Compute `softmax(query @ key.T / sqrt(depth) + attn_mask) @ value` (specification 9)."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from sdcoreml.convert.drawing.choices import Method
@@ -17,8 +18,10 @@ from sdcoreml.convert.worker import Runner
 from sdcoreml.doctor.commands import draw_options
 from sdcoreml.doctor.commands.convert_environment import require_torch
 from sdcoreml.doctor.commands.draw_options import MODEL, read_request
+from sdcoreml.doctor.commands.pages import require_page, write_page
 from sdcoreml.doctor.commands.verify import EnvironmentOnDemand
 from sdcoreml.doctor.commands.verify_coreml import FindMac, find_mac, require_mac
+from sdcoreml.doctor.report.drawn_page import page_of_picture, page_of_sheet
 from sdcoreml.doctor.report.terminal import draw as draw_progress
 from sdcoreml.ground.aside import file_aside, scratch_beside
 from sdcoreml.ground.codec import to_plain
@@ -47,6 +50,8 @@ def run(args: argparse.Namespace, runner: Runner | None = None, mac: FindMac = f
     require_torch(load_toolchain(args.toolchain), "drawing", args)
     require_beginning(args.output, PNG, "PNG file")
     _require_outside(args.output)
+    if args.html:
+        require_page(args.html)
     worker = runner or EnvironmentOnDemand(toolchain=args.toolchain, args=args)
     # Check that the file can be written before drawing for minutes.
     with file_aside(args.output) as descriptor, scratch_beside(args.output) as scratch:
@@ -55,13 +60,18 @@ def run(args: argparse.Namespace, runner: Runner | None = None, mac: FindMac = f
             made = (scratch / "picture.png").resolve()
             if args.compare or len(args.prompt) > 1:
                 sheet = draw_sheet(request, args.prompt, args.compare, made, worker, emit)
-                said, text = sheet_as_json(sheet, args.output), summarize_sheet(sheet, args)
+                said = sheet_as_json(sheet, args.output), summarize_sheet(sheet, args)
+                page = partial(page_of_sheet, sheet)
             else:
                 found = draw(request, made, worker, emit)
-                said, text = as_json(found, args.output), summary(found, args)
+                said = as_json(found, args.output), summary(found, args)
+                about = said[1].splitlines()[1:]
+                page = partial(page_of_picture, args.prompt[0], found, made.read_bytes(), about)
         with open(descriptor, "wb", closefd=False) as file:
             file.write(made.read_bytes())
-    print(json.dumps(said) if args.json else text)
+    if args.html:
+        write_page(page().encode(), args.html)
+    print(json.dumps(said[0]) if args.json else said[1])
     return 0
 
 

@@ -98,6 +98,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     _configure_place(parser)
     add("--size", type=_size, metavar="WxH", help=argparse.SUPPRESS)
     add("-o", "--output", type=as_path, default=Path("picture.png"), metavar="PNG")
+    add("--html", type=as_path, metavar="FILE", help="also write a page with all pictures")
     add_toolchain(parser)
     add("--json", action="store_true", help="print what was done as JSON on stdout")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import shutil
 from collections.abc import Mapping
@@ -291,6 +292,26 @@ def test_a_contact_sheet_says_what_each_folder_costs_and_keeps(
         "pictures": [to_plain(DRAWN)] * 2,
         "near": [None, {"psnr": 31.5, "ssim": 0.91}],
     }
+
+
+@pytest.mark.parametrize("more", [(), ("a dog",)], ids=["picture", "sheet"])
+def test_a_page_has_every_picture(folder: Path, tmp_path: Path, more: tuple[str, ...]) -> None:
+    page = tmp_path / "page.html"
+    words = (str(folder), "a <cat>", *more, "-o", str(tmp_path / "a.png"), "--html", str(page))
+    draw.run(arguments(*words), Drawer())
+    text = page.read_text()
+    assert text.count(base64.b64encode(PICTURE).decode()) == 1 + len(more)
+    assert "a &lt;cat&gt;" in text
+    assert all(one in text for one in ("128x128", "dpmpp linspace", "0 (numpy)", *more))
+
+
+def test_a_file_that_is_no_page_is_not_replaced(folder: Path, tmp_path: Path) -> None:
+    page, drawer = tmp_path / "page.html", Drawer()
+    page.write_text("<p>mine</p>")
+    words = (str(folder), "a", "-o", str(tmp_path / "a.png"), "--html", str(page))
+    with pytest.raises(BadInputError, match="exists and is no page"):
+        draw.run(arguments(*words), drawer)
+    assert (page.read_text(), drawer.wishes) == ("<p>mine</p>", [])
 
 
 def test_rows_are_prompts_and_the_model_is_the_first_column(
