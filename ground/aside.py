@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from pathlib import Path
 
 from sdcoreml.ground import locks
-from sdcoreml.ground.errors import BadInputError, NoSpaceError, SdcoremlError
+from sdcoreml.ground.errors import BadInputError, BusyError, NoSpaceError
 from sdcoreml.ground.leftovers import hidden_path, prefix, sweep
 from sdcoreml.ground.outputs import ELSEWHERE, find_place, require_known
 from sdcoreml.ground.refusals import FULL, translate_os_errors
@@ -224,7 +224,7 @@ def sole_maker(target: Path) -> Iterator[None]:
     """Lock `target` while the block makes it, so that no second process makes it too.
 
     Raises:
-        SdcoremlError: another process is making this folder.
+        BusyError: another process is making this folder.
     """
     lock = hidden_path(find_place(target), "lock")
     with translate_os_errors(target), make_parent(target), ExitStack() as stack:
@@ -233,7 +233,7 @@ def sole_maker(target: Path) -> Iterator[None]:
         except FileNotFoundError:
             raise _nowhere(target) from None
         if not held:
-            raise SdcoremlError(
+            raise BusyError(
                 "another conversion is writing this folder",
                 where=target,
                 remedy="wait for it, or choose another output",

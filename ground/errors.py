@@ -122,6 +122,10 @@ class WorkerError(SdcoremlError):
         self.log = log
 
 
+class BusyError(SdcoremlError):
+    """Another process is doing the same; `where` is what it makes."""
+
+
 class FetchError(SdcoremlError):
     """A model given by name cannot be fetched: no network, or no access."""
 

@@ -42,6 +42,7 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_a_version_of_civitai_is_brought_and_checked",
     ),
     "tests/convert/hub/test_obtain.py": (),
+    "tests/convert/jobs/test_finding.py": (),
     "tests/convert/jobs/test_answers.py": (),
     "tests/convert/jobs/test_claims.py": ("test_what_does_not_follow_from_the_model",),
     "tests/convert/jobs/test_draw.py": (),
@@ -194,6 +195,7 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_lists_cannot_multiply_without_end",
         "test_the_schema_accepts_what_the_reader_accepts",
     ),
+    "tests/doctor/commands/test_jobs_run.py": (),
     "tests/doctor/commands/test_named_models.py": (
         "test_a_name_that_cannot_be_fetched_has_a_verdict_too",
         "test_convert_refuses_a_model_before_it_is_fetched[option0]",

@@ -153,15 +153,15 @@ def take(
     """
     programs: dict[str, ProgramEntry] = {}
     answers: dict[str, Answers] = {}
-    parts = {part.program: part for part in job.parts}
-    for program in parts.keys() & keys.keys():
-        stem = parts[program].stem
+    parts = {part.program: part for part in job.parts if part.program in keys}
+    for program, part in parts.items():
+        stem = part.stem
         record = cache.find(keys[program])
         if record is None or (read := read_entry(record)) is None:
             continue
         if source := _take_files(record, read[0], folder, cache):
             emit(Event(kind="note", text=f"{stem}: as it was made before, from {source}"))
-            options = job.options.for_program(parts[program])
+            options = job.options.for_program(part)
             programs[stem] = replace(read[0], options=options)
             if read[1]:
                 answers[stem] = read[1]

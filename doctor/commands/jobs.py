@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 from contextlib import ExitStack
+from dataclasses import replace
 
+from sdcoreml.doctor.commands.convert_values import positive_int
 from sdcoreml.doctor.commands.jobs_schema import example
 from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.ground.errors import ExitCode, UsageError
@@ -36,18 +38,23 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
     add_toolchain(parser)
+    parser.add_argument(
+        "--workers",
+        type=positive_int,
+        metavar="N",
+        help="processes that share the work of a conversion (default: one for each core, as far as"
+        " memory allows)",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Plan the conversions of a job file, or print an example of one."""
+    """Make the folders of a job file, plan them, or print an example of one."""
     if args.example == (args.file is not None):
         raise UsageError("give one job file, or --example", remedy="see `sdcoreml jobs --help`")
     if args.example:
         print(example(), end="")
         return ExitCode.FINE
-    if not args.plan:
-        raise UsageError("jobs only plans so far", remedy="add --plan")
-    return plan(args)
+    return plan(args) if args.plan else make(args)
 
 
 def plan(args: argparse.Namespace) -> int:
@@ -63,7 +70,7 @@ def plan(args: argparse.Namespace) -> int:
     file = read_job_file(args.file)
     toolchain = load_toolchain(args.toolchain)
     with draw() as emit, ExitStack() as stack:
-        run_wide = {"toolchain": args.toolchain}
+        run_wide = {"toolchain": args.toolchain, "workers": args.workers}
         opener = Opener(into=file.into, run=run_wide, stack=stack, emit=emit)
         batches = open_batches(file, opener)
         planned = plan_jobs(file.path, batches, measures(address(toolchain)))
@@ -72,3 +79,57 @@ def plan(args: argparse.Namespace) -> int:
     else:
         print("\n".join(as_text(planned)))
     return ExitCode.PROBLEMS if planned.refused else ExitCode.FINE
+
+
+def make(args: argparse.Namespace) -> int:
+    """Make the folders of a job file that are not there yet, and say what became of each."""
+    from sdcoreml.convert.cache.shelf import open_cache
+    from sdcoreml.convert.jobs.workshop import Workshop
+    from sdcoreml.convert.worker import Worker
+    from sdcoreml.doctor.commands.convert import needs_torch, provenance
+    from sdcoreml.doctor.commands.convert_environment import choose_environment, is_replacement
+    from sdcoreml.doctor.commands.convert_jobs import policy_of
+    from sdcoreml.doctor.commands.examine import BESIDES_MODEL, preflight
+    from sdcoreml.doctor.commands.jobs_batch import Opener, open_batches
+    from sdcoreml.doctor.commands.jobs_file import read_job_file
+    from sdcoreml.doctor.commands.jobs_run import Run, State, as_data, table
+    from sdcoreml.doctor.commands.preflight import address, require_able
+    from sdcoreml.doctor.core.backend import choose_backend
+    from sdcoreml.doctor.core.facts import Goal
+    from sdcoreml.doctor.gather.machine import workers
+    from sdcoreml.doctor.gather.probe import Probe
+    from sdcoreml.doctor.report.terminal import draw
+    from sdcoreml.envs.building.build import BuildOptions
+    from sdcoreml.envs.kept.users import use
+
+    file = read_job_file(args.file)
+    with draw() as emit, ExitStack() as stack:
+        run_wide = {"toolchain": args.toolchain, "workers": args.workers}
+        opener = Opener(into=file.into, run=run_wide, stack=stack, emit=emit)
+        batches = open_batches(file, opener)
+        needs = next(filter(None, (needs_torch(batch.args) for batch in batches)), "")
+        options = BuildOptions(backend=choose_backend())
+        toolchain, environment = choose_environment(args.toolchain, emit, options, None, needs)
+        stack.enter_context(use(environment.path))
+
+        def require(goal: Goal) -> None:
+            families = BESIDES_MODEL
+            require_able(preflight(goal, toolchain=address(toolchain), families=families))
+
+        first = batches[0].args
+        policy = policy_of(first, toolchain)
+        shop = Workshop(
+            runner=Worker(python=environment.python),
+            toolchain=provenance(environment, toolchain),
+            policy=replace(policy, certified_only=is_replacement(toolchain, args.toolchain)),
+            workers=args.workers or workers(Probe()),
+            cache=open_cache(emit),
+        )
+        run = Run(shop=shop, opener=opener, toolchain=toolchain, require_able=require, emit=emit)
+        results = run.make(batches)
+    if args.json:
+        print(json.dumps({"schema": SCHEMA, "results": as_data(results)}))
+    else:
+        print("\n".join(table(results)))
+    is_whole = all(one.state in (State.DONE, State.REUSED) for one in results)
+    return ExitCode.FINE if is_whole else ExitCode.PROBLEMS

@@ -1,0 +1,189 @@
+"""`sdcoreml jobs FILE`: makes the folders of a job file that are not there yet.
+
+One failing model stops no other. Whatever ends a run, the next one goes on: folders that are
+finished are there, and programs of others are found (`convert.jobs.reuse`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from sdcoreml.convert.jobs.manifest import read_manifest
+from sdcoreml.convert.jobs.plan import Job
+from sdcoreml.convert.jobs.steps import convert_models
+from sdcoreml.convert.jobs.there import is_there, keep_assembled
+from sdcoreml.convert.jobs.workshop import Workshop
+from sdcoreml.doctor.commands.convert import explain_crash, ingredients_of, open_model, read_jobs
+from sdcoreml.doctor.commands.convert_jobs import policy_of
+from sdcoreml.doctor.commands.convert_preflight import goal_of
+from sdcoreml.doctor.commands.jobs_batch import Batch, Opener, in_order
+from sdcoreml.doctor.commands.preflight import address
+from sdcoreml.doctor.core.facts import Goal
+from sdcoreml.ground.advice import spell
+from sdcoreml.ground.codec import to_plain
+from sdcoreml.ground.errors import BusyError, SdcoremlError
+from sdcoreml.ground.events import Emit, Event
+from sdcoreml.lockfiles.toolchain import Toolchain
+
+
+class State(Enum):
+    """What became of a folder."""
+
+    DONE = "done"
+    REUSED = "reused"
+    """It was there already."""
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    """What it is for could not be made."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Result:
+    """What became of a folder; without one, of a model that was refused.
+
+    `found` of its `programs` were made before. `because` is the error, `code` the id of the check
+    that finds it, and `explanation` the known causes of a crash.
+    """
+
+    state: State
+    place: str
+    model: str
+    folder: str = ""
+    programs: int = 0
+    found: int = 0
+    seconds: float = 0.0
+    because: str = ""
+    code: str = ""
+    explanation: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A run of batches: the workshop for all of them.
+
+    `require_able` refuses a goal that this machine cannot reach; `pause` waits for another process.
+    """
+
+    shop: Workshop
+    opener: Opener
+    toolchain: Toolchain
+    require_able: Callable[[Goal], None]
+    emit: Emit
+    pause: Callable[[float], None] = time.sleep
+
+    def make(self, batches: Sequence[Batch]) -> tuple[Result, ...]:
+        """Make all batches in order; errors become results."""
+        results: list[Result] = []
+        for number, batch in enumerate(in_order(batches), 1):
+            if batch.after is not None:
+                batch = self.opener.open(batch.request)  # noqa: PLW2901  its folder may be there now
+            title = f"{number} of {len(batches)}: {batch.request.given}"
+            self.emit(Event(kind="step", text=title))
+            results.extend(self._make(batch, waited=bool(batch.after)))
+        return tuple(dict.fromkeys(results))
+
+    def _make(self, batch: Batch, *, waited: bool) -> Iterator[Result]:
+        if batch.fault:
+            state = State.SKIPPED if waited else State.FAILED
+            yield replace(_result(batch, batch.fault.as_error()), state=state)
+        jobs = list(batch.jobs)
+        while jobs:
+            there = [job for job in jobs if self._is_there(batch, job)]
+            yield from (_there(batch, job) for job in there)
+            jobs = [job for job in jobs if job not in there]
+            try:
+                made = tuple(self._convert(batch, jobs))
+            except BusyError as error:
+                self.emit(Event(kind="note", text=f"{error.where}: {error.what}; waiting for it"))
+                self.pause(1)
+            except SdcoremlError as error:
+                if len(jobs) == 1:
+                    yield _result(batch, error, jobs[0])
+                    return
+                # One of them failed: each by itself, so that the others do not.
+                for job in jobs:
+                    yield from self._make(replace(batch, jobs=(job,)), waited=False)
+                return
+            else:
+                yield from made
+                return
+
+    def _is_there(self, batch: Batch, job: Job) -> bool:
+        return is_there(job, ingredients_of(batch.args), self._shop_of(batch.args))
+
+    def _convert(self, batch: Batch, jobs: Sequence[Job]) -> Iterator[Result]:
+        """Convert the jobs together.
+
+        Raises:
+            BusyError: another process makes one of the folders now.
+            SdcoremlError: one of them failed; those before it are finished.
+        """
+        if not jobs:
+            return
+        begun, outputs = time.monotonic(), {job.output for job in jobs}
+        args = argparse.Namespace(**{**vars(batch.args), "model": batch.request.args.model})
+        shop = self._shop_of(args)
+        ingredients = ingredients_of(batch.args)
+        self.require_able(goal_of(jobs))
+        with explain_crash(address(self.toolchain)), open_model(args, self.emit) as model:
+            made = [job for job in read_jobs(args, model) if job.output in outputs]
+            folders = convert_models(made, shop, self.emit)
+        for folder in folders:
+            if shop.cache:
+                keep_assembled(ingredients, read_manifest(folder), shop.cache)
+        each = (time.monotonic() - begun) / len(folders)
+        for job in jobs:
+            done = _result(batch, None, job)
+            yield replace(done, seconds=round(each, 1), programs=len(job.parts))
+
+    def _shop_of(self, args: argparse.Namespace) -> Workshop:
+        policy = policy_of(args, self.toolchain)
+        certified_only = self.shop.policy.certified_only
+        return replace(
+            self.shop,
+            policy=replace(policy, certified_only=certified_only),
+            force=args.force,
+            keeps_packages=args.packages == "keep",
+        )
+
+
+def _there(batch: Batch, job: Job) -> Result:
+    done = _result(batch, None, job)
+    return replace(done, state=State.REUSED, programs=len(job.parts), found=len(job.parts))
+
+
+def _result(batch: Batch, error: SdcoremlError | None, job: Job | None = None) -> Result:
+    return Result(
+        state=State.FAILED if error else State.DONE,
+        place=batch.request.place,
+        model=batch.request.given,
+        folder=os.fspath(job.output) if job else "",
+        because=spell(str(error)) if error else "",
+        code=error.code if error else "",
+        explanation=error.explanation if error else "",
+    )
+
+
+def as_data(results: Sequence[Result]) -> list[dict[str, object]]:
+    """Convert the results to plain values for JSON."""
+    data: list[dict[str, object]] = to_plain(results)
+    return data
+
+
+def table(results: Sequence[Result]) -> Iterator[str]:
+    """Yield what became of each folder, a line each, and the sums."""
+    for one in results:
+        told = one.because
+        if one.state is State.DONE:
+            told = f"{one.programs} programs in {one.seconds:.1f} s"
+        elif one.state is State.REUSED:
+            told = "there already"
+        yield f"  {one.state.value:<8}{one.folder or one.model}  {told}"
+        yield from (f"          {line}" for line in one.explanation.splitlines())
+    counts = {state: sum(one.state is state for one in results) for state in State}
+    yield ", ".join(f"{count} {state.value}" for state, count in counts.items() if count)

@@ -1,0 +1,207 @@
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdcoreml.convert.bundle.ports import Dimensions
+from sdcoreml.convert.cache.shelf import Cache
+from sdcoreml.convert.jobs.workshop import Workshop
+from sdcoreml.convert.worker import Outcome
+from sdcoreml.doctor.commands.jobs_batch import Opener, open_batches
+from sdcoreml.doctor.commands.jobs_file import read_job_file
+from sdcoreml.doctor.commands.jobs_run import Result, Run, State, as_data, table
+from sdcoreml.doctor.core.facts import Goal
+from sdcoreml.ground.aside import sole_maker
+from sdcoreml.ground.digest import describe_files, files_below
+from sdcoreml.ground.errors import NoRoomError, ParityError
+from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.lockfiles.toolchain import load_toolchain
+from tests.convert.stand_ins import MADE_IN, StandIn
+from tests.doctor.commands.test_inspect import unpacked
+
+SIZE = Dimensions(batch=2, height=8, width=8, features=32, tokens=77)
+TWO = """
+[[models]]
+model = "model"
+size = "64x64"
+bits = [false, 4]
+"""
+
+
+@pytest.fixture(autouse=True)
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let files count as settled at once, however new they are."""
+    monkeypatch.setattr("sdcoreml.convert.cache.digests._SETTLED", -(10**10))
+
+
+class Fickle:
+    """A runner that counts what it builds, and fails to build packages of some folders."""
+
+    def __init__(self, size: Dimensions, failing: str = "") -> None:
+        self.inner, self.failing = StandIn(size=size), failing
+
+    def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
+        if task == "build" and self.failing and self.failing in str(request):
+            raise ParityError("computes wrong numbers", where="unet", remedy="report it")
+        return self.inner.run(task, request, emit)
+
+    @property
+    def built(self) -> list[str]:
+        return [
+            one["component"]
+            for task, request in self.inner.requests
+            if task == "build"
+            for made in request["components"]
+            for one in made["programs"]
+        ]
+
+
+class Shelf:
+    """A folder with a model, a job file and a cache, and what a run of it said and built."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.runner = Fickle(SIZE)
+        self.told: list[Event] = []
+        self.waits: list[float] = []
+
+    def run(self, text: str, failing: str = "", **more: Any) -> list[tuple[str, str]]:
+        """Run a job file; return the state and the name of each folder."""
+        self.results = self.results_of(text, failing, **more)
+        return [(one.state.value, Path(one.folder or one.model).name) for one in self.results]
+
+    def results_of(self, text: str, failing: str, **more: Any) -> tuple[Result, ...]:
+        (self.folder / "jobs.toml").write_text(text)
+        file = read_job_file(self.folder / "jobs.toml")
+        self.runner = Fickle(SIZE, failing)
+        cache = Cache(folder=self.folder / "cache", emit=self.told.append)
+        shop = Workshop(runner=self.runner, toolchain=MADE_IN, cache=cache)
+        with ExitStack() as stack:
+            opener = Opener(into=file.into, run={"toolchain": "tested"}, stack=stack)
+            usual: dict[str, Any] = {"require_able": lambda _: None, "pause": self.waits.append}
+            run = Run(
+                shop=shop,
+                opener=opener,
+                toolchain=load_toolchain("tested"),
+                emit=self.told.append,
+                **{**usual, **more},
+            )
+            return run.make(open_batches(file, opener))
+
+    def files(self) -> Mapping[str, object]:
+        return describe_files(files_below(self.folder / "models"), self.folder / "models")
+
+
+@pytest.fixture
+def shelf(tmp_path: Path) -> Shelf:
+    unpacked(tmp_path)
+    return Shelf(tmp_path)
+
+
+PLAIN, SMALL = "model-split-einsum_64x64", "model-split-einsum-4-bit_64x64"
+
+
+def test_a_second_run_has_nothing_to_do(shelf: Shelf) -> None:
+    assert shelf.run(TWO) == [("done", PLAIN), ("done", SMALL)]
+    assert shelf.runner.built == [
+        *("text_encoder", "unet", "vae_decoder", "vae_encoder"),
+        *("text_encoder", "unet"),
+    ]
+    before = shelf.files()
+    assert shelf.run(TWO) == [("reused", PLAIN), ("reused", SMALL)]
+    assert shelf.runner.built == []
+    assert shelf.files() == before
+
+
+def test_a_run_goes_on_where_another_ended_with_the_same_bytes(shelf: Shelf) -> None:
+    shelf.run(TWO)
+    whole = shelf.files()
+    shutil.rmtree(shelf.folder / "models" / SMALL)
+    assert shelf.run(TWO) == [("reused", PLAIN), ("done", SMALL)]
+    assert shelf.runner.built == ["text_encoder", "unet"]
+    assert shelf.files() == whole
+
+
+def test_a_damaged_folder_is_made_again(shelf: Shelf) -> None:
+    shelf.run(TWO)
+    whole = shelf.files()
+    (shelf.folder / "models" / PLAIN / "vocab.json").write_text("{}")
+    assert shelf.run(TWO) == [("done", PLAIN), ("reused", SMALL)]
+    assert shelf.runner.built == []
+    assert shelf.files() == whole
+
+
+def test_another_tokenizer_of_the_model_counts(shelf: Shelf) -> None:
+    shelf.run(TWO)
+    merges = shelf.folder / "model" / "tokenizer" / "merges.txt"
+    merges.write_bytes(merges.read_bytes().rstrip(b"\n") + b"\n\n")
+    shelf.run(TWO)
+    assert {one.state for one in shelf.results} <= {State.DONE, State.REUSED}
+
+
+def test_one_failing_model_stops_no_other(shelf: Shelf) -> None:
+    text = TWO + '[[models]]\nmodel = "absent.ckpt"\n[[models]]\nmodel = "model"\nname = "last"\n'
+    assert shelf.run(text.replace('"64x64"', '["64x64"]'), failing="'bits': 4") == [
+        ("done", PLAIN),
+        ("failed", SMALL),
+        ("failed", "absent.ckpt"),
+        ("done", "last-split-einsum_512x512"),
+    ]
+    assert shelf.results[1].because == "unet: computes wrong numbers; report it"
+    assert "no such file" in shelf.results[2].because
+
+
+def test_folders_of_one_conversion_fail_one_by_one(shelf: Shelf) -> None:
+    text = '[[models]]\nmodel = "model"\nsize = ["64x64", "128x128"]\n'
+    other = "model-split-einsum_128x128"
+    assert shelf.run(text, failing="'height': 16") == [("done", PLAIN), ("failed", other)]
+    assert shelf.run(text) == [("reused", PLAIN), ("done", other)]
+
+
+def test_a_single_file_is_known_without_being_unpacked(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = '[[models]]\nmodel = "m.safetensors"\ntokenizer = "tokenizer"\nsize = "64x64"\n'
+    assert [state for state, _ in shelf.run(text)] == ["done"]
+    monkeypatch.setattr("sdcoreml.convert.jobs.unpacked.write_folder", None)
+    assert [state for state, _ in shelf.run(text)] == ["reused"]
+    file = shelf.folder / "m.safetensors"
+    file.write_bytes(file.read_bytes()[:-1] + b"\x3c")
+    with pytest.raises(TypeError, match="not callable"):
+        shelf.run(text)
+
+
+def test_what_this_machine_cannot_do_fails_alone(shelf: Shelf) -> None:
+    def refuse(goal: Goal) -> None:
+        raise NoRoomError(f"no room for {Path(goal.output).name}")
+
+    assert shelf.run(TWO, require_able=refuse) == [("failed", PLAIN), ("failed", SMALL)]
+    assert shelf.results[0].because == f"no room for {PLAIN}"
+
+
+def test_a_folder_that_another_run_makes_is_waited_for(shelf: Shelf) -> None:
+    with ExitStack() as other:
+        other.enter_context(sole_maker(shelf.folder / "models" / PLAIN))
+        assert shelf.run(TWO, pause=lambda _: other.close())[0] == ("done", PLAIN)
+    assert any("waiting for it" in event.text for event in shelf.told)
+
+
+def test_the_table_says_what_became_of_each() -> None:
+    results = [
+        Result(state=State.DONE, place="models[0]", model="a", folder="f/a", programs=4, seconds=2),
+        Result(state=State.REUSED, place="models[0]", model="a", folder="f/b"),
+        Result(state=State.FAILED, place="models[1]", model="c", because="bad", explanation="why"),
+    ]
+    assert list(table(results)) == [
+        "  done    f/a  4 programs in 2.0 s",
+        "  reused  f/b  there already",
+        "  failed  c  bad",
+        "          why",
+        "1 done, 1 reused, 1 failed",
+    ]
+    assert as_data(results)[2]["state"] == "failed"
