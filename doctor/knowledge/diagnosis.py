@@ -178,11 +178,18 @@ _CONFIDENCE = "confidence"
 def _weigh(matches: Sequence[Match], structure: Structure) -> tuple[Match, ...]:
     """Return the matches in order, with the roles and the confidence that they have in this log."""
     errors = {line.number for line in structure.errors}
+    ended = structure.last_chain
     placed = [
         replace(
             match,
             on_error=match.line in errors or structure.place(match.line) is not None,
-            in_chain=structure.is_in_last_chain(match.line),
+            in_chain=not ended or any(one.start <= match.line <= one.end for one in ended),
+            confidence=Confidence.GUESS
+            if ended
+            and _is_family(match)
+            and match.line < ended[0].start
+            and match.line not in errors
+            else match.confidence,
         )
         for match in matches
     ]
@@ -203,14 +210,20 @@ def _weigh(matches: Sequence[Match], structure: Structure) -> tuple[Match, ...]:
 
 def _is_notice(match: Match) -> bool:
     """Return whether a healthy run may have printed a line: it is a notice, or only warns."""
-    is_family = match.entry.topic in FAMILIES and match.role is Role.CAUSE
-    return match.entry.notice or (is_family and is_warning(match.text))
+    return match.entry.notice or (_is_family(match) and is_warning(match.text))
+
+
+def _is_family(match: Match) -> bool:
+    """Return whether a match is of a family, whose words a run that went on may print, too."""
+    return match.entry.topic in FAMILIES and match.role is Role.CAUSE
 
 
 def _notice(match: Match, *, is_cause: bool) -> Match:
     """Return a notice as a guess if nothing else explains the failure, as harmless otherwise."""
     if not is_cause:
         return replace(match, role=Role.HARMLESS)
+    if not match.entry.notice:
+        return replace(match, confidence=Confidence.GUESS)
     sure = match.confidence if match.confidence is not Confidence.CERTAIN else Confidence.LIKELY
     return replace(match, confidence=sure)
 

@@ -65,11 +65,11 @@ class Structure:
                     return number, place
         return None
 
-    def is_in_last_chain(self, line: int) -> bool:
-        """Return whether a line belongs to the exceptions that ended the run, or none did."""
+    @property
+    def last_chain(self) -> tuple[Raised, ...]:
+        """The exceptions that ended the run; none if something else did."""
         place = self.place(self.decisive.number) if self.decisive else None
-        mine = self.place(line)
-        return place is None or (mine is not None and mine[0] == place[0])
+        return self.chains[place[0]] if place else ()
 
 
 _HEADER = re.compile(
@@ -79,7 +79,7 @@ _HANDLING = re.compile(r"\s*During handling of the above exception, another exce
 _BECAUSE = re.compile(r"\s*The above exception was the direct cause of the following")
 _FRAME = re.compile(
     r"""\s*(?:File\ ["<](?P<file>[^">]+)[">],?\ (?:line\ \d+|in\ )
-    |(?P<rich>[~/.\w][^:]*\.py)?:\d+\ in\ \w
+    |(?P<rich>[~/.\w][^:]*\.py)?:\d+\ in(?:\ \w|\s*$)
     |(?P<notebook>(?:[~/]|[A-Z]:)\S*\.py)\ in\ \w|File\ (?P<cell>\S+\.py):\d+,\ in\ )""",
     re.VERBOSE,
 )

@@ -195,6 +195,24 @@ def test_a_notice_is_a_cause_only_where_a_run_failed_and_nothing_else_explains_i
     assert diagnose("crash\nValueError: x", [notice])[0].confidence is Confidence.LIKELY
 
 
+def test_what_a_family_knows_of_a_line_before_the_exception_is_a_guess() -> None:
+    family = replace(BASE, topic="family_python")
+    log = "no boom here, so we go on\n" + CRASH
+    assert [(one.entry.id, one.confidence) for one in diagnose(log, [family])] == [
+        ("base", Confidence.GUESS)
+    ]
+    assert ids(log, family, OTHER) == ["other"]
+    assert diagnose(BOOM, [family])[0].confidence is Confidence.CERTAIN
+    assert diagnose(CRASH + "error: boom\n", [family])[0].confidence is Confidence.CERTAIN
+
+
+def test_a_warning_is_a_guess_at_most() -> None:
+    family = replace(BASE, topic="family_python")
+    log = "Warning: boom\nValueError: x\n"
+    assert diagnose(log, [family])[0].confidence is Confidence.GUESS
+    assert diagnose("Warning: boom\n", [family])[0].role is Role.HARMLESS
+
+
 def test_what_a_pattern_captured_is_in_the_cause() -> None:
     entry = replace(BASE, pattern="boom (?P<what>\\w+)", cause="No {what}.", fix="Get {who|it}.")
     (match,) = diagnose("boom here", [entry])

@@ -6,9 +6,10 @@ import pytest
 
 from sdcoreml.doctor.knowledge import entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
-from tests.bench.diagnose import FOLDER, Judged, find_faults, is_named, read_judged
+from tests.bench.diagnose import FOLDER, Judged, find_faults, is_named, is_wrong, read_judged
 
 BUILT = (*read_judged(FOLDER / "built.toml"), *read_judged(FOLDER / "mended.toml"))
+OTHERS = (*read_judged(FOLDER / "held.toml"), *read_judged(FOLDER / "last.toml"))
 
 
 @pytest.mark.parametrize("log", BUILT, ids=lambda log: log.source)
@@ -22,3 +23,9 @@ def test_the_cause_of_a_failure_that_the_families_were_made_from_is_named_first(
 
 def test_damaged_logs_are_read_and_never_certain_of_another_cause() -> None:
     assert list(find_faults(BUILT, 40, seed=7)) == []
+
+
+def test_of_those_collected_later_none_is_told_another_cause_and_most_are_named() -> None:
+    found = {log: examine(log.text, entries()) for log in OTHERS if log.causes}
+    assert not any(is_wrong(log, one) for log, one in found.items())
+    assert sum(is_named(log, one) for log, one in found.items()) > 0.9 * len(found)
