@@ -5,13 +5,21 @@ from __future__ import annotations
 import argparse
 import json
 from contextlib import ExitStack
-from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from sdcoreml.doctor.commands.convert_values import positive_int
 from sdcoreml.doctor.commands.jobs_schema import example
 from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.ground.errors import ExitCode, UsageError
 from sdcoreml.ground.places import as_path
+
+if TYPE_CHECKING:
+    from sdcoreml.doctor.commands.jobs_batch import Opener
+    from sdcoreml.doctor.commands.jobs_run import Run
+    from sdcoreml.doctor.core.facts import Goal
+    from sdcoreml.envs.kept.store import Environment
+    from sdcoreml.ground.events import Emit
+    from sdcoreml.lockfiles.toolchain import Toolchain
 
 SCHEMA = 1
 """The version of the format that `--json` prints."""
@@ -73,7 +81,9 @@ def plan(args: argparse.Namespace) -> int:
         run_wide = {"toolchain": args.toolchain, "workers": args.workers}
         opener = Opener(into=file.into, run=run_wide, stack=stack, emit=emit)
         batches = open_batches(file, opener)
-        planned = plan_jobs(file.path, batches, measures(address(toolchain)))
+        run = _finder(args, opener, emit)
+        known = measures(address(toolchain))
+        planned = plan_jobs(file.path, batches, known, *([run.is_there] if run else []))
     if args.json:
         print(json.dumps({"schema": SCHEMA, "plan": as_data(planned)}))
     else:
@@ -81,23 +91,60 @@ def plan(args: argparse.Namespace) -> int:
     return ExitCode.PROBLEMS if planned.refused else ExitCode.FINE
 
 
-def make(args: argparse.Namespace) -> int:
-    """Make the folders of a job file that are not there yet, and say what became of each."""
+def _finder(args: argparse.Namespace, opener: Opener, emit: Emit) -> Run | None:
+    """Return a run that tells which folders are there; `None` without the environment."""
+    from sdcoreml.doctor.core.backend import choose_backend
+    from sdcoreml.envs.building.build import BuildOptions, ready
+    from sdcoreml.envs.building.variants import fit
+    from sdcoreml.lockfiles.toolchain import load_toolchain
+
+    options = BuildOptions(backend=choose_backend())
+    toolchain = fit(load_toolchain(args.toolchain), options)
+    environment = ready(toolchain, options)
+    return _run(args, toolchain, environment, opener, emit) if environment else None
+
+
+def _run(
+    args: argparse.Namespace,
+    toolchain: Toolchain,
+    environment: Environment,
+    opener: Opener,
+    emit: Emit,
+) -> Run:
+    """Return a run in an environment."""
     from sdcoreml.convert.cache.shelf import open_cache
+    from sdcoreml.convert.jobs.prove import ProofPolicy
     from sdcoreml.convert.jobs.workshop import Workshop
     from sdcoreml.convert.worker import Worker
-    from sdcoreml.doctor.commands.convert import needs_torch, provenance
-    from sdcoreml.doctor.commands.convert_environment import choose_environment, is_replacement
-    from sdcoreml.doctor.commands.convert_jobs import policy_of
+    from sdcoreml.doctor.commands.convert import provenance
+    from sdcoreml.doctor.commands.convert_environment import is_replacement
     from sdcoreml.doctor.commands.examine import BESIDES_MODEL, preflight
-    from sdcoreml.doctor.commands.jobs_batch import Opener, open_batches
-    from sdcoreml.doctor.commands.jobs_file import read_job_file
-    from sdcoreml.doctor.commands.jobs_run import Run, State, as_data, table
+    from sdcoreml.doctor.commands.jobs_run import Run
     from sdcoreml.doctor.commands.preflight import address, require_able
-    from sdcoreml.doctor.core.backend import choose_backend
-    from sdcoreml.doctor.core.facts import Goal
     from sdcoreml.doctor.gather.machine import workers
     from sdcoreml.doctor.gather.probe import Probe
+
+    def require(goal: Goal) -> None:
+        require_able(preflight(goal, toolchain=address(toolchain), families=BESIDES_MODEL))
+
+    shop = Workshop(
+        runner=Worker(python=environment.python),
+        toolchain=provenance(environment, toolchain),
+        policy=ProofPolicy(certified_only=is_replacement(toolchain, args.toolchain)),
+        workers=args.workers or workers(Probe()),
+        cache=open_cache(emit),
+    )
+    return Run(shop=shop, opener=opener, toolchain=toolchain, require_able=require, emit=emit)
+
+
+def make(args: argparse.Namespace) -> int:
+    """Make the folders of a job file that are not there yet, and say what became of each."""
+    from sdcoreml.doctor.commands.convert import needs_torch
+    from sdcoreml.doctor.commands.convert_environment import choose_environment
+    from sdcoreml.doctor.commands.jobs_batch import Opener, open_batches
+    from sdcoreml.doctor.commands.jobs_file import read_job_file
+    from sdcoreml.doctor.commands.jobs_run import State, as_data, table
+    from sdcoreml.doctor.core.backend import choose_backend
     from sdcoreml.doctor.report.terminal import draw
     from sdcoreml.envs.building.build import BuildOptions
     from sdcoreml.envs.kept.users import use
@@ -112,20 +159,7 @@ def make(args: argparse.Namespace) -> int:
         toolchain, environment = choose_environment(args.toolchain, emit, options, None, needs)
         stack.enter_context(use(environment.path))
 
-        def require(goal: Goal) -> None:
-            families = BESIDES_MODEL
-            require_able(preflight(goal, toolchain=address(toolchain), families=families))
-
-        first = batches[0].args
-        policy = policy_of(first, toolchain)
-        shop = Workshop(
-            runner=Worker(python=environment.python),
-            toolchain=provenance(environment, toolchain),
-            policy=replace(policy, certified_only=is_replacement(toolchain, args.toolchain)),
-            workers=args.workers or workers(Probe()),
-            cache=open_cache(emit),
-        )
-        run = Run(shop=shop, opener=opener, toolchain=toolchain, require_able=require, emit=emit)
+        run = _run(args, toolchain, environment, opener, emit)
         results = run.make(batches)
     if args.json:
         print(json.dumps({"schema": SCHEMA, "results": as_data(results)}))

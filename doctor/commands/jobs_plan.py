@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
+from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.doctor.commands.convert_plan import PlannedProgram, bytes_of
 from sdcoreml.doctor.commands.convert_preflight import goal_of
 from sdcoreml.doctor.commands.jobs_batch import Batch, in_order
@@ -24,6 +25,8 @@ class State(Enum):
     """What a run would do about a folder."""
 
     MAKE = "make"
+    THERE = "there"
+    """Nothing: it is there already, just as it would be made."""
     WAIT = "wait"
     """Make it once the folder that it is for is there."""
     REFUSED = "refused"
@@ -80,16 +83,30 @@ class JobsPlan:
         return sum(one.state is State.REFUSED for one in self.folders)
 
 
-def plan_jobs(file: Path, batches: Sequence[Batch], measured: ToolchainFacts) -> JobsPlan:
-    """Plan the batches of a job file; `measured` has the toolchain's measured rates."""
+def plan_jobs(
+    file: Path,
+    batches: Sequence[Batch],
+    measured: ToolchainFacts,
+    is_there: Callable[[Batch, Job], bool] = lambda _, __: False,
+) -> JobsPlan:
+    """Plan the batches of a job file.
+
+    `measured` has the toolchain's measured rates; `is_there` tells whether a folder is there
+    already, just as it would be made.
+    """
+    done = {id(job) for batch in batches for job in batch.jobs if is_there(batch, job)}
     # One model is refused once, however many folders were to be made of it.
-    folders = tuple(dict.fromkeys(one for batch in in_order(batches) for one in _folders(batch)))
-    return JobsPlan(
-        file=os.fspath(file), folders=folders, needs=_needs(file, folders, batches, measured)
-    )
+    found = (one for batch in in_order(batches) for one in _folders(batch, done))
+    folders = tuple(dict.fromkeys(found))
+    left = [
+        replace(batch, jobs=tuple(job for job in batch.jobs if id(job) not in done))
+        for batch in batches
+    ]
+    needs = _needs(file, folders, left, measured)
+    return JobsPlan(file=os.fspath(file), folders=folders, needs=needs)
 
 
-def _folders(batch: Batch) -> Iterator[PlannedFolder]:
+def _folders(batch: Batch, done: Collection[int]) -> Iterator[PlannedFolder]:
     place, model = batch.request.place, batch.request.given
     if batch.fault:
         fault = batch.fault
@@ -110,9 +127,8 @@ def _folders(batch: Batch) -> Iterator[PlannedFolder]:
             for part in job.parts
         )
         output = os.fspath(job.output)
-        yield PlannedFolder(
-            state=State.MAKE, place=place, model=model, folder=output, programs=programs
-        )
+        state = State.THERE if id(job) in done else State.MAKE
+        yield PlannedFolder(state=state, place=place, model=model, folder=output, programs=programs)
 
 
 def _needs(
@@ -135,7 +151,7 @@ def _needs(
             is_measured &= bool(each)
     place = next(folder for folder in file.absolute().parents if folder.is_dir())
     return Needs(
-        disk=sum(one.nbytes for one in folders) + scratch,
+        disk=sum(one.nbytes for one in folders if one.state is State.MAKE) + scratch,
         memory=memory,
         seconds=round(seconds, 1) if is_measured else None,
         free=shutil.disk_usage(place).free,
@@ -155,8 +171,10 @@ def as_text(plan: JobsPlan) -> Iterator[str]:
         count = len(one.programs)
         told = f"{count} programs, about {amount(one.nbytes)}" if count else one.because
         yield f"  {one.state.value:<8}{one.folder or one.model}  {told}"
-    made = [one for one in plan.folders if one.state is not State.REFUSED]
-    more = f", {plan.refused} refused" if plan.refused else ""
+    made = [one for one in plan.folders if one.state in (State.MAKE, State.WAIT)]
+    there = sum(one.state is State.THERE for one in plan.folders)
+    more = f", {there} there already" if there else ""
+    more += f", {plan.refused} refused" if plan.refused else ""
     yield f"{plan.file}: {_count(len(made), 'folder')} to make{more}"
     if not made:
         return

@@ -93,7 +93,7 @@ class Run:
             yield replace(_result(batch, batch.fault.as_error()), state=state)
         jobs = list(batch.jobs)
         while jobs:
-            there = [job for job in jobs if self._is_there(batch, job)]
+            there = [job for job in jobs if self.is_there(batch, job)]
             yield from (_there(batch, job) for job in there)
             jobs = [job for job in jobs if job not in there]
             try:
@@ -113,7 +113,8 @@ class Run:
                 yield from made
                 return
 
-    def _is_there(self, batch: Batch, job: Job) -> bool:
+    def is_there(self, batch: Batch, job: Job) -> bool:
+        """Whether a folder is there already, just as it would be made now."""
         return is_there(job, ingredients_of(batch.args), self._shop_of(batch.args))
 
     def _convert(self, batch: Batch, jobs: Sequence[Job]) -> Iterator[Result]:

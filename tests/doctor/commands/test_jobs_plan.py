@@ -1,13 +1,24 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sdcoreml.doctor.cli import main
-from sdcoreml.doctor.commands.jobs_plan import JobsPlan, Needs, PlannedFolder, State, as_text
+from sdcoreml.doctor.commands.jobs_batch import Opener, open_batches
+from sdcoreml.doctor.commands.jobs_file import read_job_file
+from sdcoreml.doctor.commands.jobs_plan import (
+    JobsPlan,
+    Needs,
+    PlannedFolder,
+    State,
+    as_text,
+    plan_jobs,
+)
+from sdcoreml.doctor.gather.toolchain import toolchain
 from tests.convert.stand_ins import write_controlnet, write_model
 from tests.doctor.commands.test_inspect import unpacked
 
@@ -133,3 +144,20 @@ def test_a_file_or_an_example(words: list[str], capsys: pytest.CaptureFixture[st
 def test_an_example_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["jobs", "--example"]) == 0
     assert "[[models]]" in capsys.readouterr().out
+
+
+def test_a_folder_that_is_there_takes_nothing(tmp_path: Path) -> None:
+    unpacked(tmp_path)
+    (tmp_path / "jobs.toml").write_text("[[models]]\nmodel = 'model'\nbits = [false, 4]\n")
+    file = read_job_file(tmp_path / "jobs.toml")
+    with ExitStack() as stack:
+        opener = Opener(into=file.into, run={"toolchain": "tested"}, stack=stack)
+        batches = open_batches(file, opener)
+    measured = toolchain("tested")
+    all_there = plan_jobs(file.path, batches, measured, lambda _, __: True)
+    assert [one.state for one in all_there.folders] == [State.THERE, State.THERE]
+    assert (all_there.needs.disk, all_there.needs.memory, all_there.needs.seconds) == (0, 0, 0)
+    assert list(as_text(all_there))[-1].endswith("jobs.toml: 0 folders to make, 2 there already")
+    one_there = plan_jobs(file.path, batches, measured, lambda _, job: not job.options.recipe)
+    assert [one.state for one in one_there.folders] == [State.THERE, State.MAKE]
+    assert 0 < one_there.needs.disk < plan_jobs(file.path, batches, measured).needs.disk
