@@ -44,6 +44,10 @@ def run(args: argparse.Namespace) -> int:
         raise UsageError(
             "--fix cannot change the machine of saved facts", remedy="with --facts add --dry-run"
         )
+    if args.fix and args.html:
+        raise UsageError(
+            "--fix changes what the page would say", remedy="write the page in a run of its own"
+        )
     with ExitStack() as looking:
         told = fetch_named_headers(args, looking)
         return _examine(args, told)

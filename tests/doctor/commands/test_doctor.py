@@ -26,6 +26,7 @@ from sdcoreml.ground.errors import BadInputError, UsageError
 from tests.doctor.gather.test_model import folder
 from tests.doctor.healthy import HEALTHY, HOST
 from tests.doctor.specimens import SICK
+from tests.pages import text_of
 
 ROOT = Path(__file__).parents[3]
 
@@ -127,6 +128,22 @@ def test_saved_facts_hold_nothing_private(
     replayed(capsys, "--facts", str(source), "--save-facts", str(target))
     assert "grace" not in target.read_text()
     assert history.read(target).toolchain == HEALTHY.toolchain
+
+
+def test_a_page_is_written_beside_the_report(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ill = saved(tmp_path / "ill.json", SICK["PIN001"])
+    page = tmp_path / "page.html"
+    code, out = replayed(capsys, "--facts", str(ill), "--html", str(page))
+    assert (code, "PIN001" in out) == (1, True)
+    assert "PIN001 Pins error" in text_of(page.read_bytes())
+    page.write_text("mine")
+    with pytest.raises(BadInputError, match="exists and is no page of sdcoreml"):
+        doctor.run(parsed("--facts", str(ill), "--html", str(page)))
+    assert page.read_text() == "mine"
+    with pytest.raises(UsageError, match="--fix changes what the page would say"):
+        doctor.run(parsed("--fix", "--html", str(page)))
 
 
 def test_facts_are_not_gathered_for_a_file_of_somebody(tmp_path: Path) -> None:
