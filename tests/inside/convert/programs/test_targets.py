@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,7 @@ class Zeros:
         pass
 
 
+@cache
 def model(component: str, target: Target) -> Model:
     config = CONFIGS.get(component, CONFIGS["text_encoder"])
     options = ProgramOptions(target=target, height=16, width=16, **CHOICES.get(component, {}))
