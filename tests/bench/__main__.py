@@ -19,6 +19,7 @@ BENCHMARKS: Mapping[str, str] = {
     "drawing": "a picture of full-size SD 1.5, beside the pinned diffusers",
     "compile": "package to compiled folder, beside Apple's own output",
     "env": "building, verifying and damaging environments, beside uv and pip",
+    "jobs": "planning forty models in four forms each",
     "doctor": "the doctor's time and what it finds, beside pip check and importing torch",
 }
 

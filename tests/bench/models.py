@@ -52,6 +52,11 @@ def write_sharded(folder: Path, model: str) -> None:
 
 def write_file(path: Path, model: str) -> None:
     """Write the same model as a single file, with the names of the original checkpoints."""
+    write_specimen(path, original_shapes(model))
+
+
+def original_shapes(model: str) -> Mapping[str, tuple[int, ...]]:
+    """Return the shapes of a model's tensors by their names in the original checkpoints."""
     stand_ins = {
         name: {
             tensor: np.broadcast_to(np.float16(0), shape)
@@ -66,7 +71,7 @@ def write_file(path: Path, model: str) -> None:
         np.concatenate,
     )
     unet, vae = original_unet(stand_ins["unet"]), original_vae(stand_ins["vae"])
-    write_specimen(path, {name: array.shape for name, array in (unet | vae | texts).items()})
+    return {name: array.shape for name, array in (unet | vae | texts).items()}
 
 
 FORMS: Mapping[str, Callable[[Path, str], None]] = {
