@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 SLOW: Mapping[str, tuple[str, ...]] = {
+    "tests/browser/test_browser.py": ("test_every_kind_of_page_is_sound_before_any_browser_looks",),
     "tests/bench/test_headline.py": (
         "test_a_file_holds_every_tensor",
         "test_a_folder_is_a_whole_model",
@@ -54,6 +55,10 @@ SLOW: Mapping[str, tuple[str, ...]] = {
     ),
     "tests/convert/jobs/test_kept.py": (),
     "tests/convert/jobs/test_recompress.py": ("test_a_table_that_is_as_exact_is_told",),
+    "tests/convert/jobs/test_report.py": (
+        "test_a_manifest_of_a_million_letters_still_has_a_page_below_two_megabytes",
+        "test_a_conversion_writes_the_page_of_its_manifest_and_always_the_same",
+    ),
     "tests/convert/jobs/test_staging.py": (
         "TestStaged::test_a_run_killed_between_the_two_renames_keeps_a_persons_files",
         "TestStaged::test_what_a_killed_run_left_is_removed",

@@ -147,11 +147,12 @@ def sheet_page(rows: Sequence[SheetRow], settings: Mapping[str, str]) -> Page:
     `settings` are shown as names and values, such as `{"Steps": "20"}`.
     """
     prompts = [row.prompt for row in rows]
+    is_one = sum(len(row.pictures) for row in rows) == 1
     several = f"{len(rows)} prompts" if len(rows) > 1 else "one prompt"
     return Page(
-        kind="Contact sheet, drawn by sdcoreml",
+        kind="Picture, drawn by sdcoreml" if is_one else "Contact sheet, drawn by sdcoreml",
         title=prompts[0] if len(prompts) == 1 else "Contact sheet",
-        lead=(f"The same noise, {several}, and a picture of each folder",),
+        lead=() if is_one else (f"The same noise, {several}, and a picture of each folder",),
         sections=(
             *(
                 picture_section(row.pictures, row.prompt, f"row-{number}")
