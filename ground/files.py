@@ -42,6 +42,7 @@ class Document(Enum):
 
 
 MIB = 1 << 20
+_CHUNK = 4 * MIB
 LARGEST: Mapping[Document, int] = {
     Document.ANSWER: 32 * MIB,
     Document.CONFIG: 16 * MIB,
@@ -241,7 +242,7 @@ def _read_up_to(stream: io.FileIO, most: int) -> bytes:
     """Read to the end, at most `most` bytes; a single `read` may return less."""
     parts: list[bytes] = []
     left = most
-    while left and (part := stream.read(min(left, 4 * MIB))):
+    while left and (part := stream.read(min(left, _CHUNK))):
         parts.append(part)
         left -= len(part)
     return b"".join(parts)

@@ -21,6 +21,8 @@ from sdcoreml.lockfiles.conda import load_conda_lock, write_conda_lock
 from sdcoreml.lockfiles.lock import load_lock, write_lock
 from sdcoreml.lockfiles.toolchain import Toolchain
 
+_CHUNK = 1 << 20
+
 
 def tend(folder: Path, entry: ManifestEntry) -> bool:
     """Restore a path's kind, mode and owner from its entry; return False if its bytes are lost."""
@@ -84,7 +86,7 @@ def _own(path: Path, folder: Path) -> None:
         os.chown(path, user, -1, follow_symlinks=False)
         return
     with open_aside(path) as handle, open_regular(path) as source:
-        while chunk := source.read(1 << 20):
+        while chunk := source.read(_CHUNK):
             os.write(handle, chunk)
 
 
