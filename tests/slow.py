@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 SLOW: Mapping[str, tuple[str, ...]] = {
-    "tests/browser/test_browser.py": ("test_every_kind_of_page_is_sound_before_any_browser_looks",),
+    "tests/browser/test_browser.py": (
+        "test_every_kind_of_page_is_sound_before_any_browser_looks",
+        "test_pages_without_a_fault_are_not_looked_at_again",
+    ),
     "tests/bench/test_headline.py": (
         "test_a_file_holds_every_tensor",
         "test_a_folder_is_a_whole_model",

@@ -9,6 +9,9 @@ from typing import Any
 
 WIDTHS = (360, 1280)
 SCHEMES = ("light", "dark")
+_PATIENCE = 120_000
+"""Milliseconds that the browser may take for one thing: a machine of CI may be busy."""
+
 _OVERFLOWS = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 _UNFOLD = "document.querySelectorAll('details').forEach((one) => (one.open = true))"
 _RUN_AXE = "async () => (await axe.run(document)).violations"
@@ -45,6 +48,7 @@ def look(pages: Mapping[str, Path], browser: str, axe: str, shots: Path) -> Iter
             context = chromium.new_context(
                 viewport=size, color_scheme=view.scheme, reduced_motion="reduce"
             )
+            context.set_default_timeout(_PATIENCE)
             for name, path in pages.items():
                 shot = shots / f"{name}-{view}.png"
                 source = axe if view in JUDGED else ""

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.browser.__main__ import find_browser, main
+from tests.browser.__main__ import digest_of, find_browser, main
 from tests.browser.specimens import pages
 from tests.pages import read_page
 
@@ -26,6 +26,16 @@ def test_without_a_browser_it_fails_or_says_that_nothing_was_run(
     assert main(["--if-any", str(tmp_path)]) == 0
     assert capsys.readouterr().err.startswith("NOT RUN: make browser: no browser")
     assert [*tmp_path.iterdir()] == []
+
+
+def test_pages_without_a_fault_are_not_looked_at_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BROWSER", "/bin/sh")
+    (tmp_path / "faultless").write_text(digest_of(pages(), "/bin/sh"))
+    assert main(["--if-any", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.startswith("the pages are as they were")
+    assert digest_of({"a": b"b"}, "x") != digest_of({"a": b"c"}, "x")
 
 
 def test_a_browser_is_found_on_the_path_or_by_its_name(
