@@ -218,7 +218,9 @@ class _Conversion:
         """Convert the sample and return the result's manifest."""
         words = [sys.executable, "-m", "sdcoreml", "convert", *what, "--json", "--output"]
         words += [str(self.folder / toolchain.name), "--toolchain", toolchain.name]
-        environ = _environ(self.environment, toolchain)
+        # What is to be proved is made now: programs of an earlier conversion prove nothing.
+        own = {"SDCOREML_CACHE": str(self.folder / f"{toolchain.name}.cache")}
+        environ = {**_environ(self.environment, toolchain), **own}
         (result,) = json.loads(_output(words, environ, self.emit, self.folder))["results"]
         return parse_manifest(result["manifest"])
 
