@@ -69,6 +69,7 @@ def test_what_is_written_into_the_home_folder_is_found_and_removed(tmp_path: Pat
         "HOME": str(tmp_path / "home"),
         "UV_CACHE_DIR": str(tmp_path / "uv"),
         "PIP_CACHE_DIR": str(tmp_path / "pip"),
+        "SDCOREML_CACHE": str(tmp_path / "made"),
     }
     assert (guard.home / ".pyenv").samefile(own / ".pyenv")
     assert guard.faults() == []

@@ -69,7 +69,13 @@ def test_each_program_is_asked_of_the_upstream_converter_by_itself(tmp_path: Pat
         }.items()
     }
     assert all(r["checkout"] == "/store/upstream-c891" for r in asked(runner).values())
-    assert {path.suffix for path in out.iterdir()} == {".mlpackage", ".mlmodelc", ".json", ".txt"}
+    assert {path.suffix for path in out.iterdir()} == {
+        ".mlpackage",
+        ".mlmodelc",
+        ".json",
+        ".html",
+        ".txt",
+    }
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a cat", "out"]
 
 
