@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = ("ground", "lockfiles", "envs", "convert", "doctor")
 
 OWN: Mapping[str, str] = {
+    "convert/jobs/sheet.py": "the pictures that its child has just made",
     "convert/models/vocabulary.py": "a wheel whose hash is locked",
     "convert/tasks/pictures.py": "a picture, on the door's stream",
     "convert/tasks/shares.py": "the weight file that the process's owner has just made",
@@ -18,6 +19,7 @@ OWN: Mapping[str, str] = {
     "convert/tasks/sheet.py": "pictures that its owner has just made",
     "convert/weights/zip_directory.py": "a zip file, bounded, on the door's handle",
     "doctor/commands/draw.py": "the picture that its child has just made",
+    "doctor/commands/jobs_run.py": "no file: its opener opens models, by the door",
     "doctor/proving/trials.py": "the answer of a child that proves a toolchain",
     "envs/building/normalise.py": "what was installed a moment ago, from locked wheels",
     "envs/care/archive.py": "a tar file on the door's stream",
@@ -37,6 +39,7 @@ OWN: Mapping[str, str] = {
     "ground/files.py": "the door",
     "ground/leftovers.py": "a lock of ours, opened without waiting",
     "ground/locks.py": "locks of ours",
+    "ground/page.py": "its own stylesheet, which lies beside it",
     "ground/visible.py": "/dev/null",
     "lockfiles/table.py": "the door for TOML, which parses a text that was read through this one",
 }

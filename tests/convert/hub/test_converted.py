@@ -26,7 +26,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_only_the_manifest_differs_by_where_it_came_from(
+def test_only_manifest_and_page_differ_by_where_it_came_from(
     hub: Server, access: Access, tmp_path: Path
 ) -> None:
     local = write_model(tmp_path / "cat")
@@ -38,6 +38,8 @@ def test_only_the_manifest_differs_by_where_it_came_from(
         named = finish(job_of(model, tmp_path / "named"), StandIn(size=SIZE))
     before, after = contents(plain), contents(named)
     old, new = json.loads(before.pop("manifest.json")), json.loads(after.pop("manifest.json"))
+    assert "acme/cat" in after.pop("report.html").decode()
+    assert "acme/cat" not in before.pop("report.html").decode()
     assert before == after
     assert new["model"].pop("fetched") == {
         "name": "hf:acme/cat",
@@ -46,4 +48,5 @@ def test_only_the_manifest_differs_by_where_it_came_from(
         "address": "https://huggingface.co/acme/cat",
     }
     assert new.pop("digest") != old.pop("digest")
+    assert new.pop("report") != old.pop("report")
     assert new == old
