@@ -8,7 +8,7 @@ import filecmp
 import os
 import platform
 from collections.abc import Callable
-from enum import Enum, auto
+from enum import Enum
 from pathlib import Path
 
 from sdcoreml.convert.weights.transfer import copy_file
@@ -31,13 +31,13 @@ _UNFIT = frozenset(
 
 
 class Placement(Enum):
-    """The method by which a file was duplicated."""
+    """The method by which a file was duplicated; a conversion says it in this word."""
 
-    CLONED = auto()
+    CLONED = "cloned"
     """The file shares its blocks with the source until one of them is written to."""
-    LINKED = auto()
+    LINKED = "hard-linked"
     """The file is the source itself, under a second name."""
-    COPIED = auto()
+    COPIED = "copied"
 
 
 def place(source: Path, target: Path) -> Placement:

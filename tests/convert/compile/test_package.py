@@ -50,6 +50,14 @@ def test_a_package_becomes_a_folder(tmp_path: Path, name: str) -> None:
     assert json.loads((made.path / METADATA).read_text())[0]["generatedClassName"] == "Unet"
 
 
+def test_how_the_weights_were_put_in_place_is_said(tmp_path: Path) -> None:
+    said: list[str] = []
+    given = package(tmp_path / "Unet.mlpackage", ALL["operations"])
+    compile_package(given, tmp_path / "Unet.mlmodelc", lambda event: said.append(event.text))
+    assert said[0] == "compile Unet.mlpackage"
+    assert said[1] in {"weights cloned", "weights hard-linked"}
+
+
 def test_weights_in_arguments(tmp_path: Path) -> None:
     made = compile_package(package(tmp_path / "A.mlpackage", GROUPED, 9), tmp_path / "A.mlmodelc")
     assert (made.path / TEXT).read_text() == GROUPED
