@@ -79,7 +79,7 @@ upstream: bootstrap ## obtain Apple's converter at the tested commit, or repair 
 	@$(RUN) $(SDCOREML) env upstream $(ARGS)
 
 convert: ## turn MODEL=path (or, without MODEL, a small sample) into a Core ML folder OUT=folder
-	@$(if $(value MODEL),,echo "converting the built-in sample, a tiny model of random weights;" \
+	@$(if $(value MODEL),,echo "converting the built-in sample, a tiny model that draws coloured shapes;" \
 	"for a model of yours: make convert MODEL=path/to/model" >&2)
 	@envs/bootstrap.sh
 	@$(RUN) $(SDCOREML) convert $(if $(value MODEL),"$$MODEL",--sample) $(call option,OUT,--output) \

@@ -18,7 +18,7 @@ import json, os, sys
 print(json.dumps([sys.argv[1:], dict(os.environ)]))
 """
 SAMPLE = (
-    "converting the built-in sample, a tiny model of random weights;"
+    "converting the built-in sample, a tiny model that draws coloured shapes;"
     " for a model of yours: make convert MODEL=path/to/model"
 )
 ODD = """a $HOME $(touch x) "b" 'c'; touch y # `touch z` ~ \\"""

@@ -274,14 +274,20 @@ def explain_crash(toolchain: str) -> Iterator[None]:
 
 
 def sample(emit: Emit) -> Path:
-    """Make the sample model if it does not exist yet; return its folder."""
+    """Make the sample model if it does not exist yet; return its folder.
+
+    Raises:
+        SdcoremlError: CLIP's vocabulary is not on this machine, and cannot be downloaded.
+    """
     from sdcoreml.convert.models.sample import is_older_sample, is_sample, write_sample  # numpy
+    from sdcoreml.convert.models.vocabulary import vocabulary_folder
 
     if not is_sample(SAMPLE):
+        vocabulary = vocabulary_folder(emit)
         emit(Event(kind="step", text="make the sample model"))
         keep = keep_nothing if is_older_sample(SAMPLE) else require_known
         with folder_aside(SAMPLE, INDEX_NAME, keep) as folder:
-            write_sample(folder)
+            write_sample(folder, vocabulary)
     return SAMPLE
 
 

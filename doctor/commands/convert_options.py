@@ -43,7 +43,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
         " a name: owner/name[@revision] of the hub, an address, civitai:VERSION",
     )
     parser.add_argument(
-        "--sample", action="store_true", help="make a small model of random weights and convert it"
+        "--sample", action="store_true", help="make a small model that draws shapes, and convert it"
     )
     parser.add_argument(
         "-o",

@@ -12,7 +12,8 @@ from typing import Any
 from sdcoreml.convert.models.skeleton import parameters
 from sdcoreml.convert.weights.torch_writer import write_torch
 from tests.inside.convert.programs.configs import UNET, VAE, XL
-from tools.miniature import CONFIGS, draw_tensor, write_miniature, write_tokenizer
+from tools.miniature import CONFIGS, write_miniature, write_tokenizer
+from tools.miniature_weights import draw_tensor
 
 TEXT = {**CONFIGS["text_encoder"], "hidden_size": 32, "intermediate_size": 128}
 SECOND = {

@@ -16,6 +16,7 @@ TARGETS = ("macOS13", "macOS14")
 _CONTROLLED = ProgramSpec(program="controlled_unet", source="unet")
 _PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "sample": ("text_encoder", "unet", "vae_decoder", "vae_encoder"),
+    "miniature": ("text_encoder", "unet", "vae_decoder", "vae_encoder"),
     "sd1": ("text_encoder", "unet", "controlled_unet", "vae_decoder", "vae_encoder"),
     "sd2-base": ("text_encoder", "unet"),
     "sd2-v": ("unet", "vae_decoder", "vae_encoder"),
@@ -32,7 +33,8 @@ _PARTICULAR: Mapping[tuple[str, str], Mapping[str, object]] = {
 """The options that `convert.bundle.families.programs_of` sets for programs of published models."""
 
 _SIZES: Mapping[str, tuple[tuple[int, int], ...]] = {
-    "sample": ((256, 256),),
+    "sample": ((128, 128),),
+    "miniature": ((256, 256),),
     "sd1": ((512, 512), (512, 768), (768, 512)),
     "sd2-base": ((512, 512),),
     "sd2-v": ((768, 768),),

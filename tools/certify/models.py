@@ -8,6 +8,7 @@ from typing import TypeAlias
 
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.sample import CONFIGS as SAMPLE
+from tools.miniature import CONFIGS as MINIATURE
 
 Config: TypeAlias = "Mapping[str, object]"
 
@@ -116,6 +117,7 @@ def _describe_published(family: Family, configs: Mapping[str, Config]) -> KnownM
 
 MODELS: Mapping[str, KnownModel] = {
     "sample": KnownModel(title="the sample", family=Family.SD1, configs=SAMPLE),
+    "miniature": KnownModel(title="the miniature", family=Family.SD1, configs=MINIATURE),
     "sd1": _describe_published(Family.SD1, {"text_encoder": CLIP_L, "unet": SD1_UNET, "vae": VAE}),
     "sd2-base": _describe_published(
         Family.SD2_BASE, {"text_encoder": OPEN_CLIP_H, "unet": SD2_UNET, "vae": VAE}

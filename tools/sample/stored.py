@@ -6,11 +6,10 @@ from pathlib import Path
 
 import torch
 
+from sdcoreml.convert.models.sample import EMBEDDINGS, WORDS
 from tools.sample.training import Trained
 
-ROWS = "text_encoder.text_model.embeddings.token_embedding.weight"
-WORDS = "words"
-"""The numbers in CLIP's vocabulary of the words that have a row: int32, ascending."""
+ROWS = f"text_encoder.{EMBEDDINGS}"
 
 
 def store(trained: Trained, path: Path) -> int:

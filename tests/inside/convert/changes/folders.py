@@ -12,11 +12,13 @@ from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.prove import ProofPolicy
 from sdcoreml.convert.jobs.steps import convert_models
 from sdcoreml.convert.jobs.workshop import Workshop
+from sdcoreml.convert.models.sample_folder import write_shards
 from sdcoreml.convert.models.skeleton import parameters
 from sdcoreml.convert.weights.torch_writer import FloatTensor
 from sdcoreml.convert.worker import Runner
 from tests.convert.stand_ins import MADE_IN, job_of
-from tools.miniature import CONFIGS, draw_tensor, write_miniature, write_shards
+from tools.miniature import CONFIGS, write_miniature
+from tools.miniature_weights import draw_tensor
 
 SIX = {"method": "kmeans", "bits": 6}
 SMALL = {"height": 16, "width": 16}

@@ -1,4 +1,4 @@
-"""Derives the sample's weights from the tensors' names, identically on every machine.
+"""Derives the miniature's weights from the tensors' names, identically on every machine.
 
 SHAKE-256 of the name gives 32-bit words; each is scaled by one multiplication, whose rounding IEEE
 754 defines. No library's random numbers are used, since they change with its versions.
