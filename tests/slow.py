@@ -93,7 +93,7 @@ SLOW: Mapping[str, tuple[str, ...]] = {
     "tests/convert/models/test_ingredients.py": (
         "test_a_vae_and_a_lora_go_into_a_file_and_into_a_folder",
     ),
-    "tests/convert/models/test_sample.py": ("test_it_is_byte_for_byte_the_same_on_every_machine",),
+    "tests/convert/models/test_sample.py": (),
     "tests/convert/models/test_single_file.py": (
         "TestPrediction::test_a_mark_among_the_tensors_tells_it",
         "TestPrediction::test_the_training_steps_tell_it",
