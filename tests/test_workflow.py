@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 import yaml  # type: ignore[import-untyped]
 
-from sdcoreml.convert.models.sample import CONFIGS
 from sdcoreml.doctor.cli import main
 from tests.macs.__main__ import ATTENTIONS, Case, cases, steps
 from tests.macs.families import FAMILIES, shapes_of_net
+from tools.miniature import CONFIGS
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / ".github" / "workflows" / "test.yml"
