@@ -43,6 +43,9 @@ _SIZES: Mapping[str, tuple[tuple[int, int], ...]] = {
 }
 """The certified image sizes of each model: width and height in pixels."""
 
+_ATTENTIONS_OF: Mapping[str, tuple[str, ...]] = {"sample": ("SPLIT_EINSUM", "ORIGINAL")}
+"""Models without SPLIT_EINSUM_V2: 256 queries fit into one chunk, so its graph is SPLIT_EINSUM's."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
@@ -99,7 +102,9 @@ def _cases(model: str) -> Iterator[Case]:
             yield plain
             continue
         for width, height in _SIZES[model]:
-            for attention in ATTENTIONS if part.source == "unet" else ("",):
+            for attention in (
+                _ATTENTIONS_OF.get(model, ATTENTIONS) if part.source == "unet" else ("",)
+            ):
                 yield replace(plain, width=width, height=height, attention=attention)
 
 
