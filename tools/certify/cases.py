@@ -44,7 +44,7 @@ _SIZES: Mapping[str, tuple[tuple[int, int], ...]] = {
 """The certified image sizes of each model: width and height in pixels."""
 
 _ATTENTIONS_OF: Mapping[str, tuple[str, ...]] = {"sample": ("SPLIT_EINSUM", "ORIGINAL")}
-"""Models without SPLIT_EINSUM_V2: 256 queries fit into one chunk, so its graph is SPLIT_EINSUM's."""
+"""Models without SPLIT_EINSUM_V2: 256 queries are one chunk, so its graph is SPLIT_EINSUM's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
