@@ -44,7 +44,7 @@ class Plan:
     text: int = 1500
     rounds: tuple[Round, ...] = (
         Round(size=64, count=8000, steps=7000, rate=1.5e-3),
-        Round(size=128, count=6000, steps=2500, rate=1e-3),
+        Round(size=128, count=6000, steps=1600, rate=1e-3),
     )
 
 
