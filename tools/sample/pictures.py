@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import textwrap
 import time
 from collections.abc import Sequence
@@ -171,4 +172,5 @@ def _right(look: Look, picture: Picture) -> tuple[bool, bool, bool]:
 
 
 def _stored(module: torch.nn.Module) -> torch.nn.Module:
-    return module.half().float()
+    # `half` changes a module in place: what was trained must stay.
+    return copy.deepcopy(module).half().float()
