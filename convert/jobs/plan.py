@@ -205,12 +205,12 @@ def net_name(model: str, options: Options) -> str:
 
 
 def _variant(options: Options) -> str:
-    storage = f"-{_storage(options.recipe)}" if options.recipe else ""
+    storage = f"-{name_storage(options.recipe)}" if options.recipe else ""
     width, height = (PIXELS_PER_LATENT * side for side in (options.width, options.height))
     return f"{options.attention.value.lower().replace('_', '-')}{storage}_{width}x{height}"
 
 
-def _storage(fields: Mapping[str, object]) -> str:
+def name_storage(fields: Mapping[str, object]) -> str:
     """Name a recipe for the names of folders: `6-bit`, `4-bit-uniform-g32` or `mixed-bit`."""
     if fields.get("layers") or fields.get("programs"):
         return "mixed-bit"

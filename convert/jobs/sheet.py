@@ -11,6 +11,7 @@ from sdcoreml.convert.drawing.sheets import Compared, ContactSheet, Nearness, St
 from sdcoreml.convert.drawing.wish import Target
 from sdcoreml.convert.jobs.draw import Drawing, Request, draw_targets
 from sdcoreml.convert.jobs.manifest import read_manifest
+from sdcoreml.convert.jobs.plan import name_storage
 from sdcoreml.convert.worker import Runner
 from sdcoreml.ground.aside import scratch_beside
 from sdcoreml.ground.codec import from_plain, to_plain
@@ -22,17 +23,19 @@ from sdcoreml.ground.quantity import amount
 class Column:
     """A folder, or the model that the first one was made from, and its size in bytes.
 
-    A folder's size is that of the compiled models that apps load.
+    A folder's size is that of the compiled models that apps load. `storage` is how its weights are
+    stored, where that tells it from the other folders.
     """
 
     path: Path
     nbytes: int
     is_model: bool = False
+    storage: str = ""
 
     @property
     def name(self) -> str:
         """What stands above the column."""
-        return "the model itself" if self.is_model else self.path.resolve().name
+        return "the model itself" if self.is_model else self.storage or self.path.resolve().name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,7 +75,7 @@ def draw_sheet(
         SdcoremlError: as `draw_targets`; no two folders may draw pictures of different sizes.
     """
     folders = (request.folder, *others)
-    columns = [Column(path=folder, nbytes=_bytes_of(folder)) for folder in folders]
+    columns = _columns(folders)
     with scratch_beside(output) as scratch:
         scratch.mkdir(exist_ok=True)
         place = scratch.resolve()
@@ -122,6 +125,16 @@ def _target(place: Path, number: int, row: int, prompt: str, asked: Request) -> 
 
 def _file(place: Path, column: str, row: int) -> Path:
     return place / f"{column}-{row}.png"
+
+
+def _columns(folders: Sequence[Path]) -> list[Column]:
+    recipes = [read_manifest(folder).options.recipe for folder in folders]
+    stored = [name_storage(recipe) if recipe else "uncompressed" for recipe in recipes]
+    differ = len(set(stored)) == len(stored)
+    return [
+        Column(path=folder, nbytes=_bytes_of(folder), storage=storage if differ else "")
+        for folder, storage in zip(folders, stored, strict=True)
+    ]
 
 
 def _model_of(folder: Path, model: Path) -> Column:

@@ -15,6 +15,7 @@ import pytest
 
 from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.drawing.wish import Album, Drawn, Likeness, Loss, Reading
+from sdcoreml.convert.jobs.manifest import read_manifest, write_manifest
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.loading.record import Machine
 from sdcoreml.convert.worker import Outcome
@@ -332,3 +333,14 @@ def test_rows_are_prompts_and_the_model_is_the_first_column(
     assert columns[0].startswith(f"    {model} (the model itself): ")
     assert columns[0].endswith(", the first")
     assert columns[2].endswith("30.5 dB to 31.5 dB of the first, SSIM 0.9100")
+
+
+def test_columns_are_told_by_how_weights_are_stored(folder: Path, tmp_path: Path) -> None:
+    small = shutil.copytree(folder, tmp_path / "small")
+    manifest = read_manifest(small)
+    options = replace(manifest.options, recipe={"bits": 6})
+    write_manifest(replace(manifest, options=options), small)
+    drawer = Drawer()
+    words = (str(folder), "a cat", "--compare", str(small), "-o", str(tmp_path / "sheet.png"))
+    draw.run(arguments(*words), drawer)
+    assert [head[0] for head in drawer.sheets[0]["heads"]] == ["uncompressed", "6-bit"]
