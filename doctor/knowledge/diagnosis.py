@@ -143,7 +143,9 @@ class _View:
         """Return the line of the entry's first match and the groups of its pattern."""
         least: tuple[Line, Mapping[str, str]] | None = None
         for found in re.finditer(entry.pattern, self.text, re.MULTILINE):
-            at = min(bisect_right(self._starts, found.start()), len(self.lines)) - 1
+            # A pattern may begin with the end of the line before.
+            begin = found.start() + len(found[0]) - len(found[0].lstrip())
+            at = min(bisect_right(self._starts, begin), len(self.lines)) - 1
             if entry.last and at != len(self.lines) - 1:
                 continue
             line = Line(number=self.lines[at].number, text=self.lines[at].text.strip())

@@ -252,3 +252,27 @@ def test_a_clash_needs_every_version_it_speaks_of() -> None:
     assert find_clashes([entry], {"torch": "1.13", "scikit-learn": "1.1"}) == (entry,)
     assert find_clashes([entry], {"torch": "1.13"}) == ()
     assert find_clashes([entry], {"torch": "2.2", "scikit-learn": "1.1"}) == ()
+
+
+UNTESTED = (
+    "Torch version 2.0.1 has not been tested with coremltools. You may run into unexpected errors."
+    " Torch 2.0.0 is the most recent version that has been tested.\n"
+)
+ANECF = "[espresso] exception=ANECF error: failed to load ANE model. Error: Program load failure\n"
+NO_CMAKE = (
+    "Traceback (most recent call last):\nRuntimeError: no cmake or cmake3 with version >= 3\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("log", "name", "line"),
+    [
+        (f"{UNTESTED}INFO:__main__:Converting unet\nKilled\n", "family-killed-for-memory", 3),
+        (f"{ANECF}[coreml] Error plan build: -1.\n", "ane-compiler-stuck", 1),
+        (NO_CMAKE, "family-build-failed", 2),
+    ],
+)
+def test_what_a_later_look_at_public_threads_found(log: str, name: str, line: int) -> None:
+    cause = examine(log, entries()).cause
+    assert cause is not None
+    assert (cause.entry.id, cause.line) == (name, line)
