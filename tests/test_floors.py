@@ -54,7 +54,7 @@ ROOMS = {
     ),
 }
 DOORS = {
-    "convert": {"__init__", "__main__", "cli", "worker"},
+    "convert": {"__init__", "__main__", "cli", "watch", "worker"},
     "doctor": {"__init__", "__main__", "cli"},
     "envs": {"__init__"},
 }

@@ -35,6 +35,38 @@ def configure(parser: argparse.ArgumentParser) -> None:
     add("--steps", type=int, metavar="N", help=f"default: {STEPS}, or what the model advises")
     add("--guidance", type=float, metavar="X", help=f"default: {GUIDANCE:g}, or as advised")
     add("--seed", type=int, default=0, metavar="N", help="the picture's number (default: 0)")
+    _configure_noise(parser)
+    add("--image", type=as_path, metavar="PICTURE", help="start from this picture")
+    add(
+        "--strength",
+        type=float,
+        default=argparse.SUPPRESS,
+        metavar="X",
+        help=f"how much of --image is replaced, from 0 to 1 (default: {STRENGTH:g})",
+    )
+    _configure_nets(parser)
+    add(
+        "--precision",
+        choices=("fp16", "fp32"),
+        default=argparse.SUPPRESS,
+        help="default: fp16, as on a Mac",
+    )
+    _configure_comparison(parser)
+    add(
+        "--preview",
+        action="store_true",
+        help="draw a much smaller picture in seconds, to see that everything works",
+    )
+    _configure_place(parser)
+    add("--size", type=_size, metavar="WxH", help=argparse.SUPPRESS)
+    add("-o", "--output", type=as_path, default=Path("picture.png"), metavar="PNG")
+    add("--html", type=as_path, metavar="FILE", help="also write a page with all pictures")
+    add_toolchain(parser)
+    add("--json", action="store_true", help="print what was done as JSON on stdout")
+
+
+def _configure_noise(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--scheduler",
         choices=[one.value for one in Method],
@@ -52,21 +84,10 @@ def configure(parser: argparse.ArgumentParser) -> None:
         default=Rng.NUMPY.value,
         help="where the noise comes from (default: numpy, as in Mochi)",
     )
-    add("--image", type=as_path, metavar="PICTURE", help="start from this picture")
-    add(
-        "--strength",
-        type=float,
-        default=argparse.SUPPRESS,
-        metavar="X",
-        help=f"how much of --image is replaced, from 0 to 1 (default: {STRENGTH:g})",
-    )
-    _configure_nets(parser)
-    add(
-        "--precision",
-        choices=("fp16", "fp32"),
-        default=argparse.SUPPRESS,
-        help="default: fp16, as on a Mac",
-    )
+
+
+def _configure_comparison(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
     add(
         "--against",
         type=as_path,
@@ -90,17 +111,6 @@ def configure(parser: argparse.ArgumentParser) -> None:
         " app's, as for the folder)",
     )
     add("--refiner", type=as_path, metavar="MODEL", help="with --against: SDXL's refiner")
-    add(
-        "--preview",
-        action="store_true",
-        help="draw a much smaller picture in seconds, to see that everything works",
-    )
-    _configure_place(parser)
-    add("--size", type=_size, metavar="WxH", help=argparse.SUPPRESS)
-    add("-o", "--output", type=as_path, default=Path("picture.png"), metavar="PNG")
-    add("--html", type=as_path, metavar="FILE", help="also write a page with all pictures")
-    add_toolchain(parser)
-    add("--json", action="store_true", help="print what was done as JSON on stdout")
 
 
 def _configure_nets(parser: argparse.ArgumentParser) -> None:

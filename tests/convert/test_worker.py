@@ -12,7 +12,8 @@ from typing import Any
 import psutil
 import pytest
 
-from sdcoreml.convert.worker import BOUNDS, Bounds, Outcome, Worker, _describe_end
+from sdcoreml.convert.watch import BOUNDS, Bounds
+from sdcoreml.convert.worker import Outcome, Worker, _describe_end
 from sdcoreml.envs.kept.users import is_used
 from sdcoreml.ground.errors import (
     BadInputError,
@@ -328,7 +329,7 @@ def test_what_libraries_leave_in_the_temporary_folder_goes(
 def test_a_child_that_is_silent_for_long_is_told_once_and_left_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("sdcoreml.convert.worker._IDLE", 0.2)
+    monkeypatch.setattr("sdcoreml.convert.watch._IDLE", 0.2)
     told = tmp_path / "told"
     events: list[Event] = []
 

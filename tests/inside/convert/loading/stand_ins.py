@@ -6,7 +6,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from sdcoreml.convert.worker import LAUNCH, Bounds, Worker
+from sdcoreml.convert.watch import Bounds
+from sdcoreml.convert.worker import LAUNCH, Worker
 
 STAND_IN = Path(__file__).parent / "stand_in"
 

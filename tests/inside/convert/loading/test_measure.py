@@ -22,7 +22,8 @@ from sdcoreml.convert.jobs.verify import verify
 from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.loading.measure import LoadOptions, load_folder, units_of_apps
 from sdcoreml.convert.loading.record import LoadReport, Machine, Source, Units
-from sdcoreml.convert.worker import Bounds, Worker
+from sdcoreml.convert.watch import Bounds
+from sdcoreml.convert.worker import Worker
 from sdcoreml.ground.digest import describe_files, files_below
 from sdcoreml.ground.errors import BrokenError, ExitCode, UnsupportedError
 from sdcoreml.ground.events import silent
