@@ -9,14 +9,13 @@ repair, two processes write at once, and the newest line for a file counts.
 from __future__ import annotations
 
 import re
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TypeAlias
 
 from sdcoreml.ground import locks
 from sdcoreml.ground.aside import write_text
-from sdcoreml.ground.digest import FileRecord, describe
+from sdcoreml.ground.digest import FileRecord
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import Document, read_text
 
@@ -28,7 +27,7 @@ _ROOM = 2 * _MOST
 """How many lines it may have before that."""
 
 _SETTLED = 100_000_000
-"""Nanoseconds after its last change before a file is remembered.
+"""Nanoseconds between a file's last change and its hash, if it is to be remembered.
 
 A change within the same tick of the file system's clock would not show in the times.
 """
@@ -65,21 +64,12 @@ class Digests:
         known = {name: record for name, record in found.items() if record is not None}
         return known if len(known) == len(files) else None
 
-    def describe(self, files: Mapping[str, Path]) -> Mapping[str, FileRecord]:
-        """Return the records of all the files by their names; hash and remember what is not known.
+    def remember(self, records: Mapping[Path, FileRecord], since: int) -> None:
+        """Remember the records of files that were hashed or written.
 
-        Raises:
-            BadInputError: one is not a regular file, or cannot be read.
+        `since` is when that began, in nanoseconds: what changed later may have other bytes.
         """
-        known = {name: found for name, path in files.items() if (found := self.recall(path))}
-        others = {name: path for name, path in files.items() if name not in known}
-        hashed = describe(others)
-        self.remember({path: hashed[name] for name, path in others.items()})
-        return {name: known.get(name) or hashed[name] for name in files}
-
-    def remember(self, records: Mapping[Path, FileRecord]) -> None:
-        """Remember the records of files that were just hashed or written."""
-        known, now, lines = self._load(), time.time_ns(), []
+        known, lines = self._load(), []
         for path, record in records.items():
             try:
                 state, size = _state_of(path)
@@ -87,7 +77,7 @@ class Digests:
                 continue
             if (
                 size == record.size
-                and _is_settled(state, now)
+                and _is_settled(state, since)
                 and known.get(state) != record.sha256
             ):
                 known[state] = record.sha256
@@ -130,7 +120,7 @@ def _state_of(path: Path) -> tuple[State, int]:
     return f"{one.st_dev} {one.st_ino} {one.st_size} {times}", one.st_size
 
 
-def _is_settled(state: State, now: int) -> bool:
+def _is_settled(state: State, since: int) -> bool:
     *_, modified, changed = map(int, state.split())
     is_coarse = not modified % _SECOND or not changed % _SECOND
-    return now - max(modified, changed) > (_COARSE if is_coarse else _SETTLED)
+    return since - max(modified, changed) > (_COARSE if is_coarse else _SETTLED)

@@ -3,7 +3,7 @@
     format               the version of this layout
     digests              `convert.cache.digests`
     programs/KEY.json    a program: its entry in a manifest, its answers, the folders that have it
-    models/KEY.json      the digests of the components that a model was assembled to
+    folders/KEY.json     a folder of a model that was assembled: the digest of its manifest
     locks/KEY            held while a program is made
 
 Each record is a small file of its own, written aside and renamed. So a kill leaves the old record
@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -27,7 +28,7 @@ from sdcoreml.convert.cache.digests import Digests
 from sdcoreml.ground import locks
 from sdcoreml.ground.aside import write_text
 from sdcoreml.ground.codec import to_plain
-from sdcoreml.ground.digest import FileRecord
+from sdcoreml.ground.digest import FileRecord, describe
 from sdcoreml.ground.documents import read_record
 from sdcoreml.ground.errors import BadInputError, UsageError
 from sdcoreml.ground.events import Emit, Event, silent
@@ -56,10 +57,10 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Assembled:
-    """The files of the components that a model was assembled to, by their names in manifests."""
+class Finished:
+    """The digest of the manifest that a conversion of assembled ingredients ended with."""
 
-    inputs: Mapping[str, FileRecord]
+    manifest: str
 
 
 @dataclass(slots=True, kw_only=True)
@@ -87,21 +88,32 @@ class Cache:
             folders = tuple(dict.fromkeys(reversed(known)))[:_MOST_FOLDERS][::-1]
             _write(self._program(key), replace(record, folders=folders))
 
-    def find_inputs(self, key: str) -> Mapping[str, FileRecord] | None:
-        """Return the files that a model with this key was assembled to; `None` if not known."""
-        found = _read(self._model(key), Assembled)
-        return found.inputs if found else None
+    def find_finished(self, key: str) -> str | None:
+        """Return the digest of the manifest of a folder with this key; `None` if not known."""
+        found = _read(self._finished(key), Finished)
+        return found.manifest if found else None
 
-    def keep_inputs(self, key: str, inputs: Mapping[str, FileRecord]) -> None:
-        """Keep the files that a model was assembled to."""
+    def keep_finished(self, key: str, manifest: str) -> None:
+        """Keep the digest of the manifest of a finished folder."""
         with self._forgiving():
-            known = self.find_inputs(key) or {}
-            _write(self._model(key), Assembled(inputs={**known, **inputs}))
+            _write(self._finished(key), Finished(manifest=manifest))
 
-    def remember(self, records: Mapping[Path, FileRecord]) -> None:
-        """Remember the digests of files that were just hashed or written."""
+    def describe(self, files: Mapping[str, Path]) -> Mapping[str, FileRecord]:
+        """Return the records of all the files by their names; hash and remember what is not known.
+
+        Raises:
+            BadInputError: one is not a regular file, or cannot be read.
+        """
+        known = {name: one for name, path in files.items() if (one := self.digests.recall(path))}
+        others, since = {n: path for n, path in files.items() if n not in known}, time.time_ns()
+        hashed = describe(others)
+        self.remember({path: hashed[name] for name, path in others.items()}, since)
+        return {name: known.get(name) or hashed[name] for name in files}
+
+    def remember(self, records: Mapping[Path, FileRecord], since: int) -> None:
+        """Remember the digests of files that were hashed or written from `since` on."""
         with self._forgiving():
-            self.digests.remember(records)
+            self.digests.remember(records, since)
 
     @contextmanager
     def hold(self, keys: Collection[str]) -> Iterator[None]:
@@ -140,8 +152,8 @@ class Cache:
     def _program(self, key: str) -> Path:
         return self.folder / "programs" / f"{key}.json"
 
-    def _model(self, key: str) -> Path:
-        return self.folder / "models" / f"{key}.json"
+    def _finished(self, key: str) -> Path:
+        return self.folder / "folders" / f"{key}.json"
 
 
 def _read(path: Path, kind: type[T]) -> T | None:
@@ -152,7 +164,7 @@ def _read(path: Path, kind: type[T]) -> T | None:
         return None
 
 
-def _write(path: Path, record: Record | Assembled) -> None:
+def _write(path: Path, record: Record | Finished) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(to_plain(record), sort_keys=True) + "\n")
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache as once
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +27,7 @@ from sdcoreml.convert.programs.options import Attention, ProgramOptions
 from sdcoreml.convert.proof.answers import Answers
 from sdcoreml.convert.weights.clone import place
 from sdcoreml.ground.codec import DecodeError, from_plain, to_plain
-from sdcoreml.ground.digest import FileRecord
+from sdcoreml.ground.digest import FileRecord, sha256
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.events import Emit, Event
 
@@ -60,9 +62,8 @@ NONE = Found()
 
 def keys_of(job: Job, inputs: Inputs, shop: Workshop) -> Mapping[str, str]:
     """Return the keys of the job's programs whose component has known source files, by program."""
-    has_xcode = find_xcode() is not None
     return {
-        part.program: _program_key(job, part, inputs[part.source], shop, has_xcode=has_xcode)
+        part.program: _program_key(job, part, inputs[part.source], shop)
         for part in job.parts
         if part.source in inputs
     }
@@ -73,8 +74,6 @@ def _program_key(
     part: ProgramSpec,
     inputs: Mapping[str, FileRecord],
     shop: Workshop,
-    *,
-    has_xcode: bool,
 ) -> str:
     """Return the key of a program, whose component has the source files `inputs`.
 
@@ -94,8 +93,8 @@ def _program_key(
             "recipe": job.options.recipe_for(part),
             "halves": job.halves(part),
             "toolchain": [shop.toolchain.name, shop.toolchain.lock, shop.toolchain.python],
-            "proof": _proof(shop.policy),
-            "xcode": has_xcode,
+            "proof": proof_terms(shop.policy),
+            "xcode": xcode(),
             "builder": builder_version(),
         }
     )
@@ -115,7 +114,15 @@ def _bearing(program: str, options: ProgramOptions) -> Mapping[str, object]:
     return stated
 
 
-def _proof(policy: ProofPolicy) -> Mapping[str, object]:
+@once
+def xcode() -> str | None:
+    """Return the digest of Apple's compiler, whose result is compared or kept; `None` without."""
+    found = find_xcode()
+    return sha256(Path(found.command[0])) if found else None
+
+
+def proof_terms(policy: ProofPolicy) -> Mapping[str, object]:
+    """Return what a proof depends on beside the program, as JSON values."""
     return {
         "run": sorted(policy.run),
         "unrun": policy.reason,
@@ -136,12 +143,12 @@ def recall_inputs(jobs: Iterable[Job], cache: Cache) -> Inputs:
     return found
 
 
-def remember_inputs(jobs: Iterable[Job], inputs: Inputs, cache: Cache) -> None:
-    """Remember the digests of source files that were just read."""
+def remember_inputs(jobs: Iterable[Job], inputs: Inputs, cache: Cache, since: int) -> None:
+    """Remember the digests of source files that were read from `since` on, in nanoseconds."""
     components = {part.source: job.model.components for job in jobs for part in job.parts}
     for source in components.keys() & inputs.keys():
         files = dict(inputs_of(components[source][source]))
-        cache.remember({path: inputs[source][name] for name, path in files.items()})
+        cache.remember({path: inputs[source][name] for name, path in files.items()}, since)
 
 
 def take(
@@ -186,17 +193,15 @@ def _take_files(record: Record, entry: ProgramEntry, folder: Path, cache: Cache)
             continue
         try:
             before = _states(there)
-            if cache.digests.describe(there) == entry.files:
+            if cache.describe(there) == entry.files:
                 _place(there, folder)
                 if _states(there) == before:  # nobody replaced one meanwhile
-                    # A link changes the times of what it leads to, not the bytes just hashed.
-                    cache.remember({path: entry.files[name] for name, path in there.items()})
                     return source
+            cache.warn(f"{source}: changed since it was written; its programs are made again")
         except (BadInputError, OSError):
-            for name in entry.files:  # of a copy that did not end
-                shutil.rmtree(folder / name.partition("/")[0], ignore_errors=True)
-            continue
-        cache.warn(f"{source}: changed since it was written; its programs are made again")
+            pass  # the next folder may have them
+        for name in entry.files:
+            shutil.rmtree(folder / name.partition("/")[0], ignore_errors=True)
     return ""
 
 
@@ -229,6 +234,7 @@ def record_programs(
     if cache is None:
         return
     has_packages = shop.keeps_packages
+    written = {**manifest.tokenizer, **manifest.answers, **manifest.report}
     for stem, entry in manifest.programs.items():
         if entry.component not in keys or entry.kept:
             continue
@@ -242,6 +248,6 @@ def record_programs(
             ),
         )
         if has_packages:
-            cache.remember({output / name: one for name, one in entry.files.items()})
-    rest = {**manifest.tokenizer, **manifest.answers, **manifest.report}
-    cache.remember({output / name: one for name, one in rest.items()})
+            written.update(entry.files)
+    # A link to a file has changed the times of all its names, not the bytes.
+    cache.remember({output / name: one for name, one in written.items()}, time.time_ns())

@@ -7,6 +7,7 @@ so that what they share is made and stored once. Then each folder is checked and
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -98,9 +99,9 @@ def convert_models(
 def _read(conversion: Conversion) -> Conversion:
     """Hash all weights, and refuse NaN and infinity, before anything is built from them."""
     jobs = [folder.job for folder in conversion.folders]
-    read = read_all(jobs)
+    since, read = time.time_ns(), read_all(jobs)
     if conversion.workshop.finds:
-        remember_inputs(jobs, read, conversion.workshop.finds)
+        remember_inputs(jobs, read, conversion.workshop.finds, since)
     return replace(conversion, inputs={**conversion.inputs, **read})
 
 
@@ -196,6 +197,9 @@ def _read_back(folder: Folder, _: Conversion) -> Folder:
 
 def _prove(folder: Folder, conversion: Conversion) -> Folder:
     shop = conversion.workshop
+    if not shop.force:
+        found = folder.found.programs.values()
+        require_checked(folder.job, {entry.component: entry.checked for entry in found})
     if not folder.programs:
         return folder
     title = f"audit the weights of {len(folder.programs)} programs"

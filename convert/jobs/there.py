@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from sdcoreml.convert.bundle.families import REFINER
 from sdcoreml.convert.bundle.tokenizer import read_tokenizer, tokenizer_folder
 from sdcoreml.convert.cache.key import builder_version, key_of
 from sdcoreml.convert.cache.shelf import Cache
@@ -13,12 +15,19 @@ from sdcoreml.convert.jobs.caveats import notes_of
 from sdcoreml.convert.jobs.intact import absent_packages, present, stranger_faults
 from sdcoreml.convert.jobs.manifest import Manifest, ProgramEntry, manifest_faults, read_manifest
 from sdcoreml.convert.jobs.plan import Job
-from sdcoreml.convert.jobs.reuse import Inputs, keys_of, read_entry, recall_inputs
+from sdcoreml.convert.jobs.reuse import (
+    Inputs,
+    keys_of,
+    proof_terms,
+    read_entry,
+    recall_inputs,
+    xcode,
+)
 from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.ingredients import Ingredients
-from sdcoreml.ground.codec import as_object, from_plain
-from sdcoreml.ground.digest import FileRecord, files_below
+from sdcoreml.ground.codec import to_plain
+from sdcoreml.ground.digest import files_below
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import Document, read_bytes
 
@@ -55,34 +64,33 @@ def _contents(path: Path | None, cache: Cache) -> object:
     if path is None:
         return None
     if path.is_file():
-        return cache.digests.describe({"": path})[""].sha256
+        return cache.describe({"": path})[""].sha256
     files = {one.relative_to(path).as_posix(): one for one in files_below(path)}
-    return {name: one.sha256 for name, one in cache.digests.describe(files).items()}
+    return {name: one.sha256 for name, one in cache.describe(files).items()}
 
 
-def inputs_of_model(ingredients: Ingredients, job: Job, cache: Cache) -> Inputs:
-    """Return the source files of a job's components that are known without assembling the model.
+def _folder_key(ingredients: Ingredients, job: Job, shop: Workshop, cache: Cache) -> str:
+    """Return the key of the folder that a job makes of a model which must be assembled first."""
+    refiner = job.model.components.get(REFINER)
+    return key_of(
+        {
+            "model": model_key(ingredients, cache),
+            "name": job.model.path.resolve().name,
+            "refiner": _contents(refiner.folder if refiner else None, cache),
+            "options": to_plain(job.options),
+            "toolchain": to_plain(shop.toolchain),
+            "proof": proof_terms(shop.policy),
+            "xcode": xcode(),
+        }
+    )
 
-    Raises:
-        BadInputError: as `model_key`.
-    """
-    if ingredients.is_plain:
-        return recall_inputs([job], cache)
-    found: dict[str, dict[str, FileRecord]] = {}
-    for name, record in (cache.find_inputs(model_key(ingredients, cache)) or {}).items():
-        found.setdefault(name.partition("/")[0], {})[name] = record
-    return found
 
-
-def keep_assembled(ingredients: Ingredients, manifest: Manifest, cache: Cache) -> None:
-    """Remember what the ingredients were assembled to, as a finished folder's manifest says it."""
-    if ingredients.is_plain:
-        return
-    said = as_object(manifest.model.made_from.get("files", {}), "files")
-    hashed = from_plain(dict[str, FileRecord], said, "files")
-    named = {path: hashed[path.name] for path in ingredients.files() if path.name in hashed}
-    cache.remember(named)
-    cache.keep_inputs(model_key(ingredients, cache), manifest.inputs)
+def keep_finished(ingredients: Ingredients, job: Job, shop: Workshop) -> None:
+    """Remember how the job's folder ended, if its model had to be assembled."""
+    if shop.finds and not ingredients.is_plain:
+        with suppress(BadInputError):  # an ingredient is gone
+            key = _folder_key(ingredients, job, shop, shop.finds)
+            shop.finds.keep_finished(key, read_manifest(job.output).digest)
 
 
 def is_there(job: Job, ingredients: Ingredients, shop: Workshop) -> bool:
@@ -94,12 +102,14 @@ def is_there(job: Job, ingredients: Ingredients, shop: Workshop) -> bool:
         return False
     try:
         manifest = read_manifest(job.output)  # without one, gigabytes need not be hashed
-        inputs = inputs_of_model(ingredients, job, shop.finds)
-        return (
-            _is_of(manifest, job, inputs, shop, shop.finds)
-            and (not ingredients.is_plain or _is_of_folder(manifest, job))
-            and _is_intact(job.output, manifest, shop, shop.finds)
-        )
+        if ingredients.is_plain:
+            inputs = recall_inputs([job], shop.finds)
+            is_same = _is_of(manifest, job, inputs, shop, shop.finds)
+            is_same = is_same and _is_of_folder(manifest, job)
+        else:
+            key = _folder_key(ingredients, job, shop, shop.finds)
+            is_same = shop.finds.find_finished(key) == manifest.digest
+        return is_same and _is_intact(job.output, manifest, shop, shop.finds)
     except (BadInputError, OSError):
         return False
 
@@ -133,13 +143,19 @@ def _expected(
 
 def _is_of_folder(manifest: Manifest, job: Job) -> bool:
     """Whether small files of the model's folder, which no program is made from, are the same."""
-    if manifest.model.notes != notes_of(job):
+    said, model = manifest.model, job.model
+    if (said.name, said.settings, said.fetched, said.notes) != (
+        model.path.resolve().name,
+        model.settings,
+        model.fetched,
+        notes_of(job),
+    ):
         return False
-    if CONTROLNET in job.model.components:
+    if CONTROLNET in model.components:
         return True
-    said = read_tokenizer(tokenizer_folder(job.model.path)).files()
+    words = read_tokenizer(tokenizer_folder(job.model.path)).files()
     return all(
-        read_bytes(job.output / name, Document.VOCABULARY) == content for name, content in said
+        read_bytes(job.output / name, Document.VOCABULARY) == content for name, content in words
     )
 
 
@@ -150,4 +166,4 @@ def _is_intact(folder: Path, manifest: Manifest, shop: Workshop, cache: Cache) -
     if any(manifest_faults(folder)) or any(stranger_faults(folder, manifest)):
         return False
     files = present(folder, manifest)
-    return cache.digests.describe({name: folder / name for name in files}) == files
+    return cache.describe({name: folder / name for name in files}) == files

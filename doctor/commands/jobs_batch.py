@@ -139,12 +139,14 @@ def _refuse_twins(file: JobFile, output: Path, one: Batch, other: Batch) -> BadI
 
 
 def _waiting(batch: Batch, makers: Mapping[str, Batch]) -> Batch:
-    """Return a ControlNet's batch as one that waits, if its folder is made by another batch."""
+    """Return a ControlNet's batch as one that waits, if its folder is made by another batch.
+
+    Even where that folder is there, it may be made anew, with other options.
+    """
     beside: Path | None = vars(batch.args).get("beside")
-    if batch.fault is None or beside is None:
+    if beside is None or os.path.realpath(beside) not in makers:
         return batch
-    is_made = os.path.realpath(beside) in makers and not os.path.lexists(beside)
-    return replace(batch, fault=None, after=beside) if is_made else batch
+    return replace(batch, fault=None, after=beside)
 
 
 def in_order(batches: Sequence[Batch]) -> Iterator[Batch]:

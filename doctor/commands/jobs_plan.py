@@ -114,7 +114,7 @@ def _folders(batch: Batch, done: Collection[int]) -> Iterator[PlannedFolder]:
         yield PlannedFolder(
             state=State.REFUSED, place=place, model=model, because=because, code=fault.code
         )
-    elif batch.after:
+    elif batch.after and not batch.jobs:
         because = f"for {batch.after}, which is made before"
         yield PlannedFolder(state=State.WAIT, place=place, model=model, because=because)
     for job in batch.jobs:

@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from sdcoreml.convert.jobs.manifest import read_manifest
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.steps import convert_models
-from sdcoreml.convert.jobs.there import is_there, keep_assembled
+from sdcoreml.convert.jobs.there import is_there, keep_finished
 from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.doctor.commands.convert import explain_crash, ingredients_of, open_model, read_jobs
 from sdcoreml.doctor.commands.convert_jobs import policy_of
@@ -46,7 +45,7 @@ class State(Enum):
 class Result:
     """What became of a folder; without one, of a model that was refused.
 
-    `found` of its `programs` were made before. `because` is the error, `code` the id of the check
+    `because` is the error, `code` the id of the check
     that finds it, and `explanation` the known causes of a crash.
     """
 
@@ -55,7 +54,6 @@ class Result:
     model: str
     folder: str = ""
     programs: int = 0
-    found: int = 0
     seconds: float = 0.0
     because: str = ""
     code: str = ""
@@ -134,9 +132,8 @@ class Run:
         with explain_crash(address(self.toolchain)), open_model(args, self.emit) as model:
             made = [job for job in read_jobs(args, model) if job.output in outputs]
             folders = convert_models(made, shop, self.emit)
-        for folder in folders:
-            if shop.cache:
-                keep_assembled(ingredients, read_manifest(folder), shop.cache)
+            for job in made:
+                keep_finished(ingredients, job, shop)
         each = (time.monotonic() - begun) / len(folders)
         for job in jobs:
             done = _result(batch, None, job)
@@ -155,7 +152,7 @@ class Run:
 
 def _there(batch: Batch, job: Job) -> Result:
     done = _result(batch, None, job)
-    return replace(done, state=State.REUSED, programs=len(job.parts), found=len(job.parts))
+    return replace(done, state=State.REUSED, programs=len(job.parts))
 
 
 def _result(batch: Batch, error: SdcoremlError | None, job: Job | None = None) -> Result:

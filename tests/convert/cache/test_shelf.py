@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.convert.cache.shelf import Cache, Record, cache_folder, open_cache
-from sdcoreml.ground.digest import FileRecord
 from sdcoreml.ground.events import Event
 
 
@@ -38,13 +37,19 @@ def test_a_damaged_record_is_none_and_is_replaced(tmp_path: Path, content: str) 
     assert cache.find("k") == Record(entry={"x": 1})
 
 
-def test_inputs_are_found_again_and_added_to(tmp_path: Path) -> None:
+def test_a_finished_folder_is_found_again(tmp_path: Path) -> None:
     cache = Cache(folder=tmp_path)
-    one, two = FileRecord(size=1, sha256="1" * 64), FileRecord(size=2, sha256="2" * 64)
-    assert cache.find_inputs("k") is None
-    cache.keep_inputs("k", {"unet/config.json": one})
-    cache.keep_inputs("k", {"vae/config.json": two})
-    assert cache.find_inputs("k") == {"unet/config.json": one, "vae/config.json": two}
+    assert cache.find_finished("k") is None
+    cache.keep_finished("k", "1" * 64)
+    cache.keep_finished("k", "2" * 64)
+    assert cache.find_finished("k") == "2" * 64
+
+
+def test_files_are_described_where_nothing_can_be_remembered(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"abc")
+    cache = Cache(folder=tmp_path / "file" / "cache")
+    found = cache.describe({"x": tmp_path / "file"})
+    assert found["x"].sha256.startswith("ba7816bf")
 
 
 def test_what_cannot_be_written_is_said_once(tmp_path: Path) -> None:
@@ -52,7 +57,7 @@ def test_what_cannot_be_written_is_said_once(tmp_path: Path) -> None:
     told: list[Event] = []
     cache = Cache(folder=tmp_path / "file" / "cache", emit=told.append)
     cache.keep("k", Record(entry={}))
-    cache.keep_inputs("k", {})
+    cache.keep_finished("k", "")
     with cache.hold(["k"]):
         pass
     (event,) = told

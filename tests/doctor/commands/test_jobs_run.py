@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import shutil
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -144,6 +145,30 @@ def test_another_tokenizer_of_the_model_counts(shelf: Shelf) -> None:
     assert shelf.run(TWO) == [("done", PLAIN), ("done", SMALL)]
     for folder in (PLAIN, SMALL):
         assert (shelf.folder / "models" / folder / "merges.txt").read_text() == fewer
+
+
+def test_another_tokenizer_beside_a_single_file_counts(shelf: Shelf) -> None:
+    text = '[[models]]\nmodel = "m.safetensors"\ntokenizer = "WORDS"\nsize = "64x64"\n'
+    (made,) = shelf.results_of(text.replace("WORDS", "tokenizer"), "")
+    other = shelf.folder / "other"
+    shutil.copytree(shelf.folder / "tokenizer", other)
+    merges = (other / "merges.txt").read_text().rstrip("\n").rpartition("\n")[0] + "\n"
+    (other / "merges.txt").write_text(merges)
+    for words, state in (("tokenizer", "reused"), ("other", "done"), ("tokenizer", "done")):
+        ((found, _),) = shelf.run(text.replace("WORDS", words))
+        assert (words, found) == (words, state)
+    assert (Path(made.folder) / "merges.txt").read_text() != merges
+
+
+def test_a_cache_that_cannot_be_written_stops_no_run(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("sdcoreml.convert.cache.digests.Digests._append", full)
+    text = '[[models]]\nmodel = "m.safetensors"\ntokenizer = "tokenizer"\nsize = "64x64"\n'
+    assert [state for state, _ in shelf.run(text + TWO)] == ["done", "done", "done"]
 
 
 def test_one_failing_model_stops_no_other(shelf: Shelf) -> None:
