@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from sdcoreml.ground.markup import Child, Markup, code, cut, element, join, prose
+from sdcoreml.ground.markup import Child, Markup, cut, element, join, prose
 
 HEAD = b"<!doctype html>\n<!-- made by sdcoreml -->\n"
 """The first bytes of every page that we write; only such a file is replaced."""
@@ -148,7 +148,7 @@ def table(caption: str, columns: Sequence[Column], rows: Iterable[Sequence[Child
         element("tbody", *shown),
     )
     box = element("div", whole, class_="wide", role="group", aria_label=caption, tabindex="0")
-    return join(box, paragraph(f"and {left:,} more, which the manifest names")) if left else box
+    return join(box, paragraph(f"and {left:,} more")) if left else box
 
 
 def _row(cells: Sequence[Child], kinds: Sequence[str | None]) -> Markup:
@@ -178,14 +178,17 @@ Tone: TypeAlias = Literal["good", "bad", "open", "note"]
 
 def verdicts(items: Iterable[tuple[Tone, str, Child]]) -> Markup:
     """Return a list of sentences, each after a word that says how it is meant."""
-    rows = (
+    found = iter(items)
+    rows = [
         element(
             "li",
             element("strong", word, class_=f"word {tone}"),
             element("span", prose(cut(text, _MOST_LETTERS)) if isinstance(text, str) else text),
         )
-        for tone, word, text in islice(items, _MOST_VERDICTS)
-    )
+        for tone, word, text in islice(found, _MOST_VERDICTS)
+    ]
+    if left := sum(1 for _ in found):
+        rows.append(element("li", f"and {left:,} more"))
     return element("ul", *rows, class_="verdicts")
 
 
@@ -197,7 +200,9 @@ def steps(items: Iterable[Child]) -> Markup:
 
 def listing(*lines: str) -> Markup:
     """Return lines to paste into a terminal or a program."""
-    return element("pre", code("\n".join(lines)), tabindex="0")
+    # Each line is a text of its own, which alone may be cut: half a command would be pasted.
+    text = element("code", *("\n" * (number > 0) + line for number, line in enumerate(lines)))
+    return element("pre", text, tabindex="0")
 
 
 def folded(summary: str, *children: Child) -> Markup:

@@ -90,5 +90,6 @@ def _controlnet(name: str) -> Iterator[Markup]:
     )
     yield listing(
         'swift run StableDiffusionSample "a lighthouse at dusk" \\',
-        f"  --resource-path path/to/the/model --controlnet {name} --controlnet-inputs picture.png",
+        f"  --resource-path path/to/the/model --controlnet {shlex.quote(name)}"
+        " --controlnet-inputs picture.png",
     )

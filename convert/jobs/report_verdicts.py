@@ -52,6 +52,8 @@ def _weights(proofs: Mapping[str, ProgramProof]) -> Verdict:
     ]
     if faults:
         return "bad", FAULT, f"Weights of {_names(faults)} are missing, or not where they belong."
+    if not count + fewer:
+        return "open", OPEN, "No weight was compared with the model's."
     rest = f", and {fewer:,} are the model's in fewer bits" if fewer else ""
     return "good", PROVED, f"Every weight is accounted for: {count:,} are the model's own{rest}."
 
@@ -70,8 +72,8 @@ def _numbers(proofs: Mapping[str, ProgramProof]) -> Iterator[Verdict]:
         if proof.certificate:
             issued = proof.certificate
             certified.setdefault((issued.toolchain, issued.date), []).append(name)
-        elif proof.unchecked:
-            unchecked.setdefault(proof.unchecked, []).append(name)
+        elif proof.unchecked or not proof.outputs:
+            unchecked.setdefault(proof.unchecked or "no figures are left", []).append(name)
         else:
             ran.append(name)
     if ran:
@@ -110,8 +112,6 @@ def _worst(names: Sequence[str], proofs: Mapping[str, ProgramProof]) -> str:
     for figure in found:
         if figure.mode not in lowest or figure.psnr < lowest[figure.mode].psnr:
             lowest[figure.mode] = figure
-    if not lowest:
-        return "left no figures"
     said = ", ".join(f"{format_db(one.psnr)} in {mode}" for mode, one in lowest.items())
     return f"computed the same: {said} at worst"
 
@@ -142,7 +142,7 @@ def _besides(manifest: Manifest) -> Iterator[Verdict]:
         if made := entry.made_by:
             yield "note", NOTE, f"{name} was written by {made.repository} at {made.commit[:12]}."
     if kept := [name for name, entry in manifest.programs.items() if entry.kept]:
-        yield "note", NOTE, f"{_names(kept)} are from an earlier conversion."
+        yield "note", NOTE, f"From an earlier conversion: {_names(kept)}."
     if manifest.toolchain.drift:
         made_in = manifest.toolchain
         yield (

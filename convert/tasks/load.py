@@ -75,7 +75,7 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
     outputs = {}
     if asked.answers and feeds:
         for name in asked.answers.outputs:
-            _require_output(name, feeds[0], asked.compiled[-1])
+            require_output(name, feeds[0], asked.compiled[-1])
             outputs[name] = compare(asked.answers, name, [run[name] for run in feeds])
     version = importlib.import_module("coremltools").__version__
     return dict(to_plain(Loading(coremltools=version, parts=tuple(parts), outputs=outputs)))
@@ -177,7 +177,8 @@ def _refusing(what: str, path: Path, remedy: str) -> Iterator[None]:
         raise UnsupportedError(f"{what}: {_said(error)}", where=path.name, remedy=remedy) from None
 
 
-def _require_output(name: str, outputs: Arrays, path: str) -> None:
+def require_output(name: str, outputs: Arrays, path: str) -> None:
+    """Raise `UnsupportedError` if Core ML gave no output of this name."""
     if name not in outputs:
         raise UnsupportedError(
             f"Core ML gives no output {name}", where=Path(path).name, remedy="convert it again"

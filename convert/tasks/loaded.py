@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from sdcoreml.convert.tasks.load import (
     CompiledModel,
     load_compiled,
     open_library,
+    require_output,
     run_compiled,
 )
 
@@ -50,6 +52,8 @@ class LoadedPrograms:
             model, names = self._load(name, path)
             found = run_compiled(path, model, {one: given[one] for one in names})
             given |= found
+        for port in self.outputs(name):
+            require_output(port, found, os.fspath(path))
         return {port: np.asarray(found[port], np.float32) for port in self.outputs(name)}
 
     def _function(self, name: str) -> Function:

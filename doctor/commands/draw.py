@@ -52,6 +52,10 @@ def run(args: argparse.Namespace, runner: Runner | None = None, mac: FindMac = f
     _require_outside(args.output)
     if args.html:
         require_page(args.html)
+        if args.html.resolve() == args.output.resolve():
+            raise UsageError(
+                "is the picture's own file", where="--html", remedy="name another file"
+            )
     worker = runner or EnvironmentOnDemand(toolchain=args.toolchain, args=args)
     # Check that the file can be written before drawing for minutes.
     with file_aside(args.output) as descriptor, scratch_beside(args.output) as scratch:

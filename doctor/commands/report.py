@@ -68,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
     found = Found()
     for path in args.paths:
         found = read(path, found)
+    found = _with_run(found)
     content = assemble(found).encode()
     write_page(content, args.output)
     print(f"{args.output}: {amount(len(content))}, {', '.join(_describe(found))}")
@@ -98,6 +99,25 @@ def read(path: Path, found: Found) -> Found:
         return replace(found, run=runs.parse(content))
     except DecodeError as error:
         raise BadInputError(f"not the log of a run ({error})", where=path, remedy=_REMEDY) from None
+
+
+def _with_run(found: Found) -> Found:
+    """Look the run of a folder up, if none was given.
+
+    Raises:
+        UsageError: the run that was given made another folder.
+    """
+    if found.folder is None:
+        return found
+    if found.run is None:
+        return replace(found, run=runs.find(found.folder.digest))
+    if found.run.digest != found.folder.digest:
+        raise UsageError(
+            "this run made another folder",
+            where=found.run.folder,
+            remedy="leave its log out: `sdcoreml report FOLDER` finds the folder's own",
+        )
+    return found
 
 
 def _with_picture(found: Found, picture: Picture) -> Found:
@@ -133,11 +153,18 @@ def read_drawing(content: dict[str, object], path: Path) -> Picture:
     settings = content.get("settings")
     likeness = content.get("likeness")
     return Picture(
-        png=read_png(picture if picture.exists() else place),
+        png=read_png(picture if _is_there(picture) else place),
         title=place.name,
         lines=tuple(_lines_of(content, settings if isinstance(settings, dict) else {})),
         steps=tuple(_steps_of(likeness)) if isinstance(likeness, dict) else (),
     )
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # its name is too long: reading it says so
+        return False
 
 
 _SHOWN = ("method", "spacing", "steps", "guidance", "seed", "rng")
@@ -162,7 +189,7 @@ def _steps_of(likeness: dict[str, object]) -> Iterator[float]:
 
 
 def assemble(found: Found) -> Page:
-    """Return the page of what was found; the run of a folder is looked up if none was given."""
+    """Return the page of what was found."""
     log = found.run
     pictures = picture_section(found.pictures)
     if log and not found.folder:
@@ -171,7 +198,6 @@ def assemble(found: Found) -> Page:
     if found.folder is None:
         page = Page(kind="Pictures, drawn by sdcoreml", title="Pictures", lead=(), sections=())
         return replace(page, sections=(pictures,), foot=(SELF_CONTAINED,))
-    log = log or runs.find(found.folder.digest)
     more = (pictures, *([run_section(log)] if log else ()))
     return replace(folder_page(found.folder, more), foot=(SELF_CONTAINED,))
 
@@ -179,8 +205,7 @@ def assemble(found: Found) -> Page:
 def _describe(found: Found) -> Iterator[str]:
     if found.folder:
         yield f"{len(found.folder.programs)} programs"
-        has_log = found.run or runs.find(found.folder.digest)
-        yield "the times of its run" if has_log else "no times: no log of its run is here"
+        yield "the times of its run" if found.run else "no times: no log of its run is here"
     elif found.run:
         yield f"{len(found.run.steps)} steps"
     if count := len(found.pictures):

@@ -118,9 +118,7 @@ _PREFIX = re.compile(
     re.VERBOSE,
 )
 _BOX_END = re.compile(r"\s*[\u2502\u2503\u2551|]\s*$")
-_BOX_RULE = re.compile(
-    r"[\s\u2500-\u257f]*[\u2500\u2501\u2550\u256d\u2570\u250c\u2514][\u2500-\u257f\s]*$"
-)
+_BOX_RULE = re.compile(r"(?=.*[\u2500\u2501\u2550\u256d\u2570\u250c\u2514])[\s\u2500-\u257f]+$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -109,8 +109,8 @@ _WORDS: tuple[tuple[str, ...], ...] = (
         r"^\s*[x\u00d7] |^\[?ERROR\]?[ :]|Smudge error",
     ),
     (  # A shell's or a program's, which begins with its name.
-        r"^[\w./~-]+: (?:[\w./~-]+: )*(?:line \d+: )?.*(?:not found|No such file|denied)",
-        r"^[\w./~-]+: (?:[\w./~-]+: )*(?:line \d+: )?.*(?:cannot|can't|invalid|unrecognized)",
+        r"^[\w./~-]+: .*(?:not found|No such file|denied)",
+        r"^[\w./~-]+: .*(?:cannot|can't|invalid|unrecognized)",
         r"^(?:command not found|Unknown command)",
     ),
     (r"(?:^|\s)[\w./+-]+[Ee]rror(?:\s*\([^)]*\))?:|Error Domain=|\[error\]|\b\w+Error\(",),

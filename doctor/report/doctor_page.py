@@ -58,6 +58,10 @@ def _title(report: Report) -> str:
         return f"{count} error{'s' * (count > 1)}"
     if count := report.count(Status.WARNING):
         return f"{count} warning{'s' * (count > 1)}, no errors"
+    if any(verdict.answer == "no" for verdict in report.verdicts):
+        return "Not possible here"
+    if report.count(Status.UNKNOWN) or report.left_out:
+        return "No errors found, but not all is known"
     return "All is well"
 
 

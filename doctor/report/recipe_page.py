@@ -152,7 +152,9 @@ def _listed(
 
 def decibels(effect: float) -> float:
     """Return a mean squared change, relative to the variance, in dB."""
-    return 10 * math.log10(effect) if effect > 0 else _QUIETEST
+    if math.isnan(effect):
+        return _LOUDEST
+    return max(_QUIETEST, 10 * math.log10(effect)) if effect > 0 else _QUIETEST
 
 
 def _height(level: float) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timezone
 
 from sdcoreml.doctor.core.runs import RunLog
 from sdcoreml.ground.charts import Stick, bar, sticks
@@ -33,7 +34,7 @@ def run_section(log: RunLog) -> Section:
         content=(
             facts(
                 (
-                    ("Began", f"{log.began:%Y-%m-%d %H:%M} UTC"),
+                    ("Began", f"{log.began.astimezone(timezone.utc):%Y-%m-%d %H:%M} UTC"),
                     ("Took", clock(log.seconds)),
                     ("Processor time", f"{clock(log.cpu_seconds)} on {log.cores} cores"),
                     ("Memory", f"{amount(log.memory)}, the most that one process held"),

@@ -75,3 +75,14 @@ def test_lists_escape_their_text() -> None:
     assert steps(["a<"]).source == "<ol><li>a&lt;</li></ol>"
     assert listing("a", "b <c>").source == '<pre tabindex="0"><code>a\nb &lt;c&gt;</code></pre>'
     assert folded("a<", join("b")).source == "<details><summary>a&lt;</summary>b</details>"
+
+
+def test_lines_to_paste_are_whole() -> None:
+    lines = [f"sdcoreml verify {letter * 1500}" for letter in "ab"]
+    assert all(line in str(listing(*lines)) for line in lines)
+
+
+def test_a_long_list_of_verdicts_says_how_many_are_left_out() -> None:
+    found = str(verdicts(("note", "Note", f"{number}") for number in range(100)))
+    assert found.count("<li>") == 61
+    assert "and 40 more" in found

@@ -58,6 +58,14 @@ def write(*words: object) -> bytes:
     return Path("page.html").read_bytes()
 
 
+def test_the_run_of_another_folder_is_refused(here: Path) -> None:
+    folder = folder_in(here)
+    runs.keep([replace(LOG, digest="a" * 64)])
+    (log,) = (here / "envs" / "runs").glob("*.json")
+    with pytest.raises(UsageError, match="this run made another folder"):
+        write(folder, log)
+
+
 def test_a_folders_page_has_the_run_that_made_it(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -36,6 +36,15 @@ def test_names_are_put_back_and_hostile_text_stays_text() -> None:
 
 
 def test_all_is_well() -> None:
-    said = text_of(as_page(replace(REPORT, results=REPORT.results[:2], verdicts=())))
+    fine = replace(REPORT, results=REPORT.results[:2], verdicts=(), left_out=())
+    said = text_of(as_page(fine))
     assert "All is well" in said
     assert "What to do" not in said
+    for more in (
+        replace(fine, left_out=("git",)),
+        replace(fine, results=(*fine.results, *UNKNOWN)),
+    ):
+        assert "No errors found, but not all is known" in text_of(as_page(more))
+
+
+UNKNOWN = tuple(one for one in REPORT.results if one.status is Status.UNKNOWN)

@@ -67,4 +67,5 @@ def test_a_thousand_layers_fit_on_a_page() -> None:
 
 def test_a_change_of_a_hundredth_is_20_db_down() -> None:
     assert decibels(0.01) == -20
-    assert decibels(0) == -90
+    assert decibels(0) == decibels(1e-12) == -90
+    assert decibels(float("nan")) > decibels(0.9)

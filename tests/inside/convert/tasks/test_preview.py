@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from sdcoreml.convert.programs.options import Attention, ProgramOptions
 from sdcoreml.convert.spec.model import Function
@@ -69,7 +70,11 @@ def test_a_preview_is_what_the_modules_draw_at_its_size(tiny: Tiny, tmp_path: Pa
 
 
 @pytest.mark.parametrize("device", ["cuda", "mps"])
-def test_a_device_that_is_not_here_is_refused(device: str) -> None:
+def test_a_device_that_is_not_here_is_refused(device: str, monkeypatch: pytest.MonkeyPatch) -> None:
     require_device("cpu")
+    module = torch.cuda if device == "cuda" else torch.backends.mps
+    monkeypatch.setattr(module, "is_available", lambda: False)
     with pytest.raises(UnableError, match=f"--device {device}"):
         require_device(device)
+    monkeypatch.setattr(module, "is_available", lambda: True)
+    require_device(device)
