@@ -14,7 +14,7 @@ from tools.sample.loop import Pace, train, write
 from tools.sample.modules import make_unet, make_vae
 from tools.sample.text import Words, read_words, text_stage, training_scenes
 from tools.sample.unet import BATCH, Encoders, prepare, unet_stage
-from tools.sample.vae import as_pixels, vae_stage, whiten
+from tools.sample.vae import as_pixels, decoder_stage, decoding, vae_stage, whiten
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,11 +35,17 @@ class Round:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """How long each stage is. Small pictures come first: words are learnt on them at less cost."""
+    """How long each stage is: its steps, and the pictures or captions that it learns from.
+
+    The VAE learns from parts of `pool` pictures, its decoder then from `whole` ones. Small pictures
+    come first for the UNet: words are learnt on them at less cost.
+    """
 
     size: int = 128
     pool: int = 400
     vae: int = 1200
+    decoder: int = 2500
+    whole: int = 800
     captions: int = 6000
     text: int = 1500
     rounds: tuple[Round, ...] = (
@@ -101,6 +107,7 @@ def load(plan: Plan, vocabulary: Path, folder: Path) -> Trained:
     words = read_words(vocabulary, training_scenes(plan.captions, 0))
     vae, encoder, unet = make_vae(), words.make_encoder(), make_unet()
     vae.load_state_dict(torch.load(folder / WHITENED))
+    _set_mean(decoding(vae), torch.load(folder / "decoder.pt")["mean"])
     _set_mean(encoder, torch.load(folder / "text.pt")["mean"])
     _set_mean(unet, torch.load(last)["mean"])
     return Trained(vae=vae.eval(), encoder=encoder.eval(), unet=unet.eval(), words=words)
@@ -146,4 +153,6 @@ def _train_vae(
         write(whitened, stage.modules.state_dict())
     vae = make_vae()
     vae.load_state_dict(torch.load(whitened))
-    return vae.eval()
+    torch.manual_seed(0)
+    stage = decoder_stage(vae, plan.size, plan.decoder, plan.whole)
+    return vae.eval() if train(stage, folder, pace, say) else None

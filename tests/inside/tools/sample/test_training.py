@@ -22,6 +22,8 @@ PLAN = Plan(
     size=64,
     pool=3,
     vae=3,
+    decoder=3,
+    whole=2,
     captions=20,
     text=2,
     rounds=(
@@ -57,7 +59,7 @@ def test_a_run_that_is_ended_often_makes_the_same_weights(trained: Trained, tmp_
     while done is None:
         done = run(PLAN, vocabulary_folder(), tmp_path, Pace(steps=2), lambda _: None)
         ended += done is None
-    assert ended == 2
+    assert ended == 3
     for name, values in weights(trained).items():
         assert torch.equal(weights(done)[name], values), name
 
@@ -79,6 +81,12 @@ def test_what_the_folder_keeps_are_the_modules(trained: Trained, folder: Path) -
     assert reached(PLAN, folder).size == 64
     again = weights(load(PLAN, vocabulary_folder(), folder))
     assert all(torch.equal(again[name], values) for name, values in weights(trained).items())
+
+
+def test_the_decoder_goes_on_alone(trained: Trained, folder: Path) -> None:
+    before, after = torch.load(folder / "vae-whitened.pt"), trained.vae.state_dict()
+    changed = {name.split(".")[0] for name in before if not torch.equal(before[name], after[name])}
+    assert changed == {"decoder", "post_quant_conv"}
 
 
 def test_a_folder_without_a_unet_is_refused(tmp_path: Path) -> None:
