@@ -36,6 +36,7 @@ class Bounds:
 
 BOUNDS: Mapping[str, Bounds] = {
     "answers": Bounds(seconds=3600),
+    "draw_loaded": Bounds(seconds=3600),
     "load": Bounds(seconds=1800),
     "placement": Bounds(seconds=600),
 }

@@ -124,7 +124,9 @@ def draw_targets(
         units=_units(request, manifest),
     )
     with _originals(request, manifest, Path(targets[0].output), emit) as originals:
-        answer = runner.run("draw", to_plain(replace(wish, originals=originals)), emit)
+        # Through Core ML, which may hang, it is a task of its own: one with bounds.
+        task = "draw_loaded" if wish.units else "draw"
+        answer = runner.run(task, to_plain(replace(wish, originals=originals)), emit)
     return tuple(
         Drawing(drawn=one, settings=settings, notes=(*notes, *_noted(one, manifest)))
         for one in from_plain(Album, answer.value, "answer").pictures

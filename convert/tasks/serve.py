@@ -22,6 +22,7 @@ TASKS: Mapping[str, str] = {
     "build": "sdcoreml.convert.tasks.build",
     "check": "sdcoreml.convert.tasks.check",
     "draw": "sdcoreml.convert.tasks.draw",
+    "draw_loaded": "sdcoreml.convert.tasks.draw",
     "load": "sdcoreml.convert.tasks.load",
     "placement": "sdcoreml.convert.tasks.placement",
     "sensitivity": "sdcoreml.convert.tasks.sensitivity",

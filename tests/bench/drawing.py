@@ -46,7 +46,7 @@ _PIXELS = 8
 
 
 def main(arguments: list[str]) -> int:
-    """Print the cost of every task."""
+    """Print the cost of every task; return 1 if one misses a limit."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--size", type=int, default=512, help="of the picture in pixels")
@@ -57,18 +57,21 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory() as name:
         folder = given.folder or Path(name)
-        show(given, folder)
-    return 0
+        return 0 if show(given, folder) else 1
 
 
-def show(given: argparse.Namespace, folder: Path) -> None:
-    """Make the model and its programs, and print a line for each task."""
+def show(given: argparse.Namespace, folder: Path) -> bool:
+    """Make the model and its programs, and print a line for each task.
+
+    Returns whether all limits are met.
+    """
     common = [str(folder), given.attention, str(given.size // _PIXELS)]
     for name in PROGRAMS:
         _child(given.python, "make", *common, name)
     print(f"SD 1.5, {given.size} pixels, {given.steps} steps, {given.attention}")
     print(f"{'':<45}{'CPU s':>8}{'wall s':>8}{'peak MB':>9}")
     spent: dict[str, float] = {}
+    met = True
     for task in given.task or TASKS:
         started = time.perf_counter()
         text, cpu, peak = _child(given.python, task, *common, str(given.steps))
@@ -77,14 +80,21 @@ def show(given: argparse.Namespace, folder: Path) -> None:
         print(text, end="")
         spent[task] = cpu
         if task in {"fp32", "fp16"} and "diffusers" in spent:
-            print(verdict(cpu / spent["diffusers"], peak))
+            times = cpu / spent["diffusers"]
+            print(verdict(times, peak))
+            met = met and is_met(times, peak)
+    return met
+
+
+def is_met(times: float, peak: float) -> bool:
+    """Whether a task keeps to its limits."""
+    return times <= MOST and peak <= MOST_MEMORY
 
 
 def verdict(times: float, peak: float) -> str:
     """Return a task's figures with their limits, and whether these are met, as text."""
-    met = times <= MOST and peak <= MOST_MEMORY
     figures = f"{times:.2f} times diffusers (limit {MOST}), {peak / 1e9:.1f} GB"
-    return f"  {figures} (limit {MOST_MEMORY / 1e9}): {'met' if met else 'MISSED'}"
+    return f"  {figures} (limit {MOST_MEMORY / 1e9}): {'met' if is_met(times, peak) else 'MISSED'}"
 
 
 def _child(python: Path, *words: str) -> tuple[str, float, int]:

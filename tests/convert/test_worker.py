@@ -129,7 +129,7 @@ def test_a_child_that_takes_too_much_memory_is_ended() -> None:
 
 
 def test_only_what_is_done_for_core_ml_has_a_deadline() -> None:
-    assert {*BOUNDS} == {"answers", "load", "placement"}
+    assert {*BOUNDS} == {"answers", "draw_loaded", "load", "placement"}
 
 
 def test_a_large_child_killed_from_outside_most_likely_took_too_much() -> None:

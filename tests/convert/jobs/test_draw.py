@@ -16,6 +16,7 @@ from sdcoreml.convert.jobs.draw import Request, choose_settings, draw, size_of
 from sdcoreml.convert.jobs.manifest import read_manifest
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.models.few_steps import AppSettings
+from sdcoreml.convert.watch import BOUNDS
 from sdcoreml.convert.worker import Outcome
 from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.errors import BadInputError, UsageError
@@ -38,9 +39,10 @@ class Drawer:
 
     drawn: Drawn = DRAWN
     requests: list[Mapping[str, Any]] = field(default_factory=list)
+    tasks: list[str] = field(default_factory=list)
 
     def run(self, task: str, request: Mapping[str, Any], _: Emit = silent) -> Outcome:
-        assert task == "draw"
+        self.tasks.append(task)
         self.requests.append(request)
         return Outcome(value=to_plain(Album(pictures=(self.drawn,))), peak_memory=1)
 
@@ -85,6 +87,16 @@ def test_what_is_not_asked_for_is_as_in_mochi(folder: Path) -> None:
     )
     assert wish["targets"] == [{"prompt": "a cat", "output": "a.png", "original": ""}]
     assert wish["precision"] == "fp16"
+
+
+def test_what_runs_through_core_ml_has_bounds(folder: Path) -> None:
+    drawer = Drawer()
+    ask(Request(folder=folder, prompt="a cat"), drawer)
+    loaded = ask(
+        Request(folder=folder, prompt="a cat", units=lambda _, part: f"for {part}"), drawer
+    )
+    assert loaded["units"]["Unet"] == "for unet"
+    assert [task in BOUNDS for task in drawer.tasks] == [False, True]
 
 
 def test_what_is_asked_for_is_passed_on(folder: Path, tmp_path: Path) -> None:
