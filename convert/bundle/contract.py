@@ -44,10 +44,13 @@ HALVES: Mapping[str, tuple[str, str]] = {
 }
 """Maps the stem of a program to the stems of its halves."""
 
+SD3_TRANSFORMER = "MultiModalDiffusionTransformer"
+"""What Stable Diffusion 3 has in place of a UNet; nothing here builds it."""
+
 KNOWN = (
     *NAMES.values(),
     *(half for halves in HALVES.values() for half in halves),
-    *("TextEncoderT5", "MultiModalDiffusionTransformer", "MultilingualTextEncoderProjection"),
+    *("TextEncoderT5", SD3_TRANSFORMER, "MultilingualTextEncoderProjection"),
 )
 """All program names that the Swift sources look for, spelt as there; the last three are SD3's."""
 

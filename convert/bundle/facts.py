@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdcoreml.convert.bundle.contract import COMPILED, FILES, PACKAGE
+from sdcoreml.convert.bundle.listed import why_hidden
 from sdcoreml.convert.bundle.ports import output_shapes
 from sdcoreml.convert.compile.check import faults as compiled_faults
 from sdcoreml.convert.compile.check import weight_faults
@@ -38,9 +39,10 @@ class ProgramFacts:
 
     `operations` maps operation types (`Ios16.conv`) to how often they occur, `nbytes` is the size
     of the weight file, `precision` is the compute precision that a compiled program declares,
-    `tools` maps the tools that made the program to their versions. `missing` lists absent files,
-    `pointers` the files that are only Git LFS pointers. For an unreadable program, only `path`,
-    `missing`, `pointers` and `faults` are set.
+    `tools` maps the tools that made the program to their versions. `hidden` says why the next
+    Mochi Diffusion will not list it, or is "". `missing` lists absent files, `pointers` the files
+    that are only Git LFS pointers. For an unreadable program, only `path`, `missing`, `pointers`
+    and `faults` are set.
     """
 
     path: Path
@@ -51,6 +53,7 @@ class ProgramFacts:
     nbytes: int = 0
     precision: str = ""
     tools: Mapping[str, str] = field(default_factory=dict)
+    hidden: str = ""
     missing: tuple[str, ...] = ()
     pointers: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
@@ -68,16 +71,16 @@ class ProgramFacts:
 
 def is_coreml(path: Path) -> bool:
     """Whether `path` is a program or a folder that holds programs."""
-    return path.suffix in (PACKAGE, COMPILED) or bool(_programs_in(path))
+    return path.suffix in (PACKAGE, COMPILED) or bool(list_programs(path))
 
 
 def programs_at(path: Path) -> tuple[ProgramFacts, ...]:
     """Read the program at `path`, or all programs in that folder; collect faults, raise none."""
-    paths = [path] if path.suffix in (PACKAGE, COMPILED) else _programs_in(path)
-    return tuple(_read(each) for each in paths)
+    paths = [path] if path.suffix in (PACKAGE, COMPILED) else list_programs(path)
+    return tuple(read_safely(each, _READERS[each.suffix]) for each in paths)
 
 
-def _programs_in(folder: Path) -> list[Path]:
+def list_programs(folder: Path) -> list[Path]:
     """List the programs in a folder; a package beside its compiled form counts as one program."""
     if not folder.is_dir():
         return []
@@ -87,9 +90,10 @@ def _programs_in(folder: Path) -> list[Path]:
     ]
 
 
-def _read(path: Path) -> ProgramFacts:
+def read_safely(path: Path, read: Callable[[Path], ProgramFacts]) -> ProgramFacts:
+    """Read a program; an error becomes a fault, and missing files and pointers are listed."""
     try:
-        found = _read_compiled(path) if path.suffix == COMPILED else _read_package(path)
+        found = read(path)
     except SdcoremlError as error:
         found = ProgramFacts(path=path, faults=(error.fault,))
     names = FILES[path.suffix]
@@ -106,16 +110,28 @@ def _is_pointer(path: Path) -> bool:
 def _read_compiled(path: Path) -> ProgramFacts:
     compiled = read_compiled(path)
     found = _facts(path, compiled.model, compiled.weights, compiled_faults(compiled))
+    found = replace(found, hidden=why_hidden(path.stem, compiled.metadata))
     match compiled.metadata:
         case [{"computePrecision": str() as precision}]:
             return replace(found, precision=precision)
     return found
 
 
-def _read_package(path: Path) -> ProgramFacts:
+def read_whole_package(path: Path) -> ProgramFacts:
+    """Read a package, with its program and the descriptors of its weights.
+
+    Raises:
+        BadInputError: a file is missing or damaged.
+    """
     package = read_package(path)
     faults = weight_faults(package.model.program, package.weights, path)
     return _facts(path, package.model, package.weights, faults)
+
+
+_READERS: Mapping[str, Callable[[Path], ProgramFacts]] = {
+    COMPILED: _read_compiled,
+    PACKAGE: read_whole_package,
+}
 
 
 def _facts(
@@ -132,12 +148,12 @@ def _facts(
         ),
         operations=histogram(model.program.functions[model.description.default_function or "main"]),
         nbytes=weights.stat().st_size if weights else 0,
-        tools=_tools(model.description.metadata.user_defined),
+        tools=tools_of(model.description.metadata.user_defined),
         faults=faults,
     )
 
 
-def _tools(metadata: Mapping[str, str]) -> Mapping[str, str]:
+def tools_of(metadata: Mapping[str, str]) -> Mapping[str, str]:
     """Return the versions of coremltools and of the library, such as torch, that it converted."""
     tools = {"coremltools": metadata.get(f"{_TOOLS}version", "")}
     name, _, version = metadata.get(f"{_TOOLS}source", "").partition("==")

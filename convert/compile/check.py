@@ -175,14 +175,30 @@ def _interfaces(compiled: CompiledModel) -> Iterator[str]:
             yield f"outputs {sorted(outputs)} are not those of function {name!r} in {TEXT}"
 
 
-def _metadata(compiled: CompiledModel) -> Iterator[str]:
-    """Yield faults of metadata.json: apps need one object, string schemas, a correct histogram."""
-    match compiled.metadata:
+HISTOGRAM = "mlProgramOperationTypeHistogram"
+"""The key in metadata.json under which the operations are counted."""
+
+
+def metadata_oddities(metadata: object) -> Iterator[str]:
+    """Yield what apps cannot read in the content of a metadata.json, whatever the program is.
+
+    They need one object, schemas of strings, and a histogram.
+    """
+    match metadata:
         case [{"inputSchema": list() as inputs, "outputSchema": list() as outputs, **rest}]:
             yield from _schemas(inputs, outputs)
-            yield from _histogram(compiled, rest.get("mlProgramOperationTypeHistogram"))
+            if not isinstance(rest.get(HISTOGRAM), dict):
+                yield "no histogram of operations: Mochi Diffusion would not list the model"
         case _:
             yield "not an array of exactly one object that has an input and an output schema"
+
+
+def _metadata(compiled: CompiledModel) -> Iterator[str]:
+    """Yield faults of metadata.json: what apps cannot read, and a histogram of another program."""
+    yield from metadata_oddities(compiled.metadata)
+    match compiled.metadata:
+        case [{"mlProgramOperationTypeHistogram": dict() as found}]:
+            yield from _histogram(compiled, found)
 
 
 def _schemas(*schemas: list[object]) -> Iterator[str]:
@@ -192,11 +208,11 @@ def _schemas(*schemas: list[object]) -> Iterator[str]:
             return
 
 
-def _histogram(compiled: CompiledModel, found: object) -> Iterator[str]:
+def _histogram(compiled: CompiledModel, found: Mapping[str, object]) -> Iterator[str]:
     described = compiled.description
     default = described.default_function if described.functions else MAIN
     function = compiled.program.functions.get(default)
-    if not isinstance(found, dict) or function is None:
+    if function is None:
         yield "no histogram of operations: Mochi Diffusion would not list the model"
         return
     counted = histogram(function)

@@ -119,4 +119,5 @@ CHECKS: tuple[Check, ...] = (
     programs.xl_inputs,
     programs.checker_size,
     programs.controlnet_outputs,
+    programs.listed_by_next_mochi,
 )

@@ -5,7 +5,7 @@ Names are compared exactly, since volumes may be case-sensitive.
 
 from __future__ import annotations
 
-from sdcoreml.convert.bundle.contract import HALVES, KNOWN, NAMES, PACKAGE
+from sdcoreml.convert.bundle.contract import HALVES, KNOWN, NAMES, PACKAGE, SD3_TRANSFORMER
 from sdcoreml.doctor.checks.pins import list_some
 from sdcoreml.doctor.core.check import CheckFamily, Findings, Fix, check, error, info, ok, warning
 from sdcoreml.doctor.core.subjects import Bundle
@@ -20,8 +20,18 @@ def listed_by_apps(bundle: Bundle) -> Findings:
     """The folder has what an app needs to list and open it.
 
     Mochi lists a folder only when a compiled UNet with a readable metadata.json lies directly in
-    it. Without a text encoder or decoder the app crashes at the first image.
+    it. Without a text encoder or decoder the app crashes at the first image. A folder of
+    ControlNets needs neither: apps list these by themselves.
     """
+    if bundle.is_net:
+        yield ok(f"{len(bundle.programs)} ControlNet{'s' * (len(bundle.programs) > 1)}")
+        return
+    if bundle.program(SD3_TRANSFORMER) is not None:
+        yield info(
+            "this is a Stable Diffusion 3 folder, of which only files and metadata are examined",
+            why="Apple's package runs it; Mochi Diffusion scales its latents wrongly.",
+        )
+        return
     if bundle.unet is None:
         yield error(
             "no Unet directly in the folder",

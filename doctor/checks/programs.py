@@ -12,6 +12,7 @@ from sdcoreml.convert.bundle.contract import (
     ONE_INPUT,
     ONE_OUTPUT,
     REFINER_TIME_IDS,
+    SD3_TRANSFORMER,
     TEXT_STATES,
     TEXT_STATES_XL,
     UNET_INPUTS,
@@ -112,7 +113,8 @@ def _interface(bundle: Bundle) -> Iterator[tuple[ProgramState, str]]:
         lacking = [name for name in UNET_INPUTS if name not in have]
         if lacking:
             yield bundle.unet, f"no input named {', '.join(lacking)}"
-    wanted = TEXT_STATES_XL if bundle.is_xl else TEXT_STATES
+    is_xl = bundle.is_xl or bundle.program(SD3_TRANSFORMER) is not None
+    wanted = TEXT_STATES_XL if is_xl else TEXT_STATES
     for name in ("TextEncoder", "TextEncoder2"):
         text = bundle.program(name)
         if text and text.outputs and wanted not in {one.name for one in text.outputs}:
@@ -145,6 +147,23 @@ def metadata_readable(bundle: Bundle) -> Findings:
             why="The compute unit is chosen by one of them and is wrong for the other.",
             fix=AGAIN,
         )
+
+
+@check("BUN020", CheckFamily.BUNDLE)
+def listed_by_next_mochi(bundle: Bundle) -> Findings:
+    """The next Mochi Diffusion lists the model, too.
+
+    It takes the image size from the metadata.json of the VAE encoder, and of a ControlNet, only if
+    that is four positive numbers in brackets. Otherwise it hides the model, which the released app
+    lists, or on which that one crashes.
+    """
+    for program in bundle.programs:
+        if program.hidden and not program.fault:
+            yield warning(
+                f"the next Mochi Diffusion will hide this: {program.name}: {program.hidden}",
+                why="It reads the image size of a model from there, and lists none without one.",
+                fix=Fix("compile it again with xcrun coremlcompiler, or convert it again"),
+            )
 
 
 @check("BUN009", CheckFamily.BUNDLE)

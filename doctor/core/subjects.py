@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from sdcoreml.convert.bundle.contract import UNETS
+from sdcoreml.convert.bundle.contract import CONTROL_INPUT, UNETS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,8 +116,9 @@ class ProgramState:
 
     `attention` is "split" if the program has einsum operations, "original" if it has none, "" if
     unknown. `weights` is the size of its weight file in bytes, `weights_digest` a digest to compare
-    it by. `missing` and `pointers` name absent files and Git LFS pointers; `fault` is why its
-    description cannot be read.
+    it by. `hidden` is why the next Mochi Diffusion will not list it, or "". `missing` and
+    `pointers` name absent files and Git LFS pointers; `fault` is why its description cannot be
+    read.
     """
 
     name: str
@@ -131,6 +132,7 @@ class ProgramState:
     weights_digest: str = ""
     tools: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    hidden: str = ""
     pointers: tuple[str, ...] = ()
     fault: str = ""
 
@@ -164,6 +166,11 @@ class Bundle:
     def unet(self) -> ProgramState | None:
         """The UNet, whole or the first half: the program that Mochi opens first."""
         return next((found for name in UNETS if (found := self.program(name))), None)
+
+    @property
+    def is_net(self) -> bool:
+        """True if all it holds are ControlNets, which lie in a folder of their own."""
+        return bool(self.programs) and all(one.shape(CONTROL_INPUT) for one in self.programs)
 
     @property
     def is_xl(self) -> bool:

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
+from sdcoreml.convert.bundle.contract import NAMES
+from sdcoreml.convert.bundle.described import described_at
 from sdcoreml.convert.bundle.facts import PortFacts, ProgramFacts, programs_at
 from sdcoreml.convert.bundle.tokenizer import MERGES, VOCAB, Tokenizer, check_tokenizer
 from sdcoreml.convert.compile.compiled import METADATA
+from sdcoreml.convert.jobs.manifest import MARKER
+from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.doctor.core.subjects import Bundle, PortState, ProgramState
 from sdcoreml.ground.errors import Fault, SdcoremlError
 from sdcoreml.ground.files import Document, open_regular, read_bytes
@@ -21,22 +28,49 @@ def bundle(path: str) -> Bundle:
     Raises:
         OSError: the folder does not exist.
     """
+    found = programs_at(Path(path))
+    return _bundle(path, found, {one.path: _digest(one.weights) for one in found})
+
+
+def described_bundle(path: str) -> Bundle:
+    """Gather the content of a finished folder by what its programs say of themselves.
+
+    This is quick enough for a whole library, and finds no damage inside programs. Weights are only
+    compared where a check asks for it. `path` can be one program, too.
+
+    Raises:
+        OSError: the folder does not exist.
+    """
+    found = described_at(Path(path))
+    pair = [one for one in found if one.path.stem in _COMPARED]
+    digests = {one.path: _digest(one.weights) for one in pair} if len(pair) > 1 else {}
+    return _bundle(path, found, digests)
+
+
+_COMPARED = frozenset({NAMES["unet"], NAMES["controlled_unet"]})
+"""The programs whose weights BUN014 compares."""
+
+
+def _bundle(path: str, found: Sequence[ProgramFacts], digests: Mapping[Path, str]) -> Bundle:
     folder = Path(path)
     names = {entry.name for entry in folder.iterdir()}
-    read = programs_at(folder)
-    nets = folder / "controlnet"
-    return Bundle(
-        path=path,
-        programs=tuple(map(program, read)),
-        damage=tuple(f"{one.path.name}: {what}" for one in read for what in _damage(one)),
-        vocabulary=_tokenizer(folder),
-        manifest="manifest.json" in names,
+    nets = folder / CONTROLNET
+    programs = tuple(program(one, digests.get(one.path, "")) for one in found)
+    whole = Bundle(path=path, programs=programs)
+    return replace(
+        whole,
+        damage=tuple(f"{one.path.name}: {what}" for one in found for what in _damage(one)),
+        vocabulary=() if whole.is_net else _tokenizer(folder),
+        manifest=MARKER in names,
         controlnet_folder=nets.is_dir() and not nets.is_symlink(),
     )
 
 
-def program(found: ProgramFacts) -> ProgramState:
-    """Convert a program's facts for the checks; `fault` is what is wrong with metadata.json."""
+def program(found: ProgramFacts, digest: str) -> ProgramState:
+    """Convert a program's facts for the checks; `fault` is what is wrong with metadata.json.
+
+    `digest` is that of its weights, to compare them by.
+    """
     is_whole = not (found.missing or found.pointers)
     attention = "split" if found.is_split else "original"
     faults = [f"{METADATA}: {one.what}" for one in found.faults if _is_of_metadata(one)]
@@ -49,8 +83,9 @@ def program(found: ProgramFacts) -> ProgramState:
         specification=found.specification,
         precision=found.precision,
         weights=found.weights.stat().st_size if found.weights.is_file() else 0,
-        weights_digest=_digest(found.weights),
+        weights_digest=digest,
         tools=found.tools,
+        hidden=found.hidden,
         missing=found.missing,
         pointers=found.pointers,
         fault=faults[0] if faults and is_whole else "",
@@ -79,8 +114,16 @@ def _tokenizer(folder: Path) -> tuple[str, ...]:
         return tuple(f"{name} is missing" for name in missing)
     try:
         vocab, merges = (read_bytes(folder / name, Document.VOCABULARY) for name in (VOCAB, MERGES))
-        read = Tokenizer(vocab=vocab, merges=merges)
-        return tuple(fault.what for fault in check_tokenizer(read, folder))
+    except SdcoremlError as error:
+        return (str(error),)
+    return _faults_of(vocab, merges)
+
+
+@cache  # nearly all models have CLIP's, and a check of it takes a third of a second
+def _faults_of(vocab: bytes, merges: bytes) -> tuple[str, ...]:
+    read = Tokenizer(vocab=vocab, merges=merges)
+    try:
+        return tuple(fault.what for fault in check_tokenizer(read, Path()))
     except SdcoremlError as error:
         return (str(error),)
 

@@ -13,7 +13,7 @@ from sdcoreml.convert.bundle.ports import Dimensions, interfaces
 from sdcoreml.convert.compile.package import compile_package
 from sdcoreml.convert.spec.model import Metadata, Model
 from sdcoreml.doctor.core.subjects import Bundle, PortState, ProgramState
-from sdcoreml.doctor.gather.bundle import bundle
+from sdcoreml.doctor.gather.bundle import bundle, described_bundle
 from tests.convert.stand_ins import model_of, write_stand_in
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
@@ -191,3 +191,65 @@ def test_a_package_beside_its_compiled_folder_is_not_what_an_app_loads(tmp_path:
         (tmp_path / f"{name}.mlpackage").mkdir()
     found = {(one.name, one.container) for one in examined(tmp_path).programs}
     assert found == {("Unet", ".mlmodelc"), ("VAEDecoder", ".mlpackage")}
+
+
+def test_by_their_descriptions_programs_are_what_they_are_when_read_whole(tmp_path: Path) -> None:
+    metadata = Metadata(user_defined=MADE_BY)
+    compiled(
+        tmp_path, model=replace(UNET, description=replace(UNET.description, metadata=metadata))
+    )
+    compiled(tmp_path, "VAEDecoder", DECODER)
+    whole, described = examined(tmp_path), described_bundle(str(tmp_path))
+    unread = {"weights_digest": "", "outputs": ()}
+    assert [replace(one, **unread) for one in described.programs] == [
+        replace(one, **unread) for one in whole.programs
+    ]
+    assert described.program("Unet").tools == {"coremltools": "7.2", "torch": "2.2.0"}  # type: ignore[union-attr]
+    assert replace(described, programs=()) == replace(whole, programs=())
+
+
+def test_descriptions_are_read_though_the_program_is_gone(tmp_path: Path) -> None:
+    folder = compiled(tmp_path)
+    (folder / "model.mil").unlink()
+    (facts,) = described_bundle(str(tmp_path)).programs
+    assert (facts.missing, facts.shape("timestep"), facts.attention) == (
+        ("model.mil",),
+        (2,),
+        "original",
+    )
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{}", "[1]", '[{"inputSchema": 3, "userDefinedMetadata": 4}]']
+)
+def test_a_description_that_is_none(tmp_path: Path, content: str) -> None:
+    folder = compiled(tmp_path)
+    (folder / "metadata.json").write_text(content)
+    (facts,) = described_bundle(str(tmp_path)).programs
+    assert facts.fault.startswith("metadata.json: ")
+    assert (facts.inputs, facts.attention) == ((), "")
+
+
+def test_weights_are_only_compared_where_two_should_be_equal(tmp_path: Path) -> None:
+    compiled(tmp_path)
+    assert [one.weights_digest for one in described_bundle(str(tmp_path)).programs] == [""]
+    compiled(tmp_path, "ControlledUnet")
+    first, second = described_bundle(str(tmp_path)).programs
+    assert first.weights_digest == second.weights_digest != ""
+
+
+def test_an_encoder_that_the_next_mochi_hides(tmp_path: Path) -> None:
+    folder = compiled(tmp_path, "VAEEncoder", model_of(interfaces(SIZE)["vae_encoder"]))
+    assert program(folder).hidden == ""
+    change(folder, inputSchema=[{"name": "x", "shape": "1 x 3 x 128 x 128"}])
+    for facts in (program(folder), described_bundle(str(tmp_path)).programs[0]):
+        assert (
+            facts.hidden == "the shape '1 x 3 x 128 x 128' is not four positive numbers in brackets"
+        )
+
+
+def test_a_controlnet_needs_no_tokenizer(tmp_path: Path) -> None:
+    folder = compiled(tmp_path, "Canny")
+    change(folder, inputSchema=[{"name": "controlnet_cond", "shape": "[2, 3, 128, 128]"}])
+    found = described_bundle(str(tmp_path))
+    assert (found.is_net, found.vocabulary) == (True, ())
