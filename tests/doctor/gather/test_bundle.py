@@ -200,7 +200,7 @@ def test_by_their_descriptions_programs_are_what_they_are_when_read_whole(tmp_pa
     )
     compiled(tmp_path, "VAEDecoder", DECODER)
     whole, described = examined(tmp_path), described_bundle(str(tmp_path))
-    unread = {"weights_digest": "", "outputs": ()}
+    unread: dict[str, Any] = {"weights_digest": "", "outputs": ()}
     assert [replace(one, **unread) for one in described.programs] == [
         replace(one, **unread) for one in whole.programs
     ]
