@@ -35,7 +35,7 @@ STORED = Path(__file__).with_name("sample.safetensors")
 WORDS = "words"
 """The numbers in CLIP's vocabulary of the words that have an embedding; all others have zeros."""
 EMBEDDINGS = "text_model.embeddings.token_embedding.weight"
-NAME = "sdcoreml sample 2"
+NAME = "sdcoreml sample 3"
 """What `model_index.json` says the sample is; the number rises with each training."""
 
 LATENT = 16

@@ -33,7 +33,7 @@ class TestSample:
         monkeypatch.chdir(tmp_path)
         index = sample(silent) / "model_index.json"
         new = index.read_bytes()
-        index.write_bytes(new.replace(b"sdcoreml sample 2", b"sdcoreml sample 1"))
+        index.write_bytes(new.replace(b"sdcoreml sample 3", b"sdcoreml sample 2"))
         (index.parent / "unet" / "left_over.bin").touch()
         assert (sample(silent) / "model_index.json").read_bytes() == new
         assert not (index.parent / "unet" / "left_over.bin").exists()
