@@ -89,6 +89,7 @@ VERBS = (
     Verb(name="draw", help="draw a picture with a finished folder, on any system", sweeps=True),
     Verb(name="inspect", help="show what a checkpoint or folder is, and what can run it"),
     Verb(name="weights", help="rewrite any checkpoint as clean, verified safetensors", sweeps=True),
+    Verb(name="library", help="list the models of an app, and what will not run or be shown"),
     Verb(name="diagnose", help="find the cause in the log of a failed conversion"),
     Verb(name="explain", help="describe a check or a known failure, and what to do"),
     Verb(

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = ("ground", "lockfiles", "envs", "convert", "doctor")
 
 OWN: Mapping[str, str] = {
+    "convert/deliver/mochi.py": "preferences that the door read",
     "convert/jobs/sheet.py": "the pictures that its child has just made",
     "convert/models/vocabulary.py": "a wheel whose hash is locked",
     "convert/tasks/pictures.py": "a picture, on the door's stream",

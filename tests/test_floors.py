@@ -23,6 +23,7 @@ ROOMS = {
         "certificates",
         "compile",
         "compression",
+        "deliver",
         "drawing",
         "hub",
         "jobs",

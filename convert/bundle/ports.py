@@ -17,7 +17,7 @@ from sdcoreml.convert.bundle.contract import (
     TEXT_STATES_XL,
     UNET_INPUTS,
 )
-from sdcoreml.convert.models.family import PIXELS_PER_LATENT
+from sdcoreml.convert.models.family import PIXELS_PER_LATENT, Family
 from sdcoreml.convert.spec.model import DataType, Model, TensorType
 
 F16, F32 = DataType.FLOAT16, DataType.FLOAT32
@@ -180,6 +180,22 @@ def dimensions_of(unet: Model) -> Dimensions:
         pooled=pooled,
         time_ids=time_ids,
     )
+
+
+WIDTHS: Mapping[int, Family] = {768: Family.SD1, 1024: Family.SD2_BASE}
+"""The widths of text states by which families without SDXL's inputs are told apart."""
+
+
+def family_of(inputs: Mapping[str, tuple[int, ...]]) -> Family:
+    """Return the family of a UNet, or of a ControlNet, by the shapes of its inputs.
+
+    What SD 2.x predicts does not show in them. Reduced models have widths of their own and are
+    unknown.
+    """
+    if times := inputs.get("time_ids"):
+        return Family.SDXL_REFINER if times[-1] == REFINER_TIME_IDS else Family.SDXL
+    _, width, *_ = (*inputs.get("encoder_hidden_states", ()), 0, 0)
+    return WIDTHS.get(width, Family.UNKNOWN)
 
 
 def output_shapes(model: Model) -> Mapping[str, tuple[int, ...]]:

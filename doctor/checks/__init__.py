@@ -120,4 +120,5 @@ CHECKS: tuple[Check, ...] = (
     programs.checker_size,
     programs.controlnet_outputs,
     programs.listed_by_next_mochi,
+    programs.four_channels,
 )

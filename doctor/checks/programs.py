@@ -149,6 +149,22 @@ def metadata_readable(bundle: Bundle) -> Findings:
         )
 
 
+@check("BUN021", CheckFamily.BUNDLE)
+def four_channels(bundle: Bundle) -> Findings:
+    """The UNet takes the four channels of a latent, and no others.
+
+    Inpainting and instruct-pix2pix models take more, which no app provides. Apple's converter
+    converts them all the same.
+    """
+    channels = bundle.unet.shape("sample")[1:2] if bundle.unet else ()
+    if channels and channels != (4,):
+        yield error(
+            f"the UNet takes {channels[0]} channels, and the apps provide 4",
+            why="The app stops at the first step, or crashes.",
+            fix=Fix("convert a text-to-image model"),
+        )
+
+
 @check("BUN020", CheckFamily.BUNDLE)
 def listed_by_next_mochi(bundle: Bundle) -> Findings:
     """The next Mochi Diffusion lists the model, too.

@@ -191,7 +191,7 @@ def _fault(fault: Fault) -> dict[str, object]:
 def as_text(judgement: Judgement, needs: Needs | None) -> Iterator[str]:
     """Yield the judgement as lines of text."""
     identity = judgement.identity
-    yield f"{identity.path}: {_headline(identity)}"
+    yield f"{identity.path}: {headline(identity)}"
     width = max((len(part.name) for part in identity.parts), default=0)
     for part in identity.parts:
         yield f"  {part.name:<{width}}  {_part(part)}"
@@ -212,7 +212,8 @@ def as_text(judgement: Judgement, needs: Needs | None) -> Iterator[str]:
         yield f"  fault: {fault}"
 
 
-def _headline(identity: Identity) -> str:
+def headline(identity: Identity) -> str:
+    """Say in a line what was identified: its kind and family, its form, parameters and size."""
     contents = identity.contents
     words = [contents.kind.value]
     if contents.family.value != "unknown":

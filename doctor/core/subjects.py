@@ -116,9 +116,9 @@ class ProgramState:
 
     `attention` is "split" if the program has einsum operations, "original" if it has none, "" if
     unknown. `weights` is the size of its weight file in bytes, `weights_digest` a digest to compare
-    it by. `hidden` is why the next Mochi Diffusion will not list it, or "". `missing` and
-    `pointers` name absent files and Git LFS pointers; `fault` is why its description cannot be
-    read.
+    it by. `compressed` is whether it unpacks weights as it runs, `hidden` why the next Mochi
+    Diffusion will not list it, or "". `missing` and `pointers` name absent files and Git LFS
+    pointers; `fault` is why its description cannot be read.
     """
 
     name: str
@@ -132,6 +132,7 @@ class ProgramState:
     weights_digest: str = ""
     tools: Mapping[str, str] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    compressed: bool = False
     hidden: str = ""
     pointers: tuple[str, ...] = ()
     fault: str = ""

@@ -85,6 +85,7 @@ def program(found: ProgramFacts, digest: str) -> ProgramState:
         weights=found.weights.stat().st_size if found.weights.is_file() else 0,
         weights_digest=digest,
         tools=found.tools,
+        compressed=any("constexpr" in name for name in found.operations or ()),
         hidden=found.hidden,
         missing=found.missing,
         pointers=found.pointers,

@@ -214,6 +214,9 @@ SICK: Mapping[str, Facts] = {
     ),
     "BUN018": bundle(program("Canny", inputs=features({"controlnet_cond": (2, 3, 512, 512)}))),
     "BUN019": bundle(damage=("Unet.mlmodelc: weight at 64: no record there",)),
+    "BUN021": bundle(
+        program("Unet", inputs=features({"sample": (2, 9, 64, 64), "encoder_hidden_states": TEXT}))
+    ),
     "BUN020": bundle(program("VAEEncoder", hidden="the shape '1 x 3' is not")),
     "BUN014": bundle(program("ControlledUnet", weights_digest="other")),
 }

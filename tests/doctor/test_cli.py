@@ -59,6 +59,7 @@ usage: sdcoreml VERB ...
   draw      draw a picture with a finished folder, on any system
   inspect   show what a checkpoint or folder is, and what can run it
   weights   rewrite any checkpoint as clean, verified safetensors
+  library   list the models of an app, and what will not run or be shown
   diagnose  find the cause in the log of a failed conversion
   explain   describe a check or a known failure, and what to do
 
