@@ -99,6 +99,12 @@ VERBS = (
         sweeps=True,
     ),
     Verb(
+        name="pack",
+        help="pack finished folders for others, as apps look for them, with a card",
+        is_everyday=False,
+        sweeps=True,
+    ),
+    Verb(
         name="recipe",
         help="measure the bits each layer needs, for convert --recipe",
         is_everyday=False,

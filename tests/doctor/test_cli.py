@@ -98,6 +98,7 @@ def test_help_all_shows_the_other_verbs_too(
 ) -> None:
     others = """\
   report    write a page about a folder, with the times of its run and pictures
+  pack      pack finished folders for others, as apps look for them, with a card
   recipe    measure the bits each layer needs, for convert --recipe
   sources   say where other programs keep models, to find them by name
   compile   compile packages without Xcode

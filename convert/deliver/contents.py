@@ -1,0 +1,75 @@
+"""What of a finished folder is handed on: all that apps load, and what proves and explains it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdcoreml.convert.bundle.contract import COMPILED
+from sdcoreml.convert.bundle.tokenizer import tokenizer_files
+from sdcoreml.convert.jobs.intact import odd_faults
+from sdcoreml.convert.jobs.manifest import MARKER, Manifest, manifest_faults, read_manifest
+from sdcoreml.convert.models.controlnet import CONTROLNET
+from sdcoreml.ground.advice import command
+from sdcoreml.ground.digest import FileRecord, describe
+from sdcoreml.ground.errors import BadInputError, raise_first
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """The files to hand on of a finished folder, by their paths in it, sorted.
+
+    Packages are not among them: apps load what is compiled. Of a ControlNet it is the compiled
+    model alone, since apps keep many of them in one folder.
+    """
+
+    folder: Path
+    manifest: Manifest
+    files: Mapping[str, FileRecord]
+
+    @property
+    def is_net(self) -> bool:
+        """Whether the folder holds a ControlNet."""
+        return is_net(self.manifest)
+
+    @property
+    def nbytes(self) -> int:
+        """The bytes of all files, where each is stored by itself."""
+        return sum(one.size for one in self.files.values())
+
+
+def is_net(manifest: Manifest) -> bool:
+    """Whether the manifest is that of a ControlNet's folder."""
+    return CONTROLNET in {entry.component for entry in manifest.programs.values()}
+
+
+def contents_of(folder: Path) -> Contents:
+    """List what to hand on of a finished folder; weights are not read.
+
+    Raises:
+        BadInputError: it is no folder of ours, it was changed, or it lacks a compiled model.
+    """
+    manifest = read_manifest(folder)
+    raise_first([*manifest_faults(folder), *odd_faults(folder, manifest)])
+    programs = manifest.programs.values()
+    files = {
+        name: one
+        for entry in programs
+        for name, one in entry.files.items()
+        if name.partition("/")[0].endswith(COMPILED)
+    }
+    if not is_net(manifest):
+        words = manifest.tokenizer or describe(
+            {path.name: path for path in tokenizer_files(folder)}
+        )
+        marker = describe({MARKER: folder / MARKER})
+        files = {**files, **words, **marker, **manifest.answers, **manifest.report}
+    for name, one in files.items():
+        path = folder / name
+        if not path.is_file() or path.stat().st_size != one.size:
+            what = (
+                "missing" if not path.is_file() else f"not the {one.size:,} bytes that were written"
+            )
+            raise BadInputError(what, where=path, remedy=f"see {command('verify', folder)}")
+    return Contents(folder=folder, manifest=manifest, files=dict(sorted(files.items())))
