@@ -113,9 +113,23 @@ def launch_command(python: Path, root: Path) -> list[str]:
     return [str(python), "-I", "-B", "-c", LAUNCH, str(root), str(tools), *OPTIONS]
 
 
+def build_ahead(name: str) -> int:
+    """Build what the tests will need, and speak only of a failure: other tests run meanwhile."""
+    command = [sys.executable, "-m", "sdcoreml", "env", "--toolchain"]
+    for each in (name, "light") if name == "tested" else (name,):
+        if not is_former(each):
+            done = subprocess.run([*command, each], check=False, capture_output=True, text=True)
+            if done.returncode:
+                print(done.stdout, done.stderr, sep="", file=sys.stderr)
+                return done.returncode
+    return 0
+
+
 def main(arguments: list[str]) -> int:
-    """Build the environment if necessary, then run the tests in it."""
+    """Build the environment if necessary, then run the tests in it; with --build, only build."""
     name = os.environ.get("TOOLCHAIN") or "tested"
+    if arguments == ["--build"]:
+        return build_ahead(name)
     python = built(name)
     command = launch_command(python, ROOT)
     where = [] if any(word.startswith("tests/") for word in arguments) else ["tests/inside"]
