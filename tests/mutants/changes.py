@@ -52,6 +52,8 @@ CALLED = {
     "removeprefix": "removesuffix",
     "lower": "upper",
 }
+_CHOSEN = 1_000_000
+
 Sentences = Callable[[str], bool]
 """Whether a text that people read is in a test."""
 
@@ -207,8 +209,8 @@ def _constant(node: ast.Constant, spots: Spots) -> Iterator[_Change]:
         case bool() as truth:
             yield "constant", *place, str(not truth)
         case int() as number:
-            yield "constant", *place, str(number + 1)
-            yield "constant", *place, f"({number - 1})" if number < 1 else str(number - 1)
+            for other in _near(number):
+                yield "constant", *place, f"({other})" if other < 0 else str(other)
         case float() as number:
             yield "constant", *place, repr(number * 2 if number else 1.0)
         case str() as text:
@@ -216,6 +218,15 @@ def _constant(node: ast.Constant, spots: Spots) -> Iterator[_Change]:
             yield "constant", *place, quoted if is_on_one_line(node) else ""
         case bytes() as data:
             yield "constant", *place, repr(b"mutant" + data)
+
+
+def _near(number: int) -> tuple[int, int]:
+    """Return two wrong numbers.
+
+    A number of millions that somebody chose, such as a limit of bytes or nanoseconds, is as good
+    with one more: no test could say which is right. Twice and half of it can be noticed.
+    """
+    return (2 * number, number // 2) if abs(number) >= _CHOSEN else (number + 1, number - 1)
 
 
 def _call(node: ast.Call, spots: Spots) -> Iterator[_Change]:

@@ -31,6 +31,7 @@ def changed(source: str, tested: str = "") -> list[str]:
         ("x = -a", ["x = a"]),
         ("x = 3", ["x = 4", "x = 2"]),
         ("x = 0", ["x = 1", "x = (-1)"]),
+        ("x = 3_000_000", ["x = 6000000", "x = 1500000"]),
         ("x = 0.5", ["x = 1.0"]),
         ("x = True", ["x = False"]),
         ("x = 'key'", ["x = 'mutantkey'"]),

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from sdcoreml.convert.jobs.manifest import Manifest, parse_manifest, read_manifest
 from sdcoreml.convert.jobs.report import page
 from sdcoreml.convert.jobs.verify import verify
@@ -14,6 +16,7 @@ from sdcoreml.ground.codec import DecodeError
 from tests.convert.jobs.test_manifest import CHECKED, CONTENT, FIGURE, SHA, of_program
 from tests.convert.jobs.test_steps import SIZE, convert
 from tests.convert.stand_ins import StandIn, write_model
+from tests.golden import assert_golden, outline_of
 from tests.pages import HOSTILE, read_page, text_of
 
 LAYERS = {f"down_blocks_{block}_conv_{layer}_weight": 4 for block in (0, 10) for layer in range(3)}
@@ -223,3 +226,65 @@ def test_a_conversion_writes_the_page_of_its_manifest_and_always_the_same(tmp_pa
     assert verify(first, StandIn(size=SIZE, requests=[])).passed
     again = convert(model, first, StandIn(size=SIZE, requests=[]))
     assert (again / "report.html").read_bytes() == made
+
+
+FAULTY = {
+    **CHECKED,
+    "passed": False,
+    "audit": {
+        **CHECKED["audit"],
+        "missing": ["a.weight"],
+        "compressed": {
+            "6-bit palette": {"weights": 9, "psnr": 160.0, "typical": 0, "worst": ""},
+            "sparse": {"weights": 3, "psnr": 20.0, "typical": 30.0, "worst": "b.weight"},
+        },
+    },
+}
+BARE = {
+    **CHECKED,
+    "audit": {**CHECKED["audit"], "matched": 0, "compressed": {}},
+    "unchecked": "no torch",
+}
+UNREAD_TEXT = {**FIGURE, "output": "hidden_embeds", "mode": "fp16"}
+POOLED = {**FIGURE, "output": "pooled_outputs", "mode": "fp16", "psnr": 64.0, "floor": 65.0}
+
+
+def of_text(**changes: Any) -> dict[str, Any]:
+    return {**WHOLE["programs"]["VAEEncoder"], "component": "text_encoder", **changes}
+
+
+LARGE = {
+    **CONTENT,
+    "model": {**CONTENT["model"], "family": "Stable Diffusion XL base", "notes": []},
+    "options": {**CONTENT["options"], "attention": "SPLIT_EINSUM", "batch": 1},
+    "toolchain": {**CONTENT["toolchain"], "drift": False, "lock": "", "seal": ""},
+    "answers": {"answers.json": {"size": 9, "sha256": SHA}},
+    "programs": {
+        "TextEncoder": of_text(checked={**CHECKED, "outputs": [UNREAD_TEXT], "runs": 1}),
+        "TextEncoder2": of_text(
+            component="text_encoder_2",
+            kept=True,
+            checked={**CHECKED, "outputs": [POOLED, FIGURE], "certificate": CERTIFIED},
+        ),
+        "Unet": {**UNET, "checked": FAULTY, "recipe": None, "made_by": None},
+        "VAEDecoder": {**WHOLE["programs"]["VAEDecoder"], "kept": True},
+        "VAEEncoder": of_text(checked={**CHECKED, "outputs": []}),
+        "VAEEncoder2": of_text(checked={**CHECKED, "component": "vae_encoder"}, kept=True),
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("folder", WHOLE),
+        ("folder-large", LARGE),
+        ("folder-plain", CONTENT),
+        (
+            "folder-controlnet",
+            {**CONTENT, "programs": {"Canny": of_text(component="controlnet", checked=BARE)}},
+        ),
+    ],
+)
+def test_the_whole_page_is_as_it_is_kept(name: str, content: dict[str, Any]) -> None:
+    assert_golden(name, outline_of(page(parse_manifest(content)).encode()))

@@ -2,9 +2,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from sdcoreml.doctor.core.check import Finding, Status
+from sdcoreml.doctor.core.check import Finding, Fix, Status
 from sdcoreml.doctor.report import as_page
 from tests.doctor.report.reports import REPORT
+from tests.golden import assert_golden, outline_of
 from tests.pages import HOSTILE, read_page, text_of
 
 
@@ -48,3 +49,51 @@ def test_all_is_well() -> None:
 
 
 UNKNOWN = tuple(one for one in REPORT.results if one.status is Status.UNKNOWN)
+
+
+def test_the_whole_page() -> None:
+    pins, git = REPORT.results[2:4]
+    odd = replace(
+        pins,
+        id="ABC-12",
+        status=Status.WARNING,
+        findings=(
+            Finding(
+                status=Status.WARNING,
+                what="`git` is old",
+                evidence={"git": "2.1"},
+                fix=Fix(title="update it", commands=()),
+            ),
+        ),
+    )
+    report = replace(
+        REPORT,
+        results=(*REPORT.results, odd, replace(git, id="GIT003")),
+        changes=("a: 1, before 2",),
+        compared="before.json",
+    )
+    assert_golden("doctor", outline_of(as_page(report)))
+
+
+def test_what_the_title_says() -> None:
+    fine, two = REPORT.results[:2], [replace(REPORT.results[2], status=Status.WARNING)] * 2
+    said = [
+        outline_of(as_page(replace(report, left_out=(), compared="x")))
+        for report in (
+            replace(REPORT, results=(*fine, *two), verdicts=()),
+            replace(REPORT, results=(*fine, *two[:1]), verdicts=()),
+            replace(REPORT, results=fine, toolchain=""),
+            replace(REPORT, results=REPORT.results[2:3] * 2),
+        )
+    ]
+    titles = (
+        "2 warnings, no errors",
+        "1 warning, no errors",
+        "Not possible here",
+        "2 errors",
+    )
+    for title, page in zip(titles, said, strict=True):
+        assert f"h1\n  {title}\n" in page
+    assert "toolchain" not in said[2]
+    assert "Nothing." in said[2]
+    assert "There was no time" not in said[2]

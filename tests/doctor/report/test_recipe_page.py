@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from sdcoreml.doctor.report.recipe_page import Measured, decibels, recipe_page
+from tests.golden import assert_golden, outline_of
 from tests.pages import HOSTILE, read_page, text_of
 
 FOUND = Measured(
@@ -69,3 +70,15 @@ def test_a_change_of_a_hundredth_is_20_db_down() -> None:
     assert decibels(0.01) == -20
     assert decibels(0) == decibels(1e-12) == -90
     assert decibels(float("nan")) > decibels(0.9)
+
+
+MANY = {
+    f"{block}_conv_{number}_weight": 4 for block in ("up_blocks_1", "mid") for number in range(12)
+}
+
+
+def test_the_whole_page() -> None:
+    effects = {name: 10.0 ** -(place % 10) for place, name in enumerate(MANY)}
+    elements = {name: 1_000 + place for place, name in enumerate(MANY)}
+    found = replace(FOUND, layers=MANY, effects=effects, elements=elements)
+    assert_golden("recipe", outline_of(recipe_page(found).encode()))

@@ -1,6 +1,18 @@
 from __future__ import annotations
 
-from sdcoreml.doctor.report.run_page import Picture, SheetRow, clock, picture_section, sheet_page
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
+
+from sdcoreml.doctor.core.runs import RunLog, TimedStep
+from sdcoreml.doctor.report.run_page import (
+    Picture,
+    SheetRow,
+    clock,
+    picture_section,
+    run_page,
+    sheet_page,
+)
+from tests.golden import assert_golden, outline_of
 from tests.pages import HOSTILE, read_page, text_of
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -49,3 +61,24 @@ def test_times_are_told_as_on_a_clock() -> None:
         "3 min 07 s",
         "123 min 04 s",
     ]
+
+
+LOG = RunLog(
+    digest="5f",
+    folder="/models/cat-split-einsum",
+    version="0.1",
+    began=datetime(2026, 11, 29, 14, 30, tzinfo=timezone(timedelta(hours=2))),
+    seconds=187.0,
+    cpu_seconds=59.96,
+    memory=2_400_000_000,
+    cores=2,
+    system="darwin",
+    steps=(TimedStep(text="read", seconds=4.25), TimedStep(text="build", seconds=120.0)),
+    warnings=("the disk is nearly full",),
+)
+
+
+def test_the_whole_page_of_a_run() -> None:
+    assert_golden("run", outline_of(run_page(LOG).encode()))
+    quiet = outline_of(run_page(replace(LOG, warnings=(), steps=())).encode())
+    assert "Warnings" not in quiet
