@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
 from sdcoreml.doctor.knowledge import APART, FAMILIES, Confidence, Failure, Role, fill
+from sdcoreml.doctor.knowledge.crashes import keep_crashed, read_report
 from sdcoreml.doctor.knowledge.reading import Line, choose_telling, join_wrapped, read
 from sdcoreml.doctor.knowledge.skew import Skew, resolve
 from sdcoreml.doctor.knowledge.structure import Structure, find_frames, find_structure, is_warning
@@ -99,11 +100,11 @@ def examine(
         versions: the versions in the log's environment, by project, `python` and `macos`; a
             condition on a version that is not given counts as fulfilled.
     """
-    lines = read(log)
+    lines = keep_crashed(read_report(log) or read(log))
     structure = find_structure(lines)
-    frames = find_frames(structure.chains)
-    whole = [_View(one, frames) for one in (lines, join_wrapped(lines)) if one]
-    telling = [_View(choose_telling(view.lines), frames) for view in whole]
+    lines = tuple(line for line in lines if line.number not in structure.ignored)
+    whole = [_View(one, structure) for one in (lines, join_wrapped(lines)) if one]
+    telling = [_View(choose_telling(view.lines), structure) for view in whole]
     skew = Skew(
         text="\n".join(line.text for line in lines),
         chains=structure.chains,
@@ -117,7 +118,10 @@ def examine(
             continue
         line, captured = found
         doubt = find_contradiction(entry, versions or {})
-        match = _match(entry, line, resolve(entry, line, captured, skew), doubt)
+        told = resolve(entry, line, captured, skew)
+        if told is None or (line.number in structure.builds and entry.id in _OF_AN_ENVIRONMENT):
+            continue
+        match = _match(entry, line, told, doubt)
         known = matches.get(line.number)
         if known is None or match.surety < known.surety:
             matches[line.number] = match
@@ -130,31 +134,44 @@ def examine(
     return Diagnosis(matches=weighed, structure=structure, decisive=decisive)
 
 
-class _View:
-    """Lines to search in, as one text; those of `frames` tell least."""
+_OF_AN_ENVIRONMENT = frozenset(
+    {"torch-missing-in-venv", "family-module-missing", "family-module-absent"}
+)
+"""What is said of the Python that ran; pip builds packages in another, which has next to none."""
 
-    def __init__(self, lines: Sequence[Line], frames: frozenset[int]) -> None:
+
+class _View:
+    """Lines to search in, as one text: first what ended the run, the frames of tracebacks last."""
+
+    def __init__(self, lines: Sequence[Line], structure: Structure) -> None:
         self.lines = lines
-        self._frames = frames
+        self._frames = find_frames(structure.chains)
+        self._ended = frozenset(
+            number for one in structure.last_chain for number in range(one.line.number, one.end + 1)
+        )
         self.text = "\n".join(line.text for line in lines)
         self._starts = [0, *accumulate(len(line.text) + 1 for line in lines)]
 
     def find(self, entry: Failure) -> tuple[Line, Mapping[str, str]] | None:
         """Return the line of the entry's first match and the groups of its pattern."""
-        least: tuple[Line, Mapping[str, str]] | None = None
+        found = None
+        for line, captured in self._matches(entry):
+            if line.number in self._ended:
+                return line, captured
+            if found is None or (found[0].number in self._frames) > (line.number in self._frames):
+                found = line, captured
+        return found
+
+    def _matches(self, entry: Failure) -> Iterator[tuple[Line, Mapping[str, str]]]:
         for found in re.finditer(entry.pattern, self.text, re.MULTILINE):
             # A pattern may begin with the end of the line before.
             begin = found.start() + len(found[0]) - len(found[0].lstrip())
             at = min(bisect_right(self._starts, begin), len(self.lines)) - 1
             if entry.last and at != len(self.lines) - 1:
                 continue
-            line = Line(number=self.lines[at].number, text=self.lines[at].text.strip())
             groups = found.groupdict()
             captured = {name.partition(APART)[0]: groups[name] for name in groups if groups[name]}
-            if line.number not in self._frames:
-                return line, captured
-            least = least or (line, captured)
-        return least
+            yield Line(number=self.lines[at].number, text=self.lines[at].text.strip()), captured
 
 
 def _match(entry: Failure, line: Line, captured: Mapping[str, str], doubt: str) -> Match:
@@ -181,6 +198,8 @@ def _weigh(matches: Sequence[Match], structure: Structure) -> tuple[Match, ...]:
     """Return the matches in order, with the roles and the confidence that they have in this log."""
     errors = {line.number for line in structure.errors}
     ended = structure.last_chain
+    if ended and ended[0].line.number in structure.builds:
+        ended = ()
     placed = [
         replace(
             match,

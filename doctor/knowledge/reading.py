@@ -36,6 +36,8 @@ _WEAK_TRIGGERS = (
         "memory",
         "ismatch",
         "sha256",
+        "lock",
+        "omp",
     ),
     *("nterrupt", "etries", "etrying", "equire", "onflict", "nvalid", "ncompatible", "nrecognized"),
     *(
@@ -283,6 +285,23 @@ def _choose_glue(text: str, after: str, width: int) -> str | None:
         return ""
     word = after.split(maxsplit=1)[0]
     return " " if len(text) + 1 + len(word) > width else None
+
+
+_BUILD = re.compile(
+    r"\s*\u2570\u2500> \[\d+ lines? of output\]|\s*(?:Complete output|ERROR: Command errored out)"
+)
+_BUILD_END = re.compile(r"\s*(?:\[end of output\]|-{20,}$)")
+
+
+def find_builds(lines: Sequence[Line]) -> frozenset[int]:
+    """Return the numbers of the lines that pip quotes of a package's build."""
+    found: set[int] = set()
+    is_inside = False
+    for line in lines:
+        is_inside = bool(_BUILD.match(line.text)) or (is_inside and not _BUILD_END.match(line.text))
+        if is_inside:
+            found.add(line.number)
+    return frozenset(found)
 
 
 _STARTS = re.compile(

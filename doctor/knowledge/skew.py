@@ -62,43 +62,119 @@ def history() -> History:
 
 def resolve(
     entry: Failure, line: Line, captured: Mapping[str, str], skew: Skew
-) -> Mapping[str, str]:
-    """Add to what a pattern captured who asked whom for what, if that is the entry's family."""
-    if entry.topic != TOPIC or "name" not in captured:
+) -> Mapping[str, str] | None:
+    """Add to what a pattern captured who asked whom for what, if that is the entry's family.
+
+    None if the exception is none of that family: its code belongs to no package that is known.
+    """
+    if entry.topic != TOPIC:
+        return captured
+    raised = next(
+        (one for chain in skew.chains for one in chain if one.start <= line.number <= one.end), None
+    )
+    if "error" in captured:
+        return _resolve_misuse(captured, raised, skew)
+    if "name" not in captured:
         return captured
     known = history()
     name = captured["name"]
     module = captured.get("module", "").partition("[")[0]
     asked = known.projects.get(module.partition(".")[0]) or _owner(captured, known)
+    asked = asked or _last_project(raised, known)
     if not asked:
-        return {**captured, "confidence": Confidence.GUESS.value}
-    asker = _find_asker(line, asked, skew, known)
+        needs_owner = "owner" in captured and "call" not in captured
+        return None if needs_owner else {**captured, "confidence": Confidence.GUESS.value}
+    asker = _find_asker(raised, asked, skew, known)
     told = _tell(asked, asker, name, module, known)
-    pair = [
-        f"{one} {version}"
-        for one in dict.fromkeys((asker, asked))
-        if one and (version := find_version(one, skew))
-    ]
+    if "owner" in captured and not asker and _is_inside(raised, asked, known):
+        told = {
+            "skew": f"{asked} misses {name} in an object of its own: another release saved or made"
+            " that object, or this release has a fault",
+            "cure": f"another release of {asked}",
+            "confidence": Confidence.GUESS.value,
+        }
     return {
         **captured,
         **told,
-        **({"pair": f" ({' with '.join(pair)})"} if pair else {}),
+        **_pair(asker, asked, skew),
         "asked": asked,
         **({"asker": asker} if asker else {}),
     }
 
 
+def _pair(asker: str, asked: str, skew: Skew) -> Mapping[str, str]:
+    """Return the versions of both, as far as they are known, as {pair} says them."""
+    pair = [
+        f"{one} {version}"
+        for one in dict.fromkeys((asker, asked))
+        if one and (version := find_version(one, skew))
+    ]
+    return {"pair": f" ({' with '.join(pair)})"} if pair else {}
+
+
+_READERS = frozenset({"convert_from_ckpt.py", "single_file.py", "single_file_utils.py"})
+"""The files of diffusers that read single-file checkpoints, which scripts of other times call."""
+
+
+def _resolve_misuse(
+    captured: Mapping[str, str], raised: Raised | None, skew: Skew
+) -> Mapping[str, str] | None:
+    """Say which package failed at what it was given from outside; None if there is none."""
+    known = history()
+    asked = _project(raised.code, known) if raised else ""
+    if raised is None or asked not in _CALLED:
+        return None
+    is_reader = raised.file in _READERS
+    version = find_version(asked, skew)
+    return {
+        **captured,
+        **({"version": f" {version}"} if version else {}),
+        "asked": asked,
+        "confidence": (Confidence.LIKELY if is_reader else Confidence.GUESS).value,
+    }
+
+
+_CALLED = frozenset(
+    {"diffusers", "transformers", "coremltools", "huggingface-hub", "accelerate", "peft"}
+)
+"""The projects that scripts call, and whose functions change with their releases."""
+
+
+def _project(package: str, known: History) -> str:
+    return known.projects.get(package, "")
+
+
+def _last_project(raised: Raised | None, known: History) -> str:
+    """Return the last of the projects that are called whose code an exception passed through."""
+    found = [_project(package, known) for package in (raised.packages if raised else ())]
+    return next((one for one in reversed(found) if one in _CALLED), "")
+
+
+def _is_inside(raised: Raised | None, asked: str, known: History) -> bool:
+    """Return whether a project's own code asked its own class."""
+    return raised is not None and _project(raised.code, known) == asked
+
+
 def _owner(captured: Mapping[str, str], known: History) -> str:
-    """Return the project whose class or function was called, as history.toml knows it."""
+    """Return the project whose class or function was called, by its name."""
     owner = captured.get("owner", "")
-    return next((known.projects[part] for part in owner.split(".") if part in known.projects), "")
+    named = next((known.projects[part] for part in owner.split(".") if part in known.projects), "")
+    kind = next((project for form, project in _KINDS if re.search(form, owner)), "")
+    return named or kind
 
 
-def _find_asker(line: Line, asked: str, skew: Skew, known: History) -> str:
-    """Return the project that asked: of the exception's last foreign code, or of a lazy import."""
-    raised = next(
-        (one for chain in skew.chains for one in chain if one.start <= line.number <= one.end), None
-    )
+_KINDS = (
+    (
+        r"(?:Scheduler|Pipeline|2D(?:Condition)?Model)$|^(?:AutoencoderKL|ControlNet|UNet)",
+        "diffusers",
+    ),
+    (r"^CLIP|Tokenizer(?:Fast)?$|(?:ImageProcessor|FeatureExtractor)$", "transformers"),
+)
+"""What the names of the projects' classes look like."""
+
+
+def _find_asker(raised: Raised | None, asked: str, skew: Skew, known: History) -> str:
+    """Return who asked: the exception's last foreign code, or what a lazy import named."""
     for package in reversed(raised.packages if raised else ()):
         project = known.projects.get(package, normalise(package))
         if project != asked:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from sdcoreml.doctor.knowledge.reading import Line
+from sdcoreml.doctor.knowledge.reading import Line, find_builds
 
 
 class Relation(Enum):
@@ -30,7 +30,8 @@ class Raised:
 
     `start` is the number of the line that its traceback begins with, `end` that of the last line of
     its message; `detail` is the line that says most: the one behind a first line that ends with a
-    colon. `packages` are those whose code it passed through, the outermost first.
+    colon. `packages` are those whose code it passed through, the outermost first; `code` is what
+    the last frame belongs to: a package, or a script's file name; `file` is that frame's file.
     """
 
     line: Line
@@ -40,6 +41,8 @@ class Raised:
     type: str
     relation: Relation
     packages: tuple[str, ...] = ()
+    code: str = ""
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,12 @@ class Structure:
     decisive: Line | None = None
     is_cut: bool = False
     """Whether a traceback ends before its exception."""
+
+    ignored: frozenset[int] = frozenset()
+    """The lines of what Python itself says that it ignored, as it does when it ends."""
+
+    builds: frozenset[int] = frozenset()
+    """The lines that pip quotes of a package's build."""
 
     @property
     def is_failure(self) -> bool:
@@ -73,8 +82,10 @@ class Structure:
 
 
 _HEADER = re.compile(
-    r"(?P<indent>\s*)(?:\+ )?(?:\w*Traceback|\w+\s{2,}Traceback) \(most recent call"
+    r"(?P<indent>\s*)(?:\+ )?(?:Exception Group )?(?:\w*Traceback|\w+\s{2,}Traceback)"
+    r" \(most recent call"
 )
+_IGNORED = re.compile(r"\s*Exception ignored (?:in|on|while)\b")
 _HANDLING = re.compile(r"\s*During handling of the above exception, another exception")
 _BECAUSE = re.compile(r"\s*The above exception was the direct cause of the following")
 _FRAME = re.compile(
@@ -83,15 +94,29 @@ _FRAME = re.compile(
     |(?P<notebook>(?:[~/]|[A-Z]:)\S*\.py)\ in\ \w|File\ (?P<cell>\S+\.py):\d+,\ in\ )""",
     re.VERBOSE,
 )
-_PACKAGE = re.compile(r"(?:site|dist)-packages[/\\](?P<name>\w+)")
+_PACKAGE = re.compile(
+    r"(?:site|dist)-packages[/\\](?P<name>\w+)"
+    r"|(?:^|[/\\])(?P<bare>diffusers|transformers|coremltools|huggingface_hub|accelerate|safetensors|peft)"
+    r"[/\\](?!scripts|examples|src|tests)\w+[/\\.]"
+)
+"""The package that a file belongs to; packed programs and clones have no such folder."""
+
+_LIBRARY = re.compile(
+    r"[/\\][Pp]ython[\d.]*[/\\](?!.*(?:scripts|examples))|^<|^(?:importlib|runpy)\b"
+)
 _NAME = (
     r"(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Iteration|NotFound|Expired"
-    r"|Timeout|Failure|Errors|Fault|Mode\w+)|[a-z_]+\.(?:error|timeout|gaierror|herror|Error))"
+    r"|Timeout|Failure|Errors|Fault|Group|Mode\w+)|[a-z_]+\.(?:error|timeout|gaierror|herror|Error))"
 )
 _RAISED = re.compile(rf"\s*(?:E\s+)?(?P<type>{_NAME}\d?)(?:: ?(?P<message>.*)|\s*)$")
 _IN_TRACEBACK = re.compile(r"(?P<type>(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)(?:: (?P<message>.*))?$")
 _NO_FAILURE = frozenset({"StopIteration", "GeneratorExit", "KeyboardInterrupt"})
-_WRAPPERS = re.compile(r"(?:\w+\.)*(?:CalledProcessError|SystemExit|ProcessRaisedException|Exit)$")
+_WRAPPERS = re.compile(
+    r"(?:\w+\.)*(?:CalledProcessError|SystemExit|ProcessRaisedException|Exit|(?:Base)?ExceptionGroup)$"
+)
+_GROUP = re.compile(r"(?:\w+\.)*(?:Base)?ExceptionGroup$")
+"""What holds other exceptions, which are printed behind it."""
+
 
 _OWN_ERROR = r"^\s*(?:[\w./+-]+: )*(?:ERROR|Error|error|error\[\w+\])(?:\s*\([^)]*\))?:\s"
 _WORDS: tuple[tuple[str, ...], ...] = (
@@ -100,7 +125,8 @@ _WORDS: tuple[tuple[str, ...], ...] = (
         r"\bSIG(?:KILL|SEGV|BUS|ILL|ABRT|TRAP)\b|OOMKilled",
         r"(?i:trace trap|segmentation fault|bus error|abort trap|illegal (?:\w+ )?instruction)",
         r"Fatal error:|(?i:assertion failed|failed assertion)|panicked at|terminate called",
-        r"Terminating app due to|libc\+\+abi: terminating|Exception Type:|Termination Reason:",
+        r"Terminating app due to|stop reason = ",
+        r"libc\+\+abi: terminating|Exception Type:|Termination Reason:",
     ),
     (r"(?:^|\s)(?:[\w.+-]+: )?(?:fatal|FATAL)(?: error)?:\s",),
     (  # A tool's own error, but not what pip adds to it.
@@ -120,7 +146,7 @@ _WORDS: tuple[tuple[str, ...], ...] = (
         r"(?i:\b(?:denied|missing|mismatch|unsupported|invalid|corrupt(?:ed)?|unexpected)\b)",
         r"(?i:\b(?:expected|refused|timed out|no such|no space|exceed\w*|must be|requires?)\b)",
         r"(?i:\bnot (?:supported|available|installed|readable)\b|\b(?:does not|doesn't|is not)\b)",
-        r"(?i:\b(?:crash\w*|restricted|conflict\w*|incompatible|unrecognized|disagree|stuck)\b)",
+        r"(?i:\b(?:crash\w*|problem|permission|restricted|conflict\w*|incompatible|unrecognized|disagree|stuck)\b)",
     ),
 )
 """What lines that tell of a failure contain, those first that decide most."""
@@ -153,7 +179,7 @@ def find_structure(lines: Sequence[Line]) -> Structure:
     chains = tuple(tuple(chain) for chain in finder.chains)
     inside = {
         number for chain in chains for one in chain for number in range(one.start, one.line.number)
-    }
+    } | finder.ignored
     weighed = [
         (weight, line)
         for line in lines
@@ -161,7 +187,14 @@ def find_structure(lines: Sequence[Line]) -> Structure:
     ]
     errors = tuple(line for weight, line in weighed if weight < _IS_ERROR)
     decisive = _decide(chains, weighed)
-    return Structure(chains=chains, errors=errors, decisive=decisive, is_cut=finder.is_open)
+    return Structure(
+        chains=chains,
+        errors=errors,
+        decisive=decisive,
+        is_cut=finder.is_open,
+        ignored=frozenset(finder.ignored),
+        builds=find_builds(lines),
+    )
 
 
 def find_frames(chains: Sequence[Sequence[Raised]]) -> frozenset[int]:
@@ -203,6 +236,9 @@ class _Finder:
         self._in_traceback = False
         self._after_frame = False
         self._packages: list[str] = []
+        self._code, self._file = "", ""
+        self.ignored: set[int] = set()
+        self._ignoring = 0
 
     @property
     def is_open(self) -> bool:
@@ -212,19 +248,30 @@ class _Finder:
     def feed(self, line: Line) -> None:
         """Take the next line."""
         text = line.text
-        if relation := _relation(text):
+        if _IGNORED.match(text):
+            self._ignoring = line.number
+        elif relation := _relation(text):
             self._relation, self._in_traceback, self._start = relation, False, line.number
         elif header := _HEADER.match(text):
             self._in_traceback, self._indent = True, len(header["indent"])
             self._start, self._packages, self._after_frame = line.number, [], False
+            self._code, self._file = "", ""
         elif frame := _FRAME.match(text):
             self._start = self._start or line.number
             self._after_frame = True
             path = next((name for name in frame.groupdict().values() if name), "")
-            if found := _PACKAGE.search(path):
-                self._packages.append(found["name"])
+            self._enter(path)
         elif text.strip():
             self._read(line)
+
+    def _enter(self, path: str) -> None:
+        """Note whose code a frame is of."""
+        self._file = re.split(r"[/\\]", path)[-1]
+        if found := tuple(_PACKAGE.finditer(path)):
+            self._code = found[-1]["name"] or found[-1]["bare"]
+            self._packages.append(self._code)
+        elif not _LIBRARY.search(path):
+            self._code = self._file
 
     def _read(self, line: Line) -> None:
         text = line.text
@@ -245,9 +292,20 @@ class _Finder:
         self._raise(line, found["type"])
 
     def _raise(self, line: Line, type_: str) -> None:
+        if self._ignoring:
+            self.ignored.update(range(self._ignoring, line.number + 1))
+            self._ignoring = 0
+        else:
+            self._add(line, type_)
+        self._relation, self._in_traceback, self._start = None, False, 0
+        self._after_frame = False
+        self._packages, self._code, self._file = [], "", ""
+
+    def _add(self, line: Line, type_: str) -> None:
         told = Line(number=line.number, text=line.text.strip())
-        if not self._start and self.chains and line.number - self.chains[-1][-1].end <= _NEAR:
-            self._relation = Relation.AFTER
+        last = self.chains[-1][-1] if self.chains else None
+        if last and not self._start and line.number - last.end <= _NEAR:
+            self._relation = None if _GROUP.match(last.type) else Relation.AFTER
         raised = Raised(
             line=told,
             detail=told,
@@ -256,14 +314,13 @@ class _Finder:
             type=type_,
             relation=self._relation or Relation.FIRST,
             packages=tuple(dict.fromkeys(self._packages)),
+            code=self._code,
+            file=self._file,
         )
         if self._relation and self.chains:
             self.chains[-1].append(raised)
         elif type_ not in _NO_FAILURE or self._in_traceback:
             self.chains.append([raised])
-        self._relation, self._in_traceback, self._start = None, False, 0
-        self._after_frame = False
-        self._packages = []
 
     def _extend(self, line: Line, indent: int) -> None:
         """Let the message of the last exception go on, over lines that are indented."""

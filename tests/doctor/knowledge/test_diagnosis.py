@@ -274,3 +274,26 @@ def test_what_a_later_look_at_public_threads_found(log: str, name: str, line: in
     cause = examine(log, entries()).cause
     assert cause is not None
     assert (cause.entry.id, cause.line) == (name, line)
+
+
+BUILD = """\
+  \u00d7 Getting requirements to build wheel did not run successfully.
+  \u2570\u2500> [4 lines of output]
+      Traceback (most recent call last):
+        File "<string>", line 23, in <module>
+      ModuleNotFoundError: No module named 'torch'
+      [end of output]
+"""
+
+
+def test_what_a_build_misses_is_not_missing_in_the_environment() -> None:
+    found = examine(BUILD, ALL)
+    assert found.cause is not None
+    assert found.cause.entry.id == "family-build-failed"
+    assert found.cause.confidence is Confidence.CERTAIN
+
+
+def test_of_the_places_of_a_failure_the_one_that_ended_the_run_is_taken() -> None:
+    log = "warning: boom\n" + BOOM
+    (match,) = diagnose(log, [BASE])
+    assert match.line == 5

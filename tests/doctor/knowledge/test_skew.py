@@ -83,3 +83,35 @@ def test_the_history_is_one_of_versions_of_known_projects() -> None:
         assert project in set(known.projects.values())
     assert all(is_version(bound) for bound in (*known.since.values(), *known.until.values()))
     assert not set(known.since) & set(known.until)
+
+
+def test_a_class_of_a_known_package_is_asked_by_a_script_for_what_it_has_not() -> None:
+    match = first("AttributeError: 'PNDMScheduler' object has no attribute 'set_format'")
+    assert match.entry.id == "family-removed-attribute"
+    assert match.cause == (
+        "the code that ran and diffusers are not made for each other: this diffusers has no"
+        " set_format."
+    )
+    assert match.confidence.value == "likely"
+
+
+def test_what_a_package_misses_in_its_own_object_is_a_guess() -> None:
+    log = FRAME.format("diffusers") + "AttributeError: 'Timesteps' object has no attribute 'scale'"
+    match = first(log)
+    assert match.cause.startswith("diffusers misses scale in an object of its own")
+    assert match.confidence.value == "a guess"
+
+
+def test_classes_of_nobody_known_are_not_spoken_of() -> None:
+    log = "AttributeError: 'Shop' object has no attribute 'price'\nTypeError: bad operand"
+    assert diagnose(log, ENTRIES) == ()
+
+
+@pytest.mark.parametrize(
+    ("file", "confidence"), [("convert_from_ckpt", "likely"), ("pipeline_utils", "a guess")]
+)
+def test_a_package_that_fails_at_what_a_script_gives_it(file: str, confidence: str) -> None:
+    frame = FRAME.format("diffusers").replace("/x.py", f"/{file}.py")
+    match = first(frame + "TypeError: string indices must be integers\ndiffusers==0.26.3")
+    assert match.cause.startswith("diffusers 0.26.3 failed at what it was given")
+    assert match.confidence.value == confidence

@@ -118,3 +118,66 @@ def test_a_traceback_without_its_end_is_a_failure() -> None:
 def test_warnings_are_no_exceptions() -> None:
     assert structure("FutureWarning: x is deprecated\n").chains == ()
     assert structure("/a/b.py:3: UserWarning: x\n").chains == ()
+
+
+GROUP = """\
+  + Exception Group Traceback (most recent call last):
+  |   File "x.py", line 1, in <module>
+  |     main()
+  | ExceptionGroup: unhandled errors in a TaskGroup (1 sub-exception)
+  +-+---------------- 1 ----------------
+    | Traceback (most recent call last):
+    |   File "x.py", line 9, in f
+    |     g()
+    | FileNotFoundError: [Errno 2] No such file or directory: 'uvx'
+    +------------------------------------
+"""
+
+
+@pytest.mark.parametrize(
+    "leaf", [GROUP, GROUP.replace("    | Traceback (most recent call last):\n", "")]
+)
+def test_what_a_group_holds_decides_and_not_the_group(leaf: str) -> None:
+    found = structure(leaf)
+    assert found.decisive is not None
+    assert found.decisive.text == "FileNotFoundError: [Errno 2] No such file or directory: 'uvx'"
+    assert [chain[0].type for chain in found.chains] == ["ExceptionGroup", "FileNotFoundError"]
+
+
+def test_the_members_of_a_group_need_no_tracebacks() -> None:
+    log = TRACE + "ExceptionGroup: hello (1 sub-exception)\n+-+---- 1 ----\n| ValueError: bad\n"
+    found = structure(log)
+    assert found.decisive is not None
+    assert found.decisive.text == "ValueError: bad"
+
+
+def test_what_python_ignored_is_no_failure() -> None:
+    log = "Exception ignored in: <function f at 0x1>\n" + TRACE + "AttributeError: rmtree\nSaved.\n"
+    found = structure(log)
+    assert not found.is_failure
+    assert found.ignored == frozenset(range(1, 6))
+    assert structure(log + TRACE + "ValueError: a\n").is_failure
+
+
+def test_what_pip_quotes_of_a_build_is_known() -> None:
+    log = (
+        "error: x\n  \u2570\u2500> [2 lines of output]\n      A: 1\n      [end of output]\nnote: y"
+    )
+    assert structure(log).builds == {2, 3}
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("/venv/lib/python3.10/site-packages/torch/x.py", "torch"),
+        ("transformers/utils/hub.py", "transformers"),
+        ("/data/src/diffusers/models/x.py", "diffusers"),
+        ("/content/diffusers/scripts/convert.py", "convert.py"),
+        ("/usr/lib/python3.10/runpy.py", ""),
+    ],
+)
+def test_whose_code_failed_is_told_by_the_last_frame(path: str, code: str) -> None:
+    ((raised,),) = structure(
+        f'  File "{path}", line 3, in f\n    f()\nA: 1\nValueError: x\n'
+    ).chains
+    assert raised.code == code
