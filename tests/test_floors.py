@@ -41,7 +41,7 @@ ROOMS = {
         "tasks",
         "weights",
     ),
-    "doctor": ("checks", "commands", "core", "gather", "knowledge", "proving", "report"),
+    "doctor": ("api", "checks", "commands", "core", "gather", "knowledge", "proving", "report"),
     "envs": (
         "building",
         "care",

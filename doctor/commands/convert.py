@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdcoreml.convert.bundle.judgement import Judgement, Ruling, judge
@@ -33,14 +33,19 @@ from sdcoreml.doctor.commands.convert_environment import (
 )
 from sdcoreml.doctor.commands.convert_jobs import jobs_of, policy_of
 from sdcoreml.doctor.commands.convert_options import declare
-from sdcoreml.doctor.commands.convert_plan import MACHINE, as_data, as_text, plan_conversion
+from sdcoreml.doctor.commands.convert_plan import (
+    MACHINE,
+    ConversionPlan,
+    as_data,
+    as_text,
+    plan_conversion,
+)
 from sdcoreml.doctor.commands.convert_preflight import goal_of
-from sdcoreml.doctor.commands.convert_summary import summary, verdicts
+from sdcoreml.doctor.commands.convert_summary import SCHEMA, Converted, lines, results
 from sdcoreml.doctor.commands.convert_upstream import (
     CAVEAT,
     adapt,
     convert_upstream,
-    table,
     wants_upstream,
 )
 from sdcoreml.doctor.commands.diagnose import page, versions_here
@@ -48,9 +53,6 @@ from sdcoreml.doctor.commands.examine import BESIDES_MODEL, preflight
 from sdcoreml.doctor.commands.named_models import by_name, fetch_headers, fetch_model
 from sdcoreml.doctor.commands.preflight import address, require_able
 from sdcoreml.doctor.commands.verify_coreml import FindMac, find_mac, load_finished
-from sdcoreml.doctor.commands.verify_coreml import as_json as load_json
-from sdcoreml.doctor.commands.verify_coreml import summary as load_summary
-from sdcoreml.doctor.commands.verify_coreml import verdict as load_verdict
 from sdcoreml.doctor.core import runs
 from sdcoreml.doctor.core.backend import choose_backend
 from sdcoreml.doctor.core.runs import Recorder
@@ -80,9 +82,6 @@ from sdcoreml.ground.places import can_exist
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 
 SAMPLE = Path(BUILD) / "sample"
-SCHEMA = 1
-"""The version of the format that `--json` prints."""
-
 configure = declare
 
 
@@ -108,10 +107,36 @@ def run(args: argparse.Namespace, mac: FindMac = find_mac) -> int:
 
 def plan(args: argparse.Namespace) -> int:
     """Print what would be made, without writing, building or downloading anything."""
+    given = args.model
+    with draw() as emit:
+        planned = work_out_plan(args, emit)
+    if args.json:
+        verdict = planned.judgement.ruling.as_json()
+        text = json.dumps({"schema": SCHEMA, "verdict": verdict, "plan": as_data(planned.plan)})
+    else:
+        text = "\n".join((*as_text(planned.plan), *([CAVEAT] if wants_upstream(args) else [])))
+    print(by_name(text, planned.path, given))
+    return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """What a conversion would make, and the judgement of its model, which was read from `path`."""
+
+    plan: ConversionPlan
+    judgement: Judgement
+    path: Path
+
+
+def work_out_plan(args: argparse.Namespace, emit: Emit) -> Planned:
+    """Work out what a conversion would make, from headers and configs alone.
+
+    Raises:
+        SdcoremlError: nothing can be made.
+    """
     if args.model is None:
         raise UsageError("--plan needs a model", remedy="give a folder or a file")
-    given = args.model
-    with draw() as emit, fetch_headers(given, emit) as args.model:
+    with fetch_headers(args.model, emit) as args.model:
         ingredients = ingredients_of(args)
         judgement = judge_ingredients(args)
         judgement.require_convertible()
@@ -120,13 +145,7 @@ def plan(args: argparse.Namespace) -> int:
         toolchain = address(load_toolchain(args.toolchain))
         machine = preflight(goal_of(jobs), toolchain=toolchain, families=MACHINE)
         planned = plan_conversion(ingredients, judgement, jobs, measures(toolchain), machine)
-    if args.json:
-        verdict = judgement.ruling.as_json()
-        text = json.dumps({"schema": SCHEMA, "verdict": verdict, "plan": as_data(planned)})
-    else:
-        text = "\n".join((*as_text(planned), *([CAVEAT] if wants_upstream(args) else [])))
-    print(by_name(text, args.model, given))
-    return 0
+    return Planned(plan=planned, judgement=judgement, path=args.model)
 
 
 def judge_ingredients(args: argparse.Namespace) -> Judgement:
@@ -138,11 +157,23 @@ def judge_ingredients(args: argparse.Namespace) -> Judgement:
 
 
 def convert(args: argparse.Namespace, mac: FindMac) -> int:
-    """Convert one model to a finished folder; an error leaves nothing incomplete behind."""
+    """Convert one model to a finished folder, and print what became of it."""
+    with draw() as progress:
+        made = make(args, progress, mac)
+    print(json.dumps(results(made)) if args.json else "\n".join(lines(made)))
+    return max((report.exit_code for report in made.loaded.values()), default=0)
+
+
+def make(args: argparse.Namespace, progress: Emit, mac: FindMac = find_mac) -> Converted:
+    """Convert one model to finished folders; an error leaves nothing incomplete behind.
+
+    Raises:
+        SdcoremlError: a folder could not be made.
+    """
     if needs := needs_torch(args):
         require_torch(load_toolchain(args.toolchain), needs, args)
-    with draw() as progress, ExitStack() as unpacked:
-        emit = Recorder(progress)
+    emit = Recorder(progress)
+    with ExitStack() as unpacked:
         if args.sample:
             args.model = sample(emit)
         # Report faults in the model or the options before downloading gigabytes.
@@ -173,26 +204,7 @@ def convert(args: argparse.Namespace, mac: FindMac) -> int:
         loaded = load_finished(folders, toolchain, worker, emit, mac)
     manifests = {folder: read_manifest(folder) for folder in folders}
     runs.keep(emit.log(folder, manifest.digest) for folder, manifest in manifests.items())
-    if args.json:
-        results = [
-            {
-                "folder": str(folder),
-                "manifest": manifests[folder].as_json(),
-                **({"coreml": load_json(loaded[folder])} if folder in loaded else {}),
-            }
-            for folder in folders
-        ]
-        verdict = Ruling(can="yes").as_json()
-        told = {"comparisons": [one.as_json() for one in comparisons]} if comparisons else {}
-        print(json.dumps({"schema": SCHEMA, "verdict": verdict, "results": results, **told}))
-    else:
-        said = {folder: load_verdict(report) for folder, report in loaded.items()}
-        figures = (load_summary(*item) for item in loaded.items())
-        lines = (*(summary(*item) for item in manifests.items()), *figures)
-        print("\n".join((*lines, *verdicts(manifests, said))))
-        for one in comparisons:
-            print("\n".join(table(one)))
-    return max((report.exit_code for report in loaded.values()), default=0)
+    return Converted(manifests=manifests, comparisons=comparisons, loaded=loaded)
 
 
 def needs_torch(args: argparse.Namespace) -> str:

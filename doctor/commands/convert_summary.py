@@ -3,15 +3,66 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
+from sdcoreml.convert.bundle.judgement import Ruling
 from sdcoreml.convert.compile.package import COMPARED, UNTRIED
 from sdcoreml.convert.jobs.evidence import advice, compute_units, evidence, makers, ways
 from sdcoreml.convert.jobs.manifest import Manifest, ProgramEntry
+from sdcoreml.convert.loading.record import LoadReport
 from sdcoreml.convert.models.controlnet import CONTROLNET
+from sdcoreml.doctor.commands.convert_upstream import FolderComparison, table
+from sdcoreml.doctor.commands.verify_coreml import as_json as load_json
+from sdcoreml.doctor.commands.verify_coreml import summary as load_summary
+from sdcoreml.doctor.commands.verify_coreml import verdict as load_verdict
 from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN
 from sdcoreml.ground.advice import command
+
+SCHEMA = 1
+"""The version of the format that `--json` prints."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Converted:
+    """What a conversion made: the folders with their manifests, in the order of the options.
+
+    `comparisons` are with the upstream converter, and `loaded` what Core ML itself said, on a Mac.
+    """
+
+    manifests: Mapping[Path, Manifest]
+    comparisons: tuple[FolderComparison, ...] = ()
+    loaded: Mapping[Path, LoadReport]
+
+
+def results(made: Converted) -> dict[str, object]:
+    """Return what `--json` prints."""
+    made_of = [
+        {
+            "folder": str(folder),
+            "manifest": manifest.as_json(),
+            **({"coreml": load_json(made.loaded[folder])} if folder in made.loaded else {}),
+        }
+        for folder, manifest in made.manifests.items()
+    ]
+    compared = [one.as_json() for one in made.comparisons]
+    return {
+        "schema": SCHEMA,
+        "verdict": Ruling(can="yes").as_json(),
+        "results": made_of,
+        **({"comparisons": compared} if compared else {}),
+    }
+
+
+def lines(made: Converted) -> Iterator[str]:
+    """Yield what became of a conversion, as text."""
+    yield from (summary(*item) for item in made.manifests.items())
+    yield from (load_summary(*item) for item in made.loaded.items())
+    said = {folder: load_verdict(report) for folder, report in made.loaded.items()}
+    yield from verdicts(made.manifests, said)
+    for one in made.comparisons:
+        yield from table(one)
 
 
 def summary(folder: Path, manifest: Manifest) -> str:

@@ -82,19 +82,11 @@ def _examine(args: argparse.Namespace, told: Callable[[str], str]) -> int:
         from sdcoreml.doctor.commands.pages import require_page
 
         require_page(args.html)
-    selection = selection_of(args)
-    checks = tuple(check for check in select_checks(args.goal) if selection.takes(check))
-    gathered = gather_facts(args, checks)
-    if args.goal == "bundle" and isinstance(gathered.facts.bundle, Absent):
-        given = f"{', '.join(map(str, args.paths))} is none" if args.paths else "none was given"
-        raise UsageError(
-            f"--goal bundle judges a finished folder, and {given}", remedy="give a finished folder"
-        )
-    report = judge(gathered, args.goal, checks, selection)
+    report, facts = examine_given(args)
     code = exit_code(report, Status(args.fail_on))
     if args.fix:
-        return mend(args, report, Selection(ignore=selection.ignore))
-    report = add_changes(args, report, gathered.facts)
+        return mend(args, report, Selection(ignore=selection_of(args).ignore))
+    report = add_changes(args, report, facts)
     if told is str:
         write(report, args.format or "text", sys.stdout)
     else:
@@ -106,10 +98,27 @@ def _examine(args: argparse.Namespace, told: Callable[[str], str]) -> int:
 
         write_page(as_page(report, told), args.html)
     if args.save_facts:
-        history.write(redact_here(gathered.facts), args.save_facts)
+        history.write(redact_here(facts), args.save_facts)
     if not code and is_plain(args):
-        remember(gathered.facts)
+        remember(facts)
     return code
+
+
+def examine_given(args: argparse.Namespace) -> tuple[Report, Facts]:
+    """Examine what the arguments name, and this machine; return the report and its facts.
+
+    Raises:
+        UsageError: the arguments contradict each other, or name what is not known.
+    """
+    selection = selection_of(args)
+    checks = tuple(check for check in select_checks(args.goal) if selection.takes(check))
+    gathered = gather_facts(args, checks)
+    if args.goal == "bundle" and isinstance(gathered.facts.bundle, Absent):
+        given = f"{', '.join(map(str, args.paths))} is none" if args.paths else "none was given"
+        raise UsageError(
+            f"--goal bundle judges a finished folder, and {given}", remedy="give a finished folder"
+        )
+    return judge(gathered, args.goal, checks, selection), gathered.facts
 
 
 def gather_facts(args: argparse.Namespace, checks: Sequence[Check]) -> Gathered:

@@ -40,12 +40,18 @@ def run(args: argparse.Namespace) -> int:
         return _show(args, told)
 
 
+def look(path: Path) -> tuple[Judgement, tuple[ProgramFacts, ...]]:
+    """Judge what a path is by its headers; return the programs of a finished folder, too."""
+    judgement = judge(path)
+    is_folder = judgement.identity.form == FINISHED and is_coreml(path)
+    return judgement, programs_at(path) if is_folder else ()
+
+
 def _show(args: argparse.Namespace, told: Callable[[str], str]) -> int:
     data: Mapping[str, object]
     lines: Iterable[str]
-    judgement = judge(args.path)
-    if judgement.identity.form == FINISHED and is_coreml(args.path):
-        programs = programs_at(args.path)
+    judgement, programs = look(args.path)
+    if programs:
         data, lines = (
             programs_data(args.path, programs),
             (*programs_text(args.path, programs), ruling_text(judgement.ruling)),

@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdcoreml.convert.certificates.store import FILE, load
 from sdcoreml.convert.jobs.evidence import evidence
 from sdcoreml.convert.jobs.verify import Against, Verification, verify
 from sdcoreml.convert.loading.measure import LoadOptions
-from sdcoreml.convert.loading.record import Units
+from sdcoreml.convert.loading.record import LoadReport, Units
 from sdcoreml.convert.worker import Outcome, Runner, Worker
 from sdcoreml.doctor.commands import verify_coreml
 from sdcoreml.doctor.commands.verify_coreml import FindMac, find_mac
@@ -87,49 +87,38 @@ def configure(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What verifying a folder found; `report` is what Core ML itself said, if it was asked."""
+
+    result: Verification
+    report: LoadReport | None = None
+
+    @property
+    def as_one(self) -> Verification:
+        """The verification, with what Core ML computes wrongly among its faults."""
+        more = self.report.faults if self.report else ()
+        return replace(self.result, faults=(*self.result.faults, *more))
+
+    @property
+    def exit_code(self) -> int:
+        """0 if the folder passes, 1 if not, 6 if a program's output is wrong."""
+        return int(not self.result.passed) or (self.report.exit_code if self.report else 0)
+
+
 def run(
     args: argparse.Namespace,
     runner: Runner | None = None,
     file: Path = FILE,
     mac: FindMac = find_mac,
 ) -> int:
-    """Verify one folder; return 0 if it passes, 1 if not, 6 if a program's output is wrong.
+    """Verify one folder, and print what was found; return the exit code.
 
     Tests pass their own `runner`, `file` of certificates, and `mac`.
     """
-    verify_coreml.require_asked(args)
-    machine = verify_coreml.require_mac(mac) if args.through else None
-    if args.against is None and (args.fast or args.full):
-        raise UsageError(
-            "--fast and --full need a model to compare with", remedy="add --against MODEL"
-        )
-    if args.tokenizer and (args.against is None or args.against.is_dir()):
-        raise UsageError(
-            "--tokenizer is for a single file; a folder has its own", remedy="add --against FILE"
-        )
-    against = None
-    if args.full:
-        from sdcoreml.doctor.commands.convert_environment import require_torch
-
-        require_torch(load_toolchain(args.toolchain), "running every program", args)
-    if args.against is not None:
-        certificates = {} if args.full else load(file)
-        against = Against(
-            model=args.against,
-            refiner=args.refiner,
-            tokenizer=args.tokenizer,
-            certificates=certificates,
-            fast=args.fast,
-            issued=load(file),
-        )
-    runner = runner or EnvironmentOnDemand(toolchain=args.toolchain, args=args)
-    report = None
     with draw() as emit:
-        result = verify(args.bundle, runner, against, emit)
-        if machine and result.passed:
-            options = LoadOptions(machine=machine, units=Units(args.units) if args.units else None)
-            toolchain = load_toolchain(args.toolchain)
-            report = verify_coreml.load(args.bundle, options, toolchain, runner, emit)
+        found = examine(args, emit, runner, file, mac)
+    result, report = found.result, found.report
     if args.json:
         told = {} if report is None else {"coreml": verify_coreml.as_json(report)}
         print(json.dumps({**as_json(result), **told}))
@@ -138,7 +127,59 @@ def run(
         print("\n".join((*first, summary(result, is_loaded=report is not None))))
     if args.share and report:
         verify_coreml.share(args.bundle, report, args.share)
-    return int(not result.passed) or (report.exit_code if report else 0)
+    return found.exit_code
+
+
+def examine(
+    args: argparse.Namespace,
+    emit: Emit,
+    runner: Runner | None = None,
+    file: Path = FILE,
+    mac: FindMac = find_mac,
+) -> Verified:
+    """Verify one folder, as the arguments say.
+
+    Raises:
+        UsageError: the arguments contradict each other.
+        SdcoremlError: the folder or the model cannot be read.
+    """
+    verify_coreml.require_asked(args)
+    machine = verify_coreml.require_mac(mac) if args.through else None
+    against = _against(args, file)
+    runner = runner or EnvironmentOnDemand(toolchain=args.toolchain, args=args)
+    result = verify(args.bundle, runner, against, emit)
+    report = None
+    if machine and result.passed:
+        options = LoadOptions(machine=machine, units=Units(args.units) if args.units else None)
+        toolchain = load_toolchain(args.toolchain)
+        report = verify_coreml.load(args.bundle, options, toolchain, runner, emit)
+    return Verified(result=result, report=report)
+
+
+def _against(args: argparse.Namespace, file: Path) -> Against | None:
+    """Return the model to compare with, and how; `None` if none is given."""
+    if args.against is None and (args.fast or args.full):
+        raise UsageError(
+            "--fast and --full need a model to compare with", remedy="add --against MODEL"
+        )
+    if args.tokenizer and (args.against is None or args.against.is_dir()):
+        raise UsageError(
+            "--tokenizer is for a single file; a folder has its own", remedy="add --against FILE"
+        )
+    if args.full:
+        from sdcoreml.doctor.commands.convert_environment import require_torch
+
+        require_torch(load_toolchain(args.toolchain), "running every program", args)
+    if args.against is None:
+        return None
+    return Against(
+        model=args.against,
+        refiner=args.refiner,
+        tokenizer=args.tokenizer,
+        certificates={} if args.full else load(file),
+        fast=args.fast,
+        issued=load(file),
+    )
 
 
 def as_json(result: Verification) -> dict[str, object]:

@@ -178,9 +178,13 @@ class Bars:
 
 @contextmanager
 def draw(stream: TextIO | None = None) -> Iterator[Emit]:
-    """Yield an `Emit` for the stream, by default stderr: bars on a terminal, else lines."""
+    """Yield an `Emit` for the stream, by default stderr: bars on a terminal, else lines.
+
+    In a notebook, whose stderr is no terminal, the bars are drawn below the cell.
+    """
+    is_notebook = stream is None and "ipykernel" in sys.modules
     stream = stream or sys.stderr
-    if not stream.isatty():
+    if not (is_notebook or stream.isatty()):
         lines = Lines(stream)
         with beating(lines.beat):
             yield lines
@@ -194,7 +198,7 @@ def draw(stream: TextIO | None = None) -> Iterator[Emit]:
         BarColumn(bar_width=24),
     )
     ends = (TextColumn("{task.fields[far]}"), TimeRemainingColumn(compact=True))
-    console = Console(file=without_filter(stream))
+    console = Console() if is_notebook else Console(file=without_filter(stream))
     with Progress(*columns, *ends, console=console, transient=True) as progress:
         bars = Bars(progress)
         try:

@@ -1,0 +1,1 @@
+"""What programs call: the verbs as functions; `sdcoreml.api` has their stable names."""
