@@ -4,6 +4,9 @@
     digests              `convert.cache.digests`
     programs/KEY.json    a program: its entry in a manifest, its answers, the folders that have it
     folders/KEY.json     a folder of a model that was assembled: the digest of its manifest
+    weights/KEY/LAYOUT.json  a weight file of a component: its digest, the finished files with it
+    audits/KEY.json      the audit of a program's weights
+    palettes/KEY.json    what rounded the weights of a component
     locks/KEY            held while a program is made
 
 Each record is a small file of its own, written aside and renamed. So a kill leaves the old record
@@ -18,9 +21,10 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from enum import Enum
 from pathlib import Path
 from typing import TypeVar
 
@@ -44,6 +48,13 @@ _MOST_FOLDERS = 8
 T = TypeVar("T")
 
 
+class Values(Enum):
+    """Kinds of JSON values that are kept; each has a folder."""
+
+    AUDITS = "audits"
+    PALETTES = "palettes"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """A program that was made: its entry in a manifest and its answers, as JSON values.
@@ -61,6 +72,14 @@ class Finished:
     """The digest of the manifest that a conversion of assembled ingredients ended with."""
 
     manifest: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WeightFile:
+    """A weight file that was made: its content, and the paths of finished ones, the newest last."""
+
+    content: FileRecord
+    paths: tuple[str, ...] = ()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -84,8 +103,7 @@ class Cache:
         """Keep the record of a program, and remember the folders of an earlier record."""
         with self._forgiving():
             before = self.find(key)
-            known = (*(before.folders if before else ()), *record.folders)
-            folders = tuple(dict.fromkeys(reversed(known)))[:_MOST_FOLDERS][::-1]
+            folders = _newest((*(before.folders if before else ()), *record.folders))
             _write(self._program(key), replace(record, folders=folders))
 
     def find_finished(self, key: str) -> str | None:
@@ -97,6 +115,31 @@ class Cache:
         """Keep the digest of the manifest of a finished folder."""
         with self._forgiving():
             _write(self._finished(key), Finished(manifest=manifest))
+
+    def find_weights(self, key: str) -> Mapping[str, WeightFile]:
+        """Return the weight files that were made from the component with this key, by layout."""
+        with suppress(OSError):
+            places = sorted((self.folder / "weights" / key).glob("*.json"))
+            found = {place.stem: _read(place, WeightFile) for place in places}
+            return {layout: one for layout, one in found.items() if one is not None}
+        return {}
+
+    def keep_weights(self, key: str, layout: str, made: WeightFile) -> None:
+        """Keep where a component's weight file is, and remember the paths of an earlier record."""
+        with self._forgiving():
+            place = self.folder / "weights" / key / f"{layout}.json"
+            before = _read(place, WeightFile)
+            known = before.paths if before and before.content == made.content else ()
+            _write(place, replace(made, paths=_newest((*known, *made.paths))))
+
+    def find_values(self, kind: Values, key: str) -> Mapping[str, object]:
+        """Return the JSON values that were kept under a key; none if there are none."""
+        return _read(self._values(kind, key), dict[str, object]) or {}
+
+    def keep_values(self, kind: Values, key: str, values: Mapping[str, object]) -> None:
+        """Keep JSON values under a key."""
+        with self._forgiving():
+            _write(self._values(kind, key), values)
 
     def describe(self, files: Mapping[str, Path]) -> Mapping[str, FileRecord]:
         """Return the records of all the files by their names; hash and remember what is not known.
@@ -152,6 +195,9 @@ class Cache:
     def _program(self, key: str) -> Path:
         return self.folder / "programs" / f"{key}.json"
 
+    def _values(self, kind: Values, key: str) -> Path:
+        return self.folder / kind.value / f"{key}.json"
+
     def _finished(self, key: str) -> Path:
         return self.folder / "folders" / f"{key}.json"
 
@@ -164,7 +210,11 @@ def _read(path: Path, kind: type[T]) -> T | None:
         return None
 
 
-def _write(path: Path, record: Record | Finished) -> None:
+def _newest(names: Sequence[str]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(reversed(names)))[:_MOST_FOLDERS][::-1]
+
+
+def _write(path: Path, record: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, json.dumps(to_plain(record), sort_keys=True) + "\n")
 

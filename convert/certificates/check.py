@@ -14,6 +14,7 @@ from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.models.known import open_known
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.proof.audit import PREFIXES, Audit, audit, prefixes_left_out
+from sdcoreml.convert.proof.audited import Remembered
 from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.spec.reader import Package
 from sdcoreml.convert.storage.joined import Packages, open_whole
@@ -80,35 +81,57 @@ class Examination:
         )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What is known of packages before they are examined: their content, and earlier audits."""
+
+    read: Sequence[Package] = ()
+    remembered: Remembered | None = None
+
+
 def examine(
     package: Packages,
     component: str,
     config: Mapping[str, object],
     weights: Path,
     options: ProgramOptions,
-    read: Sequence[Package] = (),
+    known: Known | None = None,
 ) -> Examination:
     """Audit the weights of a package, or of two halves, and digest its graph.
 
-    Without torch, this is the only part of a proof that can be done. `read` are the packages, if
-    they were read already.
+    Without torch, this is the only part of a proof that can be done. What is `known` is not read,
+    or compared, again.
 
     Raises:
         BadInputError: package or weights cannot be read.
     """
-    with open_whole(package, read) as program, open_known(weights, config) as tensors:
-        accounted = audit(
-            program.function,
-            program.storage,
-            tensors,
-            PREFIXES.get(component, ()),
-            prefixes_left_out(config, options),
-        )
+    known = known or Known()
+    with open_whole(package, known.read) as program:
+        subject = (component, config, weights, options)
+        accounted = _audit(program, *subject, known.remembered)
         return Examination(
             package=str(program.path),
             audit=accounted,
             digests=digests_of(program, component, accounted, config, options),
         )
+
+
+def _audit(
+    program: OpenProgram,
+    component: str,
+    config: Mapping[str, object],
+    weights: Path,
+    options: ProgramOptions,
+    remembered: Remembered | None,
+) -> Audit:
+    prefixes, ignored = PREFIXES.get(component, ()), prefixes_left_out(config, options)
+    if remembered and (found := remembered.find(program.function, prefixes, ignored)):
+        return found
+    with open_known(weights, config) as tensors:
+        made = audit(program.function, program.storage, tensors, prefixes, ignored)
+    if remembered:
+        remembered.keep(program.function, prefixes, ignored, made)
+    return made
 
 
 def digests_of(

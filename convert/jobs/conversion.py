@@ -12,6 +12,7 @@ from sdcoreml.convert.jobs.manifest import CompiledRecord, Manifest, ProgramEntr
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.prove import StagedProgram
 from sdcoreml.convert.jobs.reuse import NONE, Found
+from sdcoreml.convert.jobs.weighed import Weighed
 from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.proof.answers import Answers
 from sdcoreml.convert.proof.record import ProgramProof
@@ -25,6 +26,8 @@ class Folder:
 
     `kept` are programs of an earlier result, `found` those that were made before of the same, and
     `programs` new ones, with their proofs and records. `keys` are those of programs in the cache.
+    `twins` are programs that an earlier folder of this conversion makes, too: they are taken from
+    it. `layouts` has the keys of new weight files, by the names of their packages.
     """
 
     job: Job
@@ -32,6 +35,8 @@ class Folder:
     kept: Kept = NOTHING
     found: Found = NONE
     keys: Mapping[str, str] = field(default_factory=dict)
+    twins: frozenset[str] = frozenset()
+    layouts: dict[str, tuple[str, str]] = field(default_factory=dict)
     programs: tuple[StagedProgram, ...] = ()
     proofs: Mapping[str, ProgramProof] = field(default_factory=dict)
     compiled: Mapping[str, CompiledRecord] = field(default_factory=dict)
@@ -49,7 +54,8 @@ class Conversion:
     """The folders that are made from one model, and what the steps know about it.
 
     `weights` maps each component to its safetensors file, `inputs` to its source files' records.
-    What `held` has is released when all folders are finished.
+    `weighed` knows the files that it wrote. What `held` has is released when all folders are
+    finished.
     """
 
     folders: tuple[Folder, ...]
@@ -59,3 +65,4 @@ class Conversion:
     held: ExitStack
     weights: Mapping[str, Path] = field(default_factory=dict)
     inputs: Mapping[str, Mapping[str, FileRecord]] = field(default_factory=dict)
+    weighed: Weighed = field(default_factory=Weighed)

@@ -7,7 +7,15 @@ from dataclasses import replace
 from sdcoreml.convert.cache.shelf import Cache
 from sdcoreml.convert.jobs.conversion import Conversion, Folder
 from sdcoreml.convert.jobs.foresight import foresee
-from sdcoreml.convert.jobs.reuse import Found, keys_of, recall_inputs, record_programs, take
+from sdcoreml.convert.jobs.reuse import (
+    Found,
+    keys_of,
+    place_files,
+    recall_inputs,
+    record_programs,
+    take,
+)
+from sdcoreml.convert.jobs.weighed import record_weights
 from sdcoreml.convert.jobs.workshop import Workshop
 
 
@@ -36,7 +44,38 @@ def find(conversion: Conversion) -> Conversion:
     if not missing:
         return conversion
     conversion.held.enter_context(cache.hold(missing))
-    return replace(conversion, folders=_take(conversion))
+    return _leave_twins(replace(conversion, folders=_take(conversion)))
+
+
+def _leave_twins(conversion: Conversion) -> Conversion:
+    """Leave out the programs that an earlier folder of the same conversion makes, too."""
+    made: set[str] = set()
+    folders = []
+    for folder in conversion.folders:
+        keys = {part.program: folder.keys[part.program] for part in folder.job.parts}
+        twins = frozenset(program for program, key in keys.items() if key in made)
+        if folder.job.redo is None:
+            made |= set(keys.values())
+            job = replace(folder.job, found=folder.job.found | twins)
+            folder = replace(folder, job=job, twins=twins)  # noqa: PLW2901  with its twins
+        folders.append(folder)
+    return replace(conversion, folders=tuple(folders))
+
+
+def hand_over(folder: Folder, other: Folder) -> Folder:
+    """Put the programs of a complete folder into another, which has the same programs."""
+    same = {program for program in other.twins if other.keys[program] == folder.keys.get(program)}
+    programs = dict(other.found.programs)
+    answers = dict(other.found.answers)
+    for part in other.job.all_parts:
+        if part.program in same and folder.manifest:
+            entry = folder.manifest.programs[part.stem]
+            place_files({name: folder.path / name for name in entry.files}, other.path)
+            programs[part.stem] = replace(entry, options=other.job.options.for_program(part))
+            if part.stem in folder.answers:
+                answers[part.stem] = folder.answers[part.stem]
+    both = Found(programs=programs, answers=answers)
+    return replace(other, found=both, twins=other.twins - same)
 
 
 def _take(conversion: Conversion) -> tuple[Folder, ...]:
@@ -61,4 +100,6 @@ def _take_into(folder: Folder, conversion: Conversion, cache: Cache) -> Folder:
 def record(folder: Folder, workshop: Workshop) -> None:
     """Record the programs of a finished folder, for conversions that make the same."""
     if workshop.finds and folder.manifest and folder.job.redo is None:
-        record_programs(folder.keys, folder.manifest, folder.answers, folder.job.output, workshop)
+        done = (folder.manifest, folder.job.output)
+        record_programs(folder.keys, folder.answers, *done, workshop)
+        record_weights(folder.layouts, *done, workshop.finds)

@@ -15,10 +15,11 @@ from pathlib import Path
 from sdcoreml.convert.bundle.contract import chunk_paths
 from sdcoreml.convert.bundle.families import ProgramSpec
 from sdcoreml.convert.certificates.architecture import SAME
-from sdcoreml.convert.certificates.check import Examination, examine
+from sdcoreml.convert.certificates.check import Examination, Known, examine
 from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.proof.audit import Audit
+from sdcoreml.convert.proof.audited import Audits, Remembered
 from sdcoreml.convert.proof.record import ProgramProof, Sibling, parse_proof
 from sdcoreml.convert.spec.reader import Package
 from sdcoreml.convert.storage.joined import Packages
@@ -36,7 +37,8 @@ class StagedProgram:
     `settings` is the component's parsed `config`. If `halves` is true, two packages replace
     `package`; see `chunk_paths`. If `foreign` is true, another converter wrote the program: the
     check then requires that converter's precision, but not the operations of our builders. `read`
-    are the packages, once they were read back.
+    are the packages, once they were read back. `content` is a digest of their weight files and of
+    what these are compared with; empty if they are not known.
     """
 
     part: ProgramSpec
@@ -48,6 +50,7 @@ class StagedProgram:
     halves: bool = False
     foreign: bool = False
     read: tuple[Package, ...] = ()
+    content: str = ""
 
     @property
     def written(self) -> Packages:
@@ -101,16 +104,18 @@ def prove(
     emit: Emit,
     *,
     fast: bool = False,
+    audits: Audits | None = None,
 ) -> Mapping[str, ProgramProof]:
     """Prove each program; return the proofs by program name.
 
-    With `fast`, a program that has to be run is checked on a sample only.
+    With `fast`, a program that has to be run is checked on a sample only. `audits` are those that
+    were made before.
 
     Raises:
         ParityError: a program does not compute what its module computes, or has wrong weights.
         UnsupportedError: a program has no certificate, and the policy demands one.
     """
-    judged = [_prove_unrun(made, policy) for made in built]
+    judged = [_prove_unrun(made, policy, audits) for made in built]
     found = {one.program: one.proof for one in judged if one.proof is not None}
     if policy.reason:
         return {**found, **_compare(judged, policy, runner, emit)}
@@ -155,14 +160,17 @@ class ProvedUnrun:
         return {**self.made.request(), **audited}
 
 
-def _prove_unrun(made: StagedProgram, policy: ProofPolicy) -> ProvedUnrun:
+def _prove_unrun(made: StagedProgram, policy: ProofPolicy, audits: Audits | None) -> ProvedUnrun:
     """Prove a program without torch; its proof stays `None` if it has to be run."""
     one = ProvedUnrun(made=made)
     is_acceptable = bool(policy.certificates) and one.program not in policy.run
     if not is_acceptable and not policy.reason:
         return one
     subject = (one.program, made.settings, made.weights, made.options)
-    found = examine(made.written, *subject, made.read)
+    remembered = (
+        Remembered(audits=audits, content=made.content) if audits and made.content else None
+    )
+    found = examine(made.written, *subject, Known(read=made.read, remembered=remembered))
     certified = found.certified(one.program, policy.certificates) if is_acceptable else None
     if certified is not None:
         return replace(one, proof=certified.proof())

@@ -194,7 +194,7 @@ def _take_files(record: Record, entry: ProgramEntry, folder: Path, cache: Cache)
         try:
             before = _states(there)
             if cache.describe(there) == entry.files:
-                _place(there, folder)
+                place_files(there, folder)
                 if _states(there) == before:  # nobody replaced one meanwhile
                     return source
             cache.warn(f"{source}: changed since it was written; its programs are made again")
@@ -210,7 +210,7 @@ def _states(files: Mapping[str, Path]) -> list[tuple[int, ...]]:
     return [(one.st_dev, one.st_ino, one.st_size, one.st_mtime_ns) for one in found]
 
 
-def _place(files: Mapping[str, Path], folder: Path) -> None:
+def place_files(files: Mapping[str, Path], folder: Path) -> None:
     """Clone, link or copy files; those that are one file, as a weight file may be, stay one."""
     placed: dict[tuple[int, int], Path] = {}
     for name, source in files.items():
@@ -224,8 +224,8 @@ def _place(files: Mapping[str, Path], folder: Path) -> None:
 
 def record_programs(
     keys: Mapping[str, str],
-    manifest: Manifest,
     answers: Mapping[str, Answers],
+    manifest: Manifest,
     output: Path,
     shop: Workshop,
 ) -> None:

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
-from sdcoreml.convert.bundle.families import ProgramSpec, is_part_of
+from sdcoreml.convert.bundle.families import is_part_of
 from sdcoreml.convert.bundle.fit import folder_faults
 from sdcoreml.convert.bundle.tokenizer import (
     pair_faults,
@@ -25,11 +25,12 @@ from sdcoreml.convert.bundle.tokenizer import (
 from sdcoreml.convert.compile.compare import Keep, compile_compared
 from sdcoreml.convert.compile.xcode import find_xcode
 from sdcoreml.convert.jobs.answers import answers_of, write_answers
+from sdcoreml.convert.jobs.building import build_packages, draft, read_back, share
 from sdcoreml.convert.jobs.caveats import notes_of, warn
 from sdcoreml.convert.jobs.compiler import is_known, require_compiler
 from sdcoreml.convert.jobs.conversion import Conversion, Folder
-from sdcoreml.convert.jobs.finding import find, recall, record
-from sdcoreml.convert.jobs.kept import keep, require_checked, require_lesser
+from sdcoreml.convert.jobs.finding import find, hand_over, recall, record
+from sdcoreml.convert.jobs.kept import require_checked, require_lesser
 from sdcoreml.convert.jobs.manifest import (
     CompiledRecord,
     Manifest,
@@ -44,19 +45,16 @@ from sdcoreml.convert.jobs.reading import read_all
 from sdcoreml.convert.jobs.report import write_report
 from sdcoreml.convert.jobs.reuse import remember_inputs
 from sdcoreml.convert.jobs.staging import drop_packages, scratch_in, stage_result
-from sdcoreml.convert.jobs.upstream import build, options_of, require_possible
+from sdcoreml.convert.jobs.upstream import require_possible
+from sdcoreml.convert.jobs.weighed import KeptAudits
 from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.models.controlnet import CONTROLNET
-from sdcoreml.convert.models.files import CONFIG_NAME
 from sdcoreml.convert.models.layout import Component
 from sdcoreml.convert.models.merge import merge_component
-from sdcoreml.convert.packages.sharing import share_weights
-from sdcoreml.convert.spec.reader import read_package
 from sdcoreml.ground.crew import Crew
-from sdcoreml.ground.digest import describe, describe_files, files_below
+from sdcoreml.ground.digest import describe, files_below
 from sdcoreml.ground.errors import SdcoremlError
 from sdcoreml.ground.events import Emit, Event, silent
-from sdcoreml.ground.quantity import amount
 
 
 def convert_models(
@@ -88,9 +86,13 @@ def convert_models(
         warn(jobs, emit)
         for step in TOGETHER:
             conversion = step(conversion)
-        for folder, stage in zip(conversion.folders, stages, strict=True):
+        left = list(conversion.folders)
+        for stage in stages:
+            folder = left.pop(0)
             for each in EACH:
-                folder = each(folder, conversion)  # noqa: PLW2901  the folder, one step further
+                folder = each(folder, conversion)
+            left = [hand_over(folder, other) for other in left]
+            _drop_packages(folder, conversion)
             stage.close()
             record(folder, workshop)
     return tuple(job.output for job in jobs)
@@ -124,77 +126,6 @@ def _merge_one(component: Component, target: Path, emit: Emit) -> Path:
     return merge_component(component, target, emit)
 
 
-def _draft(conversion: Conversion) -> Conversion:
-    """List the programs to make, and put kept programs of earlier results into the folders."""
-
-    def draft(folder: Folder) -> Folder:
-        programs = tuple(_stage(folder, part, conversion) for part in folder.job.parts)
-        return replace(folder, kept=keep(folder.job, folder.path), programs=programs)
-
-    return replace(conversion, folders=tuple(map(draft, conversion.folders)))
-
-
-def _stage(folder: Folder, part: ProgramSpec, conversion: Conversion) -> StagedProgram:
-    job, foreign = folder.job, conversion.workshop.upstream is not None
-    source = job.model.components[part.source]
-    return StagedProgram(
-        part=part,
-        package=folder.path / f"{part.stem}.mlpackage",
-        config=source.folder / CONFIG_NAME,
-        settings=source.config,
-        weights=conversion.weights[part.source],
-        options=options_of(part, job) if foreign else job.options.for_program(part),
-        halves=job.halves(part),
-        foreign=foreign,
-    )
-
-
-_COMMON = ("config", "weights")
-"""Fields of a request that are the same for all programs of a component."""
-
-
-def _build(conversion: Conversion) -> Conversion:
-    """Write all packages, using one child process, or the upstream converter."""
-    workshop = conversion.workshop
-    if workshop.upstream:
-        for folder in conversion.folders:
-            parts = (folder.job, folder.programs, workshop.upstream, workshop.runner)
-            build(*parts, conversion.scratch / folder.path.name, conversion.emit)
-        return conversion
-    by_source: dict[str, list[dict[str, object]]] = {}
-    for folder in conversion.folders:
-        where = "" if len(conversion.folders) == 1 else f" of {folder.job.output.name}"
-        for made in folder.programs:
-            recipe = folder.job.options.recipe_for(made.part)
-            extra = {"recipe": recipe} if recipe else {}
-            asked = {**made.request(), "title": made.part.stem + where, **extra}
-            by_source.setdefault(made.part.source, []).append(asked)
-    if by_source:
-        components = [_component(programs) for programs in by_source.values()]
-        request = {"components": components, "workers": workshop.workers}
-        answer = workshop.runner.run("build", request, conversion.emit)
-        conversion.emit(Event(kind="note", text=f"built in {amount(answer.peak_memory)} of memory"))
-    return conversion
-
-
-def _component(programs: Sequence[Mapping[str, object]]) -> dict[str, object]:
-    """Return the request for the programs of one component."""
-    own = [{key: one[key] for key in one if key not in _COMMON} for one in programs]
-    return {**{key: programs[0][key] for key in _COMMON}, "programs": own}
-
-
-def _share(folder: Folder, _: Conversion) -> Folder:
-    """Hard-link equal weight files of new and kept programs, so that they are stored once."""
-    share_weights(folder.path)
-    return folder
-
-
-def _read_back(folder: Folder, _: Conversion) -> Folder:
-    """Read the packages that were written, once for all the steps that follow."""
-    read = [replace(made, read=tuple(map(read_package, made.packages))) for made in folder.programs]
-    return replace(folder, programs=tuple(read))
-
-
 def _prove(folder: Folder, conversion: Conversion) -> Folder:
     shop = conversion.workshop
     if not shop.force:
@@ -204,7 +135,8 @@ def _prove(folder: Folder, conversion: Conversion) -> Folder:
         return folder
     title = f"audit the weights of {len(folder.programs)} programs"
     conversion.emit(Event(kind="step", text=title))
-    proofs = prove(folder.programs, shop.policy, shop.runner, conversion.emit)
+    audits = KeptAudits(cache=shop.finds) if shop.finds else None
+    proofs = prove(folder.programs, shop.policy, shop.runner, conversion.emit, audits=audits)
     if not shop.force:
         require_checked(folder.job, proofs)
     return replace(folder, proofs=proofs)
@@ -261,8 +193,8 @@ def _check(folder: Folder, _: Conversion) -> Folder:
 
 
 def _describe(folder: Folder, conversion: Conversion) -> Folder:
-    """Write the page and the manifest, and remove the packages if they are not wanted."""
-    model, workshop = folder.job.model, conversion.workshop
+    """Write the page and the manifest."""
+    model = folder.job.model
     sources = {entry.source for entry in folder.found.programs.values()}
     sources |= {made.part.source for made in folder.programs}
     inputs = {n: record for source in sources for n, record in conversion.inputs[source].items()}
@@ -279,30 +211,35 @@ def _describe(folder: Folder, conversion: Conversion) -> Folder:
         ),
         inputs={**folder.kept.inputs, **inputs},
         options=folder.job.options,
-        toolchain=workshop.toolchain,
+        toolchain=conversion.workshop.toolchain,
         part=_is_part(folder),
         answers=write_answers(answers, folder.path),
         odd_tokenizer=_find_odd_words(folder.path),
         tokenizer=describe({path.name: path for path in tokenizer_files(folder.path)}),
-        programs={**folder.kept.programs, **_entries(folder, workshop)},
+        programs={**folder.kept.programs, **_entries(folder, conversion)},
     )
     manifest = replace(manifest, report=write_report(manifest, folder.path))
     write_manifest(manifest, folder.path)
-    if not workshop.keeps_packages:
-        drop_packages(folder.path, manifest)
     return replace(folder, manifest=manifest, answers=answers)
 
 
-def _entries(folder: Folder, workshop: Workshop) -> Mapping[str, ProgramEntry]:
+def _drop_packages(folder: Folder, conversion: Conversion) -> None:
+    if folder.manifest and not conversion.workshop.keeps_packages:
+        drop_packages(folder.path, folder.manifest)
+
+
+def _entries(folder: Folder, conversion: Conversion) -> Mapping[str, ProgramEntry]:
     """Return the entries of the found and the new programs, in the order of an undisturbed run."""
-    new = {made.part.stem: _entry(folder, made, workshop) for made in folder.programs}
+    new = {made.part.stem: _entry(folder, made, conversion) for made in folder.programs}
     either = {**folder.found.programs, **new}
     return {part.stem: either[part.stem] for part in folder.job.all_parts}
 
 
-def _entry(folder: Folder, made: StagedProgram, workshop: Workshop) -> ProgramEntry:
+def _entry(folder: Folder, made: StagedProgram, conversion: Conversion) -> ProgramEntry:
     """Return the manifest's entry for one program."""
     paths = [path for each in (*made.packages, *made.compiled) for path in files_below(each)]
+    files = {path.relative_to(folder.path).as_posix(): path for path in sorted(paths)}
+    upstream = conversion.workshop.upstream
     return ProgramEntry(
         component=made.part.program,
         source=made.part.source,
@@ -311,8 +248,8 @@ def _entry(folder: Folder, made: StagedProgram, workshop: Workshop) -> ProgramEn
         halves=made.halves,
         checked=folder.proofs[made.part.program],
         compiled=folder.compiled[made.part.program],
-        files=describe_files(paths, folder.path),
-        made_by=workshop.upstream.made_by if workshop.upstream else None,
+        files=conversion.weighed.describe(files),
+        made_by=upstream.made_by if upstream else None,
     )
 
 
@@ -321,14 +258,14 @@ TOGETHER: tuple[Callable[[Conversion], Conversion], ...] = (
     _read,
     find,
     _merge,
-    _draft,
-    _build,
+    draft,
+    build_packages,
 )
 """The steps that all folders of a model take together, in order."""
 
 EACH: tuple[Callable[[Folder, Conversion], Folder], ...] = (
-    _share,
-    _read_back,
+    share,
+    read_back,
     _prove,
     _compile,
     _add_tokenizer,

@@ -9,6 +9,7 @@ import json
 import uuid
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass
 from hashlib import sha256
 from io import FileIO
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 from sdcoreml.convert.programs.payload import RELEASE_AFTER
 from sdcoreml.convert.spec.blobs import descriptor, header
 from sdcoreml.convert.spec.writer import serialise_model
+from sdcoreml.convert.weights.clone import fits, link, share
 from sdcoreml.ground.aside import folder_aside
 from sdcoreml.ground.errors import SdcoremlError
 
@@ -53,33 +55,47 @@ def write_package(built: DrawnProgram, tensors: Tensors, path: Path) -> None:
 
 
 class Shelf:
-    """The weight files written from one checkpoint so far, by content.
+    """The weight files written from one checkpoint so far, and those of before, by their layout.
 
     All variants of a UNet have the same weights in the same order, so they can share one file.
     Contents are not compared, because equal layouts from one checkpoint have equal content.
+    `before` are files that were made from this checkpoint before, by `layout_of`.
     """
 
-    def __init__(self) -> None:
-        self._files: dict[object, Path] = {}
+    def __init__(self, before: Mapping[str, Path] | None = None) -> None:
+        self._before = dict(before or {})
+        self._files: dict[str, Path] = {}
 
-    def place(self, payloads: tuple[Payload, ...], file: Path) -> bool:
-        """Hard-link an equal file as `file`; return false if none is equal or links fail."""
-        known = self._files.get(_contents(payloads))
-        if known is None:
-            return False
-        try:
-            file.hardlink_to(known)
-        except OSError:  # another disk, or one without hard links
-            return False
-        return True
+    def place(self, layout: str, file: Path) -> Path | None:
+        """Put an equal file at `file`, without copying; return it, `None` if that fails.
 
-    def keep(self, payloads: tuple[Payload, ...], file: Path) -> None:
+        One that was made before is cloned where the file system can, so that it stays by itself.
+        """
+        if layout in self._files:
+            return self._files[layout] if fits(link, self._files[layout], file) else None
+        known = self._before.get(layout)
+        return known if known is not None and share(known, file) else None
+
+    def keep(self, layout: str, file: Path) -> None:
         """Remember a finished file for later packages."""
-        self._files.setdefault(_contents(payloads), file)
+        self._files.setdefault(layout, file)
 
 
-def _contents(payloads: tuple[Payload, ...]) -> object:
-    return tuple((payload.offset, payload.type, payload.source.identity()) for payload in payloads)
+def layout_of(payloads: tuple[Payload, ...]) -> str:
+    """Return a digest that is equal for weight files of equal content, from one checkpoint."""
+    records = ((payload.offset, payload.type, payload.source.identity()) for payload in payloads)
+    return sha256(repr(tuple(records)).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placed:
+    """A weight file of a package that was written: its layout, and the equal file, if any.
+
+    `source` is the file that it is a clone of, or the same file as; empty if it was written.
+    """
+
+    layout: str
+    source: str = ""
 
 
 def write_packages(
@@ -87,8 +103,8 @@ def write_packages(
     tensors: Tensors,
     shelf: Shelf | None = None,
     pour: Pour | None = None,
-) -> None:
-    """Write several packages of one checkpoint; see `write_package`.
+) -> Mapping[Path, Placed]:
+    """Write several packages of one checkpoint, see `write_package`; return their weight files.
 
     Packages get their names only after all are written, the first one last: a run that is killed in
     between never leaves the first half of a pair without the second. Weight files on the `shelf`
@@ -97,22 +113,30 @@ def write_packages(
     shelf = shelf or Shelf()
     pour = pour or write_weights
     with ExitStack() as stack:
-        for path, built in programs.items():
-            _fill(stack.enter_context(folder_aside(path, MANIFEST)), (built, tensors), shelf, pour)
-    for path, built in programs.items():
-        shelf.keep(built.payloads, path / WEIGHTS)
+        placed = {
+            path: _fill(
+                stack.enter_context(folder_aside(path, MANIFEST)), (built, tensors), shelf, pour
+            )
+            for path, built in programs.items()
+        }
+    for path, made in placed.items():
+        shelf.keep(made.layout, path / WEIGHTS)
+    return placed
 
 
-def _fill(folder: Path, content: tuple[DrawnProgram, Tensors], shelf: Shelf, pour: Pour) -> None:
+def _fill(folder: Path, content: tuple[DrawnProgram, Tensors], shelf: Shelf, pour: Pour) -> Placed:
     built, tensors = content
     model = serialise_model(built.model)
     weights = folder / WEIGHTS
     weights.parent.mkdir(parents=True)
     (weights.parent.parent / "model.mlmodel").write_bytes(model)
-    if not shelf.place(built.payloads, weights):
+    layout = layout_of(built.payloads)
+    source = shelf.place(layout, weights)
+    if source is None:
         with weights.open("wb") as file:
             pour(file, built.payloads, tensors)
     (folder / MANIFEST).write_text(manifest(sha256(model).hexdigest()), encoding="utf-8")
+    return Placed(layout=layout, source=str(source or ""))
 
 
 def write_weights(file: BinaryIO, payloads: tuple[Payload, ...], tensors: Tensors) -> None:

@@ -288,6 +288,12 @@ class _Index:
 
 def _constants(function: Function, storage: BlobStorage) -> Iterator[tuple[str, Array]]:
     """Yield the name and content of each constant that could be a weight."""
+    for name, value in stated_constants(function):
+        yield name, array(value, storage)
+
+
+def stated_constants(function: Function) -> Iterator[tuple[str, Value]]:
+    """Yield the name of each constant that could be a weight, and the value as it is stated."""
     parts = _parts(function)
     for operation in function.block.operations:
         for name, value in _values(operation):
@@ -297,7 +303,7 @@ def _constants(function: Function, storage: BlobStorage) -> Iterator[tuple[str, 
             if is_text(value) or not isinstance(declared, TensorType):
                 continue
             if declared.dtype in _FLOATS and declared.count > 1:
-                yield name, array(value, storage)
+                yield name, value
 
 
 def _values(operation: Operation) -> Iterator[tuple[str, Value]]:

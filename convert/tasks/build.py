@@ -17,8 +17,10 @@ from sdcoreml.convert.programs import build_program
 from sdcoreml.convert.programs.config import Config
 from sdcoreml.convert.programs.options import ProgramOptions
 from sdcoreml.convert.programs.toolkit import toolkit
-from sdcoreml.convert.tasks.shares import Shares
-from sdcoreml.ground.codec import from_plain
+from sdcoreml.convert.storage.table import Table
+from sdcoreml.convert.tasks.palettes import KnownPalettes
+from sdcoreml.convert.tasks.shares import Shares, amount_of_writing
+from sdcoreml.ground.codec import from_plain, to_plain
 from sdcoreml.ground.collector import collect_rarely
 from sdcoreml.ground.crew import Crew
 from sdcoreml.ground.documents import read_object
@@ -46,11 +48,18 @@ class ProgramRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComponentRequest:
-    """Programs to build from one config.json and one safetensors file, given by their paths."""
+    """Programs to build from one config.json and one safetensors file, given by their paths.
+
+    `made` are weight files that were made from these before, by their layout
+    (`convert.packages.write.layout_of`), and `palettes` what rounded weights of these before
+    (`convert.tasks.palettes`).
+    """
 
     config: str
     weights: str
     programs: tuple[ProgramRequest, ...]
+    made: Mapping[str, str] = field(default_factory=dict)
+    palettes: Mapping[str, Table] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,15 +78,17 @@ class Common:
     """What the programs of a component have in common: palettes and weight files made so far."""
 
     shares: Shares
+    finder: KnownPalettes
+    shelf: Shelf
     palettes: Palettes = field(default_factory=dict)
-    shelf: Shelf = field(default_factory=Shelf)
 
 
 def task(request: Mapping[str, object], emit: Emit) -> list[dict[str, object]]:
     """Build the programs of a `BuildRequest`; return paths, counts and CPU seconds for each.
 
-    Palettes and weight files that the programs of a component have in common are made once. The CPU
-    seconds of the first program include the start of the process.
+    Palettes and weight files that the programs of a component have in common are made once; the
+    answer has those that are new. The CPU seconds of the first program include the start of the
+    process.
     """
     collect_rarely()
     asked = from_plain(BuildRequest, request, "request")
@@ -97,7 +108,12 @@ def _build_component(
 ) -> Iterator[dict[str, object]]:
     config = read_config(Path(asked.config))
     with open_known(Path(asked.weights), config) as tensors:
-        common = Common(shares=Shares(tensors=tensors, crew=crew))
+        shares = Shares(tensors=tensors, crew=crew)
+        common = Common(
+            shares=shares,
+            finder=KnownPalettes(finder=shares, emit=emit, known=dict(asked.palettes)),
+            shelf=Shelf({layout: Path(path) for layout, path in asked.made.items()}),
+        )
         for program in asked.programs:
             yield _build(program, config, common, emit)
 
@@ -113,11 +129,14 @@ def _build(
     tell(emit, Labour.DRAW, drawing(len(built.payloads)))
     if program.recipe:
         recipe = parse_recipe(program.recipe, component)
-        built = compress(built, tensors, recipe, common.palettes, shares)
+        built = compress(built, tensors, recipe, common.palettes, common.finder)
     written = {package: built}
     if program.chunk:
         written = dict(zip(chunk_paths(package), chunk(built), strict=True))
-    write_packages(written, tensors, common.shelf, shares.write)
+    placed = write_packages(written, tensors, common.shelf, shares.write)
+    for path, made in written.items():
+        if placed[path].source:
+            tell(emit, Labour.WRITE, sum(map(amount_of_writing, made.payloads)))
     return {
         "component": component,
         "packages": [str(path) for path in written],
@@ -125,6 +144,8 @@ def _build(
         "operations": sum(
             len(part.model.program.main.block.operations) for part in written.values()
         ),
+        "weights": to_plain(tuple(placed.values())),
+        "palettes": to_plain(common.finder.take_new()),
     }
 
 

@@ -128,7 +128,9 @@ class Shares:
 
         def done(number: int) -> None:
             few = payloads[number * each : (number + 1) * each]
-            tell(self.crew.emit, Labour.CLUSTER, sum(_clustering(one, form) for one in few))
+            tell(
+                self.crew.emit, Labour.CLUSTER, sum(amount_of_clustering(one, form) for one in few)
+            )
 
         plain = {**asdict(form), "method": form.method.value}
         asked = [
@@ -161,7 +163,7 @@ class Shares:
         asked = [[asdict(Piece.of(one)) for one in group] for group in groups]
 
         def done(number: int) -> None:
-            tell(self.crew.emit, Labour.WRITE, sum(map(_writing, groups[number])))
+            tell(self.crew.emit, Labour.WRITE, sum(map(amount_of_writing, groups[number])))
 
         # The system lets only one process write to a file at a time, and the others spin for it:
         # copying took two of them as long as one, with twice the CPU.
@@ -178,11 +180,13 @@ class Shares:
         return Opening(function=f"{__name__}:{function}", common=known)
 
 
-def _clustering(payload: Payload, form: Form) -> float:
+def amount_of_clustering(payload: Payload, form: Form) -> float:
+    """Return the amount of the labour `CLUSTER` for a weight."""
     return clustering(payload.type.count, form.bits, count_palettes(payload.type.shape, form.group))
 
 
-def _writing(payload: Payload) -> float:
+def amount_of_writing(payload: Payload) -> float:
+    """Return the amount of the labour `WRITE` for a record."""
     match payload.source:
         case Codes(palettes=palettes, each=each):  # whose record counts bytes in its older form
             return writing(len(palettes) * each, rounded=True)

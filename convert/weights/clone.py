@@ -51,11 +51,17 @@ def place(source: Path, target: Path) -> Placement:
         OSError: the disk is full or not writable.
     """
     real = source.resolve()
-    for placement, way in ((Placement.CLONED, _clone), (Placement.LINKED, _link)):
+    for placement, way in ((Placement.CLONED, _clone), (Placement.LINKED, link)):
         if fits(way, real, target):
             return placement
     copy(real, target)
     return Placement.COPIED
+
+
+def share(source: Path, target: Path) -> bool:
+    """Clone or hard-link the file `source` as `target`; return false if neither is possible."""
+    real = source.resolve()
+    return fits(_clone, real, target) or fits(link, real, target)
 
 
 def place_aside(source: Path, target: Path) -> Placement:
@@ -97,7 +103,8 @@ def _clone(source: Path, target: Path) -> None:
         fcntl.ioctl(copy.fileno(), _FICLONE, origin.fileno())
 
 
-def _link(source: Path, target: Path) -> None:
+def link(source: Path, target: Path) -> None:
+    """Hard-link the file `source` as `target`. Raises `OSError`."""
     target.hardlink_to(source)
 
 

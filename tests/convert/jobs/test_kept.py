@@ -183,7 +183,7 @@ def test_without_torch_what_certificates_prove_replaces_a_checked_result(
     policy = ProofPolicy(certificates=load(), reason="light has no torch")
     workshop = Workshop(runner=StandIn(size=SIZE), toolchain=MADE_IN, policy=policy)
     told = {name: proof(name) for name in ("text_encoder", "unet", "vae_decoder", "vae_encoder")}
-    monkeypatch.setattr("sdcoreml.convert.jobs.steps.prove", lambda *_: told)
+    monkeypatch.setattr("sdcoreml.convert.jobs.steps.prove", lambda *_, **__: told)
     convert_models([job(model, bundle)], workshop)
     convert_models([job(model, bundle)], workshop)
     before = inodes(bundle)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import struct
 from collections.abc import Mapping
@@ -239,7 +240,7 @@ class TestShelf:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         def refuse(*_: object) -> None:
-            raise PermissionError
+            raise PermissionError(errno.EPERM, "no links")
 
         monkeypatch.setattr(Path, "hardlink_to", refuse)
         shelf = Shelf()
