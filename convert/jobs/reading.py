@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from sdcoreml.convert.bundle.families import ProgramSpec
 from sdcoreml.convert.jobs.manifest import inputs_of
@@ -22,8 +22,12 @@ HALVES: Mapping[str, tuple[str, ...]] = {
 """Maps each program of a VAE to the prefixes of the names of the tensors that it uses."""
 
 
-def read_all(jobs: Sequence[Job]) -> Mapping[str, Mapping[str, FileRecord]]:
+def read_all(
+    jobs: Sequence[Job], known: Collection[str] = ()
+) -> Mapping[str, Mapping[str, FileRecord]]:
     """Read the files of each component that is used, and return their records by component.
+
+    Those of the components in `known` are not read.
 
     Raises:
         BadInputError: as `read_inputs`.
@@ -38,6 +42,7 @@ def read_all(jobs: Sequence[Job]) -> Mapping[str, Mapping[str, FileRecord]]:
     return {
         name: read_inputs(models[name].components[name], made, half.get(name, ()))
         for name, made in parts.items()
+        if name not in known
     }
 
 

@@ -25,7 +25,13 @@ from sdcoreml.convert.bundle.tokenizer import (
 from sdcoreml.convert.compile.compare import Keep, compile_compared
 from sdcoreml.convert.compile.xcode import find_xcode
 from sdcoreml.convert.jobs.answers import answers_of, write_answers
-from sdcoreml.convert.jobs.building import build_packages, draft, read_back, share
+from sdcoreml.convert.jobs.building import (
+    build_packages,
+    draft,
+    read_back,
+    share,
+    was_built_before,
+)
 from sdcoreml.convert.jobs.caveats import notes_of, warn
 from sdcoreml.convert.jobs.compiler import is_known, require_compiler
 from sdcoreml.convert.jobs.conversion import Conversion, Folder
@@ -99,9 +105,13 @@ def convert_models(
 
 
 def _read(conversion: Conversion) -> Conversion:
-    """Hash all weights, and refuse NaN and infinity, before anything is built from them."""
+    """Hash all weights, and refuse NaN and infinity, before anything is built from them.
+
+    What did not change since weight files were made of it was read then.
+    """
     jobs = [folder.job for folder in conversion.folders]
-    since, read = time.time_ns(), read_all(jobs)
+    known = [source for source in conversion.inputs if was_built_before(source, conversion)]
+    since, read = time.time_ns(), read_all(jobs, known)
     if conversion.workshop.finds:
         remember_inputs(jobs, read, conversion.workshop.finds, since)
     return replace(conversion, inputs={**conversion.inputs, **read})

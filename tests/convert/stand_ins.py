@@ -245,7 +245,14 @@ class StandIn:
             for program in programs:
                 emit(Event(kind="step", text=f"build {program['title']}"))
                 self._write(program)
-            costs = [{"component": one["component"], "cpu": 1.0} for one in programs]
+            costs = [
+                {
+                    "component": one["component"],
+                    "cpu": 1.0,
+                    "weights": [{"layout": one["component"]}] * (2 if one.get("chunk") else 1),
+                }
+                for one in programs
+            ]
             return Outcome(value=costs, peak_memory=1)
         if task == "upstream":
             return self._write_upstream(request)

@@ -165,6 +165,64 @@ def test_another_builder_makes_everything_anew(
     assert bench.convert("two") == ALL
 
 
+def both(bench: Bench, runner: StandIn) -> None:
+    """Convert the model for two sizes at once."""
+    model = open_model(bench.model)
+    first = job_of(model, bench.folder / "one")
+    wide = job_of(model, bench.folder / "two")
+    wide = replace(wide, options=replace(wide.options, height=8))
+    shop = Workshop(runner=runner, toolchain=MADE_IN, cache=bench.shop["cache"])
+    convert_models([first, wide], shop)
+
+
+WIDE = Dimensions(batch=2, height=8, width=16, features=8, tokens=77)
+
+
+class Sizes(StandIn):
+    """A runner that writes the packages of the folder `two` for a wide image."""
+
+    def _write(self, program: Mapping[str, Any]) -> None:
+        size = WIDE if "two" in program["title"] else SIZE
+        StandIn(size=size)._write(program)
+
+
+def test_what_two_folders_of_a_conversion_have_in_common_is_made_once(bench: Bench) -> None:
+    runner = Sizes(size=SIZE)
+    both(bench, runner)
+    ((_, request), *_) = runner.requests
+    assert programs(request).count("text_encoder") == 1
+    assert programs(request).count("unet") == 2
+    alone = Bench(bench.folder, cache=Cache(folder=bench.folder / "other"))
+    alone.convert("three", WIDE, height=8)
+    assert bench.files("two") == alone.files("three")
+
+
+def test_a_second_size_is_offered_the_weight_files_of_the_first(bench: Bench) -> None:
+    bench.convert("one")
+    runner = StandIn(size=WIDE)
+    job = job_of(open_model(bench.model), bench.folder / "two")
+    job = replace(job, options=replace(job.options, height=8))
+    convert_models([job], Workshop(runner=runner, toolchain=MADE_IN, cache=bench.shop["cache"]))
+    made = {
+        name: path
+        for one in runner.requests[0][1]["components"]
+        for name, path in one["made"].items()
+    }
+    assert made == {
+        "unet": f"{bench.folder}/one/Unet.mlmodelc/weights/weight.bin",
+        "vae_decoder": f"{bench.folder}/one/VAEDecoder.mlmodelc/weights/weight.bin",
+        "vae_encoder": f"{bench.folder}/one/VAEEncoder.mlmodelc/weights/weight.bin",
+    }
+
+
+def test_a_second_size_does_not_read_the_weights_again(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench.convert("one")
+    monkeypatch.setattr("sdcoreml.convert.jobs.reading.scan_file", None)  # to call it would fail
+    assert bench.convert("two", WIDE, height=8) == ["unet", "vae_decoder", "vae_encoder"]
+
+
 def test_a_damaged_program_is_said_and_made_again(bench: Bench) -> None:
     bench.convert("one")
     model = next((bench.folder / "one" / "Unet.mlpackage").rglob("model.mlmodel"))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from sdcoreml.convert.packages.write import WEIGHTS
 from sdcoreml.convert.spec.reader import read_package
 from sdcoreml.convert.tasks import build
 from sdcoreml.convert.weights.safetensors import TensorFile
@@ -40,12 +41,15 @@ def test_a_package_is_written_with_the_options_asked_for(tmp_path: Path) -> None
     assert package.model.description.inputs[0].shape == (1, 4, 4, 8)
     operations = package.model.program.functions["main"].block.operations
     assert answer[0].pop("cpu") > 0
+    (placed,) = answer[0].pop("weights")
+    assert (len(placed["layout"]), placed["source"]) == (64, "")
     assert answer == [
         {
             "component": "vae_decoder",
             "packages": [str(tmp_path / "x.mlpackage")],
             "parameters": 772_375,
             "operations": len(operations),
+            "palettes": {},
         }
     ]
     assert [event.text for event in told if event.kind != "labour"] == [
@@ -106,3 +110,24 @@ def test_a_config_that_is_none(text: str | None, tmp_path: Path) -> None:
         config.write_text(text, encoding="utf-8")
     with pytest.raises(BadInputError, match=r"config.json: .*take it from the model's source"):
         task(wanted, silent)
+
+
+def test_another_size_takes_weights_and_palettes_that_were_made_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = {"method": "kmeans", "bits": 2}
+    asked = request(tmp_path, recipe=recipe, options={"height": 4, "width": 4})
+    (first,) = task(asked, silent)
+    assert first["palettes"]
+    weights = tmp_path / "x.mlpackage" / WEIGHTS
+    (placed,) = first["weights"]
+    (tmp_path / "other").mkdir()
+    package = tmp_path / "other" / "x.mlpackage"
+    (program,) = asked["programs"]
+    wide = {**program, "package": str(package), "options": {"height": 4, "width": 8}}
+    known = {"made": {placed["layout"]: str(weights)}, "palettes": first["palettes"]}
+    monkeypatch.setattr("sdcoreml.convert.tasks.shares.fit", None)  # to call it would fail
+    (second,) = task({**asked, **known, "programs": [wide]}, silent)
+    assert second["weights"] == [{"layout": placed["layout"], "source": str(weights)}]
+    assert second["palettes"] == {}
+    assert (package / WEIGHTS).read_bytes() == weights.read_bytes()
