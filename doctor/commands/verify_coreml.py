@@ -97,9 +97,9 @@ def require_mac(find: FindMac, instead: str = _INSTEAD) -> Machine:
     )
 
 
-def find_mac() -> Machine | None:
+def find_mac(probe: Probe | None = None) -> Machine | None:
     """Return this Mac; `None` on another system."""
-    probe = Probe()
+    probe = probe or Probe()
     if probe.system != "Darwin":
         return None
     here, found = system(probe), memory(probe)

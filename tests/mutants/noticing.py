@@ -87,8 +87,8 @@ class Round:
 def rounds_of(path: str, imports: Imports) -> tuple[Round, ...]:
     """Return the rounds of tests that could notice a mutant of a module.
 
-    First come the module's own tests, then those of what imports it, the nearest and quickest
-    first. pytest imports all files of a round before it runs a test, so no round has many.
+    First come the module's own tests, then those of what imports it, the nearest first, and of
+    these the quickest: where only slow tests run a module, no test farther away will notice. pytest imports all files of a round before it runs a test, so no round has many.
     """
     near = [test for test in mirrors(path) if test in imports.tests]
     first, *others = _users_tests(path, imports, near)
@@ -98,9 +98,10 @@ def rounds_of(path: str, imports: Imports) -> tuple[Round, ...]:
         *_split(first, inside=False, marked=QUICK),
         *_split(near, inside=True),
         *_split(first, inside=True),
+        *_split(first, inside=False, marked=SLOW),
         *_split(farther, inside=False, marked=QUICK),
         *_split(farther, inside=True),
-        *_split([*first, *farther], inside=False, marked=SLOW),
+        *_split(farther, inside=False, marked=SLOW),
     )
     return tuple(rounds)
 

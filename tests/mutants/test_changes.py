@@ -102,6 +102,7 @@ def test_branches_and_loops() -> None:
         "_CHUNK = 1 << 20",
         "x = zip(a, b, strict=True)",
         "x = run(a, timeout=3)",
+        "x = key_of({'name': a})",
     ],
 )
 def test_what_no_run_can_notice_is_left_alone(source: str) -> None:

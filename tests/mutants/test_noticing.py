@@ -53,8 +53,9 @@ def test_the_environment_s_tests_are_apart(tmp_path: Path) -> None:
         Round(tests=("tests/convert/room/test_b.py",), inside=False),
         Round(tests=far[:1], inside=False, marked=QUICK),
         Round(tests=("tests/inside/convert/room/test_b.py",), inside=True),
+        Round(tests=far[:1], inside=False, marked=SLOW),
         Round(tests=far[1:], inside=False, marked=QUICK),
-        Round(tests=far, inside=False, marked=SLOW),
+        Round(tests=far[1:], inside=False, marked=SLOW),
     )
 
 

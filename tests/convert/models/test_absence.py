@@ -21,7 +21,15 @@ INDEX = "model_index.json"
         ("model.safetensors.crdownload", "an unfinished download: model.s"),
         ("4b1c.incomplete", "an unfinished download: 4b1c"),
         ("flax_model.msgpack", "its weights are only in Flax's format"),
-        ("model.onnx", "its weights are only in ONNX"),
+        ("model.onnx", "its weights are only in ONNX (model.onnx)"),
+        ("model.onnx_data", "its weights are only in ONNX (model.onnx_data)"),
+        ("model.gguf", "its weights are only in GGUF (model.gguf)"),
+        ("tf_model.h5", "its weights are only in TensorFlow's HDF5 format (tf_model.h5)"),
+        ("openvino_model.xml", "its weights are only in OpenVINO's format (openvino_model.xml)"),
+        *(
+            (f"model.safetensors.{ending}", "an unfinished download: model.safetensors.")
+            for ending in ("aria2", "crdownload", "download", "incomplete", "part", "tmp")
+        ),
         ("README.md", None),
     ],
 )

@@ -250,6 +250,12 @@ def test_other_kinds_of_models_are_refused_with_the_kind(field: int, name: str) 
     assert str(caught.value).startswith("model.mlmodel: ")
 
 
+def test_a_file_of_two_kinds_is_refused_with_both() -> None:
+    both = join(202, DELIMITED, b"") + join(500, DELIMITED, b"")
+    with pytest.raises(UnsupportedError, match="contains a pipeline and a neural network, not"):
+        parse_model(join(1, VARINT, 4) + both)
+
+
 @given(st.data())
 def test_a_damaged_byte_is_read_or_refused(data: st.DataObject) -> None:
     content = bytearray(model(program(ADD), DESCRIPTION))

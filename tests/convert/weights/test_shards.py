@@ -14,7 +14,7 @@ from sdcoreml.convert.weights.shards import parse_size, split, write_shards
 from sdcoreml.convert.weights.source import open_checkpoint
 from sdcoreml.convert.weights.tensor import TensorInfo
 from sdcoreml.convert.weights.writer import WriteOptions, write_safetensors
-from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.errors import BadInputError, NoSpaceError
 from sdcoreml.ground.events import Event
 
 ARRAYS = {name: np.full(count, count, "f4") for name, count in (("a", 5), ("b", 3), ("c", 20))}
@@ -135,3 +135,12 @@ def test_runs_keep_the_order_and_the_limit(sizes: list[int], limit: int) -> None
         assert len(run) == 1 or sum(tensor.nbytes for tensor in run) <= limit
     for run, after in pairwise(runs):
         assert sum(tensor.nbytes for tensor in run) + after[0].nbytes > limit, "no run too many"
+
+
+def test_room_for_all_shards_is_looked_for_first(
+    tmp_path: Path, tensors: tuple[TensorInfo, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 111}))
+    with pytest.raises(NoSpaceError):
+        write_shards(tensors, tmp_path / "out", "m", 32, WriteOptions())
+    assert not (tmp_path / "out").exists()

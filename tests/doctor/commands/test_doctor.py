@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.doctor.checks import CHECKS
+from sdcoreml.doctor.cli import main
 from sdcoreml.doctor.commands import doctor, doctor_changes
 from sdcoreml.doctor.commands.doctor import (
     kind_of,
@@ -271,3 +272,10 @@ def test_a_bundle_that_is_not_there_is_not_called_well(paths: tuple[str, ...], t
     message = f"^--goal bundle judges a finished folder, and {told}; give a finished folder"
     with pytest.raises(UsageError, match=message):
         doctor.run(parsed("--goal", "bundle", *paths))
+
+
+def test_a_list_that_names_no_check_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["doctor", "--select", " , "])
+    assert caught.value.code == 2
+    assert "argument --select: ' , ' names no check; `" in capsys.readouterr().err

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from shutil import copytree
@@ -17,7 +18,8 @@ from sdcoreml.convert.loading.record import Units
 from sdcoreml.doctor.cli import main
 from sdcoreml.doctor.commands import verify
 from sdcoreml.doctor.commands.convert_summary import verdicts
-from sdcoreml.doctor.commands.verify_coreml import load_finished, summary, verdict
+from sdcoreml.doctor.commands.verify_coreml import find_mac, load_finished, summary, verdict
+from sdcoreml.doctor.gather.probe import Probe, RunResult
 from sdcoreml.ground.errors import BrokenError, UsageError, WorkerError
 from sdcoreml.ground.events import Event
 from sdcoreml.lockfiles.toolchain import load_toolchain
@@ -192,3 +194,24 @@ def test_it_is_not_shared_into_the_folder(bundle: Path) -> None:
         run(bundle, CoreML(), "--share", str(bundle / "mac.json"))
     with pytest.raises(UsageError, match="--share is for loading through Core ML"):
         verify.run(arguments(str(bundle), "--share", str(bundle.parent / "mac.json")))
+
+
+def mac(chip: str, memory: str = "17179869184") -> Probe:
+    """Return a Mac that answers as `sysctl` and `sw_vers` do."""
+    said = {"machdep.cpu.brand_string": chip, "hw.memsize": memory, "-productVersion": "15.2"}
+
+    def run(argv: Sequence[str], /, *, seconds: float = 1) -> RunResult:
+        del seconds
+        return RunResult(code=0, out=said.get(argv[-1], ""))
+
+    return Probe(system="Darwin", machine="arm64", run=run)
+
+
+def test_this_mac_is_told_by_its_chip() -> None:
+    found = find_mac(mac("Apple M2 Pro"))
+    assert found
+    assert (found.chip, found.macos, found.memory) == ("M2 Pro", "15.2", 17179869184)
+    bare = find_mac(mac("", "much"))
+    assert bare
+    assert (bare.chip, bare.memory) == ("arm64", 0)
+    assert find_mac(Probe(system="Linux")) is None

@@ -39,6 +39,7 @@ def test_the_version_that_removed_a_name_is_known() -> None:
     assert match.cause == (
         "transformers is too new: 4.48 removed shard_checkpoint, which diffusers asks for."
     )
+    assert "install transformers before 4.48." in match.fix
 
 
 def test_of_an_unknown_name_only_the_pair_is_told() -> None:
@@ -52,6 +53,7 @@ def test_of_an_unknown_name_only_the_pair_is_told() -> None:
         " (accelerate 0.30.0 with torch 1.13.1)."
     )
     assert match.confidence.value == "likely"
+    assert "install the torch that accelerate was made for." in match.fix
 
 
 def test_of_an_unknown_package_it_is_a_guess() -> None:
