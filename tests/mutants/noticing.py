@@ -88,7 +88,8 @@ def rounds_of(path: str, imports: Imports) -> tuple[Round, ...]:
     """Return the rounds of tests that could notice a mutant of a module.
 
     First come the module's own tests, then those of what imports it, the nearest first, and of
-    these the quickest: where only slow tests run a module, no test farther away will notice. pytest imports all files of a round before it runs a test, so no round has many.
+    these the quickest: where only slow tests run a module, no test farther away will notice.
+    pytest imports all files of a round before it runs a test, so no round has many.
     """
     near = [test for test in mirrors(path) if test in imports.tests]
     first, *others = _users_tests(path, imports, near)

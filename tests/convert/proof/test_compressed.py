@@ -215,7 +215,7 @@ def test_dropped_numbers_are_smaller_than_kept_ones() -> None:
     assert found.psnr == pytest.approx(psnr(WEIGHT, np.where(mask, WEIGHT, 0)), 1e-6)
     parts["nonzero_data"][7] *= np.float16(-1)
     assert measured("constexpr_sparse_to_dense", parts).wrong > 0
-    nothing = {"mask": np.zeros(768, np.uint8), "nonzero_data": np.zeros(0, np.float16)}
+    nothing: Parts = {"mask": np.zeros(768, np.uint8), "nonzero_data": np.zeros(0, np.float16)}
     assert measured("constexpr_sparse_to_dense", nothing).wrong == 0
 
 
