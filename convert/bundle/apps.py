@@ -7,12 +7,31 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Literal
 
 from sdcoreml.convert.models.contents import Contents, Kind
 from sdcoreml.convert.models.family import Family, Task
 
 APPLE, MOCHI = "Apple's Swift package", "Mochi Diffusion"
+
+
+class App(Enum):
+    """An app to convert for; the value is its name on the command line."""
+
+    MOCHI = "mochi"
+    APPLE = "apple"
+
+
+UNUSED: Mapping[App, Mapping[str, str]] = {
+    App.MOCHI: {
+        "safety_checker": "Mochi Diffusion runs no safety checker; leave --safety-checker out",
+        "controlled_chunks": "Mochi Diffusion cannot use ControlNets with a ControlledUnet in"
+        " halves; leave --chunk out",
+    },
+    App.APPLE: {},
+}
+"""What an app does not use of what can be asked for, and what to do about it."""
 
 Answer = Literal["yes", "limited", "no"]
 

@@ -31,7 +31,7 @@ from sdcoreml.ground.visible import one_line
 CARD = "README.md"
 """The name under which hubs look for a model card."""
 
-_HEAD = "---\n# written by sdcoreml pack, as long as this is the digest of what follows: "
+_HEAD = "---\n# made by sdcoreml, and unchanged as long as this is the digest of what follows: "
 _HUB = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 _MARKED = str.maketrans(
     {letter: f"\\{letter}" for letter in "\\`*_{}<>#+!|~&:@.$"} | {"[": "&#91;", "]": "&#93;"}

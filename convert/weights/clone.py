@@ -64,6 +64,15 @@ def share(source: Path, target: Path) -> bool:
     return fits(_clone, real, target) or fits(link, real, target)
 
 
+def clone_or_copy(source: Path, target: Path) -> Placement:
+    """Duplicate like `place`, but never by a hard link: the two belong to different owners."""
+    real = source.resolve()
+    if fits(_clone, real, target):
+        return Placement.CLONED
+    copy(real, target)
+    return Placement.COPIED
+
+
 def place_aside(source: Path, target: Path) -> Placement:
     """Do the same as `place`, but replace any existing file `target` atomically.
 

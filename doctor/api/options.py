@@ -31,6 +31,8 @@ class ConvertOptions(TypedDict, total=False):
     toolchain: str
     workers: int
     index: str
+    app: str
+    install: bool
     converter: str
     compare_upstream: bool
     vae: StrPath

@@ -26,6 +26,11 @@ from sdcoreml.convert.models.prediction import PredictionSource
 from sdcoreml.convert.models.single_file import Weights
 from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.convert.worker import Worker
+from sdcoreml.doctor.commands.convert_deliver import (
+    app_of,
+    deliver,
+    require_deliverable,
+)
 from sdcoreml.doctor.commands.convert_environment import (
     choose_environment,
     is_replacement,
@@ -202,9 +207,17 @@ def make(args: argparse.Namespace, progress: Emit, mac: FindMac = find_mac) -> C
             else:
                 folders, comparisons = convert_models(jobs, workshop, emit), ()
         loaded = load_finished(folders, toolchain, worker, emit, mac)
+        code = max((report.exit_code for report in loaded.values()), default=0)
+        installed = () if code else tuple(deliver(args, folders, emit))
     manifests = {folder: read_manifest(folder) for folder in folders}
     runs.keep(emit.log(folder, manifest.digest) for folder, manifest in manifests.items())
-    return Converted(manifests=manifests, comparisons=comparisons, loaded=loaded)
+    return Converted(
+        manifests=manifests,
+        comparisons=comparisons,
+        loaded=loaded,
+        app=app_of(args),
+        installed=dict(installed),
+    )
 
 
 def needs_torch(args: argparse.Namespace) -> str:
@@ -220,6 +233,7 @@ def read_jobs(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
     for job in jobs:
         require_buildable(job)
         require_output(job.output)
+    require_deliverable(args, jobs)
     return jobs
 
 

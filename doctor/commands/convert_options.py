@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 
+from sdcoreml.convert.bundle.apps import App
 from sdcoreml.convert.jobs.options import ATTENTIONS
 from sdcoreml.convert.models.ingredients import parse_embedding
 from sdcoreml.convert.programs.options import Prediction, Target
@@ -81,9 +82,26 @@ def declare(parser: argparse.ArgumentParser) -> None:
         help="say what would be made, from what, and what it takes; write nothing",
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+    _delivery(parser)
     _converter(parser)
     for declare_group in (_ingredients, _shapes, _programs, _meaning, _storage):
         declare_group(parser)
+
+
+def _delivery(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("delivery")
+    group.add_argument(
+        "--app",
+        choices=[app.value for app in App],
+        help="convert for this app: refuse what it does not use, and say how it loads the result;"
+        " with apple and --for a ControlNet also goes into that folder (default: for both)",
+    )
+    group.add_argument(
+        "--install",
+        action="store_true",
+        help="then put the result into Mochi Diffusion's folder of models, or of ControlNets; never"
+        " over anything else",
+    )
 
 
 def _converter(parser: argparse.ArgumentParser) -> None:

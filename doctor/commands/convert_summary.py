@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from sdcoreml.convert.bundle.apps import App
 from sdcoreml.convert.bundle.judgement import Ruling
 from sdcoreml.convert.compile.package import COMPARED, UNTRIED
+from sdcoreml.convert.deliver.install import Installed
 from sdcoreml.convert.jobs.evidence import advice, compute_units, evidence, makers, ways
 from sdcoreml.convert.jobs.manifest import Manifest, ProgramEntry
 from sdcoreml.convert.loading.record import LoadReport
@@ -29,11 +31,14 @@ class Converted:
     """What a conversion made: the folders with their manifests, in the order of the options.
 
     `comparisons` are with the upstream converter, and `loaded` what Core ML itself said, on a Mac.
+    `app` is the only app that they are for, and `installed` where they were put for it.
     """
 
     manifests: Mapping[Path, Manifest]
     comparisons: tuple[FolderComparison, ...] = ()
     loaded: Mapping[Path, LoadReport]
+    app: App | None = None
+    installed: Mapping[Path, Installed] = field(default_factory=dict)
 
 
 def results(made: Converted) -> dict[str, object]:
@@ -43,6 +48,7 @@ def results(made: Converted) -> dict[str, object]:
             "folder": str(folder),
             "manifest": manifest.as_json(),
             **({"coreml": load_json(made.loaded[folder])} if folder in made.loaded else {}),
+            **({"installed": str(made.installed[folder].path)} if folder in made.installed else {}),
         }
         for folder, manifest in made.manifests.items()
     ]
@@ -57,7 +63,8 @@ def results(made: Converted) -> dict[str, object]:
 
 def lines(made: Converted) -> Iterator[str]:
     """Yield what became of a conversion, as text."""
-    yield from (summary(*item) for item in made.manifests.items())
+    for folder, manifest in made.manifests.items():
+        yield summary(folder, manifest, made.app, made.installed.get(folder))
     yield from (load_summary(*item) for item in made.loaded.items())
     said = {folder: load_verdict(report) for folder, report in made.loaded.items()}
     yield from verdicts(made.manifests, said)
@@ -65,8 +72,16 @@ def lines(made: Converted) -> Iterator[str]:
         yield from table(one)
 
 
-def summary(folder: Path, manifest: Manifest) -> str:
-    """Return the summary: the result, and how it was checked in this run."""
+def summary(
+    folder: Path,
+    manifest: Manifest,
+    app: App | None = None,
+    installed: Installed | None = None,
+) -> str:
+    """Return the summary: the result, how it was checked in this run, and what is left to do.
+
+    `app` is the only app that it is for, `installed` where it was put for that app.
+    """
     programs, made_in = manifest.programs, manifest.toolchain
     how = ways([program.checked for program in programs.values()])
     width = max(len(name) for name in ("toolchain   ", *programs))
@@ -81,7 +96,11 @@ def summary(folder: Path, manifest: Manifest) -> str:
             f"  {'toolchain':<{width}} {toolchain}",
             *(f"  note: {line}" for line in advice(manifest)),
             *how_to_run(folder, manifest),
-            *next_steps(folder, manifest),
+            *(
+                _when_installed(installed, manifest)
+                if installed
+                else next_steps(folder, manifest, app)
+            ),
         )
     )
 
@@ -101,19 +120,39 @@ def how_to_run(folder: Path, manifest: Manifest) -> tuple[str, ...]:
 _MOCHI, _APPLES = "  next: for Mochi Diffusion:", "        for Apple's package:"
 
 
-def next_steps(folder: Path, manifest: Manifest) -> tuple[str, ...]:
-    """Return where to put the folder for the apps, and which settings to choose there."""
+def next_steps(folder: Path, manifest: Manifest, app: App | None = None) -> tuple[str, ...]:
+    """Return where to put the folder for one app or both, and which settings to choose there."""
+    mochi, apples = _next_steps(folder, manifest)
+    match app:
+        case App.MOCHI:
+            return (f"  next: for Mochi Diffusion: {mochi}",)
+        case App.APPLE:
+            return (f"  next: for Apple's package: {apples}",)
+    return (f"{_MOCHI} {mochi}", f"{_APPLES} {apples}")
+
+
+def _when_installed(installed: Installed, manifest: Manifest) -> tuple[str, ...]:
+    """Return where a result was put, and what to choose in the app."""
+    how = installed.way.value if installed.way else "it was there already"
+    place = f"  installed: {installed.path} ({how})"
+    if CONTROLNET in {program.component for program in manifest.programs.values()}:
+        return (place, "  next: choose it beside a model of its size and attention")
+    unit = compute_units(manifest).in_mochi
+    return (place, f"  next: choose it in Mochi Diffusion; compute unit Auto or {unit}")
+
+
+def _next_steps(folder: Path, manifest: Manifest) -> tuple[str, str]:
     components = {program.component for program in manifest.programs.values()}
     if CONTROLNET in components:
         (name,) = manifest.programs
         mochi = f"{folder}/{name}.mlmodelc into ~/MochiDiffusion/controlnet, not a model's folder"
         apples = f"put it into controlnet/ in the model's folder, then --controlnet {name}"
-        return (f"{_MOCHI} put {mochi}", f"{_APPLES} {apples}")
+        return f"put {mochi}", apples
     units = compute_units(manifest)
     large = " --xl" if "text_encoder_2" in components else ""
     mochi = f"~/MochiDiffusion/models and choose it there; compute unit Auto or {units.in_mochi}"
     apples = f"--resource-path {shlex.quote(str(folder))} --compute-units {units.in_swift}{large}"
-    return (f"{_MOCHI} put the folder into {mochi}", f"{_APPLES} {apples}")
+    return f"put the folder into {mochi}", apples
 
 
 def _line(program: ProgramEntry) -> str:

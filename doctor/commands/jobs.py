@@ -45,6 +45,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="print a file to begin with, which editors complete by its schema",
     )
     parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+    parser.add_argument(
+        "--install",
+        action="store_true",
+        help="put each finished folder into Mochi Diffusion's folders, as convert --install does",
+    )
     add_toolchain(parser)
     parser.add_argument(
         "--workers",
@@ -78,7 +83,11 @@ def plan(args: argparse.Namespace) -> int:
     file = read_job_file(args.file)
     toolchain = load_toolchain(args.toolchain)
     with draw() as emit, ExitStack() as stack:
-        run_wide = {"toolchain": args.toolchain, "workers": args.workers}
+        run_wide = {
+            "toolchain": args.toolchain,
+            "workers": args.workers,
+            **({"install": True} if args.install else {}),
+        }
         opener = Opener(into=file.into, run=run_wide, stack=stack, emit=emit)
         batches = open_batches(file, opener)
         run = _finder(args, opener, emit)
@@ -151,7 +160,11 @@ def make(args: argparse.Namespace) -> int:
 
     file = read_job_file(args.file)
     with draw() as emit, ExitStack() as stack:
-        run_wide = {"toolchain": args.toolchain, "workers": args.workers}
+        run_wide = {
+            "toolchain": args.toolchain,
+            "workers": args.workers,
+            **({"install": True} if args.install else {}),
+        }
         opener = Opener(into=file.into, run=run_wide, stack=stack, emit=emit)
         batches = open_batches(file, opener)
         needs = next(filter(None, (needs_torch(batch.args) for batch in batches)), "")

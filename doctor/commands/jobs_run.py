@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -18,6 +19,7 @@ from sdcoreml.convert.jobs.steps import convert_models
 from sdcoreml.convert.jobs.there import is_there, keep_finished
 from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.doctor.commands.convert import explain_crash, ingredients_of, open_model, read_jobs
+from sdcoreml.doctor.commands.convert_deliver import deliver
 from sdcoreml.doctor.commands.convert_jobs import policy_of
 from sdcoreml.doctor.commands.convert_preflight import goal_of
 from sdcoreml.doctor.commands.jobs_batch import Batch, Opener, in_order
@@ -92,7 +94,7 @@ class Run:
         jobs = list(batch.jobs)
         while jobs:
             there = [job for job in jobs if self.is_there(batch, job)]
-            yield from (_there(batch, job) for job in there)
+            yield from (self._kept(batch, job) for job in there)
             jobs = [job for job in jobs if job not in there]
             try:
                 made = tuple(self._convert(batch, jobs))
@@ -134,10 +136,19 @@ class Run:
             folders = convert_models(made, shop, self.emit)
             for job in made:
                 keep_finished(ingredients, job, shop)
+        deque(deliver(args, folders, self.emit), maxlen=0)
         each = (time.monotonic() - begun) / len(folders)
         for job in jobs:
             done = _result(batch, None, job)
             yield replace(done, seconds=round(each, 1), programs=len(job.parts))
+
+    def _kept(self, batch: Batch, job: Job) -> Result:
+        """Return the result for a folder that was there, after installing it where asked for."""
+        try:
+            deque(deliver(batch.args, [job.output], self.emit), maxlen=0)
+        except SdcoremlError as error:
+            return _result(batch, error, job)
+        return _there(batch, job)
 
     def _shop_of(self, args: argparse.Namespace) -> Workshop:
         policy = policy_of(args, self.toolchain)

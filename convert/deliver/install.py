@@ -1,0 +1,185 @@
+"""Puts finished folders where an app looks for them: copied aside, then renamed.
+
+Files become clones, which share the blocks of the result, where the file system can, and copies
+elsewhere, each compared with its source. Weights that several programs or folders share stay
+shared. A folder of another model is never replaced, and what Mochi Diffusion or its user put into
+an older one of the same model stays.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sdcoreml.convert.deliver.contents import Contents
+from sdcoreml.convert.jobs.foreign import carry_over
+from sdcoreml.convert.jobs.manifest import MARKER, read_manifest
+from sdcoreml.convert.weights.clone import Placement, clone_or_copy
+from sdcoreml.ground.aside import folder_aside, require_space, sole_maker
+from sdcoreml.ground.digest import FileRecord, describe
+from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.events import Emit, Event
+from sdcoreml.ground.files import refusal
+from sdcoreml.ground.outputs import find_place
+from sdcoreml.ground.refusals import translate_os_errors
+
+ANOTHER = "choose another --name, or move that one away"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Installed:
+    """What was put in place: its path, and how; `way` is `None` if it was there already."""
+
+    path: Path
+    way: Placement | None
+
+
+@dataclass(slots=True, kw_only=True)
+class Installer:
+    """Installs folders; what files of them share on the disk, their copies share, too."""
+
+    emit: Emit
+    _copies: dict[tuple[int, int], Path] = field(default_factory=dict)
+
+    def install(self, contents: Contents, place: Path) -> Installed:
+        """Put a finished folder, or the program of a ControlNet, into the folder `place`.
+
+        Raises:
+            BadInputError: something else has its name there, or a file changed meanwhile.
+            BusyError: another process installs the same.
+            NoSpaceError: the disk is full, or would be; of what is incomplete nothing is left.
+        """
+        target = place / name_of(contents)
+        with sole_maker(target):
+            if is_installed(contents, target):
+                return Installed(path=target, way=None)
+            require_free(target, contents.manifest.model.name, is_net=contents.is_net)
+            self.emit(Event(kind="step", text=f"install {target}"))
+            made: dict[tuple[int, int], Path] = {}
+            with folder_aside(target, MARKER, carry_over) as folder:
+                way = self._fill(folder, contents, target, made)
+            self._copies |= {inode: target / path for inode, path in made.items()}
+        return Installed(path=target, way=way)
+
+    def _fill(
+        self, folder: Path, contents: Contents, target: Path, made: dict[tuple[int, int], Path]
+    ) -> Placement:
+        """Copy the files into `folder`; `made` gets the relative path of each inode's copy."""
+        way = Placement.CLONED
+        for number, name in enumerate(contents.files):
+            source, path = contents.folder / name, folder / _inner(contents, name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            status = _status(source)
+            inode = (status.st_dev, status.st_ino)
+            twin = folder / made[inode] if inode in made else self._copies.get(inode)
+            if twin is None or not _link(twin, path):
+                if clone_or_copy(source, path) is Placement.COPIED:
+                    way = Placement.COPIED
+                made.setdefault(inode, path.relative_to(folder))
+            if not number and way is Placement.COPIED:
+                require_space(target, _needs(contents))
+        return way
+
+
+def name_of(contents: Contents) -> str:
+    """Return the name that a folder is installed by; a ControlNet is installed by its program's."""
+    if contents.is_net:
+        return next(iter(contents.files)).partition("/")[0]
+    return contents.folder.resolve().name
+
+
+def _inner(contents: Contents, name: str) -> str:
+    return name.partition("/")[2] if contents.is_net else name
+
+
+def _link(source: Path, target: Path) -> bool:
+    """Make a hard link; nobody writes to an installed file."""
+    try:
+        os.link(source, target)
+    except OSError:  # not on this disk, or gone meanwhile
+        return False
+    return True
+
+
+def _status(path: Path) -> os.stat_result:
+    try:
+        return path.stat()
+    except OSError as error:
+        raise refusal(error, path, remedy="install it again") from None
+
+
+def _needs(contents: Contents) -> int:
+    """Return the bytes that copies of the files take, where what is shared is copied once."""
+    found = [_status(contents.folder / name) for name in contents.files]
+    return sum({(one.st_dev, one.st_ino): one.st_size for one in found}.values())
+
+
+def is_installed(contents: Contents, target: Path) -> bool:
+    """Whether `target` has just these files.
+
+    Of a model's folder the manifest, which has the digests of all others, and the sizes are
+    compared; a ControlNet's program, which has no manifest, is hashed.
+    """
+    files = {name: target / _inner(contents, name) for name in contents.files}
+    try:
+        if any(path.stat().st_size != contents.files[name].size for name, path in files.items()):
+            return False
+        if not contents.is_net:
+            files = {MARKER: files[MARKER]}
+        found = describe(files)
+    except (OSError, BadInputError):
+        return False
+    return all(_same(found[name], contents.files[name]) for name in found)
+
+
+def _same(one: FileRecord, other: FileRecord) -> bool:
+    return one.sha256 == other.sha256
+
+
+def require_free(target: Path, model: str, *, is_net: bool) -> None:
+    """Refuse to put `model` where something else is already.
+
+    Raises:
+        BadInputError: `target` is there, and is not a folder that was made of the model.
+    """
+    with translate_os_errors(target):
+        place = find_place(target)
+        if not place.exists() or (place.is_dir() and not any(place.iterdir())):
+            return
+    if is_net:
+        raise BadInputError("another ControlNet has this name", where=target, remedy=ANOTHER)
+    try:
+        other = read_manifest(place).model.name
+    except BadInputError:
+        what = "sdcoreml did not make what has this name there"
+        raise BadInputError(what, where=target, remedy=ANOTHER) from None
+    if other != model:
+        what = f"is a model of that name already, made of {other} and not of {model}"
+        raise BadInputError(what, where=target, remedy=ANOTHER)
+
+
+def require_home(place: Path, *, chosen: bool, may_make: bool) -> None:
+    """Refuse an app's folder that is not there or may not be written to.
+
+    Without a choice of its user the app itself makes it: then it is made, if `may_make`.
+
+    Raises:
+        BadInputError: nothing can be put there.
+    """
+    if place.is_dir():
+        if not os.access(place, os.W_OK | os.X_OK):
+            raise BadInputError("may not be written to", where=place, remedy="see who owns it")
+        return
+    if chosen:
+        raise BadInputError(
+            "Mochi Diffusion's folder, as set in the app, is not there",
+            where=place,
+            remedy="connect its disk, or choose another in the app's settings",
+        )
+    if not may_make:
+        raise BadInputError(
+            "Mochi Diffusion's folder is not on this machine",
+            where=place,
+            remedy="leave --install out, and copy the result to the Mac, or make that folder",
+        )

@@ -1,0 +1,171 @@
+"""Installing puts folders where apps look, replaces nothing of others, and leaves nothing half."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.convert.bundle.ports import Dimensions
+from sdcoreml.convert.deliver.contents import Contents, contents_of
+from sdcoreml.convert.deliver.install import (
+    Installed,
+    Installer,
+    require_free,
+    require_home,
+)
+from sdcoreml.convert.jobs.opening import open_model
+from sdcoreml.convert.jobs.verify import verify
+from sdcoreml.ground.aside import sole_maker
+from sdcoreml.ground.errors import BadInputError, BusyError
+from sdcoreml.ground.events import silent
+from tests.convert.stand_ins import StandIn, finish, job_of, write_controlnet, write_model
+
+SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
+
+
+def make(parent: Path, name: str = "cat", folder: str = "cat_128x128") -> Path:
+    return finish(
+        job_of(open_model(write_model(parent / name)), parent / folder), StandIn(size=SIZE)
+    )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a finished folder, which no test changes."""
+    return make(tmp_path_factory.mktemp("made"))
+
+
+def install(folder: Path, place: Path) -> Installed:
+    return Installer(emit=silent).install(contents_of(folder), place)
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_what_is_installed_is_what_apps_load_and_proves_itself(made: Path, tmp_path: Path) -> None:
+    done = install(made, tmp_path)
+    assert done.path == tmp_path / "cat_128x128"
+    assert done.way is not None
+    assert names(tmp_path) == ["cat_128x128"]
+    assert not [*done.path.glob("*.mlpackage")]
+    assert verify(done.path, StandIn(size=SIZE)).passed
+
+
+def test_a_copy_is_nobodys_hard_link(made: Path, tmp_path: Path) -> None:
+    copy = install(made, tmp_path).path / "vocab.json"
+    assert not copy.samefile(made / "vocab.json")
+
+
+def test_what_is_there_already_is_left_alone(made: Path, tmp_path: Path) -> None:
+    first = install(made, tmp_path).path.stat()
+    again = install(made, tmp_path)
+    assert (again.way, again.path.stat().st_ino) == (None, first.st_ino)
+    (again.path / "Unet.mlmodelc/model.mil").write_text("cut off")
+    assert install(made, tmp_path).way is not None, "what is damaged is installed anew"
+    assert verify(again.path, StandIn(size=SIZE)).passed
+
+
+def test_what_the_app_and_its_user_put_there_stays(made: Path, tmp_path: Path) -> None:
+    place = install(made, tmp_path).path
+    (place / "controlnet").symlink_to("/Users/me/MochiDiffusion/controlnet")
+    (place / "notes.txt").write_text("good at 30 steps")
+    (place / "manifest.json").write_text((place / "manifest.json").read_text() + "\n")
+    install(made, tmp_path)
+    assert (place / "controlnet").readlink() == Path("/Users/me/MochiDiffusion/controlnet")
+    assert (place / "notes.txt").read_text() == "good at 30 steps"
+
+
+@pytest.mark.parametrize("content", ["foreign", "manifest", "file", "empty manifest"])
+def test_nothing_of_others_is_replaced(made: Path, tmp_path: Path, content: str) -> None:
+    place = tmp_path / "models/cat_128x128"
+    place.parent.mkdir()
+    match content:
+        case "foreign":
+            (place / "Unet.mlmodelc").mkdir(parents=True)
+        case "manifest":
+            shutil.copytree(make(tmp_path, "dog", "dog_128x128"), place)
+        case "file":
+            place.write_text("mine")
+        case _:
+            place.mkdir()
+            (place / "manifest.json").write_text("{}")
+    with pytest.raises(BadInputError, match="choose another --name"):
+        install(made, tmp_path / "models")
+    assert names(tmp_path / "models") == ["cat_128x128"]
+
+
+def test_an_empty_folder_of_that_name_is_nobodys(made: Path, tmp_path: Path) -> None:
+    (tmp_path / "cat_128x128").mkdir()
+    assert install(made, tmp_path).way is not None
+
+
+def test_a_file_that_was_cut_meanwhile_leaves_nothing(made: Path, tmp_path: Path) -> None:
+    contents = contents_of(made)
+    gone = {**contents.files, "zzz": contents.files["vocab.json"]}
+    with pytest.raises(BadInputError):
+        Installer(emit=silent).install(replace(contents, files=gone), tmp_path / "models")
+    assert not (tmp_path / "models").exists()
+
+
+def test_shared_weights_stay_shared_in_a_folder_and_between_folders(tmp_path: Path) -> None:
+    folders = [make(tmp_path / letter, folder=f"{letter}_128x128") for letter in "ab"]
+    weights = [folder / "Unet.mlmodelc/weights/weight.bin" for folder in folders]
+    for path in weights:
+        path.parent.mkdir(exist_ok=True)
+    if not weights[0].exists():
+        pytest.fail("the stand-in has no weights")
+    weights[1].unlink()
+    weights[1].hardlink_to(weights[0])
+    installer = Installer(emit=silent)
+    place = tmp_path / "models"
+    one, other = (installer.install(contents_of(folder), place).path for folder in folders)
+    inner = "Unet.mlmodelc/weights/weight.bin"
+    assert (one / inner).samefile(other / inner)
+
+
+def test_a_controlnet_is_installed_as_its_program(tmp_path: Path) -> None:
+    net = finish(
+        job_of(open_model(write_controlnet(tmp_path / "canny")), tmp_path / "Canny"),
+        StandIn(size=SIZE),
+    )
+    (program,) = net.glob("*.mlmodelc")
+    done = install(net, tmp_path / "nets")
+    assert (names(tmp_path / "nets"), done.path.name) == ([program.name], program.name)
+    assert (done.path / "metadata.json").read_bytes() == (program / "metadata.json").read_bytes()
+    assert install(net, tmp_path / "nets").way is None
+    (done.path / "model.mil").write_text("of somebody else")
+    with pytest.raises(BadInputError, match="another ControlNet has this name"):
+        install(net, tmp_path / "nets")
+
+
+def test_two_at_once_do_not_mix(made: Path, tmp_path: Path) -> None:
+    with sole_maker(tmp_path / "cat_128x128"), pytest.raises(BusyError):
+        install(made, tmp_path)
+
+
+def test_a_model_of_the_same_name_is_refused_before_the_work(made: Path, tmp_path: Path) -> None:
+    require_free(tmp_path / "cat_128x128", "cat", is_net=False)
+    install(made, tmp_path)
+    require_free(tmp_path / "cat_128x128", "cat", is_net=False)
+    with pytest.raises(BadInputError, match="made of cat and not of dog"):
+        require_free(tmp_path / "cat_128x128", "dog", is_net=False)
+
+
+def test_a_folder_of_the_app_that_is_not_there(tmp_path: Path) -> None:
+    absent = tmp_path / "models"
+    require_home(tmp_path, chosen=True, may_make=False)
+    require_home(absent, chosen=False, may_make=True)
+    with pytest.raises(BadInputError, match="connect its disk"):
+        require_home(absent, chosen=True, may_make=True)
+    with pytest.raises(BadInputError, match="not on this machine"):
+        require_home(absent, chosen=False, may_make=False)
+
+
+def test_contents_are_named_by_their_folder(made: Path) -> None:
+    contents: Contents = contents_of(made)
+    assert [*contents.files] == sorted(contents.files)
+    assert contents.nbytes == sum((made / name).stat().st_size for name in contents.files)
