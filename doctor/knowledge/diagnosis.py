@@ -16,9 +16,14 @@ from itertools import accumulate
 
 from sdcoreml.doctor.knowledge import APART, FAMILIES, Confidence, Failure, Role, fill
 from sdcoreml.doctor.knowledge.crashes import keep_crashed, read_report
+from sdcoreml.doctor.knowledge.notices import goes_on, is_warning
 from sdcoreml.doctor.knowledge.reading import Line, choose_telling, join_wrapped, read
 from sdcoreml.doctor.knowledge.skew import Skew, resolve
-from sdcoreml.doctor.knowledge.structure import Structure, find_frames, find_structure, is_warning
+from sdcoreml.doctor.knowledge.structure import (
+    Structure,
+    find_frames,
+    find_structure,
+)
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.versions import is_version, satisfies
 
@@ -231,7 +236,8 @@ def _weigh(matches: Sequence[Match], structure: Structure) -> tuple[Match, ...]:
 
 def _is_notice(match: Match) -> bool:
     """Return whether a healthy run may have printed a line: it is a notice, or only warns."""
-    return match.entry.notice or (_is_family(match) and is_warning(match.text))
+    warns = is_warning(match.text) if _is_family(match) else goes_on(match.text)
+    return match.entry.notice or (warns and match.role is Role.CAUSE)
 
 
 def _is_family(match: Match) -> bool:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from sdcoreml.doctor.knowledge.notices import is_softened
 from sdcoreml.doctor.knowledge.reading import Line, find_builds
 
 
@@ -106,7 +107,7 @@ _LIBRARY = re.compile(
 )
 _NAME = (
     r"(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Iteration|NotFound|Expired"
-    r"|Timeout|Failure|Errors|Fault|Group|Mode\w+)|[a-z_]+\.(?:error|timeout|gaierror|herror|Error))"
+    r"|Timeout|Failure|Errors|Fault|Group|OfflineMode\w+)|[a-z_]+\.(?:error|timeout|gaierror|herror|Error))"
 )
 _RAISED = re.compile(rf"\s*(?:E\s+)?(?P<type>{_NAME}\d?)(?:: ?(?P<message>.*)|\s*)$")
 _IN_TRACEBACK = re.compile(r"(?P<type>(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)(?:: (?P<message>.*))?$")
@@ -155,21 +156,6 @@ _ERRORS = tuple(re.compile("|".join(words)) for words in _WORDS)
 _IS_ERROR = 5
 """So many of the patterns tell of an error; those behind them only of something perhaps wrong."""
 
-_WARNING = re.compile(
-    r"(?i)\b(?:future|deprecation|user|import)warning\b|^\s*warn(?:ing)?\b|^INFO\b|^\s*(?:note|hint):"
-)
-
-
-def is_warning(text: str) -> bool:
-    """Return whether a line only warns, so that a run went on behind it."""
-    return _WARNING.search(text) is not None
-
-
-_SOFTENED = re.compile(
-    r"(?i)\b(?:Future|Deprecation|User|Runtime|Tracer|Import)?Warning\b|^\s*warn(?:ing)?\b|^INFO\b"
-    r"|\bretrying\b|^\s*note:|^\s*hint:"
-)
-
 
 def find_structure(lines: Sequence[Line]) -> Structure:
     """Return the exceptions and errors of a log's lines, and the line that decides."""
@@ -208,7 +194,7 @@ def _weigh(text: str) -> int | None:
     """Return how much a line tells of an error, 0 the most; None if nothing."""
     for weight, pattern in enumerate(_ERRORS):
         if pattern.search(text):
-            soft = _SOFTENED.search(text) is not None
+            soft = is_softened(text)
             return max(weight, _IS_ERROR + 1) if soft else weight
     return None
 
@@ -327,13 +313,23 @@ class _Finder:
         if self._in_traceback or self._start or not self.chains:
             return
         last = self.chains[-1][-1]
-        if line.number - last.end == 1 and (indent or line.number - last.line.number <= _MESSAGE):
+        if (
+            last.line.text == last.type
+            and line.number - last.end <= _GAP
+            and last.detail is last.line
+        ):
+            told = Line(number=line.number, text=line.text.strip())
+            self.chains[-1][-1] = replace(last, end=line.number, detail=told)
+        elif line.number - last.end == 1 and (indent or line.number - last.line.number <= _MESSAGE):
             is_first = last.end == last.line.number and last.line.text.endswith(":")
             told = Line(number=line.number, text=line.text.strip())
             self.chains[-1][-1] = replace(
                 last, end=line.number, detail=told if is_first else last.detail
             )
 
+
+_GAP = 2
+"""A tool may print an exception's type on one line, and its message after an empty one."""
 
 _MESSAGE = 3
 _NEAR = 3

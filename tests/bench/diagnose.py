@@ -3,12 +3,16 @@
 The samples are logs with judged causes; what they were told at first sight, before anything was
 mended with them, is written in their files:
 
-- `tests/doctor/knowledge/logs/`: built.toml, which the families were made from; mended.toml and
-  held.toml, which were collected afterwards;
+- `tests/doctor/knowledge/logs/`: built.toml, which the families were made from; mended.toml,
+  held.toml, last.toml, fresh.toml and later.toml, which were collected afterwards, in this order;
 - those of a folder outside the repository (its path is the first argument, if it is there), whose
   judged causes are in `logs/untried.toml`. The rule that splits them: in the order of their names,
   the first seven were seen before the split and belong to the half that was built on; of the
   others every second is held back.
+
+Per sample: how many logs there are, of how many the first cause is the judged one, how many of
+these are called a guess; how many are told another cause as if it were known, how many another
+as a guess; how many are told nothing; how many have a decisive line.
 
 Then logs that were damaged in 2,000 ways: none may end in a traceback, or be called certain of a
 cause that the whole log does not have.
@@ -68,7 +72,7 @@ def read_untried(folder: Path) -> tuple[tuple[Judged, ...], tuple[Judged, ...]]:
 
 def main(arguments: Sequence[str]) -> int:
     """Print the figures; return 1 if a damaged log is called certain of another cause."""
-    print(f"{'':<28}{'logs':>6}{'first':>7}{'wrong':>7}{'quoted':>8}")
+    print(f"{'':<24}" + "".join(f"{name:>8}" for name in COLUMNS))
     samples = {path.stem: read_judged(path) for path in sorted(FOLDER.glob("*.toml")) if _is(path)}
     if arguments and Path(arguments[0]).is_dir():
         samples["untried, built"], samples["untried, held back"] = read_untried(Path(arguments[0]))
@@ -89,6 +93,9 @@ def main(arguments: Sequence[str]) -> int:
     return int(bool(faults))
 
 
+COLUMNS = ("logs", "first", "guessed", "wrong", "guess", "nothing", "quoted")
+
+
 def _is(path: Path) -> bool:
     return path.stem != "untried"
 
@@ -97,9 +104,17 @@ def tell(name: str, logs: Sequence[Judged]) -> None:
     """Print how many causes of a sample are named first, and which are not."""
     found = {log: examine(log.text, entries()) for log in logs}
     named = [log for log, one in found.items() if is_named(log, one)]
-    wrong = [log for log, one in found.items() if is_wrong(log, one)]
-    quoted = sum(one.decisive is not None for one in found.values())
-    print(f"{name:<28}{len(logs):>6}{len(named):>7}{len(wrong):>7}{quoted:>8}")
+    guesses = [log for log, one in found.items() if is_guess(one)]
+    counts = (
+        len(logs),
+        len(named),
+        len({*named} & {*guesses}),
+        sum(is_wrong(log, one) for log, one in found.items()),
+        len({*guesses} - {*named}),
+        sum(one.cause is None for one in found.values()),
+        sum(one.decisive is not None for one in found.values()),
+    )
+    print(f"{name:<24}" + "".join(f"{count:>8}" for count in counts))
     for log in logs:
         if log not in named:
             cause = found[log].cause
@@ -110,6 +125,11 @@ def tell(name: str, logs: Sequence[Judged]) -> None:
 def is_named(log: Judged, found: Diagnosis) -> bool:
     """Return whether the first cause is the judged one."""
     return found.cause is not None and found.cause.entry.id in log.causes
+
+
+def is_guess(found: Diagnosis) -> bool:
+    """Return whether the first cause is called a guess."""
+    return found.cause is not None and found.cause.confidence is Confidence.GUESS
 
 
 def is_wrong(log: Judged, found: Diagnosis) -> bool:

@@ -29,3 +29,11 @@ def test_of_those_collected_later_none_is_told_another_cause_and_most_are_named(
     found = {log: examine(log.text, entries()) for log in OTHERS if log.causes}
     assert not any(is_wrong(log, one) for log, one in found.items())
     assert sum(is_named(log, one) for log, one in found.items()) > 0.9 * len(found)
+
+
+def test_of_those_collected_last_none_is_told_another_cause_and_most_are_named() -> None:
+    logs = (*read_judged(FOLDER / "fresh.toml"), *read_judged(FOLDER / "later.toml"))
+    found = {log: examine(log.text, entries()) for log in logs}
+    assert not [log.source for log, one in found.items() if is_wrong(log, one)]
+    assert all(one.decisive is not None for log, one in found.items() if log.causes)
+    assert sum(is_named(log, one) for log, one in found.items()) > 0.85 * len(found)
