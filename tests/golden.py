@@ -1,15 +1,19 @@
 """Compares what people read with the whole text of it, as it is kept in `tests/golden/`.
 
-A page is kept as its elements and texts, one a line, without the style. Where a change is meant,
+A page is kept as its elements and texts, one a line, without the style. A table of facts that came
+from elsewhere is kept with one entry a line. Where a change is meant,
 `GOLDEN=write` lets the same tests write the texts again; the diff then shows what people will see.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping
+from enum import Enum
 from html.parser import HTMLParser
 from pathlib import Path
+from types import ModuleType
 
 FOLDER = Path(__file__).with_name("golden")
 AGAIN = "if that is meant, run this test with GOLDEN=write, and look at the diff"
@@ -39,6 +43,44 @@ def outline_of(page: bytes) -> str:
     outline.feed(page.decode("utf-8"))
     outline.close()
     return "\n".join((*outline.lines, ""))
+
+
+def table_of(module: ModuleType, *names: str) -> str:
+    """Return tables of a module, an entry a line; what has no order is sorted."""
+    return "\n".join(
+        line
+        for name in names
+        for line in (f"{module.__name__}.{name}", *_entries(getattr(module, name)), "")
+    )
+
+
+def _entries(table: object) -> Iterator[str]:
+    match table:
+        case Mapping():
+            yield from (f"  {_tell(key)}: {_tell(value)}" for key, value in table.items())
+        case set() | frozenset():
+            yield from sorted(f"  {_tell(one)}" for one in table)
+        case tuple():
+            yield from (f"  {_tell(one)}" for one in table)
+        case _:
+            yield f"  {_tell(table)}"
+
+
+def _tell(value: object) -> str:  # noqa: PLR0911  a table of kinds
+    """Return a value as text that is the same in every process."""
+    match value:
+        case re.Pattern():
+            return f"{value.pattern!r} {value.flags}"
+        case Mapping():
+            return f"{{{', '.join(f'{_tell(key)}: {_tell(one)}' for key, one in value.items())}}}"
+        case set() | frozenset():
+            return f"{{{', '.join(sorted(map(_tell, value)))}}}"
+        case tuple() | list():
+            return f"({', '.join(map(_tell, value))})"
+        case Enum():
+            return f"{type(value).__name__}.{value.name}"
+        case _:
+            return str(getattr(value, "__qualname__", repr(value)))
 
 
 def assert_golden(name: str, text: str, environ: Mapping[str, str] = os.environ) -> None:
