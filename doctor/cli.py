@@ -115,6 +115,12 @@ VERBS = (
         help="say where other programs keep models, to find them by name",
         is_everyday=False,
     ),
+    Verb(
+        name="worker",
+        help="make folders for the jobs of another machine, or begin a cluster",
+        is_everyday=False,
+        sweeps=True,
+    ),
     Verb(name="compile", help="compile packages without Xcode", is_everyday=False, sweeps=True),
     Verb(name="clean", help="remove what interrupted runs left, and caches", is_everyday=False),
     Verb(name="complete", help="print what a shell needs to complete", is_everyday=False),

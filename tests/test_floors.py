@@ -45,6 +45,7 @@ ROOMS = {
     "envs": (
         "building",
         "care",
+        "cluster",
         "conda",
         "kept",
         "locking",

@@ -28,6 +28,7 @@ DATA = (
     "convert/certificates/certificates.json",
     "doctor/knowledge/layout.toml",
     "lockfiles/data/clip-vocabulary.txt",
+    "lockfiles/host/cluster.txt",
     "lockfiles/host/conda.txt",
     "lockfiles/tested/toolchain.toml",
     "lockfiles/tested/requirements.linux-x86_64.txt",

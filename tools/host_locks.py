@@ -1,6 +1,6 @@
 """`python -m tools.host_locks [--check] [--upgrade [PACKAGE]]`: compiles the host's own locks.
 
-They are what `.venv`, the tests in the built environment and the conda engine are installed from.
+They are what `.venv`, the tests in the built environment, the conda engine and Dask are made of.
 Versions stay as they are locked unless they are told to move, or no longer fit `pyproject.toml`.
 """
 
@@ -20,6 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 FOLDER = Path("lockfiles", "host")
 SOURCES: Mapping[str, tuple[str, ...]] = {
     "browser.txt": ("--group", "browser"),
+    "cluster.txt": ("--group", "cluster"),
     "conda.txt": ("--group", "conda"),
     "inside.txt": ("--group", "inside"),
     "requirements.txt": ("pyproject.toml", "--extra", "locking", "--group", "dev"),

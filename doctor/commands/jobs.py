@@ -58,6 +58,12 @@ def configure(parser: argparse.ArgumentParser) -> None:
         help="processes that share the work of a conversion (default: one for each core, as far as"
         " memory allows)",
     )
+    parser.add_argument(
+        "--cluster",
+        metavar="CLUSTER",
+        help="let other machines make the folders: the folder of a cluster, from `sdcoreml worker"
+        " --new-cluster FOLDER`, or an address of this machine",
+    )
 
 
 def run(args: argparse.Namespace) -> int:
@@ -110,10 +116,10 @@ def _finder(args: argparse.Namespace, opener: Opener, emit: Emit) -> Run | None:
     options = BuildOptions(backend=choose_backend())
     toolchain = fit(load_toolchain(args.toolchain), options)
     environment = ready(toolchain, options)
-    return _run(args, toolchain, environment, opener, emit) if environment else None
+    return open_run(args, toolchain, environment, opener, emit) if environment else None
 
 
-def _run(
+def open_run(
     args: argparse.Namespace,
     toolchain: Toolchain,
     environment: Environment,
@@ -148,6 +154,7 @@ def _run(
 
 def make(args: argparse.Namespace) -> int:
     """Make the folders of a job file that are not there yet, and say what became of each."""
+    from sdcoreml.doctor.commands import jobs_cluster
     from sdcoreml.doctor.commands.convert import needs_torch
     from sdcoreml.doctor.commands.convert_environment import choose_environment
     from sdcoreml.doctor.commands.jobs_batch import Opener, open_batches
@@ -156,9 +163,14 @@ def make(args: argparse.Namespace) -> int:
     from sdcoreml.doctor.core.backend import choose_backend
     from sdcoreml.doctor.report.terminal import draw
     from sdcoreml.envs.building.build import BuildOptions
+    from sdcoreml.envs.cluster.dask import find_dask
+    from sdcoreml.envs.cluster.folder import find_cluster
     from sdcoreml.envs.kept.users import use
+    from sdcoreml.ground.places import environments_folder
 
-    file = read_job_file(args.file)
+    cluster = find_cluster(args.cluster) if args.cluster else None
+    # Other machines know no current folder of ours.
+    file = read_job_file(args.file.absolute() if cluster else args.file)
     with draw() as emit, ExitStack() as stack:
         run_wide = {
             "toolchain": args.toolchain,
@@ -172,8 +184,12 @@ def make(args: argparse.Namespace) -> int:
         toolchain, environment = choose_environment(args.toolchain, emit, options, None, needs)
         stack.enter_context(use(environment.path))
 
-        run = _run(args, toolchain, environment, opener, emit)
-        results = run.make(batches)
+        run = open_run(args, toolchain, environment, opener, emit)
+        if cluster:
+            dask = find_dask(environments_folder(), emit)
+            results = jobs_cluster.make(run, batches, file, cluster, dask)
+        else:
+            results = run.make(batches)
     if args.json:
         print(json.dumps({"schema": SCHEMA, "results": as_data(results)}))
     else:

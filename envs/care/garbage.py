@@ -1,4 +1,4 @@
-"""Finds and removes environments, Pythons and conda engines that nothing uses any more."""
+"""Finds and removes environments, Pythons and engines that nothing uses any more."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdcoreml.envs.cluster.dask import DASK
 from sdcoreml.envs.conda.engine import ENGINE, engine_name
 from sdcoreml.envs.kept.store import Environment, hold_lock, list_environments, remove
 from sdcoreml.envs.kept.users import is_used
@@ -21,8 +22,9 @@ class Garbage:
     """The unused parts of a folder of environments, which can be removed.
 
     `environments` are neither in use nor the previous one of any toolchain. `pythons` are used by
-    these alone. `engines` are conda engines installed for another lock or another Python than the
-    present ones. `used` would be among `environments`, but running processes use them: they stay.
+    these alone. `engines` are folders of the conda engine and of Dask, for another lock or another
+    Python than the present ones. `used` would be among `environments`, but running processes use
+    them: they stay.
     """
 
     environments: tuple[Environment, ...]
@@ -41,11 +43,11 @@ class Garbage:
         return known | {path: _size(path) for path in (*self.pythons, *self.engines)}
 
     def summary(self) -> str:
-        """Return a summary such as `2 environments, 1 conda engine`."""
+        """Return a summary such as `2 environments, 1 engine`."""
         counts = {
             "environment": len(self.environments),
             "Python": len(self.pythons),
-            "conda engine": len(self.engines),
+            "engine": len(self.engines),
         }
         return ", ".join(
             f"{count} {word}{'' if count == 1 else 's'}" for word, count in counts.items() if count
@@ -61,12 +63,13 @@ def find_garbage(folder: Path) -> Garbage:
     needed = {one.interpreter.path.resolve() for one in environments.keys() - set(unkept)}
     pythons = (path for path in _folders(folder, OBTAINED) if not _is_around(path, needed))
     engines = _folders(folder, ENGINE)
-    today = engine_name() if engines else ""
+    dasks = _folders(folder, DASK.prefix)
+    today = {engine_name() if engines else "", DASK.folder_name() if dasks else ""}
     return Garbage(
         environments=unkept,
         used=used,
         pythons=tuple(pythons),
-        engines=tuple(path for path in engines if path.name != today),
+        engines=tuple(path for path in (*engines, *dasks) if path.name not in today),
     )
 
 

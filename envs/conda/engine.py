@@ -7,13 +7,11 @@ there as a child process (`envs/conda/rattler.py`).
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,21 +19,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Protocol
 
-from sdcoreml.envs.processes.installer import PackageSource, find_installer
 from sdcoreml.envs.processes.process import clean_environ, isolate
 from sdcoreml.envs.processes.reasons import quote
-from sdcoreml.envs.pythons import venv
-from sdcoreml.envs.pythons.interpreter import Interpreter, probe
+from sdcoreml.envs.pythons.apart import Group, bring
 from sdcoreml.ground.codec import from_plain
 from sdcoreml.ground.errors import (
-    EnvError,
     InstallError,
     NoSpaceError,
     SdcoremlError,
     UnreachableError,
 )
-from sdcoreml.ground.events import Emit, Event
-from sdcoreml.ground.leftovers import BUILDING
+from sdcoreml.ground.events import Emit
 from sdcoreml.lockfiles.artefact import GLIBC, MACOS
 from sdcoreml.lockfiles.conda import CondaPackage
 from sdcoreml.lockfiles.conda_files import channel_url
@@ -102,19 +96,8 @@ def find_engine(root: Path, emit: Emit, keep: Sequence[int] = (), index: str = "
     Raises:
         InstallError: the engine cannot be installed.
     """
-    here = _host()
-    folder = root / _name(here)
-    if not folder.is_dir():
-        emit(Event(kind="note", text="bringing the conda engine, py-rattler (once, 45 MB at most)"))
-        aside = root / f"{BUILDING}engine-{os.getpid()}"
-        try:
-            venv.create(aside, here)
-            source = PackageSource(index=index)
-            find_installer().install(aside / "bin" / "python", LOCK, source, keep=keep)
-            aside.rename(folder)
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
-    return Rattler(python=folder / "bin" / "python", keep=tuple(keep))
+    python = bring(_group(), root, emit, keep, index)
+    return Rattler(python=python, keep=tuple(keep))
 
 
 def engine_name() -> str:
@@ -123,22 +106,12 @@ def engine_name() -> str:
     Raises:
         EnvError: the running Python cannot be probed.
     """
-    return _name(_host())
+    return _group().folder_name()
 
 
-def _host() -> Interpreter:
-    here = probe(Path(sys.executable))
-    if here is None:
-        raise EnvError(
-            "cannot be run as a Python", where=sys.executable, remedy="run `make bootstrap`"
-        )
-    return here
-
-
-def _name(here: Interpreter) -> str:
-    """Return the engine's folder name, from its lock and the Python it is installed for."""
-    facts = (LOCK.read_text(encoding="utf-8"), os.fspath(here.path), here.version)
-    return ENGINE + hashlib.sha256("\n".join(facts).encode()).hexdigest()[:16]
+def _group() -> Group:
+    what = "the conda engine, py-rattler (once, 45 MB at most)"
+    return Group(lock=LOCK, prefix=ENGINE, what=what)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@
 .envs/python-*     a Python that we installed to build with
 .envs/packages     archives of conda packages; their hashes are compared at each use
 .envs/engine-*     the conda engine, once something asked for it
+.envs/dask-*       Dask, once something asked for it
 .envs/upstream-*   the upstream converter at its tested commit, once something asked for it
 .envs/.sdcoreml-*  a build under way, or the leftover of a killed one
 .envs/.task.*      files of one task that does not hold the lock; its folder is locked instead

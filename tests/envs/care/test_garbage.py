@@ -100,7 +100,7 @@ def test_telling_what_is_garbage_changes_nothing(tmp_path: Path) -> None:
     before = names(tmp_path)
     found = find_garbage(tmp_path)
     assert found.sizes() == {tmp_path / "one": 99, tmp_path / "engine-0123456789abcdef": 5}
-    assert found.summary() == "1 environment, 1 conda engine"
+    assert found.summary() == "1 environment, 1 engine"
     assert names(tmp_path) == before
 
 

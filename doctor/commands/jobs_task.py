@@ -1,0 +1,153 @@
+"""One folder of a job file as a task for another machine: plain data, and what does it there.
+
+A worker starts a process for each task (`serve`), which makes the folder as a local run would. Only
+what the manifest says of the toolchain is the coordinator's: the bytes do not depend on the system.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import threading
+import traceback
+from collections.abc import Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sdcoreml.convert.cache.key import builder_version
+from sdcoreml.convert.jobs.manifest import MadeIn
+from sdcoreml.doctor.commands.jobs_batch import Batch, Opener
+from sdcoreml.doctor.commands.jobs_file import read_job_file
+from sdcoreml.doctor.commands.jobs_run import Result, Run
+from sdcoreml.ground.codec import from_plain, to_plain
+from sdcoreml.ground.digest import sha256
+from sdcoreml.ground.errors import BadInputError, BrokenError, SdcoremlError
+from sdcoreml.ground.events import Emit, silent
+from sdcoreml.ground.signals import end_on_signals
+
+if TYPE_CHECKING:
+    from sdcoreml.doctor.commands.jobs_file import JobFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FolderTask:
+    """A folder to make: the file and number of its conversion, and its path.
+
+    `folder` is "" for a conversion that waits for another's folder: then all of its own are made.
+    `digest` is the job file's, `builder` the version of the code (`builder_version`). `asked` is
+    the toolchain that the user asked for, `toolchain` the one that is used, and `made_in` how the
+    manifest tells of it.
+    """
+
+    file: Path
+    digest: str
+    number: int
+    folder: str
+    builder: str
+    asked: str
+    toolchain: str
+    made_in: MadeIn
+
+
+def make(task: FolderTask, emit: Emit = silent) -> tuple[Result, ...]:
+    """Make a task's folder; what a conversion cannot do becomes a result.
+
+    Raises:
+        BadInputError: the job file is not the coordinator's any more.
+        BrokenError: this machine cannot work for the job.
+    """
+    file = read_same(task)
+    with ExitStack() as stack:
+        opener = Opener(
+            into=file.into,
+            run={"toolchain": task.asked, "workers": None},
+            stack=stack,
+            emit=emit,
+        )
+        run = _open_run(task, opener, stack, emit)
+        return make_in(run, task, file)
+
+
+def read_same(task: FolderTask) -> JobFile:
+    """Read the task's job file, if it and our code are those that the coordinator has.
+
+    Raises:
+        BadInputError: they are not.
+    """
+    if builder_version() != task.builder:
+        raise BadInputError("this machine's sdcoreml is another than the job's", remedy="update it")
+    if sha256(task.file) != task.digest:
+        what = "was changed since the run began"
+        raise BadInputError(what, where=task.file, remedy="run the job again")
+    return read_job_file(task.file)
+
+
+def make_in(run: Run, task: FolderTask, file: JobFile) -> tuple[Result, ...]:
+    """Make a task's folder with a run's tools."""
+    batch = run.opener.open(file.requests[task.number])
+    if task.folder:
+        jobs = tuple(job for job in batch.jobs if os.fspath(job.output) == task.folder)
+        return run.make([replace(batch, jobs=jobs)])
+    return run.make([_waited(batch)])
+
+
+def _waited(batch: Batch) -> Batch:
+    """Return a ControlNet's batch as one whose folder was waited for: without it, it is skipped."""
+    beside: Path | None = vars(batch.args).get("beside")
+    return replace(batch, after=beside)
+
+
+def _open_run(task: FolderTask, opener: Opener, stack: ExitStack, emit: Emit) -> Run:
+    from sdcoreml.doctor.commands.jobs import open_run
+    from sdcoreml.doctor.core.backend import choose_backend
+    from sdcoreml.envs.building.build import BuildOptions, ready
+    from sdcoreml.envs.building.variants import fit
+    from sdcoreml.envs.kept.users import use
+    from sdcoreml.lockfiles.toolchain import load_toolchain
+
+    options = BuildOptions(backend=choose_backend())
+    toolchain = fit(load_toolchain(task.toolchain), options)
+    environment = ready(toolchain, options)
+    if environment is None:
+        what = f"the environment {toolchain.name} is not there any more"
+        raise BrokenError(what, remedy="build it with `sdcoreml env`, and start the worker again")
+    stack.enter_context(use(environment.path))
+    args = argparse.Namespace(toolchain=task.asked, workers=None)
+    run = open_run(args, toolchain, environment, opener, emit)
+    return replace(run, shop=replace(run.shop, toolchain=task.made_in))
+
+
+def serve() -> None:
+    """Do the task that stdin says, and print the answer; end when stdin is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the worker, which ends us
+    end_on_signals()
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    request = json.loads(sys.stdin.buffer.readline())
+    threading.Thread(target=_end_with_owner, daemon=True).start()
+    answers.write(json.dumps(answer(request)) + "\n")
+    answers.flush()
+    os._exit(0)  # nobody waits for the thread
+
+
+def answer(request: Mapping[str, Any]) -> Mapping[str, object]:
+    """Return the answer to a request: the results, or why there are none."""
+    try:
+        return {"results": to_plain(make(from_plain(FolderTask, request["task"])))}
+    except SdcoremlError as error:
+        return {"error": str(error)}
+    except Exception as error:  # noqa: BLE001  a fault of ours must not end the job
+        traceback.print_exc()
+        return {"error": f"a bug of sdcoreml ({type(error).__name__}: {error})"}
+
+
+def _end_with_owner() -> None:
+    with suppress(OSError):
+        while sys.stdin.buffer.read(1 << 16):
+            pass
+    os.kill(os.getpid(), signal.SIGTERM)

@@ -1,0 +1,1 @@
+"""Several machines as one Dask cluster: its folder, its certificate, and the child that speaks."""
