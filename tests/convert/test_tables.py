@@ -23,7 +23,6 @@ from sdcoreml.convert.hub import access as hub_access
 from sdcoreml.convert.hub import elsewhere as hub_elsewhere
 from sdcoreml.convert.hub import selection as hub_selection
 from sdcoreml.convert.jobs import options as jobs_options
-from sdcoreml.convert.jobs import reuse as jobs_reuse
 from sdcoreml.convert.jobs import upstream as jobs_upstream
 from sdcoreml.convert.models import absence as models_absence
 from sdcoreml.convert.models import configs as models_configs
@@ -79,7 +78,6 @@ TABLES: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
     (hub_elsewhere, ("_KINDS",)),
     (hub_selection, ("WITH_WEIGHTS",)),
     (jobs_options, ("COMPRESSED", "SHARED")),
-    (jobs_reuse, ("_IDLE",)),
     (jobs_upstream, ("FLAGS",)),
     (models_absence, ("FOREIGN", "_UNFINISHED")),
     (models_configs, ("SCHEDULERS", "PIPELINES")),
