@@ -66,7 +66,7 @@ def _entries(table: object) -> Iterator[str]:
             yield f"  {_tell(table)}"
 
 
-def _tell(value: object) -> str:  # noqa: PLR0911  a table of kinds
+def _tell(value: object) -> str:
     """Return a value as text that is the same in every process."""
     match value:
         case re.Pattern():
