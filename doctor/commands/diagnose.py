@@ -6,8 +6,10 @@ import argparse
 import json
 import os
 import sys
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from typing import BinaryIO
 
 from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.doctor.core.facts import EnvironmentFacts, System
@@ -17,7 +19,7 @@ from sdcoreml.doctor.knowledge.structure import Raised
 from sdcoreml.doctor.report.layout import wrap
 from sdcoreml.ground.advice import spell
 from sdcoreml.ground.errors import BadInputError
-from sdcoreml.ground.files import LARGEST, Document, decode_leniently, read_leniently
+from sdcoreml.ground.files import LARGEST, Document, decode_leniently, open_regular
 from sdcoreml.ground.places import expand_home
 
 NOTHING_KNOWN = 3
@@ -79,12 +81,46 @@ def _read_any(name: str) -> str:
     if name == "-":
         if sys.stdin.isatty():
             print("paste the log, then end it with Ctrl-D on a line of its own", file=sys.stderr)
-        return decode_leniently(sys.stdin.buffer.read(LARGEST[Document.LOG]))
+        return read_ends(sys.stdin.buffer)
     descriptor = name.rpartition("/")[2]
     if name.startswith(_DESCRIPTORS) and descriptor.isdecimal():
         with suppress(OSError), os.fdopen(int(descriptor), "rb") as stream:
-            return decode_leniently(stream.read(LARGEST[Document.LOG]))
-    return read_leniently(expand_home(name), Document.LOG, remedy=_REMEDY)
+            return read_ends(stream)
+    with open_regular(expand_home(name), remedy=_REMEDY) as stream:
+        return read_ends(stream)
+
+
+_PIECE = 1 << 20
+
+
+def read_ends(stream: BinaryIO, most: int = LARGEST[Document.LOG]) -> str:
+    """Return a log's text; of one of more than `most` bytes, half of that from either end.
+
+    Empty lines stand for those in between, so that all keep their numbers.
+    """
+    head = stream.read(most // 2)
+    pieces = deque[bytes]()
+    size, skipped, before = 0, 0, head
+    while piece := stream.read(min(_PIECE, most // 2)):
+        pieces.append(piece)
+        size += len(piece)
+        while size - len(pieces[0]) >= most // 2:
+            old = pieces.popleft()
+            size -= len(old)
+            skipped += _count_ends(old, before)
+            before = old
+    tail = b"".join(pieces)
+    if before is head:
+        return decode_leniently(head + tail)
+    if before.endswith(b"\r") and tail.startswith(b"\n"):
+        tail = tail[1:]
+    return decode_leniently(head) + "\n" * skipped + decode_leniently(tail)
+
+
+def _count_ends(data: bytes, before: bytes) -> int:
+    """Return how many lines end in data that follows `before`."""
+    split = before.endswith(b"\r") and data.startswith(b"\n")
+    return data.count(b"\n") + data.count(b"\r") - data.count(b"\r\n") - split
 
 
 _REMEDY = "give the log's path or - for stdin"

@@ -258,3 +258,19 @@ def test_a_doubt_is_told_after_what_to_do() -> None:
     assert [line for line in lines if line.startswith("but ")] == [
         "but      huggingface_hub 0.17.3 here, this needs >=0.26"
     ]
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_of_a_log_that_is_too_long_both_ends_are_read_and_lines_keep_their_numbers(
+    ending: str,
+) -> None:
+    log = ending.join(["first", *["x" * 40] * 100, "Error: boom", ""])
+    text = diagnose.read_ends(io.BytesIO(log.encode()), 400)
+    lines = text.split("\n")
+    assert len(text) < 700
+    assert (lines[0], lines[101]) == ("first", "Error: boom")
+
+
+def test_a_log_that_is_not_too_long_is_read_whole() -> None:
+    assert diagnose.read_ends(io.BytesIO("\ufeffaé\nb".encode()), 400) == "aé\nb"
+    assert diagnose.read_ends(io.BytesIO("a\nb\n".encode("utf-16")), 10) == "a\nb\n"
