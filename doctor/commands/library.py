@@ -34,7 +34,7 @@ from sdcoreml.doctor.gather.library import Shelf, read_shelf
 from sdcoreml.doctor.gather.probe import Probe
 from sdcoreml.ground.advice import spell
 from sdcoreml.ground.errors import BadInputError, ExitCode
-from sdcoreml.ground.places import as_path, home_folder
+from sdcoreml.ground.places import as_path, can_exist, home_folder
 
 SCHEMA = 1
 """Version of the format that `--json` prints."""
@@ -65,6 +65,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Print what is in each folder; return 1 if something in them cannot be loaded by any app."""
+    for path in args.folders:
+        if not can_exist(path) or not path.is_dir():
+            raise BadInputError("no such folder", where=path, remedy="give a folder of models")
     facts = gather(Request(groups=("system",)), Probe()).facts
     shelves = judge([read_shelf(path) for path in args.folders or _of_mochi()], facts)
     if args.json:

@@ -269,3 +269,10 @@ def test_mochis_own_folders_are_the_default(
 
 def test_it_is_an_everyday_verb() -> None:
     assert [verb.name for verb in cli.VERBS if verb.is_everyday].index("library") > 0
+
+
+def test_a_folder_that_is_not_there_is_not_called_empty(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for name in ("nothing", "file"):
+        with pytest.raises(BadInputError, match="no such folder"):
+            library(str(tmp_path / name))
