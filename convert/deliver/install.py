@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdcoreml.convert.deliver.contents import Contents
+from sdcoreml.convert.deliver.mochi import is_there
 from sdcoreml.convert.jobs.foreign import carry_over
 from sdcoreml.convert.jobs.manifest import MARKER, read_manifest
 from sdcoreml.convert.weights.clone import Placement, clone_or_copy
@@ -167,7 +168,7 @@ def require_home(place: Path, *, chosen: bool, may_make: bool) -> None:
     Raises:
         BadInputError: nothing can be put there.
     """
-    if place.is_dir():
+    if is_there(place):
         if not os.access(place, os.W_OK | os.X_OK):
             raise BadInputError("may not be written to", where=place, remedy="see who owns it")
         return

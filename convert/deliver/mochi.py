@@ -10,7 +10,6 @@ no Mac was at hand.
 from __future__ import annotations
 
 import os
-import plistlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,14 @@ class MochiFolders:
     models: Path
     nets: Path
     chosen: bool = False
+
+
+def is_there(folder: Path) -> bool:
+    """Whether a folder is there and may be seen; any name may be in the preferences."""
+    try:
+        return folder.is_dir()
+    except OSError:
+        return False
 
 
 def find_mochi(home: Path) -> MochiFolders:
@@ -56,6 +63,8 @@ def _is_path(said: object) -> bool:
 def _preferences(path: Path) -> Mapping[str, object]:
     if not os.path.lexists(path):
         return {}
+    import plistlib  # which most machines have no file for
+
     try:
         found = plistlib.loads(read_bytes(path, Document.SETTINGS))
     except Exception:  # noqa: BLE001  a damaged file makes plistlib stumble in a dozen ways

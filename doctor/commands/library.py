@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sdcoreml.convert.deliver.mochi import find_mochi
+from sdcoreml.convert.deliver.mochi import find_mochi, is_there
 from sdcoreml.doctor.checks import CHECKS
 from sdcoreml.doctor.commands.library_text import as_text
 from sdcoreml.doctor.core.check import Check, CheckFamily, Finding
@@ -91,13 +91,13 @@ def _of_mochi() -> tuple[Path, ...]:
         BadInputError: they are not on this machine.
     """
     found = find_mochi(home_folder())
-    if not found.models.is_dir():
+    if not is_there(found.models):
         raise BadInputError(
             "Mochi Diffusion's folder of models is not there",
             where=found.models,
             remedy="name a folder: `sdcoreml library FOLDER`",
         )
-    return (found.models, *([found.nets] if found.nets.is_dir() else []))
+    return (found.models, *([found.nets] if is_there(found.nets) else []))
 
 
 def judge(shelves: Sequence[Shelf], facts: Facts) -> tuple[JudgedShelf, ...]:

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+from sdcoreml.convert.deliver.mochi import find_mochi, is_there
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.ground.leftovers import sweep
-from sdcoreml.ground.places import environments_folder
+from sdcoreml.ground.places import environments_folder, home_folder
 
 RESULTS = "models"
 """The subfolder of the current folder to which `sdcoreml convert` writes by default."""
@@ -19,11 +20,13 @@ BUILD = "build"
 
 
 def workplaces() -> tuple[Path, ...]:
-    """Return the current folder, its result folders, the environments and the temporary folder."""
+    """Return the folders to which the tool writes unasked, and Mochi Diffusion's, for --install."""
     here = Path.cwd()
     folders = [here, here / RESULTS, here / BUILD, Path(tempfile.gettempdir())]
     with suppress(UsageError):  # no home is known
         folders.append(environments_folder())
+    mochi = find_mochi(home_folder())
+    folders += [folder for folder in (mochi.models, mochi.nets) if is_there(folder)]
     return tuple(dict.fromkeys(folders))
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sdcoreml.convert.deliver.mochi import PREFERENCES, MochiFolders, find_mochi
+from sdcoreml.convert.deliver.mochi import PREFERENCES, MochiFolders, find_mochi, is_there
 
 
 def prefer(home: Path, content: bytes) -> None:
@@ -55,3 +55,9 @@ def test_one_folder_may_be_chosen_alone(tmp_path: Path) -> None:
         tmp_path / "MochiDiffusion/models",
         False,
     )
+
+
+def test_a_folder_that_cannot_be_is_not_there(tmp_path: Path) -> None:
+    assert is_there(tmp_path)
+    assert not is_there(tmp_path / ("x" * 5000))
+    assert not is_there(tmp_path / "absent")

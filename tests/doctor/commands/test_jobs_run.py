@@ -232,3 +232,21 @@ def test_the_table_says_what_became_of_each() -> None:
         "1 done, 1 reused, 1 failed",
     ]
     assert as_data(results)[2]["state"] == "failed"
+
+
+def test_folders_are_installed_whether_made_now_or_there_already(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(shelf.folder / "home"))
+    place = shelf.folder / "home/MochiDiffusion/models"
+    place.mkdir(parents=True)
+    text = TWO + "install = true\n"
+    assert shelf.run(text) == [("done", PLAIN), ("done", SMALL)]
+    assert {path.name for path in place.iterdir()} == {PLAIN, SMALL}
+    shutil.rmtree(place / PLAIN)
+    assert shelf.run(text) == [("reused", PLAIN), ("reused", SMALL)]
+    assert (place / PLAIN / "Unet.mlmodelc").is_dir()
+    shutil.rmtree(place / PLAIN)
+    (place / PLAIN / "Unet.mlmodelc").mkdir(parents=True)
+    assert shelf.run(text) == [("failed", "model"), ("reused", SMALL)]
+    assert "sdcoreml did not make what has this name" in shelf.results[0].because

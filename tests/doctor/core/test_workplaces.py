@@ -13,7 +13,9 @@ def test_a_start_removes_what_killed_runs_left_where_it_works_and_says_so(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path / "envs"))
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "tmp"))
-    left = [tmp_path / name for name in ("models", "build", "envs", "tmp", "elsewhere")]
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    names = ("models", "build", "envs", "tmp", "home/MochiDiffusion/models", "elsewhere")
+    left = [tmp_path / name for name in names]
     for folder in left:
         (folder / ".x.sdcoreml-abcdefgh.part").mkdir(parents=True)
     (tmp_path / "models" / ".x.old").mkdir()
@@ -21,7 +23,7 @@ def test_a_start_removes_what_killed_runs_left_where_it_works_and_says_so(
     sweep_workplaces(said.append)
     assert sorted(said) == sorted(
         f"removed what an interrupted run left: {folder}/.x.sdcoreml-abcdefgh.part"
-        for folder in left[:4]
+        for folder in left[:5]
     )
     assert [path.name for path in tmp_path.glob("*/.*")] in (
         [".x.old", ".x.sdcoreml-abcdefgh.part"],
