@@ -43,6 +43,8 @@ def test_a_name_of_thousands_of_letters_hides_neither_place_nor_remedy() -> None
     assert line.startswith("d/d/")
     assert line.endswith("d/d/: File name too long; choose another name")
     assert len(line) < 1_100
+    assert short_line("d" * 1_000) == "d" * 1_000
+    assert short_line("a" * 501 + "b" * 500) == f"{'a' * 500} ... {'b' * 500}"
 
 
 @given(st.text())

@@ -75,6 +75,14 @@ def test_another_machine_measures_a_little_else(figure: FigureRecord) -> None:
             },
             "accuracy of its compressed weights",
         ),
+        (
+            {
+                "audit": replace(
+                    PROOF.audit, compressed={"6-bit palette": replace(ROUNDED, psnr=41.06)}
+                )
+            },
+            "accuracy of its compressed weights",
+        ),
         ({"unchecked": "no torch"}, "it was not run, and has figures"),
         ({"certificate": ORIGIN}, "it was certified, not run, and has figures"),
     ],

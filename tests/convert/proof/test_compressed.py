@@ -207,7 +207,8 @@ def test_the_newer_notation_says_the_same() -> None:
     assert measured("constexpr_blockwise_shift_scale", one).wrong > 0
 
 
-def test_dropped_numbers_are_smaller_than_kept_ones() -> None:
+def test_dropped_numbers_are_smaller_than_kept_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tally, "BLOCK", 1024)
     mask = np.abs(WEIGHT) > 0.5
     parts = {"mask": pack(mask.astype(np.uint8), 1), "nonzero_data": WEIGHT[mask]}
     found = measured("constexpr_sparse_to_dense", parts)

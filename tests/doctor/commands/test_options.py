@@ -29,12 +29,13 @@ from sdcoreml.doctor.commands import (
     sources,
     verify,
     weights,
+    worker,
 )
 from tests.golden import assert_golden
 
 MODULES = (
     *(doctor, env, convert, jobs, verify, draw, inspect, weights, diagnose, explain, report),
-    *(library, pack, recipe, sources, compile, clean, complete),
+    *(library, pack, recipe, sources, worker, compile, clean, complete),
 )
 
 
