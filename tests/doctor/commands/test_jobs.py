@@ -15,10 +15,7 @@ from sdcoreml.doctor.commands.jobs_schema import example
 def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path / "envs"))
     path = tmp_path / "jobs.toml"
-    path.write_text('into = "out"
-[[models]]
-model = "cat"
-')
+    path.write_text('into = "out"\n[[models]]\nmodel = "cat"\n')
     return path
 
 
