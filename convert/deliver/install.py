@@ -2,23 +2,26 @@
 
 Files become clones, which share the blocks of the result, where the file system can, and copies
 elsewhere, each compared with its source. Weights that several programs or folders share stay
-shared. A folder of another model is never replaced, and what Mochi Diffusion or its user put into
-an older one of the same model stays.
+shared; without clones they are shared with earlier installed folders, too, once their bytes were
+read. A folder of another model is never replaced, and what Mochi Diffusion or its user put into an
+older one of the same model stays.
 """
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdcoreml.convert.deliver.contents import Contents
 from sdcoreml.convert.deliver.mochi import is_there
 from sdcoreml.convert.jobs.foreign import carry_over
+from sdcoreml.convert.jobs.intact import recorded
 from sdcoreml.convert.jobs.manifest import MARKER, read_manifest
-from sdcoreml.convert.weights.clone import Placement, clone_or_copy
+from sdcoreml.convert.weights.clone import Placement, clone, copy
 from sdcoreml.ground.aside import folder_aside, require_space, sole_maker
-from sdcoreml.ground.digest import FileRecord, describe
+from sdcoreml.ground.digest import FileRecord, describe, sha256
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.files import refusal
@@ -42,6 +45,7 @@ class Installer:
 
     emit: Emit
     _copies: dict[tuple[int, int], Path] = field(default_factory=dict)
+    _beside: dict[Path, Mapping[FileRecord, Path]] = field(default_factory=dict)
 
     def install(self, contents: Contents, place: Path) -> Installed:
         """Put a finished folder, or the program of a ControlNet, into the folder `place`.
@@ -68,19 +72,70 @@ class Installer:
     ) -> Placement:
         """Copy the files into `folder`; `made` gets the relative path of each inode's copy."""
         way = Placement.CLONED
-        for number, name in enumerate(contents.files):
+        for name, record in contents.files.items():
             source, path = contents.folder / name, folder / _inner(contents, name)
             path.parent.mkdir(parents=True, exist_ok=True)
-            status = _status(source)
-            inode = (status.st_dev, status.st_ino)
+            inode = _inode(source)
             twin = folder / made[inode] if inode in made else self._copies.get(inode)
-            if twin is None or not _link(twin, path):
-                if clone_or_copy(source, path) is Placement.COPIED:
-                    way = Placement.COPIED
-                made.setdefault(inode, path.relative_to(folder))
-            if not number and way is Placement.COPIED:
-                require_space(target, _needs(contents))
+            if twin and _link(twin, path):
+                continue
+            made.setdefault(inode, path.relative_to(folder))
+            if clone(source, path):
+                continue
+            if way is Placement.CLONED:
+                require_space(target, self._needs(contents, target.parent))
+            way = Placement.COPIED
+            if not self._link_to_installed(record, target.parent, path):
+                copy(source, path)
         return way
+
+    def _needs(self, contents: Contents, place: Path) -> int:
+        """Return the bytes that copies take, less what is there already, and shared ones once."""
+        there = self._installed(place)
+        found = {
+            _inode(contents.folder / name): record.size
+            for name, record in contents.files.items()
+            if record not in there
+        }
+        return sum(found.values())
+
+    def _link_to_installed(self, record: FileRecord, place: Path, target: Path) -> bool:
+        """Link to a large file that is installed already, if it still has the wanted content."""
+        found = self._installed(place).get(record)
+        try:
+            return found is not None and sha256(found) == record.sha256 and _link(found, target)
+        except BadInputError:  # gone, or not readable
+            return False
+
+    def _installed(self, place: Path) -> Mapping[FileRecord, Path]:
+        """Map the records of large files in the finished folders in `place` to their paths."""
+        if place not in self._beside:
+            self._beside[place] = dict(_large_files(place))
+        return self._beside[place]
+
+
+LARGE = 1 << 20
+"""The smallest file, in bytes, that is worth linking to."""
+
+
+def _large_files(place: Path) -> Iterator[tuple[FileRecord, Path]]:
+    for manifest in sorted(place.glob(f"[!.]*/{MARKER}")):
+        try:
+            files = recorded(read_manifest(manifest.parent))
+        except BadInputError:
+            continue
+        for name, record in files.items():
+            path = manifest.parent / name
+            if record.size >= LARGE and path.is_file() and not path.is_symlink():
+                yield record, path
+
+
+def _inode(path: Path) -> tuple[int, int]:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise refusal(error, path, remedy="install it again") from None
+    return status.st_dev, status.st_ino
 
 
 def name_of(contents: Contents) -> str:
@@ -101,19 +156,6 @@ def _link(source: Path, target: Path) -> bool:
     except OSError:  # not on this disk, or gone meanwhile
         return False
     return True
-
-
-def _status(path: Path) -> os.stat_result:
-    try:
-        return path.stat()
-    except OSError as error:
-        raise refusal(error, path, remedy="install it again") from None
-
-
-def _needs(contents: Contents) -> int:
-    """Return the bytes that copies of the files take, where what is shared is copied once."""
-    found = [_status(contents.folder / name) for name in contents.files]
-    return sum({(one.st_dev, one.st_ino): one.st_size for one in found}.values())
 
 
 def is_installed(contents: Contents, target: Path) -> bool:

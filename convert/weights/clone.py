@@ -64,13 +64,9 @@ def share(source: Path, target: Path) -> bool:
     return fits(_clone, real, target) or fits(link, real, target)
 
 
-def clone_or_copy(source: Path, target: Path) -> Placement:
-    """Duplicate like `place`, but never by a hard link: the two belong to different owners."""
-    real = source.resolve()
-    if fits(_clone, real, target):
-        return Placement.CLONED
-    copy(real, target)
-    return Placement.COPIED
+def clone(source: Path, target: Path) -> bool:
+    """Clone the file `source` as `target`; return false if the disk cannot."""
+    return fits(_clone, source.resolve(), target)
 
 
 def place_aside(source: Path, target: Path) -> Placement:

@@ -18,6 +18,7 @@ from sdcoreml.convert.deliver.install import (
 )
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.verify import verify
+from sdcoreml.convert.weights.clone import Placement
 from sdcoreml.ground.aside import sole_maker
 from sdcoreml.ground.errors import BadInputError, BusyError
 from sdcoreml.ground.events import silent
@@ -125,6 +126,24 @@ def test_shared_weights_stay_shared_in_a_folder_and_between_folders(tmp_path: Pa
     one, other = (installer.install(contents_of(folder), place).path for folder in folders)
     inner = "Unet.mlmodelc/weights/weight.bin"
     assert (one / inner).samefile(other / inner)
+
+
+def test_what_an_earlier_run_installed_is_shared_if_it_still_is_what_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdcoreml.convert.deliver.install.LARGE", 1)
+    one, other = (make(tmp_path / letter, folder=f"{letter}_128x128") for letter in "ab")
+    place = tmp_path / "models"
+    first = install(one, place)
+    second = install(other, place)
+    inner = "Unet.mlmodelc/weights/weight.bin"
+    is_cloned = first.way is Placement.CLONED
+    assert is_cloned or (first.path / inner).samefile(second.path / inner)
+    shutil.rmtree(second.path)
+    damaged = first.path / inner
+    damaged.write_bytes(bytes(damaged.stat().st_size))
+    third = install(other, place)
+    assert (third.path / inner).read_bytes() == (other / inner).read_bytes()
 
 
 def test_a_controlnet_is_installed_as_its_program(tmp_path: Path) -> None:
