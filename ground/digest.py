@@ -14,6 +14,9 @@ from sdcoreml.ground.labour import Labour, hashing, tell
 from sdcoreml.ground.tree import walk
 
 _CHUNK = 1 << 20
+_SMALL = 1 << 16
+"""Shorter files are read at once: mapping a buffer for each of a Python's 7,000 files took as long
+as hashing them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,8 +34,14 @@ def sha256(path: Path) -> str:
         BadInputError: `path` is not a regular file, or cannot be read.
     """
     digest = hashlib.sha256()
-    buffer = new_block(_CHUNK)
     with RegularFile(path) as stream:
+        while start := stream.read(_SMALL):
+            digest.update(start)
+            if len(start) == _SMALL:
+                break
+        else:
+            return digest.hexdigest()
+        buffer = new_block(_CHUNK)
         while size := stream.readinto(buffer):
             digest.update(buffer[:size])
     return digest.hexdigest()

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from sdcoreml.ground.digest import FileRecord, describe_files, files_below, find_changed, sha256
 
 
-def test_a_file_longer_than_one_read(tmp_path: Path) -> None:
-    content = bytes(range(256)) * 9000
+@pytest.mark.parametrize("size", [0, 1, 65_535, 65_536, 65_537, 1_114_112, 2_304_000])
+def test_a_file_of_one_read_and_of_many(tmp_path: Path, size: int) -> None:
+    content = (bytes(range(251)) * 9200)[:size]
     (tmp_path / "a").write_bytes(content)
     assert sha256(tmp_path / "a") == hashlib.sha256(content).hexdigest()
 
