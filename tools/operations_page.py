@@ -13,6 +13,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import cache
 
 from sdcoreml.convert.parity.drawn import draw_without_weights
 from tools.certify.cases import CASES
@@ -69,7 +70,8 @@ def page() -> str:
     return "\n".join([HEAD, *(line for name in COUNTED for line in _section(name))])
 
 
-def count_operations(name: str) -> dict[str, int]:
+@cache
+def count_operations(name: str) -> Mapping[str, int]:
     """Count each operation in the program of a case."""
     case = CASES[name]
     program = draw_without_weights(case.part.program, case.config, case.options("macOS13")).program

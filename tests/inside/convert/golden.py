@@ -17,6 +17,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -164,6 +165,12 @@ def digests(run: Build, folder: Path) -> dict[str, dict[str, str]]:
     }
 
 
+@cache
+def _shapes(component: str, config: str) -> Mapping[str, tuple[int, ...]]:
+    """Return the shapes of a checkpoint's tensors; every dtype and every Python has the same."""
+    return draw(component, json.loads(config), parse_options(_SIZE)).graph.declared
+
+
 def _request(cases: Mapping[str, Golden], places: Mapping[str, Path]) -> Mapping[str, object]:
     """Write a checkpoint beside its programs' folders; return the request to build them."""
     name, first = next(iter(cases.items()))
@@ -171,7 +178,7 @@ def _request(cases: Mapping[str, Golden], places: Mapping[str, Path]) -> Mapping
     beside.mkdir()
     config, weights = beside / "config.json", beside / "weights.safetensors"
     config.write_text(json.dumps(first.config), encoding="utf-8")
-    shapes = draw(first.component, first.config, parse_options(_SIZE)).graph.declared
+    shapes = _shapes(first.component, json.dumps(first.config))
     write_safetensors([_tensor(name, first.dtype, shapes[name]) for name in shapes], weights)
     programs = [
         {
