@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections.abc import Generator
@@ -38,6 +39,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if is_slow(item.nodeid):
             item.add_marker(pytest.mark.slow)
+
+
+def pytest_collection_finish() -> None:
+    # The libraries and tests live until the end. Looking through them for cycles again and again
+    # took a fifth of the time in which a large program is drawn; graphs, which are cycles, must go.
+    gc.freeze()
+    gc.set_threshold(50_000, 5, 5)
 
 
 @pytest.hookimpl(tryfirst=True)
