@@ -89,11 +89,13 @@ verify: bootstrap ## check a finished Core ML folder OUT=folder again
 	@$(RUN) $(SDCOREML) verify "$$OUT" $(call option,MODEL,--against) $(ARGS)
 
 # mypy keeps one core busy for a minute where it has no cache, and building the environments of the
-# tests inside waits for disk and network for one more, so quick tests run beside both.
+# tests inside waits for disk and network for one more, so quick tests run beside both. In a new clone
+# pytest rewrites the tests' asserts, once; processes that begin together would do it each, measured.
 test: bootstrap ## everything that CI runs: lint, types, all tests here and in the tested environment
 	@$(STYLE)
 	@.venv/bin/mypy & types=$$!; \
 	$(TESTS) $(PYTHON_IN) tests/inside/runner.py --build & built=$$!; \
+	$(TESTS) $(PYTHON_IN) -m pytest -qq --collect-only >/dev/null; \
 	$(TESTS) $(PYTHON_IN) -m pytest -q $(SPREAD) -m $(QUICK) $(if $(ARGS),,$(COVERED)) $(ARGS); \
 	tests=$$?; wait $$types && wait $$built && exit $$tests
 	@$(TESTS) $(PYTHON_IN) -m pytest -q $(WIDE) -m "slow or network" $(ARGS)

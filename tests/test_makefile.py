@@ -195,7 +195,7 @@ def test_the_list_names_every_goal_that_has_a_purpose(clone: Clone) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fails", "code", "runs"), [("", 0, 5), ("ruff", 2, 0), ("mypy", 2, 2), ("python", 2, 2)]
+    ("fails", "code", "runs"), [("", 0, 6), ("ruff", 2, 0), ("mypy", 2, 3), ("python", 2, 3)]
 )
 def test_each_part_of_the_tests_can_fail_them(
     clone: Clone, fails: str, code: int, runs: int
@@ -210,8 +210,9 @@ def test_each_part_of_the_tests_can_fail_them(
     lines = log.read_text().splitlines() if log.exists() else []
     assert len(lines) == runs
     if not fails:
-        quick, built = sorted(lines[:2])  # side by side
-        slow, inside, browser = lines[2:]
+        quick, collected, built = sorted(lines[:3])  # side by side
+        slow, inside, browser = lines[3:]
+        assert collected == "-m pytest -qq --collect-only"
         assert built == "tests/inside/runner.py --build"
         assert "-m not slow and not network --cov" in quick
         assert "-m slow or network" in slow
