@@ -203,6 +203,7 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_lists_cannot_multiply_without_end",
         "test_the_schema_accepts_what_the_reader_accepts",
     ),
+    "tests/doctor/commands/test_jobs_cluster.py": (),
     "tests/doctor/commands/test_jobs_run.py": (),
     "tests/doctor/commands/test_named_models.py": (
         "test_a_name_that_cannot_be_fetched_has_a_verdict_too",

@@ -166,9 +166,13 @@ def make(args: argparse.Namespace) -> int:
     from sdcoreml.envs.cluster.dask import find_dask
     from sdcoreml.envs.cluster.folder import find_cluster
     from sdcoreml.envs.kept.users import use
+    from sdcoreml.ground.advice import command
     from sdcoreml.ground.places import environments_folder
 
     cluster = find_cluster(args.cluster) if args.cluster else None
+    if cluster and args.install:
+        remedy = f"install them afterwards: {command('jobs', args.file, '--install')}"
+        raise UsageError("a cluster's workers cannot install folders here", remedy=remedy)
     # Other machines know no current folder of ours.
     file = read_job_file(args.file.absolute() if cluster else args.file)
     with draw() as emit, ExitStack() as stack:

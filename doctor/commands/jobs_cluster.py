@@ -77,7 +77,7 @@ def make(
             do="coordinate",
             run=secrets.token_hex(4),
             job=_pins(run, file),
-            signs=signs,
+            signs=[*signs, *({"file": os.fspath(path)} for path in models_of(planned))],
             tasks=tasks,
         )
         with closing(messages):
@@ -164,6 +164,13 @@ def shared_folders(run: Run, planned: Sequence[Planned], file: JobFile) -> Seque
     results = [Path(one.folder).parent for one in planned if one.folder and not one.result]
     cache = [run.shop.cache.folder] if run.shop.cache else []
     return tuple(dict.fromkeys((file.path.parent, *cache, *results)))
+
+
+def models_of(planned: Sequence[Planned]) -> Sequence[Path]:
+    """Return the models on this machine's disk; those given by name are fetched by each worker."""
+    todo = (one.batch.request for one in planned if one.result is None)
+    paths = dict.fromkeys(Path(one.args.model).absolute() for one in todo)
+    return tuple(path for path in paths if path.exists())
 
 
 @contextmanager

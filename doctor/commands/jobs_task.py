@@ -13,11 +13,11 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sdcoreml.convert.cache.key import builder_version
 from sdcoreml.convert.jobs.manifest import MadeIn
@@ -54,7 +54,11 @@ class FolderTask:
     made_in: MadeIn
 
 
-def make(task: FolderTask, emit: Emit = silent) -> tuple[Result, ...]:
+OpenRun: TypeAlias = "Callable[[FolderTask, Opener, ExitStack, Emit], Run]"
+"""Opens what a task is done with."""
+
+
+def make(task: FolderTask, open_run: OpenRun, emit: Emit = silent) -> tuple[Result, ...]:
     """Make a task's folder; what a conversion cannot do becomes a result.
 
     Raises:
@@ -65,12 +69,17 @@ def make(task: FolderTask, emit: Emit = silent) -> tuple[Result, ...]:
     with ExitStack() as stack:
         opener = Opener(
             into=file.into,
-            run={"toolchain": task.asked, "workers": None},
+            # What is finished is installed where the job was started, if at all.
+            run={"toolchain": task.asked, "workers": None, "install": False},
             stack=stack,
             emit=emit,
         )
-        run = _open_run(task, opener, stack, emit)
-        return make_in(run, task, file)
+        run = open_run(task, opener, stack, emit)
+        batch = opener.open(file.requests[task.number])
+        if not task.folder:
+            return run.make([_waited(batch)])
+        jobs = tuple(job for job in batch.jobs if os.fspath(job.output) == task.folder)
+        return run.make([replace(batch, jobs=jobs)])
 
 
 def read_same(task: FolderTask) -> JobFile:
@@ -87,22 +96,18 @@ def read_same(task: FolderTask) -> JobFile:
     return read_job_file(task.file)
 
 
-def make_in(run: Run, task: FolderTask, file: JobFile) -> tuple[Result, ...]:
-    """Make a task's folder with a run's tools."""
-    batch = run.opener.open(file.requests[task.number])
-    if task.folder:
-        jobs = tuple(job for job in batch.jobs if os.fspath(job.output) == task.folder)
-        return run.make([replace(batch, jobs=jobs)])
-    return run.make([_waited(batch)])
-
-
 def _waited(batch: Batch) -> Batch:
     """Return a ControlNet's batch as one whose folder was waited for: without it, it is skipped."""
     beside: Path | None = vars(batch.args).get("beside")
     return replace(batch, after=beside)
 
 
-def _open_run(task: FolderTask, opener: Opener, stack: ExitStack, emit: Emit) -> Run:
+def in_environment(task: FolderTask, opener: Opener, stack: ExitStack, emit: Emit) -> Run:
+    """Open a run in this machine's environment of the task's toolchain.
+
+    Raises:
+        BrokenError: there is none.
+    """
     from sdcoreml.doctor.commands.jobs import open_run
     from sdcoreml.doctor.core.backend import choose_backend
     from sdcoreml.envs.building.build import BuildOptions, ready
@@ -122,7 +127,7 @@ def _open_run(task: FolderTask, opener: Opener, stack: ExitStack, emit: Emit) ->
     return replace(run, shop=replace(run.shop, toolchain=task.made_in))
 
 
-def serve() -> None:
+def serve(open_run: OpenRun = in_environment) -> None:
     """Do the task that stdin says, and print the answer; end when stdin is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the worker, which ends us
     end_on_signals()
@@ -130,15 +135,17 @@ def serve() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     request = json.loads(sys.stdin.buffer.readline())
     threading.Thread(target=_end_with_owner, daemon=True).start()
-    answers.write(json.dumps(answer(request)) + "\n")
-    answers.flush()
-    os._exit(0)  # nobody waits for the thread
+    try:
+        answers.write(json.dumps(answer(request, open_run)) + "\n")
+        answers.flush()
+    finally:
+        os._exit(0)  # nobody waits for the thread, which may read; no answer says that it was ended
 
 
-def answer(request: Mapping[str, Any]) -> Mapping[str, object]:
+def answer(request: Mapping[str, Any], open_run: OpenRun) -> Mapping[str, object]:
     """Return the answer to a request: the results, or why there are none."""
     try:
-        return {"results": to_plain(make(from_plain(FolderTask, request["task"])))}
+        return {"results": to_plain(make(from_plain(FolderTask, request["task"]), open_run))}
     except SdcoremlError as error:
         return {"error": str(error)}
     except Exception as error:  # noqa: BLE001  a fault of ours must not end the job

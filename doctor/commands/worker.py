@@ -6,13 +6,20 @@ import argparse
 import os
 import platform
 import sys
+from collections import deque
 from collections.abc import Mapping
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdcoreml.doctor.core.backend import add_toolchain
-from sdcoreml.ground.errors import BrokenError, ExitCode, LockfileError, UsageError
+from sdcoreml.ground.errors import (
+    BrokenError,
+    ExitCode,
+    LockfileError,
+    UnreachableError,
+    UsageError,
+)
 from sdcoreml.ground.places import as_path
 
 if TYPE_CHECKING:
@@ -140,8 +147,8 @@ def refuse(cluster: Cluster, dask: Members, because: str) -> None:
     Raises:
         BrokenError: always; it says so here.
     """
-    for _ in dask.take_part(cluster, do="decline", name=_own_name(), because=because):
-        pass
+    with suppress(UnreachableError):  # what is broken here matters more
+        deque(dask.take_part(cluster, do="decline", name=_own_name(), because=because), maxlen=0)
     raise BrokenError(
         because.replace("its environment", "the environment", 1),
         remedy="repair it with `sdcoreml env repair`; this machine takes no work",
@@ -198,7 +205,7 @@ def tell(message: Mapping[str, object]) -> str:
         case {"ended": title, "seconds": float(seconds)}:
             return f"ended {title}, {seconds:.1f} s"
         case _:
-            return "the cluster has ended"
+            return "the cluster has ended, or lost sight of this machine"
 
 
 def _own_name() -> str:

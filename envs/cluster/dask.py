@@ -63,6 +63,9 @@ def find_dask(root: Path, emit: Emit) -> Dask:
     Raises:
         InstallError: it cannot be installed.
     """
+    python = root / DASK.folder_name() / "bin" / "python"
+    if python.exists():
+        return Dask(python=python)
     with store.hold_lock(root, emit) as held:
         return Dask(python=bring(DASK, root, emit, keep=(held,)))
 

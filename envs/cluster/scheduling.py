@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Mapping
 
 from sdcoreml.envs.cluster.speaking import ENDED, TOPIC, Request, say, security
@@ -56,5 +57,5 @@ async def _schedule(request: Request) -> None:
         dashboard_address="127.0.0.1:0",
     ) as scheduler:
         scheduler.add_plugin(Watch())
-        say(address=scheduler.address)
+        say(address=scheduler.address, process=os.getpid())
         await asyncio.to_thread(ENDED.wait)

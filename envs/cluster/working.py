@@ -62,7 +62,7 @@ async def _work(request: Request, folder: str) -> None:
         death_timeout=PATIENCE,
         heartbeat_interval="1s",
     ) as worker:
-        say(joined=request["address"])
+        say(joined=request["address"], process=os.getpid())
         ended = asyncio.ensure_future(asyncio.to_thread(ENDED.wait))
         gone = asyncio.ensure_future(worker.finished())
         await asyncio.wait([ended, gone], return_when=asyncio.FIRST_COMPLETED)
@@ -106,11 +106,16 @@ def differing(pins: Request, job: Request) -> str:
 
 
 def unseen(signs: Sequence[Mapping[str, str]]) -> str:
-    """Return which folder this machine does not share; "" if it shares all.
+    """Return which folder or model this machine does not share; "" if it shares all.
 
-    A sign is a `folder`, a `file` below it that the coordinator has just written, and its `text`.
+    A sign is a `folder`, a `file` below it that the coordinator has just written, and its `text`;
+    of a model, which is only to be there, the path alone.
     """
     for sign in signs:
+        if "text" not in sign:
+            if not Path(sign["file"]).exists():
+                return f"it does not see {sign['file']}"
+            continue
         try:
             is_same = Path(sign["file"]).read_text(encoding="ascii") == sign["text"]
         except (OSError, ValueError):

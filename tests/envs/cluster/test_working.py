@@ -52,6 +52,8 @@ def test_a_sign_is_seen_where_the_folder_is_shared(tmp_path: Path) -> None:
     told = "it does not share /shelf, which all machines must mount"
     assert unseen([sign, {**sign, "text": "other"}]) == told
     assert unseen([{**sign, "file": str(tmp_path / "absent")}]) == told
+    assert unseen([sign, {"file": str(tmp_path)}]) == ""
+    assert unseen([sign, {"file": "/no/model"}]) == "it does not see /no/model"
 
 
 def test_a_worker_says_that_it_takes_part_or_refuses(

@@ -1,0 +1,114 @@
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdcoreml.doctor.commands import worker
+from sdcoreml.doctor.commands.worker import begin, pins, refuse, tell, work
+from sdcoreml.envs.cluster.dask import Message
+from sdcoreml.envs.cluster.folder import Cluster, Credentials, find_cluster
+from sdcoreml.ground.errors import BrokenError, UnreachableError
+from sdcoreml.lockfiles.lock import load_lock
+from sdcoreml.lockfiles.toolchain import load_toolchain
+
+CLUSTER = Cluster(address="tcp://127.0.0.1:1")
+
+
+class Speaking:
+    """A cluster's member that says what it was told to say."""
+
+    def __init__(self, *messages: Message) -> None:
+        self.messages = messages
+        self.asked: dict[str, Any] = {}
+
+    def certify(self) -> Credentials:
+        return Credentials(certificate="CERTIFICATE", key="KEY")
+
+    def take_part(self, cluster: Cluster, **request: Any) -> Generator[Message, None, None]:
+        self.asked = request
+        self.cluster = cluster
+        yield from self.messages
+
+
+class Deaf:
+    """A cluster that is not there."""
+
+    def take_part(self, cluster: Cluster, **request: Any) -> Generator[Message, None, None]:
+        del request
+        yield from self.fail(cluster)
+
+    def fail(self, cluster: Cluster) -> Generator[Message, None, None]:
+        raise UnreachableError("no cluster answers", where=cluster.address)
+
+
+def test_a_new_cluster_says_how_it_is_joined(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    member = Speaking(
+        {"address": "tls://127.0.0.1:8786", "process": 1},
+        {"joined": "mac"},
+        {"left": "mac"},
+        {"declined": {"worker": "old", "because": "the seal of its environment is broken"}},
+    )
+    assert begin(tmp_path / "net", "127.0.0.1", 8786, member) == 0
+    assert (member.asked["host"], member.asked["port"]) == ("127.0.0.1", 8786)
+    said = capsys.readouterr().out
+    assert "a cluster listens at tls://127.0.0.1:8786; Ctrl-C ends it\n" in said
+    assert f"sdcoreml worker {tmp_path}/net`\n" in said
+    assert said.endswith(
+        "mac joined\nmac left\nold cannot take part: the seal of its environment is broken\n"
+    )
+    assert find_cluster(str(tmp_path / "net")).address == "tls://127.0.0.1:8786"
+
+
+def test_a_broken_seal_is_told_on_both_sides() -> None:
+    member = Speaking({"told": True})
+    with pytest.raises(BrokenError, match=r"^the seal of the environment is broken .*env repair"):
+        refuse(CLUSTER, member, "the seal of its environment is broken (a.py: altered)")
+    assert member.asked["do"] == "decline"
+    assert member.asked["because"] == "the seal of its environment is broken (a.py: altered)"
+
+
+def test_a_broken_seal_is_told_even_where_nobody_hears() -> None:
+    with pytest.raises(BrokenError, match="the seal of the environment is broken"):
+        refuse(CLUSTER, Deaf(), "the seal of its environment is broken")
+
+
+def test_a_worker_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    member = Speaking({"joined": "tls://h:1", "process": 1}, {"gone": True})
+    assert work(CLUSTER, member, {"toolchain": "tested"}) == 0
+    assert member.asked["do"] == "work"
+    assert member.asked["pins"] == {"toolchain": "tested"}
+    assert capsys.readouterr().out == (
+        "ready to work for the cluster at tls://h:1; Ctrl-C leaves it\n"
+        "the cluster has ended, or lost sight of this machine\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("message", "line"),
+    [
+        ({"job": "a.toml", "because": ""}, "takes part in a.toml"),
+        ({"job": "a.toml", "because": "pins"}, "refuses work for a.toml: pins"),
+        ({"began": "models/a"}, "makes models/a"),
+        ({"ended": "models/a", "seconds": 1.25}, "ended models/a, 1.2 s"),
+    ],
+)
+def test_a_line_for_each_thing_that_a_worker_does(message: Message, line: str) -> None:
+    assert tell(message) == line
+
+
+def test_a_worker_knows_the_locks_of_all_targets() -> None:
+    toolchain = load_toolchain("tested")
+    known: Any = pins(toolchain)
+    assert known["toolchain"] == "tested"
+    assert set(known["locks"]) == set(toolchain.targets)
+    target = toolchain.targets[0]
+    assert known["locks"][target] == load_lock("tested", target).digest
+
+
+def test_two_workers_of_one_machine_have_names_of_their_own() -> None:
+    assert worker._own_name().rpartition("-")[2].isdigit()
