@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
+from itertools import pairwise
+
+from sdcoreml.doctor.knowledge.reading import Line
 
 _WARNING = re.compile(
     r"(?i)\b(?:future|deprecation|user|import)warning\b|^\s*warn(?:ing)?\b|^INFO\b|^\s*(?:note|hint):"
@@ -14,8 +18,16 @@ _SOFTENED = re.compile(
 _GOES_ON = re.compile(
     r"(?i)\b(?:can|may) be (?:safely )?ignored\b|\boptional (?:node|module|dependency|feature)\b"
     r"|\b(?:falling|fall) back\b|\bdefaulting to\b|\bskipping\b|\bignoring\b"
-    r"|^An error occurred while trying to fetch\b|\bwill be (?:disabled|skipped)\b"
+    r"|^rm: cannot remove\b|^An error occurred while trying to fetch\b"
+    r"|\bwill be (?:disabled|skipped)\b"
 )
+
+_CONTINUES = re.compile(r"(?i)\s*continuing (?:without|anyway|with)\b")
+
+
+def find_dismissed(lines: Sequence[Line]) -> frozenset[int]:
+    """Return the numbers of the lines of which the next one says that the run goes on."""
+    return frozenset(line.number for line, after in pairwise(lines) if _CONTINUES.match(after.text))
 
 
 def goes_on(text: str) -> bool:

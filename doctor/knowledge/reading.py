@@ -38,6 +38,7 @@ _WEAK_TRIGGERS = (
         "sha256",
         "lock",
         "omp",
+        "rash",
         "no such",
     ),
     *("nterrupt", "etries", "etrying", "equire", "onflict", "nvalid", "ncompatible", "nrecognized"),

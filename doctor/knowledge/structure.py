@@ -12,7 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from sdcoreml.doctor.knowledge.notices import is_softened
+from sdcoreml.doctor.knowledge.notices import find_dismissed, is_softened
 from sdcoreml.doctor.knowledge.reading import Line, find_builds
 
 
@@ -57,7 +57,7 @@ class Structure:
     """Whether a traceback ends before its exception."""
 
     ignored: frozenset[int] = frozenset()
-    """The lines of what Python itself says that it ignored, as it does when it ends."""
+    """The lines of what Python ignored when it ended, or of which the next says that it goes on."""
 
     builds: frozenset[int] = frozenset()
     """The lines that pip quotes of a package's build."""
@@ -165,7 +165,9 @@ def find_structure(lines: Sequence[Line]) -> Structure:
     chains = tuple(tuple(chain) for chain in finder.chains)
     inside = {
         number for chain in chains for one in chain for number in range(one.start, one.line.number)
-    } | finder.ignored
+    }
+    ignored = finder.ignored | find_dismissed(lines)
+    inside |= ignored
     weighed = [
         (weight, line)
         for line in lines
@@ -178,7 +180,7 @@ def find_structure(lines: Sequence[Line]) -> Structure:
         errors=errors,
         decisive=decisive,
         is_cut=finder.is_open,
-        ignored=frozenset(finder.ignored),
+        ignored=frozenset(ignored),
         builds=find_builds(lines),
     )
 
