@@ -38,6 +38,14 @@ def listed_by_apps(bundle: Bundle) -> Findings:
             why="Apps silently leave it out of their list.",
             fix=Fix("give the folder that holds Unet.mlmodelc itself (such as Resources)"),
         )
+    elif bundle.unet.name.startswith(NAMES["controlled_unet"]):
+        halved = bundle.unet.name != NAMES["controlled_unet"]
+        yield warning(
+            f"there is no Unet, only {bundle.unet.name}",
+            why="Without a ControlNet no picture can be made"
+            + (", and Mochi does not list the folder." if halved else "."),
+            fix=Fix("convert the UNet as well, into this folder"),
+        )
     needed = NEEDED_XL if bundle.is_xl else NEEDED
     missing = [name for name in needed if bundle.program(name) is None]
     if missing:

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from tests.doctor.checks.findings import remedies, said
-from tests.doctor.healthy import BUNDLE, HEALTHY, program
+from tests.doctor.healthy import BUNDLE, HEALTHY, features, program
 from tests.doctor.specimens import XL_UNET, bundle, sick
 
 
@@ -116,3 +116,22 @@ def test_weights_of_the_two_unets(digest: str, expected: list[str]) -> None:
 def test_the_right_spelling_keeps_the_container() -> None:
     facts = bundle(program("unetchunk1", container=".mlpackage"))
     assert remedies("BUN015", facts) == ["rename it to UnetChunk1.mlpackage"]
+
+
+def test_a_folder_of_controlnets_needs_no_other_program() -> None:
+    net = program("Canny", inputs=features({"controlnet_cond": (2, 3, 512, 512)}))
+    facts = sick(bundle=replace(BUNDLE, programs=(net,)))
+    assert said("BUN001", facts) == ["ok: 1 ControlNet"]
+
+
+def test_a_stable_diffusion_3_folder_is_not_called_incomplete() -> None:
+    transformer = program("MultiModalDiffusionTransformer", inputs=())
+    facts = sick(bundle=replace(BUNDLE, programs=(transformer, program("TextEncoder"))))
+    (line,) = said("BUN001", facts)
+    assert line.startswith("info: this is a Stable Diffusion 3 folder")
+
+
+@pytest.mark.parametrize("name", ["ControlledUnet", "ControlledUnetChunk1"])
+def test_a_folder_with_a_controlled_unet_alone(name: str) -> None:
+    (warned, _) = said("BUN001", bundle(program(name), without="Unet"))
+    assert warned == f"warning: there is no Unet, only {name}"
