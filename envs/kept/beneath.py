@@ -39,6 +39,8 @@ _IN_FRAMEWORK = "Resources/Python.app/Contents/MacOS/Python"
 ELSEWHERE = frozenset({"site-packages", "dist-packages"})
 """Folders of installed packages in the library; an environment imports nothing from them."""
 _TESTS = "test"
+_AT_ONCE = 64
+"""How many files one thread hashes at a time: to hand over each costs as much as to hash it."""
 _LIBRARY = re.compile(r".*\.(so|dylib)(\.[0-9.]+)?")
 
 
@@ -79,8 +81,10 @@ def take_beneath(interpreter: Interpreter, root: Path) -> tuple[ManifestEntry, .
         status = stat_beneath(path)
         if status is not None and stat.S_ISREG(status.st_mode):
             found[path] = status
+    items = list(found.items())
+    runs = [items[at : at + _AT_ONCE] for at in range(0, len(items), _AT_ONCE)]
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        entries = {entry.path: entry for entry in pool.map(_describe, found.items())}
+        entries = {entry.path: entry for made in pool.map(_describe, runs) for entry in made}
     entries |= {path: _absence(path) for path in others if not os.path.lexists(path)}
     if unruly := [path for path in entries if "\n" in path]:
         raise BrokenError(f"a file name with a line break in it: {unruly[0]!r}", where=prefix)
@@ -154,8 +158,11 @@ def _libraries(folder: Path) -> list[str]:
     return [os.fspath(path) for path in folder.iterdir() if _LIBRARY.fullmatch(path.name)]
 
 
-def _describe(found: tuple[str, os.stat_result]) -> ManifestEntry:
-    path, status = found
+def _describe(found: Iterable[tuple[str, os.stat_result]]) -> list[ManifestEntry]:
+    return [_entry(path, status) for path, status in found]
+
+
+def _entry(path: str, status: os.stat_result) -> ManifestEntry:
     kind = kind_of(status)
     is_file = stat.S_ISREG(status.st_mode)
     return ManifestEntry(
