@@ -202,8 +202,10 @@ def tell(message: Mapping[str, object]) -> str:
             return f"refuses work for {file}: {because}"
         case {"began": title}:
             return f"makes {title}"
-        case {"ended": title, "seconds": float(seconds)}:
+        case {"ended": title, "seconds": float(seconds), "because": ""}:
             return f"ended {title}, {seconds:.1f} s"
+        case {"ended": title, "because": because}:
+            return f"gave up {title}: {because}"
         case _:
             return "the cluster has ended, or lost sight of this machine"
 

@@ -129,7 +129,7 @@ def make(task: Request) -> Request:
     """Make what a task says, in a process of its own, and return its answer. Runs on a worker."""
     run = task["run"]
     if run in _STOPPED:
-        return {"error": "ended"}
+        return {"error": "its job was ended"}
     say(began=task["title"])
     began = time.monotonic()
     environ = {**os.environ, **_ME["environ"], **task["environ"]}
@@ -150,8 +150,10 @@ def make(task: Request) -> Request:
         code = process.wait()
         _RUNNING[run].remove(process)
     if not answer:
-        answer = {"error": f"its process ended without an answer (exit code {code})"}
-    say(ended=task["title"], seconds=time.monotonic() - began)
+        lost = f"its process ended without an answer (exit code {code})"
+        answer = {"error": "its job was ended" if run in _STOPPED else lost}
+    because = answer.get("error", "")
+    say(ended=task["title"], seconds=time.monotonic() - began, because=because)
     return answer
 
 

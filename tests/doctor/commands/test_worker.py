@@ -7,12 +7,17 @@ from typing import Any
 import pytest
 
 from sdcoreml.doctor.commands import worker
-from sdcoreml.doctor.commands.worker import begin, pins, refuse, tell, work
+from sdcoreml.doctor.commands.worker import begin, pins, refuse, tell, verify, work
+from sdcoreml.envs.building.build import BuildOptions, build
 from sdcoreml.envs.cluster.dask import Message
 from sdcoreml.envs.cluster.folder import Cluster, Credentials, find_cluster
+from sdcoreml.envs.processes.installer import PackageSource
+from sdcoreml.envs.pythons.venv import site_packages
 from sdcoreml.ground.errors import BrokenError, UnreachableError
 from sdcoreml.lockfiles.lock import load_lock
 from sdcoreml.lockfiles.toolchain import load_toolchain
+from tests.envs.damages import flip
+from tests.envs.wheels import PYTHON, standard_wheels, toolchain
 
 CLUSTER = Cluster(address="tcp://127.0.0.1:1")
 
@@ -94,7 +99,8 @@ def test_a_worker_says_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
         ({"job": "a.toml", "because": ""}, "takes part in a.toml"),
         ({"job": "a.toml", "because": "pins"}, "refuses work for a.toml: pins"),
         ({"began": "models/a"}, "makes models/a"),
-        ({"ended": "models/a", "seconds": 1.25}, "ended models/a, 1.2 s"),
+        ({"ended": "models/a", "seconds": 1.25, "because": ""}, "ended models/a, 1.2 s"),
+        ({"ended": "models/a", "seconds": 1.25, "because": "why"}, "gave up models/a: why"),
     ],
 )
 def test_a_line_for_each_thing_that_a_worker_does(message: Message, line: str) -> None:
@@ -102,13 +108,25 @@ def test_a_line_for_each_thing_that_a_worker_does(message: Message, line: str) -
 
 
 def test_a_worker_knows_the_locks_of_all_targets() -> None:
-    toolchain = load_toolchain("tested")
-    known: Any = pins(toolchain)
+    tested = load_toolchain("tested")
+    known: Any = pins(tested)
     assert known["toolchain"] == "tested"
-    assert set(known["locks"]) == set(toolchain.targets)
-    target = toolchain.targets[0]
+    assert set(known["locks"]) == set(tested.targets)
+    target = tested.targets[0]
     assert known["locks"][target] == load_lock("tested", target).digest
 
 
 def test_two_workers_of_one_machine_have_names_of_their_own() -> None:
     assert worker._own_name().rpartition("-")[2].isdigit()
+
+
+@pytest.mark.slow
+def test_one_byte_of_an_environment_breaks_its_seal(tmp_path: Path) -> None:
+    locked = standard_wheels(tmp_path / "wheels")
+    source = PackageSource(wheels=tmp_path / "wheels")
+    options = BuildOptions(python=PYTHON, source=source, root=tmp_path / "envs")
+    made = build(load_toolchain(toolchain(tmp_path / "tiny", locked)), options=options)
+    assert verify(made) == ""
+    flip(site_packages(made.path) / "two/native.so", keep_time=True)
+    assert verify(made).startswith("the seal of its environment is broken (")
+    assert "two/native.so" in verify(made)

@@ -86,4 +86,4 @@ def test_a_process_without_an_answer_is_an_error(monkeypatch: pytest.MonkeyPatch
 
 def test_a_run_that_was_ended_begins_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(working, "_STOPPED", {"r"})
-    assert make(task("a")) == {"error": "ended"}
+    assert make(task("a")) == {"error": "its job was ended"}
