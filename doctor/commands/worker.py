@@ -193,21 +193,21 @@ def work(cluster: Cluster, dask: Members, pinned: Mapping[str, object]) -> int:
 
 def tell(message: Mapping[str, object]) -> str:
     """Return a line about what a worker says."""
+    line = "the cluster has ended, or lost sight of this machine"
     match message:
         case {"joined": address}:
-            return f"ready to work for the cluster at {address}; Ctrl-C leaves it"
+            line = f"ready to work for the cluster at {address}; Ctrl-C leaves it"
         case {"job": file, "because": ""}:
-            return f"takes part in {file}"
+            line = f"takes part in {file}"
         case {"job": file, "because": because}:
-            return f"refuses work for {file}: {because}"
+            line = f"refuses work for {file}: {because}"
         case {"began": title}:
-            return f"makes {title}"
+            line = f"makes {title}"
         case {"ended": title, "seconds": float(seconds), "because": ""}:
-            return f"ended {title}, {seconds:.1f} s"
+            line = f"ended {title}, {seconds:.1f} s"
         case {"ended": title, "because": because}:
-            return f"gave up {title}: {because}"
-        case _:
-            return "the cluster has ended, or lost sight of this machine"
+            line = f"gave up {title}: {because}"
+    return line
 
 
 def _own_name() -> str:
