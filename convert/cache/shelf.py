@@ -7,6 +7,7 @@
     weights/KEY/LAYOUT.json  a weight file of a component: its digest, the finished files with it
     audits/KEY.json      the audit of a program's weights
     palettes/KEY.json    what rounded the weights of a component
+    runs/KEY.json        what the last run of a job file left undone
     locks/KEY            held while a program is made
 
 Each record is a small file of its own, written aside and renamed. So a kill leaves the old record
@@ -53,6 +54,7 @@ class Values(Enum):
 
     AUDITS = "audits"
     PALETTES = "palettes"
+    RUNS = "runs"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -64,9 +64,14 @@ from sdcoreml.ground.events import Emit, Event, silent
 
 
 def convert_models(
-    jobs: Sequence[Job], workshop: Workshop, emit: Emit = silent
+    jobs: Sequence[Job],
+    workshop: Workshop,
+    emit: Emit = silent,
+    finished: Callable[[Job], None] = lambda _: None,
 ) -> tuple[Path, ...]:
     """Run the jobs, which all have the same model; return the finished folders.
+
+    `finished` is called for each, as soon as its folder is there.
 
     Raises:
         SdcoremlError: a job failed. Results that were finished before stay. The failed job and
@@ -101,6 +106,7 @@ def convert_models(
             _drop_packages(folder, conversion)
             stage.close()
             record(folder, workshop)
+            finished(folder.job)
     return tuple(job.output for job in jobs)
 
 

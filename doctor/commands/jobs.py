@@ -44,6 +44,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="print a file to begin with, which editors complete by its schema",
     )
+    parser.add_argument(
+        "--retry-failed",
+        action="store_true",
+        help="make only what the last run of this file did not",
+    )
     parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
     parser.add_argument(
         "--install",
@@ -154,12 +159,14 @@ def open_run(
 
 def make(args: argparse.Namespace) -> int:
     """Make the folders of a job file that are not there yet, and say what became of each."""
+    from sdcoreml.convert.cache.shelf import open_cache
     from sdcoreml.doctor.commands import jobs_cluster
     from sdcoreml.doctor.commands.convert import needs_torch
     from sdcoreml.doctor.commands.convert_environment import choose_environment
     from sdcoreml.doctor.commands.jobs_batch import Opener, open_batches
     from sdcoreml.doctor.commands.jobs_file import read_job_file
-    from sdcoreml.doctor.commands.jobs_run import State, as_data, table
+    from sdcoreml.doctor.commands.jobs_left import keep_left, read_left
+    from sdcoreml.doctor.commands.jobs_run import as_data, choose_left, names_left, table
     from sdcoreml.doctor.core.backend import choose_backend
     from sdcoreml.doctor.report.terminal import draw
     from sdcoreml.envs.building.build import BuildOptions
@@ -181,8 +188,12 @@ def make(args: argparse.Namespace) -> int:
             "workers": args.workers,
             **({"install": True} if args.install else {}),
         }
+        cache = open_cache()
+        left = read_left(file, cache) if args.retry_failed else None
         opener = Opener(into=file.into, run=run_wide, stack=stack, emit=emit)
         batches = open_batches(file, opener)
+        if left is not None:
+            batches = choose_left(batches, left)
         needs = next(filter(None, (needs_torch(batch.args) for batch in batches)), "")
         options = BuildOptions(backend=choose_backend())
         toolchain, environment = choose_environment(args.toolchain, emit, options, None, needs)
@@ -194,9 +205,10 @@ def make(args: argparse.Namespace) -> int:
             results = jobs_cluster.make(run, batches, file, cluster, dask)
         else:
             results = run.make(batches)
+        keep_left(file, names_left(results), cache)
     if args.json:
         print(json.dumps({"schema": SCHEMA, "results": as_data(results)}))
     else:
         print("\n".join(table(results)))
-    is_whole = all(one.state in (State.DONE, State.REUSED) for one in results)
+    is_whole = all(one.is_there for one in results)
     return ExitCode.FINE if is_whole else ExitCode.PROBLEMS

@@ -58,8 +58,8 @@ class PlannedFolder:
 class Needs:
     """What making all folders takes at most: bytes of disk and memory, and seconds.
 
-    `seconds` is `None` if the toolchain was not measured. `free` and `installed` are the bytes of
-    disk and memory that this machine has.
+    `seconds` is `None` if the toolchain was not measured. `free` are the bytes that are free on the
+    disk of the results (the fuller one, if there are several), `installed` those of memory.
     """
 
     disk: int
@@ -149,14 +149,21 @@ def _needs(
             each = estimate_time(model, goal, measured, os.cpu_count() or 1)
             seconds += each * len(batch.jobs)
             is_measured &= bool(each)
-    place = next(folder for folder in file.absolute().parents if folder.is_dir())
+    made = [one for one in folders if one.state is State.MAKE]
+    outputs = [Path(one.folder) for one in made] or [file]
     return Needs(
-        disk=sum(one.nbytes for one in folders if one.state is State.MAKE) + scratch,
+        disk=sum(one.nbytes for one in made) + scratch,
         memory=memory,
         seconds=round(seconds, 1) if is_measured else None,
-        free=shutil.disk_usage(place).free,
+        free=min(shutil.disk_usage(place).free for place in _places(outputs)),
         installed=psutil.virtual_memory().total,
     )
+
+
+def _places(outputs: Sequence[Path]) -> set[Path]:
+    """Return the existing folders in which outputs will be made."""
+    parents = {output.absolute().parent for output in outputs}
+    return {next(one for one in (place, *place.parents) if one.is_dir()) for place in parents}
 
 
 def as_data(plan: JobsPlan) -> dict[str, object]:

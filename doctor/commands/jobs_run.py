@@ -10,7 +10,7 @@ import argparse
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
@@ -30,6 +30,9 @@ from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.errors import BusyError, SdcoremlError
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.lockfiles.toolchain import Toolchain
+
+_LONGEST_PAUSE = 10.0
+"""The most seconds between two looks at whether another process has finished."""
 
 
 class State(Enum):
@@ -61,6 +64,11 @@ class Result:
     code: str = ""
     explanation: str = ""
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the folder is there now."""
+        return self.state in (State.DONE, State.REUSED)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
@@ -91,27 +99,45 @@ class Run:
         if batch.fault:
             state = State.SKIPPED if waited else State.FAILED
             yield replace(_result(batch, batch.fault.as_error()), state=state)
-        jobs = list(batch.jobs)
+        jobs, tries = list(batch.jobs), 0
         while jobs:
             there = [job for job in jobs if self.is_there(batch, job)]
             yield from (self._kept(batch, job) for job in there)
             jobs = [job for job in jobs if job not in there]
+            begun = time.monotonic()
             try:
                 made = tuple(self._convert(batch, jobs))
             except BusyError as error:
-                self.emit(Event(kind="note", text=f"{error.where}: {error.what}; waiting for it"))
-                self.pause(1)
+                self._wait(error, tries)
+                tries += 1
             except SdcoremlError as error:
                 if len(jobs) == 1:
                     yield _result(batch, error, jobs[0])
                     return
-                # One of them failed: each by itself, so that the others do not.
-                for job in jobs:
-                    yield from self._make(replace(batch, jobs=(job,)), waited=False)
+                yield from self._one_by_one(batch, jobs, time.monotonic() - begun)
                 return
             else:
                 yield from made
                 return
+
+    def _wait(self, error: BusyError, tries: int) -> None:
+        """Wait for another process, longer each time; say so once."""
+        if not tries:
+            self.emit(Event(kind="note", text=f"{error.where}: {error.what}; waiting for it"))
+        self.pause(min(2**tries, _LONGEST_PAUSE))
+
+    def _one_by_one(self, batch: Batch, jobs: Sequence[Job], seconds: float) -> Iterator[Result]:
+        """Convert each job by itself, since one of them failed after `seconds`.
+
+        Those that are there now were finished before it failed.
+        """
+        finished = [job for job in jobs if self.is_there(batch, job)]
+        for job in jobs:
+            if job in finished:
+                kept = self._kept(batch, job)
+                yield _done(batch, job, seconds / len(finished)) if kept.is_there else kept
+            else:
+                yield from self._make(replace(batch, jobs=(job,)), waited=False)
 
     def is_there(self, batch: Batch, job: Job) -> bool:
         """Whether a folder is there already, just as it would be made now."""
@@ -133,14 +159,14 @@ class Run:
         self.require_able(goal_of(jobs))
         with explain_crash(address(self.toolchain)), open_model(args, self.emit) as model:
             made = [job for job in read_jobs(args, model) if job.output in outputs]
-            folders = convert_models(made, shop, self.emit)
-            for job in made:
+
+            def finish(job: Job) -> None:
                 keep_finished(ingredients, job, shop)
+
+            folders = convert_models(made, shop, self.emit, finish)
         deque(deliver(args, folders, self.emit), maxlen=0)
         each = (time.monotonic() - begun) / len(folders)
-        for job in jobs:
-            done = _result(batch, None, job)
-            yield replace(done, seconds=round(each, 1), programs=len(job.parts))
+        yield from (_done(batch, job, each) for job in jobs)
 
     def _kept(self, batch: Batch, job: Job) -> Result:
         """Return the result for a folder that was there, after installing it where asked for."""
@@ -159,6 +185,11 @@ class Run:
             force=args.force,
             keeps_packages=args.packages == "keep",
         )
+
+
+def _done(batch: Batch, job: Job, seconds: float) -> Result:
+    done = _result(batch, None, job)
+    return replace(done, seconds=round(seconds, 1), programs=len(job.parts))
 
 
 def _there(batch: Batch, job: Job) -> Result:
@@ -196,3 +227,18 @@ def table(results: Sequence[Result]) -> Iterator[str]:
         yield from (f"          {line}" for line in one.explanation.splitlines())
     counts = {state: sum(one.state is state for one in results) for state in State}
     yield ", ".join(f"{count} {state.value}" for state, count in counts.items() if count)
+
+
+def choose_left(batches: Sequence[Batch], left: Collection[str]) -> tuple[Batch, ...]:
+    """Return the batches of which something was `left` by an earlier run (`names_left`)."""
+    chosen = []
+    for batch in batches:
+        jobs = tuple(job for job in batch.jobs if os.fspath(job.output) in left)
+        if jobs or batch.request.given in left:
+            chosen.append(replace(batch, jobs=jobs or batch.jobs))
+    return tuple(chosen)
+
+
+def names_left(results: Sequence[Result]) -> list[str]:
+    """Return the folders that were not made; of what has none, the models."""
+    return [one.folder or one.model for one in results if not one.is_there]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -29,6 +30,24 @@ def plan(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> tuple
     code = main(["jobs", str(path), "--plan", "--json"])
     said = capsys.readouterr()
     return code, json.loads(said.out)["plan"] if said.out else said.err.replace(f"{tmp_path}/", "")
+
+
+def test_free_room_is_that_of_the_disk_of_the_results(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpacked(tmp_path)
+    asked: list[Path] = []
+
+    def usage(place: Path) -> Any:
+        asked.append(place)
+        return SimpleNamespace(free=123)
+
+    monkeypatch.setattr("sdcoreml.doctor.commands.jobs_plan.shutil.disk_usage", usage)
+    (tmp_path / "elsewhere").mkdir()
+    text = 'into = "elsewhere/new"\n[[models]]\nmodel = "model"\nsize = "64x64"\n'
+    _, said = plan(tmp_path, text, capsys)
+    assert said["needs"]["free"] == 123
+    assert asked[-1] == tmp_path / "elsewhere"
 
 
 def test_a_plan_lists_every_folder_and_writes_nothing(

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import errno
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,15 @@ from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.worker import Outcome
 from sdcoreml.doctor.commands.jobs_batch import Opener, open_batches
 from sdcoreml.doctor.commands.jobs_file import read_job_file
-from sdcoreml.doctor.commands.jobs_run import Result, Run, State, as_data, table
+from sdcoreml.doctor.commands.jobs_run import (
+    Result,
+    Run,
+    State,
+    as_data,
+    choose_left,
+    names_left,
+    table,
+)
 from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.ground.aside import sole_maker
 from sdcoreml.ground.digest import describe_files, files_below
@@ -41,13 +49,13 @@ def settled(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class Fickle:
-    """A runner that counts what it builds, and fails to build packages of some folders."""
+    """A runner that counts what it builds, and fails to build or check packages of some folders."""
 
-    def __init__(self, size: Dimensions, failing: str = "") -> None:
-        self.inner, self.failing = StandIn(size=size), failing
+    def __init__(self, size: Dimensions, failing: str = "", task: str = "build") -> None:
+        self.inner, self.failing, self.task = StandIn(size=size), failing, task
 
     def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
-        if task == "build" and self.failing and self.failing in str(request):
+        if task == self.task and self.failing and self.failing in str(request):
             raise ParityError("computes wrong numbers", where="unet", remedy="report it")
         return self.inner.run(task, request, emit)
 
@@ -76,10 +84,12 @@ class Shelf:
         self.results = self.results_of(text, failing, **more)
         return [(one.state.value, Path(one.folder or one.model).name) for one in self.results]
 
-    def results_of(self, text: str, failing: str, **more: Any) -> tuple[Result, ...]:
+    def results_of(
+        self, text: str, failing: str, task: str = "build", left: Sequence[str] = (), **more: Any
+    ) -> tuple[Result, ...]:
         (self.folder / "jobs.toml").write_text(text)
         file = read_job_file(self.folder / "jobs.toml")
-        self.runner = Fickle(SIZE, failing)
+        self.runner = Fickle(SIZE, failing, task)
         cache = Cache(folder=self.folder / "cache", emit=self.told.append)
         shop = Workshop(runner=self.runner, toolchain=MADE_IN, cache=cache)
         with ExitStack() as stack:
@@ -92,7 +102,8 @@ class Shelf:
                 emit=self.told.append,
                 **{**usual, **more},
             )
-            return run.make(open_batches(file, opener))
+            batches = open_batches(file, opener)
+            return run.make(choose_left(batches, left) if left else batches)
 
     def files(self) -> Mapping[str, object]:
         return describe_files(files_below(self.folder / "models"), self.folder / "models")
@@ -190,6 +201,22 @@ def test_folders_of_one_conversion_fail_one_by_one(shelf: Shelf) -> None:
     assert shelf.run(text) == [("reused", PLAIN), ("done", other)]
 
 
+def test_what_was_finished_before_another_failed_counts_as_made_now(shelf: Shelf) -> None:
+    text = '[[models]]\nmodel = "model"\nsize = ["64x64", "128x128"]\n'
+    other = "model-split-einsum_128x128"
+    told = shelf.run(text, failing="_128x128", task="check")
+    assert told == [("done", PLAIN), ("failed", other)]
+    assert [task for task, _ in shelf.runner.inner.requests] == ["build", "check", "build"]
+
+
+def test_what_was_left_is_chosen_for_the_next_run(shelf: Shelf) -> None:
+    text = TWO + '[[models]]\nmodel = "absent.ckpt"\n'
+    shelf.run(text, failing="'bits': 4")
+    left = names_left(shelf.results)
+    assert left == [f"{shelf.folder}/models/{SMALL}", f"{shelf.folder}/absent.ckpt"]
+    assert shelf.run(text, left=left) == [("done", SMALL), ("failed", "absent.ckpt")]
+
+
 def test_a_single_file_is_known_without_being_unpacked(
     shelf: Shelf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -216,6 +243,20 @@ def test_a_folder_that_another_run_makes_is_waited_for(shelf: Shelf) -> None:
         other.enter_context(sole_maker(shelf.folder / "models" / PLAIN))
         assert shelf.run(TWO, pause=lambda _: other.close())[0] == ("done", PLAIN)
     assert any("waiting for it" in event.text for event in shelf.told)
+
+
+def test_waiting_is_said_once_and_looks_less_and_less_often(shelf: Shelf) -> None:
+    with ExitStack() as other:
+        other.enter_context(sole_maker(shelf.folder / "models" / PLAIN))
+
+        def pause(seconds: float) -> None:
+            shelf.waits.append(seconds)
+            if len(shelf.waits) == 6:
+                other.close()
+
+        shelf.run(TWO, pause=pause)
+    assert shelf.waits == [1, 2, 4, 8, 10, 10]
+    assert sum("waiting for it" in event.text for event in shelf.told) == 1
 
 
 def test_the_table_says_what_became_of_each() -> None:
