@@ -205,6 +205,7 @@ SLOW: Mapping[str, tuple[str, ...]] = {
     ),
     "tests/doctor/commands/test_jobs_cluster.py": (),
     "tests/doctor/commands/test_jobs_run.py": (),
+    "tests/test_kills.py": (),
     "tests/doctor/commands/test_named_models.py": (
         "test_a_name_that_cannot_be_fetched_has_a_verdict_too",
         "test_convert_refuses_a_model_before_it_is_fetched[option0]",

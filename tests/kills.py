@@ -1,0 +1,186 @@
+"""Kills runs of a job of six models at random moments, and compares what the next run ends with.
+
+    python -m tests.kills --moments 40 --seed 1 [--stand-in]
+
+With `--stand-in`, what writes programs is a stand-in without children, which takes seconds instead
+of minutes; the job, its results and the cache are real.
+
+At each moment SIGKILL hits the parent, which also writes results and the cache, or one of its
+children. After every few of them a run is left alone. It must end with the same bytes as a run that
+nobody disturbed, and neither beside the results, nor in the cache, nor in the temporary folder may
+anything be left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from sdcoreml.ground.digest import FileRecord, describe_files, files_below
+from sdcoreml.ground.leftovers import TOKEN
+from tests.doctor.commands.test_inspect import unpacked
+from tools.miniature import write_miniature
+
+TOOL = Path(__file__).resolve().parents[1] / ".venv" / "bin" / "sdcoreml"
+STAND_IN = (sys.executable, "-m", "tests.six_models")
+BETWEEN = 4
+"""How many runs are killed before one is left alone."""
+
+_GRACE = 30.0
+"""The most seconds that children may outlive a parent that was killed."""
+
+_LOOK = 0.02
+"""Seconds between two looks at a run that has said nothing yet."""
+
+SIX = ("", "bits = 8", "bits = 6", "bits = 4", "clip-skip = 2", 'attention = "original"')
+"""The options of the six models, which have some programs in common."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """A folder with a model, a job file of six models, a cache and a temporary folder.
+
+    `command` runs a job file, which is its last argument. With `is_plain`, the model suits a
+    stand-in.
+    """
+
+    folder: Path
+    command: tuple[str, ...]
+    is_plain: bool = False
+
+    def set_up(self) -> None:
+        """Make it anew: nothing is there yet but the model and the job file."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        (self.folder / "tmp").mkdir(parents=True)
+        if self.is_plain:
+            unpacked(self.folder)
+        else:
+            write_miniature(self.folder / "model")
+        table = '[[models]]\nmodel = "model"\nname = "m{}"\nsize = "64x64"\n{}\n'
+        text = "".join(table.format(number, options) for number, options in enumerate(SIX))
+        (self.folder / "jobs.toml").write_text(text)
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start a run of the job in a session of its own."""
+        more = {"TMPDIR": f"{self.folder / 'tmp'}", "SDCOREML_CACHE": f"{self.folder / 'cache'}"}
+        with (self.folder / "log").open("wb") as log:
+            return subprocess.Popen(
+                [*self.command, self.folder / "jobs.toml"],
+                env={**os.environ, **more},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def finish(self) -> str:
+        """Run the job to its end; return what went wrong."""
+        return self.log() if self.start().wait() else ""
+
+    def log(self) -> str:
+        """Return the end of the last run's output."""
+        return (self.folder / "log").read_text(errors="replace")[-2000:]
+
+    def files(self) -> Mapping[str, FileRecord]:
+        """Return the records of all results."""
+        return describe_files(files_below(self.folder / "models"), self.folder / "models")
+
+    def leftovers(self) -> list[str]:
+        """Return what no finished run leaves."""
+        hidden = [path for path in self.folder.rglob(".*") if TOKEN in path.name]
+        found = [*hidden, *(self.folder / "tmp").iterdir()]
+        return sorted(path.relative_to(self.folder).as_posix() for path in found)
+
+
+def kill(bench: Bench, chance: random.Random, seconds: float) -> str:
+    """Start a run and kill one of its processes within `seconds`; return which one."""
+    process = bench.start()
+    while not bench.log() and process.poll() is None:
+        time.sleep(_LOOK)  # what it imports is no part of the job
+    time.sleep(chance.uniform(0, seconds))
+    children: list[psutil.Process] = []
+    with suppress(psutil.Error):
+        children = psutil.Process(process.pid).children(recursive=True)
+    hits_child = bool(children) and chance.random() < 0.5
+    if hits_child:
+        with suppress(psutil.Error):
+            chance.choice(children).send_signal(signal.SIGKILL)
+    else:
+        process.kill()
+    code = process.wait()
+    psutil.wait_procs(children, timeout=_GRACE)
+    if hits_child:
+        return "child"
+    return "parent" if code == -signal.SIGKILL else "nobody"
+
+
+def run(bench: Bench, undisturbed: Bench, moments: int, seed: int) -> list[str]:
+    """Kill so many runs; return what did not hold, a line each."""
+    undisturbed.set_up()
+    process = undisturbed.start()
+    while not undisturbed.log() and process.poll() is None:
+        time.sleep(_LOOK)
+    begun = time.monotonic()
+    if process.wait():
+        return [f"undisturbed: {undisturbed.log()}"]
+    seconds, wanted = time.monotonic() - begun, undisturbed.files()
+    chance, hits = random.Random(seed), Counter[str]()  # noqa: S311  no secret
+    faults: list[str] = []
+    for number in range(moments):
+        if number % BETWEEN == 0:
+            bench.set_up()
+        hits[kill(bench, chance, seconds)] += 1
+        if number % BETWEEN == BETWEEN - 1 or number == moments - 1:
+            faults += [f"after {number + 1}: {fault}" for fault in judge(bench, wanted)]
+            print(f"{number + 1} killed, {len(faults)} faults", flush=True)
+    print(", ".join(f"{who} {count}" for who, count in sorted(hits.items())))
+    return faults
+
+
+def judge(bench: Bench, wanted: Mapping[str, FileRecord]) -> list[str]:
+    """Run the job to its end; return what is not as without any kills."""
+    faults = [f"failed: {failed}"] if (failed := bench.finish()) else []
+    found = bench.files()
+    names = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
+    if names:
+        faults.append(f"other bytes: {', '.join(names[:3])}")
+    if left := bench.leftovers():
+        faults.append(f"left: {', '.join(left[:3])}")
+    return faults
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Kill runs in a temporary folder; return 1 if anything did not hold."""
+    parser = argparse.ArgumentParser(prog="python -m tests.kills", description=__doc__)
+    parser.add_argument("--moments", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--toolchain", default="light")
+    parser.add_argument("--stand-in", action="store_true")
+    args = parser.parse_args(words)
+    command = STAND_IN if args.stand_in else (f"{TOOL}", "jobs", "--toolchain", args.toolchain)
+    with tempfile.TemporaryDirectory() as folder:
+        one, other = (
+            Bench(folder=Path(folder) / name, command=command, is_plain=args.stand_in)
+            for name in ("killed", "undisturbed")
+        )
+        faults = run(one, other, args.moments, args.seed)
+    print("\n".join(faults) or f"all {args.moments} ended in the same bytes, with nothing left")
+    return int(bool(faults))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
