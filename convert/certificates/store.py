@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from sdcoreml.convert.proof.record import FigureRecord, Origin
@@ -70,6 +71,13 @@ def load(path: Path = FILE) -> dict[str, Certificate]:
     """
     if not path.exists():
         return {}
+    status = path.stat()
+    return dict(_load_once(path, (status.st_ino, status.st_size, status.st_mtime_ns)))
+
+
+@lru_cache(maxsize=1)
+def _load_once(path: Path, _: tuple[int, ...]) -> Mapping[str, Certificate]:
+    """Load the file in this state; a job of many models asks for it for each of them."""
     content = read_object(path, Document.RECORD, remedy="restore it")
     if (schema := content.get("schema")) != SCHEMA:
         raise BadInputError(
