@@ -46,12 +46,17 @@ def whole_parser() -> argparse.ArgumentParser:
 
 
 def _offer_paths(parser: argparse.ArgumentParser) -> None:
-    """Mark every argument that takes a path, in the parser and its subcommands."""
+    """Mark every argument that takes a path, in the parser and its subcommands.
+
+    Commands in help lose their backticks: a shell would run them, and escaped, none of ours can be
+    spelled.
+    """
     import shtab
 
     from sdcoreml.ground.places import as_path
 
     for action in parser._actions:  # noqa: SLF001  argparse has no other list of them
+        action.help = action.help and action.help.replace("`", "")
         if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001
             for one in action.choices.values():
                 _offer_paths(one)
