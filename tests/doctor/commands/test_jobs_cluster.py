@@ -27,7 +27,7 @@ from sdcoreml.ground.errors import BrokenError, EnvError, InstallError
 from sdcoreml.ground.events import Event
 from sdcoreml.ground.leftovers import find_leftovers
 from sdcoreml.ground.places import environments_folder
-from tests.convert.stand_ins import MADE_IN
+from tests.convert.stand_ins import MADE_IN, write_controlnet
 from tests.doctor.commands.cluster_stand_in import (
     COMMAND,
     SLOW,
@@ -150,6 +150,23 @@ def test_a_model_that_is_refused_costs_no_worker_and_stops_no_other(tmp_path: Pa
         ("done", FOLDERS[0]),
     ]
     assert len(members.asked[0]["tasks"]) == 1
+
+
+def test_a_controlnet_waits_for_the_folder_that_it_is_for(tmp_path: Path) -> None:
+    unpacked(tmp_path)
+    write_controlnet(tmp_path / "net")
+    text = (
+        '[[models]]\nmodel = "net"\nfor = "made"\n'
+        '[[models]]\nmodel = "model"\nsize = "64x64"\ncontrolled = true\noutput = "made"\n'
+    )
+    members = Obedient()
+    made = Shared(tmp_path, text).run(members)
+    assert (made[0].state.value, made[0].folder) == ("done", str(tmp_path / "made"))
+    first, second = members.asked[0]["tasks"]
+    assert (first["after"], second["after"]) == ((), (first["id"],))
+    assert first["task"]["title"] == str(tmp_path / "made")
+    assert second["task"]["title"] == str(tmp_path / "net")
+    assert second["task"]["task"]["folder"] == ""
 
 
 class Saying:
