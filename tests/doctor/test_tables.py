@@ -27,7 +27,6 @@ from sdcoreml.doctor.gather import probe as gather_probe
 from sdcoreml.doctor.gather import python as gather_python
 from sdcoreml.doctor.gather import tools as gather_tools
 from sdcoreml.doctor.gather import volumes as gather_volumes
-from sdcoreml.doctor.knowledge import reading as knowledge_reading
 from sdcoreml.doctor.knowledge import skew as knowledge_skew
 from sdcoreml.doctor.knowledge import structure as knowledge_structure
 from sdcoreml.doctor.report import doctor_page as report_doctor_page
@@ -57,10 +56,6 @@ TABLES: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
     (gather_tools, ("_PROXIES",)),
     (gather_volumes, ("_QUOTA",)),
     (knowledge, ("FILES", "FAMILIES")),
-    (
-        knowledge_reading,
-        ("_TRIGGERS", "_WEAK_TRIGGERS", "_CONTROL", "_STRAIGHT", "_MANGLED", "_ENTITIES"),
-    ),
     (knowledge_skew, ("_CALLED", "_READERS")),
     (knowledge_structure, ("_WORDS",)),
     (report_doctor_page, ("_TONES", "_ANSWERS")),
