@@ -19,6 +19,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from sdcoreml.envs.kept.manifest import EntryKind, ManifestEntry, digest_of, kind_of, mode_of
+from sdcoreml.envs.kept.runs import runs_of
 from sdcoreml.envs.processes.process import isolate, run
 from sdcoreml.envs.pythons.interpreter import OBTAINED, Interpreter
 from sdcoreml.ground.codec import from_plain
@@ -39,8 +40,6 @@ _IN_FRAMEWORK = "Resources/Python.app/Contents/MacOS/Python"
 ELSEWHERE = frozenset({"site-packages", "dist-packages"})
 """Folders of installed packages in the library; an environment imports nothing from them."""
 _TESTS = "test"
-_AT_ONCE = 64
-"""How many files one thread hashes at a time: to hand over each costs as much as to hash it."""
 _LIBRARY = re.compile(r".*\.(so|dylib)(\.[0-9.]+)?")
 
 
@@ -81,8 +80,7 @@ def take_beneath(interpreter: Interpreter, root: Path) -> tuple[ManifestEntry, .
         status = stat_beneath(path)
         if status is not None and stat.S_ISREG(status.st_mode):
             found[path] = status
-    items = list(found.items())
-    runs = [items[at : at + _AT_ONCE] for at in range(0, len(items), _AT_ONCE)]
+    runs = list(runs_of(found.items(), lambda item: item[1].st_size))
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
         entries = {entry.path: entry for made in pool.map(_describe, runs) for entry in made}
     entries |= {path: _absence(path) for path in others if not os.path.lexists(path)}

@@ -16,9 +16,11 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from itertools import chain
 from pathlib import Path
 
 from sdcoreml.envs.kept.owners import PATCHED, owners_of
+from sdcoreml.envs.kept.runs import runs_of
 from sdcoreml.ground.aside import write_text
 from sdcoreml.ground.digest import sha256
 from sdcoreml.ground.errors import BadInputError, BrokenError
@@ -148,8 +150,9 @@ def take(
 
     entries: list[ManifestEntry] = []
     hashed, total = 0, sum(_size(kind, status) for _, kind, status in found)
+    runs = list(runs_of(found, lambda item: _size(*item[1:])))
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        for made in pool.map(entry, found):
+        for made in chain.from_iterable(pool.map(lambda run: list(map(entry, run)), runs)):
             entries.append(made)
             hashed += made.size
             progress(hashed, total)

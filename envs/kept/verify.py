@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 from sdcoreml.envs.kept import beneath, former, manifest
@@ -33,6 +34,7 @@ from sdcoreml.envs.kept.manifest import (
     ManifestEntry,
     Row,
 )
+from sdcoreml.envs.kept.runs import runs_of
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.ground.errors import BadInputError, BrokenError
 from sdcoreml.ground.events import Emit, Event, silent
@@ -228,17 +230,21 @@ def _compare(parts: Iterable[_Part], emit: Emit) -> Iterable[Damage]:
     done, total = 0, sum(entry.size for _, entry in unread)
     read: list[str] = []
     if unread:
+        runs = list(runs_of(unread, lambda one: one[1].size))
         with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-            for change, (_, entry) in zip(
-                pool.map(lambda one: one[0].read(one[1]), unread), unread, strict=True
-            ):
-                read.append(change)
+            answers = chain.from_iterable(pool.map(_read, runs))
+            for answer, (_, entry) in zip(answers, unread, strict=True):
+                read.append(answer)
                 done += entry.size
                 emit(Event(kind="progress", done=done, total=total, unit="B"))
     said = iter(read)
     for _, entry, change in looked:
         if what := (next(said) if change is None else change):
             yield Damage(path=entry.path, what=what, owner=entry.owner)
+
+
+def _read(run: Iterable[tuple[_Part, ManifestEntry]]) -> list[str]:
+    return [part.read(entry) for part, entry in run]
 
 
 def _judge_bytecode(
