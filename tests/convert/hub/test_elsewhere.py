@@ -138,6 +138,8 @@ def test_a_version_of_civitai_is_brought_and_checked(
     )
     assert all("Authorization" in request.headers for request in hub.asked("/api/"))
     assert all("Authorization" not in request.headers for request in hub.asked("/elsewhere"))
+    (found.path.parent / "later.safetensors").write_bytes(content)
+    (found.path.parent / "a.json").touch()
     assert get(VERSION, replace(access, offline="HF_HUB_OFFLINE")).path == found.path
 
 

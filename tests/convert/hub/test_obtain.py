@@ -145,6 +145,10 @@ def test_what_the_hub_s_own_library_brought_is_found(
     with obtain_from_hub(NAME, offline, silent, accept) as found:
         assert set(files_of(found.path)) >= WEIGHTS
         assert found.origin.licence == "dream-1"
+    (snapshot,) = access.cache.glob("*/snapshots/*")
+    (snapshot / "README.md").unlink()
+    with obtain_from_hub(NAME, offline, silent, accept) as found:
+        assert found.origin.licence == ""
     assert hub.requests == []
     assert source
 
