@@ -122,6 +122,11 @@ VERBS = (
         sweeps=True,
     ),
     Verb(name="compile", help="compile packages without Xcode", is_everyday=False, sweeps=True),
+    Verb(
+        name="cache",
+        help="say what is remembered of conversions, tidy it, or check it",
+        is_everyday=False,
+    ),
     Verb(name="clean", help="remove what interrupted runs left, and caches", is_everyday=False),
     Verb(name="complete", help="print what a shell needs to complete", is_everyday=False),
 )

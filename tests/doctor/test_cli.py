@@ -103,6 +103,7 @@ def test_help_all_shows_the_other_verbs_too(
   sources   say where other programs keep models, to find them by name
   worker    make folders for the jobs of another machine, or begin a cluster
   compile   compile packages without Xcode
+  cache     say what is remembered of conversions, tidy it, or check it
   clean     remove what interrupted runs left, and caches
   complete  print what a shell needs to complete
 """

@@ -1,0 +1,112 @@
+"""Counts, checks and tidies what the cache holds."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdcoreml.convert.cache.shelf import Record, WeightFile
+from sdcoreml.ground import locks
+from sdcoreml.ground.codec import DecodeError, from_plain
+from sdcoreml.ground.digest import FileRecord, describe
+from sdcoreml.ground.documents import read_json, read_record
+from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import Document
+from sdcoreml.ground.leftovers import sweep
+
+KINDS: Mapping[str, str] = {
+    "programs": "programs that were made and proved",
+    "weights": "where finished folders have their weight files",
+    "audits": "audits of weights",
+    "palettes": "palettes that were found",
+    "folders": "folders of assembled models",
+    "runs": "what the last run of a job file left undone",
+}
+"""The folders of the cache, and what their records are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Holding:
+    """How many records of a kind there are, and their bytes."""
+
+    kind: str
+    count: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """A finished file that is no longer what its record says, or cannot be read."""
+
+    path: Path
+    because: str
+
+
+def take_stock(cache: Path) -> tuple[Holding, ...]:
+    """Count the records of each kind."""
+    found = ((kind, [path.stat().st_size for path in _records(cache, kind)]) for kind in KINDS)
+    return tuple(Holding(kind=kind, count=len(sizes), bytes=sum(sizes)) for kind, sizes in found)
+
+
+def tidy(cache: Path) -> tuple[Path, ...]:
+    """Remove damaged records, locks that nobody holds, and leftovers; return their paths.
+
+    Records of files that are gone stay: they are small, and the files may be on another disk.
+    """
+    gone: list[Path] = []
+    for kind in KINDS:
+        folders = {path.parent for path in (cache / kind).rglob("*")}
+        gone += [path for folder in sorted(folders) for path in sweep(folder)]
+        for path in _records(cache, kind):
+            if _is_damaged(path):
+                path.unlink(missing_ok=True)
+                gone.append(path)
+    for path in sorted((cache / "locks").glob("*")):
+        with locks.try_lock_file(path) as is_free:
+            gone += [path] if is_free else []
+    return tuple(gone)
+
+
+def find_changed_files(cache: Path) -> Iterator[Changed]:
+    """Read the bytes of all recorded files that are still there; yield those that changed."""
+    for path, record in sorted(_recorded(cache).items()):
+        if because := _why_changed(path, record):
+            yield Changed(path=path, because=because)
+
+
+def _why_changed(path: Path, record: FileRecord) -> str:
+    try:
+        is_same = describe({"": path})[""] == record
+    except (BadInputError, OSError) as error:
+        return str(error)
+    return "" if is_same else "its bytes are not those that were written"
+
+
+def _recorded(cache: Path) -> Mapping[Path, FileRecord]:
+    """Return the newest records of finished files that are there."""
+    found: dict[Path, FileRecord] = {}
+    for path in _records(cache, "weights"):
+        with suppress(BadInputError):
+            made = read_record(path, Document.RECORD, WeightFile)
+            found |= {Path(place): made.content for place in made.paths}
+    for path in _records(cache, "programs"):
+        with suppress(BadInputError, DecodeError):
+            program = read_record(path, Document.RECORD, Record)
+            files = from_plain(dict[str, FileRecord], program.entry.get("files", {}), "files")
+            newest = [Path(folder) for folder in program.folders[-1:]]
+            found |= {folder / name: one for folder in newest for name, one in files.items()}
+    return {path: record for path, record in found.items() if os.path.lexists(path)}
+
+
+def _records(cache: Path, kind: str) -> list[Path]:
+    return sorted((cache / kind).rglob("[!.]*.json"))
+
+
+def _is_damaged(path: Path) -> bool:
+    try:
+        return not isinstance(read_json(path, Document.RECORD), dict)
+    except BadInputError:
+        return path.exists()

@@ -1,0 +1,70 @@
+"""`sdcoreml cache`: what is remembered of earlier conversions, and whether it still holds."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from sdcoreml.ground.errors import ExitCode
+from sdcoreml.ground.quantity import amount
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Declare the arguments."""
+    parser.add_argument(
+        "action",
+        choices=tuple(ACTIONS),
+        nargs="?",
+        default="list",
+        help="list: say what is there; gc: remove what is damaged or left over; verify: read all"
+        " finished files that are recorded (default: list)",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """List, tidy or verify the cache."""
+    from sdcoreml.convert.cache.shelf import cache_folder
+
+    return ACTIONS[args.action](cache_folder())
+
+
+def show(folder: Path) -> int:
+    """Print what the cache holds; it has no models and no weights."""
+    from sdcoreml.convert.cache.care import KINDS, take_stock
+
+    found = take_stock(folder)
+    for one in found:
+        print(f"  {one.count:>6}  {amount(one.bytes):>9}  {KINDS[one.kind]}")
+    print(f"{folder}: {amount(sum(one.bytes for one in found))}")
+    return ExitCode.FINE
+
+
+def tidy(folder: Path) -> int:
+    """Remove damaged records, unused locks and leftovers."""
+    from sdcoreml.convert.cache.care import tidy as remove
+    from sdcoreml.ground.refusals import translate_os_errors
+
+    with translate_os_errors(folder):
+        gone = remove(folder)
+    count = f"{len(gone)} file{'' if len(gone) == 1 else 's'} removed"
+    print(f"{folder}: {count if gone else 'nothing to remove'}")
+    return ExitCode.FINE
+
+
+def verify(folder: Path) -> int:
+    """Read the bytes of all recorded files, and say which have changed."""
+    from sdcoreml.convert.cache.care import find_changed_files
+
+    changed = 0
+    for one in find_changed_files(folder):
+        print(f"  {one.path}: {one.because}")
+        changed += 1
+    if not changed:
+        print(f"{folder}: all recorded files that are there have their content")
+        return ExitCode.FINE
+    print(f"{folder}: {changed} changed; a conversion does not take them, and makes them again")
+    return ExitCode.PROBLEMS
+
+
+ACTIONS: Mapping[str, Callable[[Path], int]] = {"list": show, "gc": tidy, "verify": verify}

@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.convert.cache.shelf import Cache, Values, WeightFile
+from sdcoreml.doctor.cli import main
+from sdcoreml.ground.digest import FileRecord
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
+    monkeypatch.setenv("SDCOREML_CACHE", str(tmp_path / "cache"))
+    return Cache(folder=tmp_path / "cache")
+
+
+def test_what_is_remembered_is_listed(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
+    cache.keep_values(Values.AUDITS, "key", {"elements": 1})
+    assert main(["cache"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert "       1   16 bytes  audits of weights" in lines
+    assert lines[-1] == f"{cache.folder}: 16 bytes"
+
+
+def test_an_empty_cache_is_fine(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
+    assert [main(["cache", action]) for action in ("list", "gc", "verify")] == [0, 0, 0]
+    assert f"{cache.folder}: nothing to remove" in capsys.readouterr().out
+    assert not cache.folder.exists()
+
+
+def test_changed_files_are_a_problem(
+    tmp_path: Path, cache: Cache, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "weight.bin").write_bytes(b"12345")
+    content = FileRecord(size=5, sha256="0" * 64)
+    made = WeightFile(content=content, paths=(str(tmp_path / "weight.bin"),))
+    cache.keep_weights("key", "flat", made)
+    assert main(["cache", "verify"]) == 1
+    first, last = capsys.readouterr().out.splitlines()
+    assert first == f"  {tmp_path}/weight.bin: its bytes are not those that were written"
+    assert last.startswith(f"{cache.folder}: 1 changed")
+
+
+def test_damaged_records_are_removed(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
+    (cache.folder / "audits").mkdir(parents=True)
+    (cache.folder / "audits" / "key.json").write_text("{")
+    assert main(["cache", "gc"]) == 0
+    assert capsys.readouterr().out == f"{cache.folder}: 1 file removed\n"
