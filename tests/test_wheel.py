@@ -27,6 +27,7 @@ MODULES = ("doctor", "convert", "sdcoreml")
 DATA = (
     "convert/certificates/certificates.json",
     "doctor/knowledge/layout.toml",
+    "doctor/schemas/convert.schema.json",
     "lockfiles/data/clip-vocabulary.txt",
     "lockfiles/host/cluster.txt",
     "lockfiles/host/conda.txt",

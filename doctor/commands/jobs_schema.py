@@ -1,6 +1,6 @@
 """The JSON Schema of job files, with which editors complete them, and an example to begin with.
 
-`jobs.schema.json` beside this module is `schema()`; a test keeps it current. To write it again:
+`doctor/schemas/job-file.schema.json` is `schema()`; a test keeps it current. To write it again:
 `python -m sdcoreml.doctor.commands.jobs_schema`.
 """
 
@@ -34,7 +34,7 @@ from sdcoreml.doctor.commands.named_models import as_model
 from sdcoreml.ground.aside import update_text
 from sdcoreml.ground.places import as_path
 
-FILE = Path(__file__).parent / "jobs.schema.json"
+FILE = Path(__file__).parents[1] / "schemas" / "job-file.schema.json"
 """The schema as it is shipped."""
 
 _TEXT: Mapping[str, object] = {"type": "string", "minLength": 1}
@@ -86,6 +86,7 @@ def schema() -> dict[str, object]:
     usual = {name: {"$ref": f"#/$defs/{name}"} for name in own}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$comment": "version 1",
         "title": "Job file of sdcoreml",
         "type": "object",
         "additionalProperties": False,

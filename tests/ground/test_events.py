@@ -10,10 +10,11 @@ from sdcoreml.ground.events import (
     silent,
     to_json,
 )
+from tests.schemas import read_as
 
 EVENTS = st.builds(
     Event,
-    kind=st.sampled_from(["step", "progress", "note", "warning", "result"]),
+    kind=st.sampled_from(["step", "progress", "plan", "labour", "note", "warning", "result"]),
     text=st.text(st.characters()),
     done=st.integers(0, 2**60),
     total=st.integers(0, 2**60),
@@ -26,6 +27,7 @@ EVENTS = st.builds(
 def test_an_event_survives_the_line(event: Event) -> None:
     line = to_json(event)
     assert "\n" not in line
+    assert read_as("event", line)["kind"] == event.kind
     assert from_json(line) == event
 
 

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
@@ -8,6 +7,7 @@ import pytest
 from sdcoreml.doctor.cli import main
 from sdcoreml.doctor.commands.convert_plan import ConversionPlan, MachineFinding, as_text
 from tests.doctor.commands.test_inspect import unpacked
+from tests.schemas import read_as
 
 
 def test_a_plan_says_what_would_be_made_of_what_and_writes_nothing(
@@ -17,7 +17,7 @@ def test_a_plan_says_what_would_be_made_of_what_and_writes_nothing(
     words = ["convert", "--plan", str(model), "-o", str(tmp_path / "made"), "--size", "128x128"]
     before = sorted(tmp_path.rglob("*"))
     assert main([*words, "--json"]) == 0
-    data = json.loads(capsys.readouterr().out)
+    data = read_as("convert", capsys.readouterr().out)
     assert data["verdict"] == {"can": "headers", "code": None, "remedy": None}
     (folder,) = data["plan"]["folders"]
     assert folder["folder"] == str(tmp_path / "made")
@@ -36,7 +36,7 @@ def test_compression_is_counted(tmp_path: Path, capsys: pytest.CaptureFixture[st
     file = unpacked(tmp_path).with_name("m.safetensors")
     words = ["convert", "--plan", "--json", "--bits", "4", str(file)]
     assert main(words) == 0
-    (folder,) = json.loads(capsys.readouterr().out)["plan"]["folders"]
+    (folder,) = read_as("convert", capsys.readouterr().out)["plan"]["folders"]
     assert {p["name"]: p["bytes"] for p in folder["programs"]}["Unet"] == 2_199_268 // 2
 
 
@@ -46,7 +46,7 @@ def test_a_refusal_is_the_verdict(tmp_path: Path, capsys: pytest.CaptureFixture[
     for words in (["--plan"], []):
         assert main(["convert", *words, "--json", str(model)]) == 3
         said = capsys.readouterr()
-        verdict = json.loads(said.out)["verdict"]
+        verdict = read_as("convert", said.out)["verdict"]
         assert (verdict["can"], verdict["code"]) == ("no", "MOD019")
         assert f"no such file; {verdict['remedy']}" in said.err
 
@@ -61,7 +61,7 @@ def test_a_plan_says_what_this_machine_has(
     model = unpacked(tmp_path)
     words = ["convert", "--plan", str(model), "-o", str(tmp_path / "made")]
     assert main([*words, "--json"]) == 0
-    machine = json.loads(capsys.readouterr().out)["plan"]["machine"]
+    machine = read_as("convert", capsys.readouterr().out)["plan"]["machine"]
     assert machine["can"] in ("yes", "no")
     said = {found["id"]: found["what"] for found in machine["findings"]}
     assert "needed" in said["DSK001"]
@@ -96,7 +96,7 @@ def test_a_refusal_after_the_judgement_has_its_check_s_id(
 ) -> None:
     model = unpacked(tmp_path)
     assert main(["convert", "--plan", "--json", "--size", "520x520", str(model)]) == 3
-    assert json.loads(capsys.readouterr().out)["verdict"]["code"] == "MOD014"
+    assert read_as("convert", capsys.readouterr().out)["verdict"]["code"] == "MOD014"
 
 
 @pytest.mark.parametrize("words", [["--plan"], []], ids=["plan", "convert"])

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sdcoreml.convert.deliver.install import Installed
 from sdcoreml.convert.jobs.evidence import advice, evidence
 from sdcoreml.convert.jobs.manifest import (
     CompiledRecord,
@@ -14,11 +16,32 @@ from sdcoreml.convert.jobs.manifest import (
     SourceRecord,
 )
 from sdcoreml.convert.jobs.options import Options
+from sdcoreml.convert.loading.record import (
+    LoadedProgram,
+    Loading,
+    LoadReport,
+    Machine,
+    Part,
+    Placement,
+    Units,
+)
+from sdcoreml.convert.models.fetched import FetchedFrom
 from sdcoreml.convert.models.few_steps import AppSettings
-from sdcoreml.convert.programs.options import Attention, ProgramOptions
+from sdcoreml.convert.programs.options import Attention, Precision, ProgramOptions
+from sdcoreml.convert.proof.answers import Distance
 from sdcoreml.convert.proof.record import AuditRecord, FigureRecord, Origin, Rounded, Sibling
-from sdcoreml.doctor.commands.convert_summary import next_steps, summary, verdicts
+from sdcoreml.doctor.commands.convert_summary import (
+    Converted,
+    next_steps,
+    results,
+    summary,
+    verdicts,
+)
+from sdcoreml.doctor.commands.convert_upstream import FolderComparison, Made, ProgramComparison
+from sdcoreml.ground.digest import FileRecord
+from sdcoreml.ground.errors import Fault
 from tests.convert.stand_ins import proof
+from tests.schemas import read_as
 
 CHECKED = proof("unet", audit=AuditRecord(matched=52))
 OUTPUTS = (
@@ -246,3 +269,93 @@ def test_long_names_and_halves_stay_in_line() -> None:
         "  Unet           52 of 52 weights equal; not run: no torch",
         "  toolchain      light, Python 3.10.10",
     ]
+
+
+def converted(
+    made: Manifest, report: LoadReport | None = None, compared: FolderComparison | None = None
+) -> Any:
+    folder = Path("out")
+    found = Converted(
+        manifests={folder: made},
+        loaded={folder: report} if report else {},
+        comparisons=(compared,) if compared else (),
+        installed={folder: Installed(path=Path("app/out"), way=None)} if report else {},
+    )
+    return read_as("convert", json.dumps(results(found)))
+
+
+def test_a_plain_result_as_json_fits_its_schema() -> None:
+    (made,) = converted(manifest({"Unet": entry()}))["results"]
+    assert made.keys() == {"folder", "manifest"}
+    read_as("manifest", json.dumps(made["manifest"]))
+
+
+def test_a_result_with_everything_as_json_fits_its_schema() -> None:
+    file = FileRecord(size=1, sha256="5f")
+    checked = replace(
+        CHECKED,
+        graph="5f",
+        outputs=OUTPUTS,
+        fidelity=OUTPUTS,
+        audit=AuditRecord(matched=1, compressed={"4": Rounded(weights=1, psnr=30.0)}),
+        certificate=ISSUED,
+        sample="64x64",
+        own=120.0,
+        unchecked="no torch",
+        sibling=SIBLING,
+        strange="other constants",
+    )
+    every = entry(
+        checked=checked,
+        options=ProgramOptions(height=8, width=8, tokens=77, precision=Precision.FP32, pad_id=0),
+        files={"Unet.mlpackage/Manifest.json": file},
+        recipe={"bits": 4},
+        made_by=MadeBy(repository="apple", commit="c8"),
+        kept=True,
+    )
+    model = SourceRecord(
+        name="cat",
+        family="sd1",
+        made_from={"model": "cat.safetensors"},
+        notes=("a note",),
+        settings=AppSettings(kind="lcm", by="scheduler", steps="4", guidance="1"),
+        fetched=FetchedFrom(name="a/cat"),
+    )
+    made = manifest(
+        {"Unet": every},
+        model=model,
+        inputs={"unet/config.json": file},
+        options=replace(OPTIONS, accept_schedule=True, precision={"all": Precision.FP32}),
+        tokenizer={"vocab.json": file},
+        odd_tokenizer=("it has no end",),
+        part=True,
+        answers={"answers.json": file},
+        report={"report.html": file},
+    )
+    loading = Loading(
+        coremltools="9.0",
+        parts=(Part(file="Unet.mlmodelc", cold=9.0, warm=1.0, run=0.1),),
+        outputs={"noise_pred": Distance(psnr=70.0, max_error=0.1)},
+    )
+    loaded = LoadedProgram(
+        component="unet",
+        units=Units.NE,
+        loading=loading,
+        placement=Placement(cpu=1, gpu=0, ne=9, on_cpu={"ios16.cast": 1}),
+        fault=Fault(where="out/Unet.mlmodelc", what="wrong"),
+    )
+    machine = Machine(chip="M2", macos="15.2", memory=16 << 30)
+    report = LoadReport(machine=machine, programs={"Unet": loaded})
+    figures = Made(decibels={"fp16": 70.0}, operations=9, cpu=1.5, memory=10**9)
+    program = ProgramComparison(
+        program="Unet", sdcoreml=figures, upstream=figures, interface=("input a: differs",)
+    )
+    compared = FolderComparison(
+        ours=Path("out"), theirs=Path("theirs"), commit="c8", programs=(program,)
+    )
+    told = converted(made, report, compared)
+    (result,) = told["results"]
+    assert result["installed"] == "app/out"
+    assert result["coreml"]["programs"]["Unet"]["placement"]["ne"] == 9
+    assert told["comparisons"][0]["programs"][0]["upstream"]["cpu"] == 1.5
+    read_as("manifest", json.dumps(result["manifest"]))

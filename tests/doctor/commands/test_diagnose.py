@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +13,7 @@ from sdcoreml.doctor.knowledge.diagnosis import examine
 from sdcoreml.ground.errors import BadInputError
 from tests.doctor.gather.test_toolchain import built
 from tests.doctor.knowledge.test_diagnosis import BASE, LOG
+from tests.schemas import read_as
 
 PAGE = """\
 cause    huggingface_hub 0.26 removed cached_download, which diffusers before
@@ -55,7 +55,7 @@ def test_standard_input_as_json(
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(LOG.encode() + b"\xff")))
     assert run("--json") == 1
-    content = json.loads(capsys.readouterr().out)
+    content = read_as("diagnose", capsys.readouterr().out)
     assert content["schema"] == 1
     first = content["matches"][0]
     assert (first["id"], first["line"], first["role"]) == (
@@ -164,7 +164,7 @@ def test_several_logs_are_told_one_after_the_other(
     assert out.startswith(f"{one}:\nunknown  ")
     assert f"{two}:\nharmless line 1: " in out
     run("--json", str(one), str(two))
-    content = json.loads(capsys.readouterr().out)
+    content = read_as("diagnose", capsys.readouterr().out)
     assert [log["log"] for log in content["logs"]] == [str(one), str(two)]
 
 
@@ -174,7 +174,7 @@ def test_json_tells_of_the_line_that_decides_and_its_chain(
     path = tmp_path / "log.txt"
     path.write_text(TRACE)
     run("--json", str(path))
-    content = json.loads(capsys.readouterr().out)
+    content = read_as("diagnose", capsys.readouterr().out)
     assert content["decisive"] == {"line": 5, "text": "StrangeError: the first"}
     assert [one["relation"] for one in content["exceptions"]] == [
         "first",

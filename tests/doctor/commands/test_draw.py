@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import base64
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -26,6 +25,7 @@ from sdcoreml.ground.errors import BadInputError, SdcoremlError, UnableError, Us
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.quantity import amount
 from tests.convert.stand_ins import StandIn, finish, job_of, write_model
+from tests.schemas import read_as
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 PICTURE = draw.PNG + b"picture"
@@ -119,7 +119,7 @@ def test_json_has_everything(
 ) -> None:
     target = str(tmp_path / "cat.png")
     draw.run(arguments(str(folder), "a cat", "--json", "--seed", "3", "-o", target), Drawer())
-    found = json.loads(capsys.readouterr().out)
+    found = read_as("draw", capsys.readouterr().out)
     assert found == {
         "schema": 1,
         "picture": target,
@@ -281,7 +281,7 @@ def test_a_contact_sheet_says_what_each_folder_costs_and_keeps(
     assert target.read_bytes() == draw.PNG + b"sheet"
     assert [Path(wish["folder"]).name for wish in drawer.wishes] == ["out", "small"]
     draw.run(arguments(*words, "--json"), drawer)
-    said = json.loads(capsys.readouterr().out)
+    said = read_as("draw", capsys.readouterr().out)
     assert said["compared"] == [
         {"folder": str(folder), "bytes": size, "near": None},
         {"folder": str(small), "bytes": size, "near": {"psnr": 31.5, "ssim": 0.91}},

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import re
 import subprocess
 import sys
@@ -19,6 +18,7 @@ from sdcoreml.lockfiles.evidence import Evidence, append_evidence
 from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.envs.former import make_former
 from tests.envs.wheels import PYTHON, VERSION, standard_wheels, toolchain, wheel
+from tests.schemas import read_as
 
 EARLIER = Evidence(
     when="2026-11-24T00:00:00+00:00",
@@ -148,7 +148,7 @@ def test_verify_as_json(
     (site(tmp_path) / "one.py").unlink()
     capsys.readouterr()
     assert main(["env", "verify", "--json"]) == 1
-    told = json.loads(capsys.readouterr().out)
+    told = read_as("env-verify", capsys.readouterr().out)
     assert (told["schema"], told["files"], len(told["seal"])) == (1, 30, 64)
     (fault,) = told["faults"]
     assert (fault["what"], fault["owner"]) == ("missing", "one")
@@ -207,7 +207,7 @@ def test_the_store_is_listed_rolled_back_and_collected(
     main(["env", *words, "--fresh"])
     capsys.readouterr()
     assert main(["env", "list", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    told = read_as("env-list", capsys.readouterr().out)
     assert told["schema"] == 1
     rows = told["environments"]
     assert [row["links"] for row in rows] == [[], ["mine", "tiny~"], ["tiny"]]

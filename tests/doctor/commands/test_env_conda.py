@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -17,6 +16,7 @@ from sdcoreml.lockfiles.target import TARGETS, host_target
 from tests.envs.channel import channel
 from tests.envs.conda_engine import lend_engine
 from tests.envs.wheels import VERSION, standard_wheels, toolchain
+from tests.schemas import read_as
 
 TARGET = host_target()
 
@@ -77,7 +77,7 @@ def test_lock_build_and_use(
     assert main(["env", "verify"]) == 1
     assert main(["env", "repair", *words]) == 0
     assert main(["env", "list", "--json"]) == 0
-    rows = json.loads(capfd.readouterr().out.splitlines()[-1])["environments"]
+    rows = read_as("env-list", capfd.readouterr().out.splitlines()[-1])["environments"]
     assert [(row["backend"], row["links"]) for row in rows] == [("conda", ["tiny-conda"])]
     ran = [sys.executable, "-m", "sdcoreml", "env", "run", "--", "sh", "-c"]
     said = subprocess.run(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import pytest
 from sdcoreml.doctor.cli import main
 from sdcoreml.envs.kept import store
 from tests.envs.kept.test_store import finished
+from tests.schemas import read_as
 
 SEAL = "5ea1" * 16
 
@@ -61,7 +61,7 @@ def test_environments_are_listed(root: Path, capsys: pytest.CaptureFixture[str])
 def test_environments_are_listed_as_json(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
     first, second = two(root)
     assert main(["env", "list", "--json"]) == 0
-    told = json.loads(capsys.readouterr().out)
+    told = read_as("env-list", capsys.readouterr().out)
     environments = {row.pop("path"): row for row in told.pop("environments")}
     assert told == {"schema": 1, "root": str(root)}
     row = {

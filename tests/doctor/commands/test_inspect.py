@@ -37,6 +37,7 @@ from tests.convert.weights.torch_files import (
     write_members,
     write_zip,
 )
+from tests.schemas import read_as
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 DECODER = model_of(interfaces(SIZE)["vae_decoder"])
@@ -81,7 +82,7 @@ PATH: a whole model of Stable Diffusion 1.x; diffusers folder, 3,710,955 paramet
 def test_a_folder_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = write_model(tmp_path / "model")
     assert inspect(folder, "--json") == 0
-    data = json.loads(capsys.readouterr().out)
+    data = read_as("inspect", capsys.readouterr().out)
     unet = next(part for part in data["parts"] if part["name"] == "unet")
     assert unet == {
         "name": "unet",
@@ -157,7 +158,7 @@ def test_a_model_that_the_converter_refuses_runs_nowhere(
         assert f"  {target}: no, the converter refuses it: unet: " in out
     assert "converting takes" not in out
     inspect(folder, "--json")
-    data = json.loads(capsys.readouterr().out)
+    data = read_as("inspect", capsys.readouterr().out)
     assert ([target["runs"] for target in data["targets"]], data["needs"]) == (["no"] * 2, None)
 
 
@@ -169,7 +170,7 @@ def test_a_checkpoint_with_averages(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "\n  averaged weights  " in out
     assert "\n  predicts epsilon\n" in out
     inspect(path, "--json")
-    data = json.loads(capsys.readouterr().out)
+    data = read_as("inspect", capsys.readouterr().out)
     assert data["has_ema"] is True
 
 
@@ -179,7 +180,7 @@ def test_what_is_not_converted_alone_needs_nothing(
     path = save(tmp_path / "part.safetensors", {"lora_unet_x.lora_down.weight": np.ones((4, 8))})
     assert "converting takes" not in said(path, capsys)
     inspect(path, "--json")
-    assert json.loads(capsys.readouterr().out)["needs"] is None
+    assert read_as("inspect", capsys.readouterr().out)["needs"] is None
 
 
 def test_what_a_conversion_needs_is_what_the_doctor_says(tmp_path: Path) -> None:
@@ -280,7 +281,7 @@ def test_a_compiled_program_as_json(tmp_path: Path, capsys: pytest.CaptureFixtur
     write_stand_in(tmp_path / "VAEDecoder.mlpackage", DECODER)
     compile_package(tmp_path / "VAEDecoder.mlpackage", tmp_path / "VAEDecoder.mlmodelc")
     assert inspect(tmp_path, "--json") == 0
-    data = json.loads(capsys.readouterr().out)
+    data = read_as("inspect", capsys.readouterr().out)
     (program,) = data["programs"]
     assert (program["name"], program["container"]) == ("VAEDecoder", ".mlmodelc")
     assert program["inputs"] == [{"name": "z", "shape": [1, 4, 16, 16], "dtype": "float16"}]

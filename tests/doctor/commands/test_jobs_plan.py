@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +21,7 @@ from sdcoreml.doctor.commands.jobs_plan import (
 from sdcoreml.doctor.gather.toolchain import toolchain
 from tests.convert.stand_ins import write_controlnet, write_model
 from tests.doctor.commands.test_inspect import unpacked
+from tests.schemas import read_as
 
 
 def plan(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, Any]:
@@ -29,7 +29,9 @@ def plan(tmp_path: Path, text: str, capsys: pytest.CaptureFixture[str]) -> tuple
     path.write_text(text)
     code = main(["jobs", str(path), "--plan", "--json"])
     said = capsys.readouterr()
-    return code, json.loads(said.out)["plan"] if said.out else said.err.replace(f"{tmp_path}/", "")
+    return code, read_as("jobs", said.out)["plan"] if said.out else said.err.replace(
+        f"{tmp_path}/", ""
+    )
 
 
 def test_free_room_is_that_of_the_disk_of_the_results(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
@@ -13,6 +14,7 @@ from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.cache.shelf import Cache
 from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.worker import Outcome
+from sdcoreml.doctor.commands.jobs import SCHEMA
 from sdcoreml.doctor.commands.jobs_batch import Opener, open_batches
 from sdcoreml.doctor.commands.jobs_file import read_job_file
 from sdcoreml.doctor.commands.jobs_run import (
@@ -32,6 +34,7 @@ from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.convert.stand_ins import MADE_IN, StandIn
 from tests.doctor.commands.test_inspect import unpacked
+from tests.schemas import read_as
 
 SIZE = Dimensions(batch=2, height=8, width=8, features=32, tokens=77)
 TWO = """
@@ -82,6 +85,7 @@ class Shelf:
     def run(self, text: str, failing: str = "", **more: Any) -> list[tuple[str, str]]:
         """Run a job file; return the state and the name of each folder."""
         self.results = self.results_of(text, failing, **more)
+        read_as("jobs", json.dumps({"schema": SCHEMA, "results": as_data(self.results)}))
         return [(one.state.value, Path(one.folder or one.model).name) for one in self.results]
 
     def results_of(

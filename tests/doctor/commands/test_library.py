@@ -20,6 +20,7 @@ from sdcoreml.doctor import cli
 from sdcoreml.doctor.commands.library import configure, run
 from sdcoreml.ground.errors import BadInputError
 from tests.convert.stand_ins import StandIn, finish, job_of, write_controlnet, write_model
+from tests.schemas import read_as
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 
@@ -42,7 +43,7 @@ def library(*words: str | Path) -> int:
 def listed(folder: Path, capsys: pytest.CaptureFixture[str]) -> list[Mapping[str, Any]]:
     """Return the entries of a folder, as JSON has them."""
     library(folder, "--json")
-    (shelf,) = json.loads(capsys.readouterr().out)["folders"]
+    (shelf,) = read_as("library", capsys.readouterr().out)["folders"]
     entries: list[Mapping[str, Any]] = shelf["entries"]
     return entries
 
@@ -120,7 +121,7 @@ SHELF: 5 models: 1 runs in both apps, 3 run with limits, 1 does not run; the nex
 def test_json_says_the_same(made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     shutil.copytree(made, tmp_path / "m/cat")
     assert library(tmp_path / "m", "--json") == 0
-    content = json.loads(capsys.readouterr().out)
+    content = read_as("library", capsys.readouterr().out)
     assert content["schema"] == 1
     (entry,) = content["folders"][0]["entries"]
     assert {name: entry[name] for name in entry if name not in ("path", "bytes")} == {

@@ -13,6 +13,7 @@ from huggingface_hub import constants
 from sdcoreml.doctor.cli import main
 from tests.convert.hub.server import Fault, Repository, Server, serving
 from tests.convert.models.folders import INDEX, save_safetensors, write_json, write_model
+from tests.schemas import read_as
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def test_inspect_says_what_a_name_is(hub: Server, capsys: pytest.CaptureFixture[
     assert "sdcoreml-" not in out
     assert err.startswith("  acme/dream at 01234567, diffusers folder, 10 files, all to download: ")
     main(["inspect", "acme/dream", "--json"])
-    facts = json.loads(capsys.readouterr().out)
+    facts = read_as("inspect", capsys.readouterr().out)
     assert (facts["path"], facts["parameters"]) == ("acme/dream", 3 * 41)
     assert all("Range" in request.headers for request in hub.asked("/cdn/"))
 
@@ -68,9 +69,9 @@ def test_the_doctor_judges_a_name_as_it_would_the_model(
     out, _ = capsys.readouterr()
     assert code == 1
     assert "sdcoreml-" not in out
-    found = {row["id"]: row for row in json.loads(out)["results"]}
+    found = {row["id"]: row for row in read_as("doctor", out)["results"]}
     assert found["HUB004"]["status"] == "ok"
-    assert "MOD010" in json.dumps(json.loads(out))
+    assert "MOD010" in json.dumps(read_as("doctor", out))
     assert hub.asked("/cdn/")
 
 
@@ -168,6 +169,6 @@ def test_a_name_that_cannot_be_fetched_has_a_verdict_too(
     assert hub.address
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:1")
     assert main(["convert", "acme/dream", "--plan", "--json"]) == 1
-    verdict = json.loads(capsys.readouterr().out)["verdict"]
+    verdict = read_as("convert", capsys.readouterr().out)["verdict"]
     assert (verdict["can"], verdict["code"]) == ("no", None)
     assert "HF_ENDPOINT" in verdict["remedy"]

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.doctor.commands.pack import configure, run
 from sdcoreml.ground.errors import UsageError
 from tests.convert.stand_ins import StandIn, finish, job_of, write_model
+from tests.schemas import read_as
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 
@@ -37,7 +37,7 @@ def test_what_was_packed_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[s
 
 def test_json_has_the_digests(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert pack(made(tmp_path), "-o", tmp_path / "packed", "--json") == 0
-    said = json.loads(capsys.readouterr().out)
+    said = read_as("pack", capsys.readouterr().out)
     (archive,) = said["archives"]
     assert (said["schema"], Path(archive["path"]).stat().st_size) == (1, archive["bytes"])
     assert archive["sha256"] in Path(said["card"]).read_text()

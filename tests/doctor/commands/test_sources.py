@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import pytest
 
 from sdcoreml.doctor.cli import main
+from tests.schemas import read_as
 
 
 @pytest.fixture
@@ -30,7 +30,7 @@ def test_a_folder_is_added_listed_and_removed(
     assert own.read_text() == f'[sources]\ncomfy = ["{comfy}"]\n'
     capsys.readouterr()
     assert main(["sources", "list", "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["folders"] == {
+    assert read_as("sources-list", capsys.readouterr().out)["folders"] == {
         f"{comfy}/models/checkpoints": 1,
         f"{comfy}/models/diffusers": 0,
     }

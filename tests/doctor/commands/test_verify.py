@@ -20,6 +20,7 @@ from sdcoreml.doctor.commands import verify
 from sdcoreml.ground.errors import Fault, UsageError
 from sdcoreml.ground.events import Emit, Event, silent
 from tests.convert.stand_ins import StandIn, components_of, finish, job_of, proof, write_model
+from tests.schemas import read_as
 
 CHECKED = proof(
     "unet",
@@ -74,7 +75,7 @@ def test_a_sound_folder_is_0(bundle: Path, capsys: pytest.CaptureFixture[str]) -
 def test_a_damaged_folder_is_1(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (bundle / "vocab.json").unlink()
     assert verify.run(arguments(str(bundle), "--json")) == 1
-    assert json.loads(capsys.readouterr().out) == {
+    assert read_as("verify", capsys.readouterr().out) == {
         "schema": 1,
         "folder": str(bundle),
         "passed": False,
@@ -117,6 +118,8 @@ def test_the_numbers_of_each_program_and_how_they_were_proved() -> None:
         "  VAEDecoder   684 of 684 weights equal; graph certified in tested on 2026-11-24"
         " (with random weights then: 121.0 dB in fp32)"
     )
+    told = read_as("verify", json.dumps(verify.as_json(result)))
+    assert told["programs"]["VAEDecoder"]["certificate"]["date"] == "2026-11-24"
 
 
 def test_packages_that_were_deleted_are_said_to_be_absent() -> None:

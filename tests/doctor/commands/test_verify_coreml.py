@@ -26,6 +26,7 @@ from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.convert.loading.stand_ins import MAC, CoreML
 from tests.convert.stand_ins import StandIn, finish, job_of, write_model
 from tests.doctor.commands.test_verify import arguments
+from tests.schemas import read_as
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 
@@ -73,7 +74,7 @@ def test_what_could_not_be_compared_is_said_with_its_reason(
     bundle: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(bundle, no_memory(), "--json") == 0
-    told = json.loads(capsys.readouterr().out)["coreml"]
+    told = read_as("verify", capsys.readouterr().out)["coreml"]
     assert told["verdict"] == "loaded on macOS 15.2, M2, 0 of 4 programs checked"
     assert told["compared"] is False
     assert told["programs"]["Unet"]["reason"] == "no answers: no memory"
@@ -100,7 +101,7 @@ def test_a_program_that_fails_is_one_line(bundle: Path, capsys: pytest.CaptureFi
 def test_json_has_a_schema_of_its_own(bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
     runner = CoreML(faults={"Unet.mlmodelc": WorkerError("load: died", remedy="run again")})
     assert run(bundle, runner, "--json", "--units", "gpu") == 7
-    told = json.loads(capsys.readouterr().out)["coreml"]
+    told = read_as("verify", capsys.readouterr().out)["coreml"]
     assert told["schema"] == 1
     assert told["machine"] == {"chip": "M2", "macos": "15.2", "memory": 16 << 30}
     assert (told["passed"], told["compared"]) == (False, True)

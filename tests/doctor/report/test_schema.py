@@ -16,7 +16,7 @@ from sdcoreml.doctor.report.as_json import as_object
 from tests.doctor.report.reports import REPORT
 from tests.doctor.specimens import SICK
 
-FILE = Path(__file__).parents[3] / "doctor/report/report.schema.json"
+FILE = Path(__file__).parents[3] / "doctor/schemas/doctor.schema.json"
 DOCUMENT: dict[str, Any] = json.loads(FILE.read_text())
 VALIDATOR = Draft202012Validator(DOCUMENT)
 
