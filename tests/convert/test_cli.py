@@ -11,7 +11,12 @@ from pathlib import Path
 import pytest
 import safetensors.numpy
 
+from sdcoreml.convert import cli
 from sdcoreml.convert.cli import build_parser, main
+from sdcoreml.convert.models.ingredients import Ingredients
+from sdcoreml.convert.models.prediction import PredictionSource
+from sdcoreml.convert.models.single_file import Weights
+from sdcoreml.convert.models.unpack import UnpackOptions
 from tests.convert.models.folders import INDEX, UNET, write_json, write_model
 from tests.convert.models.test_single_file import VAE, original, save
 from tests.convert.weights.torch_files import write_members
@@ -300,3 +305,34 @@ def test_every_flag_of_the_known_script_is_accepted() -> None:
     ]
     options = {word for action in build_parser()._actions for word in action.option_strings}
     assert {f"--{flag}" for flag in known} <= options
+
+
+def test_every_option_reaches_what_the_model_is_made_of() -> None:
+    words = ["--checkpoint_path", "m.ckpt", "--dump_path", "out", "--prediction_type", "epsilon"]
+    words += ["--original_config_file", "c.yaml", "--image_size", "768", "--extract_ema"]
+    words += [
+        "--scheduler_type",
+        "ddim",
+        "--upcast_attention",
+        "--vae_path",
+        "v",
+        "--tokenizer",
+        "t",
+    ]
+    made = cli._ingredients(build_parser().parse_args(words))
+    assert made == Ingredients(
+        model=Path("m.ckpt"),
+        unpacking=UnpackOptions(
+            told=PredictionSource(option="epsilon", config=Path("c.yaml")),
+            image_size=768,
+            weights=Weights.AVERAGED,
+            scheduler="ddim",
+            upcast_attention=True,
+            vae=Path("v"),
+            tokenizer=Path("t"),
+        ),
+    )
+    plain = cli._ingredients(build_parser().parse_args(words[:4]))
+    assert plain == Ingredients(
+        model=Path("m.ckpt"), unpacking=UnpackOptions(told=PredictionSource())
+    )

@@ -30,6 +30,7 @@ OPERATORS = st.sampled_from(["==", "!=", ">=", "<=", ">", "<"])
         ("2.5.1", "~=2.2", True),
         ("3.0", "~=2.2", False),
         ("1.0", "", True),
+        ("1.0.dev3", "<1.0a0.dev2", True),
     ],
 )
 def test_ranges(version: str, specifier: str, expected: bool) -> None:  # noqa: FBT001  a table
