@@ -78,7 +78,7 @@ def test_the_examples_that_need_no_environment(
     monkeypatch.chdir(tmp_path)
     sample(silent).rename("model")
     chosen = [text for text in examples() if not re.search(r"import .*\bconvert\b", text)]
-    assert len(chosen) == 2
+    assert len(chosen) == 3
     shown = []
     for text in chosen:
         done = subprocess.run(
@@ -93,3 +93,4 @@ def test_the_examples_that_need_no_environment(
     assert shown[0].startswith("diffusers folder headers\n")
     assert "['TextEncoder', 'Unet', 'VAEDecoder', 'VAEEncoder']" in shown[0]
     assert re.match(r"convert (yes|no|unknown) ", shown[1])
+    assert shown[2].startswith("{0: 'success', 1: 'problems were found', ")
