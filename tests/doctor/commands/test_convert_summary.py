@@ -32,12 +32,19 @@ from sdcoreml.convert.proof.answers import Distance
 from sdcoreml.convert.proof.record import AuditRecord, FigureRecord, Origin, Rounded, Sibling
 from sdcoreml.doctor.commands.convert_summary import (
     Converted,
+    lines,
     next_steps,
     results,
     summary,
     verdicts,
 )
-from sdcoreml.doctor.commands.convert_upstream import FolderComparison, Made, ProgramComparison
+from sdcoreml.doctor.commands.convert_upstream import (
+    FolderComparison,
+    Made,
+    ProgramComparison,
+    table,
+)
+from sdcoreml.doctor.commands.verify_coreml import summary as load_summary
 from sdcoreml.ground.digest import FileRecord
 from sdcoreml.ground.errors import Fault
 from tests.convert.stand_ins import proof
@@ -359,3 +366,20 @@ def test_a_result_with_everything_as_json_fits_its_schema() -> None:
     assert result["coreml"]["programs"]["Unet"]["placement"]["ne"] == 9
     assert told["comparisons"][0]["programs"][0]["upstream"]["cpu"] == 1.5
     read_as("manifest", json.dumps(result["manifest"]))
+
+
+def test_a_conversion_is_told_folder_by_folder_then_how_it_was_compiled_then_compared() -> None:
+    made = manifest({"Unet": entry(compiled=CompiledRecord(verdict="equal to what Xcode makes"))})
+    compared = FolderComparison(ours=Path("out"), theirs=Path("theirs"), commit="c8", programs=())
+    converted = Converted(
+        manifests={Path("out"): made, Path("two"): made}, comparisons=(compared,), loaded={}
+    )
+    told = list(lines(converted))
+    assert [line.partition(":")[0] for line in told[:2]] == ["out", "two"]
+    assert told[2] == "equal to what Xcode makes"
+    assert told[3:] == list(table(compared))
+    report = LoadReport(machine=Machine(chip="M2", macos="15.2", memory=16 << 30), programs={})
+    loaded = list(lines(replace(converted, comparisons=(), loaded={Path("two"): report})))
+    assert loaded[2] == load_summary(Path("two"), report)
+    assert loaded[3] == "equal to what Xcode makes"
+    assert loaded[4].startswith("equal to what Xcode makes, ")
