@@ -11,6 +11,7 @@ import pytest
 from sdcoreml.convert.cli import build_parser
 from sdcoreml.doctor.cli import VERBS
 from sdcoreml.doctor.commands import (
+    cache,
     clean,
     compile,  # noqa: A004  the verb
     complete,
@@ -34,8 +35,26 @@ from sdcoreml.doctor.commands import (
 from tests.golden import assert_golden
 
 MODULES = (
-    *(doctor, env, convert, jobs, verify, draw, inspect, weights, diagnose, explain, report),
-    *(library, pack, recipe, sources, worker, compile, clean, complete),
+    doctor,
+    env,
+    convert,
+    jobs,
+    verify,
+    draw,
+    inspect,
+    weights,
+    library,
+    diagnose,
+    explain,
+    report,
+    pack,
+    recipe,
+    sources,
+    worker,
+    compile,
+    cache,
+    clean,
+    complete,
 )
 
 
