@@ -295,3 +295,13 @@ def test_folders_are_installed_whether_made_now_or_there_already(
     (place / PLAIN / "Unet.mlmodelc").mkdir(parents=True)
     assert shelf.run(text) == [("failed", "model"), ("reused", SMALL)]
     assert "sdcoreml did not make what has this name" in shelf.results[0].because
+
+
+def test_each_model_is_announced_with_its_number(shelf: Shelf) -> None:
+    models = "".join(f'[[models]]\nmodel = "{name}"\n' for name in ("a.ckpt", "b.ckpt"))
+    assert shelf.run(models) == [("failed", "a.ckpt"), ("failed", "b.ckpt")]
+    steps = [event.text for event in shelf.told if event.kind == "step"]
+    assert [step.replace(f"{shelf.folder}/", "") for step in steps] == [
+        "1 of 2: a.ckpt",
+        "2 of 2: b.ckpt",
+    ]
