@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -188,3 +189,23 @@ def test_contents_are_named_by_their_folder(made: Path) -> None:
     contents: Contents = contents_of(made)
     assert [*contents.files] == sorted(contents.files)
     assert contents.nbytes == sum((made / name).stat().st_size for name in contents.files)
+
+
+def test_where_no_link_can_be_made_files_are_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = [make(tmp_path / letter, folder=f"{letter}_128x128") for letter in "ab"]
+    inner = "Unet.mlmodelc/weights/weight.bin"
+    (folders[1] / inner).unlink()
+    (folders[1] / inner).hardlink_to(folders[0] / inner)
+
+    def refuse(source: Path, target: Path) -> None:
+        raise OSError(errno.EXDEV, "Invalid cross-device link", source, None, target)
+
+    monkeypatch.setattr("os.link", refuse)
+    installer = Installer(emit=silent)
+    one, other = (
+        installer.install(contents_of(folder), tmp_path / "models").path for folder in folders
+    )
+    assert (one / inner).read_bytes() == (other / inner).read_bytes()
+    assert not (one / inner).samefile(other / inner)
