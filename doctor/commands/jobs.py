@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
@@ -15,7 +16,7 @@ from sdcoreml.ground.places import as_path
 
 if TYPE_CHECKING:
     from sdcoreml.doctor.commands.jobs_batch import Opener
-    from sdcoreml.doctor.commands.jobs_run import Run
+    from sdcoreml.doctor.commands.jobs_run import Result, Run
     from sdcoreml.doctor.core.facts import Goal
     from sdcoreml.envs.kept.store import Environment
     from sdcoreml.ground.events import Emit
@@ -166,7 +167,7 @@ def make(args: argparse.Namespace) -> int:
     from sdcoreml.doctor.commands.jobs_batch import Opener, open_batches
     from sdcoreml.doctor.commands.jobs_file import read_job_file
     from sdcoreml.doctor.commands.jobs_left import keep_left, read_left
-    from sdcoreml.doctor.commands.jobs_run import as_data, choose_left, names_left, table
+    from sdcoreml.doctor.commands.jobs_run import choose_left, names_left, table
     from sdcoreml.doctor.core.backend import choose_backend
     from sdcoreml.doctor.report.terminal import draw
     from sdcoreml.envs.building.build import BuildOptions
@@ -207,8 +208,15 @@ def make(args: argparse.Namespace) -> int:
             results = run.make(batches)
         keep_left(file, names_left(results), cache)
     if args.json:
-        print(json.dumps({"schema": SCHEMA, "results": as_data(results)}))
+        print(json.dumps(results_as_data(results)))
     else:
         print("\n".join(table(results)))
     is_whole = all(one.is_there for one in results)
     return ExitCode.FINE if is_whole else ExitCode.PROBLEMS
+
+
+def results_as_data(results: Sequence[Result]) -> dict[str, object]:
+    """Return what `--json` prints of a run."""
+    from sdcoreml.doctor.commands.jobs_run import as_data
+
+    return {"schema": SCHEMA, "results": as_data(results)}

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import os
 import shlex
 import subprocess
@@ -11,6 +10,7 @@ import pytest
 
 import sdcoreml as sdcoreml_package
 from sdcoreml.doctor import cli
+from tests.schemas import read_as
 
 
 def sdcoreml(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -288,7 +288,7 @@ def test_without_a_place_for_errors_they_do_not_go_into_the_data() -> None:
     command = f"exec {sys.executable} -m doctor inspect --json /nonexistent/model 2>&-"
     done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=False)
     assert done.returncode == 3
-    assert json.loads(done.stdout)["kind"] == "unknown"
+    assert read_as("inspect", done.stdout)["kind"] == "unknown"
 
 
 CALLS = (

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from tests.doctor.gather.test_model import folder
 from tests.doctor.healthy import HEALTHY, HOST
 from tests.doctor.specimens import SICK
 from tests.pages import text_of
+from tests.schemas import read_as
 
 ROOT = Path(__file__).parents[3]
 
@@ -117,7 +117,9 @@ def test_the_facts_of_another_machine_are_judged_here(
     )
     code, out = replayed(capsys, "--facts", str(ill), "--json")
     assert code == 1
-    assert {one["id"]: one["status"] for one in json.loads(out)["results"]}["GIT003"] == "error"
+    assert {one["id"]: one["status"] for one in read_as("doctor", out)["results"]}[
+        "GIT003"
+    ] == "error"
 
 
 def test_saved_facts_hold_nothing_private(
@@ -232,7 +234,7 @@ def test_the_whole_command_on_a_broken_model(tmp_path: Path) -> None:
         b"version https://git-lfs.github.com/spec/v1\n"
     )
     done = run(str(model), "--select", "model", "--json")
-    content = json.loads(done.stdout)
+    content = read_as("doctor", done.stdout)
     assert done.returncode == 1
     found = {result["id"]: result["status"] for result in content["results"]}
     assert found["MOD005"] == "error"
@@ -257,7 +259,7 @@ def test_a_bare_python_finds_the_same_and_names_what_it_lacks() -> None:
     def found(*flags: str) -> dict[str, str]:
         command = (sys.executable, *flags, "-m", "sdcoreml", "doctor", "--goal", "env", "--json")
         done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-        return {one["id"]: one["status"] for one in json.loads(done.stdout)["results"]}
+        return {one["id"]: one["status"] for one in read_as("doctor", done.stdout)["results"]}
 
     # -S: no site-packages, so that neither rich nor anything else of .venv can be imported.
     full, bare = found(), found("-S")

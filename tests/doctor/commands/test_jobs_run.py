@@ -14,7 +14,7 @@ from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.cache.shelf import Cache
 from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.worker import Outcome
-from sdcoreml.doctor.commands.jobs import SCHEMA
+from sdcoreml.doctor.commands.jobs import results_as_data
 from sdcoreml.doctor.commands.jobs_batch import Opener, open_batches
 from sdcoreml.doctor.commands.jobs_file import read_job_file
 from sdcoreml.doctor.commands.jobs_run import (
@@ -85,7 +85,7 @@ class Shelf:
     def run(self, text: str, failing: str = "", **more: Any) -> list[tuple[str, str]]:
         """Run a job file; return the state and the name of each folder."""
         self.results = self.results_of(text, failing, **more)
-        read_as("jobs", json.dumps({"schema": SCHEMA, "results": as_data(self.results)}))
+        read_as("jobs", json.dumps(results_as_data(self.results)))
         return [(one.state.value, Path(one.folder or one.model).name) for one in self.results]
 
     def results_of(
