@@ -80,6 +80,7 @@ class Common:
     shares: Shares
     finder: KnownPalettes
     shelf: Shelf
+    made: frozenset[str] = frozenset()
     palettes: Palettes = field(default_factory=dict)
 
 
@@ -113,6 +114,7 @@ def _build_component(
             shares=shares,
             finder=KnownPalettes(finder=shares, emit=emit, known=dict(asked.palettes)),
             shelf=Shelf({layout: Path(path) for layout, path in asked.made.items()}),
+            made=frozenset(asked.made.values()),
         )
         for program in asked.programs:
             yield _build(program, config, common, emit)
@@ -135,7 +137,7 @@ def _build(
         written = dict(zip(chunk_paths(package), chunk(built), strict=True))
     placed = write_packages(written, tensors, common.shelf, shares.write)
     for path, made in written.items():
-        if placed[path].source:
+        if placed[path].source in common.made:  # others are foreseen to be written once
             tell(emit, Labour.WRITE, sum(map(amount_of_writing, made.payloads)))
     return {
         "component": component,
