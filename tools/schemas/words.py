@@ -74,8 +74,8 @@ WORDS: Mapping[str, str] = {
     "FigureRecord.max_error": "the largest difference; null if it is not finite",
     "FigureRecord.mode": "the precision of the run: fp32 or fp16",
     "FigureRecord.output": "the output's name",
-    "FigureRecord.psnr": "how near it is to the module's output in the worst run, in dB; 999 if it is"
-    " exact, -999 if it cannot be computed",
+    "FigureRecord.psnr": "how near it is to the module's output in the worst run, in dB; 999 if"
+    " it is exact, -999 if it cannot be computed",
     "FileRecord.sha256": "in hexadecimal",
     "FileRecord.size": "bytes",
     "FolderComparison.commit": "the commit of the upstream converter",
