@@ -11,7 +11,8 @@
         print(made.folders)
 
 Options are those of the command line, with underscores for dashes. Every error is a
-`SdcoremlError`. `follow` runs a function in a thread and yields its events; `show_progress` draws
+`SdcoremlError`. `follow` runs `convert`, `plan` or `verify` in a
+thread and yields its events; `show_progress` draws
 them, in a notebook, too. Nothing here imports torch.
 """
 

@@ -66,8 +66,12 @@ def access_here(environ: Mapping[str, str] = os.environ) -> Access:
 
 def library() -> Any:  # noqa: ANN401  a module
     """Import huggingface_hub, with progress bars and telemetry off."""
-    os.environ.update({name: value for name, value in _QUIET.items() if name not in os.environ})
-    import huggingface_hub
-    import huggingface_hub.constants
-
+    said = {name: value for name, value in _QUIET.items() if name not in os.environ}
+    os.environ.update(said)  # it reads them when it is imported
+    try:
+        import huggingface_hub
+        import huggingface_hub.constants
+    finally:
+        for name in said:  # the process may be another program's
+            os.environ.pop(name, None)
     return huggingface_hub

@@ -30,7 +30,6 @@ class ConvertOptions(TypedDict, total=False):
     force: bool
     toolchain: str
     workers: int
-    index: str
     app: str
     install: bool
     converter: str
@@ -92,6 +91,14 @@ class VerifyOptions(TypedDict, total=False):
     toolchain: str
 
 
+OPTIONS: Mapping[str, type] = {
+    "convert": ConvertOptions,
+    "doctor": DoctorOptions,
+    "verify": VerifyOptions,
+}
+"""The keywords of each verb. Other options of the command line say what it prints, or do more."""
+
+
 class _Parser(argparse.ArgumentParser):
     """A parser that raises an error where one for people prints and exits."""
 
@@ -107,6 +114,12 @@ def read_options(
     Raises:
         UsageError: an option does not exist, or has a value that it does not take.
     """
+    known = OPTIONS[verb].__annotations__ if verb in OPTIONS else {}
+    if unknown := options.keys() - known:
+        raise UsageError(
+            f"{verb} takes no {', '.join(sorted(unknown))}",
+            remedy=f"it takes {', '.join(known)}" if known else "leave it out",
+        )
     parser = _Parser(prog=f"sdcoreml {verb}", allow_abbrev=False, add_help=False)
     importlib.import_module(f"sdcoreml.doctor.commands.{verb}").configure(parser)
     words = [word for name, value in options.items() for word in _words(name, value)]

@@ -63,12 +63,14 @@ def inspect(path: StrPath) -> Inspection:
     Raises:
         SdcoremlError: a model that is given by name cannot be found.
     """
+    from sdcoreml.doctor.api.options import read_options
     from sdcoreml.doctor.commands.inspect import look
-    from sdcoreml.doctor.commands.named_models import as_model, fetch_headers_and_name
+    from sdcoreml.doctor.commands.named_models import fetch_headers_and_name
 
-    with fetch_headers_and_name(as_model(os.fspath(path))) as (found, _):
+    given = read_options("inspect", [path], {}).path
+    with as_ours(), fetch_headers_and_name(given) as (found, _):
         judgement, programs = look(found)
-    return Inspection(judgement=judgement, programs=programs)
+        return Inspection(judgement=judgement, programs=programs)
 
 
 def doctor(*paths: StrPath, **options: Unpack[DoctorOptions]) -> Report:
@@ -81,7 +83,7 @@ def doctor(*paths: StrPath, **options: Unpack[DoctorOptions]) -> Report:
     from sdcoreml.doctor.commands.doctor import examine_given, fetch_named_headers
 
     args = read_options("doctor", paths, options)
-    with ExitStack() as looking:
+    with as_ours(), ExitStack() as looking:
         fetch_named_headers(args, looking)
         report, _ = examine_given(args)
         return report
@@ -101,7 +103,9 @@ def plan(
     from sdcoreml.doctor.api.options import read_options
     from sdcoreml.doctor.commands.convert import work_out_plan
 
-    return work_out_plan(read_options("convert", [model], options), on_event).plan
+    args = read_options("convert", [model], options)
+    with as_ours():
+        return work_out_plan(args, on_event).plan
 
 
 def convert(
@@ -120,7 +124,9 @@ def convert(
     from sdcoreml.doctor.api.options import read_options
     from sdcoreml.doctor.commands.convert import make
 
-    made = make(read_options("convert", [model], options), on_event)
+    args = read_options("convert", [model], options)
+    with as_ours():
+        made = make(args, on_event)
     return Conversion(manifests=made.manifests, loaded=made.loaded)
 
 
@@ -142,7 +148,29 @@ def verify(
     from sdcoreml.doctor.api.options import read_options
     from sdcoreml.doctor.commands.verify import examine
 
-    return examine(read_options("verify", [folder], options), on_event).as_one
+    args = read_options("verify", [folder], options)
+    with as_ours():
+        return examine(args, on_event).as_one
+
+
+@contextmanager
+def as_ours() -> Iterator[None]:
+    """Raise what the system refuses, such as a write to a full disk, as one of our errors.
+
+    Raises:
+        NoSpaceError: the disk is full.
+        BadInputError: a path cannot be read or written.
+    """
+    from sdcoreml.ground.errors import BadInputError, NoSpaceError
+    from sdcoreml.ground.refusals import FULL
+
+    try:
+        yield
+    except OSError as error:
+        kind = NoSpaceError if error.errno in FULL else BadInputError
+        where = os.fsdecode(error.filename) if error.filename else ""
+        remedy = "check the disk and its permissions"
+        raise kind(error.strerror or str(error), where=where, remedy=remedy) from error
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import subprocess
@@ -13,9 +14,11 @@ import pytest
 import sdcoreml.api
 from sdcoreml import api
 from sdcoreml.convert.bundle.ports import Dimensions
+from sdcoreml.convert.hub.access import library
 from sdcoreml.convert.jobs.opening import open_model
+from sdcoreml.doctor.api.verbs import as_ours
 from sdcoreml.doctor.commands.convert import sample
-from sdcoreml.ground.errors import BadInputError, UsageError
+from sdcoreml.ground.errors import BadInputError, NoSpaceError, UsageError
 from sdcoreml.ground.events import silent
 from tests.convert.stand_ins import StandIn, finish, job_of, write_model
 from tests.doctor.api.examples import examples
@@ -57,6 +60,31 @@ def test_a_finished_folder_is_inspected_and_verified(tmp_path: Path) -> None:
     (folder / "vocab.json").write_text("{}")
     (fault, *_) = api.verify(folder).faults
     assert Path(fault.where).name == "vocab.json"
+
+
+@pytest.mark.parametrize("odd", ["", "a\0b", "~nobody-of-this-name/x"])
+def test_an_odd_path_is_one_of_our_errors(odd: str) -> None:
+    with pytest.raises(api.SdcoremlError):
+        api.inspect(odd)
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(errno.ENOSPC, NoSpaceError), (errno.EACCES, BadInputError)]
+)
+def test_what_the_system_refuses_is_one_of_our_errors(
+    number: int, kind: type[api.SdcoremlError]
+) -> None:
+    with pytest.raises(kind) as caught, as_ours():
+        raise OSError(number, "no", "/a/file")
+    assert (caught.value.what, caught.value.where) == ("no", "/a/file")
+
+
+def test_the_callers_environment_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HF_HUB_DISABLE_PROGRESS_BARS", raising=False)
+    monkeypatch.setenv("HF_HUB_DISABLE_TELEMETRY", "0")
+    before = dict(os.environ)
+    library()
+    assert dict(os.environ) == before
 
 
 def test_what_is_no_folder_is_an_error(tmp_path: Path) -> None:
