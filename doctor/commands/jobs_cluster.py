@@ -63,7 +63,7 @@ def make(
     planned = tuple(plan(run, batches))
     if all(one.result for one in planned):
         return tuple(dict.fromkeys(one.result for one in planned if one.result))
-    numbers = {id(batch.request): number for number, batch in enumerate(batches)}
+    numbers = {id(request): number for number, request in enumerate(file.requests)}
     tasks = [
         _as_task(run, one, file, number, numbers[id(one.batch.request)])
         for number, one in enumerate(planned)
@@ -239,13 +239,21 @@ class ClusterProgress:
     def results(self) -> Iterator[Result]:
         """Yield what became of each folder, in the order of the plan."""
         for number, one in enumerate(self.planned):
-            yield from (one.result,) if one.result else self.made.get(number, ())
+            if one.result:
+                yield one.result
+            else:
+                yield from self.made.get(number, (_fail(one, "no worker made it"),))
 
     def _read(self, one: Planned, answer: Mapping[str, Any]) -> tuple[Result, ...]:
         """Return the results of an answer; what is wrong with it becomes one."""
         try:
-            return from_plain(tuple[Result, ...], answer["results"], "results")
+            results = from_plain(tuple[Result, ...], answer["results"], "results")
         except (KeyError, DecodeError):
-            because = spell(str(answer.get("error", "a worker gave no answer")))
-        failed = _result(one.batch, State.FAILED, folder=one.folder, because=because)
-        return (replace(failed, programs=one.programs),)
+            results = ()
+        because = spell(str(answer.get("error", "a worker gave no answer")))
+        return results or (_fail(one, because),)
+
+
+def _fail(one: Planned, because: str) -> Result:
+    failed = _result(one.batch, State.FAILED, folder=one.folder, because=because)
+    return replace(failed, programs=one.programs)

@@ -62,7 +62,7 @@ def make(task: FolderTask, open_run: OpenRun, emit: Emit = silent) -> tuple[Resu
     """Make a task's folder; what a conversion cannot do becomes a result.
 
     Raises:
-        BadInputError: the job file is not the coordinator's any more.
+        BadInputError: the job file is not the coordinator's any more, or makes no such folder here.
         BrokenError: this machine cannot work for the job.
     """
     file = read_same(task)
@@ -79,6 +79,9 @@ def make(task: FolderTask, open_run: OpenRun, emit: Emit = silent) -> tuple[Resu
         if not task.folder:
             return run.make([_waited(batch)])
         jobs = tuple(job for job in batch.jobs if os.fspath(job.output) == task.folder)
+        if not jobs and not batch.fault:
+            what = f"makes no folder {task.folder} on this machine"
+            raise BadInputError(what, where=task.file, remedy="run the job again")
         return run.make([replace(batch, jobs=jobs)])
 
 

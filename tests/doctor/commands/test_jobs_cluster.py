@@ -5,7 +5,7 @@ import shutil
 import signal
 import threading
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from sdcoreml.convert.cache.shelf import Cache
 from sdcoreml.doctor.commands import jobs_cluster, worker
 from sdcoreml.doctor.commands.jobs_batch import Opener, open_batches
 from sdcoreml.doctor.commands.jobs_file import read_job_file
-from sdcoreml.doctor.commands.jobs_run import Result
+from sdcoreml.doctor.commands.jobs_run import Result, choose_left
 from sdcoreml.doctor.commands.jobs_task import FolderTask, answer
 from sdcoreml.envs.cluster.dask import Dask, Members, Message, find_dask
 from sdcoreml.envs.cluster.folder import Cluster, keep_credentials
@@ -55,13 +55,16 @@ class Shared:
         self.folder, self.told = folder, list[Event]()
         (folder / "jobs.toml").write_text(text)
 
-    def run(self, members: Members | None, cluster: Cluster = CLUSTER) -> tuple[Result, ...]:
-        """Run the job file on a cluster, or without one on this machine alone."""
+    def run(
+        self, members: Members | None, cluster: Cluster = CLUSTER, left: Collection[str] = ()
+    ) -> tuple[Result, ...]:
+        """Run the job file, or what is left of it, on a cluster or on this machine alone."""
         file = read_job_file(self.folder / "jobs.toml")
         with ExitStack() as stack:
             wide = {"toolchain": "tested", "workers": None}
             opener = Opener(into=file.into, run=wide, stack=stack)
             batches = open_batches(file, opener)
+            batches = choose_left(batches, left) if left else batches
             cache = Cache(folder=self.folder / "cache")
             run = run_with(cache, MADE_IN, opener, self.told.append)
             if members is None:
@@ -169,6 +172,16 @@ def test_a_controlnet_waits_for_the_folder_that_it_is_for(tmp_path: Path) -> Non
     assert second["task"]["task"]["folder"] == ""
 
 
+def test_what_an_earlier_run_left_is_made_by_the_conversion_that_makes_it(tmp_path: Path) -> None:
+    unpacked(tmp_path)
+    sizes = ("64x64", "128x128")
+    text = "".join(f'[[models]]\nmodel = "model"\nsize = "{size}"\n' for size in sizes)
+    left = tmp_path / "models" / FOLDERS[1]
+    made = Shared(tmp_path, text).run(Obedient(), left=[str(left)])
+    assert [(one.state.value, one.folder) for one in made] == [("done", str(left))]
+    assert left.is_dir()
+
+
 class Saying:
     """A cluster that says what it was told to say."""
 
@@ -200,6 +213,18 @@ def test_who_gets_no_work_and_who_is_lost_is_told(shared: Shared) -> None:
     ]
 
 
+def test_a_worker_s_answer_without_results_is_no_success(shared: Shared) -> None:
+    answers: list[Message] = [{"results": []}, {}, {"results": [{}]}]
+    members = Saying(
+        *({"ended": number, "worker": "mac", "answer": said} for number, said in enumerate(answers))
+    )
+    made = shared.run(members)
+    assert [(one.state.value, Path(one.folder).name) for one in made] == [
+        ("failed", name) for name in FOLDERS
+    ]
+    assert [one.because for one in made] == [*["a worker gave no answer"] * 3, "no worker made it"]
+
+
 def a_task(folder: Path, **more: Any) -> FolderTask:
     members = Obedient()
     Shared(folder, FOUR).run(members)
@@ -213,6 +238,16 @@ def test_a_job_file_that_changed_meanwhile_is_not_followed(tmp_path: Path) -> No
     (tmp_path / "jobs.toml").write_text(FOUR + "\n")
     assert answer(request, open_stand_in) == {
         "error": f"{tmp_path}/jobs.toml: was changed since the run began; run the job again"
+    }
+
+
+def test_a_folder_that_the_job_file_does_not_make_is_no_success(tmp_path: Path) -> None:
+    unpacked(tmp_path)
+    request: Any = a_task(tmp_path)
+    request["task"]["folder"] = f"{tmp_path}/other"
+    assert answer(request, open_stand_in) == {
+        "error": f"{tmp_path}/jobs.toml: makes no folder {tmp_path}/other on this machine;"
+        " run the job again"
     }
 
 
