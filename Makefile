@@ -91,13 +91,16 @@ verify: bootstrap ## check a finished Core ML folder OUT=folder again
 # mypy keeps one core busy for a minute where it has no cache, and building the environments of the
 # tests inside waits for disk and network for one more, so quick tests run beside both. In a new clone
 # pytest rewrites the tests' asserts, once; processes that begin together would do it each, measured.
+# What runs beside the tests does not get Ctrl-C from the terminal, so the recipe ends it.
 test: bootstrap ## everything that CI runs: lint, types, all tests here and in the tested environment
 	@$(STYLE)
 	@.venv/bin/mypy & types=$$!; \
 	$(TESTS) $(PYTHON_IN) tests/inside/runner.py --build & built=$$!; \
+	trap 'kill $$types $$built 2>/dev/null; exit 130' INT TERM HUP; \
 	$(TESTS) $(PYTHON_IN) -m pytest -qq --collect-only >/dev/null; \
 	$(TESTS) $(PYTHON_IN) -m pytest -q $(SPREAD) -m $(QUICK) $(if $(ARGS),,$(COVERED)) $(ARGS); \
-	tests=$$?; wait $$types && wait $$built && exit $$tests
+	tests=$$?; wait $$types; types=$$?; wait $$built; built=$$?; \
+	[ $$types = 0 ] && [ $$built = 0 ] && exit $$tests; exit 1
 	@$(TESTS) $(PYTHON_IN) -m pytest -q $(WIDE) -m "slow or network" $(ARGS)
 	@$(TESTS) $(PYTHON_IN) tests/inside/runner.py -q $(ARGS)
 	@$(if $(ARGS),,$(TESTS) $(PYTHON_IN) -m tests.browser --if-any)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import NamedTuple
 
+import psutil
 import pytest
 
 MAKEFILE = Path(__file__).parents[1] / "Makefile"
@@ -218,3 +223,28 @@ def test_each_part_of_the_tests_can_fail_them(
         assert "-m slow or network" in slow
         assert inside == "tests/inside/runner.py -q"
         assert browser == "-m tests.browser --if-any"
+
+
+def test_ctrl_c_ends_what_runs_beside_the_tests(clone: Clone) -> None:
+    clone.script(".venv/bin/ruff", "#!/bin/sh\n")
+    for name in ("mypy", "python"):
+        clone.script(f".venv/bin/{name}", '#!/bin/sh\ntouch "begun$$"\nexec sleep 60\n')
+    with subprocess.Popen(
+        ["make", "test"], cwd=clone.folder, start_new_session=True, stderr=subprocess.DEVNULL
+    ) as made:
+        while len(begun := list(clone.folder.glob("begun*"))) < 3:
+            assert made.poll() is None
+            time.sleep(0.01)
+        os.killpg(made.pid, signal.SIGINT)
+    numbers = [int(path.name.removeprefix("begun")) for path in begun]
+    assert not [number for number in numbers if is_alive(number)]
+
+
+def is_alive(number: int) -> bool:
+    """Whether a process is still there after a while; one that nobody has waited for is not."""
+    with contextlib.suppress(psutil.NoSuchProcess):
+        process = psutil.Process(number)
+        with contextlib.suppress(psutil.TimeoutExpired):
+            process.wait(2)
+        return process.status() != psutil.STATUS_ZOMBIE
+    return False

@@ -11,6 +11,7 @@ import hashlib
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -24,6 +25,7 @@ from sdcoreml.envs.building.base import name_of
 from sdcoreml.envs.building.build import BuildOptions, ready
 from sdcoreml.envs.building.variants import fit
 from sdcoreml.envs.kept.users import use
+from sdcoreml.ground.errors import ExitCode
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.lockfiles.toolchain import load_toolchain
 
@@ -115,6 +117,8 @@ def launch_command(python: Path, root: Path) -> list[str]:
 
 def build_ahead(name: str) -> int:
     """Build what the tests will need, and speak only of a failure: other tests run meanwhile."""
+    # Whoever ends this process ends the build, too: leaving `run` by an exception kills it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(ExitCode.INTERRUPTED))
     command = [sys.executable, "-m", "sdcoreml", "env", "--toolchain"]
     for each in (name, "light") if name == "tested" else (name,):
         if not is_former(each):
