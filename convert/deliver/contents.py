@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,6 +43,25 @@ class Contents:
 def is_net(manifest: Manifest) -> bool:
     """Whether the manifest is that of a ControlNet's folder."""
     return CONTROLNET in {entry.component for entry in manifest.programs.values()}
+
+
+def is_same_model(one: Manifest, other: Manifest) -> bool:
+    """Whether two folders were made of one model: its name, what it was assembled from, its files.
+
+    A folder with other programs has other files of the same model, so those of both are compared.
+    """
+    both = one.inputs.keys() & other.inputs.keys()
+    return (
+        one.model.name == other.model.name
+        and is_assembled_alike(one.model.made_from, other.model.made_from)
+        and bool(both)
+        and all(one.inputs[name] == other.inputs[name] for name in both)
+    )
+
+
+def is_assembled_alike(one: Mapping[str, object], other: Mapping[str, object]) -> bool:
+    """Whether two records of what models were assembled from are the same as JSON."""
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
 def contents_of(folder: Path) -> Contents:

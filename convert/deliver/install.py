@@ -14,11 +14,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sdcoreml.convert.deliver.contents import Contents
+from sdcoreml.convert.deliver.contents import Contents, is_assembled_alike, is_same_model
 from sdcoreml.convert.deliver.mochi import is_there
 from sdcoreml.convert.jobs.foreign import carry_over
 from sdcoreml.convert.jobs.intact import recorded
-from sdcoreml.convert.jobs.manifest import MARKER, read_manifest
+from sdcoreml.convert.jobs.manifest import MARKER, Manifest, read_manifest
 from sdcoreml.convert.weights.clone import Placement, clone, copy
 from sdcoreml.ground.aside import folder_aside, require_space, sole_maker
 from sdcoreml.ground.digest import FileRecord, describe, sha256
@@ -29,6 +29,8 @@ from sdcoreml.ground.outputs import find_place
 from sdcoreml.ground.refusals import translate_os_errors
 
 ANOTHER = "choose another --name, or move that one away"
+
+_OF_OTHER_FILES = "is a model of that name already, made of other files"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +61,7 @@ class Installer:
         with sole_maker(target):
             if is_installed(contents, target):
                 return Installed(path=target, way=None)
-            require_free(target, contents.manifest.model.name, is_net=contents.is_net)
+            _require_same(target, contents)
             self.emit(Event(kind="step", text=f"install {target}"))
             made: dict[tuple[int, int], Path] = {}
             with folder_aside(target, MARKER, carry_over) as folder:
@@ -180,26 +182,48 @@ def _same(one: FileRecord, other: FileRecord) -> bool:
     return one.sha256 == other.sha256
 
 
-def require_free(target: Path, model: str, *, is_net: bool) -> None:
-    """Refuse to put `model` where something else is already.
+def require_free(
+    target: Path, model: str, made_from: Mapping[str, object] | None = None, *, is_net: bool
+) -> None:
+    """Refuse to put `model` where something else is already, before its files are read.
+
+    `made_from` is the manifest's record of what it will be assembled from, `None` if that is not
+    known yet. Two models of one name may still differ: `Installer.install` compares their files.
 
     Raises:
         BadInputError: `target` is there, and is not a folder that was made of the model.
     """
+    other = _find_other(target, is_net=is_net)
+    if other is None:
+        return
+    if other.model.name != model:
+        what = f"is a model of that name already, made of {other.model.name} and not of {model}"
+        raise BadInputError(what, where=target, remedy=ANOTHER)
+    if made_from is not None and not is_assembled_alike(other.model.made_from, made_from):
+        raise BadInputError(_OF_OTHER_FILES, where=target, remedy=ANOTHER)
+
+
+def _require_same(target: Path, contents: Contents) -> None:
+    """Refuse to replace what is no earlier result of just this model, whatever its options."""
+    require_free(target, contents.manifest.model.name, is_net=contents.is_net)
+    other = _find_other(target, is_net=contents.is_net)
+    if other and not is_same_model(other, contents.manifest):
+        raise BadInputError(_OF_OTHER_FILES, where=target, remedy=ANOTHER)
+
+
+def _find_other(target: Path, *, is_net: bool) -> Manifest | None:
+    """Return the manifest of what is at `target`, `None` if that is free."""
     with translate_os_errors(target):
         place = find_place(target)
         if not place.exists() or (place.is_dir() and not any(place.iterdir())):
-            return
+            return None
     if is_net:
         raise BadInputError("another ControlNet has this name", where=target, remedy=ANOTHER)
     try:
-        other = read_manifest(place).model.name
+        return read_manifest(place)
     except BadInputError:
         what = "sdcoreml did not make what has this name there"
         raise BadInputError(what, where=target, remedy=ANOTHER) from None
-    if other != model:
-        what = f"is a model of that name already, made of {other} and not of {model}"
-        raise BadInputError(what, where=target, remedy=ANOTHER)
 
 
 def require_home(place: Path, *, chosen: bool, may_make: bool) -> None:

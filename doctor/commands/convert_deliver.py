@@ -59,7 +59,10 @@ def require_deliverable(args: argparse.Namespace, jobs: Sequence[Job]) -> None:
         place = mochi.nets if is_net else mochi.models
         require_home(place, chosen=mochi.chosen, may_make=platform.system() == "Darwin")
         if not is_net:
-            require_free(place / job.output.name, job.model.path.resolve().name, is_net=False)
+            name, model = job.model.path.resolve().name, job.model
+            # Of a draft, whose origin is {}, it is not known yet.
+            made_from = {} if model.origin is None else model.origin or None
+            require_free(place / job.output.name, name, made_from, is_net=False)
 
 
 def _require_used(app: App, job: Job) -> None:

@@ -7,7 +7,9 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.deliver.contents import Contents, contents_of
@@ -17,6 +19,7 @@ from sdcoreml.convert.deliver.install import (
     require_free,
     require_home,
 )
+from sdcoreml.convert.jobs.manifest import write_manifest
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.verify import verify
 from sdcoreml.convert.weights.clone import Placement
@@ -173,6 +176,41 @@ def test_a_model_of_the_same_name_is_refused_before_the_work(made: Path, tmp_pat
     require_free(tmp_path / "cat_128x128", "cat", is_net=False)
     with pytest.raises(BadInputError, match="made of cat and not of dog"):
         require_free(tmp_path / "cat_128x128", "dog", is_net=False)
+
+
+def test_another_model_of_the_same_name_is_never_replaced(made: Path, tmp_path: Path) -> None:
+    namesake = write_model(tmp_path / "b/cat")
+    save_file(
+        {"weight": np.ones(8, np.float32)}, namesake / "vae/diffusion_pytorch_model.safetensors"
+    )
+    other = finish(job_of(open_model(namesake), tmp_path / "b/cat_128x128"), StandIn(size=SIZE))
+    changed = shutil.copytree(made, tmp_path / "c/cat_128x128")
+    manifest = contents_of(made).manifest
+    model = replace(manifest.model, made_from={"loras": [["fur.safetensors", 1.0]]})
+    write_manifest(replace(manifest, model=model), changed)
+    place = install(made, tmp_path / "models").path
+    for folder in (other, changed):
+        with pytest.raises(BadInputError, match=r"made of other files.*another --name"):
+            install(folder, tmp_path / "models")
+    assert (place / "manifest.json").read_bytes() == (made / "manifest.json").read_bytes()
+
+
+def test_the_same_model_with_other_options_replaces_its_earlier_result(
+    made: Path, tmp_path: Path
+) -> None:
+    again = shutil.copytree(made, tmp_path / "again/cat_128x128")
+    manifest = contents_of(made).manifest
+    inputs = {name: one for name, one in manifest.inputs.items() if not name.startswith("vae/")}
+    write_manifest(replace(manifest, inputs=inputs, part=True), again)
+    install(again, tmp_path / "models")
+    assert install(made, tmp_path / "models").way is not None
+
+
+def test_what_it_was_assembled_from_is_compared_before_the_work(made: Path, tmp_path: Path) -> None:
+    install(made, tmp_path)
+    require_free(tmp_path / "cat_128x128", "cat", {}, is_net=False)
+    with pytest.raises(BadInputError, match="made of other files"):
+        require_free(tmp_path / "cat_128x128", "cat", {"loras": []}, is_net=False)
 
 
 def test_a_folder_of_the_app_that_is_not_there(tmp_path: Path) -> None:
