@@ -10,12 +10,12 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from sdcoreml.convert.bundle.contract import FIRST_MACOS, XL_MACOS
 from sdcoreml.convert.deliver.contents import is_net
-from sdcoreml.convert.deliver.pack import Archive, top_of
+from sdcoreml.convert.deliver.pack import Archive, is_ours, top_of
 from sdcoreml.convert.jobs.evidence import advice, compute_units, evidence, makers
 from sdcoreml.convert.jobs.manifest import Manifest
 from sdcoreml.convert.jobs.plan import name_storage
@@ -41,8 +41,10 @@ _MARKED = str.maketrans(
 _LONGEST = 2_000
 
 
-def require_card(folder: Path) -> None:
+def require_card(folder: Path, archives: Collection[Path] = ()) -> None:
     """Refuse a folder whose card is somebody else's, or was changed since we wrote it.
+
+    A card of `archives` may not replace one of others that are still there, either.
 
     Raises:
         BadInputError: it is.
@@ -56,6 +58,13 @@ def require_card(folder: Path) -> None:
         raise BadInputError(
             "exists, and is not as sdcoreml wrote it", where=folder / CARD, remedy=ELSEWHERE
         )
+    for other in sorted(folder.glob("*.zip")):
+        if other not in archives and is_ours(other):
+            raise BadInputError(
+                f"describes {other.name}, too, and would not any more",
+                where=folder / CARD,
+                remedy="pack to another --output, or all folders of one model at once",
+            )
 
 
 def write_card(archives: Sequence[Archive], folder: Path) -> Path:
@@ -94,7 +103,10 @@ def _lines(archives: Sequence[Archive]) -> Iterator[str]:
     yield from _table(("Archive", "Attention", "Pictures", "Weights", "Runs on"), rows)
     yield "## How it was checked"
     yield ""
-    yield "Decibels say how small an output's errors are beside its range: 20 more are a tenth."
+    yield (
+        "Decibels say how small an output's errors are beside its range: 20 dB more means errors a"
+        " tenth as large."
+    )
     yield from (line for one in archives for line in _checked(one))
     yield "## Made from"
     yield from _origin(manifests)

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sdcoreml.convert.bundle.contract import COMPILED
 from sdcoreml.convert.deliver.contents import Contents
-from sdcoreml.convert.jobs.manifest import Manifest
+from sdcoreml.convert.jobs.manifest import Manifest, digest_of
 from sdcoreml.convert.jobs.plan import name_storage
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.programs.options import Attention
@@ -39,7 +39,7 @@ ATTENTIONS: Mapping[Attention, str] = {
 """How the names of archives say the layout of attention."""
 
 MARK = b"packed by sdcoreml"
-"""The comment of our archives: only what ends with it is replaced."""
+"""How the comment of our archives ends, after the digest of what they hold (`_identity`)."""
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _LARGE = 1 << 31
@@ -83,19 +83,19 @@ def pack(folders: Sequence[Contents], into: Path, name: str, emit: Emit) -> Iter
 
     Raises:
         UsageError: two of them would have one name.
-        BadInputError: a file is not what the manifest says, or a file that is not ours has the
-            archive's name.
+        BadInputError: a file is not what the manifest says, or something else has the archive's
+            name: a file that is not ours, or an archive of another model or other options.
         NoSpaceError: the disk is full, or would be; of what is incomplete nothing is left.
     """
-    targets = [into / f"{archive_name(one.manifest, name)}.zip" for one in folders]
-    for target in targets:
+    targets = targets_of(folders, into, name)
+    for contents, target in zip(folders, targets, strict=True):
         if targets.count(target) > 1:
             raise UsageError(
                 "two folders would be packed into this file",
                 where=target,
                 remedy="pack them by themselves, with another --name",
             )
-        _require_ours(target)
+        _require_same(target, contents.manifest)
     need = sum(one.nbytes + sum(_ENTRY + 2 * len(n) for n in one.files) for one in folders)
     require_space(targets[0], need)
     for contents, target in zip(folders, targets, strict=True):
@@ -106,22 +106,52 @@ def pack(folders: Sequence[Contents], into: Path, name: str, emit: Emit) -> Iter
         yield Archive(path=target, record=record, contents=contents)
 
 
-def _require_ours(target: Path) -> None:
+def targets_of(folders: Sequence[Contents], into: Path, name: str) -> list[Path]:
+    """Return the paths of the archives that `pack` writes."""
+    return [into / f"{archive_name(one.manifest, name)}.zip" for one in folders]
+
+
+def _require_same(target: Path, manifest: Manifest) -> None:
+    """Refuse to replace what is no archive of just this model with just these options."""
     place = find_place(target)
     if not place.exists():
         return
-    if place.is_file():
-        with open_regular(place) as file:
-            file.seek(max(0, place.stat().st_size - len(MARK)))
-            if file.read() == MARK:
-                return
-    raise BadInputError("exists, and sdcoreml did not pack it", where=target, remedy=ELSEWHERE)
+    if not is_ours(place):
+        raise BadInputError("exists, and sdcoreml did not pack it", where=target, remedy=ELSEWHERE)
+    if _ending(place, len(_comment(manifest))) != _comment(manifest):
+        raise BadInputError(
+            "exists, and holds another model, or one with other options",
+            where=target,
+            remedy="choose another --name or --output, or move it away",
+        )
+
+
+def is_ours(path: Path) -> bool:
+    """Whether a path is an archive that sdcoreml packed."""
+    return path.is_file() and _ending(path, len(MARK)) == MARK
+
+
+def _ending(path: Path, size: int) -> bytes:
+    with open_regular(path) as file:
+        file.seek(max(0, path.stat().st_size - size))
+        return file.read()
+
+
+def _comment(manifest: Manifest) -> bytes:
+    return f"{_identity(manifest)} ".encode() + MARK
+
+
+def _identity(manifest: Manifest) -> str:
+    """Return a digest of what an archive is of, and not of how, when and where it was made."""
+    said, model = manifest.as_json(), manifest.model
+    parts = {name: said[name] for name in ("inputs", "options")}
+    return digest_of({**parts, "name": model.name, "made_from": model.made_from})
 
 
 def _write(contents: Contents, top: str, stream: object, emit: Emit) -> None:
     done = 0
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:  # type: ignore[call-overload]
-        archive.comment = MARK
+        archive.comment = _comment(contents.manifest)
         for name, one in contents.files.items():
             info = zipfile.ZipInfo(f"{top}{name}", _EPOCH)
             info.create_system = 3  # Unix, on every machine
@@ -151,7 +181,7 @@ def _read(path: Path, wanted: FileRecord, folder: Path) -> Iterator[memoryview]:
         raise BadInputError(
             "not what was written by the conversion",
             where=path,
-            remedy=f"see {command('verify', folder)}; nothing was packed",
+            remedy=f"see {command('verify', folder)}; this folder was not packed",
         )
 
 

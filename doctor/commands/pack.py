@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sdcoreml.convert.deliver.card import require_card, write_card
-from sdcoreml.convert.deliver.contents import Contents, contents_of
-from sdcoreml.convert.deliver.pack import Archive, pack
+from sdcoreml.convert.deliver.contents import Contents, contents_of, is_same_model
+from sdcoreml.convert.deliver.pack import Archive, pack, targets_of
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.ground.places import as_path
@@ -59,9 +59,10 @@ def run(args: argparse.Namespace) -> int:
     """Pack the folders; what is there already as it would be written is written again."""
     contents = [contents_of(folder) for folder in args.folders]
     _require_one_model(contents)
-    require_card(args.output)
+    name = args.name or ""
+    require_card(args.output, targets_of(contents, args.output, name))
     with draw() as emit:
-        archives = [*pack(contents, args.output, args.name or "", emit)]
+        archives = [*pack(contents, args.output, name, emit)]
     card = write_card(archives, args.output)
     if args.json:
         found = [_as_data(one) for one in archives]
@@ -75,9 +76,8 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _require_one_model(contents: Sequence[Contents]) -> None:
-    first = contents[0].manifest.model
     for one in contents[1:]:
-        if one.manifest.model.name != first.name:
+        if not is_same_model(one.manifest, contents[0].manifest):
             raise UsageError(
                 f"is of another model than {contents[0].folder}, and they would share a card",
                 where=one.folder,

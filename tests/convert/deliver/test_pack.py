@@ -124,6 +124,7 @@ def test_what_is_not_as_it_was_written_is_not_packed(
     with pytest.raises(BadInputError, match=r"written.*sdcoreml verify") as caught:
         packed([bundle], tmp_path / "packed")
     assert caught.value.where == str(path)
+    assert size == "other" or caught.value.remedy.endswith("; this folder was not packed")
     assert [*tmp_path.glob("packed/*")] == []
 
 
@@ -154,6 +155,39 @@ def test_a_file_that_is_not_ours_is_never_replaced(
     with pytest.raises(BadInputError, match="sdcoreml did not pack it"):
         packed([made], tmp_path)
     assert path.read_bytes() == content
+
+
+def test_an_archive_of_something_else_is_never_replaced(
+    made: Path, bundle: Path, tmp_path: Path
+) -> None:
+    (first,) = packed([made], tmp_path, "coreml-cat")
+    manifest = contents_of(bundle).manifest
+    options = replace(manifest.options, recipe={"method": "kmeans", "bits": 6})
+    model = replace(manifest.model, made_from={"loras": [["fur.safetensors", 1.0]]})
+    inputs = {name: replace(one, sha256="0" * 64) for name, one in manifest.inputs.items()}
+    for other in (
+        replace(manifest, options=options),
+        replace(manifest, model=model),
+        replace(manifest, inputs=inputs),
+    ):
+        write_manifest(other, bundle)
+        with pytest.raises(BadInputError, match="another model, or one with other options"):
+            packed([bundle], tmp_path, "coreml-cat")
+    write_manifest(replace(manifest, toolchain=replace(manifest.toolchain, name="new")), bundle)
+    (again,) = packed([bundle], tmp_path, "coreml-cat")
+    assert again.record != first.record
+
+
+def test_a_card_stays_while_an_archive_is_there_that_the_new_one_would_not_list(
+    made: Path, tmp_path: Path
+) -> None:
+    (archive,) = packed([made], tmp_path)
+    write_card([archive], tmp_path)
+    (tmp_path / "mine.zip").write_bytes(b"PK")
+    require_card(tmp_path, [archive.path])
+    with pytest.raises(BadInputError, match="all folders of one model at once") as caught:
+        require_card(tmp_path, [tmp_path / "other.zip"])
+    assert archive.path.name in caught.value.what
 
 
 def test_a_full_disk_is_said_before_anything_is_written(made: Path, tmp_path: Path) -> None:
@@ -203,7 +237,7 @@ def test_a_card_that_somebody_changed_stays(made: Path, tmp_path: Path) -> None:
     require_card(tmp_path)
     (archive,) = packed([made], tmp_path)
     card = write_card([archive], tmp_path)
-    require_card(tmp_path)
+    require_card(tmp_path, [archive.path])
     card.write_text(card.read_text() + "and my own words\n")
     with pytest.raises(BadInputError, match="is not as sdcoreml wrote it"):
         require_card(tmp_path)

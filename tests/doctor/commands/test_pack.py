@@ -8,7 +8,7 @@ import pytest
 from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.doctor.commands.pack import configure, run
-from sdcoreml.ground.errors import UsageError
+from sdcoreml.ground.errors import BadInputError, UsageError
 from tests.convert.stand_ins import StandIn, finish, job_of, write_model
 from tests.schemas import read_as
 
@@ -46,6 +46,16 @@ def test_json_has_the_digests(tmp_path: Path, capsys: pytest.CaptureFixture[str]
 def test_two_models_share_no_card(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is of another model"):
         pack(made(tmp_path), made(tmp_path, "dog"), "-o", tmp_path / "packed")
+
+
+def test_another_model_is_not_packed_beside(tmp_path: Path) -> None:
+    out = tmp_path / "packed"
+    pack(made(tmp_path), "-o", out)
+    card = (out / "README.md").read_bytes()
+    with pytest.raises(BadInputError, match="would not any more"):
+        pack(made(tmp_path, "dog"), "-o", out)
+    assert (out / "README.md").read_bytes() == card
+    assert len([*out.iterdir()]) == 2
 
 
 @pytest.mark.parametrize("name", ["", "a/b", "../a", "-a", "a b"])
