@@ -66,9 +66,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--cluster",
-        metavar="CLUSTER",
+        metavar="FOLDER",
         help="let other machines make the folders: the folder of a cluster, from `sdcoreml worker"
-        " --new-cluster FOLDER`, or an address of this machine",
+        " --new-cluster FOLDER`",
     )
 
 

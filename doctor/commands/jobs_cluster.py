@@ -1,4 +1,4 @@
-"""`sdcoreml jobs FILE --cluster CLUSTER`: the folders that are not there yet are made by workers.
+"""`sdcoreml jobs FILE --cluster FOLDER`: the folders that are not there yet are made by workers.
 
 The file is read and planned here, as always. All machines share folders, at the same paths: that of
 the job file, those of the results and the cache. The coordinator writes a sign into each of them,
@@ -70,8 +70,7 @@ def make(
         if one.result is None
     ]
     with show_signs(shared_folders(run, planned, file)) as signs:
-        given = os.fspath(cluster.folder or cluster.address)
-        progress = ClusterProgress(emit=run.emit, planned=planned, cluster=given)
+        progress = ClusterProgress(emit=run.emit, planned=planned, cluster=cluster.folder)
         messages = members.take_part(
             cluster,
             do="coordinate",
@@ -196,11 +195,11 @@ def show_signs(folders: Sequence[Path]) -> Iterator[Sequence[Mapping[str, str]]]
 
 @dataclass(slots=True, kw_only=True)
 class ClusterProgress:
-    """What workers did so far, told as events. `cluster` is what the user gave."""
+    """What workers did so far, told as events. `cluster` is its folder."""
 
     emit: Emit
     planned: Sequence[Planned]
-    cluster: str
+    cluster: Path
     made: dict[int, tuple[Result, ...]] = field(default_factory=dict)
     begun: set[int] = field(default_factory=set)
 

@@ -8,7 +8,7 @@ import platform
 import sys
 from collections import deque
 from collections.abc import Mapping
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,8 +38,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
         "cluster",
         nargs="?",
         metavar="CLUSTER",
-        help="the cluster to work for: its folder, or an address of this machine; with"
-        " --new-cluster, where it listens (default: every address of this machine, port 8786)",
+        help="the folder of the cluster to work for; with --new-cluster, HOST:PORT where it"
+        " listens (default: every address of this machine, port 8786)",
     )
     parser.add_argument(
         "--new-cluster",
@@ -79,17 +79,18 @@ def run(args: argparse.Namespace) -> int:
 
 def begin(folder: Path, host: str, port: int, dask: Any) -> int:  # noqa: ANN401  Dask, or a fake
     """Make a cluster's certificate, and be its scheduler until Ctrl-C."""
-    from sdcoreml.envs.cluster.folder import Cluster, keep_address, keep_credentials
+    from sdcoreml.envs.cluster.folder import Cluster, keep_credentials, stage_credentials
     from sdcoreml.ground.advice import command, spell
 
     folder = folder.absolute()
-    keep_credentials(folder, dask.certify())
-    cluster = Cluster(address="", folder=folder)
-    with closing(dask.take_part(cluster, do="schedule", host=host, port=port)) as messages:
-        for message in messages:
+    with ExitStack() as stack:
+        new = stack.enter_context(stage_credentials(folder, dask.certify()))
+        cluster = Cluster(address="", folder=new)
+        messages = dask.take_part(cluster, do="schedule", host=host, port=port)
+        for message in stack.enter_context(closing(messages)):
             match message:
                 case {"address": str(address)}:
-                    keep_address(folder, address)
+                    keep_credentials(folder, new, address)
                     print(f"a cluster listens at {address}; Ctrl-C ends it")
                     print(spell(f"each machine joins it with {command('worker', folder)}"))
                     print("where that folder is not shared, copy it first: its key admits")

@@ -78,7 +78,7 @@ class Dask:
 
     def certify(self) -> Credentials:
         """Make a new certificate and its key."""
-        (made,) = self.take_part(Cluster(address=""), do="certify")
+        (made,) = self.take_part(Cluster(address="", folder=Path()), do="certify")
         return Credentials(certificate=str(made["certificate"]), key=str(made["key"]))
 
     def take_part(self, cluster: Cluster, **request: object) -> Generator[Message, None, None]:

@@ -10,16 +10,17 @@ copied to each of them.
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdcoreml.ground.aside import write_text
-from sdcoreml.ground.errors import UsageError
+from sdcoreml.ground.aside import flush_folder, scratch_folder, write_text
+from sdcoreml.ground.errors import BadInputError, UsageError
 from sdcoreml.ground.files import Document, read_text
+from sdcoreml.ground.outputs import ELSEWHERE
 from sdcoreml.ground.refusals import translate_os_errors
 
 ADDRESS, CERTIFICATE, KEY = "address.txt", "certificate.pem", "key.pem"
@@ -38,41 +39,33 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cluster:
-    """A cluster: its address, and its folder; without one, it is for this machine alone."""
+    """A cluster: its address, and the folder with its certificate and key."""
 
     address: str
-    folder: Path | None = None
+    folder: Path
 
     def as_request(self) -> Mapping[str, str]:
         """Return what a member is told of it."""
         names = {"certificate": CERTIFICATE, "key": KEY}
-        paths = {
-            name: os.fspath(self.folder / file) if self.folder else ""
-            for name, file in names.items()
-        }
+        paths = {name: os.fspath(self.folder / file) for name, file in names.items()}
         return {"address": self.address, **paths}
 
 
 def find_cluster(given: str) -> Cluster:
-    """Return the cluster whose folder or address was given.
+    """Return the cluster whose folder was given.
 
     Raises:
         BadInputError: the folder is none of a cluster.
-        UsageError: the address is none, or is not on this machine.
+        UsageError: there is no such folder, or its address is none.
     """
-    folder = Path(given).expanduser()
-    if folder.is_dir():
-        folder = folder.absolute()
-        address = read_text(folder / ADDRESS, Document.SETTINGS, remedy=START).strip()
-        for name in (CERTIFICATE, KEY):
-            read_text(folder / name, Document.SETTINGS, remedy=START)
-        split_address(address)
-        return Cluster(address=address, folder=folder)
-    host, port = split_address(given)
-    if not is_loopback(host):
-        what = "is neither the folder of a cluster nor an address of this machine"
-        raise UsageError(what, where=given, remedy=f"a folder has the certificate: {START}")
-    return Cluster(address=f"tcp://{host}:{port}")
+    folder = Path(given).expanduser().absolute()
+    if not folder.is_dir():
+        raise UsageError("is no folder of a cluster", where=given, remedy=START)
+    address = read_text(folder / ADDRESS, Document.SETTINGS, remedy=START).strip()
+    for name in (CERTIFICATE, KEY):
+        read_text(folder / name, Document.SETTINGS, remedy=START)
+    split_address(address)
+    return Cluster(address=address, folder=folder)
 
 
 def split_address(text: str) -> tuple[str, int]:
@@ -83,39 +76,54 @@ def split_address(text: str) -> tuple[str, int]:
     """
     found = _PLACE.fullmatch(text)
     if found is None or not found["port"] or int(found["port"]) > PORTS:
-        remedy = f"give an address, such as 127.0.0.1:8786, or a cluster's folder: {START}"
-        raise UsageError("is no folder and no HOST:PORT", where=text, remedy=remedy)
+        remedy = "give an address, such as 192.0.2.1:8786"
+        raise UsageError("is no HOST:PORT", where=text, remedy=remedy)
     return found["host"], int(found["port"])
 
 
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, which nobody else reaches by this name."""
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return host == "localhost"
+@contextmanager
+def stage_credentials(folder: Path, made: Credentials) -> Iterator[Path]:
+    """Write a new cluster's certificate and key into a hidden folder in `folder`, and yield it.
 
-
-def keep_credentials(folder: Path, made: Credentials) -> None:
-    """Write a new cluster's certificate and key; only this user may read the key.
+    Only this user may read the key. Those of an earlier cluster stay until `keep_credentials`.
 
     Raises:
-        BadInputError: they cannot be written.
+        BadInputError: they cannot be written, or `folder` holds something else.
         NoSpaceError: the disk is full.
     """
     with translate_os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        for name in (ADDRESS, CERTIFICATE):
-            (folder / name).unlink(missing_ok=True)
-        key = folder / KEY
-        key.unlink(missing_ok=True)
-        handle = os.open(key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w", encoding="ascii") as stream:
-            stream.write(made.key)
-        write_text(folder / CERTIFICATE, made.certificate)
+        _require_ours(folder)
+        with scratch_folder(folder / "credentials") as new:
+            handle = os.open(new / KEY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(handle, "w", encoding="ascii") as stream:
+                stream.write(made.key)
+                stream.flush()
+                os.fsync(handle)
+            write_text(new / CERTIFICATE, made.certificate)
+            yield new
 
 
-def keep_address(folder: Path, address: str) -> None:
-    """Write where the scheduler listens: only now others find it."""
+def _require_ours(folder: Path) -> None:
+    """Raise `BadInputError` unless a folder is empty or a cluster's: PEM files may be anybody's."""
+    if all(path.name.startswith(".") for path in folder.iterdir()):
+        return
+    try:
+        find_cluster(os.fspath(folder))
+    except (BadInputError, UsageError):
+        what = "is neither empty nor the folder of a cluster"
+        raise BadInputError(what, where=folder, remedy=ELSEWHERE) from None
+
+
+def keep_credentials(folder: Path, new: Path, address: str) -> None:
+    """Let a cluster that listens at `address` take its `folder`: only now others find it.
+
+    Raises:
+        BadInputError: it cannot be written.
+        NoSpaceError: the disk is full.
+    """
     with translate_os_errors(folder):
+        for name in (KEY, CERTIFICATE):
+            (new / name).replace(folder / name)
+        flush_folder(folder)
         write_text(folder / ADDRESS, f"{address}\n")

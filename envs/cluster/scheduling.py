@@ -51,8 +51,8 @@ async def _schedule(request: Request) -> None:
     async with Scheduler(
         host=request["host"] or None,
         port=request["port"],
-        protocol="tls" if request["certificate"] else "tcp",
-        security=security(request) or {},
+        protocol="tls",
+        security=security(request),
         dashboard=False,
         dashboard_address="127.0.0.1:0",
     ) as scheduler:

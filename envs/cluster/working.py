@@ -55,7 +55,7 @@ async def _work(request: Request, folder: str) -> None:
         name=request["name"],
         nthreads=1,
         host=get_ip(get_address_host(request["address"])),
-        security=security(request) or {},
+        security=security(request),
         dashboard_address="127.0.0.1:0",
         local_directory=folder,
         memory_limit=0,

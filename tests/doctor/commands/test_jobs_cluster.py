@@ -20,7 +20,12 @@ from sdcoreml.doctor.commands.jobs_file import read_job_file
 from sdcoreml.doctor.commands.jobs_run import Result, choose_left
 from sdcoreml.doctor.commands.jobs_task import FolderTask, answer
 from sdcoreml.envs.cluster.dask import Dask, Members, Message, find_dask
-from sdcoreml.envs.cluster.folder import Cluster, keep_credentials
+from sdcoreml.envs.cluster.folder import (
+    Cluster,
+    find_cluster,
+    keep_credentials,
+    stage_credentials,
+)
 from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.digest import describe_files, files_below
 from sdcoreml.ground.errors import BrokenError, EnvError, InstallError
@@ -38,7 +43,7 @@ from tests.doctor.commands.cluster_stand_in import (
 )
 from tests.doctor.commands.test_inspect import unpacked
 
-CLUSTER = Cluster(address="tcp://127.0.0.1:1")
+CLUSTER = Cluster(address="tls://127.0.0.1:1", folder=Path("/net"))
 FOUR = '[[models]]\nmodel = "model"\nsize = ["64x64", "128x128"]\nbits = [false, 4]\n'
 FOLDERS = [
     "model-split-einsum_64x64",
@@ -206,7 +211,7 @@ def test_who_gets_no_work_and_who_is_lost_is_told(shared: Shared) -> None:
     assert {(one.state.value, one.because) for one in made} == {("failed", error["error"])}
     assert [Path(one.folder).name for one in made] == FOLDERS
     assert shared.lines[:4] == [
-        "no worker takes part; on each machine, start `sdcoreml worker tcp://127.0.0.1:1`",
+        "no worker takes part; on each machine, start `sdcoreml worker /net`",
         "old gets no work: its toolchain is light, the job's is tested",
         f"mac was lost; another makes models/{FOLDERS[1]}",
         "mini left",
@@ -300,18 +305,20 @@ class Crowd:
 
 @pytest.mark.slow
 def test_a_real_cluster_loses_a_worker_and_refuses_others(tmp_path: Path) -> None:
-    """One worker is killed, one is slow, one has other pins, one a broken seal, one nothing."""
+    """One worker is killed, one is slow, one has other pins, one a broken seal, one another key."""
     try:
         dask = find_dask(environments_folder(), lambda _: None)
     except InstallError as error:
         pytest.skip(f"NOT RUN: Dask cannot be installed: {error}")
     unpacked(tmp_path)
     shared = Shared(tmp_path, FOUR)
-    keep_credentials(tmp_path / "net", dask.certify())
-    net, members = Cluster(address="", folder=tmp_path / "net"), Crowd(dask)
-    members.start("scheduler", net, do="schedule", host="127.0.0.1", port=0)
-    address = members.said("scheduler", "address")
-    net = Cluster(address=address, folder=tmp_path / "net")
+    members = Crowd(dask)
+    with stage_credentials(tmp_path / "net", dask.certify()) as new:
+        staged = Cluster(address="", folder=new)
+        members.start("scheduler", staged, do="schedule", host="127.0.0.1", port=0)
+        address = members.said("scheduler", "address")
+        keep_credentials(tmp_path / "net", new, address)
+    net = find_cluster(str(tmp_path / "net"))
     pins = {
         **PINS,
         "builder": builder_version(),
@@ -320,8 +327,10 @@ def test_a_real_cluster_loses_a_worker_and_refuses_others(tmp_path: Path) -> Non
     for name, command in (("good", COMMAND), ("slow", SLOW), ("doomed", STUCK)):
         members.start(name, net, do="work", pins=pins, environ={}, command=command)
     members.start("other", net, do="work", pins={**pins, "builder": "o"}, environ={}, command=())
-    bare = Cluster(address=address.replace("tls", "tcp"))
-    members.start("bare", bare, do="work", pins=pins, environ={}, command=())
+    with stage_credentials(tmp_path / "strange", dask.certify()) as new:
+        keep_credentials(tmp_path / "strange", new, address)
+    strange = find_cluster(str(tmp_path / "strange"))
+    members.start("strange", strange, do="work", pins=pins, environ={}, command=())
     with pytest.raises(BrokenError, match="the seal of the environment is broken"):
         worker.refuse(net, dask, "the seal of its environment is broken (numpy: altered)")
     for name in ("good", "slow", "doomed", "other"):
@@ -341,9 +350,9 @@ def test_a_real_cluster_loses_a_worker_and_refuses_others(tmp_path: Path) -> Non
     assert "other gets no work: its sdcoreml is another" in said
     assert "gets no work: the seal of its environment is broken (numpy: altered)" in said
     assert members.said("other", "because").startswith("its sdcoreml is another")
-    assert "no cluster answers" in members.said("bare", "error")
+    assert "no cluster answers" in members.said("strange", "error")
     members.end()
-    assert not [one for who, one in members.heard if who in ("other", "bare") and "began" in one]
+    assert not [one for who, one in members.heard if who in ("other", "strange") and "began" in one]
     alone = tmp_path / "alone"
     alone.mkdir()
     unpacked(alone)

@@ -19,7 +19,7 @@ from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.envs.damages import flip
 from tests.envs.wheels import PYTHON, standard_wheels, toolchain
 
-CLUSTER = Cluster(address="tcp://127.0.0.1:1")
+CLUSTER = Cluster(address="tls://127.0.0.1:1", folder=Path("/net"))
 
 
 class Speaking:
@@ -67,6 +67,25 @@ def test_a_new_cluster_says_how_it_is_joined(
         "mac joined\nmac left\nold cannot take part: the seal of its environment is broken\n"
     )
     assert find_cluster(str(tmp_path / "net")).address == "tls://127.0.0.1:8786"
+
+
+def test_a_cluster_whose_port_is_taken_leaves_the_running_one_s_folder(tmp_path: Path) -> None:
+    member = Speaking({"address": "tls://127.0.0.1:8786", "process": 1})
+    begin(tmp_path / "net", "", 8786, member)
+    before = {path.name: path.read_text() for path in (tmp_path / "net").iterdir()}
+
+    class Refused(Speaking):
+        def certify(self) -> Credentials:
+            return Credentials(certificate="OTHER", key="OTHER")
+
+        def take_part(self, cluster: Cluster, **request: Any) -> Generator[Message, None, None]:
+            del request
+            assert (cluster.folder / "key.pem").read_text() == "OTHER"
+            yield from Deaf().fail(cluster)
+
+    with pytest.raises(UnreachableError):
+        begin(tmp_path / "net", "", 8786, Refused())
+    assert {path.name: path.read_text() for path in (tmp_path / "net").iterdir()} == before
 
 
 def test_a_broken_seal_is_told_on_both_sides() -> None:

@@ -9,48 +9,48 @@ from sdcoreml.envs.cluster.folder import (
     Cluster,
     Credentials,
     find_cluster,
-    keep_address,
     keep_credentials,
     split_address,
+    stage_credentials,
 )
 from sdcoreml.ground.errors import BadInputError, UsageError
 
 MADE = Credentials(certificate="CERTIFICATE", key="KEY")
+OTHER = Credentials(certificate="OTHER", key="NEW")
 
 
-@pytest.mark.parametrize(
-    ("given", "address"),
-    [
-        ("127.0.0.1:8786", "tcp://127.0.0.1:8786"),
-        ("localhost:1", "tcp://localhost:1"),
-        ("tls://127.1.2.3:9", "tcp://127.1.2.3:9"),
-        ("[::1]:8786", "tcp://[::1]:8786"),
-    ],
-)
-def test_without_a_certificate_this_machine_is_reached(given: str, address: str) -> None:
-    assert find_cluster(given) == Cluster(address=address)
-    assert set(find_cluster(given).as_request().values()) == {address, ""}
+def found(cluster: Path) -> dict[str, str]:
+    return {path.name: path.read_text() for path in cluster.iterdir()}
 
 
-@pytest.mark.parametrize("given", ["192.0.2.1:8786", "mac.local:8786", "0.0.0.0:1", "[2001::1]:1"])
-def test_no_other_machine_is_reached_without_a_certificate(given: str) -> None:
-    with pytest.raises(UsageError, match="neither the folder of a cluster nor an address of this"):
+def begin(folder: Path, address: str = "tls://127.0.0.1:1", made: Credentials = MADE) -> None:
+    with stage_credentials(folder, made) as new:
+        keep_credentials(folder, new, address)
+
+
+@pytest.mark.parametrize("given", ["127.0.0.1:8786", "localhost:1", "192.0.2.1:8786", "absent"])
+def test_nobody_is_reached_without_a_certificate(given: str) -> None:
+    with pytest.raises(UsageError, match=f"^{given}: is no folder of a cluster; .*new-cluster"):
         find_cluster(given)
 
 
 @pytest.mark.parametrize("given", ["absent", "127.0.0.1", "127.0.0.1:99999", "a b:1", "x:y"])
 def test_what_is_no_address_is_told(given: str) -> None:
-    with pytest.raises(UsageError, match="is no folder and no HOST:PORT"):
+    with pytest.raises(UsageError, match="is no HOST:PORT"):
         split_address(given)
+
+
+def test_an_address_has_a_host_and_a_port() -> None:
+    assert split_address("tls://192.0.2.1:8786") == ("192.0.2.1", 8786)
+    assert split_address("[::1]:1") == ("[::1]", 1)
 
 
 def test_a_folder_has_the_address_and_the_certificate(tmp_path: Path) -> None:
     folder = tmp_path / "cluster"
-    keep_credentials(folder, MADE)
-    keep_address(folder, "tls://192.0.2.1:8786")
-    found = find_cluster(str(folder))
-    assert found == Cluster(address="tls://192.0.2.1:8786", folder=folder)
-    assert found.as_request() == {
+    begin(folder, "tls://192.0.2.1:8786")
+    cluster = find_cluster(str(folder))
+    assert cluster == Cluster(address="tls://192.0.2.1:8786", folder=folder)
+    assert cluster.as_request() == {
         "address": "tls://192.0.2.1:8786",
         "certificate": str(folder / "certificate.pem"),
         "key": str(folder / "key.pem"),
@@ -58,13 +58,35 @@ def test_a_folder_has_the_address_and_the_certificate(tmp_path: Path) -> None:
     assert stat.S_IMODE((folder / "key.pem").stat().st_mode) == 0o600
 
 
-def test_a_new_cluster_in_the_same_folder_shuts_the_old_one_s_members_out(tmp_path: Path) -> None:
-    keep_credentials(tmp_path, MADE)
-    keep_address(tmp_path, "tls://127.0.0.1:1")
-    keep_credentials(tmp_path, Credentials(certificate="OTHER", key="NEW"))
-    assert (tmp_path / "key.pem").read_text() == "NEW"
-    with pytest.raises(BadInputError, match=r"address\.txt: no such file"):
-        find_cluster(str(tmp_path))
+def test_a_cluster_that_does_not_begin_leaves_the_running_one_its_folder(tmp_path: Path) -> None:
+    begin(tmp_path)
+    before = found(tmp_path)
+    with stage_credentials(tmp_path, OTHER) as new:
+        assert (new / "key.pem").read_text() == "NEW"
+    assert found(tmp_path) == before
+    begin(tmp_path, "tls://127.0.0.1:2", OTHER)
+    assert found(tmp_path) == {
+        "address.txt": "tls://127.0.0.1:2\n",
+        "certificate.pem": "OTHER",
+        "key.pem": "NEW",
+    }
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        {"key.pem": "mine"},
+        {"key.pem": "mine", "certificate.pem": "mine"},
+        {"key.pem": "mine", "certificate.pem": "mine", "address.txt": "12 Long Street"},
+        {"notes.txt": "mine"},
+    ],
+)
+def test_files_that_are_not_a_cluster_s_are_left(tmp_path: Path, there: dict[str, str]) -> None:
+    for name, text in there.items():
+        (tmp_path / name).write_text(text)
+    with pytest.raises(BadInputError, match="neither empty nor the folder of a cluster"):
+        begin(tmp_path)
+    assert found(tmp_path) == there
 
 
 def test_a_folder_of_something_else_is_none_of_a_cluster(tmp_path: Path) -> None:
