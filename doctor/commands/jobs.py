@@ -166,8 +166,8 @@ def make(args: argparse.Namespace) -> int:
     from sdcoreml.doctor.commands.convert_environment import choose_environment
     from sdcoreml.doctor.commands.jobs_batch import Opener, open_batches
     from sdcoreml.doctor.commands.jobs_file import read_job_file
-    from sdcoreml.doctor.commands.jobs_left import keep_left, read_left
-    from sdcoreml.doctor.commands.jobs_run import choose_left, names_left, table
+    from sdcoreml.doctor.commands.jobs_left import choose_rest, read_left, remember
+    from sdcoreml.doctor.commands.jobs_run import table
     from sdcoreml.doctor.core.backend import choose_backend
     from sdcoreml.doctor.report.terminal import draw
     from sdcoreml.envs.building.build import BuildOptions
@@ -194,19 +194,21 @@ def make(args: argparse.Namespace) -> int:
         opener = Opener(into=file.into, run=run_wide, stack=stack, emit=emit)
         batches = open_batches(file, opener)
         if left is not None:
-            batches = choose_left(batches, left)
+            batches = choose_rest(file, batches, left)
         needs = next(filter(None, (needs_torch(batch.args) for batch in batches)), "")
         options = BuildOptions(backend=choose_backend())
         toolchain, environment = choose_environment(args.toolchain, emit, options, None, needs)
         stack.enter_context(use(environment.path))
 
         run = open_run(args, toolchain, environment, opener, emit)
-        if cluster:
-            dask = find_dask(environments_folder(), emit)
-            results = jobs_cluster.make(run, batches, file, cluster, dask)
-        else:
-            results = run.make(batches)
-        keep_left(file, names_left(results), cache)
+        dask = find_dask(environments_folder(), emit) if cluster else None
+
+        def do() -> tuple[Result, ...]:
+            if cluster and dask:
+                return jobs_cluster.make(run, batches, file, cluster, dask)
+            return run.make(batches)
+
+        results = remember(file, batches, cache, do)
     if args.json:
         print(json.dumps(results_as_data(results)))
     else:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from sdcoreml.convert.cache.key import key_of
 from sdcoreml.convert.cache.shelf import Cache, Values
+from sdcoreml.doctor.commands.jobs_batch import Batch
 from sdcoreml.doctor.commands.jobs_file import JobFile
+from sdcoreml.doctor.commands.jobs_run import Result, choose_left, names_left
 from sdcoreml.ground.advice import command
 from sdcoreml.ground.errors import UsageError
 
@@ -21,17 +23,54 @@ def read_left(file: JobFile, cache: Cache | None) -> Collection[str]:
     known = cache.find_values(Values.RUNS, _key(file)) if cache else {}
     left = known.get("left")
     if not isinstance(left, list):
-        again = f"leave --retry-failed out: {command('jobs', file.path)}"
-        raise UsageError("no run of it is known", where=file.path, remedy=again)
+        raise UsageError("no run of it is known", where=file.path, remedy=_anew(file))
     if not left:
         raise UsageError("its last run left nothing undone", where=file.path)
     return [one for one in left if isinstance(one, str)]
 
 
-def keep_left(file: JobFile, left: Sequence[str], cache: Cache | None) -> None:
-    """Remember what a run of a job file left undone."""
+def choose_rest(
+    file: JobFile, batches: Sequence[Batch], left: Collection[str]
+) -> tuple[Batch, ...]:
+    """Return the batches of which something was left.
+
+    Raises:
+        UsageError: the file makes nothing of it any more.
+    """
+    chosen = choose_left(batches, left)
+    if not chosen:
+        what = "makes nothing any more of what its last run left undone"
+        raise UsageError(what, where=file.path, remedy=_anew(file))
+    return chosen
+
+
+def remember(
+    file: JobFile,
+    batches: Sequence[Batch],
+    cache: Cache | None,
+    make: Callable[[], tuple[Result, ...]],
+) -> tuple[Result, ...]:
+    """Return what `make` makes of the batches, and remember what it leaves undone.
+
+    Until it has ended, all is: if it is killed, the next run finds what is there already.
+    """
+    outputs = [
+        [os.path.realpath(one) for one in batch.outputs] or [batch.request.given]
+        for batch in batches
+    ]
+    _keep(file, [name for names in outputs for name in names], cache)
+    results = make()
+    _keep(file, names_left(results), cache)
+    return results
+
+
+def _keep(file: JobFile, left: Sequence[str], cache: Cache | None) -> None:
     if cache:
         cache.keep_values(Values.RUNS, _key(file), {"left": list(left)})
+
+
+def _anew(file: JobFile) -> str:
+    return f"leave --retry-failed out: {command('jobs', file.path)}"
 
 
 def _key(file: JobFile) -> str:

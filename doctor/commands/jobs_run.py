@@ -233,12 +233,13 @@ def choose_left(batches: Sequence[Batch], left: Collection[str]) -> tuple[Batch,
     """Return the batches of which something was `left` by an earlier run (`names_left`)."""
     chosen = []
     for batch in batches:
-        jobs = tuple(job for job in batch.jobs if os.fspath(job.output) in left)
+        jobs = tuple(job for job in batch.jobs if os.path.realpath(job.output) in left)
         if jobs or batch.request.given in left:
             chosen.append(replace(batch, jobs=jobs or batch.jobs))
     return tuple(chosen)
 
 
 def names_left(results: Sequence[Result]) -> list[str]:
-    """Return the folders that were not made; of what has none, the models."""
-    return [one.folder or one.model for one in results if not one.is_there]
+    """Return the folders that were not made, as real paths; of what has none, the models."""
+    left = (one for one in results if not one.is_there)
+    return [os.path.realpath(one.folder) if one.folder else one.model for one in left]
