@@ -88,7 +88,9 @@ def _tell(report: Mapping[str, object]) -> Iterator[tuple[str, str]]:
 def _tell_frames(report: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     threads, images = report.get("threads"), report.get("usedImages")
     number = report.get("faultingThread")
-    if not isinstance(threads, list) or not isinstance(number, int) or number >= len(threads):
+    if not isinstance(threads, list) or not isinstance(number, int):
+        return
+    if not 0 <= number < len(threads):
         return
     names = (
         [_at({"": image}, "").get("name", "") for image in images]

@@ -227,6 +227,7 @@ class _Finder:
         self._code, self._file = "", ""
         self.ignored: set[int] = set()
         self._ignoring = 0
+        self._is_ignored = False
 
     @property
     def is_open(self) -> bool:
@@ -239,6 +240,8 @@ class _Finder:
         if _IGNORED.match(text):
             self._ignoring = line.number
         elif relation := _relation(text):
+            # What comes about while an ignored exception is handled is ignored with it.
+            self._ignoring = self._ignoring or self._is_ignored * line.number
             self._relation, self._in_traceback, self._start = relation, False, line.number
         elif header := _HEADER.match(text):
             self._in_traceback, self._indent = True, len(header["indent"])
@@ -267,12 +270,12 @@ class _Finder:
         found = _RAISED.match(text)
         if self._in_traceback and indent <= self._indent:
             found = found or _IN_TRACEBACK.match(text.strip())
-            if found is None and not self._after_frame:
-                return
             if found is None:
-                self._in_traceback = False
+                self._in_traceback = not self._after_frame
+                self._ignoring = self._ignoring if indent else 0
                 return
         elif self._in_traceback or found is None:
+            self._ignoring = self._ignoring if indent else 0
             self._extend(line, indent)
             return
         if found["type"].endswith("Warning") and not self._in_traceback:
@@ -280,6 +283,7 @@ class _Finder:
         self._raise(line, found["type"])
 
     def _raise(self, line: Line, type_: str) -> None:
+        self._is_ignored = bool(self._ignoring)
         if self._ignoring:
             self.ignored.update(range(self._ignoring, line.number + 1))
             self._ignoring = 0

@@ -159,6 +159,21 @@ def test_what_python_ignored_is_no_failure() -> None:
     assert structure(log + TRACE + "ValueError: a\n").is_failure
 
 
+def test_what_python_ignored_ends_where_the_program_says_something_else() -> None:
+    log = "Exception ignored in: <function f at 0x1>\nSaved.\n" + TRACE + "ValueError: a\n"
+    assert structure(log).is_failure
+    cut = "Exception ignored in: <f>\n" + TRACE + "not an exception\n" + TRACE + "ValueError: a\n"
+    assert structure(cut).ignored == frozenset()
+
+
+def test_what_follows_from_what_python_ignored_is_ignored_too() -> None:
+    log = "Exception ignored in: <f>\n" + TRACE + "OSError: x\n" + HANDLING + TRACE + "A: b\n"
+    assert not structure(log).is_failure
+    assert [chain[0].type for chain in structure(log + TRACE + "ValueError: a\n").chains] == [
+        "ValueError"
+    ]
+
+
 def test_what_pip_quotes_of_a_build_is_known() -> None:
     log = (
         "error: x\n  \u2570\u2500> [2 lines of output]\n      A: 1\n      [end of output]\nnote: y"
