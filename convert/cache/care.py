@@ -8,11 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdcoreml.convert.cache.shelf import Record, WeightFile
+from sdcoreml.convert.cache.shelf import Record, Values, WeightFile, is_damaged
 from sdcoreml.ground import locks
 from sdcoreml.ground.codec import DecodeError, from_plain
 from sdcoreml.ground.digest import FileRecord, describe
-from sdcoreml.ground.documents import read_json, read_record
+from sdcoreml.ground.documents import read_record
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import Document
 from sdcoreml.ground.leftovers import sweep
@@ -61,7 +61,7 @@ def tidy(cache: Path) -> tuple[Path, ...]:
         folders = {path.parent for path in (cache / kind).rglob("*")}
         gone += [path for folder in sorted(folders) for path in sweep(folder)]
         for path in _records(cache, kind):
-            if _is_damaged(path):
+            if is_damaged(path, kind):
                 path.unlink(missing_ok=True)
                 gone.append(path)
     for path in sorted((cache / "locks").glob("*")):
@@ -71,7 +71,14 @@ def tidy(cache: Path) -> tuple[Path, ...]:
 
 
 def find_changed_files(cache: Path) -> Iterator[Changed]:
-    """Read the bytes of all recorded files that are still there; yield those that changed."""
+    """Read the bytes of all recorded files that are still there; yield those that changed.
+
+    Values that are kept in the cache itself are read, too.
+    """
+    for kind in Values:
+        for path in _records(cache, kind.value):
+            if is_damaged(path, kind.value):
+                yield Changed(path=path, because="its values are not those that were kept")
     for path, record in sorted(_recorded(cache).items()):
         if because := _why_changed(path, record):
             yield Changed(path=path, because=because)
@@ -103,10 +110,3 @@ def _recorded(cache: Path) -> Mapping[Path, FileRecord]:
 
 def _records(cache: Path, kind: str) -> list[Path]:
     return sorted((cache / kind).rglob("[!.]*.json"))
-
-
-def _is_damaged(path: Path) -> bool:
-    try:
-        return not isinstance(read_json(path, Document.RECORD), dict)
-    except BadInputError:
-        return path.exists()

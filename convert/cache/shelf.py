@@ -30,6 +30,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sdcoreml.convert.cache.digests import Digests
+from sdcoreml.convert.cache.key import key_of
 from sdcoreml.ground import locks
 from sdcoreml.ground.aside import write_text
 from sdcoreml.ground.codec import to_plain
@@ -84,6 +85,14 @@ class WeightFile:
     paths: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptValues:
+    """JSON values that were kept, and a `digest` of them and of where: nothing else checks them."""
+
+    values: Mapping[str, object]
+    digest: str
+
+
 @dataclass(slots=True, kw_only=True)
 class Cache:
     """The records in `folder`. What cannot be written is said once, and is no error."""
@@ -135,13 +144,15 @@ class Cache:
             _write(place, replace(made, paths=_newest((*known, *made.paths))))
 
     def find_values(self, kind: Values, key: str) -> Mapping[str, object]:
-        """Return the JSON values that were kept under a key; none if there are none."""
-        return _read(self._values(kind, key), dict[str, object]) or {}
+        """Return the JSON values that were kept under a key; none if there are none, or damaged."""
+        return read_values(self._values(kind, key)) or {}
 
     def keep_values(self, kind: Values, key: str, values: Mapping[str, object]) -> None:
         """Keep JSON values under a key."""
         with self._forgiving():
-            _write(self._values(kind, key), values)
+            path = self._values(kind, key)
+            plain = to_plain(values)
+            _write(path, KeptValues(values=plain, digest=_digest(path, plain)))
 
     def describe(self, files: Mapping[str, Path]) -> Mapping[str, FileRecord]:
         """Return the records of all the files by their names; hash and remember what is not known.
@@ -210,6 +221,30 @@ def _read(path: Path, kind: type[T]) -> T | None:
         return read_record(path, Document.RECORD, kind)
     except BadInputError:
         return None
+
+
+def read_values(path: Path) -> Mapping[str, object] | None:
+    """Read JSON values that were kept; `None` if there are none, or not those that were kept."""
+    found = _read(path, KeptValues)
+    return found.values if found and found.digest == _digest(path, found.values) else None
+
+
+def _digest(path: Path, values: Mapping[str, object]) -> str:
+    return key_of({"kind": path.parent.name, "key": path.stem, "values": values})
+
+
+def is_damaged(path: Path, kind: str) -> bool:
+    """Whether a record of a kind, which is the name of its folder, is found by nobody."""
+    found = _read(path, _RECORDS[kind]) if kind in _RECORDS else read_values(path)
+    return found is None and path.exists()
+
+
+_RECORDS: Mapping[str, type[object]] = {
+    "programs": Record,
+    "folders": Finished,
+    "weights": WeightFile,
+}
+"""The kinds of records whose content is compared with the files that they tell of."""
 
 
 def _newest(names: Sequence[str]) -> tuple[str, ...]:

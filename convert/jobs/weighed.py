@@ -186,12 +186,13 @@ class KeptAudits:
     cache: Cache
 
     def find(self, key: str) -> Audit | None:
-        """Return the audit with this key; `None` if it is not known, or damaged."""
+        """Return the audit with this key; `None` if it is not known, damaged, or has faults."""
         values = self.cache.find_values(Values.AUDITS, key)
         try:
-            return from_plain(Audit, values, "audit") if values else None
+            found = from_plain(Audit, values, "audit") if values else None
         except DecodeError:
             return None
+        return found if found and found.passed else None
 
     def keep(self, key: str, audit: Audit) -> None:
         """Keep an audit."""

@@ -45,10 +45,14 @@ class Remembered:
     def find(
         self, function: Function, prefixes: tuple[str, ...], ignored: tuple[str, ...]
     ) -> Audit | None:
-        """Return the audit that `convert.proof.audit.audit` would make, if it was made before."""
+        """Return the audit that `convert.proof.audit.audit` would make, if it was made before.
+
+        One with faults is made again: none was remembered.
+        """
         found = self.audits.find(self._key(function, prefixes, ignored))
-        if found is not None:
-            _tell_work(function, found)
+        if found is None or not found.passed:
+            return None
+        _tell_work(function, found)
         return found
 
     def keep(

@@ -58,3 +58,18 @@ def test_files_of_programs_are_read(tmp_path: Path, cache: Cache) -> None:
     files = {"x": {"size": 5, "sha256": "0" * 64}}
     cache.keep("key", Record(entry={"files": files}, folders=("/nowhere", str(tmp_path))))
     assert [one.path for one in find_changed_files(cache.folder)] == [tmp_path / "x"]
+
+
+def test_values_that_were_changed_are_told_and_removed(tmp_path: Path, cache: Cache) -> None:
+    kept(cache, tmp_path / "a")
+    cache.keep("key", Record(entry={}))
+    cache.keep_finished("key", "0" * 64)
+    for kind in Values:
+        cache.keep_values(kind, "good", {"psnr": 41})
+    cache.keep_values(Values.PALETTES, "bad", {"psnr": 41})
+    bad = cache.folder / "palettes" / "bad.json"
+    bad.write_text(bad.read_text().replace("41", "42"))
+    assert [(one.path, one.because) for one in find_changed_files(cache.folder)] == [
+        (bad, "its values are not those that were kept")
+    ]
+    assert tidy(cache.folder) == (bad,)

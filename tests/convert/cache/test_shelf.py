@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.convert.cache.shelf import Cache, Record, cache_folder, open_cache
+from sdcoreml.convert.cache.shelf import Cache, Record, Values, cache_folder, open_cache
 from sdcoreml.ground.events import Event
 
 
@@ -43,6 +43,19 @@ def test_a_finished_folder_is_found_again(tmp_path: Path) -> None:
     cache.keep_finished("k", "1" * 64)
     cache.keep_finished("k", "2" * 64)
     assert cache.find_finished("k") == "2" * 64
+
+
+def test_values_are_found_as_they_were_kept_or_not_at_all(tmp_path: Path) -> None:
+    cache = Cache(folder=tmp_path)
+    cache.keep_values(Values.PALETTES, "k", {"w": [0.25, -0.0], "\udcff": None})
+    assert cache.find_values(Values.PALETTES, "k") == {"w": [0.25, -0.0], "\udcff": None}
+    path = tmp_path / "palettes" / "k.json"
+    path.with_name("other.json").write_text(path.read_text())
+    assert cache.find_values(Values.PALETTES, "other") == {}
+    path.write_text(path.read_text().replace("0.25", "0.75"))
+    assert cache.find_values(Values.PALETTES, "k") == {}
+    path.write_text('{"w": [0.25]}')  # as an older version kept them
+    assert cache.find_values(Values.PALETTES, "k") == {}
 
 
 def test_files_are_described_where_nothing_can_be_remembered(tmp_path: Path) -> None:

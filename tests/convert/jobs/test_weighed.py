@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -108,4 +109,6 @@ def test_an_audit_is_kept_whole(cache: Cache) -> None:
     audits.keep("key", audit)
     assert audits.find("key") == audit
     (cache.folder / "audits" / "key.json").write_text("{}")
+    assert audits.find("key") is None
+    audits.keep("key", replace(audit, missing=("b",)))
     assert audits.find("key") is None

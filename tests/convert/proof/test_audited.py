@@ -84,3 +84,12 @@ def test_an_audit_with_faults_is_not_remembered() -> None:
     faulty = replace(AUDIT, missing=("bias",))
     Remembered(audits=memory, content="files").keep(function(), (), (), faulty)
     assert memory == {}
+
+
+def test_an_audit_with_faults_that_is_found_nevertheless_is_made_again() -> None:
+    memory = Memory()
+    known = Remembered(audits=memory, content="files")
+    known.keep(function(), (), (), AUDIT)
+    (key,) = memory
+    memory[key] = replace(AUDIT, missing=("bias",))
+    assert known.find(function(), (), ()) is None
