@@ -18,7 +18,19 @@ _KEPT_END = 48_000
 _HITS = 400
 _BEFORE, _AFTER = 6, 3
 _TRIGGERS = (
-    *("rror", "RROR", "xception", "raceback", "illed", "atal", "FAIL", "ailed", "annot ", "an't "),
+    *(
+        "rror",
+        "RROR",
+        "xception",
+        "raceback",
+        "illed",
+        "atal",
+        "FAIL",
+        "ailed",
+        "ailure",
+        "annot ",
+        "an't ",
+    ),
     *("ould not", "No such", "ot found", "o space", "nable to", "ot supported", "issing", "SIG"),
     *("panic", "rap: ", "ssert", "denied", "orrupt", "efused", "imed out", "o module", "rgument"),
 )
@@ -68,7 +80,17 @@ _WEAK_TRIGGERS = (
         "login",
         "nly ",
     ),
-    *("nstruction", "ault", "arning", "core dumped", "converters/", "CPU", "dlopen", "bort"),
+    *(
+        "nstruction",
+        "ault",
+        "arning",
+        "core dumped",
+        "converters/",
+        "CPU",
+        "dlopen",
+        "bort",
+        "symlink(",
+    ),
     *(
         "ANE",
         "E5RT",

@@ -9,7 +9,7 @@ import pytest
 from sdcoreml.doctor.knowledge import Confidence, entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
 
-LIKELY, GUESS = Confidence.LIKELY, Confidence.GUESS
+CERTAIN, LIKELY, GUESS = Confidence.CERTAIN, Confidence.LIKELY, Confidence.GUESS
 
 
 def told(log: str) -> tuple[str, Confidence] | None:
@@ -71,3 +71,35 @@ def test_who_killed_an_app_is_told_by_its_crash_report(log: str, name: str) -> N
 )
 def test_a_crash_report_that_names_no_memory_is_told_no_memory(log: str) -> None:
     assert told(log) == ("family-app-crash", GUESS)
+
+
+RENAMED = "PermissionError: [Errno 1] Operation not permitted: 'a.tmp' -> 'a.bin'\n"
+LINKED = '  File "os_x.py", line 3, in f\n    os.symlink(a, b)\n    ^^^^^^^^^^^^^^^^\n' + RENAMED
+
+
+@pytest.mark.parametrize(
+    ("log", "cause"),
+    [
+        ("curl: (23) Failure writing output to destination\n", ("family-write-failed", GUESS)),
+        ("Failure writing output to destination\n", ("family-write-failed", GUESS)),
+        ("curl: (23) client returned ERROR on write\n", ("family-write-failed", GUESS)),
+        ("mount: /Volumes/USB: access denied\n", ("family-access-refused", GUESS)),
+        (
+            "An error occurred (AccessDenied) when calling GetObject: Access Denied\n",
+            ("family-access-refused", GUESS),
+        ),
+        ("error: access to this repo was denied\n", ("family-access-denied", CERTAIN)),
+        ("error: 403: Access denied\n", ("family-access-denied", CERTAIN)),
+        ("curl: (22) The requested URL returned error: 416\n", ("family-stale-partial", LIKELY)),
+        ("HTTP Error 416: Requested Range Not Satisfiable\n", ("family-stale-partial", LIKELY)),
+        ("layer 416 Range: ok\nerror code: 416\n", None),
+        (RENAMED, ("family-not-writable", LIKELY)),
+        (RENAMED.replace("a.tmp", "../../blobs/9c"), ("family-no-symlinks", LIKELY)),
+        (RENAMED.replace("a.tmp", "/c/blobs/9c"), ("family-no-symlinks", LIKELY)),
+        (LINKED, ("family-no-symlinks", LIKELY)),
+    ],
+)
+def test_what_was_written_or_refused_is_told_no_surer_than_the_line_says(
+    log: str, cause: tuple[str, Confidence] | None
+) -> None:
+    assert told(log) == cause
