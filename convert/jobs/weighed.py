@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sdcoreml.convert.bundle.contract import COMPILED
+from sdcoreml.convert.bundle.contract import COMPILED, PACKAGE
 from sdcoreml.convert.cache.key import builder_version, key_of
 from sdcoreml.convert.cache.shelf import Cache, Values, WeightFile
 from sdcoreml.convert.compile.compiled import WEIGHTS as LOADED
@@ -168,11 +168,13 @@ def record_weights(
     """Record the weight files of a finished folder.
 
     `layouts` has the keys of each by the name of its package or compiled model, without suffix.
+    Packages may be removed, so the file of the compiled model is recorded: but only if it is the
+    package's, since Apple's compiler may write another.
     """
     files = {name: one for entry in manifest.programs.values() for name, one in entry.files.items()}
     for stem, (key, layout) in layouts.items():
-        name = f"{stem}{COMPILED}/{LOADED}"  # packages may be removed
-        if name in files:
+        name = f"{stem}{COMPILED}/{LOADED}"
+        if name in files and files[name] == files.get(f"{stem}{PACKAGE}/{WEIGHTS}"):
             path = output.absolute() / name
             made = WeightFile(content=files[name], paths=(os.fspath(path),))
             cache.keep_weights(key, layout, made)

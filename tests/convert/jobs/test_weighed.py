@@ -17,11 +17,13 @@ from sdcoreml.convert.jobs.weighed import (
     keep_palettes,
     note_built,
     offer,
+    record_weights,
 )
 from sdcoreml.convert.packages.write import WEIGHTS, Placed
 from sdcoreml.convert.proof.audit import Audit
 from sdcoreml.convert.proof.compressed import Compressed
 from sdcoreml.ground.digest import FileRecord, describe
+from tests.convert.jobs.test_unproven import ENTRY, MANIFEST
 
 INPUTS = {
     "unet/config.json": FileRecord(size=2, sha256="c" * 64),
@@ -87,6 +89,21 @@ def test_a_file_whose_source_changed_meanwhile_is_hashed(tmp_path: Path, cache: 
     placed = Placed(layout="flat", source=os.fspath(tmp_path / "one"))
     note_built(package, placed, offered, weighed)
     assert weighed.describe({"": package / WEIGHTS}) == describe({"": package / WEIGHTS})
+
+
+def test_a_compiled_model_s_file_is_recorded_if_it_is_the_package_s(
+    tmp_path: Path, cache: Cache
+) -> None:
+    ours, apples = (FileRecord(size=5, sha256=letter * 64) for letter in "ab")
+    files = {f"{name}.mlpackage/{WEIGHTS}": ours for name in ("same", "other")} | {
+        "same.mlmodelc/weights/weight.bin": ours,
+        "other.mlmodelc/weights/weight.bin": apples,
+    }
+    manifest = replace(MANIFEST, programs={"same": replace(ENTRY, files=files)})
+    layouts = {name: ("key", name) for name in ("same", "other")}
+    record_weights(layouts, manifest, tmp_path, cache)
+    path = tmp_path / "same.mlmodelc" / "weights" / "weight.bin"
+    assert cache.find_weights("key") == {"same": WeightFile(content=ours, paths=(str(path),))}
 
 
 def test_palettes_are_kept_for_the_same_recipes(cache: Cache) -> None:
