@@ -41,11 +41,8 @@ def lock_file(path: Path, notice: Callable[[str], None]) -> Iterator[int]:
     The file is kept. If another process holds the lock, `notice` is called with the id of that
     process (or "?"), and we wait.
     """
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    handle = _wait_locked(path, notice)
     try:
-        if not try_lock(handle):
-            notice(os.pread(handle, _LONGEST_PID, 0).decode(errors="replace") or "?")
-            lock(handle)
         os.truncate(handle, 0)
         os.pwrite(handle, str(os.getpid()).encode(), 0)
         yield handle
@@ -70,6 +67,22 @@ def try_lock_file(path: Path) -> Iterator[bool]:
         os.close(handle)
 
 
+def _wait_locked(path: Path, notice: Callable[[str], None]) -> int:
+    """Open and lock a file that others may remove, waiting while another process holds the lock."""
+    while True:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            if not try_lock(handle):
+                notice(os.pread(handle, _LONGEST_PID, 0).decode(errors="replace") or "?")
+                lock(handle)
+            if _is_there(path, handle):
+                return handle
+        except BaseException:
+            os.close(handle)
+            raise
+        os.close(handle)
+
+
 def _open_locked(path: Path) -> int | None:
     """Open and lock a file that others may remove; None if another process holds the lock."""
     while True:
@@ -77,7 +90,17 @@ def _open_locked(path: Path) -> int | None:
         if not try_lock(handle):
             os.close(handle)
             return None
-        # Its last holder may have removed it after we opened it: that lock keeps nobody out.
-        if path.exists() and path.stat().st_ino == os.fstat(handle).st_ino:
+        if _is_there(path, handle):
             return handle
         os.close(handle)
+
+
+def _is_there(path: Path, handle: int) -> bool:
+    """Whether a file that was locked still has its path.
+
+    Its last holder may have removed it after we opened it: that lock keeps nobody out.
+    """
+    try:
+        return path.stat().st_ino == os.fstat(handle).st_ino
+    except FileNotFoundError:
+        return False

@@ -74,9 +74,9 @@ def test_a_lock_file_for_the_moment_is_removed(tmp_path: Path) -> None:
     assert not path.exists()
 
 
-def test_a_lock_on_a_file_that_was_removed_meanwhile_is_not_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def late(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, list[int]]:
+    """The path of a lock that is removed just after it is opened first, and what was opened."""
     path, opened = tmp_path / "lock", list[int]()
     real = os.open
 
@@ -89,7 +89,24 @@ def test_a_lock_on_a_file_that_was_removed_meanwhile_is_not_one(
         return handle
 
     monkeypatch.setattr(os, "open", open_late)
+    return path, opened
+
+
+def test_a_lock_on_a_file_that_was_removed_meanwhile_is_not_one(
+    late: tuple[Path, list[int]],
+) -> None:
+    path, opened = late
     with locks.try_lock_file(path) as held:
         assert held
         assert len(opened) == 2
         assert os.fstat(opened[1]).st_ino == path.stat().st_ino
+
+
+def test_who_waits_for_a_lock_that_is_removed_meanwhile_takes_the_next(
+    late: tuple[Path, list[int]],
+) -> None:
+    path, opened = late
+    with locks.lock_file(path, pytest.fail) as handle:
+        assert len(opened) == 2
+        assert os.fstat(handle).st_ino == path.stat().st_ino
+        assert path.read_text() == str(os.getpid())
