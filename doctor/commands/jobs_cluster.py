@@ -18,6 +18,7 @@ from typing import Any
 import sdcoreml
 from sdcoreml.convert.cache.key import builder_version
 from sdcoreml.convert.cache.shelf import VARIABLE
+from sdcoreml.convert.jobs.reuse import xcode
 from sdcoreml.doctor.commands.jobs_batch import Batch, in_order
 from sdcoreml.doctor.commands.jobs_file import JobFile
 from sdcoreml.doctor.commands.jobs_run import Result, Run, State
@@ -155,6 +156,8 @@ def _pins(run: Run, file: JobFile) -> Mapping[str, str]:
         "toolchain": made_in.name,
         "target": made_in.target,
         "lock": made_in.lock,
+        "python": made_in.python,
+        "xcode": xcode() or "",
     }
 
 

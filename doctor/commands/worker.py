@@ -74,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
     broken = verify(environment)
     if broken:
         refuse(cluster, dask, broken)
-    return work(cluster, dask, pins(toolchain))
+    return work(cluster, dask, pins(toolchain, environment.interpreter.version))
 
 
 def begin(folder: Path, host: str, port: int, dask: Any) -> int:  # noqa: ANN401  Dask, or a fake
@@ -156,10 +156,14 @@ def refuse(cluster: Cluster, dask: Members, because: str) -> None:
     )
 
 
-def pins(toolchain: Toolchain) -> Mapping[str, object]:
-    """Return what must be a job's: the code, the toolchain, and its lock on every target."""
+def pins(toolchain: Toolchain, python: str) -> Mapping[str, object]:
+    """Return what must be a job's: the code, the toolchain, its lock on every target, and more.
+
+    `python` is the version of the environment's.
+    """
     import sdcoreml
     from sdcoreml.convert.cache.key import builder_version
+    from sdcoreml.convert.jobs.reuse import xcode
     from sdcoreml.lockfiles.lock import load_lock
 
     locks = {}
@@ -171,6 +175,8 @@ def pins(toolchain: Toolchain) -> Mapping[str, object]:
         "builder": builder_version(),
         "toolchain": toolchain.name,
         "locks": locks,
+        "python": python,
+        "xcode": xcode() or "",
     }
 
 

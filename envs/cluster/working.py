@@ -89,7 +89,9 @@ def admit(asked: Request) -> str:
 def differing(pins: Request, job: Request) -> str:
     """Return how a worker's pins differ from a job's; "" if they do not.
 
-    A worker for another target has no environment with the job's lock, but knows it.
+    A worker for another target has no environment with the job's lock, but knows it. Programs are
+    recorded with the job's Python and Xcode, so that the worker's must be the same. `xcode` is the
+    digest of Apple's compiler, "" without.
     """
     wanted, had = job["toolchain"], pins["toolchain"]
     if wanted != had:
@@ -102,6 +104,11 @@ def differing(pins: Request, job: Request) -> str:
     lock = pins["locks"].get(job["target"], "none")
     if lock != job["lock"]:
         return f"its lock for {job['target']} is {lock[:12]}, the job's is {job['lock'][:12]}"
+    if pins["python"] != job["python"]:
+        return f"its environment's Python is {pins['python']}, the job's is {job['python']}"
+    if pins["xcode"] != job["xcode"]:
+        had, wanted = (one["xcode"][:12] or "none" for one in (pins, job))
+        return f"its Xcode's compiler is {had}, the job's is {wanted}"
     return ""
 
 

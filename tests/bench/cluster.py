@@ -31,8 +31,9 @@ LEAST = 2.4
 """How many times faster than one worker three must be."""
 
 _SLEEP = f"import time; time.sleep({SECONDS}); print('{{\"results\": []}}')"
-_PINS = {"version": "", "builder": "", "toolchain": "", "locks": {"": ""}}
-_JOB = {"file": "", "version": "", "builder": "", "toolchain": "", "target": "", "lock": ""}
+_SAME = dict.fromkeys(("version", "builder", "toolchain", "python", "xcode"), "")
+_PINS = {**_SAME, "locks": {"": ""}}
+_JOB = {**_SAME, "file": "", "target": "", "lock": ""}
 
 
 def main() -> int:

@@ -14,6 +14,7 @@ import pytest
 
 from sdcoreml.convert.cache.key import builder_version
 from sdcoreml.convert.cache.shelf import Cache
+from sdcoreml.convert.jobs.reuse import xcode
 from sdcoreml.doctor.commands import jobs_cluster, worker
 from sdcoreml.doctor.commands.jobs_batch import Opener, open_batches
 from sdcoreml.doctor.commands.jobs_file import read_job_file
@@ -135,7 +136,10 @@ def test_workers_are_asked_for_the_same_pins_and_folders(shared: Shared) -> None
     shared.run(members)
     (asked,) = members.asked
     assert asked["do"] == "coordinate"
-    assert {key: asked["job"][key] for key in ("toolchain", "target", "lock")} == {
+    pinned = ("toolchain", "target", "lock", "python", "xcode")
+    assert {key: asked["job"][key] for key in pinned} == {
+        "python": MADE_IN.python,
+        "xcode": xcode() or "",
         "toolchain": MADE_IN.name,
         "target": MADE_IN.target,
         "lock": MADE_IN.lock,
@@ -323,6 +327,8 @@ def test_a_real_cluster_loses_a_worker_and_refuses_others(tmp_path: Path) -> Non
         **PINS,
         "builder": builder_version(),
         "locks": {MADE_IN.target: MADE_IN.lock},
+        "python": MADE_IN.python,
+        "xcode": xcode() or "",
     }
     for name, command in (("good", COMMAND), ("slow", SLOW), ("doomed", STUCK)):
         members.start(name, net, do="work", pins=pins, environ={}, command=command)

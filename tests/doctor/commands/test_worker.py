@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sdcoreml.convert.jobs.reuse import xcode
 from sdcoreml.doctor.commands import worker
 from sdcoreml.doctor.commands.worker import begin, pins, refuse, tell, verify, work
 from sdcoreml.envs.building.build import BuildOptions, build
@@ -128,8 +129,9 @@ def test_a_line_for_each_thing_that_a_worker_does(message: Message, line: str) -
 
 def test_a_worker_knows_the_locks_of_all_targets() -> None:
     tested = load_toolchain("tested")
-    known: Any = pins(tested)
+    known: Any = pins(tested, "3.10.10")
     assert known["toolchain"] == "tested"
+    assert (known["python"], known["xcode"]) == ("3.10.10", xcode() or "")
     assert set(known["locks"]) == set(tested.targets)
     target = tested.targets[0]
     assert known["locks"][target] == load_lock("tested", target).digest

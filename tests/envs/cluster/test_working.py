@@ -17,12 +17,16 @@ JOB = {
     "toolchain": "tested",
     "target": "linux-x86_64",
     "lock": "c" * 64,
+    "python": "3.10.10",
+    "xcode": "f" * 64,
 }
 PINS: dict[str, Any] = {
     "version": "1.0",
     "builder": "b" * 64,
     "toolchain": "tested",
     "locks": {"linux-x86_64": "c" * 64, "macos-arm64": "d" * 64},
+    "python": "3.10.10",
+    "xcode": "f" * 64,
 }
 
 BUILDERS = "1.1, builder aaaaaaaaaaaa; the job's is 1.0, builder bbbbbbbbbbbb"
@@ -38,6 +42,12 @@ BUILDERS = "1.1, builder aaaaaaaaaaaa; the job's is 1.0, builder bbbbbbbbbbbb"
             {"locks": {"linux-x86_64": "e" * 64}},
             "its lock for linux-x86_64 is eeeeeeeeeeee, the job's is cccccccccccc",
         ),
+        (
+            {"python": "3.10.9"},
+            "its environment's Python is 3.10.9, the job's is 3.10.10",
+        ),
+        ({"xcode": "9" * 64}, "its Xcode's compiler is 999999999999, the job's is ffffffffffff"),
+        ({"xcode": ""}, "its Xcode's compiler is none, the job's is ffffffffffff"),
         ({"locks": {}}, "its lock for linux-x86_64 is none, the job's is cccccccccccc"),
     ],
 )
