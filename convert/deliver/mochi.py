@@ -23,11 +23,12 @@ MODELS, NETS = "MochiDiffusion/models", "MochiDiffusion/controlnet"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MochiFolders:
-    """Where Mochi Diffusion looks for models and for ControlNets; `chosen` if its user said so."""
+    """Where Mochi Diffusion looks for models and for ControlNets; which its user chose."""
 
     models: Path
     nets: Path
-    chosen: bool = False
+    models_chosen: bool = False
+    nets_chosen: bool = False
 
 
 def is_there(folder: Path) -> bool:
@@ -48,7 +49,8 @@ def find_mochi(home: Path) -> MochiFolders:
     return MochiFolders(
         models=_folder(models, home / MODELS),
         nets=_folder(nets, home / NETS),
-        chosen=_is_path(models),
+        models_chosen=_is_path(models),
+        nets_chosen=_is_path(nets),
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
         VerifyOptions,
     )
     from sdcoreml.doctor.commands.convert_plan import ConversionPlan
+    from sdcoreml.doctor.commands.convert_summary import Converted
     from sdcoreml.doctor.core.engine import Report
+    from sdcoreml.ground.errors import SdcoremlError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,11 +47,14 @@ class Inspection:
 class Conversion:
     """The folders that a conversion made, with their manifests.
 
-    On a Mac, `loaded` has what Core ML itself said of each.
+    On a Mac, `loaded` has what Core ML itself said of each. With `install`, `installed` has where
+    each folder was put for the app, and `withheld` why one was not, though it is made.
     """
 
     manifests: Mapping[Path, Manifest]
     loaded: Mapping[Path, LoadReport]
+    installed: Mapping[Path, Path] = field(default_factory=dict)
+    withheld: Mapping[Path, SdcoremlError] = field(default_factory=dict)
 
     @property
     def folders(self) -> tuple[Path, ...]:
@@ -126,8 +131,16 @@ def convert(
 
     args = read_options("convert", [model], options)
     with as_ours():
-        made = make(args, on_event)
-    return Conversion(manifests=made.manifests, loaded=made.loaded)
+        return _as_conversion(make(args, on_event))
+
+
+def _as_conversion(made: Converted) -> Conversion:
+    return Conversion(
+        manifests=made.manifests,
+        loaded=made.loaded,
+        installed={folder: one.path for folder, one in made.installed.items()},
+        withheld=made.withheld,
+    )
 
 
 def verify(

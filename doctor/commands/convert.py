@@ -29,6 +29,7 @@ from sdcoreml.convert.worker import Worker
 from sdcoreml.doctor.commands.convert_deliver import (
     app_of,
     deliver,
+    fault_of,
     require_deliverable,
 )
 from sdcoreml.doctor.commands.convert_environment import (
@@ -102,12 +103,15 @@ def run(args: argparse.Namespace, mac: FindMac = find_mac) -> int:
         )
     os.environ.update(index_variables(args.index) if args.index else {})
     try:
-        return plan(args) if args.plan else convert(args, mac)
+        if args.plan:
+            return plan(args)
+        made = convert(args, mac)
     except (BadInputError, FetchError, UnsafePickleError, UsageError, UnableError) as error:
         if args.json:
             ruling = Ruling(can="no", fault=error.fault)
             print(json.dumps({"schema": SCHEMA, "verdict": ruling.as_json(), "results": []}))
         raise
+    return tell(made, as_json=args.json)
 
 
 def plan(args: argparse.Namespace) -> int:
@@ -161,12 +165,22 @@ def judge_ingredients(args: argparse.Namespace) -> Judgement:
     return judge(args.model, unpacking, accepts_schedule=accepts)
 
 
-def convert(args: argparse.Namespace, mac: FindMac) -> int:
-    """Convert one model to a finished folder, and print what became of it."""
+def convert(args: argparse.Namespace, mac: FindMac) -> Converted:
+    """Convert one model to finished folders, and show how far that is."""
     with draw() as progress:
-        made = make(args, progress, mac)
-    print(json.dumps(results(made)) if args.json else "\n".join(lines(made)))
-    return max((report.exit_code for report in made.loaded.values()), default=0)
+        return make(args, progress, mac)
+
+
+def tell(made: Converted, *, as_json: bool) -> int:
+    """Print what became of a conversion, and return its exit code.
+
+    Raises:
+        SdcoremlError: a sound folder could not be installed; all that was made is printed before.
+    """
+    print(json.dumps(results(made)) if as_json else "\n".join(lines(made)))
+    if made.withheld and not made.exit_code:
+        raise next(iter(made.withheld.values()))
+    return made.exit_code
 
 
 def make(args: argparse.Namespace, progress: Emit, mac: FindMac = find_mac) -> Converted:
@@ -207,17 +221,20 @@ def make(args: argparse.Namespace, progress: Emit, mac: FindMac = find_mac) -> C
             else:
                 folders, comparisons = convert_models(jobs, workshop, emit), ()
         loaded = load_finished(folders, toolchain, worker, emit, mac)
-        code = max((report.exit_code for report in loaded.values()), default=0)
-        installed = () if code else tuple(deliver(args, folders, emit))
-    manifests = {folder: read_manifest(folder) for folder in folders}
-    runs.keep(emit.log(folder, manifest.digest) for folder, manifest in manifests.items())
-    return Converted(
-        manifests=manifests,
+    made = Converted(
+        manifests={folder: read_manifest(folder) for folder in folders},
         comparisons=comparisons,
         loaded=loaded,
         app=app_of(args),
-        installed=dict(installed),
     )
+    runs.keep(emit.log(folder, manifest.digest) for folder, manifest in made.manifests.items())
+    return install(args, made, emit)
+
+
+def install(args: argparse.Namespace, made: Converted, emit: Emit) -> Converted:
+    """Put what was made where the app looks for it; a folder that Core ML found faulty stays."""
+    done = deliver(args, [*made.manifests], emit, lambda one: fault_of(one, made.loaded.get(one)))
+    return replace(made, installed=done.installed, withheld=done.withheld)
 
 
 def needs_torch(args: argparse.Namespace) -> str:

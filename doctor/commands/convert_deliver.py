@@ -4,21 +4,28 @@ from __future__ import annotations
 
 import argparse
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from sdcoreml.convert.bundle.apps import UNUSED, App
+from sdcoreml.convert.bundle.contract import COMPILED
 from sdcoreml.convert.deliver.contents import contents_of
 from sdcoreml.convert.deliver.install import (
     Installed,
     Installer,
+    is_installed,
+    name_of,
     require_free,
     require_home,
 )
 from sdcoreml.convert.deliver.mochi import find_mochi
 from sdcoreml.convert.jobs.plan import Job
+from sdcoreml.convert.loading.record import LoadReport
 from sdcoreml.convert.models.controlnet import CONTROLNET
-from sdcoreml.ground.errors import UnsupportedError, UsageError
+from sdcoreml.doctor.commands.verify_coreml import verdict
+from sdcoreml.ground.advice import command
+from sdcoreml.ground.errors import BadInputError, SdcoremlError, UnsupportedError, UsageError
 from sdcoreml.ground.events import Emit
 from sdcoreml.ground.places import home_folder
 
@@ -51,18 +58,55 @@ def require_deliverable(args: argparse.Namespace, jobs: Sequence[Job]) -> None:
         )
     for job in jobs if said.get("app") else ():
         _require_used(App(said["app"]), job)
-    if not said.get("install"):
-        return
-    mochi = find_mochi(home_folder())
     for job in jobs:
-        is_net = CONTROLNET in job.model.components
-        place = mochi.nets if is_net else mochi.models
-        require_home(place, chosen=mochi.chosen, may_make=platform.system() == "Darwin")
-        if not is_net:
-            name, model = job.model.path.resolve().name, job.model
-            # Of a draft, whose origin is {}, it is not known yet.
-            made_from = {} if model.origin is None else model.origin or None
-            require_free(place / job.output.name, name, made_from, is_net=False)
+        _require_free(args, job)
+
+
+def _require_free(args: argparse.Namespace, job: Job) -> None:
+    model, is_net = job.model, CONTROLNET in job.model.components
+    place = _place(args, is_net=is_net)
+    if place is None:
+        return
+    if vars(args).get("install"):
+        mochi = find_mochi(home_folder())
+        chosen = mochi.nets_chosen if is_net else mochi.models_chosen
+        require_home(place, chosen=chosen, may_make=platform.system() == "Darwin")
+    if is_net:
+        _require_net_free(place, job)
+        return
+    # Of a draft, whose origin is {}, it is not known yet.
+    made_from = {} if model.origin is None else model.origin or None
+    require_free(place / job.output.name, model.path.resolve().name, made_from, is_net=False)
+
+
+def _require_net_free(place: Path, job: Job) -> None:
+    """Refuse a ControlNet's place, unless it has what was made and installed before."""
+    stems = [part.stem for part in job.all_parts if part.program == CONTROLNET]
+    for stem in stems:
+        target = place / f"{stem}{COMPILED}"
+        if not _is_there(job.output, target):
+            require_free(target, stem, is_net=True)
+
+
+def _is_there(folder: Path, target: Path) -> bool:
+    try:
+        return is_installed(contents_of(folder), target)
+    except BadInputError:
+        return False
+
+
+def _place(args: argparse.Namespace, *, is_net: bool) -> Path | None:
+    """Return the folder to install to, `None` without one.
+
+    With --app apple a ControlNet goes beside the others of the model that --for names.
+    """
+    said = vars(args)
+    if said.get("install"):
+        mochi = find_mochi(home_folder())
+        return mochi.nets if is_net else mochi.models
+    if is_net and said.get("app") == App.APPLE.value and said.get("beside"):
+        return Path(said["beside"]) / NETS
+    return None
 
 
 def _require_used(app: App, job: Job) -> None:
@@ -76,21 +120,64 @@ def _require_used(app: App, job: Job) -> None:
             raise UnsupportedError(why, where=job.model.path)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """What became of finished folders: where they were put, and why others were not."""
+
+    installed: Mapping[Path, Installed]
+    withheld: Mapping[Path, SdcoremlError]
+
+
 def deliver(
-    args: argparse.Namespace, folders: Sequence[Path], emit: Emit
-) -> Iterator[tuple[Path, Installed]]:
-    """Put finished folders where the app looks for them; yield each with its place.
+    args: argparse.Namespace,
+    folders: Sequence[Path],
+    emit: Emit,
+    find_fault: Callable[[Path], SdcoremlError | None] = lambda _: None,
+) -> Delivery:
+    """Put finished folders where the app looks for them; one that cannot be put stops no other.
 
-    With --app apple a ControlNet goes beside the others of the model that --for names.
-
-    Raises:
-        SdcoremlError: as `Installer.install`; what was installed before stays.
+    `find_fault` says what is wrong with a folder that is not there yet; such a folder is withheld.
     """
-    said, installer = vars(args), Installer(emit=emit)
-    for folder in folders:
-        if said.get("install"):
-            contents, mochi = contents_of(folder), find_mochi(home_folder())
-            place = mochi.nets if contents.is_net else mochi.models
-            yield folder, installer.install(contents, place)
-        elif said.get("app") == App.APPLE.value and said.get("beside"):
-            yield folder, installer.install(contents_of(folder), said["beside"] / NETS)
+    installer = Installer(emit=emit)
+    done = {folder: _attempt(args, folder, installer, find_fault) for folder in folders}
+    return Delivery(
+        installed={folder: one for folder, one in done.items() if isinstance(one, Installed)},
+        withheld={folder: one for folder, one in done.items() if isinstance(one, SdcoremlError)},
+    )
+
+
+def _attempt(
+    args: argparse.Namespace,
+    folder: Path,
+    installer: Installer,
+    find_fault: Callable[[Path], SdcoremlError | None],
+) -> Installed | SdcoremlError | None:
+    try:
+        return _install(args, folder, installer, find_fault)
+    except SdcoremlError as error:
+        return error
+
+
+def _install(
+    args: argparse.Namespace,
+    folder: Path,
+    installer: Installer,
+    find_fault: Callable[[Path], SdcoremlError | None],
+) -> Installed | None:
+    if not any(_place(args, is_net=is_net) for is_net in (True, False)):
+        return None
+    contents = contents_of(folder)
+    place = _place(args, is_net=contents.is_net)
+    if place is None:
+        return None
+    if not is_installed(contents, place / name_of(contents)) and (fault := find_fault(folder)):
+        raise fault
+    return installer.install(contents, place)
+
+
+def fault_of(folder: Path, report: LoadReport | None) -> SdcoremlError | None:
+    """Return why a folder is not installed that Core ML found faulty; `None` if it did not."""
+    if report is None or not report.faults:
+        return None
+    more = command("verify", folder, "--with", "coreml")
+    return SdcoremlError(verdict(report), where=folder, remedy=f"see {more}")

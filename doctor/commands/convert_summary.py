@@ -21,6 +21,7 @@ from sdcoreml.doctor.commands.verify_coreml import summary as load_summary
 from sdcoreml.doctor.commands.verify_coreml import verdict as load_verdict
 from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN
 from sdcoreml.ground.advice import command
+from sdcoreml.ground.errors import SdcoremlError
 
 SCHEMA = 1
 """The version of the format that `--json` prints."""
@@ -31,7 +32,8 @@ class Converted:
     """What a conversion made: the folders with their manifests, in the order of the options.
 
     `comparisons` are with the upstream converter, and `loaded` what Core ML itself said, on a Mac.
-    `app` is the only app that they are for, and `installed` where they were put for it.
+    `app` is the only app that they are for, `installed` where they were put for it, and `withheld`
+    why they were not.
     """
 
     manifests: Mapping[Path, Manifest]
@@ -39,6 +41,12 @@ class Converted:
     loaded: Mapping[Path, LoadReport]
     app: App | None = None
     installed: Mapping[Path, Installed] = field(default_factory=dict)
+    withheld: Mapping[Path, SdcoremlError] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the gravest fault that Core ML found, 0 without any."""
+        return max((report.exit_code for report in self.loaded.values()), default=0)
 
 
 def results(made: Converted) -> dict[str, object]:
@@ -64,7 +72,9 @@ def results(made: Converted) -> dict[str, object]:
 def lines(made: Converted) -> Iterator[str]:
     """Yield what became of a conversion, as text."""
     for folder, manifest in made.manifests.items():
-        yield summary(folder, manifest, made.app, made.installed.get(folder))
+        yield summary(
+            folder, manifest, made.app, made.installed.get(folder) or made.withheld.get(folder)
+        )
     yield from (load_summary(*item) for item in made.loaded.items())
     said = {folder: load_verdict(report) for folder, report in made.loaded.items()}
     yield from verdicts(made.manifests, said)
@@ -76,11 +86,11 @@ def summary(
     folder: Path,
     manifest: Manifest,
     app: App | None = None,
-    installed: Installed | None = None,
+    installed: Installed | SdcoremlError | None = None,
 ) -> str:
     """Return the summary: the result, how it was checked in this run, and what is left to do.
 
-    `app` is the only app that it is for, `installed` where it was put for that app.
+    `app` is the only app that it is for, `installed` where it was put for that app, or why not.
     """
     programs, made_in = manifest.programs, manifest.toolchain
     how = ways([program.checked for program in programs.values()])
@@ -96,13 +106,20 @@ def summary(
             f"  {'toolchain':<{width}} {toolchain}",
             *(f"  note: {line}" for line in advice(manifest)),
             *how_to_run(folder, manifest),
-            *(
-                _when_installed(installed, manifest)
-                if installed
-                else next_steps(folder, manifest, app)
-            ),
+            *_what_next(folder, manifest, app, installed),
         )
     )
+
+
+def _what_next(
+    folder: Path, manifest: Manifest, app: App | None, installed: Installed | SdcoremlError | None
+) -> tuple[str, ...]:
+    match installed:
+        case Installed():
+            return _when_installed(installed, manifest)
+        case SdcoremlError():
+            return (f"  not installed: {installed}",)
+    return next_steps(folder, manifest, app)
 
 
 def how_to_run(folder: Path, manifest: Manifest) -> tuple[str, ...]:

@@ -9,21 +9,22 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
+from pathlib import Path
 
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.steps import convert_models
 from sdcoreml.convert.jobs.there import is_there, keep_finished
 from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.doctor.commands.convert import explain_crash, ingredients_of, open_model, read_jobs
-from sdcoreml.doctor.commands.convert_deliver import deliver
+from sdcoreml.doctor.commands.convert_deliver import deliver, fault_of
 from sdcoreml.doctor.commands.convert_jobs import policy_of
 from sdcoreml.doctor.commands.convert_preflight import goal_of
 from sdcoreml.doctor.commands.jobs_batch import Batch, Opener, in_order
 from sdcoreml.doctor.commands.preflight import address
+from sdcoreml.doctor.commands.verify_coreml import FindMac, find_mac, load_finished
 from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.ground.advice import spell
 from sdcoreml.ground.codec import to_plain
@@ -75,6 +76,7 @@ class Run:
     """A run of batches: the workshop for all of them.
 
     `require_able` refuses a goal that this machine cannot reach; `pause` waits for another process.
+    `mac` finds the Mac that loads folders before they are installed.
     """
 
     shop: Workshop
@@ -83,6 +85,7 @@ class Run:
     require_able: Callable[[Goal], None]
     emit: Emit
     pause: Callable[[float], None] = time.sleep
+    mac: FindMac = find_mac
 
     def make(self, batches: Sequence[Batch]) -> tuple[Result, ...]:
         """Make all batches in order; errors become results."""
@@ -164,17 +167,32 @@ class Run:
                 keep_finished(ingredients, job, shop)
 
             folders = convert_models(made, shop, self.emit, finish)
-        deque(deliver(args, folders, self.emit), maxlen=0)
         each = (time.monotonic() - begun) / len(folders)
-        yield from (_done(batch, job, each) for job in jobs)
+        withheld = self._deliver(args, folders)
+        for job in jobs:
+            yield _unless_withheld(_done(batch, job, each), withheld.get(job.output))
 
     def _kept(self, batch: Batch, job: Job) -> Result:
         """Return the result for a folder that was there, after installing it where asked for."""
-        try:
-            deque(deliver(batch.args, [job.output], self.emit), maxlen=0)
-        except SdcoremlError as error:
-            return _result(batch, error, job)
-        return _there(batch, job)
+        withheld = self._deliver(batch.args, [job.output])
+        return _unless_withheld(_there(batch, job), withheld.get(job.output))
+
+    def _deliver(
+        self, args: argparse.Namespace, folders: Sequence[Path]
+    ) -> Mapping[Path, SdcoremlError]:
+        """Install folders where asked for; return why those were not that could not be."""
+        withheld, tries = deliver(args, folders, self.emit, self._find_fault).withheld, 0
+        while busy := next((one for one in withheld.values() if isinstance(one, BusyError)), None):
+            self._wait(busy, tries)
+            tries += 1
+            withheld = deliver(args, folders, self.emit, self._find_fault).withheld
+        return withheld
+
+    def _find_fault(self, folder: Path) -> SdcoremlError | None:
+        """Return what Core ML finds wrong with a folder, on a Mac."""
+        shop = self.shop
+        loaded = load_finished([folder], self.toolchain, shop.runner, self.emit, self.mac)
+        return fault_of(folder, loaded.get(folder))
 
     def _shop_of(self, args: argparse.Namespace) -> Workshop:
         policy = policy_of(args, self.toolchain)
@@ -195,6 +213,13 @@ def _done(batch: Batch, job: Job, seconds: float) -> Result:
 def _there(batch: Batch, job: Job) -> Result:
     done = _result(batch, None, job)
     return replace(done, state=State.REUSED, programs=len(job.parts))
+
+
+def _unless_withheld(result: Result, error: SdcoremlError | None) -> Result:
+    if error is None:
+        return result
+    because = spell(f"not installed: {error}")
+    return replace(result, state=State.FAILED, because=because, code=error.code)
 
 
 def _result(batch: Batch, error: SdcoremlError | None, job: Job | None = None) -> Result:

@@ -26,7 +26,10 @@ def test_folders_that_the_user_chose_in_the_app(tmp_path: Path, form: Any) -> No
     said = {"ModelDir": "/Volumes/Big/models", "ControlNetDir": "/Volumes/Big/nets", "Steps": 12.0}
     prefer(tmp_path, plistlib.dumps(said, fmt=form))
     assert find_mochi(tmp_path) == MochiFolders(
-        models=Path("/Volumes/Big/models"), nets=Path("/Volumes/Big/nets"), chosen=True
+        models=Path("/Volumes/Big/models"),
+        nets=Path("/Volumes/Big/nets"),
+        models_chosen=True,
+        nets_chosen=True,
     )
 
 
@@ -50,11 +53,8 @@ def test_preferences_that_say_nothing(tmp_path: Path, content: bytes) -> None:
 def test_one_folder_may_be_chosen_alone(tmp_path: Path) -> None:
     prefer(tmp_path, plistlib.dumps({"ControlNetDir": "/nets"}))
     found = find_mochi(tmp_path)
-    assert (found.nets, found.models, found.chosen) == (
-        Path("/nets"),
-        tmp_path / "MochiDiffusion/models",
-        False,
-    )
+    models = tmp_path / "MochiDiffusion/models"
+    assert found == MochiFolders(models=models, nets=Path("/nets"), nets_chosen=True)
 
 
 def test_a_folder_that_cannot_be_is_not_there(tmp_path: Path) -> None:

@@ -14,10 +14,12 @@ import pytest
 import sdcoreml.api
 from sdcoreml import api
 from sdcoreml.convert.bundle.ports import Dimensions
+from sdcoreml.convert.deliver.install import Installed
 from sdcoreml.convert.hub.access import library
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.doctor.api.verbs import as_ours
 from sdcoreml.doctor.commands.convert import sample
+from sdcoreml.doctor.commands.convert_summary import Converted
 from sdcoreml.ground.errors import BadInputError, NoSpaceError, UsageError
 from sdcoreml.ground.events import silent
 from tests.convert.stand_ins import StandIn, finish, job_of, write_model
@@ -47,6 +49,21 @@ def test_a_model_is_inspected(tmp_path: Path) -> None:
     found = api.inspect(write_model(tmp_path / "cat"))
     assert found.judgement.identity.path == tmp_path / "cat"
     assert found.programs == ()
+
+
+def test_a_conversion_says_where_its_folders_were_installed_and_why_others_were_not(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    refused = BadInputError("exists")
+    made = Converted(
+        manifests={},
+        loaded={},
+        installed={Path("a"): Installed(path=Path("app/a"), way=None)},
+        withheld={Path("b"): refused},
+    )
+    monkeypatch.setattr("sdcoreml.doctor.commands.convert.make", lambda *_: made)
+    found = api.convert("model", install=True)
+    assert (found.installed, found.withheld) == ({Path("a"): Path("app/a")}, {Path("b"): refused})
 
 
 def test_a_finished_folder_is_inspected_and_verified(tmp_path: Path) -> None:

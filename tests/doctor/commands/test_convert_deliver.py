@@ -11,16 +11,26 @@ from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.jobs.manifest import read_manifest
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.plan import Job
+from sdcoreml.doctor.commands.convert import install, tell
 from sdcoreml.doctor.commands.convert_deliver import (
     app_of,
     deliver,
     require_deliverable,
 )
 from sdcoreml.doctor.commands.convert_options import declare
-from sdcoreml.doctor.commands.convert_summary import next_steps, summary
+from sdcoreml.doctor.commands.convert_summary import Converted, next_steps, summary
+from sdcoreml.doctor.commands.verify_coreml import load_finished
 from sdcoreml.ground.arguments import Parser
-from sdcoreml.ground.errors import BadInputError, UnsupportedError, UsageError
+from sdcoreml.ground.errors import (
+    BadInputError,
+    SdcoremlError,
+    UnsupportedError,
+    UsageError,
+    WorkerError,
+)
 from sdcoreml.ground.events import silent
+from sdcoreml.lockfiles.toolchain import load_toolchain
+from tests.convert.loading.stand_ins import MAC, CoreML
 from tests.convert.stand_ins import (
     StandIn,
     add_component,
@@ -29,6 +39,7 @@ from tests.convert.stand_ins import (
     write_controlnet,
     write_model,
 )
+from tests.schemas import read_as
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 
@@ -95,21 +106,21 @@ def test_a_model_and_a_controlnet_go_to_folders_of_their_own(home: Path, tmp_pat
         job_of(open_model(write_controlnet(tmp_path / "canny")), tmp_path / "Canny"),
         StandIn(size=SIZE),
     )
-    done = tuple(deliver(asked("model", "--install"), [model, net], silent))
+    done = deliver(asked("model", "--install"), [model, net], silent).installed
     assert (home / "MochiDiffusion/models/cat_128x128/Unet.mlmodelc").is_dir()
     (program,) = net.glob("*.mlmodelc")
     assert (home / "MochiDiffusion/controlnet" / program.name / "model.mil").is_file()
-    assert [one.path for _, one in done] == [
+    assert [one.path for one in done.values()] == [
         home / "MochiDiffusion/models/cat_128x128",
         home / "MochiDiffusion/controlnet" / program.name,
     ]
-    assert [*deliver(asked("model"), [model], silent)] == []
+    assert deliver(asked("model"), [model], silent).installed == {}
 
 
 @pytest.mark.usefixtures("home")
 def test_what_was_installed_is_said(tmp_path: Path) -> None:
     model = finish(job(tmp_path), StandIn(size=SIZE))
-    ((_, done),) = deliver(asked("model", "--install"), [model], silent)
+    done = deliver(asked("model", "--install"), [model], silent).installed[model]
     said = summary(model, read_manifest(model), App.MOCHI, replace(done, way=None)).splitlines()
     assert said[-2:] == [
         f"  installed: {done.path} (it was there already)",
@@ -133,6 +144,72 @@ def test_for_apples_package_a_controlnet_goes_into_the_models_folder(tmp_path: P
         job_of(open_model(write_controlnet(tmp_path / "canny")), tmp_path / "Canny"),
         StandIn(size=SIZE),
     )
-    ((_, done),) = deliver(asked("net", "--app", "apple", "--for", str(model)), [net], silent)
+    done = deliver(asked("net", "--app", "apple", "--for", str(model)), [net], silent).installed[
+        net
+    ]
     assert done.path.parent == model / "controlnet"
     assert (done.path / "model.mil").is_file()
+
+
+def test_a_controlnets_place_is_checked_before_the_work(home: Path, tmp_path: Path) -> None:
+    net = job_of(open_model(write_controlnet(tmp_path / "canny")), tmp_path / "Canny")
+    made = finish(net, StandIn(size=SIZE))
+    model = tmp_path / "model"
+    for words, place in (
+        (("--install",), home / "MochiDiffusion/controlnet"),
+        (("--app", "apple", "--for", str(model)), model / "controlnet"),
+    ):
+        args = asked("net", *words)
+        require_deliverable(args, [net])
+        deliver(args, [made], silent)
+        require_deliverable(args, [net])  # what is there is what was made
+        (program,) = place.iterdir()
+        (program / "model.mil").write_text("of somebody else")
+        with pytest.raises(BadInputError, match="another ControlNet has this name"):
+            require_deliverable(args, [net])
+
+
+@pytest.mark.usefixtures("home")
+def test_a_folder_that_cannot_be_installed_stops_no_other(tmp_path: Path) -> None:
+    models = [finish(job(tmp_path / letter), StandIn(size=SIZE)) for letter in "ab"]
+    other = models[1].rename(models[1].parent / "cat_other")
+    (tmp_path / "home/MochiDiffusion/models/cat_128x128").write_text("mine")
+    done = deliver(asked("model", "--install"), [models[0], other], silent)
+    assert [*done.installed] == [other]
+    assert "sdcoreml did not make" in done.withheld[models[0]].what
+
+
+def made_on_a_mac(tmp_path: Path, fault: SdcoremlError | None) -> Converted:
+    folder = finish(job(tmp_path), StandIn(size=SIZE))
+    runner = CoreML(faults={"Unet.mlmodelc": fault} if fault else {})
+    tested = load_toolchain("tested")
+    return Converted(
+        manifests={folder: read_manifest(folder)},
+        loaded=load_finished([folder], tested, runner, silent, lambda: MAC),
+        app=App.MOCHI,
+    )
+
+
+def test_what_core_ml_finds_faulty_is_not_installed_and_the_summary_says_why(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = made_on_a_mac(tmp_path, WorkerError("load: died"))
+    made = install(asked("model", "--install"), made, silent)
+    assert [*(home / "MochiDiffusion/models").iterdir()] == []
+    assert tell(made, as_json=False) == 7
+    said = capsys.readouterr().out
+    (folder,) = made.manifests
+    assert f"  not installed: {folder}: 1 of 4 programs fails on macOS 15.2, M2; see `" in said
+    assert "next:" not in said
+
+
+def test_what_was_made_is_told_before_the_error_of_its_installation(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (home / "MochiDiffusion/models/cat_128x128").write_text("mine")
+    made = install(asked("model", "--install"), made_on_a_mac(tmp_path, None), silent)
+    with pytest.raises(BadInputError, match="sdcoreml did not make"):
+        tell(made, as_json=True)
+    told = read_as("convert", capsys.readouterr().out)
+    assert told["verdict"]["can"] == "yes"
+    assert [one["folder"] for one in told["results"]] == [str(tmp_path / "cat_128x128")]

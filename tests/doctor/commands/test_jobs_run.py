@@ -29,9 +29,10 @@ from sdcoreml.doctor.commands.jobs_run import (
 from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.ground.aside import sole_maker
 from sdcoreml.ground.digest import describe_files, files_below
-from sdcoreml.ground.errors import NoRoomError, ParityError
+from sdcoreml.ground.errors import NoRoomError, ParityError, WorkerError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.lockfiles.toolchain import load_toolchain
+from tests.convert.loading.stand_ins import MAC, CoreML
 from tests.convert.stand_ins import MADE_IN, StandIn
 from tests.doctor.commands.test_inspect import unpacked
 from tests.schemas import read_as
@@ -279,12 +280,18 @@ def test_the_table_says_what_became_of_each() -> None:
     assert as_data(results)[2]["state"] == "failed"
 
 
-def test_folders_are_installed_whether_made_now_or_there_already(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def mochi(shelf: Shelf, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the app's folder of models, in a home folder of its own."""
     monkeypatch.setenv("HOME", str(shelf.folder / "home"))
     place = shelf.folder / "home/MochiDiffusion/models"
     place.mkdir(parents=True)
+    return place
+
+
+def test_folders_are_installed_whether_made_now_or_there_already(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = mochi(shelf, monkeypatch)
     text = TWO + "install = true\n"
     assert shelf.run(text) == [("done", PLAIN), ("done", SMALL)]
     assert {path.name for path in place.iterdir()} == {PLAIN, SMALL}
@@ -295,6 +302,47 @@ def test_folders_are_installed_whether_made_now_or_there_already(
     (place / PLAIN / "Unet.mlmodelc").mkdir(parents=True)
     assert shelf.run(text) == [("failed", "model"), ("reused", SMALL)]
     assert "sdcoreml did not make what has this name" in shelf.results[0].because
+
+
+def test_a_folder_that_is_not_installed_is_made_all_the_same(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = mochi(shelf, monkeypatch)
+    text = TWO + "install = true\n"
+
+    class Meanwhile(Fickle):
+        """Somebody takes the name of the first folder while it is made."""
+
+        def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
+            (place / PLAIN / "Unet.mlmodelc").mkdir(parents=True, exist_ok=True)
+            return super().run(task, request, emit)
+
+    monkeypatch.setattr(f"{__name__}.Fickle", Meanwhile)
+    assert shelf.run(text) == [("failed", PLAIN), ("done", SMALL)]
+    assert shelf.results[0].because.startswith(f"not installed: {place / PLAIN}: sdcoreml did not")
+    assert (shelf.folder / "models" / PLAIN / "Unet.mlmodelc").is_dir()
+    assert [path.name for path in place.iterdir() if (path / "manifest.json").exists()] == [SMALL]
+
+
+def test_what_core_ml_finds_faulty_is_not_installed(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = mochi(shelf, monkeypatch)
+
+    class OnAMac(Fickle):
+        """Core ML cannot load the UNet."""
+
+        def run(self, task: str, request: Mapping[str, Any], emit: Emit = silent) -> Outcome:
+            if task in ("load", "answers", "placement"):
+                faults = {"Unet.mlmodelc": WorkerError("load: died")}
+                return CoreML(faults=faults).run(task, request, emit)
+            return super().run(task, request, emit)
+
+    monkeypatch.setattr(f"{__name__}.Fickle", OnAMac)
+    text = '[[models]]\nmodel = "model"\nsize = "64x64"\ninstall = true\n'
+    assert shelf.run(text, mac=lambda: MAC) == [("failed", PLAIN)]
+    assert "1 of 4 programs fails on macOS 15.2, M2" in shelf.results[0].because
+    assert [*place.iterdir()] == []
 
 
 def test_each_model_is_announced_with_its_number(shelf: Shelf) -> None:
