@@ -21,6 +21,7 @@ from sdcoreml.lockfiles.table import read_table
 from sdcoreml.lockfiles.versions import is_version
 
 TOPIC = "family_skew"
+_CONFIDENCE = "confidence"
 _HISTORY = Path(__file__).parent / "history.toml"
 
 
@@ -93,6 +94,9 @@ def resolve(
             "cure": f"another release of {asked}",
             "confidence": Confidence.GUESS.value,
         }
+    is_script = raised is not None and raised.code.endswith(".py")
+    if "owner" in captured and is_script and _CONFIDENCE not in told:
+        told = {**told, _CONFIDENCE: Confidence.GUESS.value}
     return {
         **captured,
         **told,

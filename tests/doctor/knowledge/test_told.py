@@ -103,3 +103,61 @@ def test_what_was_written_or_refused_is_told_no_surer_than_the_line_says(
     log: str, cause: tuple[str, Confidence] | None
 ) -> None:
     assert told(log) == cause
+
+
+SCRIPT = 'Traceback (most recent call last):\n  File "my.py", line 3, in <module>\n    run()\n'
+SWIFT = "Sources/a.swift:3:1: error: cannot find {} in scope\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "cause"),
+    [
+        (
+            SCRIPT + "FileExistsError: [Errno 17] File exists: 'a'\n",
+            ("family-path-kind", LIKELY),
+        ),
+        (
+            SCRIPT + "IsADirectoryError: [Errno 21] Is a directory: 'a'\n",
+            ("family-path-kind", LIKELY),
+        ),
+        (
+            "SyntaxError: Missing parentheses in call to 'print'. Did you mean print(...)?\n",
+            ("family-python-2-code", LIKELY),
+        ),
+        (
+            SCRIPT + "TypeError: 'type' object is not subscriptable\n",
+            ("family-not-subscriptable", GUESS),
+        ),
+        (
+            SCRIPT.replace("run()", "def f(a: list[int]):")
+            + "TypeError: 'type' object is not subscriptable\n",
+            ("family-python-too-old", LIKELY),
+        ),
+        (SCRIPT + "OSError: [Errno 19] Operation not possible\n", None),
+        (SCRIPT + "OSError: [Errno 19] No such device: 'a'\n", ("family-no-mmap", LIKELY)),
+        ("error: Bad message from peer\n", None),
+        ("error: Bad message (os error 74)\n", ("family-disk-failing", LIKELY)),
+        (SWIFT.format("'foo'"), ("family-swift-build", GUESS)),
+        (SWIFT.format("type 'Foo'"), ("family-swift-build", GUESS)),
+        (SWIFT.format("type 'NLContextualEmbedding'"), ("family-swift-sdk", LIKELY)),
+        (SWIFT.format("'Process'"), ("family-swift-sdk", LIKELY)),
+        (
+            "error: failed to load model a.mlmodelc: permission denied\n",
+            ("family-not-writable", LIKELY),
+        ),
+        (SCRIPT + "KeyError: 'model'\n", ("family-key-of-a-checkpoint", GUESS)),
+        (
+            SCRIPT + "RuntimeError: The size of tensor a (3) must match the size of tensor b (4) at"
+            " non-singleton dimension 0\n",
+            ("family-tensor-sizes", GUESS),
+        ),
+        (
+            SCRIPT + "AttributeError: 'StableDiffusionPipeline' object has no attribute 'frob'\n",
+            ("family-removed-attribute", GUESS),
+        ),
+    ],
+)
+def test_what_a_user_s_own_code_may_cause_is_told_no_surer_than_that(
+    log: str, cause: tuple[str, Confidence] | None
+) -> None:
+    assert told(log) == cause
