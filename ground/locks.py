@@ -34,6 +34,15 @@ def try_lock(handle: int) -> bool:
     return True
 
 
+def try_share(handle: int) -> bool:
+    """Take a shared lock; return False at once if another process holds an exclusive one."""
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 @contextmanager
 def lock_file(path: Path, notice: Callable[[str], None]) -> Iterator[int]:
     """Lock the file `path` while the block runs; yield its descriptor, for children to inherit.

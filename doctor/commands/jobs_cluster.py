@@ -25,6 +25,7 @@ from sdcoreml.doctor.commands.jobs_run import Result, Run, State
 from sdcoreml.doctor.commands.jobs_task import FolderTask
 from sdcoreml.envs.cluster.dask import Members
 from sdcoreml.envs.cluster.folder import Cluster
+from sdcoreml.ground import locks
 from sdcoreml.ground.advice import command, spell
 from sdcoreml.ground.aside import scratch_folder
 from sdcoreml.ground.codec import DecodeError, from_plain, to_plain
@@ -179,6 +180,7 @@ def models_of(planned: Sequence[Planned]) -> Sequence[Path]:
 def show_signs(folders: Sequence[Path]) -> Iterator[Sequence[Mapping[str, str]]]:
     """Write a hidden file with a secret text into each folder, and yield them; remove them again.
 
+    The file and the hidden folder that it is in are locked, to show whether other machines notice.
     What a killed run leaves of them is swept like all that is half-made.
 
     Raises:
@@ -192,6 +194,9 @@ def show_signs(folders: Sequence[Path]) -> Iterator[Sequence[Mapping[str, str]]]
             with translate_os_errors(there):
                 sign = shown.enter_context(scratch_folder(there / "cluster")) / "sign"
                 sign.write_text(text, encoding="ascii")
+                handle = os.open(sign, os.O_RDWR)
+                shown.callback(os.close, handle)
+                locks.lock(handle)
             signs.append({"folder": os.fspath(folder), "file": os.fspath(sign), "text": text})
         yield signs
 

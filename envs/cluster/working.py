@@ -22,6 +22,7 @@ from sdcoreml.envs.cluster.speaking import (
     say,
     security,
 )
+from sdcoreml.ground import locks
 
 _GRACE = 20.0
 """Seconds in which a task that was told to end may tidy up."""
@@ -116,7 +117,9 @@ def unseen(signs: Sequence[Mapping[str, str]]) -> str:
     """Return which folder or model this machine does not share; "" if it shares all.
 
     A sign is a `folder`, a `file` below it that the coordinator has just written, and its `text`;
-    of a model, which is only to be there, the path alone.
+    of a model, which is only to be there, the path alone. The coordinator has locked the file and
+    the folder that it is in: where that is not noticed here, as on some networks' file systems, two
+    machines would write the same files at once.
     """
     for sign in signs:
         if "text" not in sign:
@@ -129,7 +132,26 @@ def unseen(signs: Sequence[Mapping[str, str]]) -> str:
             is_same = False
         if not is_same:
             return f"it does not share {sign['folder']}, which all machines must mount"
+        if not all(map(_is_locked, (Path(sign["file"]), Path(sign["file"]).parent))):
+            return f"locks on {sign['folder']} do not reach other machines"
     return ""
+
+
+def _is_locked(path: Path) -> bool:
+    """Whether the lock that another process holds on a file or folder is noticed here.
+
+    A shared lock is tried, so that two workers of one machine do not take each other's for it.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except OSError:
+        return False
+    try:
+        return not locks.try_share(handle)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
 
 
 def make(task: Request) -> Request:

@@ -27,6 +27,7 @@ from sdcoreml.envs.cluster.folder import (
     keep_credentials,
     stage_credentials,
 )
+from sdcoreml.envs.cluster.working import unseen
 from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.digest import describe_files, files_below
 from sdcoreml.ground.errors import BrokenError, EnvError, InstallError
@@ -151,6 +152,12 @@ def test_workers_are_asked_for_the_same_pins_and_folders(shared: Shared) -> None
     assert not any(Path(one["file"]).exists() for one in signs)
     cache = {"SDCOREML_CACHE": str(shared.folder / "cache")}
     assert [task["task"]["environ"] for task in asked["tasks"]] == [cache] * 4
+
+
+def test_the_signs_are_locked_while_they_are_shown(tmp_path: Path) -> None:
+    with jobs_cluster.show_signs([tmp_path]) as signs:
+        assert unseen(signs) == ""
+    assert not [*tmp_path.iterdir()]
 
 
 def test_a_model_that_is_refused_costs_no_worker_and_stops_no_other(tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 
 from sdcoreml.envs.cluster import working
 from sdcoreml.envs.cluster.working import admit, differing, make, unseen
+from sdcoreml.ground import locks
 
 JOB = {
     "file": "/shelf/jobs.toml",
@@ -55,15 +58,64 @@ def test_a_worker_with_other_pins_says_which(pins: dict[str, object], because: s
     assert differing({**PINS, **pins}, JOB) == because
 
 
-def test_a_sign_is_seen_where_the_folder_is_shared(tmp_path: Path) -> None:
-    (tmp_path / "sign").write_text("secret")
-    sign = {"folder": "/shelf", "file": str(tmp_path / "sign"), "text": "secret"}
-    assert unseen([sign]) == ""
+@pytest.fixture
+def sign(tmp_path: Path) -> Iterator[Path]:
+    """A sign in a folder, both locked as the coordinator locks them."""
+    path = tmp_path / "scratch" / "sign"
+    path.parent.mkdir()
+    path.write_text("secret")
+    handles = [os.open(one, os.O_RDONLY) for one in (path, path.parent)]
+    for handle in handles:
+        locks.lock(handle)
+    yield path
+    for handle in handles:
+        os.close(handle)
+
+
+def test_a_sign_is_seen_where_the_folder_is_shared(sign: Path) -> None:
+    shown = {"folder": "/shelf", "file": str(sign), "text": "secret"}
+    assert unseen([shown]) == ""
     told = "it does not share /shelf, which all machines must mount"
-    assert unseen([sign, {**sign, "text": "other"}]) == told
-    assert unseen([{**sign, "file": str(tmp_path / "absent")}]) == told
-    assert unseen([sign, {"file": str(tmp_path)}]) == ""
-    assert unseen([sign, {"file": "/no/model"}]) == "it does not see /no/model"
+    assert unseen([shown, {**shown, "text": "other"}]) == told
+    assert unseen([{**shown, "file": f"{sign}-absent"}]) == told
+    assert unseen([shown, {"file": str(sign.parent)}]) == ""
+    assert unseen([shown, {"file": "/no/model"}]) == "it does not see /no/model"
+
+
+@pytest.mark.parametrize("place", ["scratch/sign", "scratch"])
+def test_a_folder_whose_locks_are_not_noticed_is_refused(
+    tmp_path: Path, sign: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    shown = {"folder": "/shelf", "file": str(sign), "text": "secret"}
+    real = locks.try_share
+
+    def try_share(handle: int) -> bool:
+        is_meant = os.path.sameopenfile(handle, other)
+        return True if is_meant else real(handle)
+
+    other = os.open(tmp_path / place, os.O_RDONLY)
+    monkeypatch.setattr(locks, "try_share", try_share)
+    assert unseen([shown]) == "locks on /shelf do not reach other machines"
+    os.close(other)
+
+
+def test_a_folder_that_has_no_locks_is_refused(sign: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(handle: int) -> bool:
+        raise OSError(handle, "Function not implemented")
+
+    monkeypatch.setattr(locks, "try_share", refuse)
+    shown = {"folder": "/shelf", "file": str(sign), "text": "secret"}
+    assert unseen([shown]) == "locks on /shelf do not reach other machines"
+
+
+def test_a_folder_that_two_workers_of_a_machine_look_at_is_told_by_both(sign: Path) -> None:
+    shown = {"folder": "/shelf", "file": str(sign), "text": "secret"}
+    unlocked = sign.with_name("other")
+    unlocked.write_text("secret")
+    other = os.open(unlocked, os.O_RDONLY)
+    assert locks.try_share(other)
+    assert unseen([{**shown, "file": str(unlocked)}]) != ""
+    os.close(other)
 
 
 def test_a_worker_says_that_it_takes_part_or_refuses(
