@@ -12,6 +12,13 @@ from sdcoreml.convert.bundle.contract import CONTROL_INPUT, NAMES
 _RANK = 4
 """Batch, channels, height and width."""
 
+_LARGEST = (1 << 63) - 1
+_MOST_DIGITS = 19
+"""The largest number that Swift's `Int` can read, and its digits."""
+
+_SHOWN = 80
+"""The most letters of a shape that are shown."""
+
 
 def why_hidden(stem: str, metadata: object) -> str:
     """Return why the next Mochi Diffusion hides the model or the net with this program, else "".
@@ -29,7 +36,7 @@ def why_hidden(stem: str, metadata: object) -> str:
     for one in asked:
         shape = one.get("shape") if isinstance(one, dict) else None
         if not isinstance(shape, str) or not is_size(shape):
-            return f"the shape {shape!r} is not four positive numbers in brackets"
+            return f"the shape {repr(shape)[:_SHOWN]} is not four positive numbers in brackets"
     return ""
 
 
@@ -42,4 +49,5 @@ def is_size(shape: str) -> bool:
 
 def _is_positive(text: str) -> bool:
     digits = text.removeprefix("+")
-    return digits.isascii() and digits.isdecimal() and int(digits) > 0
+    is_short = len(digits) <= _MOST_DIGITS
+    return is_short and digits.isascii() and digits.isdecimal() and 0 < int(digits) <= _LARGEST

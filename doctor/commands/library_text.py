@@ -37,7 +37,7 @@ def as_text(path: Path, entries: Sequence[Judged], twins: Sequence[Twins]) -> It
     names = [one_line(one.entry.name) for one in entries]
     width = max((len(name) for name in names if len(name) <= _WIDEST), default=0)
     for name, one in zip(names, entries, strict=True):
-        yield f"  {_word(one):<8} {name:<{width}}  {_about(one)}"
+        yield f"  {_word(one):<8} {name:<{width}}  {one_line(_about(one))}"
         yield from (f"{'':11}{one_line(line)}" for line in _below(one))
     yield from _sharing(twins)
     if sick := next((one for one in entries if one.findings), None):

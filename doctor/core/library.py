@@ -25,6 +25,12 @@ OURS, OTHERS = "sdcoreml", "others"
 _OF_MOCHI = frozenset({"BUN005", "BUN007", HIDES_NEXT})
 """Checks of what only Mochi Diffusion asks for."""
 
+_SD2 = frozenset({Family.SD2_BASE, Family.SD2_V})
+"""Families whose ControlNets are the same: what the UNet predicts does not show in them."""
+
+_WITH_NETS = frozenset({Family.SD1, *_SD2, Family.UNKNOWN})
+"""Families for which apps load ControlNets; of an unknown one nothing is said."""
+
 
 class Kind(Enum):
     """What an entry of a library is."""
@@ -82,7 +88,8 @@ class Judged:
     """An entry with what the checks found, and what follows for apps and systems.
 
     `macos` is the first macOS that runs it, "" if unknown. `fits` are the models that Mochi
-    Diffusion offers a ControlNet for: of its size and attention, with a whole ControlledUnet.
+    Diffusion offers a ControlNet for and that it was trained for: of its size and attention, and of
+    its family where both are known, with a whole ControlledUnet.
     """
 
     entry: Entry
@@ -124,6 +131,9 @@ def _verdict(app: str, entry: Entry, findings: Sequence[tuple[str, Finding]]) ->
         return AppVerdict(target=app, runs="no", reason=why)
     if why := _first(mine, Status.WARNING):
         return AppVerdict(target=app, runs="limited", reason=why)
+    if entry.kind is Kind.NET and entry.family not in _WITH_NETS:
+        why = f"no app runs ControlNets of {entry.family.value}"
+        return AppVerdict(target=app, runs="no", reason=why)
     if entry.kind is Kind.NET:
         return AppVerdict(target=app, runs="yes", reason="beside a model with a ControlledUnet")
     return _usual(app, entry)
@@ -167,7 +177,10 @@ def pair(entries: Sequence[Judged]) -> tuple[Judged, ...]:
 
 def _fits(net: Entry, model: Entry) -> bool:
     is_ready = model.bundle is not None and model.bundle.program(NAMES["controlled_unet"])
-    return bool(is_ready) and (net.size, net.attention) == (model.size, model.attention)
+    families = {net.family, model.family}
+    is_kin = len(families) == 1 or Family.UNKNOWN in families or families == _SD2
+    alike = (net.size, net.attention) == (model.size, model.attention)
+    return bool(is_ready) and is_kin and alike and net.family in _WITH_NETS
 
 
 def find_twins(files: Iterable[WeightFile]) -> Iterator[Twins]:

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sdcoreml.convert.bundle.contract import COMPILED, FILES, NAMES, PACKAGE, SD3_TRANSFORMER
+from sdcoreml.convert.bundle.contract import COMPILED, FILES, KNOWN, PACKAGE, SD3_TRANSFORMER
 from sdcoreml.convert.bundle.finished import is_finished
 from sdcoreml.convert.bundle.judgement import judge
 from sdcoreml.convert.bundle.ports import family_of
@@ -54,8 +54,8 @@ class Shelf:
 def read_shelf(folder: Path) -> Shelf:
     """Read the folder: each visible subfolder, and models that lie directly in it.
 
-    As in Mochi Diffusion, hidden ones are left out and links to folders count. A finished folder is
-    the only entry of itself.
+    As in Mochi Diffusion, hidden ones are left out and links to folders count. A folder with
+    programs of its own is an entry of itself: the only one, unless models lie beside them.
 
     Raises:
         BadInputError: the folder is none, or cannot be listed.
@@ -72,9 +72,23 @@ def _list_entries(folder: Path) -> list[Path]:
         names = sorted((path.name for path in folder.iterdir()), key=str.casefold)
     except OSError as error:
         raise refusal(error, folder, remedy="give a folder of models") from None
-    if any(name.removesuffix(COMPILED) in NAMES.values() for name in names):
-        return [folder]
-    return [folder / name for name in names if not name.startswith(".")]
+    paths = [folder / name for name in names if not name.startswith(".")]
+    others = [path for path in paths if not _is_own(path)]
+    if len(others) == len(paths):
+        return paths
+    return [folder, *others] if any(map(_is_model, others)) else [folder]
+
+
+def _is_own(path: Path) -> bool:
+    """Whether this belongs to the finished folder that it is in: a program, or its ControlNets."""
+    return (path.suffix in (COMPILED, PACKAGE) and path.stem in KNOWN) or path.name == "controlnet"
+
+
+def _is_model(path: Path) -> bool:
+    try:
+        return path.is_dir() and _has_programs(path)
+    except OSError:
+        return False
 
 
 def _read(path: Path) -> Entry | None:

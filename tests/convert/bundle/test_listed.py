@@ -15,6 +15,7 @@ def test_sizes_that_the_next_mochi_reads(shape: str) -> None:
     [
         *("", "[]", "[1, 3, 512]", "[1, 3, 512, 768, 1]", "[1, 3, 512, 0]", "[1, 3, 512, -8]"),
         *("1, 3, 512, 768", "(1, 3, 512, 768)", "[1, 3, 512, x]", "[1, 3, , 768]", "[1 3 512 768]"),
+        *(f"[1, 3, 8, {1 << 63}]", f"[1, 3, 8, {'9' * 5000}]"),
     ],
 )
 def test_sizes_that_it_does_not_read(shape: str) -> None:
@@ -31,4 +32,5 @@ def test_only_an_encoder_and_a_controlnet_are_asked_for_a_size() -> None:
         "the shape 3 is not four positive numbers in brackets"
     )
     assert why_hidden("Canny", metadata("controlnet_cond", "[2, 3]")) != ""
+    assert len(why_hidden("VAEEncoder", metadata("x", "9" * 5000))) < 200
     assert why_hidden("VAEEncoder", "no metadata") == "", "which is said elsewhere"

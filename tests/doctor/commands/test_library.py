@@ -16,8 +16,11 @@ import pytest
 from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.deliver.mochi import PREFERENCES
 from sdcoreml.convert.jobs.opening import open_model
+from sdcoreml.convert.models.family import Family
 from sdcoreml.doctor import cli
 from sdcoreml.doctor.commands.library import configure, run
+from sdcoreml.doctor.core.library import Entry, Judged, Kind, judge_entry, pair
+from sdcoreml.doctor.core.subjects import Bundle, ProgramState
 from sdcoreml.ground.errors import BadInputError
 from tests.convert.stand_ins import StandIn, finish, job_of, write_controlnet, write_model
 from tests.schemas import read_as
@@ -202,6 +205,60 @@ def test_a_controlnet_and_the_models_that_it_fits(
     assert "Mochi Diffusion offers it for cat\n" in capsys.readouterr().out
     (entry,) = listed(nets, capsys)
     assert (entry["kind"], entry["fits"]) == ("controlnet", [])
+
+
+def judged(name: str, kind: Kind, family: Family) -> Judged:
+    unet = ProgramState(name="ControlledUnet", container=".mlmodelc")
+    bundle = Bundle(path=name, programs=(unet,))
+    return judge_entry(Entry(name=name, path=name, kind=kind, family=family, bundle=bundle), [])
+
+
+def test_controlnets_of_sdxl_run_in_no_app_and_others_beside_their_family() -> None:
+    models = [judged(family.name, Kind.MODEL, family) for family in Family]
+    fits = {
+        family: pair([*models, judged("net", Kind.NET, family)])[-1].fits
+        for family in (Family.SD1, Family.SD2_BASE, Family.SDXL)
+    }
+    assert fits == {
+        Family.SD1: ("SD1", "UNKNOWN"),
+        Family.SD2_BASE: ("SD2_BASE", "SD2_V", "UNKNOWN"),
+        Family.SDXL: (),
+    }
+    verdicts = judged("net", Kind.NET, Family.SDXL).apps
+    assert {(one.runs, one.reason) for one in verdicts} == {
+        ("no", "no app runs ControlNets of Stable Diffusion XL base")
+    }
+
+
+def test_a_stray_program_and_a_folder_of_its_name_hide_no_models(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shelf = tmp_path / "models"
+    by_others(made, shelf / "cat")
+    by_others(made, shelf / "Unet")
+    assert [one["name"] for one in listed(shelf, capsys)] == ["cat", "Unet"]
+    shutil.copytree(made / "Unet.mlmodelc", shelf / "Unet.mlmodelc")
+    assert [one["name"] for one in listed(shelf, capsys)] == ["models", "cat", "Unet"]
+
+
+def test_a_link_cannot_forge_a_line(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    by_others(made, tmp_path / "m/cat")
+    (tmp_path / "m/evil").symlink_to("cat\n  runs     forged")
+    library(tmp_path / "m")
+    said = capsys.readouterr().out
+    assert "a link to cat\\n  runs     forged" in said
+    assert len(said.splitlines()) == said.count("\n") == 3
+
+
+def test_a_shape_of_thousands_of_digits_is_no_shape(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = by_others(made, tmp_path / "m/cat")
+    inputs = [{"name": "sample", "shape": f"[2, 4, 8, {'9' * 5000}]"}]
+    describe(folder / "Unet.mlmodelc", inputSchema=inputs)
+    assert only(tmp_path / "m", capsys)["kind"] == "model"
 
 
 def test_equal_weights_are_found_by_samples_and_links_are_not_counted(
