@@ -93,8 +93,8 @@ def _delivery(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--app",
         choices=[app.value for app in App],
-        help="convert for this app: refuse what it does not use, and say how it loads the result;"
-        " with apple and --for a ControlNet also goes into that folder (default: for both)",
+        help="convert for this app: refuse what it does not use, and say how it loads the result"
+        " (default: for both); with apple and --for a ControlNet also goes into that folder",
     )
     group.add_argument(
         "--install",
