@@ -19,8 +19,8 @@ def test_what_is_remembered_is_listed(cache: Cache, capsys: pytest.CaptureFixtur
     cache.keep_values(Values.AUDITS, "key", {"elements": 1})
     assert main(["cache"]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert "       1   16 bytes  audits of weights" in lines
-    assert lines[-1] == f"{cache.folder}: 16 bytes"
+    assert "       1  106 bytes  audits of weights" in lines
+    assert lines[-1] == f"{cache.folder}: 106 bytes"
 
 
 def test_an_empty_cache_is_fine(cache: Cache, capsys: pytest.CaptureFixture[str]) -> None:
