@@ -236,7 +236,9 @@ def _weigh(matches: Sequence[Match], structure: Structure) -> tuple[Match, ...]:
 
 def _is_notice(match: Match) -> bool:
     """Return whether a healthy run may have printed a line: it is a notice, or only warns."""
-    warns = is_warning(match.text) if _is_family(match) else goes_on(match.text)
+    says = is_warning if _is_family(match) else goes_on
+    # An entry may be of a line that goes on: then that it does so says nothing against it.
+    warns = says(match.text) and not says(match.entry.example)
     return match.entry.notice or (warns and match.role is Role.CAUSE)
 
 

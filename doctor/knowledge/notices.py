@@ -22,6 +22,9 @@ _GOES_ON = re.compile(
     r"|\bwill be (?:disabled|skipped)\b"
 )
 
+_FULL = re.compile(r"(?i)\bno space left on device\b|\bquota exceeded\b|\bENOSPC\b")
+"""What no run does without for long, whatever it skips."""
+
 _CONTINUES = re.compile(r"(?i)\s*continuing (?:without|anyway|with)\b")
 
 
@@ -32,7 +35,7 @@ def find_dismissed(lines: Sequence[Line]) -> frozenset[int]:
 
 def goes_on(text: str) -> bool:
     """Return whether a line itself says that what failed is done without."""
-    return _GOES_ON.search(text) is not None
+    return _GOES_ON.search(text) is not None and _FULL.search(text) is None
 
 
 def is_warning(text: str) -> bool:

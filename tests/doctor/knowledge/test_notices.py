@@ -31,6 +31,13 @@ def test_other_lines_do_not(text: str) -> None:
     assert not is_warning(text)
 
 
+def test_a_full_disk_is_a_cause_whatever_is_skipped() -> None:
+    log = "cp: error writing 'x': No space left on device, skipping\n"
+    cause = examine(log, entries()).cause
+    assert cause is not None
+    assert (cause.entry.id, cause.confidence.value) == ("family-disk-full", "certain")
+
+
 def test_a_line_is_dismissed_by_the_next() -> None:
     log = "Error: [Errno 30] Read-only file system: '/x'\nContinuing without it.\nSaved.\n"
     assert find_dismissed(read(log)) == {1}
