@@ -1,8 +1,8 @@
 """What Mochi Diffusion needs in metadata.json to list a model or a ControlNet.
 
 The released app (6.0) reads sizes leniently. The next one takes a size only from brackets around
-exactly four positive whole numbers, and hides the model or net otherwise (`CoreMLMetadataShape` of
-its branch `develop`, read in November 2026).
+exactly four positive whole numbers, and hides the model or net otherwise; a model without the file
+is listed, with any size (`CoreMLMetadataShape` of its branch `develop`, read in November 2026).
 """
 
 from __future__ import annotations

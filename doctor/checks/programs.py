@@ -177,7 +177,7 @@ def listed_by_next_mochi(bundle: Bundle) -> Findings:
         if program.hidden and not program.fault:
             yield warning(
                 f"the next Mochi Diffusion will hide this: {program.name}: {program.hidden}",
-                why="It reads the image size of a model from there, and lists none without one.",
+                why="It reads the size from there, and lists nothing whose size it cannot read.",
                 fix=Fix("compile it again with xcrun coremlcompiler, or convert it again"),
             )
 

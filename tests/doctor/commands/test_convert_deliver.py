@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -153,6 +154,12 @@ def test_for_apples_package_a_controlnet_goes_into_the_models_folder(tmp_path: P
 
 def test_a_controlnets_place_is_checked_before_the_work(home: Path, tmp_path: Path) -> None:
     net = job_of(open_model(write_controlnet(tmp_path / "canny")), tmp_path / "Canny")
+    stranger = home / "MochiDiffusion/controlnet" / f"{net.parts[0].stem}.mlmodelc"
+    stranger.mkdir()
+    (stranger / "model.mil").touch()
+    with pytest.raises(BadInputError, match="another ControlNet has this name"):
+        require_deliverable(asked("net", "--install"), [net])
+    shutil.rmtree(stranger)
     made = finish(net, StandIn(size=SIZE))
     model = tmp_path / "model"
     for words, place in (
