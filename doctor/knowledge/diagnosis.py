@@ -17,7 +17,7 @@ from itertools import accumulate
 from sdcoreml.doctor.knowledge import APART, FAMILIES, Confidence, Failure, Role, fill
 from sdcoreml.doctor.knowledge.crashes import keep_crashed, read_report
 from sdcoreml.doctor.knowledge.notices import goes_on, is_warning
-from sdcoreml.doctor.knowledge.reading import Line, choose_telling, join_wrapped, read
+from sdcoreml.doctor.knowledge.reading import Line, choose_telling, find_prompts, join_wrapped, read
 from sdcoreml.doctor.knowledge.skew import Skew, resolve
 from sdcoreml.doctor.knowledge.structure import (
     Structure,
@@ -130,7 +130,8 @@ def examine(
         known = matches.get(line.number)
         if known is None or match.surety < known.surety:
             matches[line.number] = match
-    weighed = _weigh(list(matches.values()), structure)
+    command = _find_last_failed(find_prompts(lines), structure)
+    weighed = _weigh(list(matches.values()), structure, command)
     first = next((one for one in weighed if one.role is not Role.HARMLESS), None)
     decisive = structure.decisive
     is_sure = first and not first.doubt and first.confidence is not Confidence.GUESS
@@ -199,8 +200,18 @@ _CONFIDENCE = "confidence"
 """The group with which `skew.resolve` says how sure it is."""
 
 
-def _weigh(matches: Sequence[Match], structure: Structure) -> tuple[Match, ...]:
-    """Return the matches in order, with the roles and the confidence that they have in this log."""
+def _find_last_failed(prompts: Sequence[int], structure: Structure) -> int:
+    """Return the line of the last command that a failure is behind; 0 if there is none."""
+    failed = [line.number for line in structure.errors]
+    failed += [chain[0].start for chain in structure.chains]
+    return max((one for one in prompts if one < max(failed, default=0)), default=0)
+
+
+def _weigh(matches: Sequence[Match], structure: Structure, command: int) -> tuple[Match, ...]:
+    """Return the matches in order, with the roles and the confidence that they have in this log.
+
+    What an earlier command than that of line `command` said is a guess at most.
+    """
     errors = {line.number for line in structure.errors}
     ended = structure.last_chain
     if ended and ended[0].line.number in structure.builds:
@@ -211,10 +222,13 @@ def _weigh(matches: Sequence[Match], structure: Structure) -> tuple[Match, ...]:
             on_error=match.line in errors or structure.place(match.line) is not None,
             in_chain=not ended or any(one.start <= match.line <= one.end for one in ended),
             confidence=Confidence.GUESS
-            if ended
-            and _is_family(match)
-            and match.line < ended[0].start
-            and match.line not in errors
+            if (match.line < command and match.role is Role.CAUSE)
+            or (
+                ended
+                and _is_family(match)
+                and match.line < ended[0].start
+                and match.line not in errors
+            )
             else match.confidence,
         )
         for match in matches

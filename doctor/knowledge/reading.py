@@ -328,6 +328,17 @@ def find_builds(lines: Sequence[Line]) -> frozenset[int]:
     return frozenset(found)
 
 
+_PROMPT = re.compile(
+    r"(?:\([\w.-]+\) )?(?:\[?[\w.-]+@[\w.-]+(?:[ :][^%$#]{0,80}?)?\]? ?[%$#] |[$\u276f\u279c] +"
+    r"|(?:PS )?[A-Z]:\\[^>]{0,120}> ?)\S"
+)
+
+
+def find_prompts(lines: Sequence[Line]) -> tuple[int, ...]:
+    """Return the numbers of the lines with which a shell took a command."""
+    return tuple(line.number for line in lines if _PROMPT.match(line.text))
+
+
 _STARTS = re.compile(
     r"\s*(?:Traceback|File \"|[\w.]*(?:Error|Exception)\b:|\w+: |\$ |[-*+\u2022] )"
 )

@@ -161,3 +161,33 @@ def test_what_a_user_s_own_code_may_cause_is_told_no_surer_than_that(
     log: str, cause: tuple[str, Confidence] | None
 ) -> None:
     assert told(log) == cause
+
+
+MISSING = "zsh: command not found: python\n"
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "me@mac ~ % ",
+        "$ ",
+        "(venv) me@host:~/sd$ ",
+        "[root@host sd]# ",
+        "\u279c  ",
+        "C:\\Users\\me>",
+        "PS C:\\sd> ",
+    ],
+)
+def test_what_an_earlier_command_said_is_not_why_a_later_one_failed(prompt: str) -> None:
+    again = f"{prompt}python3 my.py\n"
+    assert told(MISSING) == ("family-command-missing", CERTAIN)
+    assert told(MISSING + again + "done\n") == ("family-command-missing", CERTAIN)
+    assert told(MISSING + again + SCRIPT + "StrangeError: x\n") == ("family-command-missing", GUESS)
+    later = SCRIPT + "OSError: [Errno 28] No space left on device\n"
+    assert told(MISSING + again + later) == ("disk-full", CERTAIN)
+
+
+@pytest.mark.parametrize("text", ["% Total    % Received", "# a note", "costs 3 $ a day", "50% x"])
+def test_what_only_looks_like_a_prompt_is_none(text: str) -> None:
+    log = f"{MISSING}{text}\n{SCRIPT}StrangeError: x\n"
+    assert told(log) == ("family-command-missing", CERTAIN)
