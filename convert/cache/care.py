@@ -24,6 +24,7 @@ KINDS: Mapping[str, str] = {
     "palettes": "palettes that were found",
     "folders": "folders of assembled models",
     "runs": "what the last run of a job file left undone",
+    "scans": "weights whose numbers were read",
 }
 """The folders of the cache, and what their records are."""
 

@@ -8,6 +8,7 @@
     audits/KEY.json      the audit of a program's weights
     palettes/KEY.json    what rounded the weights of a component
     runs/KEY.json        what the last run of a job file left undone
+    scans/KEY.json       for which programs a component's numbers were read
     locks/KEY            held while a program is made
 
 Each record is a small file of its own, written aside and renamed. So a kill leaves the old record
@@ -56,6 +57,7 @@ class Values(Enum):
     AUDITS = "audits"
     PALETTES = "palettes"
     RUNS = "runs"
+    SCANS = "scans"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -52,15 +52,6 @@ def _stage(folder: Folder, part: ProgramSpec, conversion: Conversion) -> StagedP
     )
 
 
-def was_built_before(source: str, conversion: Conversion) -> bool:
-    """Whether weight files were made of a component before, which is unchanged."""
-    cache = conversion.workshop.finds
-    if cache is None or source not in conversion.inputs:
-        return False
-    key = component_key(source, conversion.inputs[source], conversion.workshop.toolchain)
-    return bool(cache.find_weights(key))
-
-
 _COMMON = ("config", "weights")
 """Fields of a request that are the same for all programs of a component."""
 

@@ -30,7 +30,6 @@ from sdcoreml.convert.jobs.building import (
     draft,
     read_back,
     share,
-    was_built_before,
 )
 from sdcoreml.convert.jobs.caveats import notes_of, warn
 from sdcoreml.convert.jobs.compiler import is_known, require_compiler
@@ -50,6 +49,7 @@ from sdcoreml.convert.jobs.prove import StagedProgram, prove
 from sdcoreml.convert.jobs.reading import read_all
 from sdcoreml.convert.jobs.report import write_report
 from sdcoreml.convert.jobs.reuse import remember_inputs
+from sdcoreml.convert.jobs.scanned import find_scanned, keep_scanned
 from sdcoreml.convert.jobs.staging import drop_packages, scratch_in, stage_result
 from sdcoreml.convert.jobs.upstream import require_possible
 from sdcoreml.convert.jobs.weighed import KeptAudits
@@ -113,13 +113,15 @@ def convert_models(
 def _read(conversion: Conversion) -> Conversion:
     """Hash all weights, and refuse NaN and infinity, before anything is built from them.
 
-    What did not change since weight files were made of it was read then.
+    What did not change since it was read for the same programs is not read again.
     """
     jobs = [folder.job for folder in conversion.folders]
-    known = [source for source in conversion.inputs if was_built_before(source, conversion)]
+    cache, toolchain = conversion.workshop.finds, conversion.workshop.toolchain
+    known = find_scanned(jobs, conversion.inputs, toolchain, cache) if cache else ()
     since, read = time.time_ns(), read_all(jobs, known)
-    if conversion.workshop.finds:
-        remember_inputs(jobs, read, conversion.workshop.finds, since)
+    if cache:
+        remember_inputs(jobs, read, cache, since)
+        keep_scanned(jobs, read, toolchain, cache)
     return replace(conversion, inputs={**conversion.inputs, **read})
 
 

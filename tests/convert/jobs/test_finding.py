@@ -17,8 +17,9 @@ from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.prove import ProofPolicy
 from sdcoreml.convert.jobs.steps import convert_models
 from sdcoreml.convert.jobs.workshop import Workshop
-from sdcoreml.convert.programs.options import Attention
+from sdcoreml.convert.programs.options import Attention, Precision
 from sdcoreml.ground.digest import describe_files, files_below
+from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.events import Event
 from tests.convert.stand_ins import MADE_IN, StandIn, job_of, write_model
 
@@ -221,6 +222,16 @@ def test_a_second_size_does_not_read_the_weights_again(
     bench.convert("one")
     monkeypatch.setattr("sdcoreml.convert.jobs.reading.scan_file", None)  # to call it would fail
     assert bench.convert("two", WIDE, height=8) == ["unet", "vae_decoder", "vae_encoder"]
+
+
+def test_weights_are_read_for_each_precision(bench: Bench) -> None:
+    save_file(
+        {"weight": np.full(8, 1e6, np.float32)},
+        bench.model / "unet" / "diffusion_pytorch_model.safetensors",
+    )
+    assert bench.convert("one", precision={"all": Precision.FP32}) == ALL
+    with pytest.raises(BadInputError, match="holds a number beyond 65504"):
+        bench.convert("two")
 
 
 def test_a_damaged_program_is_said_and_made_again(bench: Bench) -> None:
