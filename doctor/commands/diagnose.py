@@ -9,12 +9,13 @@ import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import BinaryIO
 
 from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.doctor.core.facts import EnvironmentFacts, System
 from sdcoreml.doctor.knowledge import Confidence, Role, entries
-from sdcoreml.doctor.knowledge.diagnosis import Diagnosis, Match, examine
+from sdcoreml.doctor.knowledge.diagnosis import Diagnosis, Gap, Match, examine
 from sdcoreml.doctor.knowledge.structure import Raised
 from sdcoreml.doctor.report.layout import wrap
 from sdcoreml.ground.advice import spell
@@ -49,7 +50,7 @@ def run(args: argparse.Namespace) -> int:
     """Print what the logs tell; return 1 for a cause, 0 if all is harmless, 3 if it is unknown."""
     texts = {name: _read(name) for name in args.logs}
     versions = {} if args.anywhere else versions_here(args.toolchain)
-    found = {name: examine(text, entries(), versions) for name, text in texts.items()}
+    found = {name: examine(one.text, entries(), versions, one.gap) for name, one in texts.items()}
     if args.json:
         told = [{"log": name, **as_object(one)} for name, one in found.items()]
         content = {"schema": 1, "logs": told} if len(told) > 1 else {"schema": 1, **told[0]}
@@ -73,11 +74,16 @@ def _code(found: Diagnosis) -> int:
     return 0 if found.matches and not found.structure.is_failure else NOTHING_KNOWN
 
 
-def _read(name: str) -> str:
-    return _require_text(name, _read_any(name))
+def _read(name: str) -> Ends:
+    read = _read_any(name)
+    _require_text(name, read.text)
+    if read.is_endless:
+        said = f"note: {name} is longer than {_MOST >> 30} GiB; what is behind that was not read"
+        print(said, file=sys.stderr)
+    return read
 
 
-def _read_any(name: str) -> str:
+def _read_any(name: str) -> Ends:
     if name == "-":
         if sys.stdin.isatty():
             print("paste the log, then end it with Ctrl-D on a line of its own", file=sys.stderr)
@@ -91,19 +97,31 @@ def _read_any(name: str) -> str:
 
 
 _PIECE = 1 << 20
+_MOST = 4 << 30
+"""So many bytes of a log are read at most: what writes more may never end."""
 
 
-def read_ends(stream: BinaryIO, most: int = LARGEST[Document.LOG]) -> str:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ends:
+    """A log's text, the gap in it, and whether it goes on behind the most that is read."""
+
+    text: str
+    gap: Gap | None = None
+    is_endless: bool = False
+
+
+def read_ends(stream: BinaryIO, most: int = LARGEST[Document.LOG], longest: int = _MOST) -> Ends:
     """Return a log's text; of one of more than `most` bytes, half of that from either end.
 
-    Empty lines stand for those in between, so that all keep their numbers.
+    Nothing is read behind about `longest` bytes, which take their place as the log's end.
     """
     head = stream.read(most // 2)
     pieces = deque[bytes]()
-    size, skipped, before = 0, 0, head
-    while piece := stream.read(min(_PIECE, most // 2)):
+    size, skipped, before, total = 0, 0, head, len(head)
+    while total < longest and (piece := stream.read(min(_PIECE, most // 2))):
         pieces.append(piece)
         size += len(piece)
+        total += len(piece)
         while size - len(pieces[0]) >= most // 2:
             old = pieces.popleft()
             size -= len(old)
@@ -111,10 +129,17 @@ def read_ends(stream: BinaryIO, most: int = LARGEST[Document.LOG]) -> str:
             before = old
     tail = b"".join(pieces)
     if before is head:
-        return decode_leniently(head + tail)
+        return Ends(text=decode_leniently(head + tail), is_endless=total >= longest)
     if before.endswith(b"\r") and tail.startswith(b"\n"):
         tail = tail[1:]
-    return decode_leniently(head) + "\n" * skipped + decode_leniently(tail)
+    begin = decode_leniently(head)
+    # An empty line keeps apart what does not follow on one another.
+    ends = min(skipped, 2)
+    return Ends(
+        text=begin + "\n" * ends + decode_leniently(tail),
+        gap=Gap(after=begin.count("\n") + ends, lines=skipped - ends),
+        is_endless=total >= longest,
+    )
 
 
 def _count_ends(data: bytes, before: bytes) -> int:
@@ -128,13 +153,12 @@ _HEAD = 4096
 _GARBLED = 0.3
 
 
-def _require_text(name: str, text: str) -> str:
+def _require_text(name: str, text: str) -> None:
     """Raise `BadInputError` if much of the beginning is no text."""
     head = text[:_HEAD]
     strange = sum(one == "\ufffd" or (one < " " and one not in "\t\n\r\b\x1b") for one in head)
     if strange > _GARBLED * len(head):
         raise BadInputError("not a text", where=name, remedy=_REMEDY)
-    return text
 
 
 def versions_here(toolchain: str = "tested") -> Mapping[str, str]:

@@ -94,8 +94,19 @@ def diagnose(
     return examine(log, entries, versions).matches
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gap:
+    """Lines that a text does not have: how many, and the number of the line that they follow."""
+
+    after: int = 0
+    lines: int = 0
+
+
 def examine(
-    log: str, entries: Iterable[Failure], versions: Mapping[str, str] | None = None
+    log: str,
+    entries: Iterable[Failure],
+    versions: Mapping[str, str] | None = None,
+    gap: Gap | None = None,
 ) -> Diagnosis:
     """Find all known failures in a log, the likeliest cause first, and the line that decides.
 
@@ -104,8 +115,14 @@ def examine(
         entries: the known failures, specific entries before general ones.
         versions: the versions in the log's environment, by project, `python` and `macos`; a
             condition on a version that is not given counts as fulfilled.
+        gap: what `log` lacks of the whole log; the numbers of lines are the whole's.
     """
     lines = keep_crashed(read_report(log) or read(log))
+    if gap:
+        lines = tuple(
+            replace(line, number=line.number + gap.lines * (line.number > gap.after))
+            for line in lines
+        )
     structure = find_structure(lines)
     lines = tuple(line for line in lines if line.number not in structure.ignored)
     whole = [_View(one, structure) for one in (lines, join_wrapped(lines)) if one]

@@ -265,12 +265,38 @@ def test_of_a_log_that_is_too_long_both_ends_are_read_and_lines_keep_their_numbe
     ending: str,
 ) -> None:
     log = ending.join(["first", *["x" * 40] * 100, "Error: boom", ""])
-    text = diagnose.read_ends(io.BytesIO(log.encode()), 400)
-    lines = text.split("\n")
-    assert len(text) < 700
-    assert (lines[0], lines[101]) == ("first", "Error: boom")
+    read = diagnose.read_ends(io.BytesIO(log.encode()), 400)
+    assert len(read.text) < 550, "no line stands for those in between"
+    first = replace(BASE, id="first", pattern="^first$")
+    matches = examine(read.text, [first, BASE], gap=read.gap).matches
+    assert {(one.text, one.line) for one in matches} == {("first", 1), ("Error: boom", 102)}
+
+
+def test_of_what_never_ends_the_beginning_is_read() -> None:
+    class Endless(io.RawIOBase):
+        def readable(self) -> bool:
+            return True
+
+        def readinto(self, room: object) -> int:
+            view = memoryview(room)  # type: ignore[arg-type]
+            view[:] = b"y\n" * (len(view) // 2) + b"y" * (len(view) % 2)
+            return len(view)
+
+    read = diagnose.read_ends(io.BufferedReader(Endless()), 400, 100_000)
+    assert read.is_endless
+    assert len(read.text) < 1000
+    assert not diagnose.read_ends(io.BytesIO(b"y\n" * 100), 400, 100_000).is_endless
+
+
+def test_a_log_that_never_ends_is_told_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(b"Killed: 9\n" * 9)))
+    monkeypatch.setattr(diagnose.read_ends, "__defaults__", (40, 60))
+    assert run("-") == 1
+    assert "note: - is longer than 4 GiB" in capsys.readouterr().err
 
 
 def test_a_log_that_is_not_too_long_is_read_whole() -> None:
-    assert diagnose.read_ends(io.BytesIO("\ufeffaé\nb".encode()), 400) == "aé\nb"
-    assert diagnose.read_ends(io.BytesIO("a\nb\n".encode("utf-16")), 10) == "a\nb\n"
+    assert diagnose.read_ends(io.BytesIO("\ufeffaé\nb".encode()), 400).text == "aé\nb"
+    assert diagnose.read_ends(io.BytesIO("a\nb\n".encode("utf-16")), 10).text == "a\nb\n"
