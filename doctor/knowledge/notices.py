@@ -22,8 +22,8 @@ _GOES_ON = re.compile(
     r"|\bwill be (?:disabled|skipped)\b"
 )
 
-_FULL = re.compile(r"(?i)\bno space left on device\b|\bquota exceeded\b|\bENOSPC\b")
-"""What no run does without for long, whatever it skips."""
+_FULL = re.compile(r"(?i)\b(?:no space left on device|quota exceeded|ENOSPC)\b.*\bskipping\b")
+"""A full disk is no smaller for what is skipped."""
 
 _CONTINUES = re.compile(r"(?i)\s*continuing (?:without|anyway|with)\b")
 

@@ -15,6 +15,7 @@ from sdcoreml.doctor.knowledge.reading import read
         "An error occurred while trying to fetch /m/unet: Error no file named model.safetensors",
         "Error: no access to the log (Permission denied); falling back to the console",
         "rm: cannot remove 'x': No such file or directory",
+        "Error: no space left on device, falling back to memory",
     ],
 )
 def test_a_line_that_says_that_the_run_goes_on_is_no_cause(text: str) -> None:
