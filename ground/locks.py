@@ -44,6 +44,17 @@ def try_share(handle: int) -> bool:
 
 
 @contextmanager
+def hold(path: Path) -> Iterator[None]:
+    """Lock a file that is there, and that nobody else locks, while the block runs."""
+    handle = os.open(path, os.O_RDWR)
+    try:
+        lock(handle)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
 def lock_file(path: Path, notice: Callable[[str], None]) -> Iterator[int]:
     """Lock the file `path` while the block runs; yield its descriptor, for children to inherit.
 

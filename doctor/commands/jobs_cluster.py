@@ -194,9 +194,7 @@ def show_signs(folders: Sequence[Path]) -> Iterator[Sequence[Mapping[str, str]]]
             with translate_os_errors(there):
                 sign = shown.enter_context(scratch_folder(there / "cluster")) / "sign"
                 sign.write_text(text, encoding="ascii")
-                handle = os.open(sign, os.O_RDWR)
-                shown.callback(os.close, handle)
-                locks.lock(handle)
+                shown.enter_context(locks.hold(sign))
             signs.append({"folder": os.fspath(folder), "file": os.fspath(sign), "text": text})
         yield signs
 
