@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,11 +47,6 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def describe_files(paths: Iterable[Path], base: Path) -> Mapping[str, FileRecord]:
-    """Map each file's path below `base` to its size and SHA-256, sorted; uses all cores."""
-    return describe({path.relative_to(base).as_posix(): path for path in sorted(paths)})
-
-
 def describe(files: Mapping[str, Path]) -> Mapping[str, FileRecord]:
     """Map each name in `files` to the size and SHA-256 of its file; uses all cores."""
     # It brings logging, which the doctor, who hashes nothing by default, does not need.
@@ -84,6 +79,11 @@ def _content(path: Path) -> tuple[int, int]:
     """Return the file's device and inode: hard links share them and are hashed only once."""
     status = path.stat()
     return status.st_dev, status.st_ino
+
+
+def named_below(folder: Path) -> Mapping[str, Path]:
+    """Map the path below a folder of every file in it to that file, sorted."""
+    return {path.relative_to(folder).as_posix(): path for path in files_below(folder)}
 
 
 def files_below(folder: Path) -> list[Path]:

@@ -30,7 +30,7 @@ from pathlib import Path
 
 import psutil
 
-from sdcoreml.ground.digest import FileRecord, describe_files, files_below
+from sdcoreml.ground.digest import FileRecord, describe, named_below
 from sdcoreml.ground.leftovers import TOKEN
 from tests.doctor.commands.test_inspect import unpacked
 from tools.miniature import write_miniature
@@ -97,7 +97,7 @@ class Bench:
 
     def files(self) -> Mapping[str, FileRecord]:
         """Return the records of all results."""
-        return describe_files(files_below(self.folder / "models"), self.folder / "models")
+        return describe(named_below(self.folder / "models"))
 
     def leftovers(self) -> list[str]:
         """Return what no finished run leaves."""

@@ -27,7 +27,7 @@ from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.ingredients import Ingredients
 from sdcoreml.ground.codec import to_plain
-from sdcoreml.ground.digest import files_below
+from sdcoreml.ground.digest import named_below
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import Document, read_bytes
 
@@ -65,7 +65,7 @@ def _contents(path: Path | None, cache: Cache) -> object:
         return None
     if path.is_file():
         return cache.describe({"": path})[""].sha256
-    files = {one.relative_to(path).as_posix(): one for one in files_below(path)}
+    files = named_below(path)
     return {name: one.sha256 for name, one in cache.describe(files).items()}
 
 

@@ -18,7 +18,7 @@ from sdcoreml.convert.jobs.prove import ProofPolicy
 from sdcoreml.convert.jobs.steps import convert_models
 from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.programs.options import Attention, Precision
-from sdcoreml.ground.digest import describe_files, files_below
+from sdcoreml.ground.digest import describe, named_below
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.events import Event
 from tests.convert.stand_ins import MADE_IN, StandIn, job_of, write_model
@@ -65,7 +65,7 @@ class Bench:
         return sorted(built)
 
     def files(self, output: str) -> Mapping[str, object]:
-        return describe_files(files_below(self.folder / output), self.folder / output)
+        return describe(named_below(self.folder / output))
 
     def warnings(self) -> list[str]:
         return [event.text for event in self.told if event.kind == "warning"]

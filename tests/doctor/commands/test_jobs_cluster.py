@@ -29,7 +29,7 @@ from sdcoreml.envs.cluster.folder import (
 )
 from sdcoreml.envs.cluster.working import unseen
 from sdcoreml.ground.codec import to_plain
-from sdcoreml.ground.digest import describe_files, files_below
+from sdcoreml.ground.digest import describe, named_below
 from sdcoreml.ground.errors import BrokenError, EnvError, InstallError
 from sdcoreml.ground.events import Event
 from sdcoreml.ground.leftovers import find_leftovers
@@ -83,7 +83,7 @@ class Shared:
         return [(one.state.value, Path(one.folder or one.model).name) for one in made]
 
     def files(self) -> Mapping[str, object]:
-        return describe_files(files_below(self.folder / "models"), self.folder / "models")
+        return describe(named_below(self.folder / "models"))
 
     @property
     def lines(self) -> list[str]:

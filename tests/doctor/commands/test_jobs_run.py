@@ -28,7 +28,7 @@ from sdcoreml.doctor.commands.jobs_run import (
 )
 from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.ground.aside import sole_maker
-from sdcoreml.ground.digest import describe_files, files_below
+from sdcoreml.ground.digest import describe, named_below
 from sdcoreml.ground.errors import NoRoomError, ParityError, WorkerError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.lockfiles.toolchain import load_toolchain
@@ -111,7 +111,7 @@ class Shelf:
             return run.make(choose_left(batches, left) if left else batches)
 
     def files(self) -> Mapping[str, object]:
-        return describe_files(files_below(self.folder / "models"), self.folder / "models")
+        return describe(named_below(self.folder / "models"))
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from sdcoreml.convert.loading.measure import LoadOptions, load_folder, units_of_
 from sdcoreml.convert.loading.record import LoadReport, Machine, Source, Units
 from sdcoreml.convert.watch import Bounds
 from sdcoreml.convert.worker import Worker
-from sdcoreml.ground.digest import describe_files, files_below
+from sdcoreml.ground.digest import describe, named_below
 from sdcoreml.ground.errors import BrokenError, ExitCode, UnsupportedError
 from sdcoreml.ground.events import silent
 from tests.convert.stand_ins import MADE_IN, job_of
@@ -67,12 +67,12 @@ def load_with(
     **more: Any,
 ) -> LoadReport:
     """Load a folder with a fault; whatever happens, the folder stays as it was."""
-    before = describe_files(files_below(folder), folder)
+    before = describe(named_below(folder))
     runner = loading_worker(fault, bounds, start)
     try:
         return load_folder(folder, read_manifest(folder), LoadOptions(machine=MAC, **more), runner)
     finally:
-        assert describe_files(files_below(folder), folder) == before
+        assert describe(named_below(folder)) == before
 
 
 def only(folder: Path, aside: Path, name: str) -> Path:
