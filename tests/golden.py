@@ -80,13 +80,16 @@ def _tell(value: object) -> str:
         case Enum():
             return f"{type(value).__name__}.{value.name}"
         case _:
-            return str(getattr(value, "__qualname__", repr(value)))
+            name = str(getattr(value, "__qualname__", repr(value)))
+            if "<lambda>" in name:
+                raise TypeError("a lambda says nothing of what it does: test that")
+            return name
 
 
-def assert_golden(name: str, text: str, environ: Mapping[str, str] = os.environ) -> None:
-    """Fail if `text` is not that of `tests/golden/NAME.txt`."""
+def assert_golden(name: str, text: str) -> None:
+    """Fail if `text` is not that of `tests/golden/NAME.txt`, even where it is written there now."""
     path = FOLDER / f"{name}.txt"
-    if environ.get("GOLDEN") == "write":
-        path.write_text(text, "utf-8")
     kept = path.read_text("utf-8") if path.is_file() else ""
+    if os.environ.get("GOLDEN") == "write":
+        path.write_text(text, "utf-8")
     assert text.splitlines() == kept.splitlines(), f"{path.name}: {AGAIN}"

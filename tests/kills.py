@@ -122,7 +122,8 @@ def kill(bench: Bench, chance: random.Random, seconds: float) -> str:
     else:
         process.kill()
     code = process.wait()
-    psutil.wait_procs(children, timeout=_GRACE)
+    if psutil.wait_procs(children, timeout=_GRACE)[1]:
+        return "outlived"
     if hits_child:
         return "child"
     return "parent" if code == -signal.SIGKILL else "nobody"
@@ -138,6 +139,8 @@ def run(bench: Bench, undisturbed: Bench, moments: int, seed: int) -> list[str]:
     if process.wait():
         return [f"undisturbed: {undisturbed.log()}"]
     seconds, wanted = time.monotonic() - begun, undisturbed.files()
+    if not wanted:
+        return ["undisturbed: no results"]
     chance, hits = random.Random(seed), Counter[str]()  # noqa: S311  no secret
     faults: list[str] = []
     for number in range(moments):
@@ -148,6 +151,10 @@ def run(bench: Bench, undisturbed: Bench, moments: int, seed: int) -> list[str]:
             faults += [f"after {number + 1}: {fault}" for fault in judge(bench, wanted)]
             print(f"{number + 1} killed, {len(faults)} faults", flush=True)
     print(", ".join(f"{who} {count}" for who, count in sorted(hits.items())))
+    if hits["outlived"]:
+        faults.append(f"{hits['outlived']} times children outlived their parent")
+    if not hits["parent"] + hits["child"]:
+        faults.append("every run had ended before it was killed")
     return faults
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from sdcoreml.convert.cache.shelf import Record, Values, WeightFile, is_damaged
 from sdcoreml.ground import locks
 from sdcoreml.ground.codec import DecodeError, from_plain
-from sdcoreml.ground.digest import FileRecord, describe
+from sdcoreml.ground.digest import FileRecord, find_changed
 from sdcoreml.ground.documents import read_record
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import Document
@@ -80,17 +80,25 @@ def find_changed_files(cache: Path) -> Iterator[Changed]:
         for path in _records(cache, kind.value):
             if is_damaged(path, kind.value):
                 yield Changed(path=path, because="its values are not those that were kept")
-    for path, record in sorted(_recorded(cache).items()):
-        if because := _why_changed(path, record):
-            yield Changed(path=path, because=because)
+    recorded = _recorded(cache)
+    for paths in _by_file(recorded):  # names of one file are read once
+        named = {os.fspath(path): path for path in paths}
+        try:
+            changed = find_changed(named, {name: recorded[path] for name, path in named.items()})
+            because = "its bytes are not those that were written"
+        except (BadInputError, OSError) as error:
+            changed, because = frozenset(named), str(error)
+        yield from (Changed(path=named[name], because=because) for name in sorted(changed))
 
 
-def _why_changed(path: Path, record: FileRecord) -> str:
-    try:
-        is_same = describe({"": path})[""] == record
-    except (BadInputError, OSError) as error:
-        return str(error)
-    return "" if is_same else "its bytes are not those that were written"
+def _by_file(paths: Iterable[Path]) -> Iterator[list[Path]]:
+    """Yield paths in groups, a group for each file that they name."""
+    found: dict[tuple[int, int], list[Path]] = {}
+    for path in sorted(paths):
+        with suppress(OSError):  # it was removed meanwhile
+            status = path.lstat()
+            found.setdefault((status.st_dev, status.st_ino), []).append(path)
+    yield from found.values()
 
 
 def _recorded(cache: Path) -> Mapping[Path, FileRecord]:

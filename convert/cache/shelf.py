@@ -283,15 +283,23 @@ def open_cache(emit: Emit = silent) -> Cache | None:
     except UsageError:
         return None
     cache = Cache(folder=folder, emit=emit)
-    mark = folder / "format"
-    with suppress(BadInputError):
-        said = read_text(mark, Document.RECORD).strip()
-        if said != f"{FORMAT}":
-            text = f"{folder}: of another version of sdcoreml ({said[:20]!r}); it is left alone"
-            emit(Event(kind="warning", text=text))
-            return None
-        return cache
-    with cache._forgiving():  # noqa: SLF001  its own first file
-        folder.mkdir(parents=True, exist_ok=True)
-        write_text(mark, f"{FORMAT}\n")
+    said = format_of(folder)
+    if said is None:
+        with cache._forgiving():  # noqa: SLF001  its own first file
+            folder.mkdir(parents=True, exist_ok=True)
+            write_text(folder / _MARK, f"{FORMAT}\n")
+    elif said != f"{FORMAT}":
+        text = f"{folder}: of another version of sdcoreml ({said!r}); it is left alone"
+        emit(Event(kind="warning", text=text))
+        return None
     return cache
+
+
+_MARK = "format"
+
+
+def format_of(folder: Path) -> str | None:
+    """Return the format that a cache says it has, cut; `None` if it says none."""
+    with suppress(BadInputError):
+        return read_text(folder / _MARK, Document.RECORD).strip()[:20]
+    return None

@@ -22,6 +22,7 @@ from sdcoreml.convert.compile.xcode import find_xcode
 from sdcoreml.convert.jobs.manifest import Manifest, ProgramEntry, inputs_of
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.prove import ProofPolicy
+from sdcoreml.convert.jobs.weighed import state_of
 from sdcoreml.convert.models.files import CONFIG_NAME
 from sdcoreml.convert.programs.options import Attention, ProgramOptions
 from sdcoreml.convert.proof.answers import Answers
@@ -192,10 +193,11 @@ def _take_files(record: Record, entry: ProgramEntry, folder: Path, cache: Cache)
         if not all(os.path.lexists(path) for path in there.values()):
             continue
         try:
-            before = _states(there)
+            before = [state_of(path) for path in there.values()]
             if cache.describe(there) == entry.files:
                 place_files(there, folder)
-                if _states(there) == before:  # nobody replaced one meanwhile
+                # Nobody has replaced one meanwhile.
+                if [state_of(path) for path in there.values()] == before:
                     return source
             cache.warn(f"{source}: changed since it was written; its programs are made again")
         except (BadInputError, OSError):
@@ -203,11 +205,6 @@ def _take_files(record: Record, entry: ProgramEntry, folder: Path, cache: Cache)
         for name in entry.files:
             shutil.rmtree(folder / name.partition("/")[0], ignore_errors=True)
     return ""
-
-
-def _states(files: Mapping[str, Path]) -> list[tuple[int, ...]]:
-    found = [path.stat() for path in files.values()]
-    return [(one.st_dev, one.st_ino, one.st_size, one.st_mtime_ns) for one in found]
 
 
 def place_files(files: Mapping[str, Path], folder: Path) -> None:

@@ -69,17 +69,18 @@ class Weighed:
 
     def describe(self, files: Mapping[str, Path]) -> Mapping[str, FileRecord]:
         """Return the size and SHA-256 of each file by its name; only what is new is hashed."""
-        new = {name: path for name, path in files.items() if _state(path) not in self._known}
+        new = {name: path for name, path in files.items() if state_of(path) not in self._known}
         for name, record in describe(new).items():
             self.learn(new[name], record)
-        return {name: self._known[_state(path)] for name, path in files.items()}
+        return {name: self._known[state_of(path)] for name, path in files.items()}
 
     def learn(self, path: Path, record: FileRecord) -> None:
         """Remember the record of a file."""
-        self._known[_state(path)] = record
+        self._known[state_of(path)] = record
 
 
-def _state(path: Path) -> tuple[int, ...]:
+def state_of(path: Path) -> tuple[int, ...]:
+    """Return what tells a file from others, and from itself after a change."""
     one = path.stat()
     return one.st_dev, one.st_ino, one.st_size, one.st_mtime_ns
 
@@ -96,7 +97,7 @@ class KnownFile:
     def is_unchanged(self) -> bool:
         """Whether nobody has written to it since."""
         try:
-            return _state(self.path) == self.state
+            return state_of(self.path) == self.state
         except OSError:
             return False
 
@@ -136,7 +137,7 @@ def offer(key: str, recipes: Sequence[object], cache: Cache) -> Offer:
 def _find_file(made: WeightFile, cache: Cache) -> KnownFile | None:
     for path in map(Path, reversed(made.paths)):
         with suppress(BadInputError, OSError):  # another folder may have it
-            before = _state(path)
+            before = state_of(path)
             if cache.describe({"": path})[""] == made.content:
                 return KnownFile(path=path, content=made.content, state=before)
     return None

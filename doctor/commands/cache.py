@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from sdcoreml.ground.errors import ExitCode
+from sdcoreml.ground.errors import BadInputError, ExitCode
 from sdcoreml.ground.quantity import amount
 
 
@@ -23,10 +23,22 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """List, tidy or verify the cache."""
-    from sdcoreml.convert.cache.shelf import cache_folder
+    """List, tidy or verify the cache.
 
-    return ACTIONS[args.action](cache_folder())
+    Raises:
+        BadInputError: another version wrote it: what looks damaged may be what that one needs.
+    """
+    from sdcoreml.convert.cache.shelf import FORMAT, VARIABLE, cache_folder, format_of
+
+    folder = cache_folder()
+    said = format_of(folder)
+    if said not in (None, f"{FORMAT}"):
+        raise BadInputError(
+            f"another version of sdcoreml wrote this cache ({said!r})",
+            where=folder,
+            remedy=f"use that version, or another cache: {VARIABLE}=/a/folder",
+        )
+    return ACTIONS[args.action](folder)
 
 
 def show(folder: Path) -> int:

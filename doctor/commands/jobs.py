@@ -15,6 +15,7 @@ from sdcoreml.ground.errors import ExitCode, UsageError
 from sdcoreml.ground.places import as_path
 
 if TYPE_CHECKING:
+    from sdcoreml.convert.cache.shelf import Cache
     from sdcoreml.doctor.commands.jobs_batch import Opener
     from sdcoreml.doctor.commands.jobs_run import Result, Run
     from sdcoreml.doctor.core.facts import Goal
@@ -95,12 +96,7 @@ def plan(args: argparse.Namespace) -> int:
     file = read_job_file(args.file)
     toolchain = load_toolchain(args.toolchain)
     with draw() as emit, ExitStack() as stack:
-        run_wide = {
-            "toolchain": args.toolchain,
-            "workers": args.workers,
-            **({"install": True} if args.install else {}),
-        }
-        opener = Opener(into=file.into, run=run_wide, stack=stack, emit=emit)
+        opener = Opener(into=file.into, run=_run_wide(args), stack=stack, emit=emit)
         batches = open_batches(file, opener)
         run = _finder(args, opener, emit)
         known = measures(address(toolchain))
@@ -114,6 +110,7 @@ def plan(args: argparse.Namespace) -> int:
 
 def _finder(args: argparse.Namespace, opener: Opener, emit: Emit) -> Run | None:
     """Return a run that tells which folders are there; `None` without the environment."""
+    from sdcoreml.convert.cache.shelf import open_cache
     from sdcoreml.doctor.core.backend import choose_backend
     from sdcoreml.envs.building.build import BuildOptions, ready
     from sdcoreml.envs.building.variants import fit
@@ -122,7 +119,15 @@ def _finder(args: argparse.Namespace, opener: Opener, emit: Emit) -> Run | None:
     options = BuildOptions(backend=choose_backend())
     toolchain = fit(load_toolchain(args.toolchain), options)
     environment = ready(toolchain, options)
-    return open_run(args, toolchain, environment, opener, emit) if environment else None
+    if environment is None:
+        return None
+    return open_run(args, toolchain, environment, opener, open_cache(emit))
+
+
+def _run_wide(args: argparse.Namespace) -> dict[str, object]:
+    """Return the arguments that are the same for all conversions of a run."""
+    install = {"install": True} if args.install else {}
+    return {"toolchain": args.toolchain, "workers": args.workers, **install}
 
 
 def open_run(
@@ -130,10 +135,9 @@ def open_run(
     toolchain: Toolchain,
     environment: Environment,
     opener: Opener,
-    emit: Emit,
+    cache: Cache | None,
 ) -> Run:
     """Return a run in an environment."""
-    from sdcoreml.convert.cache.shelf import open_cache
     from sdcoreml.convert.jobs.prove import ProofPolicy
     from sdcoreml.convert.jobs.workshop import Workshop
     from sdcoreml.convert.worker import Worker
@@ -153,8 +157,9 @@ def open_run(
         toolchain=provenance(environment, toolchain),
         policy=ProofPolicy(certified_only=is_replacement(toolchain, args.toolchain)),
         workers=args.workers or workers(Probe()),
-        cache=open_cache(emit),
+        cache=cache,
     )
+    emit = opener.emit
     return Run(shop=shop, opener=opener, toolchain=toolchain, require_able=require, emit=emit)
 
 
@@ -184,14 +189,9 @@ def make(args: argparse.Namespace) -> int:
     # Other machines know no current folder of ours.
     file = read_job_file(args.file.absolute() if cluster else args.file)
     with draw() as emit, ExitStack() as stack:
-        run_wide = {
-            "toolchain": args.toolchain,
-            "workers": args.workers,
-            **({"install": True} if args.install else {}),
-        }
-        cache = open_cache()
+        cache = open_cache(emit)
         left = read_left(file, cache) if args.retry_failed else None
-        opener = Opener(into=file.into, run=run_wide, stack=stack, emit=emit)
+        opener = Opener(into=file.into, run=_run_wide(args), stack=stack, emit=emit)
         batches = open_batches(file, opener)
         if left is not None:
             batches = choose_rest(file, batches, left)
@@ -200,7 +200,7 @@ def make(args: argparse.Namespace) -> int:
         toolchain, environment = choose_environment(args.toolchain, emit, options, None, needs)
         stack.enter_context(use(environment.path))
 
-        run = open_run(args, toolchain, environment, opener, emit)
+        run = open_run(args, toolchain, environment, opener, cache)
         dask = find_dask(environments_folder(), emit) if cluster else None
 
         def do() -> tuple[Result, ...]:

@@ -25,7 +25,7 @@ def read_left(file: JobFile, cache: Cache | None) -> Collection[str]:
     if not isinstance(left, list):
         raise UsageError("no run of it is known", where=file.path, remedy=_anew(file))
     if not left:
-        raise UsageError("its last run left nothing undone", where=file.path)
+        raise UsageError("its last run left nothing undone", where=file.path, remedy=_anew(file))
     return [one for one in left if isinstance(one, str)]
 
 

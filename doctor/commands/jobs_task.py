@@ -24,6 +24,7 @@ from sdcoreml.convert.jobs.manifest import MadeIn
 from sdcoreml.doctor.commands.jobs_batch import Batch, Opener
 from sdcoreml.doctor.commands.jobs_file import read_job_file
 from sdcoreml.doctor.commands.jobs_run import Result, Run
+from sdcoreml.ground.advice import command
 from sdcoreml.ground.codec import from_plain, to_plain
 from sdcoreml.ground.digest import sha256
 from sdcoreml.ground.errors import BadInputError, BrokenError, SdcoremlError
@@ -81,7 +82,7 @@ def make(task: FolderTask, open_run: OpenRun, emit: Emit = silent) -> tuple[Resu
         jobs = tuple(job for job in batch.jobs if os.fspath(job.output) == task.folder)
         if not jobs and not batch.fault:
             what = f"makes no folder {task.folder} on this machine"
-            raise BadInputError(what, where=task.file, remedy="run the job again")
+            raise BadInputError(what, where=task.file, remedy=_again(task))
         return run.make([replace(batch, jobs=jobs)])
 
 
@@ -95,8 +96,12 @@ def read_same(task: FolderTask) -> JobFile:
         raise BadInputError("this machine's sdcoreml is another than the job's", remedy="update it")
     if sha256(task.file) != task.digest:
         what = "was changed since the run began"
-        raise BadInputError(what, where=task.file, remedy="run the job again")
+        raise BadInputError(what, where=task.file, remedy=_again(task))
     return read_job_file(task.file)
+
+
+def _again(task: FolderTask) -> str:
+    return f"run {command('jobs', task.file, '--cluster', 'CLUSTER')} again"
 
 
 def _waited(batch: Batch) -> Batch:
@@ -111,6 +116,7 @@ def in_environment(task: FolderTask, opener: Opener, stack: ExitStack, emit: Emi
     Raises:
         BrokenError: there is none.
     """
+    from sdcoreml.convert.cache.shelf import open_cache
     from sdcoreml.doctor.commands.jobs import open_run
     from sdcoreml.doctor.core.backend import choose_backend
     from sdcoreml.envs.building.build import BuildOptions, ready
@@ -123,10 +129,11 @@ def in_environment(task: FolderTask, opener: Opener, stack: ExitStack, emit: Emi
     environment = ready(toolchain, options)
     if environment is None:
         what = f"the environment {toolchain.name} is not there any more"
-        raise BrokenError(what, remedy="build it with `sdcoreml env`, and start the worker again")
+        build = command("env", "--toolchain", task.toolchain)
+        raise BrokenError(what, remedy=f"build it with {build}, and start the worker again")
     stack.enter_context(use(environment.path))
     args = argparse.Namespace(toolchain=task.asked, workers=None)
-    run = open_run(args, toolchain, environment, opener, emit)
+    run = open_run(args, toolchain, environment, opener, open_cache(emit))
     return replace(run, shop=replace(run.shop, toolchain=task.made_in))
 
 

@@ -190,7 +190,6 @@ def work(cluster: Cluster, dask: Members, pinned: Mapping[str, object]) -> int:
         "name": _own_name(),
         "pins": pinned,
         "command": [sys.executable, "-I", "-B", "-c", code, os.fspath(PACKAGE)],
-        "environ": {},
     }
     with closing(dask.take_part(cluster, do="work", **request)) as messages:
         for message in messages:

@@ -77,7 +77,6 @@ def decline(request: Request) -> None:
     with connect(request) as client:
         client.log_event(TOPIC, {"worker": request["name"], "because": request["because"]})
         time.sleep(_SENDING)
-    say(told=True)
 
 
 def admit(asked: Request) -> str:
@@ -161,7 +160,7 @@ def make(task: Request) -> Request:
         return {"error": "its job was ended"}
     say(began=task["title"])
     began = time.monotonic()
-    environ = {**os.environ, **_ME["environ"], **task["environ"]}
+    environ = {**os.environ, **task["environ"]}
     with subprocess.Popen(
         _ME["command"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environ
     ) as process:

@@ -10,7 +10,6 @@ from sdcoreml.convert import cli, programs, watch, worker
 from sdcoreml.convert.bundle import apps as bundle_apps
 from sdcoreml.convert.bundle import contract as bundle_contract
 from sdcoreml.convert.bundle import families as bundle_families
-from sdcoreml.convert.bundle import tokenizer as bundle_tokenizer
 from sdcoreml.convert.certificates import architecture as certificates_architecture
 from sdcoreml.convert.compile import coremldata as compile_coremldata
 from sdcoreml.convert.compile import histogram as compile_histogram
@@ -52,7 +51,6 @@ from sdcoreml.convert.spec import blobs as spec_blobs
 from sdcoreml.convert.spec import fields as spec_fields
 from sdcoreml.convert.storage import elements as storage_elements
 from sdcoreml.convert.weights import dtypes as weights_dtypes
-from sdcoreml.convert.weights import opcodes as weights_opcodes
 from sdcoreml.convert.weights import policy as weights_policy
 from sdcoreml.convert.weights import source as weights_source
 from tests.golden import assert_golden, table_of
@@ -61,7 +59,6 @@ TABLES: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
     (bundle_apps, ("FAMILIES", "ADD_ONS")),
     (bundle_contract, ("NAMES", "FILES", "FIRST_MACOS", "UNREAD")),
     (bundle_families, ("OPTIONAL", "RUN")),
-    (bundle_tokenizer, ("_ADDED",)),
     (
         certificates_architecture,
         ("UNET", "CONDITION", "TEXT", "VAE", "READ", "JUDGED", "LAYOUT_ONLY"),
@@ -112,7 +109,6 @@ TABLES: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
     (storage_elements, ("NUMPY", "PACKED")),
     (watch, ("BOUNDS",)),
     (weights_dtypes, ("SIZES", "FLOATS", "STORAGES", "TORCH", "NUMPY")),
-    (weights_opcodes, ("STEPS",)),
     (weights_policy, ("CONSTRUCTORS", "HARMLESS_BUILTINS", "DANGEROUS")),
     (weights_source, ("MAPPINGS", "OTHERS")),
     (worker, ("_KEPT", "_OFFLINE", "_THRIFTY")),

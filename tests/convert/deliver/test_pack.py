@@ -246,9 +246,9 @@ def test_a_card_that_somebody_changed_stays(made: Path, tmp_path: Path) -> None:
         require_card(tmp_path)
 
 
-def test_a_manifest_of_an_older_schema_is_refused_or_packed_whole(
+def test_the_tokenizer_is_packed_although_an_older_manifest_does_not_list_it(
     bundle: Path, tmp_path: Path
 ) -> None:
-    write_manifest(replace(contents_of(bundle).manifest, answers={}), bundle)
+    write_manifest(replace(contents_of(bundle).manifest, tokenizer={}), bundle)
     (archive,) = packed([bundle], tmp_path / "packed")
     assert "vocab.json" in archive.contents.files

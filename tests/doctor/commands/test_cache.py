@@ -47,3 +47,30 @@ def test_damaged_records_are_removed(cache: Cache, capsys: pytest.CaptureFixture
     (cache.folder / "audits" / "key.json").write_text("{")
     assert main(["cache", "gc"]) == 0
     assert capsys.readouterr().out == f"{cache.folder}: 1 file removed\n"
+
+
+@pytest.mark.parametrize("action", ["list", "gc", "verify"])
+def test_the_cache_of_another_version_is_left_alone(
+    cache: Cache, action: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (cache.folder / "audits").mkdir(parents=True)
+    (cache.folder / "format").write_text("2\n")
+    (cache.folder / "audits" / "key.json").write_text("newer")
+    assert main(["cache", action]) == 3
+    assert "another version of sdcoreml wrote this cache ('2')" in capsys.readouterr().err
+    assert (cache.folder / "audits" / "key.json").read_text() == "newer"
+
+
+def test_every_name_of_a_changed_file_is_told(
+    tmp_path: Path, cache: Cache, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "weight.bin").write_bytes(b"12345")
+    (tmp_path / "again.bin").hardlink_to(tmp_path / "weight.bin")
+    content = FileRecord(size=5, sha256="0" * 64)
+    names = (str(tmp_path / "weight.bin"), str(tmp_path / "again.bin"))
+    cache.keep_weights("key", "flat", WeightFile(content=content, paths=names))
+    assert main(["cache", "verify"]) == 1
+    assert [line.split(":")[0] for line in capsys.readouterr().out.splitlines()[:2]] == [
+        f"  {tmp_path}/again.bin",
+        f"  {tmp_path}/weight.bin",
+    ]
