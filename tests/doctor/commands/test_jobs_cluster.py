@@ -253,7 +253,8 @@ def test_a_job_file_that_changed_meanwhile_is_not_followed(tmp_path: Path) -> No
     request: Any = a_task(tmp_path)
     (tmp_path / "jobs.toml").write_text(FOUR + "\n")
     assert answer(request, open_stand_in) == {
-        "error": f"{tmp_path}/jobs.toml: was changed since the run began; run `sdcoreml jobs {tmp_path}/jobs.toml --cluster CLUSTER` again"
+        "error": f"{tmp_path}/jobs.toml: was changed since the run began;"
+        f" run `sdcoreml jobs {tmp_path}/jobs.toml --cluster CLUSTER` again"
     }
 
 
@@ -263,7 +264,7 @@ def test_a_folder_that_the_job_file_does_not_make_is_no_success(tmp_path: Path) 
     request["task"]["folder"] = f"{tmp_path}/other"
     assert answer(request, open_stand_in) == {
         "error": f"{tmp_path}/jobs.toml: makes no folder {tmp_path}/other on this machine;"
-        " run `sdcoreml jobs {tmp_path}/jobs.toml --cluster CLUSTER` again"
+        f" run `sdcoreml jobs {tmp_path}/jobs.toml --cluster CLUSTER` again"
     }
 
 
