@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from itertools import islice
 
-from sdcoreml.doctor.knowledge.reading import Line
+from sdcoreml.doctor.knowledge.lines import Line
 
 _IS_REPORT = re.compile(r"(?:Crashed Thread|Triggered by Thread):\s|Thread \d+ Crashed\b")
 _THREAD = re.compile(

@@ -16,14 +16,15 @@ from itertools import accumulate
 
 from sdcoreml.doctor.knowledge import APART, FAMILIES, Confidence, Failure, Role, fill
 from sdcoreml.doctor.knowledge.crashes import keep_crashed, read_report
+from sdcoreml.doctor.knowledge.exceptions import find_frames
+from sdcoreml.doctor.knowledge.excerpts import choose_telling
+from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.notices import goes_on, is_warning
-from sdcoreml.doctor.knowledge.reading import Line, choose_telling, find_prompts, join_wrapped, read
+from sdcoreml.doctor.knowledge.reading import read
+from sdcoreml.doctor.knowledge.sections import find_prompts
 from sdcoreml.doctor.knowledge.skew import Skew, resolve
-from sdcoreml.doctor.knowledge.structure import (
-    Structure,
-    find_frames,
-    find_structure,
-)
+from sdcoreml.doctor.knowledge.structure import Structure, find_structure
+from sdcoreml.doctor.knowledge.wrapping import join_wrapped
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.versions import is_version, satisfies
 

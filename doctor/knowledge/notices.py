@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from itertools import pairwise
 
-from sdcoreml.doctor.knowledge.reading import Line
+from sdcoreml.doctor.knowledge.lines import Line
 
 _WARNING = re.compile(
     r"(?i)\b(?:future|deprecation|user|import)warning\b|^\s*warn(?:ing)?\b|^INFO\b|^\s*(?:note|hint):"

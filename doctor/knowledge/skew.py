@@ -14,8 +14,8 @@ from functools import cache
 from pathlib import Path
 
 from sdcoreml.doctor.knowledge import Confidence, Failure
-from sdcoreml.doctor.knowledge.reading import Line
-from sdcoreml.doctor.knowledge.structure import Raised
+from sdcoreml.doctor.knowledge.exceptions import Raised
+from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.table import read_table
 from sdcoreml.lockfiles.versions import is_version

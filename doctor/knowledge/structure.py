@@ -1,49 +1,16 @@
-"""Finds what a log itself says went wrong: its exceptions, how they are linked, its errors.
-
-Python prints the first exception of a chain first, and says of each further one how it came about:
-by handling the one before, or as its direct consequence. Other tools print a line that begins in a
-way of their own; the table of those ways is ordered by how much such a line decides.
-"""
+"""Finds what a log itself says went wrong: chains of exceptions, errors, the line that decides."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import dataclass
 
-from sdcoreml.doctor.knowledge.notices import find_dismissed, is_softened
-from sdcoreml.doctor.knowledge.reading import Line, find_builds
-
-
-class Relation(Enum):
-    """How an exception came about."""
-
-    FIRST = "first"
-    HANDLING = "while handling the one before"
-    BECAUSE = "because of the one before"
-    AFTER = "after the one before"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Raised:
-    """An exception in a log.
-
-    `start` is the number of the line that its traceback begins with, `end` that of the last line of
-    its message; `detail` is the line that says most: the one behind a first line that ends with a
-    colon. `packages` are those whose code it passed through, the outermost first; `code` is what
-    the last frame belongs to: a package, or a script's file name; `file` is that frame's file.
-    """
-
-    line: Line
-    detail: Line
-    start: int
-    end: int
-    type: str
-    relation: Relation
-    packages: tuple[str, ...] = ()
-    code: str = ""
-    file: str = ""
+from sdcoreml.doctor.knowledge.exceptions import Finder, Raised
+from sdcoreml.doctor.knowledge.lines import Line
+from sdcoreml.doctor.knowledge.notices import find_dismissed
+from sdcoreml.doctor.knowledge.sections import find_builds
+from sdcoreml.doctor.knowledge.wordings import IS_ERROR, weigh
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,84 +49,14 @@ class Structure:
         return self.chains[place[0]] if place else ()
 
 
-_HEADER = re.compile(
-    r"(?P<indent>\s*)(?:\+ )?(?:Exception Group )?(?:\w*Traceback|\w+\s{2,}Traceback)"
-    r" \(most recent call"
-)
-_IGNORED = re.compile(r"\s*Exception ignored (?:in|on|while)\b")
-_HANDLING = re.compile(r"\s*During handling of the above exception, another exception")
-_BECAUSE = re.compile(r"\s*The above exception was the direct cause of the following")
-_FRAME = re.compile(
-    r"""\s*(?:File\ ["<](?P<file>[^">]+)[">],?\ (?:line\ \d+|in\ )
-    |(?P<rich>[~/.\w][^:]*\.py)?:\d+\ in(?:\ \w|\s*$)
-    |(?P<notebook>(?:[~/]|[A-Z]:)\S*\.py)\ in\ \w|File\ (?P<cell>\S+\.py):\d+,\ in\ )""",
-    re.VERBOSE,
-)
-_PACKAGE = re.compile(
-    r"(?:site|dist)-packages[/\\](?P<name>\w+)"
-    r"|(?:^|[/\\])(?P<bare>diffusers|transformers|coremltools|huggingface_hub|accelerate|safetensors|peft)"
-    r"[/\\](?!scripts|examples|src|tests)\w+[/\\.]"
-)
-"""The package that a file belongs to; packed programs and clones have no such folder."""
-
-_LIBRARY = re.compile(
-    r"[/\\][Pp]ython[\d.]*[/\\](?!.*(?:scripts|examples))|^<|^(?:importlib|runpy)\b"
-)
-_NAME = (
-    r"(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Iteration|NotFound|Expired"
-    r"|Timeout|Failure|Errors|Fault|Group|OfflineMode\w+)|[a-z_]+\.(?:error|timeout|gaierror|herror|Error))"
-)
-_RAISED = re.compile(rf"\s*(?:E\s+)?(?P<type>{_NAME}\d?)(?:: ?(?P<message>.*)|\s*)$")
-_IN_TRACEBACK = re.compile(r"(?P<type>(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)(?:: (?P<message>.*))?$")
-_NO_FAILURE = frozenset({"StopIteration", "GeneratorExit", "KeyboardInterrupt"})
 _WRAPPERS = re.compile(
     r"(?:\w+\.)*(?:CalledProcessError|SystemExit|ProcessRaisedException|Exit|(?:Base)?ExceptionGroup)$"
 )
-_GROUP = re.compile(r"(?:\w+\.)*(?:Base)?ExceptionGroup$")
-"""What holds other exceptions, which are printed behind it."""
-
-
-_OWN_ERROR = r"^\s*(?:[\w./+-]+: )*(?:ERROR|Error|error|error\[\w+\])(?:\s*\([^)]*\))?:\s"
-_WORDS: tuple[tuple[str, ...], ...] = (
-    (  # The system ended the process, or the process itself.
-        r"(?:^|[\s:])(?i:killed|terminated)(?:: 9)?(?:\s|$)(?!by user)",
-        r"\bSIG(?:KILL|SEGV|BUS|ILL|ABRT|TRAP)\b|OOMKilled",
-        r"(?i:trace trap|segmentation fault|bus error|abort trap|illegal (?:\w+ )?instruction)",
-        r"Fatal error:|(?i:assertion failed|failed assertion)|panicked at|terminate called",
-        r"Terminating app due to|stop reason = ",
-        r"libc\+\+abi: terminating|Exception Type:|Termination Reason:",
-    ),
-    (r"(?:^|\s)(?:[\w.+-]+: )?(?:fatal|FATAL)(?: error)?:\s",),
-    (  # A tool's own error, but not what pip adds to it.
-        _OWN_ERROR
-        + r"(?!subprocess-exited|metadata-gen|.*Failed to build installable|.*dependency resolver)",
-        r"^\s*[x\u00d7] |^\[?ERROR\]?[ :]|Smudge error",
-    ),
-    (  # A shell's or a program's, which begins with its name.
-        r"^[\w./~-]+: .*(?:not found|No such file|denied)",
-        r"^[\w./~-]+: .*(?:cannot|can't|invalid|unrecognized)",
-        r"^(?:command not found|Unknown command)",
-    ),
-    (r"(?:^|\s)[\w./+-]+[Ee]rror(?:\s*\([^)]*\))?:|Error Domain=|\[error\]|\b\w+Error\(",),
-    (r"(?i:\berror\b(?!s? (?:estimate|rate|bar|correct)))",),
-    (
-        r"(?i:\b(?:failed|failure|cannot|can't|could ?n[o']t|couldn't|unable to|not found)\b)",
-        r"(?i:\b(?:denied|missing|mismatch|unsupported|invalid|corrupt(?:ed)?|unexpected)\b)",
-        r"(?i:\b(?:expected|refused|timed out|no such|no space|exceed\w*|must be|requires?)\b)",
-        r"(?i:\bnot (?:supported|available|installed|readable)\b|\b(?:does not|doesn't|is not)\b)",
-        r"(?i:\b(?:crash\w*|problem|permission|restricted|conflict\w*|incompatible|unrecognized|disagree|stuck)\b)",
-    ),
-)
-"""What lines that tell of a failure contain, those first that decide most."""
-
-_ERRORS = tuple(re.compile("|".join(words)) for words in _WORDS)
-_IS_ERROR = 5
-"""So many of the patterns tell of an error; those behind them only of something perhaps wrong."""
 
 
 def find_structure(lines: Sequence[Line]) -> Structure:
     """Return the exceptions and errors of a log's lines, and the line that decides."""
-    finder = _Finder()
+    finder = Finder()
     for line in lines:
         finder.feed(line)
     chains = tuple(tuple(chain) for chain in finder.chains)
@@ -171,9 +68,9 @@ def find_structure(lines: Sequence[Line]) -> Structure:
     weighed = [
         (weight, line)
         for line in lines
-        if line.number not in inside and (weight := _weigh(line.text)) is not None
+        if line.number not in inside and (weight := weigh(line.text)) is not None
     ]
-    errors = tuple(line for weight, line in weighed if weight < _IS_ERROR)
+    errors = tuple(line for weight, line in weighed if weight < IS_ERROR)
     decisive = _decide(chains, weighed)
     return Structure(
         chains=chains,
@@ -183,22 +80,6 @@ def find_structure(lines: Sequence[Line]) -> Structure:
         ignored=frozenset(ignored),
         builds=find_builds(lines),
     )
-
-
-def find_frames(chains: Sequence[Sequence[Raised]]) -> frozenset[int]:
-    """Return the numbers of the lines of tracebacks, without what was raised."""
-    return frozenset(
-        number for chain in chains for one in chain for number in range(one.start, one.line.number)
-    )
-
-
-def _weigh(text: str) -> int | None:
-    """Return how much a line tells of an error, 0 the most; None if nothing."""
-    for weight, pattern in enumerate(_ERRORS):
-        if pattern.search(text):
-            soft = is_softened(text)
-            return max(weight, _IS_ERROR + 1) if soft else weight
-    return None
 
 
 def _decide(
@@ -211,138 +92,3 @@ def _decide(
     if chain and (best is None or best[0] > 0 or best[1].number < chain[0].start):
         return chain[0].detail
     return best[1] if best else None
-
-
-class _Finder:
-    """Reads line by line: where a traceback began, what code it names, what was raised."""
-
-    def __init__(self) -> None:
-        self.chains: list[list[Raised]] = []
-        self._relation: Relation | None = None
-        self._start = 0
-        self._indent = 0
-        self._in_traceback = False
-        self._after_frame = False
-        self._packages: list[str] = []
-        self._code, self._file = "", ""
-        self.ignored: set[int] = set()
-        self._ignoring = 0
-        self._is_ignored = False
-
-    @property
-    def is_open(self) -> bool:
-        """Whether the last frame is of a traceback that has not ended."""
-        return bool(self._start and self._after_frame)
-
-    def feed(self, line: Line) -> None:
-        """Take the next line."""
-        text = line.text
-        if _IGNORED.match(text):
-            self._ignoring = line.number
-        elif relation := _relation(text):
-            # What comes about while an ignored exception is handled is ignored with it.
-            self._ignoring = self._ignoring or self._is_ignored * line.number
-            self._relation, self._in_traceback, self._start = relation, False, line.number
-        elif header := _HEADER.match(text):
-            self._in_traceback, self._indent = True, len(header["indent"])
-            self._start, self._packages, self._after_frame = line.number, [], False
-            self._code, self._file = "", ""
-        elif frame := _FRAME.match(text):
-            self._start = self._start or line.number
-            self._after_frame = True
-            path = next((name for name in frame.groupdict().values() if name), "")
-            self._enter(path)
-        elif text.strip():
-            self._read(line)
-
-    def _enter(self, path: str) -> None:
-        """Note whose code a frame is of."""
-        self._file = re.split(r"[/\\]", path)[-1]
-        if found := tuple(_PACKAGE.finditer(path)):
-            self._code = found[-1]["name"] or found[-1]["bare"]
-            self._packages.append(self._code)
-        elif not _LIBRARY.search(path):
-            self._code = self._file
-
-    def _read(self, line: Line) -> None:
-        text = line.text
-        indent = len(text) - len(text.lstrip())
-        found = _RAISED.match(text)
-        if self._in_traceback and indent <= self._indent:
-            found = found or _IN_TRACEBACK.match(text.strip())
-            if found is None:
-                self._in_traceback = not self._after_frame
-                self._ignoring = self._ignoring if indent else 0
-                return
-        elif self._in_traceback or found is None:
-            self._ignoring = self._ignoring if indent else 0
-            self._extend(line, indent)
-            return
-        if found["type"].endswith("Warning") and not self._in_traceback:
-            return
-        self._raise(line, found["type"])
-
-    def _raise(self, line: Line, type_: str) -> None:
-        self._is_ignored = bool(self._ignoring)
-        if self._ignoring:
-            self.ignored.update(range(self._ignoring, line.number + 1))
-            self._ignoring = 0
-        else:
-            self._add(line, type_)
-        self._relation, self._in_traceback, self._start = None, False, 0
-        self._after_frame = False
-        self._packages, self._code, self._file = [], "", ""
-
-    def _add(self, line: Line, type_: str) -> None:
-        told = Line(number=line.number, text=line.text.strip())
-        last = self.chains[-1][-1] if self.chains else None
-        if last and not self._start and line.number - last.end <= _NEAR:
-            self._relation = None if _GROUP.match(last.type) else Relation.AFTER
-        raised = Raised(
-            line=told,
-            detail=told,
-            start=self._start or line.number,
-            end=line.number,
-            type=type_,
-            relation=self._relation or Relation.FIRST,
-            packages=tuple(dict.fromkeys(self._packages)),
-            code=self._code,
-            file=self._file,
-        )
-        if self._relation and self.chains:
-            self.chains[-1].append(raised)
-        elif type_ not in _NO_FAILURE or self._in_traceback:
-            self.chains.append([raised])
-
-    def _extend(self, line: Line, indent: int) -> None:
-        """Let the message of the last exception go on, over lines that are indented."""
-        if self._in_traceback or self._start or not self.chains:
-            return
-        last = self.chains[-1][-1]
-        if (
-            last.line.text == last.type
-            and line.number - last.end <= _GAP
-            and last.detail is last.line
-        ):
-            told = Line(number=line.number, text=line.text.strip())
-            self.chains[-1][-1] = replace(last, end=line.number, detail=told)
-        elif line.number - last.end == 1 and (indent or line.number - last.line.number <= _MESSAGE):
-            is_first = last.end == last.line.number and last.line.text.endswith(":")
-            told = Line(number=line.number, text=line.text.strip())
-            self.chains[-1][-1] = replace(
-                last, end=line.number, detail=told if is_first else last.detail
-            )
-
-
-_GAP = 2
-"""A tool may print an exception's type on one line, and its message after an empty one."""
-
-_MESSAGE = 3
-_NEAR = 3
-"""An exception without a traceback belongs to one that ended at most so many lines before."""
-
-
-def _relation(text: str) -> Relation | None:
-    if _HANDLING.match(text):
-        return Relation.HANDLING
-    return Relation.BECAUSE if _BECAUSE.match(text) else None

@@ -28,7 +28,7 @@ from sdcoreml.doctor.gather import python as gather_python
 from sdcoreml.doctor.gather import tools as gather_tools
 from sdcoreml.doctor.gather import volumes as gather_volumes
 from sdcoreml.doctor.knowledge import skew as knowledge_skew
-from sdcoreml.doctor.knowledge import structure as knowledge_structure
+from sdcoreml.doctor.knowledge import wordings as knowledge_wordings
 from sdcoreml.doctor.report import doctor_page as report_doctor_page
 from sdcoreml.doctor.report import layout as report_layout
 from sdcoreml.doctor.report import text as report_text
@@ -57,7 +57,7 @@ TABLES: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
     (gather_volumes, ("_QUOTA",)),
     (knowledge, ("FILES", "FAMILIES")),
     (knowledge_skew, ("_CALLED", "_READERS")),
-    (knowledge_structure, ("_WORDS",)),
+    (knowledge_wordings, ("_WORDS",)),
     (report_doctor_page, ("_TONES", "_ANSWERS")),
     (report_layout, ("_COUNTED",)),
     (report_text, ("STYLES",)),

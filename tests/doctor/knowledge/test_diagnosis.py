@@ -20,7 +20,7 @@ from sdcoreml.doctor.knowledge.diagnosis import (
     find_clashes,
     find_contradiction,
 )
-from sdcoreml.doctor.knowledge.reading import WHOLE
+from sdcoreml.doctor.knowledge.excerpts import WHOLE
 from tests.doctor.healthy import TOOLCHAIN
 
 ALL = entries()

@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from sdcoreml.doctor.knowledge.exceptions import Relation
 from sdcoreml.doctor.knowledge.reading import read
-from sdcoreml.doctor.knowledge.structure import Relation, Structure, find_structure
+from sdcoreml.doctor.knowledge.structure import Structure, find_structure
 
 TRACE = "Traceback (most recent call last):\n  File 'x.py', line 3\n    f()\n"
 HANDLING = "\nDuring handling of the above exception, another exception occurred:\n\n"

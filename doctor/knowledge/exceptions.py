@@ -1,0 +1,220 @@
+"""Finds the exceptions of a log, what code each passed through, and how they are linked.
+
+Python prints the first exception of a chain first, and says of each further one how it came about:
+by handling the one before, or as its direct consequence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
+
+from sdcoreml.doctor.knowledge.lines import Line
+
+
+class Relation(Enum):
+    """How an exception came about."""
+
+    FIRST = "first"
+    HANDLING = "while handling the one before"
+    BECAUSE = "because of the one before"
+    AFTER = "after the one before"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Raised:
+    """An exception in a log.
+
+    `start` is the number of the line that its traceback begins with, `end` that of the last line of
+    its message; `detail` is the line that says most: the one behind a first line that ends with a
+    colon. `packages` are those whose code it passed through, the outermost first; `code` is what
+    the last frame belongs to: a package, or a script's file name; `file` is that frame's file.
+    """
+
+    line: Line
+    detail: Line
+    start: int
+    end: int
+    type: str
+    relation: Relation
+    packages: tuple[str, ...] = ()
+    code: str = ""
+    file: str = ""
+
+
+_HEADER = re.compile(
+    r"(?P<indent>\s*)(?:\+ )?(?:Exception Group )?(?:\w*Traceback|\w+\s{2,}Traceback)"
+    r" \(most recent call"
+)
+_IGNORED = re.compile(r"\s*Exception ignored (?:in|on|while)\b")
+_HANDLING = re.compile(r"\s*During handling of the above exception, another exception")
+_BECAUSE = re.compile(r"\s*The above exception was the direct cause of the following")
+_FRAME = re.compile(
+    r"""\s*(?:File\ ["<](?P<file>[^">]+)[">],?\ (?:line\ \d+|in\ )
+    |(?P<rich>[~/.\w][^:]*\.py)?:\d+\ in(?:\ \w|\s*$)
+    |(?P<notebook>(?:[~/]|[A-Z]:)\S*\.py)\ in\ \w|File\ (?P<cell>\S+\.py):\d+,\ in\ )""",
+    re.VERBOSE,
+)
+_PACKAGE = re.compile(
+    r"(?:site|dist)-packages[/\\](?P<name>\w+)"
+    r"|(?:^|[/\\])(?P<bare>diffusers|transformers|coremltools|huggingface_hub|accelerate|safetensors|peft)"
+    r"[/\\](?!scripts|examples|src|tests)\w+[/\\.]"
+)
+"""The package that a file belongs to; packed programs and clones have no such folder."""
+
+_LIBRARY = re.compile(
+    r"[/\\][Pp]ython[\d.]*[/\\](?!.*(?:scripts|examples))|^<|^(?:importlib|runpy)\b"
+)
+_NAME = (
+    r"(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Iteration|NotFound|Expired"
+    r"|Timeout|Failure|Errors|Fault|Group|OfflineMode\w+)|[a-z_]+\.(?:error|timeout|gaierror|herror|Error))"
+)
+_RAISED = re.compile(rf"\s*(?:E\s+)?(?P<type>{_NAME}\d?)(?:: ?(?P<message>.*)|\s*)$")
+_IN_TRACEBACK = re.compile(r"(?P<type>(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)(?:: (?P<message>.*))?$")
+_NO_FAILURE = frozenset({"StopIteration", "GeneratorExit", "KeyboardInterrupt"})
+_GROUP = re.compile(r"(?:\w+\.)*(?:Base)?ExceptionGroup$")
+"""What holds other exceptions, which are printed behind it."""
+
+
+def find_frames(chains: Sequence[Sequence[Raised]]) -> frozenset[int]:
+    """Return the numbers of the lines of tracebacks, without what was raised."""
+    return frozenset(
+        number for chain in chains for one in chain for number in range(one.start, one.line.number)
+    )
+
+
+class Finder:
+    """Reads line by line: where a traceback began, what code it names, what was raised."""
+
+    def __init__(self) -> None:
+        self.chains: list[list[Raised]] = []
+        self._relation: Relation | None = None
+        self._start = 0
+        self._indent = 0
+        self._in_traceback = False
+        self._after_frame = False
+        self._packages: list[str] = []
+        self._code, self._file = "", ""
+        self.ignored: set[int] = set()
+        self._ignoring = 0
+        self._is_ignored = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the last frame is of a traceback that has not ended."""
+        return bool(self._start and self._after_frame)
+
+    def feed(self, line: Line) -> None:
+        """Take the next line."""
+        text = line.text
+        if _IGNORED.match(text):
+            self._ignoring = line.number
+        elif relation := _relation(text):
+            # What comes about while an ignored exception is handled is ignored with it.
+            self._ignoring = self._ignoring or self._is_ignored * line.number
+            self._relation, self._in_traceback, self._start = relation, False, line.number
+        elif header := _HEADER.match(text):
+            self._in_traceback, self._indent = True, len(header["indent"])
+            self._start, self._packages, self._after_frame = line.number, [], False
+            self._code, self._file = "", ""
+        elif frame := _FRAME.match(text):
+            self._start = self._start or line.number
+            self._after_frame = True
+            path = next((name for name in frame.groupdict().values() if name), "")
+            self._enter(path)
+        elif text.strip():
+            self._read(line)
+
+    def _enter(self, path: str) -> None:
+        """Note whose code a frame is of."""
+        self._file = re.split(r"[/\\]", path)[-1]
+        if found := tuple(_PACKAGE.finditer(path)):
+            self._code = found[-1]["name"] or found[-1]["bare"]
+            self._packages.append(self._code)
+        elif not _LIBRARY.search(path):
+            self._code = self._file
+
+    def _read(self, line: Line) -> None:
+        text = line.text
+        indent = len(text) - len(text.lstrip())
+        found = _RAISED.match(text)
+        if self._in_traceback and indent <= self._indent:
+            found = found or _IN_TRACEBACK.match(text.strip())
+            if found is None:
+                self._in_traceback = not self._after_frame
+                self._ignoring = self._ignoring if indent else 0
+                return
+        elif self._in_traceback or found is None:
+            self._ignoring = self._ignoring if indent else 0
+            self._extend(line, indent)
+            return
+        if found["type"].endswith("Warning") and not self._in_traceback:
+            return
+        self._raise(line, found["type"])
+
+    def _raise(self, line: Line, type_: str) -> None:
+        self._is_ignored = bool(self._ignoring)
+        if self._ignoring:
+            self.ignored.update(range(self._ignoring, line.number + 1))
+            self._ignoring = 0
+        else:
+            self._add(line, type_)
+        self._relation, self._in_traceback, self._start = None, False, 0
+        self._after_frame = False
+        self._packages, self._code, self._file = [], "", ""
+
+    def _add(self, line: Line, type_: str) -> None:
+        told = Line(number=line.number, text=line.text.strip())
+        last = self.chains[-1][-1] if self.chains else None
+        if last and not self._start and line.number - last.end <= _NEAR:
+            self._relation = None if _GROUP.match(last.type) else Relation.AFTER
+        raised = Raised(
+            line=told,
+            detail=told,
+            start=self._start or line.number,
+            end=line.number,
+            type=type_,
+            relation=self._relation or Relation.FIRST,
+            packages=tuple(dict.fromkeys(self._packages)),
+            code=self._code,
+            file=self._file,
+        )
+        if self._relation and self.chains:
+            self.chains[-1].append(raised)
+        elif type_ not in _NO_FAILURE or self._in_traceback:
+            self.chains.append([raised])
+
+    def _extend(self, line: Line, indent: int) -> None:
+        """Let the message of the last exception go on, over lines that are indented."""
+        if self._in_traceback or self._start or not self.chains:
+            return
+        last = self.chains[-1][-1]
+        if (
+            last.line.text == last.type
+            and line.number - last.end <= _GAP
+            and last.detail is last.line
+        ):
+            told = Line(number=line.number, text=line.text.strip())
+            self.chains[-1][-1] = replace(last, end=line.number, detail=told)
+        elif line.number - last.end == 1 and (indent or line.number - last.line.number <= _MESSAGE):
+            is_first = last.end == last.line.number and last.line.text.endswith(":")
+            told = Line(number=line.number, text=line.text.strip())
+            self.chains[-1][-1] = replace(
+                last, end=line.number, detail=told if is_first else last.detail
+            )
+
+
+_GAP = 2
+"""A tool may print an exception's type on one line, and its message after an empty one."""
+
+_MESSAGE = 3
+_NEAR = 3
+"""An exception without a traceback belongs to one that ended at most so many lines before."""
+
+
+def _relation(text: str) -> Relation | None:
+    if _HANDLING.match(text):
+        return Relation.HANDLING
+    return Relation.BECAUSE if _BECAUSE.match(text) else None

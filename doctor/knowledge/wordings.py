@@ -1,0 +1,56 @@
+"""What lines that tell of a failure contain: how much such a line decides goes by its words.
+
+Tools other than Python print a line that begins in a way of their own.
+"""
+
+from __future__ import annotations
+
+import re
+
+from sdcoreml.doctor.knowledge.notices import is_softened
+
+_OWN_ERROR = r"^\s*(?:[\w./+-]+: )*(?:ERROR|Error|error|error\[\w+\])(?:\s*\([^)]*\))?:\s"
+_WORDS: tuple[tuple[str, ...], ...] = (
+    (  # The system ended the process, or the process itself.
+        r"(?:^|[\s:])(?i:killed|terminated)(?:: 9)?(?:\s|$)(?!by user)",
+        r"\bSIG(?:KILL|SEGV|BUS|ILL|ABRT|TRAP)\b|OOMKilled",
+        r"(?i:trace trap|segmentation fault|bus error|abort trap|illegal (?:\w+ )?instruction)",
+        r"Fatal error:|(?i:assertion failed|failed assertion)|panicked at|terminate called",
+        r"Terminating app due to|stop reason = ",
+        r"libc\+\+abi: terminating|Exception Type:|Termination Reason:",
+    ),
+    (r"(?:^|\s)(?:[\w.+-]+: )?(?:fatal|FATAL)(?: error)?:\s",),
+    (  # A tool's own error, but not what pip adds to it.
+        _OWN_ERROR
+        + r"(?!subprocess-exited|metadata-gen|.*Failed to build installable|.*dependency resolver)",
+        r"^\s*[x\u00d7] |^\[?ERROR\]?[ :]|Smudge error",
+    ),
+    (  # A shell's or a program's, which begins with its name.
+        r"^[\w./~-]+: .*(?:not found|No such file|denied)",
+        r"^[\w./~-]+: .*(?:cannot|can't|invalid|unrecognized)",
+        r"^(?:command not found|Unknown command)",
+    ),
+    (r"(?:^|\s)[\w./+-]+[Ee]rror(?:\s*\([^)]*\))?:|Error Domain=|\[error\]|\b\w+Error\(",),
+    (r"(?i:\berror\b(?!s? (?:estimate|rate|bar|correct)))",),
+    (
+        r"(?i:\b(?:failed|failure|cannot|can't|could ?n[o']t|couldn't|unable to|not found)\b)",
+        r"(?i:\b(?:denied|missing|mismatch|unsupported|invalid|corrupt(?:ed)?|unexpected)\b)",
+        r"(?i:\b(?:expected|refused|timed out|no such|no space|exceed\w*|must be|requires?)\b)",
+        r"(?i:\bnot (?:supported|available|installed|readable)\b|\b(?:does not|doesn't|is not)\b)",
+        r"(?i:\b(?:crash\w*|problem|permission|restricted|conflict\w*|incompatible|unrecognized|disagree|stuck)\b)",
+    ),
+)
+"""What lines that tell of a failure contain, those first that decide most."""
+
+_ERRORS = tuple(re.compile("|".join(words)) for words in _WORDS)
+IS_ERROR = 5
+"""So many of the patterns tell of an error; those behind them only of something perhaps wrong."""
+
+
+def weigh(text: str) -> int | None:
+    """Return how much a line tells of an error, 0 the most; None if nothing."""
+    for weight, pattern in enumerate(_ERRORS):
+        if pattern.search(text):
+            soft = is_softened(text)
+            return max(weight, IS_ERROR + 1) if soft else weight
+    return None
