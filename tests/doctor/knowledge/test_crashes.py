@@ -7,7 +7,8 @@ import pytest
 from sdcoreml.doctor.knowledge import entries
 from sdcoreml.doctor.knowledge.crashes import keep_crashed, read_report
 from sdcoreml.doctor.knowledge.diagnosis import examine
-from sdcoreml.doctor.knowledge.reading import Line, read
+from sdcoreml.doctor.knowledge.lines import Line
+from sdcoreml.doctor.knowledge.reading import read
 
 HEADER = json.dumps({"app_name": "Mochi Diffusion", "bug_type": "309"})
 BODY: dict[str, object] = {
