@@ -11,7 +11,19 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Literal, TypeAlias
 
-Kind: TypeAlias = Literal["step", "progress", "plan", "labour", "note", "warning", "result"]
+Kind: TypeAlias = Literal[
+    "step",
+    "progress",
+    "plan",
+    "labour",
+    "note",
+    "warning",
+    "result",
+    "folders",
+    "begin",
+    "wait",
+    "end",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +33,8 @@ class Event:
     `kind` is one of: `step`, which begins a named step; `progress`, which says how far the step is
     (`done` of `total`, in `unit`, "B" for bytes); `plan` and `labour`, how much work of all
     steps there is and is done (see `ground.labour`); `note` and `warning`, a sentence each;
-    `result`, with the step's outcome in `data`, which can be written as JSON.
+    `result`, with the step's outcome in `data`, which can be written as JSON; `folders`, `begin`,
+    `wait` and `end`, which say how the folders of a run come along (see `doctor.core.overall`).
     """
 
     kind: Kind

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from sdcoreml.convert.bundle.judgement import Judgement, Ruling, judge
@@ -44,6 +45,7 @@ from sdcoreml.doctor.commands.convert_plan import (
     ConversionPlan,
     as_data,
     as_text,
+    bytes_of,
     plan_conversion,
 )
 from sdcoreml.doctor.commands.convert_preflight import goal_of
@@ -61,6 +63,7 @@ from sdcoreml.doctor.commands.preflight import address, require_able
 from sdcoreml.doctor.commands.verify_coreml import FindMac, find_mac, load_finished
 from sdcoreml.doctor.core import runs
 from sdcoreml.doctor.core.backend import choose_backend
+from sdcoreml.doctor.core.overall import Expected, begin, end, expect
 from sdcoreml.doctor.core.runs import Recorder
 from sdcoreml.doctor.core.workplaces import BUILD, RESULTS
 from sdcoreml.doctor.gather.machine import workers
@@ -215,11 +218,14 @@ def make(args: argparse.Namespace, progress: Emit, mac: FindMac = find_mac) -> C
             workers=args.workers or workers(Probe()),
             cache=open_cache(emit),
         )
+        emit(expect(map(expected, jobs)))
+        emit(begin([os.fspath(job.output) for job in jobs]))
         with explain_crash(address(toolchain)):
             if wants_upstream(args):
                 folders, comparisons = convert_upstream(args, jobs, workshop, toolchain, emit)
             else:
-                folders, comparisons = convert_models(jobs, workshop, emit), ()
+                made_of = partial(_tell_end, emit)
+                folders, comparisons = convert_models(jobs, workshop, emit, made_of), ()
         loaded = load_finished(folders, toolchain, worker, emit, mac)
     made = Converted(
         manifests={folder: read_manifest(folder) for folder in folders},
@@ -229,6 +235,16 @@ def make(args: argparse.Namespace, progress: Emit, mac: FindMac = find_mac) -> C
     )
     runs.keep(emit.log(folder, manifest.digest) for folder, manifest in made.manifests.items())
     return install(args, made, emit)
+
+
+def expected(job: Job) -> Expected:
+    """Return what is expected of a job."""
+    size = sum(bytes_of(job, part) for part in job.parts)
+    return Expected(folder=os.fspath(job.output), model=os.fspath(job.model.path), bytes=size)
+
+
+def _tell_end(emit: Emit, job: Job) -> None:
+    emit(end(os.fspath(job.output), None))
 
 
 def install(args: argparse.Namespace, made: Converted, emit: Emit) -> Converted:

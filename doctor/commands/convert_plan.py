@@ -160,10 +160,16 @@ def _folder(job: Job, judgement: Judgement) -> PlannedFolder:
     return PlannedFolder(folder=str(job.output), programs=programs)
 
 
-def bytes_of(job: Job, part: ProgramSpec, judgement: Judgement) -> int:
-    """Return a program's approximate size in bytes; 0 if its component is not in the model."""
+def bytes_of(job: Job, part: ProgramSpec, judgement: Judgement | None = None) -> int:
+    """Return a program's approximate size in bytes; 0 if its component is not in the model.
+
+    Without a judgement, whose model may have to be unpacked yet, the job's own model is looked at.
+    """
     starts = HALVES.get(part.program, ("",))
-    tensors = judgement.tensors_of(part.source)
+    component = job.model.components.get(part.source)
+    checkpoint = component.checkpoint if component else None
+    own = checkpoint.tensors if checkpoint else ()
+    tensors = judgement.tensors_of(part.source) if judgement else own
     count = sum(math.prod(t.shape) for t in tensors if t.name.startswith(starts))
     bits = 32 if job.options.for_program(part).precision is Precision.FP32 else 16
     if recipe := job.options.recipe_for(part):

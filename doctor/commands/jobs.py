@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from sdcoreml.doctor.commands.jobs_run import Result, Run
     from sdcoreml.doctor.core.facts import Goal
     from sdcoreml.envs.kept.store import Environment
-    from sdcoreml.ground.events import Emit
+    from sdcoreml.ground.events import Emit, Event
     from sdcoreml.lockfiles.toolchain import Toolchain
 
 SCHEMA = 1
@@ -51,7 +52,11 @@ def configure(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="make only what the last run of this file did not",
     )
-    parser.add_argument("--json", action="store_true", help="print the result as JSON on stdout")
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="print a line of JSON on stdout for each event, and the results in the last",
+    )
     parser.add_argument(
         "--install",
         action="store_true",
@@ -174,6 +179,7 @@ def make(args: argparse.Namespace) -> int:
     from sdcoreml.doctor.commands.jobs_left import choose_rest, read_left, remember
     from sdcoreml.doctor.commands.jobs_run import table
     from sdcoreml.doctor.core.backend import choose_backend
+    from sdcoreml.doctor.report.event_lines import EventLines
     from sdcoreml.doctor.report.terminal import draw
     from sdcoreml.envs.building.build import BuildOptions
     from sdcoreml.envs.cluster.dask import find_dask
@@ -188,7 +194,8 @@ def make(args: argparse.Namespace) -> int:
         raise UsageError("a cluster's workers cannot install folders here", remedy=remedy)
     # Other machines know no current folder of ours.
     file = read_job_file(args.file.absolute() if cluster else args.file)
-    with draw() as emit, ExitStack() as stack:
+    with draw() as shown, ExitStack() as stack:
+        emit = _both(shown, EventLines(sys.stdout)) if args.json else shown
         cache = open_cache(emit)
         left = read_left(file, cache) if args.retry_failed else None
         opener = Opener(into=file.into, run=_run_wide(args), stack=stack, emit=emit)
@@ -218,7 +225,15 @@ def make(args: argparse.Namespace) -> int:
 
 
 def results_as_data(results: Sequence[Result]) -> dict[str, object]:
-    """Return what `--json` prints of a run."""
+    """Return what `--json` prints at the end of a run."""
     from sdcoreml.doctor.commands.jobs_run import as_data
 
-    return {"schema": SCHEMA, "results": as_data(results)}
+    return {"schema": SCHEMA, "event": "table", "results": as_data(results)}
+
+
+def _both(one: Emit, other: Emit) -> Emit:
+    def emit(event: Event) -> None:
+        one(event)
+        other(event)
+
+    return emit

@@ -21,8 +21,9 @@ from sdcoreml.convert.cache.shelf import VARIABLE
 from sdcoreml.convert.jobs.reuse import xcode
 from sdcoreml.doctor.commands.jobs_batch import Batch, in_order
 from sdcoreml.doctor.commands.jobs_file import JobFile
-from sdcoreml.doctor.commands.jobs_run import Result, Run, State
+from sdcoreml.doctor.commands.jobs_run import Result, Run, State, ended, expected_of
 from sdcoreml.doctor.commands.jobs_task import FolderTask
+from sdcoreml.doctor.core.overall import begin, expect
 from sdcoreml.envs.cluster.dask import Members
 from sdcoreml.envs.cluster.folder import Cluster
 from sdcoreml.ground import locks
@@ -71,6 +72,10 @@ def make(
         for number, one in enumerate(planned)
         if one.result is None
     ]
+    run.emit(expect(expected_of(one.batch for one in planned)))
+    for one in planned:
+        if one.result:
+            run.emit(ended(one.result))
     with show_signs(shared_folders(run, planned, file)) as signs:
         progress = ClusterProgress(emit=run.emit, planned=planned, cluster=cluster.folder)
         messages = members.take_part(
@@ -215,9 +220,14 @@ class ClusterProgress:
             case {"began": number, "worker": name}:
                 self.begun.add(number)
                 title, total = self.planned[number].title, self.tasks
-                self._say("step", f"{len(self.begun)} of {total}: {title}, on {name}")
+                where = f"{len(self.begun)} of {total}: {title}, on {name}"
+                self._say("step", where)
+                if folder := self.planned[number].folder:
+                    self.emit(begin([folder], where))
             case {"ended": number, "worker": name, "answer": answer}:
                 self.made[number] = self._read(self.planned[number], answer)
+                for result in self.made[number]:
+                    self.emit(ended(result))
                 title, total = self.planned[number].title, self.tasks
                 self._say("note", f"{len(self.made)} of {total} ended: {title}, on {name}")
             case {"lost": name, "id": number}:

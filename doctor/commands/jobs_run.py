@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -21,11 +21,13 @@ from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.doctor.commands.convert import explain_crash, ingredients_of, open_model, read_jobs
 from sdcoreml.doctor.commands.convert_deliver import deliver, fault_of
 from sdcoreml.doctor.commands.convert_jobs import policy_of
+from sdcoreml.doctor.commands.convert_plan import bytes_of
 from sdcoreml.doctor.commands.convert_preflight import goal_of
 from sdcoreml.doctor.commands.jobs_batch import Batch, Opener, in_order
 from sdcoreml.doctor.commands.preflight import address
 from sdcoreml.doctor.commands.verify_coreml import FindMac, find_mac, load_finished
 from sdcoreml.doctor.core.facts import Goal
+from sdcoreml.doctor.core.overall import Expected, Scarce, Shortage, begin, end, expect, wait
 from sdcoreml.ground.advice import spell
 from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.errors import BusyError, SdcoremlError
@@ -89,16 +91,22 @@ class Run:
 
     def make(self, batches: Sequence[Batch]) -> tuple[Result, ...]:
         """Make all batches in order; errors become results."""
-        results: list[Result] = []
+        results: dict[Result, None] = {}
+        self.emit(expect(expected_of(batches)))
         for number, batch in enumerate(in_order(batches), 1):
-            if batch.after is not None:
+            waited = batch.after is not None
+            if waited:
                 batch = self.opener.open(batch.request)  # noqa: PLW2901  its folder may be there now
+                self.emit(expect(expected_of([batch])))
             title = f"{number} of {len(batches)}: {batch.request.given}"
             self.emit(Event(kind="step", text=title))
-            results.extend(self._make(batch, waited=bool(batch.after)))
-        return tuple(dict.fromkeys(results))
+            for result in self._make(batch, title, waited=waited):
+                if result not in results:
+                    self.emit(ended(result))
+                results[result] = None
+        return tuple(results)
 
-    def _make(self, batch: Batch, *, waited: bool) -> Iterator[Result]:
+    def _make(self, batch: Batch, title: str, *, waited: bool) -> Iterator[Result]:
         if batch.fault:
             state = State.SKIPPED if waited else State.FAILED
             yield replace(_result(batch, batch.fault.as_error()), state=state)
@@ -109,7 +117,7 @@ class Run:
             jobs = [job for job in jobs if job not in there]
             begun = time.monotonic()
             try:
-                made = tuple(self._convert(batch, jobs))
+                made = tuple(self._convert(batch, jobs, title))
             except BusyError as error:
                 self._wait(error, tries)
                 tries += 1
@@ -117,7 +125,7 @@ class Run:
                 if len(jobs) == 1:
                     yield _result(batch, error, jobs[0])
                     return
-                yield from self._one_by_one(batch, jobs, time.monotonic() - begun)
+                yield from self._one_by_one(batch, jobs, title, time.monotonic() - begun)
                 return
             else:
                 yield from made
@@ -126,10 +134,13 @@ class Run:
     def _wait(self, error: BusyError, tries: int) -> None:
         """Wait for another process, longer each time; say so once."""
         if not tries:
-            self.emit(Event(kind="note", text=f"{error.where}: {error.what}; waiting for it"))
+            shortage = Shortage(scarce=Scarce.PROCESS, folder=error.where)
+            self.emit(wait(shortage, f"waiting for another process: {error.where}: {error.what}"))
         self.pause(min(2**tries, _LONGEST_PAUSE))
 
-    def _one_by_one(self, batch: Batch, jobs: Sequence[Job], seconds: float) -> Iterator[Result]:
+    def _one_by_one(
+        self, batch: Batch, jobs: Sequence[Job], title: str, seconds: float
+    ) -> Iterator[Result]:
         """Convert each job by itself, since one of them failed after `seconds`.
 
         Those that are there now were finished before it failed.
@@ -140,13 +151,13 @@ class Run:
                 kept = self._kept(batch, job)
                 yield _done(batch, job, seconds / len(finished)) if kept.is_there else kept
             else:
-                yield from self._make(replace(batch, jobs=(job,)), waited=False)
+                yield from self._make(replace(batch, jobs=(job,)), title, waited=False)
 
     def is_there(self, batch: Batch, job: Job) -> bool:
         """Whether a folder is there already, just as it would be made now."""
         return is_there(job, ingredients_of(batch.args), self._shop_of(batch.args))
 
-    def _convert(self, batch: Batch, jobs: Sequence[Job]) -> Iterator[Result]:
+    def _convert(self, batch: Batch, jobs: Sequence[Job], title: str) -> Iterator[Result]:
         """Convert the jobs together.
 
         Raises:
@@ -160,6 +171,7 @@ class Run:
         shop = self._shop_of(args)
         ingredients = ingredients_of(batch.args)
         self.require_able(goal_of(jobs))
+        self.emit(begin([os.fspath(job.output) for job in jobs], title))
         with explain_crash(address(self.toolchain)), open_model(args, self.emit) as model:
             made = [job for job in read_jobs(args, model) if job.output in outputs]
 
@@ -232,6 +244,20 @@ def _result(batch: Batch, error: SdcoremlError | None, job: Job | None = None) -
         code=error.code if error else "",
         explanation=error.explanation if error else "",
     )
+
+
+def expected_of(batches: Iterable[Batch]) -> Iterator[Expected]:
+    """Yield the folders that batches are to make, as far as they are known yet."""
+    for batch in batches:
+        for job in batch.jobs:
+            size = sum(bytes_of(job, part, batch.judgement) for part in job.parts)
+            folder, model = os.fspath(job.output), batch.request.given
+            yield Expected(folder=folder, model=model, bytes=size)
+
+
+def ended(result: Result) -> Event:
+    """Return the event that says what became of a folder."""
+    return end(result.folder, to_plain(result), was_there=result.state is not State.DONE)
 
 
 def as_data(results: Sequence[Result]) -> list[dict[str, object]]:

@@ -1,8 +1,8 @@
 """Shows the events of a long task on stderr.
 
-On a terminal, each step has one line, with a bar if it reports progress. Elsewhere, as in CI, each
-step prints a plain line, and another every minute while it lasts. stdout is never used: it is for
-data.
+On a terminal there is one bar for all that is made, one for each folder that is being made, and one
+for the step that is running. Elsewhere, as in CI, each step prints a plain line, and another every
+minute while it lasts. stdout is never used: it is for data.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
+from sdcoreml.doctor.core.overall import Overall
 from sdcoreml.ground.addresses import hide_credentials
 from sdcoreml.ground.advice import spell
 from sdcoreml.ground.events import Emit, Event
@@ -22,7 +23,7 @@ from sdcoreml.ground.quantity import duration
 from sdcoreml.ground.visible import one_line, without_filter
 
 if TYPE_CHECKING:
-    from rich.progress import Progress, TaskID
+    from rich.progress import Progress, ProgressColumn, Task, TaskID
 
 
 MINUTE = 60.0
@@ -43,17 +44,22 @@ class Lines:
 
     def __init__(self, stream: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self._stream, self._clock = stream, clock
-        self._step, self._far = "", ""
+        self._doing, self._far = "", ""
         self._forecast: Forecast | None = None
+        self._overall = Overall(clock)
         self._began = self._spoke = clock()
 
     def __call__(self, event: Event) -> None:
         """Write one event."""
         text = show(event.text)
+        self._overall.hear(event)
         match event.kind:
             case "step":
-                self._step, self._far, self._began = text, "", self._clock()
+                self._doing, self._far, self._began = f"at it: {text}", "", self._clock()
                 self._say(f"- {text}")
+            case "wait":
+                self._doing, self._far, self._began = text, "", self._clock()
+                self._say(f"  {text}")
             case "note":
                 self._say(f"  {text}")
             case "warning":
@@ -70,11 +76,13 @@ class Lines:
     def beat(self) -> None:
         """Write that the step goes on, unless a line was written in the last minute."""
         now = self._clock()
-        if self._step and now - self._spoke >= MINUTE:
-            whole = how_far_in_all(self._forecast, now) if self._forecast else ""
+        if self._doing and now - self._spoke >= MINUTE:
+            whole = describe_overall(self._overall)
+            if not whole and self._forecast:
+                whole = how_far_in_all(self._forecast, now)
             far = "".join(f", {part}" for part in (self._far, whole) if part)
             minutes = int((now - self._began) // MINUTE)
-            self._say(f"  still at it: {self._step}, {minutes} min{far}")
+            self._say(f"  still {self._doing}, {minutes} min{far}")
 
     def _time_left(self, event: Event) -> str:
         """Return how long the rest of a picture's steps will take; each takes as long."""
@@ -126,23 +134,46 @@ def how_far_in_all(forecast: Forecast, now: float) -> str:
     return percent if left is None else f"{percent}, {duration(left)} left"
 
 
-class Bars:
-    """An `Emit` for a terminal: one live line below the lines of finished steps."""
+def describe_overall(overall: Overall) -> str:
+    """Return how far all folders are, such as `3 of 12 folders, 24.30 of 98.00 GB in all, ...`."""
+    if not overall.total:
+        return ""
+    several = f"{overall.ended} of {overall.folders} folders" if overall.folders > 1 else ""
+    size = Event(kind="progress", done=overall.done, total=overall.total, unit="B")
+    left = overall.left()
+    rest = "" if left is None else f"{duration(left)} left"
+    return ", ".join(filter(None, (several, f"{how_far(size)} in all", rest)))
 
-    def __init__(self, progress: Progress) -> None:
-        self._progress = progress
+
+class Bars:
+    """An `Emit` for a terminal: live lines below the lines of finished steps.
+
+    The first is for all folders, then there is one for each that is being made, and the last is for
+    the running step.
+    """
+
+    def __init__(self, progress: Progress, clock: Callable[[], float] = time.monotonic) -> None:
+        self._progress, self._clock = progress, clock
         self._task: TaskID | None = None
         self._text = ""
         self._began = 0.0
         self._forecast: Forecast | None = None
+        self._overall = Overall(clock)
+        self._whole: TaskID | None = None
+        self._rows: dict[str, tuple[TaskID, float]] = {}
 
     def __call__(self, event: Event) -> None:
         """Draw one event."""
         text = show(event.text)
+        self._overall.hear(event)
+        if event.kind == "begin" and text == self._text and self._task is not None:
+            self._progress.remove_task(self._task)  # it gets a line of its own
+            self._task = None
+        self._draw_overall()
         match event.kind:
-            case "step":
+            case "step" | "wait":
                 self.finish()
-                self._text, self._began = text, time.monotonic()
+                self._text, self._began = text, self._clock()
                 self._task = self._progress.add_task(text, total=None, far="")
             case "progress" if self._task is not None:
                 total = event.total or None
@@ -150,13 +181,13 @@ class Bars:
                     self._task, completed=event.done, total=total, far=how_far(event)
                 )
             case "plan":
-                self._forecast = Forecast.of(event, time.monotonic())
-            case "labour" if self._forecast and self._task is not None:
-                now = time.monotonic()
+                self._forecast = Forecast.of(event, self._clock())
+            case "labour" if self._forecast and self._task is not None and self._whole is None:
+                now = self._clock()
                 self._forecast.advance(event, now)
                 self._progress.update(self._task, far=how_far_in_all(self._forecast, now))
             case "note":
-                self._progress.console.print(f"  {text}", markup=False, highlight=False)
+                self._print(f"  {text}")
             case "warning":
                 self._progress.console.print(
                     f"  warning: {text}", markup=False, highlight=False, style="yellow"
@@ -164,16 +195,47 @@ class Bars:
             case _:
                 pass
 
+    def _draw_overall(self) -> None:
+        """Bring the lines for all folders and for those that are being made up to date."""
+        overall = self._overall
+        if not overall.total:
+            return
+        if self._whole is None:
+            self._whole = self._progress.add_task("all", total=overall.total, far="", is_whole=True)
+        done, total = overall.done, overall.total
+        self._progress.update(
+            self._whole, completed=done, total=total, far=describe_overall(overall)
+        )
+        self._draw_makings()
+
+    def _draw_makings(self) -> None:
+        titles = {show(one.title): one for one in self._overall.makings if one.title}
+        for title in [one for one in self._rows if one not in titles]:
+            self.finish()
+            task, began = self._rows.pop(title)
+            self._progress.remove_task(task)
+            self._print(f"- {title} ({self._clock() - began:.1f} s)")
+        for title, making in titles.items():
+            if title not in self._rows:
+                task = self._progress.add_task(title, total=None, far="")
+                self._rows[title] = (task, self._clock())
+            shares = [(done, size) for _, done, size in self._overall.share(making)]
+            done, size = (sum(column) for column in zip(*shares, strict=True))
+            known = size if making.forecast and size else None
+            far = how_far(Event(kind="progress", done=done, total=size, unit="B")) if known else ""
+            self._progress.update(self._rows[title][0], completed=done, total=known, far=far)
+
     def finish(self) -> None:
         """Replace the live line by a final one that says how long the step took."""
         if self._task is None:
             return
         self._progress.remove_task(self._task)
         self._task = None
-        seconds = time.monotonic() - self._began
-        self._progress.console.print(
-            f"- {self._text} ({seconds:.1f} s)", markup=False, highlight=False
-        )
+        seconds = self._clock() - self._began
+        self._print(f"- {self._text} ({seconds:.1f} s)")
+
+    def _print(self, line: str) -> None:
+        self._progress.console.print(line, markup=False, highlight=False)
 
 
 @contextmanager
@@ -190,18 +252,40 @@ def draw(stream: TextIO | None = None) -> Iterator[Emit]:
             yield lines
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import Progress
 
-    columns = (
-        SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
-        BarColumn(bar_width=24),
-    )
-    ends = (TextColumn("{task.fields[far]}"), TimeRemainingColumn(compact=True))
     console = Console() if is_notebook else Console(file=without_filter(stream))
-    with Progress(*columns, *ends, console=console, transient=True) as progress:
+    with Progress(*columns(), console=console, transient=True) as progress:
         bars = Bars(progress)
         try:
             yield bars
         finally:
             bars.finish()
+
+
+def columns() -> tuple[ProgressColumn, ...]:
+    """Return the columns of the live lines: what, bar, how far, elapsed, and remaining time.
+
+    The time that remains of all is not what the bar's own speed suggests: its `far` says it.
+    """
+    from rich.progress import (
+        BarColumn,
+        SpinnerColumn,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Remaining(TimeRemainingColumn):
+        def render(self, task: Task) -> Text:
+            return Text() if task.fields.get("is_whole") else super().render(task)
+
+    return (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=24),
+        TextColumn("{task.fields[far]}"),
+        TimeElapsedColumn(),
+        Remaining(compact=True),
+    )

@@ -18,6 +18,7 @@ from sdcoreml.doctor.commands import convert_summary, draw, jobs, jobs_run, veri
 from sdcoreml.doctor.commands.convert_plan import MachineFinding, PlannedFolder
 from sdcoreml.doctor.commands.convert_upstream import FolderComparison
 from sdcoreml.doctor.commands.jobs_plan import JobsPlan
+from sdcoreml.doctor.core.overall import Expected, Shortage
 from sdcoreml.ground.events import Event
 from tools.schemas.shapes import Schema, Shapes, closed
 from tools.schemas.words import LEFT_OUT, WORDS
@@ -210,8 +211,53 @@ def _draw(shapes: Shapes) -> Schema:
 
 def _jobs(shapes: Shapes) -> Schema:
     version = _version(jobs.SCHEMA)
-    result = closed({"schema": version, "results": _list_of(shapes.of(jobs_run.Result))})
-    return {"anyOf": [result, closed({"schema": version, "plan": shapes.of(JobsPlan)})]}
+    result = shapes.of(jobs_run.Result)
+    events = (
+        _line("table", "the last line", results=_list_of(result)),
+        _line("folders", "what will be made", folders=_list_of(shapes.of(Expected)), total=_BYTES),
+        _line("begin", "folders are made now, together", text=_TEXT, folders=_TEXTS),
+        _line("step", "a step of the work begins", text=_TEXT),
+        _line("progress", "how far all is", **_progress()),
+        _line("wait", "the run waits", text=_TEXT, **shapes.properties_of(Shortage)),
+        _line("note", "a sentence", text=_TEXT),
+        _line("warning", "a sentence", text=_TEXT),
+        _line("end", "what became of a folder", result=result),
+    )
+    return {"anyOf": [*events, closed({"schema": version, "plan": shapes.of(JobsPlan)})]}
+
+
+def _line(event: str, what: str, **fields: object) -> Schema:
+    """Return the schema of a line that is printed while a run goes on, and of its end."""
+    version = _version(jobs.SCHEMA)
+    return closed({"schema": version, "event": {"const": event, "description": what}, **fields})
+
+
+def _progress() -> Schema:
+    done: Schema = {"type": "integer", "description": "the bytes that are done"}
+    total: Schema = {"type": "integer", "description": "the bytes that there will be"}
+    step = closed(
+        {
+            "text": {**_TEXT, "description": "its name"},
+            "done": {"type": "integer", "description": "how much of it is done"},
+            "total": {"type": "integer", "description": "how much there is; 0 if unknown"},
+            "unit": {**_TEXT, "description": "what is counted; B for bytes"},
+        }
+    )
+    left = "seconds that the rest will take; null while too little is done to say"
+    return {
+        "done": done,
+        "total": total,
+        "elapsed": {"type": "number", "description": "seconds since the run began"},
+        "left": {"type": ["number", "null"], "description": left},
+        "folders": {
+            **_list_of(closed({"folder": _TEXT, "done": done, "total": total})),
+            "description": "those that are being made",
+        },
+        "step": {
+            "anyOf": [step, {"type": "null"}],
+            "description": "the step that is running",
+        },
+    }
 
 
 def _event(shapes: Shapes) -> Schema:
@@ -262,7 +308,7 @@ DOCUMENTS: Mapping[str, tuple[int, str, Callable[[Shapes], Schema]]] = {
     "event.schema.json": (1, "A line that a long task writes of its progress", _event),
     "jobs.schema.json": (
         jobs.SCHEMA,
-        "What `sdcoreml jobs --json` prints: results, or a plan (--plan)",
+        "What `sdcoreml jobs --json` prints: a line for each event, or a plan (--plan)",
         _jobs,
     ),
     "manifest.schema.json": (manifest.SCHEMA, "The manifest of a finished folder", _manifest),

@@ -58,11 +58,12 @@ WORDS: Mapping[str, str] = {
     "Drawn.timesteps": "the timesteps that were made",
     "Drawn.unsafe": "whether the safety checker objects; null without one",
     "Drawn.width": "pixels",
-    "Event.data": "the outcome of a step, in a result",
+    "Event.data": "the outcome of a step, in a result; more of what other kinds say",
     "Event.done": "how much is done",
     "Event.kind": "step begins a named step; progress says how far it is, plan and labour how much"
     " work of all steps there is and is done; note and warning are a sentence each; result is the"
-    " outcome of the step",
+    " outcome of the step; folders says what a run will make, begin what is made now, wait what is"
+    " waited for, and end what became of a folder",
     "Event.text": "the name of the step, or the sentence",
     "Event.total": "how much there is",
     "Event.unit": "what is counted; B for bytes",

@@ -88,7 +88,9 @@ class Shared:
     @property
     def lines(self) -> list[str]:
         """What was told, without the folder's path."""
-        return [one.text.replace(f"{self.folder}/", "") for one in self.told]
+        kinds = ("step", "note", "warning")
+        told = [one.text for one in self.told if one.kind in kinds]
+        return [text.replace(f"{self.folder}/", "") for text in told]
 
 
 @pytest.fixture

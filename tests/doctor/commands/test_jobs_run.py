@@ -247,7 +247,10 @@ def test_a_folder_that_another_run_makes_is_waited_for(shelf: Shelf) -> None:
     with ExitStack() as other:
         other.enter_context(sole_maker(shelf.folder / "models" / PLAIN))
         assert shelf.run(TWO, pause=lambda _: other.close())[0] == ("done", PLAIN)
-    assert any("waiting for it" in event.text for event in shelf.told)
+    (told,) = [event for event in shelf.told if event.kind == "wait"]
+    folder = str(shelf.folder / "models" / PLAIN)
+    assert told.text.startswith(f"waiting for another process: {folder}: ")
+    assert told.data == {"scarce": "process", "folder": folder, "needed": 0, "free": 0}
 
 
 def test_waiting_is_said_once_and_looks_less_and_less_often(shelf: Shelf) -> None:
@@ -261,7 +264,27 @@ def test_waiting_is_said_once_and_looks_less_and_less_often(shelf: Shelf) -> Non
 
         shelf.run(TWO, pause=pause)
     assert shelf.waits == [1, 2, 4, 8, 10, 10]
-    assert sum("waiting for it" in event.text for event in shelf.told) == 1
+    assert sum(event.kind == "wait" for event in shelf.told) == 1
+
+
+def test_a_run_tells_what_it_makes_and_what_became_of_it(shelf: Shelf) -> None:
+    shelf.run(TWO)
+    shutil.rmtree(shelf.folder / "models" / SMALL)
+    shelf.told.clear()
+    shelf.run(TWO + '[[models]]\nmodel = "absent.ckpt"\n')
+    kinds = ("folders", "begin", "end")
+    told = [event for event in shelf.told if event.kind in kinds]
+    assert [event.kind for event in told] == ["folders", "end", "begin", "end", "end"]
+    plain, small = (str(shelf.folder / "models" / name) for name in (PLAIN, SMALL))
+    sizes = {one["folder"]: one["bytes"] for one in told[0].data}  # type: ignore[attr-defined]
+    assert sizes[plain] > sizes[small] > 0
+    assert [event.text for event in told[1:]] == [plain, f"2 of 3: {shelf.folder}/model", small, ""]
+    assert told[2].data == [small]
+    ends = [event.data for event in told if event.kind == "end"]
+    assert [one["was_there"] for one in ends] == [True, False, True]  # type: ignore[index]
+    assert [one["outcome"]["state"] for one in ends] == [  # type: ignore[index]
+        *("reused", "done", "failed")
+    ]
 
 
 def test_the_table_says_what_became_of_each() -> None:

@@ -9,14 +9,24 @@ import pytest
 from rich.console import Console
 from rich.progress import Progress, TextColumn
 
+from sdcoreml.doctor.core.overall import (
+    Expected,
+    Scarce,
+    Shortage,
+    begin,
+    end,
+    expect,
+    wait,
+)
 from sdcoreml.doctor.report.terminal import (
     Bars,
     Lines,
     beating,
+    columns,
     draw,
     how_far,
 )
-from sdcoreml.ground.events import Event
+from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.labour import Labour, plan
 
 STORY = (
@@ -184,3 +194,88 @@ def test_a_heart_that_cannot_beat_stops_nothing(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("threading.Thread.start", refuse)
     with beating(lambda: None):
         pass
+
+
+class Story:
+    """A run of three folders: one was there, one is made, and one waits for memory."""
+
+    def __init__(self, emit: Emit, now: list[float]) -> None:
+        self.emit, self.now = emit, now
+
+    def tell(self) -> None:
+        emit = self.emit
+        emit(expect(Expected(folder=one, model="m", bytes=2 * 10**9) for one in "abc"))
+        emit(Event(kind="step", text="1 of 3: m"))
+        emit(end("a", None, was_there=True))
+        emit(Event(kind="step", text="2 of 3: m"))
+        emit(begin(["b"], "2 of 3: m"))
+        emit(plan({Labour.READ: 100e9}, 1))
+        emit(Event(kind="step", text="build Unet"))
+        self.now[0] = 120.0
+        emit(Event(kind="labour", text="read", done=int(50e9)))
+        emit(Event(kind="progress", done=3 * 10**8, total=10**9, unit="B"))
+
+
+def test_a_run_of_many_folders_says_how_far_all_are() -> None:
+    stream, now = io.StringIO(), [0.0]
+    lines = Lines(stream, lambda: now[0])
+    Story(lines, now).tell()
+    lines.beat()
+    lines(end("b", None))
+    lines(wait(Shortage(scarce=Scarce.MEMORY, folder="c"), "waiting for 4 GB of memory"))
+    now[0] = 240.0
+    lines.beat()
+    assert stream.getvalue() == (
+        "- 1 of 3: m\n"
+        "- 2 of 3: m\n"
+        "- build Unet\n"
+        "  still at it: build Unet, 2 min, 0.30 of 1.00 GB,"
+        " 1 of 3 folders, 3.00 of 6.00 GB in all, about 6 minutes left\n"
+        "  waiting for 4 GB of memory\n"
+        "  still waiting for 4 GB of memory, 2 min,"
+        " 2 of 3 folders, 4.00 of 6.00 GB in all, about 2 minutes left\n"
+    )
+
+
+def test_on_a_terminal_there_is_a_bar_for_all_one_for_a_folder_and_one_for_the_step() -> None:
+    stream, now = io.StringIO(), [0.0]
+    console = Console(file=stream, force_terminal=True, width=140, no_color=True)
+    with Progress(
+        *columns(), console=console, auto_refresh=False, get_time=lambda: now[0]
+    ) as shown:
+        bars = Bars(shown, lambda: now[0])
+        Story(bars, now).tell()
+        stream.truncate(0)
+        shown.refresh()
+        rows = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", row) for row in stream.getvalue().split("\n")]
+        stream.truncate(0)
+        bars(end("b", None))
+        shown.refresh()
+        after = stream.getvalue()
+    bar = r"[━╸╺ ]{24}"
+    whole = r"1 of 3 folders, 3\.00 of 6\.00 GB in all, about 6 minutes left"
+    assert [row.strip("\x00\r ") for row in rows][-3:] == [
+        matching(rf"\S all +{bar} {whole} 0:02:00"),
+        matching(rf"\S 2 of 3: m +{bar} 1\.00 of 2\.00 GB +0:02:00 .*"),
+        matching(rf"\S build Unet +{bar} 0\.30 of 1\.00 GB +0:02:00 .*"),
+    ]
+    assert after.index("- build Unet (120.0 s)") < after.index("- 2 of 3: m (120.0 s)")
+    last = after.rpartition("\x1b[2K")[2]
+    assert "2 of 3 folders, 4.00 of 6.00 GB in all" in last
+    assert not {"2 of 3: m", "build Unet"} & {*re.findall("2 of 3: m|build Unet", last)}
+
+
+class matching:  # noqa: N801  reads as a value
+    """A text that matches a pattern."""
+
+    def __init__(self, pattern: str) -> None:
+        self.pattern = pattern
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, str) and re.fullmatch(self.pattern, other) is not None
+
+    def __hash__(self) -> int:
+        return hash(self.pattern)
+
+    def __repr__(self) -> str:
+        return self.pattern
