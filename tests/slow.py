@@ -330,6 +330,7 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_every_command_can_be_pasted[make]",
         "test_every_text_holds_its_commands_in_backticks",
     ),
+    "tests/test_container.py": ("test_what_is_copied_can_read_a_model",),
     "tests/test_door.py": ("test_others_files_are_read_through_the_door_alone",),
     "tests/test_floors.py": (
         "test_everyday_commands_load_nothing_of_the_maintainers",

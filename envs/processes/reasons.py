@@ -45,7 +45,8 @@ REASONS = (
     Reason(
         words=r"error sending request|[Dd]ns error|Connection refused|Failed to (fetch|connect)"
         r"|NewConnectionError|Max retries|timed out|ConnectTimeout|Could not fetch URL"
-        r"|[Nn]etwork (is |was )?(unreachable|disabled)|connectivity is disabled|ProxyError",
+        r"|[Nn]etwork (is |was )?(unreachable|disabled)|connectivity is disabled|ProxyError"
+        r"|CERTIFICATE_VERIFY_FAILED|UnknownIssuer",
         error=UnreachableError,
         meaning="the package index cannot be reached; check the network, proxy and certificates"
         " (HTTPS_PROXY, SSL_CERT_FILE), or name a mirror with --index URL",

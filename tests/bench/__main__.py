@@ -20,6 +20,7 @@ BENCHMARKS: Mapping[str, str] = {
     "compile": "package to compiled folder, beside Apple's own output",
     "env": "building, verifying and damaging environments, beside uv and pip",
     "jobs": "planning forty models in four forms each",
+    "api": "calling from Python, beside the command line",
     "cluster": "what three workers do in the time of one, on tasks that sleep",
     "diagnose": "what public failures are said to be, and how fast",
     "doctor": "the doctor's time and what it finds, beside pip check and importing torch",

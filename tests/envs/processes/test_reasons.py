@@ -51,6 +51,12 @@ OLD_UV = """\
 """
 
 
+UNTRUSTED = """\
+WARNING: Retrying after connection broken by 'SSLError([SSL: CERTIFICATE_VERIFY_FAILED])'
+ERROR: No matching distribution found for x==1
+"""
+
+
 @pytest.mark.parametrize(
     ("words", "kind", "meaning"),
     [
@@ -59,6 +65,11 @@ OLD_UV = """\
         (UNREACHABLE, UnreachableError, "the package index cannot be reached"),
         (OFFLINE, UnreachableError, "the package index cannot be reached"),
         (ABSENT, InstallError, "no wheel for this machine"),
+        (
+            UNTRUSTED,
+            UnreachableError,
+            "certificates",
+        ),
         ("ERROR: No matching distribution found for x==1", InstallError, "no wheel for this"),
         (OLD_UV, NoSpaceError, "the disk is full"),
         ("error: Permission denied (os error 13)", EnvError, "not writable"),
