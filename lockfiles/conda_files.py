@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from sdcoreml.lockfiles.conda import CondaLock, conda_lock_path, load_conda_lock
 from sdcoreml.lockfiles.target import TARGETS, LockTarget
-from sdcoreml.lockfiles.toolchain import Toolchain
+from sdcoreml.lockfiles.toolchain import OWN, Toolchain
 
 ALIAS = "https://conda.anaconda.org/"
 """The URL to which conda appends a channel's name: the default of its `channel_alias` setting."""
@@ -38,7 +38,7 @@ def environment_file(toolchain: Toolchain, target: LockTarget) -> str:
     file = f"environment.{target.name}.yml"
     return (
         f"{_WRITTEN}\n"
-        f"# For {target.name}: conda env create --file lockfiles/{toolchain.name}/{file}\n"
+        f"# For {target.name}: conda env create --file {_place(toolchain)}/{file}\n"
         f"name: {toolchain.conda.name}\n"
         "channels:\n"
         f"  - {toolchain.conda.channel}\n"
@@ -60,10 +60,14 @@ def explicit_lock(toolchain: Toolchain, target: LockTarget, lock: CondaLock) -> 
     lines = (f"{base}{package.path}#sha256:{package.sha256}" for package in lock.packages)
     return (
         f"{_WRITTEN}\n"
-        f"# conda create --name {toolchain.conda.name} --file lockfiles/{toolchain.name}/{file}\n"
+        f"# conda create --name {toolchain.conda.name} --file {_place(toolchain)}/{file}\n"
         f"# platform: {target.conda_subdir}\n"
         "@EXPLICIT\n" + "".join(f"{line}\n" for line in lines)
     )
+
+
+def _place(toolchain: Toolchain) -> str:
+    return f"{'lockfiles' if toolchain.is_shipped else OWN}/{toolchain.name}"
 
 
 def channel_url(channel: str) -> str:

@@ -26,13 +26,13 @@ def closure(text: str, roots: Iterable[str], path: Path) -> tuple[LockedPackage,
     wanted = set(roots)
     if missing := wanted - {package.name for package in packages}:
         raise LockfileError(f"does not lock {', '.join(sorted(missing))}", where=path)
-    askers = _dependents(text)
+    askers = dependents(text)
     while more := {name for name, via in askers.items() if wanted & set(via)} - wanted:
         wanted |= more
     return tuple(package for package in packages if package.name in wanted)
 
 
-def _dependents(text: str) -> dict[str, list[str]]:
+def dependents(text: str) -> dict[str, list[str]]:
     """Map each package to those that depend on it, from the `# via` comments of the resolver."""
     found: dict[str, list[str]] = {}
     name = ""

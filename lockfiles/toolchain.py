@@ -1,10 +1,14 @@
-"""Reads toolchains: versions that were tested together. Each is a folder with a toolchain.toml."""
+"""Reads toolchains: versions that were tested together. Each is a folder with a toolchain.toml.
+
+Those that are shipped are beside this module. A user's own is in `toolchains/NAME` of the current
+folder, or anywhere else, and is read only if somebody names it.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdcoreml.ground.errors import LockfileError, UnknownToolchainError
@@ -13,10 +17,13 @@ from sdcoreml.lockfiles.table import TomlTable, read_table
 
 FOLDER = Path(__file__).resolve().parent
 FILE = "toolchain.toml"
+OWN = "toolchains"
+"""The folder, in the current one, of the toolchains that its user made."""
 VARIANT = "python"
 """The prefix of a variant's folder in a toolchain's folder, such as `python3.12`."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}|")
+_DATE = re.compile(r"\d{4}-\d\d-\d\d|")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,7 +86,9 @@ class Toolchain:
     `pins` maps a project to its pinned version. `installed` maps a target to the size of the
     environment in bytes, `unpacked` to that of its wheels before bytecode is compiled. `refused`
     maps an unsupported target to the reason. With `base`, the locks are cut out of the locks of the
-    toolchain named so, instead of being resolved.
+    toolchain named so, instead of being resolved. `parent` is the toolchain that this one was made
+    from, "" for none. `exclude_newer` is the date of the newest packages allowed, or "";
+    `exceptions` maps packages that may be newer to the reason.
     """
 
     name: str
@@ -96,6 +105,9 @@ class Toolchain:
     unpacked: Mapping[str, float]
     targets: tuple[str, ...]
     refused: Mapping[str, str]
+    parent: str = ""
+    exclude_newer: str = ""
+    exceptions: Mapping[str, str] = field(default_factory=dict)
 
     def size_on(self, target: str) -> int:
         """Return the environment's size on a target in bytes; the largest if not measured."""
@@ -104,6 +116,11 @@ class Toolchain:
     def wheels_on(self, target: str) -> int:
         """Return the size of a target's unpacked wheels in bytes; an estimate if not measured."""
         return int(self.unpacked.get(target, self.size_on(target)))
+
+    @property
+    def is_shipped(self) -> bool:
+        """True for a toolchain of sdcoreml's, False for one of a user's own."""
+        return self.folder.resolve().is_relative_to(FOLDER)
 
     @property
     def is_variant(self) -> bool:
@@ -137,20 +154,49 @@ def toolchain_names(folder: Path = FOLDER) -> tuple[str, ...]:
 
 
 def load_toolchain(name: str = "tested") -> Toolchain:
-    """Read a toolchain by its name, or by the path of its folder (any text with a slash).
+    """Read a toolchain by its name (see `find_folder`), or by its folder (text with a slash).
 
     Raises:
         LockfileError: no toolchain has that name (`UnknownToolchainError`), or its file is damaged;
             lists all faults.
     """
-    if "/" not in name and name not in toolchain_names():
-        raise UnknownToolchainError(
-            f"no toolchain named {name!r}",
-            where=FOLDER,
-            remedy=f"there are: {', '.join(toolchain_names())}",
-        )
-    folder = expand_home(name) if "/" in name else FOLDER / name
-    return _parse(read_table(folder / FILE))
+    return _parse(read_table(find_folder(name) / FILE))
+
+
+def load_shipped(name: str) -> Toolchain:
+    """Read one of the shipped toolchains: of what a file names, nothing else is ever loaded.
+
+    Raises:
+        LockfileError: none has that name (`UnknownToolchainError`), or its file is damaged.
+    """
+    if name not in toolchain_names():
+        raise _unknown(name)
+    return _parse(read_table(FOLDER / name / FILE))
+
+
+def find_folder(name: str) -> Path:
+    """Return the folder of a toolchain: a shipped one, the user's own, or the path itself.
+
+    Raises:
+        UnknownToolchainError: no toolchain has that name.
+    """
+    if "/" in name:
+        return expand_home(name)
+    if name in toolchain_names():
+        return FOLDER / name
+    own = Path.cwd() / OWN / name
+    if not (_NAME.fullmatch(name) and (own / FILE).is_file()):
+        raise _unknown(name)
+    return own
+
+
+def _unknown(name: str) -> UnknownToolchainError:
+    own = toolchain_names(Path.cwd() / OWN)
+    here = f", and in {OWN}: {', '.join(own)}" if own else f", and none in {OWN} of this folder"
+    return UnknownToolchainError(
+        f"no toolchain named {name!r}",
+        remedy=f"there are: {', '.join(toolchain_names())}{here}",
+    )
 
 
 def load_variants(toolchain: Toolchain) -> tuple[Toolchain, ...]:
@@ -191,6 +237,9 @@ def _parse(table: TomlTable) -> Toolchain:
         unpacked=table.table("unpacked").numbers(),
         targets=table.table("targets").strings("supported"),
         refused=table.table("refused").mapping(),
+        parent=table.get("from", str, ""),
+        exclude_newer=table.get("exclude-newer", str, ""),
+        exceptions=table.table("exceptions").mapping(),
     )
     if not _NAME.fullmatch(toolchain.name):
         table.faults.append(f"name {toolchain.name!r} is not lower case letters, digits, - and _")
@@ -198,6 +247,10 @@ def _parse(table: TomlTable) -> Toolchain:
         table.faults.append(f"conda.name {toolchain.conda.name!r} cannot name an environment")
     if not _COMMIT.fullmatch(toolchain.upstream.commit):
         table.faults.append(f"upstream.commit {toolchain.upstream.commit!r} is not a full commit")
+    if not _DATE.fullmatch(toolchain.exclude_newer):
+        table.faults.append(f"exclude-newer {toolchain.exclude_newer!r} is not a date: 2026-11-29")
+    blank = [name for name, reason in toolchain.exceptions.items() if not reason.strip()]
+    table.faults.extend(f"exceptions.{name} has no reason" for name in blank)
     table.finish()
     return toolchain
 

@@ -188,6 +188,11 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_a_contact_sheet_says_what_each_folder_costs_and_keeps",
         "test_rows_are_prompts_and_the_model_is_the_first_column",
     ),
+    "tests/doctor/commands/test_env_own.py": (
+        "test_a_conflict_is_one_sentence_and_nothing_is_there",
+        "test_a_minor_stands_for_a_python_that_is_here",
+        "test_a_toolchain_is_made_beside_the_project_and_compared",
+    ),
     "tests/doctor/commands/test_env.py": (),
     "tests/doctor/commands/test_env_conda.py": (),
     "tests/doctor/commands/test_env_lock.py": (),
@@ -249,6 +254,7 @@ SLOW: Mapping[str, tuple[str, ...]] = {
     "tests/doctor/test_anything.py": (),
     "tests/doctor/test_cli.py": (),
     "tests/doctor/test_knowledge.py": ("test_an_example_inside_a_long_log_is_found_at_its_line",),
+    "tests/envs/locking/test_create.py": (),
     "tests/envs/building/test_build.py": (),
     "tests/envs/building/test_provision.py": (
         "test_a_drifting_environment_in_use_stays_unless_one_insists",

@@ -32,8 +32,8 @@ from sdcoreml.doctor.report import as_page, write
 from sdcoreml.ground.addresses import hide_credentials
 from sdcoreml.ground.advice import spell_words
 from sdcoreml.ground.errors import SdcoremlError, UsageError
-from sdcoreml.ground.places import can_exist, expand_home
-from sdcoreml.lockfiles.toolchain import FILE, toolchain_names
+from sdcoreml.ground.places import can_exist
+from sdcoreml.lockfiles.toolchain import FILE, find_folder
 
 configure = declare
 
@@ -215,14 +215,10 @@ def request_of(args: argparse.Namespace, checks: Sequence[Check] = CHECKS) -> Re
 
 
 def require_toolchain(name: str) -> None:
-    """Raise `UsageError` if a toolchain does not exist; a damaged one is left to the checks."""
-    if "/" in name:
-        if not (expand_home(name) / FILE).is_file():
-            raise UsageError(f"--toolchain {name}: no {FILE} in that folder")
-    elif name not in toolchain_names():
-        raise UsageError(
-            f"no toolchain is called {name}", remedy=f"there are {', '.join(toolchain_names())}"
-        )
+    """Raise an error if a toolchain does not exist; a damaged one is left to the checks."""
+    folder = find_folder(name)
+    if not (folder / FILE).is_file():
+        raise UsageError(f"--toolchain {name}: no {FILE} in that folder")
 
 
 def kind_of(path: Path) -> str:

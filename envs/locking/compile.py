@@ -13,10 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdcoreml.envs.locking.conflicts import explain_conflict, find_yanked
 from sdcoreml.envs.mirrors.mirror import index_variables
 from sdcoreml.envs.processes.installer import Uv, find_installer
-from sdcoreml.envs.processes.process import run
-from sdcoreml.envs.processes.reasons import explain
+from sdcoreml.envs.processes.process import ProcessResult, run
 from sdcoreml.ground.aside import update_text
 from sdcoreml.ground.errors import EnvError, LockfileError
 from sdcoreml.ground.events import Emit, Event, silent
@@ -35,6 +35,8 @@ from sdcoreml.lockfiles.lock import Lock, load_lock, parse_lock, write_lock
 from sdcoreml.lockfiles.target import TARGETS, LockTarget
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 
+_ANY_DAY = "2999-12-31"
+"""The age limit of a package that is excepted from the limit."""
 _HEAD = "# The direct pins of toolchain.toml, for the resolver; written by `sdcoreml env lock`.\n"
 
 
@@ -55,12 +57,16 @@ class LockRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CompiledLocks:
-    """The locks of one target, as text: hashed requirements and PEP 751."""
+    """The locks of one target, as text: hashed requirements and PEP 751.
+
+    `yanked` says, a sentence each, which of its packages were withdrawn by their maintainers.
+    """
 
     target: str
     requirements: str
     pylock: str
     artefacts: tuple[Artefact, ...]
+    yanked: tuple[str, ...] = ()
 
 
 def requirements_in(toolchain: Toolchain) -> str:
@@ -78,12 +84,7 @@ def compile_locks(
     """
     if toolchain.base:
         return tuple(_cut_out(toolchain, target, emit) for target in toolchain.targets)
-    installer = find_installer("uv")
-    if not isinstance(installer, Uv):
-        raise EnvError(
-            "only uv compiles for other machines, and it is not found",
-            remedy="run `make bootstrap`",
-        )
+    installer = _find_uv()
     compiled: list[CompiledLocks] = []
     for name in toolchain.targets:
         emit(Event(kind="step", text=f"resolve {toolchain.title} for {name}"))
@@ -91,7 +92,35 @@ def compile_locks(
         size = sum(artefact.size for artefact in compiled[-1].artefacts)
         count = len(compiled[-1].artefacts)
         emit(Event(kind="note", text=f"{count} packages, {amount(size)} to download"))
+        for text in compiled[-1].yanked:
+            emit(Event(kind="warning", text=text))
     return tuple(compiled)
+
+
+def try_pin(
+    toolchain: Toolchain, target: str, pin: str, request: LockRequest | None = None
+) -> ProcessResult:
+    """Resolve a toolchain with one more pin (`name==version`); nothing is kept of the result.
+
+    Where that fails, the output says which requirement refuses the version.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        text = f"{requirements_in(toolchain)}{pin}\n"
+        (folder / "requirements.in").write_text(text, encoding="utf-8")
+        words = _command(_find_uv(), toolchain, TARGETS[target], request or LockRequest())
+        words += ["--no-annotate", "requirements.in", "--output-file", "requirements.txt"]
+        return run(words, cwd=folder, environ=index_variables(request.index if request else ""))
+
+
+def _find_uv() -> Uv:
+    installer = find_installer("uv")
+    if not isinstance(installer, Uv):
+        raise EnvError(
+            "only uv compiles for other machines, and it is not found",
+            remedy="run `make bootstrap`",
+        )
+    return installer
 
 
 def write_locks(toolchain: Toolchain, compiled: tuple[CompiledLocks, ...]) -> tuple[Path, ...]:
@@ -200,7 +229,7 @@ def _compile(
         before = toolchain.folder / f"requirements.{target.name}.txt"
         if before.exists() and not request.upgrade:  # uv keeps what it finds there
             output.write_text(read_text(before, Document.LOCK), encoding="utf-8")
-        _resolve(uv, folder, toolchain, target, request, output)
+        said = _resolve(uv, folder, toolchain, target, request, output)
         pylock = folder / "pylock.toml"
         # The PEP 751 lock must contain the same versions as the requirements.
         (folder / "requirements.in").write_text(output.read_text(encoding="utf-8"), "utf-8")
@@ -212,6 +241,7 @@ def _compile(
             requirements=output.read_text(encoding="utf-8"),
             pylock=write_artefacts(artefacts, python),
             artefacts=artefacts,
+            yanked=tuple(find_yanked(said)),
         )
 
 
@@ -222,8 +252,20 @@ def _resolve(
     target: LockTarget,
     request: LockRequest,
     output: Path,
-) -> None:
-    command = [os.fspath(uv.program), "pip", "compile", "--quiet", "--no-config"]
+) -> str:
+    """Compile the requirements in `folder` to `output`; return what uv said on the way."""
+    command = _command(uv, toolchain, target, request)
+    command += ["requirements.in", "--output-file", output.name]
+    done = run(command, cwd=folder, environ=index_variables(request.index))
+    if done.code != 0:
+        raise explain_conflict(done, toolchain.pins, target.name, toolchain.python.version)
+    return done.err
+
+
+def _command(uv: Uv, toolchain: Toolchain, target: LockTarget, request: LockRequest) -> list[str]:
+    """Return the command that compiles for a target, without the files."""
+    # Not --quiet: uv would not say which versions are yanked.
+    command = [os.fspath(uv.program), "pip", "compile", "--no-progress", "--no-config"]
     command += ["--generate-hashes", "--only-binary", ":all:"]
     # Naming a Python keeps uv from searching the machine for one of that version.
     command += ["--python", sys.executable, "--python-version", toolchain.python.version]
@@ -231,14 +273,13 @@ def _resolve(
     command += ["--custom-compile-command", "sdcoreml env lock"]
     if request.upgrade:
         command += ["--upgrade"]
-    if request.exclude_newer:
-        command += ["--exclude-newer", request.exclude_newer]
+    if newest := request.exclude_newer or toolchain.exclude_newer:
+        command += ["--exclude-newer", newest]
+        for name in toolchain.exceptions:
+            command += ["--exclude-newer-package", f"{name}={_ANY_DAY}"]
     if request.wheels is not None:
-        command += ["--no-index", "--find-links", os.fspath(request.wheels)]
-    command += ["requirements.in", "--output-file", output.name]
-    done = run(command, cwd=folder, environ=index_variables(request.index))
-    if done.code != 0:
-        raise explain(done)
+        command += ["--no-index", "--find-links", os.fspath(request.wheels.absolute())]
+    return command
 
 
 def write_file(path: Path, text: str) -> bool:

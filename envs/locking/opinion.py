@@ -153,6 +153,9 @@ def second_opinion(
     lock = load_lock(f"{toolchain.folder}/", host_target())
     locked = _applying(lock, toolchain)
     request = request or LockRequest()
+    # pip's limit knows no exceptions; with some, the versions that uv chose are its limit.
+    newest = request.exclude_newer or ("" if toolchain.exceptions else toolchain.exclude_newer)
+    request = replace(request, exclude_newer=newest)
     seed = "" if request.upgrade else "".join(f"{n}=={v}\n" for n, v in locked.items())
     found = resolver.resolve(requirements_in(toolchain), seed, request)
     return Opinion(

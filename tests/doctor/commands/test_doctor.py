@@ -22,7 +22,7 @@ from sdcoreml.doctor.core import history
 from sdcoreml.doctor.core.check import CheckFamily, Fix, Status, error
 from sdcoreml.doctor.core.engine import Report, Result, Selection, examine
 from sdcoreml.doctor.core.facts import Facts
-from sdcoreml.ground.errors import BadInputError, UsageError
+from sdcoreml.ground.errors import BadInputError, UnknownToolchainError, UsageError
 from tests.doctor.gather.test_model import folder
 from tests.doctor.healthy import HEALTHY, HOST
 from tests.doctor.specimens import SICK
@@ -77,7 +77,9 @@ def test_several_checks_are_selected_with_commas_or_one_by_one() -> None:
 
 
 def test_a_toolchain_that_is_not_there_is_wrong_usage(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"no toolchain is called testde; there are current, "):
+    with pytest.raises(
+        UnknownToolchainError, match=r"no toolchain named .testde.; there are: curr"
+    ):
         request_of(parsed("--toolchain", "testde"))
     with pytest.raises(UsageError, match=r"no toolchain\.toml in that folder"):
         request_of(parsed("--toolchain", f"{tmp_path}/"))

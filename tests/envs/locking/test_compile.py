@@ -171,7 +171,7 @@ def test_what_uv_is_asked(tiny: Toolchain, tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(InstallError):
         compile_locks(tiny, request)
     assert seen.read_text().splitlines()[-1].split() == [
-        *("pip", "compile", "--quiet", "--no-config", "--generate-hashes"),
+        *("pip", "compile", "--no-progress", "--no-config", "--generate-hashes"),
         *("--only-binary", ":all:", "--python", str(tmp_path / "python")),
         *("--python-version", "3.10.10", "--python-platform", "aarch64-apple-darwin"),
         *("--custom-compile-command", "sdcoreml", "env", "lock", "--upgrade"),

@@ -1,0 +1,118 @@
+"""Toolchains of one's own, made of tiny wheels, without a network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.doctor.cli import main
+from sdcoreml.doctor.commands.env_own import read_python
+from sdcoreml.ground.errors import UsageError
+from sdcoreml.lockfiles.target import host_target
+from sdcoreml.lockfiles.toolchain import load_toolchain
+from tests.envs.wheels import VERSION, toolchain, wheel
+
+ZEROS = "0" * 64
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a toolchain `old` and the wheels for another one."""
+    monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("TOOLCHAIN", raising=False)
+    monkeypatch.chdir(tmp_path)
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    wheel(wheels, "one", "2.0", {"one.py": ""}, requires=("two",))
+    wheel(wheels, "two", "1.0", {"two.py": ""})
+    toolchain(tmp_path / "old", {"one==1.0": ZEROS}, version="3.19.0")
+    file = tmp_path / "old/toolchain.toml"
+    # No second resolver is run with a Python that is nowhere: that takes seconds.
+    file.write_text(file.read_text().replace('">=3.10"', '"==3.19.0"'))
+    return tmp_path
+
+
+def new(*words: str) -> int:
+    return main(["env", "new", *words, "--from", "./old", "--find-links", "wheels"])
+
+
+def test_a_toolchain_is_made_beside_the_project_and_compared(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert new("mine", "--set", "One==2.0") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:4] == [
+        "toolchains/mine: from tiny, Python 3.19.0",
+        "  one  1.0 -> 2.0  set",
+        "  two  1.0, new    one needs it",
+        f"  locked for {host_target()}",
+    ]
+    assert lines[-1].startswith("  next: `sdcoreml env --toolchain mine` builds it")
+    assert load_toolchain("mine").folder == project / "toolchains/mine"
+    assert main(["env", "diff", "mine", "./old"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "mine, against tiny:",
+        "  one  1.0 -> 2.0",
+        "  two  1.0, new",
+    ]
+    assert main(["env", "diff", "mine", "mine"]) == 0
+    assert capsys.readouterr().out.splitlines()[1:] == ["  the same versions"]
+
+
+def test_a_conflict_is_one_sentence_and_nothing_is_there(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert new("mine", "--set", "one==3.0") == 1
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        f"error: {host_target()}: there is no one 3.0; set a version that there is: --set"
+        " one==VERSION"
+    )
+    assert not (project / "toolchains").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["tested"], "tested: is sdcoreml's own name; choose another name"),
+        (["../up"], "'../up': a toolchain's name has lower case letters"),
+        (["a", "--set", "one"], "--set one: give a package and its exact version"),
+        (["a", "--set", "one>=2"], "--set one>=2: give a package and its exact version"),
+        (["a", "--drop", "two"], "--drop: two is not pinned in tiny; there are one"),
+        (["a", "--python", "new"], "--python new: give a version, such as 3.11"),
+        (["a", "--except", "one"], "--except one: say why, as in --except one='the fix of ...'"),
+        (["a", "--exclude-newer", "soon"], "--exclude-newer soon: is no date"),
+        (["a", "--target", "vax"], "--target: vax: nobody makes locks for it"),
+    ],
+)
+@pytest.mark.usefixtures("project")
+def test_wrong_usage_is_said_before_anything_is_asked(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert new(*words) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_a_toolchain_that_is_not_in_this_folder_is_not_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["env", "diff", "mine"]) == 2
+    assert capsys.readouterr().err == (
+        "error: no toolchain named 'mine'; there are: current, light, tested, and none in"
+        " toolchains of this folder\n"
+    )
+
+
+def test_a_minor_stands_for_a_python_that_is_here() -> None:
+    minor = VERSION.rpartition(".")[0]
+    found = read_python(minor)
+    assert found.version.startswith(f"{minor}.")
+    assert found.accepted == f">={minor}.0,<3.{int(minor.partition('.')[2]) + 1}"
+    exact = read_python("3.11.2")
+    assert (exact.version, exact.accepted) == ("3.11.2", ">=3.11.0,<3.12")
+
+
+def test_a_minor_that_is_nowhere_is_asked_for() -> None:
+    with pytest.raises(UsageError, match=r"no Python 3\.77 is on this machine"):
+        read_python("3.77")

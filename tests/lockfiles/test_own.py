@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.ground.errors import UsageError
+from sdcoreml.lockfiles.own import Amendment, amend, require_free
+from sdcoreml.lockfiles.toolchain import PythonPin, load_toolchain
+
+TESTED = load_toolchain("tested")
+PLACE = Path("toolchains/mine")
+
+
+def test_pins_are_set_and_dropped() -> None:
+    change = Amendment(pins={"diffusers": "0.30.3", "extra": "1.0"}, dropped=("tokenizers",))
+    made = amend(TESTED, "mine", PLACE, change)
+    assert made.pins == {
+        **{name: one for name, one in TESTED.pins.items() if name != "tokenizers"},
+        "diffusers": "0.30.3",
+        "extra": "1.0",
+    }
+    assert (made.name, made.parent, made.folder, made.base) == ("mine", "tested", PLACE, "")
+    assert made.conda.name == "mine-conda"
+    assert not made.is_shipped
+    assert (made.targets, made.refused) == (TESTED.targets, TESTED.refused)
+
+
+def test_a_python_and_targets_are_chosen() -> None:
+    pin = PythonPin(version="3.11.9", accepted=">=3.11,<3.12")
+    made = amend(TESTED, "mine", PLACE, Amendment(python=pin, targets=("linux-x86_64",)))
+    assert (made.python, made.targets) == (pin, ("linux-x86_64",))
+    assert made.refused["macos-arm64"] == made.refused["macos-x86_64"] == "it was left out"
+    assert "linux-aarch64" in made.refused
+
+
+def test_an_age_limit_is_carried_on_with_its_exceptions() -> None:
+    first = amend(
+        TESTED,
+        "mine",
+        PLACE,
+        Amendment(exclude_newer="2026-11-01", exceptions={"diffusers": "the fix of 12"}),
+    )
+    second = amend(first, "next", PLACE, Amendment(exceptions={"numpy": "a wheel for 3.13"}))
+    assert second.exclude_newer == "2026-11-01"
+    assert second.exceptions == {"diffusers": "the fix of 12", "numpy": "a wheel for 3.13"}
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (
+            Amendment(dropped=("nope",)),
+            "--drop: nope is not pinned in tested; there are accelerate",
+        ),
+        (Amendment(dropped=("torch",), pins={"torch": "2.3"}), "torch is set, and dropped"),
+        (Amendment(targets=("windows-x86_64",)), "windows-x86_64: coremltools has no wheel"),
+        (Amendment(targets=("vax",)), "vax: nobody makes locks for it; there are macos-arm64"),
+        (Amendment(exceptions={"a": "b"}), "nothing is excluded that it could be an exception"),
+    ],
+)
+def test_a_change_that_does_not_fit_is_refused(change: Amendment, said: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        amend(TESTED, "mine", PLACE, change)
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "name", ["tested", "light", "coreml_stable_diffusion", "data", "host", "", "a/b", "..", "Ä"]
+)
+def test_names_that_are_taken_or_lead_elsewhere_are_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="choose another name"):
+        require_free(name)
+
+
+def test_other_names_are_free() -> None:
+    require_free("paper-2026_a")
