@@ -93,6 +93,7 @@ def plan(args: argparse.Namespace) -> int:
     from sdcoreml.doctor.commands.jobs_batch import Opener, open_batches
     from sdcoreml.doctor.commands.jobs_file import read_job_file
     from sdcoreml.doctor.commands.jobs_plan import as_data, as_text, plan_jobs
+    from sdcoreml.doctor.commands.jobs_room import MeasuredRoom
     from sdcoreml.doctor.commands.preflight import address
     from sdcoreml.doctor.gather.toolchain import toolchain as measures
     from sdcoreml.doctor.report.terminal import draw
@@ -105,7 +106,9 @@ def plan(args: argparse.Namespace) -> int:
         batches = open_batches(file, opener)
         run = _finder(args, opener, emit)
         known = measures(address(toolchain))
-        planned = plan_jobs(file.path, batches, known, *([run.is_there] if run else []))
+        checks = {"is_there": run.is_there} if run else {}
+        refuse = MeasuredRoom(measured=known).refuse
+        planned = plan_jobs(file.path, batches, known, refuse=refuse, **checks)
     if args.json:
         print(json.dumps({"schema": SCHEMA, "plan": as_data(planned)}))
     else:
@@ -149,10 +152,12 @@ def open_run(
     from sdcoreml.doctor.commands.convert import provenance
     from sdcoreml.doctor.commands.convert_environment import is_replacement
     from sdcoreml.doctor.commands.examine import BESIDES_MODEL, preflight
+    from sdcoreml.doctor.commands.jobs_room import MeasuredRoom
     from sdcoreml.doctor.commands.jobs_run import Run
     from sdcoreml.doctor.commands.preflight import address, require_able
     from sdcoreml.doctor.gather.machine import workers
     from sdcoreml.doctor.gather.probe import Probe
+    from sdcoreml.doctor.gather.toolchain import toolchain as measures
 
     def require(goal: Goal) -> None:
         require_able(preflight(goal, toolchain=address(toolchain), families=BESIDES_MODEL))
@@ -165,7 +170,14 @@ def open_run(
         cache=cache,
     )
     emit = opener.emit
-    return Run(shop=shop, opener=opener, toolchain=toolchain, require_able=require, emit=emit)
+    return Run(
+        shop=shop,
+        opener=opener,
+        toolchain=toolchain,
+        require_able=require,
+        emit=emit,
+        room=MeasuredRoom(measured=measures(address(toolchain))),
+    )
 
 
 def make(args: argparse.Namespace) -> int:

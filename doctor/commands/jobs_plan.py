@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
+from typing import TypeAlias
 
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.doctor.commands.convert_plan import PlannedProgram, bytes_of
@@ -18,6 +19,7 @@ from sdcoreml.doctor.core.facts import ToolchainFacts
 from sdcoreml.doctor.gather.model import describe
 from sdcoreml.ground.advice import spell
 from sdcoreml.ground.codec import to_plain
+from sdcoreml.ground.errors import SdcoremlError
 from sdcoreml.ground.quantity import amount, duration
 
 
@@ -83,18 +85,24 @@ class JobsPlan:
         return sum(one.state is State.REFUSED for one in self.folders)
 
 
+Refuse: TypeAlias = Callable[[Batch, Sequence[Job]], SdcoremlError | None]
+"""Says why this machine can never have room for some of a batch's folders."""
+
+
 def plan_jobs(
     file: Path,
     batches: Sequence[Batch],
     measured: ToolchainFacts,
     is_there: Callable[[Batch, Job], bool] = lambda _, __: False,
+    refuse: Refuse = lambda _, __: None,
 ) -> JobsPlan:
     """Plan the batches of a job file.
 
     `measured` has the toolchain's measured rates; `is_there` tells whether a folder is there
-    already, just as it would be made.
+    already, just as it would be made; `refuse` says why there can never be room for folders.
     """
     done = {id(job) for batch in batches for job in batch.jobs if is_there(batch, job)}
+    batches = [_refuse(batch, done, refuse) for batch in batches]
     # One model is refused once, however many folders were to be made of it.
     found = (one for batch in in_order(batches) for one in _folders(batch, done))
     folders = tuple(dict.fromkeys(found))
@@ -104,6 +112,15 @@ def plan_jobs(
     ]
     needs = _needs(file, folders, left, measured)
     return JobsPlan(file=os.fspath(file), folders=folders, needs=needs)
+
+
+def _refuse(batch: Batch, done: Collection[int], refuse: Refuse) -> Batch:
+    """Return the batch with the fault that there can be no room for what is not there yet."""
+    left = [job for job in batch.jobs if id(job) not in done]
+    if not left or (refusal := refuse(batch, left)) is None:
+        return batch
+    there = tuple(job for job in batch.jobs if id(job) in done)
+    return replace(batch, jobs=there, fault=refusal.fault)
 
 
 def _folders(batch: Batch, done: Collection[int]) -> Iterator[PlannedFolder]:

@@ -10,7 +10,7 @@ import argparse
 import os
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
 
@@ -24,6 +24,7 @@ from sdcoreml.doctor.commands.convert_jobs import policy_of
 from sdcoreml.doctor.commands.convert_plan import bytes_of
 from sdcoreml.doctor.commands.convert_preflight import goal_of
 from sdcoreml.doctor.commands.jobs_batch import Batch, Opener, in_order
+from sdcoreml.doctor.commands.jobs_room import LONGEST_PAUSE, Boundless, Room, choose_next
 from sdcoreml.doctor.commands.preflight import address
 from sdcoreml.doctor.commands.verify_coreml import FindMac, find_mac, load_finished
 from sdcoreml.doctor.core.facts import Goal
@@ -33,9 +34,6 @@ from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.errors import BusyError, SdcoremlError
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.lockfiles.toolchain import Toolchain
-
-_LONGEST_PAUSE = 10.0
-"""The most seconds between two looks at whether another process has finished."""
 
 
 class State(Enum):
@@ -77,8 +75,8 @@ class Result:
 class Run:
     """A run of batches: the workshop for all of them.
 
-    `require_able` refuses a goal that this machine cannot reach; `pause` waits for another process.
-    `mac` finds the Mac that loads folders before they are installed.
+    `require_able` refuses a goal that this machine cannot reach; `pause` waits for another process,
+    or for `room`. `mac` finds the Mac that loads folders before they are installed.
     """
 
     shop: Workshop
@@ -88,16 +86,22 @@ class Run:
     emit: Emit
     pause: Callable[[float], None] = time.sleep
     mac: FindMac = find_mac
+    room: Room = field(default_factory=Boundless)
 
     def make(self, batches: Sequence[Batch]) -> tuple[Result, ...]:
         """Make all batches in order; errors become results."""
         results: dict[Result, None] = {}
         self.emit(expect(expected_of(batches)))
-        for number, batch in enumerate(in_order(batches), 1):
+        queue = list(in_order(batches))
+        while queue:
+            batch = choose_next(queue, self._find_shortage, self.emit, self.pause)
+            number = len(batches) - len(queue) + 1
+            queue = [one for one in queue if one is not batch]
             waited = batch.after is not None
             if waited:
-                batch = self.opener.open(batch.request)  # noqa: PLW2901  its folder may be there now
+                batch = self.opener.open(batch.request)  # its folder may be there now
                 self.emit(expect(expected_of([batch])))
+                choose_next([batch], self._find_shortage, self.emit, self.pause)
             title = f"{number} of {len(batches)}: {batch.request.given}"
             self.emit(Event(kind="step", text=title))
             for result in self._make(batch, title, waited=waited):
@@ -105,6 +109,14 @@ class Run:
                     self.emit(ended(result))
                 results[result] = None
         return tuple(results)
+
+    def _find_shortage(self, batch: Batch) -> Shortage | None:
+        """Return what there is too little of to make what is not there yet."""
+        lack = self.room.find_shortage(batch, batch.jobs)
+        if lack is None:
+            return None
+        left = [job for job in batch.jobs if not self.is_there(batch, job)]
+        return self.room.find_shortage(batch, left)
 
     def _make(self, batch: Batch, title: str, *, waited: bool) -> Iterator[Result]:
         if batch.fault:
@@ -136,7 +148,7 @@ class Run:
         if not tries:
             shortage = Shortage(scarce=Scarce.PROCESS, folder=error.where)
             self.emit(wait(shortage, f"waiting for another process: {error.where}: {error.what}"))
-        self.pause(min(2**tries, _LONGEST_PAUSE))
+        self.pause(min(2**tries, LONGEST_PAUSE))
 
     def _one_by_one(
         self, batch: Batch, jobs: Sequence[Job], title: str, seconds: float
@@ -170,9 +182,15 @@ class Run:
         args = argparse.Namespace(**{**vars(batch.args), "model": batch.request.args.model})
         shop = self._shop_of(args)
         ingredients = ingredients_of(batch.args)
+        if refusal := self.room.refuse(batch, jobs):
+            raise refusal
         self.require_able(goal_of(jobs))
         self.emit(begin([os.fspath(job.output) for job in jobs], title))
-        with explain_crash(address(self.toolchain)), open_model(args, self.emit) as model:
+        with (
+            explain_crash(address(self.toolchain)),
+            self.room.hold(batch, jobs),
+            open_model(args, self.emit) as model,
+        ):
             made = [job for job in read_jobs(args, model) if job.output in outputs]
 
             def finish(job: Job) -> None:

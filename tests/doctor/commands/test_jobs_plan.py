@@ -42,7 +42,7 @@ def test_free_room_is_that_of_the_disk_of_the_results(
 
     def usage(place: Path) -> Any:
         asked.append(place)
-        return SimpleNamespace(free=123)
+        return SimpleNamespace(free=123, total=10**12)
 
     monkeypatch.setattr("sdcoreml.doctor.commands.jobs_plan.shutil.disk_usage", usage)
     (tmp_path / "elsewhere").mkdir()

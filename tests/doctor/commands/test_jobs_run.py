@@ -4,7 +4,7 @@ import errno
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,11 @@ import pytest
 
 from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.cache.shelf import Cache
+from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.worker import Outcome
 from sdcoreml.doctor.commands.jobs import results_as_data
-from sdcoreml.doctor.commands.jobs_batch import Opener, open_batches
+from sdcoreml.doctor.commands.jobs_batch import Batch, Opener, open_batches
 from sdcoreml.doctor.commands.jobs_file import read_job_file
 from sdcoreml.doctor.commands.jobs_run import (
     Result,
@@ -27,9 +28,10 @@ from sdcoreml.doctor.commands.jobs_run import (
     table,
 )
 from sdcoreml.doctor.core.facts import Goal
+from sdcoreml.doctor.core.overall import Scarce, Shortage
 from sdcoreml.ground.aside import sole_maker
 from sdcoreml.ground.digest import describe, named_below
-from sdcoreml.ground.errors import NoRoomError, ParityError, WorkerError
+from sdcoreml.ground.errors import NoRoomError, ParityError, SdcoremlError, WorkerError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.convert.loading.stand_ins import MAC, CoreML
@@ -285,6 +287,41 @@ def test_a_run_tells_what_it_makes_and_what_became_of_it(shelf: Shelf) -> None:
     assert [one["outcome"]["state"] for one in ends] == [  # type: ignore[index]
         *("reused", "done", "failed")
     ]
+
+
+class Cramped:
+    """Room for plain folders only, until the run has waited; none ever for those of 8 bits."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+
+    def find_shortage(self, batch: Batch, jobs: Sequence[Job]) -> Shortage | None:
+        lack = Shortage(scarce=Scarce.DISK, folder="", needed=9, free=1)
+        is_short = any(job.options.recipe for job in jobs) and not self.shelf.waits
+        return lack if is_short and batch.args.bits != 8 else None
+
+    def refuse(self, batch: Batch, _: Sequence[Job]) -> SdcoremlError | None:
+        return NoRoomError("far too large") if batch.args.bits == 8 else None
+
+    def hold(self, _: Batch, __: Sequence[Job]) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
+def test_what_there_is_room_for_is_made_first_and_the_rest_waits(shelf: Shelf) -> None:
+    text = TWO.replace("[false, 4]", "[4, 8, false]")
+    big = "model-split-einsum-8-bit_64x64"
+    assert shelf.run(text, room=Cramped(shelf)) == [
+        *(("failed", big), ("done", PLAIN), ("done", SMALL)),
+    ]
+    assert shelf.results[0].because == "far too large"
+    assert shelf.waits == [1]
+    titles = [one.text[:6] for one in shelf.told if one.kind == "step" and " of 3" in one.text]
+    assert titles == ["1 of 3", "2 of 3", "3 of 3"]
+    shelf.waits.clear()
+    assert [state for state, _ in shelf.run(text, room=Cramped(shelf))] == [
+        *("reused", "failed", "reused")
+    ], "what is there needs no room"
+    assert shelf.waits == []
 
 
 def test_the_table_says_what_became_of_each() -> None:

@@ -1,0 +1,204 @@
+"""Room for the folders of a run: how much memory and disk making them takes, and what is free.
+
+A run goes on with what there is room for, and waits where there is none. What this machine can
+never have room for is refused.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+from sdcoreml.convert.jobs.plan import Job
+from sdcoreml.doctor.commands.convert_preflight import goal_of
+from sdcoreml.doctor.commands.jobs_batch import Batch
+from sdcoreml.doctor.core.estimate import estimate_disk, estimate_memory
+from sdcoreml.doctor.core.facts import Memory, ToolchainFacts
+from sdcoreml.doctor.core.overall import Scarce, Shortage, wait
+from sdcoreml.doctor.gather import machine
+from sdcoreml.doctor.gather.model import describe
+from sdcoreml.doctor.gather.probe import Probe
+from sdcoreml.ground.errors import NoRoomError, SdcoremlError, UnableError
+from sdcoreml.ground.events import Emit
+from sdcoreml.ground.promises import memory_of_tree, promise, promised_to_others, usual_place
+from sdcoreml.ground.quantity import amount
+
+LONGEST_WAIT = 1800.0
+"""The most seconds that a run waits for room; then it tries, and may fail with a diagnosis."""
+
+LONGEST_PAUSE = 10.0
+"""The most seconds between two looks."""
+
+_MEMORY, _DISK = "MEM001", "DSK001"
+"""The checks that find the same."""
+
+
+class Meter(Protocol):
+    """Tells what this machine has; tests pass their own."""
+
+    def memory(self) -> Memory | None:
+        """Return its memory; `None` if it cannot be told."""
+        ...
+
+    def disk(self, folder: Path) -> tuple[int, int]:
+        """Return the bytes that are free, and all bytes, of the disk that a folder will be on."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThisMachine:
+    """This machine, without the memory that other runs have promised themselves."""
+
+    promises: Path = field(default_factory=usual_place)
+
+    def memory(self) -> Memory | None:
+        """Return what is free now, less what other runs will still take."""
+        found = machine.memory(Probe())
+        if not isinstance(found, Memory):
+            return None
+        taken = promised_to_others(self.promises, memory_of_tree)
+        return Memory(
+            total=found.total,
+            available=max(0, found.available - taken),
+            swap_total=found.swap_total,
+            swap_free=found.swap_free,
+        )
+
+    def disk(self, folder: Path) -> tuple[int, int]:
+        """Return the bytes that are free, and all bytes, of the folder's disk."""
+        place = folder.absolute()
+        there = next(one for one in (place, *place.parents) if one.is_dir())
+        usage = shutil.disk_usage(there)
+        return usage.free, usage.total
+
+
+class Room(Protocol):
+    """Knows whether there is room for a batch's folders."""
+
+    def find_shortage(self, batch: Batch, jobs: Sequence[Job]) -> Shortage | None:
+        """Return what there is too little of now; `None` if there is room."""
+        ...
+
+    def refuse(self, batch: Batch, jobs: Sequence[Job]) -> SdcoremlError | None:
+        """Return why this machine can never have room; `None` if it can."""
+        ...
+
+    def hold(self, batch: Batch, jobs: Sequence[Job]) -> AbstractContextManager[None]:
+        """Keep other runs from counting on the same memory."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Boundless:
+    """Room for everything: nobody looks."""
+
+    def find_shortage(self, batch: Batch, jobs: Sequence[Job]) -> Shortage | None:  # noqa: ARG002
+        """Return nothing."""
+        return None
+
+    def refuse(self, batch: Batch, jobs: Sequence[Job]) -> SdcoremlError | None:  # noqa: ARG002
+        """Return nothing."""
+        return None
+
+    def hold(self, batch: Batch, jobs: Sequence[Job]) -> AbstractContextManager[None]:  # noqa: ARG002
+        """Do nothing."""
+        return nullcontext()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MeasuredRoom:
+    """Room as the meter finds it, for needs by the toolchain's measured rates."""
+
+    measured: ToolchainFacts
+    meter: Meter = field(default_factory=ThisMachine)
+    promises: Path = field(default_factory=usual_place)
+
+    def find_shortage(self, batch: Batch, jobs: Sequence[Job]) -> Shortage | None:
+        """Return what there is too little of now; what can never fit is nothing to wait for."""
+        found = next(self._lacks(batch, jobs), None)
+        return None if found is None or found[1] else found[0]
+
+    def refuse(self, batch: Batch, jobs: Sequence[Job]) -> SdcoremlError | None:
+        """Return why this machine can never have room; `None` if it can."""
+        for lack, is_never in self._lacks(batch, jobs):
+            if is_never:
+                return _refusal(lack, batch)
+        return None
+
+    def hold(self, batch: Batch, jobs: Sequence[Job]) -> AbstractContextManager[None]:
+        """Promise this process the memory that the batch takes."""
+        return promise(self._memory(batch, jobs), self.promises)
+
+    def _lacks(self, batch: Batch, jobs: Sequence[Job]) -> Iterator[tuple[Shortage, bool]]:
+        """Yield what there is too little of; whether there can never be enough."""
+        if not jobs or batch.judgement is None:
+            return
+        folder, memory = os.fspath(jobs[0].output), self.meter.memory()
+        needed = self._memory(batch, jobs)
+        if memory and needed > (free := memory.available + memory.swap_free):
+            lack = Shortage(scarce=Scarce.MEMORY, folder=folder, needed=needed, free=free)
+            yield lack, needed > memory.total + memory.swap_total
+        needed = estimate_disk(describe(batch.judgement), self.measured)
+        left, whole = self.meter.disk(jobs[0].output.parent)
+        if needed > left:
+            lack = Shortage(scarce=Scarce.DISK, folder=folder, needed=needed, free=left)
+            yield lack, needed > whole
+
+    def _memory(self, batch: Batch, jobs: Sequence[Job]) -> int:
+        if not jobs or batch.judgement is None:
+            return 0
+        return estimate_memory(describe(batch.judgement), goal_of(jobs), self.measured)
+
+
+def _refusal(lack: Shortage, batch: Batch) -> SdcoremlError:
+    what = f"needs about {amount(lack.needed)} of {lack.scarce.value}, more than there is here"
+    if lack.scarce is Scarce.MEMORY:
+        remedy = "use a machine with more memory, or a half-precision copy of the model"
+        error: SdcoremlError = UnableError(what, where=batch.request.given, remedy=remedy)
+        error.code = _MEMORY
+        return error
+    remedy = "choose a larger disk with into = 'FOLDER'"
+    error = NoRoomError(what, where=batch.request.given, remedy=remedy)
+    error.code = _DISK
+    return error
+
+
+def describe_shortage(lack: Shortage) -> str:
+    """Return what a run waits for, in words."""
+    what, free = lack.scarce.value, amount(lack.free)
+    return f"waiting for {amount(lack.needed)} of {what} for {lack.folder}: {free} are free"
+
+
+def choose_next(
+    queue: Sequence[Batch],
+    find_shortage: Callable[[Batch], Shortage | None],
+    emit: Emit,
+    pause: Callable[[float], None],
+) -> Batch:
+    """Return the first batch that there is room for; wait while there is none, and say so once.
+
+    Batches that wait for others' folders have their turn when all others are done. After
+    `LONGEST_WAIT` seconds the first is returned all the same.
+    """
+    ready = [batch for batch in queue if batch.after is None] or list(queue)
+    said, waited, tries = "", 0.0, 0
+    while True:
+        lacks = []
+        for batch in ready:
+            lack = find_shortage(batch)
+            if lack is None:
+                return batch
+            lacks.append(lack)
+        if waited >= LONGEST_WAIT:
+            return ready[0]
+        if said != (about := f"{lacks[0].scarce} {lacks[0].folder}"):
+            emit(wait(lacks[0], describe_shortage(lacks[0])))
+            said = about
+        seconds = min(2.0**tries, LONGEST_PAUSE)
+        pause(seconds)
+        waited, tries = waited + seconds, tries + 1

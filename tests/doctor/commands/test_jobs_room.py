@@ -1,0 +1,209 @@
+from __future__ import annotations
+
+import os
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.doctor.commands.jobs_batch import Batch, Opener, open_batches
+from sdcoreml.doctor.commands.jobs_file import read_job_file
+from sdcoreml.doctor.commands.jobs_plan import plan_jobs
+from sdcoreml.doctor.commands.jobs_room import (
+    Boundless,
+    MeasuredRoom,
+    ThisMachine,
+    choose_next,
+    describe_shortage,
+)
+from sdcoreml.doctor.core.facts import Memory
+from sdcoreml.doctor.core.overall import Scarce, Shortage
+from sdcoreml.doctor.gather.toolchain import toolchain
+from sdcoreml.ground.errors import NoRoomError, UnableError
+from sdcoreml.ground.events import Event
+from tests.doctor.commands.test_inspect import unpacked
+
+GB = 10**9
+MEMORY = Memory(total=8 * GB, available=4 * GB, swap_total=GB, swap_free=0)
+
+
+class Fake:
+    """A machine whose memory and disk are said."""
+
+    def __init__(self, memory: Memory | None = MEMORY, disk: tuple[int, int] = (GB, GB)) -> None:
+        self.said, self.left = memory, disk
+        self.asked: list[Path] = []
+
+    def memory(self) -> Memory | None:
+        return self.said
+
+    def disk(self, folder: Path) -> tuple[int, int]:
+        self.asked.append(folder)
+        return self.left
+
+
+@pytest.fixture(scope="module")
+def batch(tmp_path_factory: pytest.TempPathFactory) -> Batch:
+    tmp_path = tmp_path_factory.mktemp("shelf")
+    unpacked(tmp_path)
+    (tmp_path / "jobs.toml").write_text('[[models]]\nmodel = "model"\nsize = "64x64"\n')
+    file = read_job_file(tmp_path / "jobs.toml")
+    with ExitStack() as stack:
+        opener = Opener(into=file.into, run={"toolchain": "tested"}, stack=stack)
+        (batch,) = open_batches(file, opener)
+    return batch
+
+
+def room(meter: Fake, memory: float = 2e9, disk: float = 2.0) -> MeasuredRoom:
+    """Return room for models that take so much memory, and so often their size of disk."""
+    measured = replace(toolchain("tested"), peaks={"base": memory}, disk=disk)
+    return MeasuredRoom(measured=measured, meter=meter)
+
+
+def test_there_is_room_for_what_fits(batch: Batch) -> None:
+    meter = Fake()
+    roomy = room(meter)
+    assert roomy.find_shortage(batch, batch.jobs) is None
+    assert roomy.refuse(batch, batch.jobs) is None
+    assert set(meter.asked) == {batch.jobs[0].output.parent}
+
+
+def test_memory_that_others_have_just_now_is_waited_for(batch: Batch) -> None:
+    full = room(Fake(), memory=5e9)
+    lack = full.find_shortage(batch, batch.jobs)
+    folder = os.fspath(batch.jobs[0].output)
+    assert lack == Shortage(scarce=Scarce.MEMORY, folder=folder, needed=5 * GB, free=4 * GB)
+    said = f"waiting for 5.0 GB of memory for {folder}: 4.0 GB are free"
+    assert describe_shortage(lack) == said
+    assert full.refuse(batch, batch.jobs) is None
+    swapped = room(Fake(replace(MEMORY, swap_free=GB)), memory=5e9)
+    assert swapped.find_shortage(batch, batch.jobs) is None
+
+
+def test_memory_that_this_machine_never_has_is_refused(batch: Batch) -> None:
+    small = room(Fake(), memory=9.1e9)
+    assert small.find_shortage(batch, batch.jobs) is None, "waiting would not help"
+    refusal = small.refuse(batch, batch.jobs)
+    assert isinstance(refusal, UnableError)
+    assert refusal.code == "MEM001"
+    assert refusal.what == "needs about 9.1 GB of memory, more than there is here"
+    assert room(Fake(), memory=9e9).refuse(batch, batch.jobs) is None
+
+
+def test_a_full_disk_is_waited_for_and_a_small_one_refused(batch: Batch) -> None:
+    lack = room(Fake(disk=(1000, GB))).find_shortage(batch, batch.jobs)
+    assert lack is not None
+    assert (lack.scarce, lack.free) == (Scarce.DISK, 1000)
+    refusal = room(Fake(disk=(1000, 2000))).refuse(batch, batch.jobs)
+    assert isinstance(refusal, NoRoomError)
+    assert refusal.code == "DSK001"
+    assert "into = " in refusal.remedy
+
+
+def test_what_is_not_known_stops_nothing(batch: Batch) -> None:
+    assert room(Fake(memory=None), memory=9e12).refuse(batch, batch.jobs) is None
+    full = room(Fake(disk=(0, 0)))
+    assert full.refuse(batch, ()) is None
+    assert full.find_shortage(replace(batch, judgement=None), batch.jobs) is None
+
+
+def test_what_never_fits_is_refused_in_the_plan_and_said_once(batch: Batch) -> None:
+    known = toolchain("tested")
+    refuse = room(Fake(), memory=9.1e9).refuse
+    two = replace(batch, jobs=batch.jobs * 2)
+    planned = plan_jobs(Path("jobs.toml"), [two], known, refuse=refuse)
+    (told,) = planned.folders
+    assert (told.state.value, told.folder, told.code) == ("refused", "", "MEM001")
+    assert (planned.refused, planned.needs.disk) == (1, 0)
+    there = plan_jobs(Path("jobs.toml"), [batch], known, lambda _, __: True, refuse)
+    assert [one.state.value for one in there.folders] == ["there"]
+
+
+class Queue:
+    """Three batches, some of which there is no room for, and what was said meanwhile."""
+
+    def __init__(self, batch: Batch, lacking: set[str]) -> None:
+        self.lacking = lacking
+        self.told: list[Event] = []
+        self.waits: list[float] = []
+        self.batches = [
+            replace(batch, request=replace(batch.request, given=name)) for name in "abc"
+        ]
+
+    def lack(self, batch: Batch) -> Shortage | None:
+        name = batch.request.given
+        lacks = Shortage(scarce=Scarce.DISK, folder=name, needed=9, free=1)
+        return lacks if name in self.lacking else None
+
+    def choose(self, after: int = 10**9) -> str:
+        """Return what is chosen; after so many looks there is room for the second one."""
+
+        def pause(seconds: float) -> None:
+            self.waits.append(seconds)
+            if len(self.waits) == after:
+                self.lacking.discard("b")
+
+        return choose_next(self.batches, self.lack, self.told.append, pause).request.given
+
+
+def test_a_run_goes_on_with_what_there_is_room_for(batch: Batch) -> None:
+    queue = Queue(batch, {"a", "b"})
+    assert queue.choose() == "c"
+    assert (queue.waits, queue.told) == ([], [])
+
+
+def test_a_run_waits_where_nothing_fits_and_says_so_once(batch: Batch) -> None:
+    queue = Queue(batch, {"a", "b", "c"})
+    assert queue.choose(after=6) == "b"
+    assert queue.waits == [1, 2, 4, 8, 10, 10]
+    (told,) = queue.told
+    assert (told.kind, told.text) == ("wait", "waiting for 9 bytes of disk for a: 1 bytes are free")
+    assert told.data == {"scarce": "disk", "folder": "a", "needed": 9, "free": 1}
+
+
+def test_after_half_an_hour_a_run_tries_all_the_same(batch: Batch) -> None:
+    queue = Queue(batch, {"a", "b", "c"})
+    assert queue.choose() == "a"
+    assert 1800 <= sum(queue.waits) < 1820
+
+
+def test_what_waits_for_another_folder_has_its_turn_last(batch: Batch) -> None:
+    queue = Queue(batch, {"b"})
+    queue.batches[0] = replace(queue.batches[0], after=Path("b"))
+    queue.batches.pop()
+    assert queue.choose(after=2) == "b"
+    assert queue.waits == [1, 2]
+    queue.batches.pop()
+    assert queue.choose() == "a"
+
+
+def test_this_machine_has_what_others_have_not_promised_themselves(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdcoreml.doctor.commands.jobs_room.machine.memory", lambda _: MEMORY)
+    monkeypatch.setattr(
+        "sdcoreml.doctor.commands.jobs_room.promised_to_others",
+        lambda place, _: GB if place == tmp_path else 0,
+    )
+    found = ThisMachine(promises=tmp_path).memory()
+    assert found == replace(MEMORY, available=3 * GB)
+    free, whole = ThisMachine(promises=tmp_path).disk(tmp_path / "new" / "folder")
+    assert 0 < free <= whole
+
+
+def test_a_promise_is_kept_while_folders_are_made(batch: Batch, tmp_path: Path) -> None:
+    place = tmp_path / "promises"
+    roomy = replace(room(Fake(), memory=2e9), promises=place)
+    with roomy.hold(batch, batch.jobs):
+        (path,) = place.iterdir()
+        assert path.read_text() == "2000000000"
+    assert list(place.iterdir()) == []
+
+
+def test_without_bounds_there_is_always_room(batch: Batch) -> None:
+    boundless = Boundless()
+    assert boundless.find_shortage(batch, batch.jobs) is None
+    assert boundless.refuse(batch, batch.jobs) is None
+    with boundless.hold(batch, batch.jobs):
+        pass
