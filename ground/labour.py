@@ -50,8 +50,8 @@ _SOON = 0.02
 """The part of all work before which nothing can be said about the time."""
 
 
-STARTING = 0.4e9
-"""The amount of `DRAW` for starting the builder: it imports coremltools."""
+STARTING = 0.25e9
+"""The amount of `DRAW` for starting the builder."""
 
 
 def reading(nbytes: int) -> float:
@@ -66,7 +66,7 @@ def hashing(nbytes: int) -> float:
 
 def drawing(records: int) -> float:
     """Return the amount of `DRAW` for a program with so many records in its weight file."""
-    return 1.92e6 * records
+    return 0.3e6 * records
 
 
 def clustering(elements: int, bits: int, palettes: int = 1) -> float:

@@ -32,15 +32,25 @@ def parse_vocabulary(
     content: bytes, where: str | os.PathLike[str], *, remedy: str = ""
 ) -> dict[str, int]:
     """Parse a vocabulary: a JSON object from tokens to integers. Raises `BadInputError`."""
-    return dict(_parse_once(content, os.fspath(where), remedy))
+    found = _parse_once(content)
+    if found is None:
+        parse_json(content, where, remedy=remedy)
+        raise BadInputError("not a map from tokens to integers", where=where, remedy=remedy)
+    return dict(found)
 
 
 @lru_cache(maxsize=4)
-def _parse_once(content: bytes, where: str, remedy: str) -> Mapping[str, int]:
-    """Parse a vocabulary, as many steps of a conversion do; that takes a tenth of a second."""
-    found = parse_json(content, where, remedy=remedy)
+def _parse_once(content: bytes) -> Mapping[str, int] | None:
+    """Parse a vocabulary, as many steps of a conversion do; that takes a tenth of a second.
+
+    Returns `None` for anything else.
+    """
+    try:
+        found = parse_json(content, "")
+    except BadInputError:
+        return None
     if not isinstance(found, dict) or not all(type(number) is int for number in found.values()):
-        raise BadInputError("not a map from tokens to integers", where=where, remedy=remedy)
+        return None
     return found
 
 

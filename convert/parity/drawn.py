@@ -1,7 +1,7 @@
 """Draws a component's program without weights, for comparison with a package.
 
 Digests show whether a package has exactly the graph that the builder draws for the same config and
-options. This module needs coremltools, but no torch and no checkpoint.
+options. This module needs no torch, no coremltools and no checkpoint.
 """
 
 from __future__ import annotations

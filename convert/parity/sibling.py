@@ -4,7 +4,7 @@ Builders draw the same graph for every image size and batch. Whether they did is
 the certified program is drawn again, which its key proves, and rewritten for the program's size by
 rules of their own (`convert.certificates.resize`). If the result is the program, operation for
 operation, running it for a small image proves as much as running the program. This module needs
-coremltools, but no torch.
+neither coremltools nor torch.
 """
 
 from __future__ import annotations

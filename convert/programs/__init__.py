@@ -32,7 +32,7 @@ DRAWERS: Mapping[str, tuple[str, str]] = {
 
 
 def draw(component: str, config: Config, options: ProgramOptions | None = None) -> Draft:
-    """Draw the graph of a component from its config alone; coremltools is needed, torch is not.
+    """Draw the graph of a component from its config alone; neither torch nor coremltools is needed.
 
     Args:
         component: a key of `DRAWERS`.

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from sdcoreml.convert.programs.graph import Graph
+from sdcoreml.convert.programs.inference import Var
 from sdcoreml.convert.programs.layers import add, concat, conv, mul, reshape, slice_axis, transpose
 from sdcoreml.convert.programs.options import Attention, Precision
-from sdcoreml.convert.programs.toolkit import Var
 
 PIECE = 512
 """The number of queries that `SPLIT_EINSUM_V2` handles at a time."""

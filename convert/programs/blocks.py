@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sdcoreml.convert.programs.attention import LAYOUTS, Heads, attention
 from sdcoreml.convert.programs.graph import Graph
+from sdcoreml.convert.programs.inference import Var
 from sdcoreml.convert.programs.layers import (
     SPATIAL,
     add,
@@ -18,7 +19,6 @@ from sdcoreml.convert.programs.layers import (
     reshape,
     silu,
 )
-from sdcoreml.convert.programs.toolkit import Var
 from sdcoreml.convert.spec.model import DataType
 
 GROUPS_EPS = 1e-6

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from sdcoreml.convert.programs.attention import Heads, Projections, attention, mask_scores
 from sdcoreml.convert.programs.config import ConfigReader
 from sdcoreml.convert.programs.graph import Graph
+from sdcoreml.convert.programs.inference import Var
 from sdcoreml.convert.programs.layers import ACTIVATIONS, add, conv, layer_norm
-from sdcoreml.convert.programs.toolkit import Var
 from sdcoreml.ground.errors import UnsupportedError
 
 NAMES = Projections(query="q_proj", key="k_proj", value="v_proj", out="out_proj", is_biased=True)

@@ -12,9 +12,9 @@ from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.programs.assemble import Draft
 from sdcoreml.convert.programs.config import Config, ConfigReader
 from sdcoreml.convert.programs.graph import Graph, port
+from sdcoreml.convert.programs.inference import Var
 from sdcoreml.convert.programs.layers import HALVING, SPATIAL, conv, silu
 from sdcoreml.convert.programs.options import ProgramOptions
-from sdcoreml.convert.programs.toolkit import Var
 from sdcoreml.convert.programs.unet import down_path, inputs, latent_size, mid_block, time_embedding
 from sdcoreml.convert.programs.unet_config import UnetConfig, parse_unet, residual_shapes
 from sdcoreml.convert.spec.model import Metadata
@@ -54,15 +54,15 @@ def draw_controlnet(config: Config, options: ProgramOptions) -> Draft:
     widths = ConfigReader(component="controlnet", config=config).read(
         "conditioning_embedding_out_channels", tuple[int, ...], DEFAULT_CHANNELS
     )
-    with Graph((*inputs(net, options, height, width), picture), options) as g:
-        time = silu(g, time_embedding(g, net))
-        context = g.input("encoder_hidden_states")
-        seen = _embed(g, g.input("controlnet_cond"), widths, net.channels[0])
-        skips = down_path(g, net, g.input("sample"), time, context, added=seen)
-        middle = mid_block(g, net, skips[-1], time, context)
-        for index, x in enumerate((*skips, middle)):
-            path = f"controlnet_down_blocks.{index}" if x is not middle else "controlnet_mid_block"
-            g.output(f"additional_residual_{index}", conv(g, x, path, x.shape[1]))
+    g = Graph((*inputs(net, options, height, width), picture), options)
+    time = silu(g, time_embedding(g, net))
+    context = g.input("encoder_hidden_states")
+    seen = _embed(g, g.input("controlnet_cond"), widths, net.channels[0])
+    skips = down_path(g, net, g.input("sample"), time, context, added=seen)
+    middle = mid_block(g, net, skips[-1], time, context)
+    for index, x in enumerate((*skips, middle)):
+        path = f"controlnet_down_blocks.{index}" if x is not middle else "controlnet_mid_block"
+        g.output(f"additional_residual_{index}", conv(g, x, path, x.shape[1]))
     shapes = residual_shapes(net, height, width)
     return Draft(
         component="controlnet",

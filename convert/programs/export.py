@@ -1,10 +1,12 @@
-"""Translates the MIL builder's function into values of the Core ML specification."""
+"""Translates a drawn graph into values of the Core ML specification."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Mapping
 
-from sdcoreml.convert.programs.graph import Graph
+from sdcoreml.convert.programs.graph import Graph, Step
+from sdcoreml.convert.programs.inference import Plain, Var
 from sdcoreml.convert.programs.payload import (
     SMALLEST_RECORD,
     ComputedConstant,
@@ -14,7 +16,6 @@ from sdcoreml.convert.programs.payload import (
     Weight,
     lay_out,
 )
-from sdcoreml.convert.programs.toolkit import MilOp, Plain, toolkit
 from sdcoreml.convert.spec.blobs import WEIGHT_FILE
 from sdcoreml.convert.spec.model import (
     Blob,
@@ -41,33 +42,32 @@ def export(
     so that programs with the same weights have nearly the same file. Weights too small for a record
     are read here. `stored` maps each declared tensor to its name in the checkpoint.
     """
-    kinds = _Kinds()
     sources = {name: _find_stored(source, stored) for name, source in graph.sources.items()}
-    constants = {op.name: kinds(op.outputs[0]) for op in graph.function.operations if _is_const(op)}
+    constants = {step.name: step.results[0] for step in graph.steps if step.type == "const"}
     payloads = lay_out(
-        (name, constants[name], source)
+        (name, _kind(constants[name]), source)
         for wanted in (False, True)
         for name, source in sources.items()
         if isinstance(source, ComputedConstant) is wanted and not _is_small(constants[name])
     )
     offsets = {payload.name: payload.offset for payload in payloads}
 
-    def content(op: MilOp) -> Value:
-        kind = constants[op.name]
-        if op.name in offsets:
-            return Value(type=kind, data=Blob(path=WEIGHT_FILE, offset=offsets[op.name]))
-        value = op.outputs[0].val
-        if op.name in sources:
-            (value,) = sources[op.name].blocks(tensors, kind.dtype)
+    def content(constant: Var) -> Value:
+        kind, name = _kind(constant), constant.name
+        if name in offsets:
+            return Value(type=kind, data=Blob(path=WEIGHT_FILE, offset=offsets[name]))
+        value = constant.value
+        if name in sources:
+            (value,) = sources[name].blocks(tensors, kind.dtype)
         return Value(type=kind, data=Elements(values=immediate(value, kind.dtype)))
 
     operations = tuple(
-        _constant(op, constants[op.name], content(op)) if _is_const(op) else _operation(op, kinds)
-        for op in graph.function.operations
+        _constant(step, content(step.results[0])) if step.type == "const" else _operation(step)
+        for step in graph.steps
     )
     opset = graph.options.target.opset
     block = Block(operations=operations, outputs=tuple(graph.outputs))
-    inputs = tuple(NamedType(name=name, type=kinds(var)) for name, var in graph.inputs.items())
+    inputs = tuple(NamedType(name=name, type=_kind(var)) for name, var in graph.inputs.items())
     function = Function(inputs=inputs, opset=opset, blocks={opset: block})
     return Program(version=1, functions={"main": function}), payloads
 
@@ -76,22 +76,12 @@ def _find_stored(source: RecordSource, stored: Mapping[str, str]) -> RecordSourc
     return Weight(tensor=stored[source.tensor]) if isinstance(source, Weight) else source
 
 
-class _Kinds:
-    """Translates types of the MIL builder into those of the specification."""
-
-    def __init__(self) -> None:
-        self._dtypes = {kind: dtype for dtype, kind in toolkit().dtypes.items()}
-
-    def __call__(self, var: MilOp) -> TensorType:
-        return TensorType(dtype=self._dtypes[var.dtype], shape=tuple(int(n) for n in var.shape))
+def _kind(var: Var) -> TensorType:
+    return TensorType(dtype=var.dtype, shape=var.shape)
 
 
-def _is_const(op: MilOp) -> bool:
-    return bool(op.op_type == "const")
-
-
-def _is_small(kind: TensorType) -> bool:
-    return kind.count < SMALLEST_RECORD
+def _is_small(constant: Var) -> bool:
+    return math.prod(constant.shape) < SMALLEST_RECORD
 
 
 def immediate(value: Plain, dtype: DataType) -> Plain:
@@ -104,27 +94,26 @@ def immediate(value: Plain, dtype: DataType) -> Plain:
     return (flat,) if isinstance(flat, str) else tuple(flat)
 
 
-def _constant(op: MilOp, kind: TensorType, value: Value) -> Operation:
+def _constant(step: Step, value: Value) -> Operation:
     return Operation(
         type="const",
         inputs={},
-        outputs=(NamedType(name=op.outputs[0].name, type=kind),),
-        attributes={"name": text(op.name), "val": value},
+        outputs=(NamedType(name=step.name, type=value.type),),
+        attributes={"name": text(step.name), "val": value},
     )
 
 
-def _operation(op: MilOp, kinds: _Kinds) -> Operation:
+def _operation(step: Step) -> Operation:
     return Operation(
-        type=op.op_type,
-        inputs={name: tuple(_names(value)) for name, value in op.inputs.items() if name[0] != "_"},
-        outputs=tuple(NamedType(name=var.name, type=kinds(var)) for var in op.outputs),
-        attributes={"name": text(op.name)},
+        type=step.type,
+        inputs={name: _names(bound) for name, bound in step.arguments.items()},
+        outputs=tuple(NamedType(name=var.name, type=_kind(var)) for var in step.results),
+        attributes={"name": text(step.name)},
     )
 
 
-def _names(value: MilOp) -> Iterator[str]:
-    for var in value if isinstance(value, (list, tuple)) else (value,):
-        yield var.name
+def _names(bound: Var | list[Var]) -> tuple[str, ...]:
+    return (bound.name,) if isinstance(bound, Var) else tuple(var.name for var in bound)
 
 
 def text(word: str) -> Value:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from sdcoreml.convert.programs.graph import Graph
-from sdcoreml.convert.programs.toolkit import Plain, Var
+from sdcoreml.convert.programs.inference import Plain, Var
 
 NEGLIGIBLE = 2.0**-24
 """The smallest positive float16; as an epsilon, it does not change a variance of 1."""

@@ -8,6 +8,7 @@ from sdcoreml.convert.programs.assemble import Draft
 from sdcoreml.convert.programs.clip import clip_layer, read_layer
 from sdcoreml.convert.programs.config import Config, ConfigReader
 from sdcoreml.convert.programs.graph import Graph, port
+from sdcoreml.convert.programs.inference import Var
 from sdcoreml.convert.programs.layers import (
     Kernel,
     add,
@@ -19,7 +20,6 @@ from sdcoreml.convert.programs.layers import (
     transpose,
 )
 from sdcoreml.convert.programs.options import ProgramOptions
-from sdcoreml.convert.programs.toolkit import Var
 from sdcoreml.convert.spec.model import DataType, Metadata
 
 PICTURE = 512
@@ -57,21 +57,21 @@ def draw_safety_checker(config: Config, options: ProgramOptions) -> Draft:
         port("images", half, (1, PICTURE, PICTURE, 3), "The picture to black out."),
         port("adjustment", half, (1,), "Added to the scores of special concepts."),
     )
-    with Graph(features, options) as g:
-        embedded = _see(g, vision, g.input("clip_input"), Kernel(size=patch, stride=patch))
-        width = reader.read("projection_dim", int, 512)
-        seen = conv(g, embedded, "visual_projection", width, bias=False)
-        seen = _unit(g, reshape(g, seen, 1, width))
-        special = _scores(g, seen, "special_care_embeds", SPECIAL)
-        special = add(g, special, g.cast(g.inputs["adjustment"], DataType.FLOAT32))
-        extra = mul(g, _any(g, special), _single(MORE_CAREFUL))
-        scores = add(g, _scores(g, seen, "concept_embeds", CONCEPTS), extra)
-        is_near = reshape(g, _any(g, scores), 1)
-        clear = g.emit("sub", x=_single(1), y=is_near)
-        pictures = g.cast(g.inputs["images"], DataType.FLOAT32)
-        g.output("filtered_images", mul(g, pictures, clear))
-        g.output("has_nsfw_concepts", is_near)
-        g.output("concept_scores", scores)
+    g = Graph(features, options)
+    embedded = _see(g, vision, g.input("clip_input"), Kernel(size=patch, stride=patch))
+    width = reader.read("projection_dim", int, 512)
+    seen = conv(g, embedded, "visual_projection", width, bias=False)
+    seen = _unit(g, reshape(g, seen, 1, width))
+    special = _scores(g, seen, "special_care_embeds", SPECIAL)
+    special = add(g, special, g.cast(g.inputs["adjustment"], DataType.FLOAT32))
+    extra = mul(g, _any(g, special), _single(MORE_CAREFUL))
+    scores = add(g, _scores(g, seen, "concept_embeds", CONCEPTS), extra)
+    is_near = reshape(g, _any(g, scores), 1)
+    clear = g.emit("sub", x=_single(1), y=is_near)
+    pictures = g.cast(g.inputs["images"], DataType.FLOAT32)
+    g.output("filtered_images", mul(g, pictures, clear))
+    g.output("has_nsfw_concepts", is_near)
+    g.output("concept_scores", scores)
     return Draft(
         component="safety_checker",
         graph=g,

@@ -9,10 +9,10 @@ from sdcoreml.convert.programs.assemble import Draft
 from sdcoreml.convert.programs.clip import ClipLayer, clip_layer, read_layer
 from sdcoreml.convert.programs.config import Config, ConfigReader, refuse_unknown, require_divisible
 from sdcoreml.convert.programs.graph import Graph, port
+from sdcoreml.convert.programs.inference import Plain, Var
 from sdcoreml.convert.programs.layers import add, conv, layer_norm, mul, slice_axis, transpose
 from sdcoreml.convert.programs.options import ProgramOptions, TextStates
 from sdcoreml.convert.programs.prompt import SECOND_PAD
-from sdcoreml.convert.programs.toolkit import Plain, Var
 from sdcoreml.convert.spec.model import DataType, Metadata
 from sdcoreml.ground.errors import UnsupportedError
 
@@ -175,22 +175,22 @@ def _draw(component: str, config: Config, options: ProgramOptions) -> Draft:
     tokens, used = read_extent(component, text, options)
     is_last = options.text_states is TextStates.LAST
     ids = port("input_ids", DataType.FLOAT32, (1, tokens), "The prompt's token ids, padded.")
-    with Graph((ids,), options) as g:
-        numbers = g.cast(g.inputs["input_ids"], DataType.INT32)
-        numbers, end = _restore_ids(g, component, text, numbers)
-        states = [_embed(g, text, numbers)]
-        mask = _causal_mask(g, tokens)
-        for block in range(used):
-            states.append(
-                clip_layer(g, text.layer, states[-1], f"text_model.encoder.layers.{block}", mask)
-            )
-        last = _rows(g, layer_norm(g, states[-1], "text_model.final_layer_norm", eps=text.eps))
-        name = "last_hidden_state" if is_last else "hidden_embeds"
-        g.output(name, last if is_last else _rows(g, states[-2]))
-        pooled = _pool(g, last, end)
-        if component == SECOND:
-            pooled = _project(g, text, pooled)
-        g.output("pooled_outputs", pooled)
+    g = Graph((ids,), options)
+    numbers = g.cast(g.inputs["input_ids"], DataType.INT32)
+    numbers, end = _restore_ids(g, component, text, numbers)
+    states = [_embed(g, text, numbers)]
+    mask = _causal_mask(g, tokens)
+    for block in range(used):
+        states.append(
+            clip_layer(g, text.layer, states[-1], f"text_model.encoder.layers.{block}", mask)
+        )
+    last = _rows(g, layer_norm(g, states[-1], "text_model.final_layer_norm", eps=text.eps))
+    name = "last_hidden_state" if is_last else "hidden_embeds"
+    g.output(name, last if is_last else _rows(g, states[-2]))
+    pooled = _pool(g, last, end)
+    if component == SECOND:
+        pooled = _project(g, text, pooled)
+    g.output("pooled_outputs", pooled)
     return Draft(
         component=component,
         graph=g,

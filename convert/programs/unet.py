@@ -11,6 +11,7 @@ from sdcoreml.convert.programs.assemble import Draft
 from sdcoreml.convert.programs.blocks import resnet, sinusoids, time_mlp, transformer
 from sdcoreml.convert.programs.config import Config
 from sdcoreml.convert.programs.graph import Graph, port
+from sdcoreml.convert.programs.inference import Var
 from sdcoreml.convert.programs.layers import (
     HALVING,
     SPATIAL,
@@ -24,7 +25,6 @@ from sdcoreml.convert.programs.layers import (
     upsample,
 )
 from sdcoreml.convert.programs.options import DEFAULT_TOKENS, Prediction, ProgramOptions
-from sdcoreml.convert.programs.toolkit import Var
 from sdcoreml.convert.programs.unet_config import UnetConfig, parse_unet, residual_shapes
 from sdcoreml.convert.spec.model import DataType, Feature, Metadata
 from sdcoreml.ground.errors import Fault, UnsupportedError
@@ -70,18 +70,18 @@ def _draw(
     unet = parse_unet(component, config)
     height, width = latent_size(component, unet, options)
     residuals = _residuals(unet, options, height, width) if takes_residuals else ()
-    with Graph((*inputs(unet, options, height, width), *residuals), options) as g:
-        time = silu(g, time_embedding(g, unet))
-        context = g.input("encoder_hidden_states")
-        skips = down_path(g, unet, g.input("sample"), time, context)
-        x = mid_block(g, unet, skips[-1], time, context)
-        if residuals:
-            *skips, x = (
-                add(g, y, g.input(residual.name))
-                for y, residual in zip((*skips, x), residuals, strict=True)
-            )
-        x = up_path(g, unet, x, skips, time, context)
-        g.output("noise_pred", noise(g, x))
+    g = Graph((*inputs(unet, options, height, width), *residuals), options)
+    time = silu(g, time_embedding(g, unet))
+    context = g.input("encoder_hidden_states")
+    skips = down_path(g, unet, g.input("sample"), time, context)
+    x = mid_block(g, unet, skips[-1], time, context)
+    if residuals:
+        *skips, x = (
+            add(g, y, g.input(residual.name))
+            for y, residual in zip((*skips, x), residuals, strict=True)
+        )
+    x = up_path(g, unet, x, skips, time, context)
+    g.output("noise_pred", noise(g, x))
     return Draft(
         component=component,
         graph=g,

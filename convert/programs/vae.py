@@ -12,6 +12,7 @@ from sdcoreml.convert.programs.attention import Heads, Projections, attention, o
 from sdcoreml.convert.programs.blocks import Norm, resnet
 from sdcoreml.convert.programs.config import Config, ConfigReader, refuse_unknown, require_divisible
 from sdcoreml.convert.programs.graph import Graph, port
+from sdcoreml.convert.programs.inference import Var
 from sdcoreml.convert.programs.layers import (
     SPATIAL,
     Kernel,
@@ -24,7 +25,6 @@ from sdcoreml.convert.programs.layers import (
     upsample,
 )
 from sdcoreml.convert.programs.options import ProgramOptions
-from sdcoreml.convert.programs.toolkit import Var
 from sdcoreml.convert.spec.model import DataType, Metadata
 from sdcoreml.ground.errors import UnsupportedError
 
@@ -158,17 +158,17 @@ def draw_vae_decoder(config: Config, options: ProgramOptions) -> Draft:
     vae = parse_vae("vae_decoder", config, options)
     shape = (1, vae.latent, vae.height, vae.width)
     z = port("z", options.precision.dtype, shape, "The latent image, unscaled.")
-    with Graph((z,), options) as g:
-        x = conv(g, _as_trained(g, vae, g.inputs["z"]), "post_quant_conv", vae.latent)
-        x = conv(g, x, "decoder.conv_in", vae.channels[-1], SPATIAL)
-        x = _mid_block(g, vae, x, "decoder.mid_block")
-        for block, level in enumerate(reversed(range(len(vae.channels)))):
-            path = f"decoder.up_blocks.{block}"
-            x = _resnets(g, vae, x, path, vae.channels[level], vae.layers + 1)
-            if level:
-                x = upsample(g, x, f"{path}.upsamplers.0")
-        x = silu(g, group_norm(g, x, "decoder.conv_norm_out", vae.norm.groups, EPS))
-        g.output("image", conv(g, x, "decoder.conv_out", 3, SPATIAL))
+    g = Graph((z,), options)
+    x = conv(g, _as_trained(g, vae, g.inputs["z"]), "post_quant_conv", vae.latent)
+    x = conv(g, x, "decoder.conv_in", vae.channels[-1], SPATIAL)
+    x = _mid_block(g, vae, x, "decoder.mid_block")
+    for block, level in enumerate(reversed(range(len(vae.channels)))):
+        path = f"decoder.up_blocks.{block}"
+        x = _resnets(g, vae, x, path, vae.channels[level], vae.layers + 1)
+        if level:
+            x = upsample(g, x, f"{path}.upsamplers.0")
+    x = silu(g, group_norm(g, x, "decoder.conv_norm_out", vae.norm.groups, EPS))
+    g.output("image", conv(g, x, "decoder.conv_out", 3, SPATIAL))
     return Draft(
         component="vae_decoder",
         graph=g,
@@ -191,18 +191,18 @@ def draw_vae_encoder(config: Config, options: ProgramOptions) -> Draft:
     vae = parse_vae("vae_encoder", config, options)
     shape = (1, 3, vae.scale * vae.height, vae.scale * vae.width)
     image = port("x", options.precision.dtype, shape, "The image, -1 to 1.")
-    with Graph((image,), options) as g:
-        x = conv(g, g.input("x"), "encoder.conv_in", vae.channels[0], SPATIAL)
-        for level, channels in enumerate(vae.channels):
-            path = f"encoder.down_blocks.{level}"
-            x = _resnets(g, vae, x, path, channels, vae.layers)
-            if level < len(vae.channels) - 1:
-                down = f"{path}.downsamplers.0.conv"
-                x = conv(g, x, down, channels, SHRINKING)
-        x = _mid_block(g, vae, x, "encoder.mid_block")
-        x = silu(g, group_norm(g, x, "encoder.conv_norm_out", vae.norm.groups, EPS))
-        x = conv(g, x, "encoder.conv_out", 2 * vae.latent, SPATIAL)
-        g.output("latent", _rescale(g, vae, conv(g, x, "quant_conv", 2 * vae.latent)))
+    g = Graph((image,), options)
+    x = conv(g, g.input("x"), "encoder.conv_in", vae.channels[0], SPATIAL)
+    for level, channels in enumerate(vae.channels):
+        path = f"encoder.down_blocks.{level}"
+        x = _resnets(g, vae, x, path, channels, vae.layers)
+        if level < len(vae.channels) - 1:
+            down = f"{path}.downsamplers.0.conv"
+            x = conv(g, x, down, channels, SHRINKING)
+    x = _mid_block(g, vae, x, "encoder.mid_block")
+    x = silu(g, group_norm(g, x, "encoder.conv_norm_out", vae.norm.groups, EPS))
+    x = conv(g, x, "encoder.conv_out", 2 * vae.latent, SPATIAL)
+    g.output("latent", _rescale(g, vae, conv(g, x, "quant_conv", 2 * vae.latent)))
     return Draft(
         component="vae_encoder",
         graph=g,

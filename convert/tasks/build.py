@@ -16,7 +16,6 @@ from sdcoreml.convert.packages.write import Shelf, write_packages
 from sdcoreml.convert.programs import build_program
 from sdcoreml.convert.programs.config import Config
 from sdcoreml.convert.programs.options import ProgramOptions
-from sdcoreml.convert.programs.toolkit import toolkit
 from sdcoreml.convert.storage.table import Table
 from sdcoreml.convert.tasks.palettes import KnownPalettes
 from sdcoreml.convert.tasks.shares import Shares, amount_of_writing
@@ -64,7 +63,7 @@ class ComponentRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuildRequest:
-    """Components to build, one after the other: importing the libraries takes longer than some do.
+    """Components to build, one after the other: starting a process takes longer than some do.
 
     `workers` is the number of processes that share the work, this one included.
     """
@@ -93,7 +92,6 @@ def task(request: Mapping[str, object], emit: Emit) -> list[dict[str, object]]:
     """
     collect_rarely()
     asked = from_plain(BuildRequest, request, "request")
-    toolkit()
     tell(emit, Labour.DRAW, STARTING)
     built, begun = [], 0.0
     for component in asked.components:

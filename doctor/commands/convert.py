@@ -290,8 +290,10 @@ def open_model(args: argparse.Namespace, emit: Emit) -> Iterator[Model]:
 def require_plan(args: argparse.Namespace, path: Path) -> None:
     """Refuse a model or options that cannot be converted, reading only the headers."""
     trial = argparse.Namespace(**{**vars(args), "model": path})
-    judge_ingredients(trial).require_convertible()
-    read_jobs(trial, with_refiner_of(draft(ingredients_of(trial)), trial))
+    judgement = judge_ingredients(trial)
+    judgement.require_convertible()
+    model = draft(ingredients_of(trial), judgement=judgement)
+    read_jobs(trial, with_refiner_of(model, trial))
 
 
 def with_refiner_of(model: Model, args: argparse.Namespace) -> Model:

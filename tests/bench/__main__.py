@@ -21,6 +21,7 @@ BENCHMARKS: Mapping[str, str] = {
     "env": "building, verifying and damaging environments, beside uv and pip",
     "jobs": "planning forty models in four forms each",
     "api": "calling from Python, beside the command line",
+    "second": "a second size of SD 1.5, beside the first",
     "cluster": "what three workers do in the time of one, on tasks that sleep",
     "diagnose": "what public failures are said to be, and how fast",
     "doctor": "the doctor's time and what it finds, beside pip check and importing torch",

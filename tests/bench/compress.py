@@ -158,9 +158,9 @@ def ours(bits: int) -> Finder:
 
 def theirs(bits: int) -> Finder:
     """Compress a weight with coremltools' own palettization."""
-    from sdcoreml.convert.programs.toolkit import toolkit
+    from tests.inside.convert.alone import import_coremltools
 
-    toolkit()
+    import_coremltools()
     from coremltools.optimize.coreml._quantization_passes import palettize_weights
 
     def find(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

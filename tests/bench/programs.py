@@ -277,12 +277,9 @@ def write_random(path: Path, shapes: Mapping[str, list[int]], dtype: str) -> Non
 def child(task: str, folder: Path, *more: str) -> None:
     """Run the part that needs the built environment."""
     from sdcoreml.convert.programs import draw
-    from sdcoreml.convert.programs.toolkit import toolkit
     from sdcoreml.convert.tasks.build import task as builder
     from sdcoreml.ground.events import silent
 
-    if task == "start":
-        toolkit()
     if task == "declare":
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         print(json.dumps(dict(draw(more[0], config).graph.declared)))

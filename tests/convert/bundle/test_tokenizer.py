@@ -42,6 +42,13 @@ def test_sound_files_are_kept_byte_for_byte(tmp_path: Path) -> None:
     )
 
 
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    first = read_tokenizer(folder(tmp_path))
+    assert read_tokenizer(tmp_path) is first
+    changed = b"#version: 0.2\na b</w>\n<| b</w>\n"
+    assert read_tokenizer(folder(tmp_path, merges=changed)).merges == changed
+
+
 @pytest.mark.parametrize("merges", [b"#v\r\na b</w>\r\n", b"#v\na b</w>", b"#v\r\na b</w>"])
 def test_line_ends_are_mended_so_that_no_merge_is_lost(tmp_path: Path, merges: bytes) -> None:
     assert read_tokenizer(folder(tmp_path, merges=merges)).merges == b"#v\na b</w>\n"

@@ -17,10 +17,10 @@ from sdcoreml.convert.packages.write import write_package
 from sdcoreml.convert.parity.figures import distance
 from sdcoreml.convert.programs.options import Precision, ProgramOptions, Target
 from sdcoreml.convert.programs.payload import DrawnProgram
-from sdcoreml.convert.programs.toolkit import toolkit
 from sdcoreml.convert.spec.model import Operation
 from sdcoreml.convert.weights.safetensors import TensorFile
 from sdcoreml.ground.errors import UnsupportedError
+from tests.inside.convert.alone import import_coremltools
 from tests.inside.convert.mil.packages import open_package
 from tests.inside.convert.programs.models import Checkpoint, checkpoint
 
@@ -98,7 +98,7 @@ def test_the_same_recipe_gives_the_same_bytes(tmp_path: Path) -> None:
     "recipe", [Recipe(bits=6), Recipe(bits=2), Recipe(method=Method.LINEAR, bits=8)], ids=str
 )
 def test_coremltools_reads_what_was_compressed(recipe: Recipe, tmp_path: Path) -> None:
-    toolkit()
+    import_coremltools()
     import coremltools
     from coremltools.converters.mil.frontend.milproto.load import load
 
@@ -118,7 +118,7 @@ def test_coremltools_reads_what_was_compressed(recipe: Recipe, tmp_path: Path) -
 
 @pytest.mark.parametrize("size", [4, 16, 64])
 def test_clusters_are_as_good_as_those_of_coremltools(size: int) -> None:
-    toolkit()
+    import_coremltools()
     from coremltools._deps import kmeans1d
 
     generator = np.random.default_rng(5)

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.convert.programs.options import Attention, ProgramOptions, Target
-from sdcoreml.convert.programs.toolkit import toolkit
 from sdcoreml.convert.spec.blobs import open_weights
 from sdcoreml.convert.spec.model import DataType
 from sdcoreml.convert.spec.reader import read_package
+from tests.inside.convert.alone import import_coremltools
 from tests.inside.convert.programs.models import checkpoint
 
 COMPONENTS = ("text_encoder", "unet", "vae_decoder", "vae_encoder")
@@ -68,7 +68,7 @@ def test_what_is_read_back_is_what_was_built(component: str, tmp_path: Path) -> 
 @pytest.mark.parametrize("target", Target)
 @pytest.mark.parametrize("component", COMPONENTS)
 def test_coremltools_reads_the_model(component: str, target: Target, tmp_path: Path) -> None:
-    toolkit()
+    import_coremltools()
     from coremltools.proto import Model_pb2
 
     package = checkpoint(component, tmp_path).write(
@@ -84,24 +84,47 @@ def test_coremltools_reads_the_model(component: str, target: Target, tmp_path: P
     assert len(model.SerializeToString(deterministic=True)) == len(raw)
 
 
-def test_coremltools_loads_the_whole_package(tmp_path: Path) -> None:
-    toolkit()
+@pytest.mark.parametrize("target", [Target.MACOS13, Target.MACOS14])
+@pytest.mark.parametrize("component", COMPONENTS)
+def test_coremltools_loads_the_whole_package_and_infers_the_same_types(
+    component: str, target: Target, tmp_path: Path
+) -> None:
+    import_coremltools()
     import coremltools
     from coremltools.converters.mil.frontend.milproto.load import load
+    from coremltools.converters.mil.mil import types
 
-    package = checkpoint("unet", tmp_path).write(tmp_path / "x.mlpackage")
+    options = ProgramOptions(target=target)
+    package = checkpoint(component, tmp_path).write(tmp_path / "x.mlpackage", options)
     spec = coremltools.utils.load_spec(str(package))
     program = load(
         spec,
         specification_version=spec.specificationVersion,
         file_weights_dir=str(package / "Data/com.apple.CoreML/weights"),
     )
-    (output,) = program.functions["main"].outputs
-    assert (output.name, tuple(output.shape)) == ("noise_pred", (2, 4, 16, 16))
+    names = {
+        types.bool: DataType.BOOL,
+        types.fp16: DataType.FLOAT16,
+        types.fp32: DataType.FLOAT32,
+        types.int32: DataType.INT32,
+    }
+    inferred = {
+        var.name: (names[var.dtype], tuple(map(int, var.shape)))
+        for operation in program.functions["main"].operations
+        if operation.op_type != "const"
+        for var in operation.outputs
+    }
+    written = {
+        result.name: (result.tensor.dtype, result.tensor.shape)
+        for operation in read_package(package).model.program.main.block.operations
+        if not operation.is_constant
+        for result in operation.outputs
+    }
+    assert inferred == written
 
 
 def test_the_weight_file_is_what_coremltools_would_write(tmp_path: Path) -> None:
-    toolkit()
+    import_coremltools()
     import numpy as np
     from coremltools.libmilstoragepython import _BlobStorageWriter
 

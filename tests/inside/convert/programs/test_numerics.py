@@ -14,10 +14,10 @@ from sdcoreml.convert.programs import attention, draw, unet
 from sdcoreml.convert.programs.attention import scales
 from sdcoreml.convert.programs.blocks import PERIOD
 from sdcoreml.convert.programs.graph import Graph
+from sdcoreml.convert.programs.inference import Var
 from sdcoreml.convert.programs.layers import concat, mul
 from sdcoreml.convert.programs.options import Precision
 from sdcoreml.convert.programs.payload import ComputedConstant
-from sdcoreml.convert.programs.toolkit import Var
 from sdcoreml.convert.spec.blobs import open_weights
 from sdcoreml.convert.spec.model import DataType, Operation, TensorType
 from sdcoreml.convert.spec.reader import read_package
