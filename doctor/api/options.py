@@ -30,6 +30,7 @@ class ConvertOptions(TypedDict, total=False):
     force: bool
     toolchain: str
     workers: int
+    index: str
     app: str
     install: bool
     converter: str

@@ -17,7 +17,7 @@ from sdcoreml.doctor.api.options import (
 from sdcoreml.ground.errors import UsageError
 
 LEFT_OUT = {
-    "convert": {"help", "index", "json", "plan", "sample"},
+    "convert": {"help", "json", "plan", "sample"},
     "doctor": {
         *("help", "text", "json", "markdown", "github", "html"),
         *("fail-on", "facts", "save-facts", "compare", "fix", "dry-run"),
