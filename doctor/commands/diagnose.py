@@ -15,8 +15,9 @@ from typing import BinaryIO
 from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.doctor.core.facts import EnvironmentFacts, System
 from sdcoreml.doctor.knowledge import Confidence, Role, entries
-from sdcoreml.doctor.knowledge.diagnosis import Diagnosis, Gap, Match, examine
+from sdcoreml.doctor.knowledge.diagnosis import Diagnosis, Gap, examine
 from sdcoreml.doctor.knowledge.exceptions import Raised
+from sdcoreml.doctor.knowledge.ranking import Match
 from sdcoreml.doctor.report.layout import wrap
 from sdcoreml.ground.advice import spell
 from sdcoreml.ground.errors import BadInputError

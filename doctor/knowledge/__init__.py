@@ -9,6 +9,9 @@ Each entry in the TOML files of this folder has:
     example     a real line of a log that the pattern matches (a test checks that)
     when        optional: version ranges by project, `python` or `macos`, all of which must hold
     last        optional, true: counts only as the last line of a log
+    vague       optional, true: says little, so that any other guess comes before it
+    stage       optional: counts only in an exception that was raised there (see `stages`): while
+                downloading, loading, converting, importing, or in an extension; {name} is its name
     notice      optional, true: healthy runs print it too, so that it is a cause only where a run
                 failed and nothing else explains why
     confidence  optional: certain (the default), likely, a guess
@@ -35,6 +38,7 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
+from sdcoreml.doctor.knowledge.stages import Stage
 from sdcoreml.lockfiles.table import TomlTable, read_table
 
 CLASHES = "clashes"
@@ -62,11 +66,23 @@ FAMILIES = (
     "family_machine",
     "family_apple",
     "family_python",
+    "family_stages",
 )
 _FOLDER = Path(__file__).parent
 _FIELDS = frozenset(
     (
-        *("id", "role", "pattern", "example", "when", "last", "notice", "confidence"),
+        *(
+            "id",
+            "role",
+            "pattern",
+            "example",
+            "when",
+            "last",
+            "notice",
+            "confidence",
+            "stage",
+            "vague",
+        ),
         *("cause", "fix", "checks", "seen"),
     )
 )
@@ -100,6 +116,8 @@ class Failure:
     when: Mapping[str, str]
     last: bool = False
     notice: bool = False
+    vague: bool = False
+    stage: Stage | None = None
     confidence: Confidence = Confidence.CERTAIN
     cause: str
     fix: str
@@ -146,6 +164,10 @@ def _entry(table: TomlTable, topic: str) -> Failure:
     if sure not in {one.value for one in Confidence}:
         table.faults.append(f"{table.place}confidence {sure!r} is none of certain, likely, a guess")
         sure = Confidence.CERTAIN.value
+    stage = table.values.get("stage")
+    if stage is not None and stage not in {one.value for one in Stage}:
+        table.faults.append(f"{table.place}stage {stage!r} is none of {_STAGES}")
+        stage = None
     return Failure(
         id=table.get("id", str),
         topic=topic,
@@ -155,6 +177,8 @@ def _entry(table: TomlTable, topic: str) -> Failure:
         when=table.table("when").mapping(),
         last=table.values.get("last") is True,
         notice=table.values.get("notice") is True,
+        vague=table.values.get("vague") is True,
+        stage=None if stage is None else Stage(stage),
         confidence=Confidence(sure),
         cause=table.get("cause", str),
         fix=table.get("fix", str),
@@ -179,5 +203,6 @@ def _number(group: re.Match[str], number: int) -> str:
 APART = "__"
 """What stands between a group's name and the number of its wording."""
 
+_STAGES = ", ".join(one.value for one in Stage)
 _GROUP = re.compile(r"\(\?P<(\w+)>")
 _FLAG = re.compile(r"^\(\?i\)(.*)", re.DOTALL)

@@ -1,7 +1,9 @@
 """Reads crash reports of macOS: what ended the process, and the one thread that crashed.
 
 A report is a text for people, or a file of two JSON values (`.ips`), of which macOS makes that
-text. Both list every thread; what the others did says nothing of the crash.
+text. Both list every thread; what the others did says nothing of the crash. What ended a process is
+told by the exception's subtype and by the termination's namespace, code and reasons; a report of
+memory pressure (jetsam) tells of every process, and why some were ended.
 """
 
 from __future__ import annotations
@@ -45,13 +47,17 @@ def read_report(log: str) -> tuple[Line, ...]:
 
     Their numbers are those of the lines in which the file has what they say.
     """
-    if log.lstrip()[:1] != "{" or '"faultingThread"' not in log:
+    if log.lstrip()[:1] != "{" or not any(f'"{key}"' in log for key in _OF_A_REPORT):
         return ()
     report = _decode(log)
     return tuple(
         Line(number=log.count("\n", 0, max(0, log.find(f'"{key}"'))) + 1, text=text)
-        for key, text in _tell(report)
+        for key, text in (*_tell(report), *_tell_pressure(report))
     )
+
+
+_OF_A_REPORT = frozenset({"faultingThread", "exception", "termination", "largestProcess"})
+"""The keys of which a report has one at least; its first value, a header, has none."""
 
 
 def _decode(log: str) -> Mapping[str, object]:
@@ -59,7 +65,7 @@ def _decode(log: str) -> Mapping[str, object]:
     start = log.index("{")
     with suppress(ValueError, RecursionError):
         value, end = decoder.raw_decode(log, start)
-        if isinstance(value, dict) and "faultingThread" in value:
+        if isinstance(value, dict) and not _OF_A_REPORT.isdisjoint(value):
             return value
         value, _ = decoder.raw_decode(log, log.index("{", end))
         if isinstance(value, dict):
@@ -73,16 +79,38 @@ def _tell(report: Mapping[str, object]) -> Iterator[tuple[str, str]]:
     if system:
         yield "osVersion", f"OS Version: {system.get('train', '')} ({system.get('build', '')})"
     if raised:
-        yield "exception", f"Exception Type: {raised.get('type', '')} ({raised.get('signal', '')})"
+        signal = raised.get("signal")
+        of_signal = f" ({signal})" if signal else ""
+        yield "exception", f"Exception Type: {raised.get('type', '')}{of_signal}"
+        for key in ("subtype", "message"):
+            if raised.get(key):
+                yield key, f"Exception {key.capitalize()}: {raised[key]}"
     if ended:
         said = f"{ended.get('namespace', '')}, Code {ended.get('code', '')}"
         yield "termination", f"Termination Reason: Namespace {said} {ended.get('indicator', '')}"
-        for reason in _strings(ended.get("reasons")):
+        for reason in (*_strings(ended.get("reasons")), *_strings(ended.get("details"))):
             yield "termination", reason
+    for key in ("ktriageinfo", "vmRegionInfo"):
+        told = report.get(key)
+        yield from (
+            (key, line) for line in (told if isinstance(told, str) else "").splitlines()[:2]
+        )
     for messages in _at(report, "asi").values():
         for message in _strings(messages):
             yield "asi", message
     yield from _tell_frames(report)
+
+
+def _tell_pressure(report: Mapping[str, object]) -> Iterator[tuple[str, str]]:
+    """Yield which processes a report of memory pressure names as ended, and the largest."""
+    processes = report.get("processes")
+    for process in processes if isinstance(processes, list) else []:
+        one = _at({"": process}, "")
+        reason = one.get("reason")
+        if reason and reason != "idle-exit":
+            yield "processes", f"jetsam: {one.get('name', '')} was ended: {reason}"
+    if report.get("largestProcess"):
+        yield "largestProcess", f"Largest process: {report['largestProcess']}"
 
 
 def _tell_frames(report: Mapping[str, object]) -> Iterator[tuple[str, str]]:

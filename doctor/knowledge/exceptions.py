@@ -31,6 +31,7 @@ class Raised:
     its message; `detail` is the line that says most: the one behind a first line that ends with a
     colon. `packages` are those whose code it passed through, the outermost first; `code` is what
     the last frame belongs to: a package, or a script's file name; `file` is that frame's file.
+    `steps` are the paths and functions of the frames, the outermost first.
     """
 
     line: Line
@@ -42,6 +43,7 @@ class Raised:
     packages: tuple[str, ...] = ()
     code: str = ""
     file: str = ""
+    steps: tuple[str, ...] = ()
 
 
 _HEADER = re.compile(
@@ -52,9 +54,11 @@ _IGNORED = re.compile(r"\s*Exception ignored (?:in|on|while)\b")
 _HANDLING = re.compile(r"\s*During handling of the above exception, another exception")
 _BECAUSE = re.compile(r"\s*The above exception was the direct cause of the following")
 _FRAME = re.compile(
-    r"""\s*(?:File\ ["<](?P<file>[^">]+)[">],?\ (?:line\ \d+|in\ )
-    |(?P<rich>[~/.\w][^:]*\.py)?:\d+\ in(?:\ \w|\s*$)
-    |(?P<notebook>(?:[~/]|[A-Z]:)\S*\.py)\ in\ \w|File\ (?P<cell>\S+\.py):\d+,\ in\ )""",
+    r"""\s*(?:File\ ["<](?P<file>[^">]+)[">],?\ (?:line\ \d+(?:,\ in\ )?|in\ )
+    |(?P<rich>[~/.\w][^:]*\.py)?:\d+\ in(?:\ (?=[\w<])|\s*$)
+    |(?P<notebook>(?:[~/]|[A-Z]:)\S*\.py)\ in\ (?=\w)|File\ (?P<cell>\S+\.py):\d+,\ in[ ]
+    |(?P<cut>[^\s"]+\.py)",\ line\ \d+,\ in[ ])
+    (?P<function><?[\w.]+>?)?""",
     re.VERBOSE,
 )
 _PACKAGE = re.compile(
@@ -96,6 +100,7 @@ class Finder:
         self._in_traceback = False
         self._after_frame = False
         self._packages: list[str] = []
+        self._steps: list[str] = []
         self._code, self._file = "", ""
         self.ignored: set[int] = set()
         self._ignoring = 0
@@ -117,18 +122,20 @@ class Finder:
             self._relation, self._in_traceback, self._start = relation, False, line.number
         elif header := _HEADER.match(text):
             self._in_traceback, self._indent = True, len(header["indent"])
-            self._start, self._packages, self._after_frame = line.number, [], False
-            self._code, self._file = "", ""
+            self._start, self._after_frame = line.number, False
+            self._forget()
         elif frame := _FRAME.match(text):
             self._start = self._start or line.number
             self._after_frame = True
-            path = next((name for name in frame.groupdict().values() if name), "")
-            self._enter(path)
+            groups = frame.groupdict()
+            function = groups.pop("function") or ""
+            self._enter(next((name for name in groups.values() if name), ""), function)
         elif text.strip():
             self._read(line)
 
-    def _enter(self, path: str) -> None:
+    def _enter(self, path: str, function: str) -> None:
         """Note whose code a frame is of."""
+        self._steps.append(f"{path} {function}")
         self._file = re.split(r"[/\\]", path)[-1]
         if found := tuple(_PACKAGE.finditer(path)):
             self._code = found[-1]["name"] or found[-1]["bare"]
@@ -163,7 +170,11 @@ class Finder:
             self._add(line, type_)
         self._relation, self._in_traceback, self._start = None, False, 0
         self._after_frame = False
-        self._packages, self._code, self._file = [], "", ""
+        self._forget()
+
+    def _forget(self) -> None:
+        self._packages, self._steps = [], []
+        self._code, self._file = "", ""
 
     def _add(self, line: Line, type_: str) -> None:
         told = Line(number=line.number, text=line.text.strip())
@@ -180,6 +191,7 @@ class Finder:
             packages=tuple(dict.fromkeys(self._packages)),
             code=self._code,
             file=self._file,
+            steps=tuple(self._steps),
         )
         if self._relation and self.chains:
             self.chains[-1].append(raised)

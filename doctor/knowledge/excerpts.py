@@ -55,6 +55,7 @@ _WEAK_TRIGGERS = (
     *("nterrupt", "etries", "etrying", "equire", "onflict", "nvalid", "ncompatible", "nrecognized"),
     *(
         "trap",
+        "ndefined",
         "exit",
         "roken",
         " too ",

@@ -83,7 +83,7 @@ def resolve(
     asked = known.projects.get(module.partition(".")[0]) or _owner(captured, known)
     asked = asked or _last_project(raised, known)
     if not asked:
-        needs_owner = "owner" in captured and "call" not in captured
+        needs_owner = raised is not None and "owner" in captured and "call" not in captured
         return None if needs_owner else {**captured, "confidence": Confidence.GUESS.value}
     asker = _find_asker(raised, asked, skew, known)
     told = _tell(asked, asker, name, module, known)

@@ -71,7 +71,7 @@ def find_structure(lines: Sequence[Line]) -> Structure:
         if line.number not in inside and (weight := weigh(line.text)) is not None
     ]
     errors = tuple(line for weight, line in weighed if weight < IS_ERROR)
-    decisive = _decide(chains, weighed)
+    decisive = _go_on(_decide(chains, weighed), lines)
     return Structure(
         chains=chains,
         errors=errors,
@@ -80,6 +80,19 @@ def find_structure(lines: Sequence[Line]) -> Structure:
         ignored=frozenset(ignored),
         builds=find_builds(lines),
     )
+
+
+_ANNOUNCES = re.compile(r"(?i)\berror (?:occurred|running|executing|while|when|in|during)\b[^:]*:$")
+"""A line that only says that the next one tells of an error."""
+
+
+def _go_on(decisive: Line | None, lines: Sequence[Line]) -> Line | None:
+    """Return the line behind one that only announces what it says."""
+    if decisive is None or not _ANNOUNCES.search(decisive.text.rstrip()):
+        return decisive
+    behind = (line for line in lines if line.number > decisive.number and line.text.strip())
+    told = next(behind, decisive)
+    return decisive if re.match(r"\s*(?:File |Traceback)", told.text) else told
 
 
 def _decide(

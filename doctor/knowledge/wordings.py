@@ -17,7 +17,7 @@ _WORDS: tuple[tuple[str, ...], ...] = (
         r"(?i:trace trap|segmentation fault|bus error|abort trap|illegal (?:\w+ )?instruction)",
         r"Fatal error:|(?i:assertion failed|failed assertion)|panicked at|terminate called",
         r"Terminating app due to|stop reason = ",
-        r"libc\+\+abi: terminating|Exception Type:|Termination Reason:",
+        r"libc\+\+abi: terminating|Exception (?:Type|Subtype|Message):|Termination Reason:",
     ),
     (r"(?:^|\s)(?:[\w.+-]+: )?(?:fatal|FATAL)(?: error)?:\s",),
     (  # A tool's own error, but not what pip adds to it.
@@ -35,8 +35,11 @@ _WORDS: tuple[tuple[str, ...], ...] = (
     (
         r"(?i:\b(?:failed|failure|cannot|can't|could ?n[o']t|couldn't|unable to|not found)\b)",
         r"(?i:\b(?:denied|missing|mismatch|unsupported|invalid|corrupt(?:ed)?|unexpected)\b)",
-        r"(?i:\b(?:expected|refused|timed out|no such|no space|exceed\w*|must be|requires?)\b)",
-        r"(?i:\bnot (?:supported|available|installed|readable)\b|\b(?:does not|doesn't|is not)\b)",
+        r"(?i:\b(?:expected|refused|timed out|no such|no space|exceed\w*|must be)\b)",
+        r"(?i:\b(?:required?s?|needed)\b)",
+        r"(?i:\bnot (?:supported|available|installed|readable|loaded|valid)\b|\b(?:has|have) no\b)",
+        r"(?i:\bundefined (?:symbol|reference)s?\b|\bno module\b|\bnothing provides\b)",
+        r"(?i:\bbut the range of supported\b|\b(?:does not|doesn't|is not)\b)",
         r"(?i:\b(?:crash\w*|problem|permission|restricted|conflict\w*|incompatible|unrecognized|disagree|stuck)\b)",
     ),
 )
@@ -54,3 +57,11 @@ def weigh(text: str) -> int | None:
             soft = is_softened(text)
             return max(weight, IS_ERROR + 1) if soft else weight
     return None
+
+
+def may_tell(text: str) -> bool:
+    """Return whether a line may tell of a failure: by words, a denial, or as a crash's frame."""
+    return weigh(text) is not None or _DENIAL.search(text) is not None
+
+
+_DENIAL = re.compile(r"(?i)\bnot\b|n't\b|\bno\b|^\s*(?:frame #|\d+\s)|\b0x[0-9a-f]{8}|\bKERN_\w")

@@ -98,3 +98,115 @@ def test_the_app_s_own_words_in_a_report_are_the_cause() -> None:
     cause = examine(f"{HEADER}\n{json.dumps(BODY)}", entries()).cause
     assert cause is not None
     assert cause.entry.id == "family-swift-nil"
+
+
+def report(**values: object) -> str:
+    """Return a report in JSON that crashed in its first thread."""
+    return f"{HEADER}\n{json.dumps({'faultingThread': 0, 'threads': [{'frames': []}], **values})}"
+
+
+def test_the_subtype_and_the_reasons_of_a_crash_are_read() -> None:
+    log = report(
+        exception={
+            "type": "EXC_BAD_ACCESS",
+            "signal": "SIGSEGV",
+            "subtype": "KERN_PROTECTION_FAILURE at 0x16b",
+            "message": "Thread stack size exceeded",
+        },
+        termination={
+            "namespace": "DYLD",
+            "code": 1,
+            "indicator": "Library missing",
+            "reasons": ["Library not loaded: @rpath/libx.dylib"],
+            "details": ["(terminated at launch; ignore backtrace)"],
+        },
+        ktriageinfo="VM - one\nVM - two\nVM - three\n",
+        vmRegionInfo="0x16b is in 0x16a-0x16c; is in Stack Guard",
+    )
+    assert texts(read_report(log)) == [
+        "Exception Type: EXC_BAD_ACCESS (SIGSEGV)",
+        "Exception Subtype: KERN_PROTECTION_FAILURE at 0x16b",
+        "Exception Message: Thread stack size exceeded",
+        "Termination Reason: Namespace DYLD, Code 1 Library missing",
+        "Library not loaded: @rpath/libx.dylib",
+        "(terminated at launch; ignore backtrace)",
+        "VM - one",
+        "VM - two",
+        "0x16b is in 0x16a-0x16c; is in Stack Guard",
+        "Thread 0 Crashed:",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("values", "name", "surety"),
+    [
+        (
+            {"exception": {"type": "EXC_GUARD", "subtype": "GUARD_TYPE_FD, id=5"}},
+            "family-app-guard",
+            "a guess",
+        ),
+        (
+            {"exception": {"type": "EXC_RESOURCE", "subtype": "MEMORY", "message": "(Limit 2 GB)"}},
+            "family-killed-for-memory",
+            "likely",
+        ),
+        (
+            {"exception": {"type": "EXC_BAD_ACCESS", "subtype": "KERN_CODESIGN_ERROR at 0x1"}},
+            "family-code-signature",
+            "likely",
+        ),
+        (
+            {"exception": {"type": "EXC_BAD_INSTRUCTION", "signal": "SIGILL"}},
+            "family-app-crash",
+            "a guess",
+        ),
+        ({"termination": {"namespace": "TCC", "code": 0}}, "family-privacy", "likely"),
+        (
+            {"termination": {"namespace": "RUNNINGBOARD", "code": 3735883980}},
+            "family-ended-by-ios",
+            "likely",
+        ),
+        (
+            {
+                "termination": {
+                    "namespace": "DYLD",
+                    "code": 1,
+                    "reasons": ["Library not loaded: @rpath/libx.dylib"],
+                }
+            },
+            "family-library-missing",
+            "likely",
+        ),
+        ({"ktriageinfo": "VM - mach_vm_allocate_kernel failed"}, "family-kernel-triage", "a guess"),
+        (
+            {
+                "threads": [{"frames": [{"symbol": "matmul", "imageIndex": 0}]}],
+                "usedImages": [{"name": "MPSNDArray"}],
+            },
+            "family-crash-in-gpu",
+            "a guess",
+        ),
+    ],
+)
+def test_a_crash_is_told_by_what_its_report_says_of_it(
+    values: dict[str, object], name: str, surety: str
+) -> None:
+    cause = examine(report(**values), entries()).cause
+    assert cause is not None
+    assert (cause.entry.id, cause.confidence.value) == (name, surety)
+
+
+def test_a_report_of_memory_pressure_names_what_was_ended() -> None:
+    pressure = {
+        "largestProcess": "Diffusion",
+        "processes": [
+            {"name": "Diffusion", "reason": "per-process-limit"},
+            {"name": "other"},
+            {"name": "helper", "reason": "idle-exit"},
+        ],
+    }
+    lines = read_report(f"{json.dumps({'bug_type': '298'})}\n{json.dumps(pressure)}")
+    assert texts(lines) == [
+        "jetsam: Diffusion was ended: per-process-limit",
+        "Largest process: Diffusion",
+    ]

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from sdcoreml.doctor.knowledge import entries
-from sdcoreml.doctor.knowledge.diagnosis import Match, diagnose
+from sdcoreml.doctor.knowledge.diagnosis import diagnose
+from sdcoreml.doctor.knowledge.ranking import Match
 from sdcoreml.doctor.knowledge.skew import Skew, find_version, history
 from sdcoreml.lockfiles.versions import is_version
 

@@ -66,6 +66,9 @@ def structure(log: str) -> Structure:
         ("X.swift:9: Fatal error: nil\nzsh: trace trap\n", 1, "X.swift:9: Fatal error: nil"),
         ("Solving environment: failed\nNothing more\n", 1, "Solving environment: failed"),
         ("Unsupported OS\n", 1, "Unsupported OS"),
+        ("Error occurred when executing X:\n\nno key 'y'\n", 3, "no key 'y'"),
+        ("Error occurred when executing X:\n  File 'x.py'\n", 1, None),
+        ("Error occurred when executing X:\n", 1, None),
     ],
 )
 def test_the_line_that_decides(log: str, line: int, text: str | None) -> None:

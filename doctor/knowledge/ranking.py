@@ -1,0 +1,152 @@
+"""Decides between what was found in a log: which is the cause, what follows, and how sure it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure, Role
+from sdcoreml.doctor.knowledge.notices import goes_on, is_warning
+from sdcoreml.doctor.knowledge.structure import Structure
+from sdcoreml.doctor.knowledge.wordings import may_tell
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Match:
+    """An entry found in a log: the line's number (from 1), its text, and the pattern's groups.
+
+    `cause` and `fix` are the entry's with the groups filled in; `role` and `confidence` are what
+    the entry means in this log. `doubt` is "", or says which installed version contradicts the
+    entry's conditions; `on_error` that the line tells of a failure, and
+    `in_chain` that it belongs to the exceptions that ended the run, or that none did.
+    """
+
+    entry: Failure
+    line: int
+    text: str
+    captured: Mapping[str, str]
+    role: Role
+    confidence: Confidence
+    cause: str
+    fix: str
+    doubt: str = ""
+    on_error: bool = True
+    in_chain: bool = True
+
+    @property
+    def surety(self) -> tuple[bool, int, bool]:
+        """The sort key of matches of one line: contradicted ones last, the surest first."""
+        return bool(self.doubt), list(Confidence).index(self.confidence), self.entry.vague
+
+    @property
+    def rank(self) -> tuple[int, ...]:
+        """The sort key of matches: contradicted ones last, causes first, then the surest."""
+        return (
+            bool(self.doubt),
+            list(Role).index(self.role),
+            self.confidence is Confidence.GUESS,
+            not self.in_chain,
+            self.entry.vague,
+            list(Confidence).index(self.confidence),
+            not self.on_error,
+            self.line,
+        )
+
+
+def rank(matches: Sequence[Match], structure: Structure, command: int) -> tuple[Match, ...]:
+    """Return the matches in order, with the roles and the confidence that they have in this log.
+
+    What an earlier command than that of line `command` said is a guess at most.
+    """
+    errors = {line.number for line in structure.errors}
+    ended = structure.last_chain
+    if ended and ended[0].line.number in structure.builds:
+        ended = ()
+    placed = [
+        replace(
+            match,
+            on_error=match.line in errors or structure.place(match.line) is not None,
+            in_chain=not ended or any(one.start <= match.line <= one.end for one in ended),
+            confidence=Confidence.GUESS
+            if (match.line < command and match.role is Role.CAUSE)
+            or (_is_family(match) and _tells_nothing(match, structure))
+            or (
+                ended
+                and _is_family(match)
+                and match.line < ended[0].start
+                and match.line not in errors
+            )
+            else match.confidence,
+        )
+        for match in matches
+    ]
+    told = [one for one in placed if not _is_notice(one) and one.role is not Role.HARMLESS]
+    explained = any(
+        one.role is Role.CAUSE and not one.doubt and one.confidence is not Confidence.GUESS
+        for one in told
+    )
+    notices = [
+        _notice(one, is_cause=structure.is_failure and not explained)
+        for one in placed
+        if _is_notice(one)
+    ]
+    harmless = [one for one in placed if not _is_notice(one) and one.role is Role.HARMLESS]
+    ordered = sorted([*told, *notices, *harmless], key=lambda one: one.rank)
+    return tuple(sorted(_follow(ordered, structure), key=lambda one: one.rank))
+
+
+def _tells_nothing(match: Match, structure: Structure) -> bool:
+    """Return whether a line has no word of failure, though those that the entry is for have one."""
+    if structure.place(match.line) is not None or may_tell(match.text):
+        return False
+    return any(may_tell(line) for line in match.entry.example.split("\n"))
+
+
+def _is_notice(match: Match) -> bool:
+    """Return whether a healthy run may have printed a line: it is a notice, or only warns."""
+    says = is_warning if _is_family(match) else goes_on
+    # An entry may be of a line that goes on: then that it does so says nothing against it.
+    warns = says(match.text) and not says(match.entry.example)
+    return match.entry.notice or (warns and match.role is Role.CAUSE)
+
+
+def _is_family(match: Match) -> bool:
+    """Return whether a match is of a family, whose words a run that went on may print, too."""
+    return match.entry.topic in FAMILIES and match.role is Role.CAUSE
+
+
+def _notice(match: Match, *, is_cause: bool) -> Match:
+    """Return a notice as a guess if nothing else explains the failure, as harmless otherwise."""
+    if not is_cause:
+        return replace(match, role=Role.HARMLESS)
+    if not match.entry.notice:
+        return replace(match, confidence=Confidence.GUESS)
+    sure = match.confidence if match.confidence is not Confidence.CERTAIN else Confidence.LIKELY
+    return replace(match, confidence=sure)
+
+
+def _follow(ordered: Sequence[Match], structure: Structure) -> Sequence[Match]:
+    """Let what is later in the first cause's chain follow; drop guesses beside what is known."""
+    first = next((one for one in ordered if one.role is Role.CAUSE), None)
+    if first is None:
+        return ordered
+    place = structure.place(first.line)
+    return [
+        replace(one, role=Role.CONSEQUENCE) if _is_behind(structure.place(one.line), place) else one
+        for one in ordered
+        if one is first
+        or one.role is not Role.CAUSE
+        or one.doubt
+        or one.confidence is not Confidence.GUESS
+    ]
+
+
+def _is_behind(place: tuple[int, int] | None, first: tuple[int, int] | None) -> bool:
+    return place is not None and first is not None and place[0] == first[0] and place[1] > first[1]
+
+
+def find_last_failed(prompts: Sequence[int], structure: Structure) -> int:
+    """Return the line of the last command that a failure is behind; 0 if there is none."""
+    failed = [line.number for line in structure.errors]
+    failed += [chain[0].start for chain in structure.chains]
+    return max((one for one in prompts if one < max(failed, default=0)), default=0)

@@ -1,0 +1,59 @@
+"""Looks for an entry in the lines of a log: which of its matches counts."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import accumulate
+
+from sdcoreml.doctor.knowledge import APART, Failure
+from sdcoreml.doctor.knowledge.exceptions import find_frames
+from sdcoreml.doctor.knowledge.lines import Line
+from sdcoreml.doctor.knowledge.stages import Doing, find_doing
+from sdcoreml.doctor.knowledge.structure import Structure
+
+
+class View:
+    """Lines to search in, as one text: first what ended the run, the frames of tracebacks last."""
+
+    def __init__(self, lines: Sequence[Line], structure: Structure) -> None:
+        self.lines = lines
+        self._structure = structure
+        self._frames = find_frames(structure.chains)
+        self._ended = frozenset(
+            number for one in structure.last_chain for number in range(one.line.number, one.end + 1)
+        )
+        self.text = "\n".join(line.text for line in lines)
+        self._starts = [0, *accumulate(len(line.text) + 1 for line in lines)]
+
+    def find(self, entry: Failure) -> tuple[Line, Mapping[str, str]] | None:
+        """Return the line of the entry's first match and the groups of its pattern."""
+        found = None
+        for line, captured in self._matches(entry):
+            if line.number in self._ended:
+                return line, captured
+            if found is None or (found[0].number in self._frames) > (line.number in self._frames):
+                found = line, captured
+        return found
+
+    def _matches(self, entry: Failure) -> Iterator[tuple[Line, Mapping[str, str]]]:
+        for found in re.finditer(entry.pattern, self.text, re.MULTILINE):
+            # A pattern may begin with the end of the line before.
+            begin = found.start() + len(found[0]) - len(found[0].lstrip())
+            at = min(bisect_right(self._starts, begin), len(self.lines)) - 1
+            if entry.last and at != len(self.lines) - 1:
+                continue
+            groups = found.groupdict()
+            captured = {name.partition(APART)[0]: groups[name] for name in groups if groups[name]}
+            line = Line(number=self.lines[at].number, text=self.lines[at].text.strip())
+            if entry.stage:
+                doing = self._find_doing(line.number)
+                if doing is None or doing.stage is not entry.stage:
+                    continue
+                captured |= {"name": doing.name} if doing.name else {}
+            yield line, captured
+
+    def _find_doing(self, line: int) -> Doing | None:
+        place = self._structure.place(line)
+        return find_doing(self._structure.chains[place[0]], place[1]) if place else None

@@ -1,0 +1,85 @@
+"""Tells what a program was doing when an exception was raised, by the code that it passed through.
+
+What a message does not say, the functions that were running often do: a KeyError while weights are
+read is about the file, one while packages are imported about their versions.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from itertools import islice
+
+from sdcoreml.doctor.knowledge.exceptions import Raised
+
+
+class Stage(Enum):
+    """What was being done."""
+
+    DOWNLOADING = "downloading"
+    CONVERTING = "converting"
+    LOADING = "loading"
+    EXTENSION = "extension"
+    IMPORTING = "importing"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doing:
+    """A stage, and the name of the extension or package whose code ran, or ""."""
+
+    stage: Stage
+    name: str = ""
+
+
+_DOWNLOADS = (
+    r"[/\\](?:huggingface_hub[/\\](?:file_download|_snapshot_download|hf_api|utils[/\\]_http)"
+    r"|requests|urllib3|httpx|httpcore|aiohttp)\b|urllib[/\\]request\.py"
+)
+_LOADS = (
+    r" \w*(?:load_(?:state_dict|checkpoint|model(?!s_from)|weights|file|torch_file|diffusion|lora"
+    r"|vae|ckpt|sd|safetensors)|from_(?:single_file|ckpt|pretrained|safetensors)|read_state_dict"
+    r"|convert_(?:ldm|sd|vae|unet|open_clip|model|state_dict|checkpoint)|model_config_from"
+    r"|detect_unet|infer_\w*model|torch_load|set_module_tensor)\w*$"
+    r"|convert_from_ckpt|single_file\w*\.py|model_detection|convert_model\.py|model_probe"
+    r"|torch[/\\]serialization|safetensors[/\\]torch"
+)
+_STEPS = (
+    (Stage.DOWNLOADING, _DOWNLOADS),
+    (
+        Stage.CONVERTING,
+        r"coremltools[/\\]converters[/\\]|torch[/\\](?:jit[/\\]_trace|onnx|export)\b|torch2coreml",
+    ),
+    (Stage.LOADING, _LOADS),
+    (
+        Stage.EXTENSION,
+        r"(?:custom_nodes|[/\\]extensions(?:-builtin)?)[/\\](?P<name>[\w.-]+)[/\\]",
+    ),
+    (Stage.IMPORTING, r"(?:site|dist)-packages[/\\](?P<name>\w+)[^ ]* <module>$"),
+)
+"""What the steps of a stage look like: a path, a space, and the name of the function."""
+
+_TABLE = tuple((stage, re.compile(pattern)) for stage, pattern in _STEPS)
+_DEEPEST = 200
+"""So many steps are looked at; a recursion has thousands."""
+
+
+def find_doing(chain: Sequence[Raised], place: int) -> Doing | None:
+    """Return what was being done when the exception at a place of a chain was raised.
+
+    The innermost step that tells decides; if none of that exception's does, those of the others.
+    """
+    others = [one for number, one in enumerate(chain) if number != place]
+    return next((doing for one in (chain[place], *others) for doing in _doings(one)), None)
+
+
+def _doings(raised: Raised) -> Iterator[Doing]:
+    first = next((number for number, step in enumerate(raised.steps) if "runpy" not in step), 0)
+    numbered = list(enumerate(raised.steps))
+    for number, step in islice(reversed(numbered), _DEEPEST):
+        for stage, pattern in _TABLE:
+            found = pattern.search(step)
+            # The first module is not imported but run (python -m).
+            if found and (stage is not Stage.IMPORTING or number > first):
+                yield Doing(stage=stage, name=found.groupdict().get("name") or "")
