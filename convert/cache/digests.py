@@ -8,6 +8,7 @@ repair, two processes write at once, and the newest line for a file counts.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -48,6 +49,7 @@ class Digests:
         self._path = path
         self._known: dict[State, str] | None = None
         self._lines = 0
+        self._size = 0
 
     def recall(self, path: Path) -> FileRecord | None:
         """Return the record of a file that did not change since it was hashed, else `None`."""
@@ -56,7 +58,17 @@ class Digests:
         except OSError:
             return None
         known = self._load()
+        if state not in known and self._has_grown():
+            self._known = None
+            known = self._load()
         return FileRecord(size=size, sha256=known[state]) if state in known else None
+
+    def _has_grown(self) -> bool:
+        """Whether another process has remembered more since we read the file."""
+        try:
+            return self._path.stat().st_size != self._size
+        except OSError:
+            return False
 
     def recall_all(self, files: Mapping[str, Path]) -> Mapping[str, FileRecord] | None:
         """Return the records of all the files by their names; `None` if one is not known."""
@@ -93,20 +105,24 @@ class Digests:
             if self._lines > _ROOM:
                 self._shrink()
                 return
+            before = stream.seek(0, os.SEEK_END)
             # What a killed writer left is ended here: otherwise it would swallow our first line.
             stream.write(f"\n{text}".encode())
+            if before == self._size:  # otherwise there is more to read than what is ours
+                self._size = stream.tell()
 
     def _shrink(self) -> None:
         """Write the newest lines anew. What others append meanwhile is hashed once more."""
         newest = [*self._load().items()][-_MOST:]
         write_text(self._path, "".join(f"{state} {digest}\n" for state, digest in newest))
-        self._lines = len(newest)
+        self._lines, self._size = len(newest), self._path.stat().st_size
 
     def _load(self) -> dict[State, str]:
         if self._known is None:
             try:
+                self._size = self._path.stat().st_size
                 text = read_text(self._path, Document.RECORD)
-            except BadInputError:
+            except (BadInputError, OSError):
                 text = ""
             found = [match for line in text.split("\n") if (match := _LINE.fullmatch(line))]
             self._lines = len(found)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from sdcoreml.convert.jobs.foreign import carry_over, foreign_names, require_room_for, rescue
@@ -21,8 +21,10 @@ from sdcoreml.ground.refusals import translate_os_errors
 
 
 @contextmanager
-def stage_result(target: Path) -> Iterator[Path]:
+def stage_result(target: Path, held: ExitStack | None = None) -> Iterator[Path]:
     """Yield an empty folder to fill; if no error is raised, it becomes `target`.
+
+    Until then nobody else makes it, or until `held` is closed, if that is given.
 
     Raises:
         BadInputError: `target` exists and is not a result of this tool, or holds foreign files that
@@ -30,12 +32,14 @@ def stage_result(target: Path) -> Iterator[Path]:
         SdcoremlError: another process is making the same folder, or the disk is not writable.
         NoSpaceError: the disk is full; no partial result is left.
     """
-    with sole_maker(target), _replacing(target) as folder:
-        try:
-            yield folder
-        except SdcoremlError as error:  # errors must not name a file by its temporary path
-            error.move(folder, target)
-            raise
+    with ExitStack() as own:
+        (held or own).enter_context(sole_maker(target))
+        with _replacing(target) as folder:
+            try:
+                yield folder
+            except SdcoremlError as error:  # errors must not name a file by its temporary path
+                error.move(folder, target)
+                raise
 
 
 def require_output(target: Path) -> None:

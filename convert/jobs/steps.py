@@ -68,10 +68,12 @@ def convert_models(
     workshop: Workshop,
     emit: Emit = silent,
     finished: Callable[[Job], None] = lambda _: None,
+    locked: Callable[[], None] = lambda: None,
 ) -> tuple[Path, ...]:
     """Run the jobs, which all have the same model; return the finished folders.
 
-    `finished` is called for each, as soon as its folder is there.
+    `locked` is called once nobody else can make the folders any more, before anything is made, and
+    `finished` for each, as soon as its folder is there.
 
     Raises:
         SdcoremlError: a job failed. Results that were finished before stay. The failed job and
@@ -84,11 +86,13 @@ def convert_models(
         if not workshop.force:
             require_lesser(job, workshop.policy)
     with Crew(workshop.workers, emit=emit), ExitStack() as unfinished:
+        locks = [unfinished.enter_context(ExitStack()) for _ in jobs]
         stages = [unfinished.enter_context(ExitStack()) for _ in jobs]
         folders = tuple(
-            Folder(job=job, path=stage.enter_context(stage_result(job.output)))
-            for job, stage in zip(jobs, stages, strict=True)
+            Folder(job=job, path=stage.enter_context(stage_result(job.output, lock)))
+            for job, stage, lock in zip(jobs, stages, locks, strict=True)
         )
+        locked()
         scratch = stages[-1].enter_context(scratch_in(folders[-1].path))
         held = unfinished.enter_context(ExitStack())
         conversion = Conversion(
@@ -98,15 +102,17 @@ def convert_models(
         for step in TOGETHER:
             conversion = step(conversion)
         left = list(conversion.folders)
-        for stage in stages:
+        for stage, lock in zip(stages, locks, strict=True):
             folder = left.pop(0)
             for each in EACH:
                 folder = each(folder, conversion)
             left = [hand_over(folder, other) for other in left]
             _drop_packages(folder, conversion)
             stage.close()
+            # Whoever waits for the folder finds it recorded, and does not make it once more.
             record(folder, workshop)
             finished(folder.job)
+            lock.close()
     return tuple(job.output for job in jobs)
 
 

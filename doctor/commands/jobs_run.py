@@ -71,6 +71,10 @@ class Result:
         return self.state in (State.DONE, State.REUSED)
 
 
+class _MadeMeanwhileError(Exception):
+    """Another process has finished a folder after we looked, and before we could begin."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """A run of batches: the workshop for all of them.
@@ -130,6 +134,8 @@ class Run:
             begun = time.monotonic()
             try:
                 made = tuple(self._convert(batch, jobs, title))
+            except _MadeMeanwhileError:
+                continue
             except BusyError as error:
                 self._wait(error, tries)
                 tries += 1
@@ -196,7 +202,11 @@ class Run:
             def finish(job: Job) -> None:
                 keep_finished(ingredients, job, shop)
 
-            folders = convert_models(made, shop, self.emit, finish)
+            def require_missing() -> None:
+                if any(self.is_there(batch, job) for job in jobs):
+                    raise _MadeMeanwhileError
+
+            folders = convert_models(made, shop, self.emit, finish, require_missing)
         each = (time.monotonic() - begun) / len(folders)
         withheld = self._deliver(args, folders)
         for job in jobs:

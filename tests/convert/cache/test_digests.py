@@ -39,6 +39,30 @@ def test_a_digest_is_remembered_by_another_process(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("settled")
+def test_what_another_process_remembers_meanwhile_is_known(tmp_path: Path) -> None:
+    one, other, third = (write(tmp_path / name) for name in "abc")
+    ours, theirs = Digests(tmp_path / "memory"), Digests(tmp_path / "memory")
+    assert ours.recall(one) is None
+    theirs.remember({one: record(one)}, time.time_ns())
+    assert ours.recall(one) == record(one)
+    theirs.remember({other: record(other)}, time.time_ns())
+    ours.remember({third: record(third)}, time.time_ns())
+    assert ours.recall(other) == record(other)
+    assert theirs.recall(third) == record(third)
+
+
+@pytest.mark.usefixtures("settled")
+def test_a_memory_that_is_only_ours_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = write(tmp_path / "a"), write(tmp_path / "b")
+    memory = Digests(tmp_path / "memory")
+    memory.remember({one: record(one)}, time.time_ns())
+    monkeypatch.setattr("sdcoreml.convert.cache.digests.read_text", None)
+    assert memory.recall(other) is None
+
+
+@pytest.mark.usefixtures("settled")
 def test_a_changed_file_is_hashed_again_even_with_its_old_times(tmp_path: Path) -> None:
     path = write(tmp_path / "a")
     memory = Digests(tmp_path / "memory")
