@@ -8,14 +8,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdcoreml.convert.cache.shelf import Record, Values, WeightFile, is_damaged
+from sdcoreml.convert.cache.digests import Digests
+from sdcoreml.convert.cache.shelf import FILES, Record, Values, WeightFile, is_damaged, sweep_cache
+from sdcoreml.convert.cache.stock import USUAL, Stock
 from sdcoreml.ground import locks
 from sdcoreml.ground.codec import DecodeError, from_plain
 from sdcoreml.ground.digest import FileRecord, find_changed
 from sdcoreml.ground.documents import read_record
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import Document
-from sdcoreml.ground.leftovers import sweep
 
 KINDS: Mapping[str, str] = {
     "programs": "programs that were made and proved",
@@ -47,20 +48,26 @@ class Changed:
 
 
 def take_stock(cache: Path) -> tuple[Holding, ...]:
-    """Count the records of each kind."""
-    found = ((kind, [path.stat().st_size for path in _records(cache, kind)]) for kind in KINDS)
-    return tuple(Holding(kind=kind, count=len(sizes), bytes=sum(sizes)) for kind, sizes in found)
+    """Count the records of each kind, and the files that are kept."""
+    sizes = {kind: [path.stat().st_size for path in _records(cache, kind)] for kind in KINDS}
+    sizes[FILES] = [one.content.size for one in _stock(cache).entries()]
+    return tuple(
+        Holding(kind=kind, count=len(found), bytes=sum(found)) for kind, found in sizes.items()
+    )
 
 
-def tidy(cache: Path) -> tuple[Path, ...]:
+def _stock(cache: Path, limit: int = USUAL) -> Stock:
+    return Stock(folder=cache / FILES, digests=Digests(cache / "digests"), limit=limit)
+
+
+def tidy(cache: Path, limit: int = USUAL) -> tuple[Path, ...]:
     """Remove damaged records, locks that nobody holds, and leftovers; return their paths.
 
+    Of the files that are kept, those that were used longest ago leave above the limit, in bytes.
     Records of files that are gone stay: they are small, and the files may be on another disk.
     """
-    gone: list[Path] = []
+    gone = [*sweep_cache(cache), *_stock(cache, limit).trim()]
     for kind in KINDS:
-        folders = {path.parent for path in (cache / kind).rglob("*")}
-        gone += [path for folder in sorted(folders) for path in sweep(folder)]
         for path in _records(cache, kind):
             if is_damaged(path, kind):
                 path.unlink(missing_ok=True)
@@ -74,7 +81,7 @@ def tidy(cache: Path) -> tuple[Path, ...]:
 def find_changed_files(cache: Path) -> Iterator[Changed]:
     """Read the bytes of all recorded files that are still there; yield those that changed.
 
-    Values that are kept in the cache itself are read, too.
+    Values and files that are kept in the cache itself are read, too.
     """
     for kind in Values:
         for path in _records(cache, kind.value):
@@ -114,6 +121,7 @@ def _recorded(cache: Path) -> Mapping[Path, FileRecord]:
             files = from_plain(dict[str, FileRecord], program.entry.get("files", {}), "files")
             newest = [Path(folder) for folder in program.folders[-1:]]
             found |= {folder / name: one for folder in newest for name, one in files.items()}
+    found |= {one.path: one.content for one in _stock(cache).entries()}
     return {path: record for path, record in found.items() if os.path.lexists(path)}
 
 

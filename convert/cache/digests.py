@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeAlias
 
@@ -81,22 +82,34 @@ class Digests:
 
         `since` is when that began, in nanoseconds: what changed later may have other bytes.
         """
-        known, lines = self._load(), []
+        found = {}
         for path, record in records.items():
-            try:
+            with suppress(OSError):
                 state, size = _state_of(path)
-            except OSError:
-                continue
-            if (
-                size == record.size
-                and _is_settled(state, since)
-                and known.get(state) != record.sha256
-            ):
-                known[state] = record.sha256
-                lines.append(f"{state} {record.sha256}\n")
-        if lines:
-            self._append("".join(lines))
-            self._lines += len(lines)
+                if size == record.size and _is_settled(state, since):
+                    found[state] = record.sha256
+        self._remember(found)
+
+    def remember_renamed(self, records: Mapping[Path | int, FileRecord]) -> None:
+        """Remember files, or open ones, of which we have just made or removed a name, or a clone.
+
+        That changed a time of theirs, and not their bytes, which were known before.
+        """
+        found = {}
+        for place, record in records.items():
+            with suppress(OSError):
+                state, size = _state_of(place)
+                if size == record.size:
+                    found[state] = record.sha256
+        self._remember(found)
+
+    def _remember(self, found: Mapping[State, str]) -> None:
+        known = self._load()
+        new = {state: digest for state, digest in found.items() if known.get(state) != digest}
+        if new:
+            known.update(new)
+            self._append("".join(f"{state} {digest}\n" for state, digest in new.items()))
+            self._lines += len(new)
 
     def _append(self, text: str) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -130,8 +143,8 @@ class Digests:
         return self._known
 
 
-def _state_of(path: Path) -> tuple[State, int]:
-    one = path.stat()
+def _state_of(place: Path | int) -> tuple[State, int]:
+    one = os.fstat(place) if isinstance(place, int) else place.stat()
     times = f"{one.st_mtime_ns} {one.st_ctime_ns}"
     return f"{one.st_dev} {one.st_ino} {one.st_size} {times}", one.st_size
 

@@ -9,6 +9,7 @@
     palettes/KEY.json    what rounded the weights of a component
     runs/KEY.json        what the last run of a job file left undone
     scans/KEY.json       for which programs a component's numbers were read
+    files/               the files of programs: `convert.cache.stock`
     locks/KEY            held while a program is made
 
 Each record is a small file of its own, written aside and renamed. So a kill leaves the old record
@@ -32,20 +33,23 @@ from typing import TypeVar
 
 from sdcoreml.convert.cache.digests import Digests
 from sdcoreml.convert.cache.key import key_of
+from sdcoreml.convert.cache.stock import USUAL, Stock, limit_of_stock
 from sdcoreml.ground import locks
 from sdcoreml.ground.aside import write_text
 from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.digest import FileRecord, describe
 from sdcoreml.ground.documents import read_record
-from sdcoreml.ground.errors import BadInputError, UsageError
+from sdcoreml.ground.errors import BadInputError, SdcoremlError, UsageError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.files import Document, read_text
+from sdcoreml.ground.leftovers import sweep
 from sdcoreml.ground.places import expand_home
 
 FORMAT = 1
 """The version of the folder's layout. A folder of a newer version is left alone."""
 
 VARIABLE = "SDCOREML_CACHE"
+FILES = "files"
 _MOST_FOLDERS = 8
 
 T = TypeVar("T")
@@ -97,16 +101,22 @@ class KeptValues:
 
 @dataclass(slots=True, kw_only=True)
 class Cache:
-    """The records in `folder`. What cannot be written is said once, and is no error."""
+    """The records in `folder`. What cannot be written is said once, and is no error.
+
+    At most `limit` bytes of files are kept beside them.
+    """
 
     folder: Path
     emit: Emit = silent
+    limit: int = USUAL
     digests: Digests = field(init=False)
+    stock: Stock = field(init=False)
     _told: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        """Open the memory of digests beside the records."""
+        """Open the memory of digests, and the kept files, beside the records."""
         self.digests = Digests(self.folder / "digests")
+        self.stock = Stock(folder=self.folder / FILES, digests=self.digests, limit=self.limit)
 
     def find(self, key: str) -> Record | None:
         """Return the record of a program; `None` if there is none, or if it is damaged."""
@@ -173,6 +183,24 @@ class Cache:
         with self._forgiving():
             self.digests.remember(records, since)
 
+    def keep_files(self, files: Mapping[Path, FileRecord]) -> None:
+        """Keep files that nobody will write to, so that they outlive the folder they are in."""
+        with self._forgiving():
+            self.stock.keep(files)
+
+    def find_file(self, content: FileRecord) -> Path | None:
+        """Return a kept file with this content; `None` if there is none, or a damaged one."""
+        path = self.stock.path_of(content)
+        try:
+            if self.describe({"": path})[""] == content:
+                self.stock.touch(content)
+                return path
+        except (BadInputError, OSError):  # it is not kept, or has just left
+            return None
+        self.warn(f"{path}: damaged since it was kept; what needs it is made again")
+        self.stock.remove(content)
+        return None
+
     @contextmanager
     def hold(self, keys: Collection[str]) -> Iterator[None]:
         """Hold the locks of keys while their programs are made, so that nobody else makes them too.
@@ -202,8 +230,8 @@ class Cache:
         """Let the block fail to write: the conversion is right without the cache."""
         try:
             yield
-        except (OSError, BadInputError) as error:
-            reason = error.what if isinstance(error, BadInputError) else error.strerror
+        except (OSError, SdcoremlError) as error:
+            reason = error.what if isinstance(error, SdcoremlError) else error.strerror
             text = f"{self.folder}: nothing is remembered for other conversions ({reason})"
             self.warn(text, about="writing")
 
@@ -277,12 +305,17 @@ def cache_folder() -> Path:
 
 
 def open_cache(emit: Emit = silent) -> Cache | None:
-    """Open the user's cache; `None`, with a warning, if a newer version of this tool wrote it."""
+    """Open the user's cache; `None`, with a warning, if a newer version of this tool wrote it.
+
+    Raises:
+        UsageError: what says how many bytes may be kept is no size.
+    """
+    limit = limit_of_stock()
     try:
         folder = cache_folder()
     except UsageError:
         return None
-    cache = Cache(folder=folder, emit=emit)
+    cache = Cache(folder=folder, emit=emit, limit=limit)
     said = format_of(folder)
     if said is None:
         with cache._forgiving():  # noqa: SLF001  its own first file
@@ -292,7 +325,14 @@ def open_cache(emit: Emit = silent) -> Cache | None:
         text = f"{folder}: of another version of sdcoreml ({said!r}); it is left alone"
         emit(Event(kind="warning", text=text))
         return None
+    sweep_cache(folder)
     return cache
+
+
+def sweep_cache(folder: Path) -> tuple[Path, ...]:
+    """Remove what killed runs left in a cache, and return the removed paths."""
+    places = (folder, *folder.glob("*"), *folder.glob("weights/*"))
+    return tuple(gone for each in places for gone in sweep(each))
 
 
 _MARK = "format"

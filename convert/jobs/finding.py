@@ -97,6 +97,15 @@ def _take_into(folder: Folder, conversion: Conversion, cache: Cache) -> Folder:
     return replace(folder, job=job, found=both, keys={**folder.keys, **keys})
 
 
+def keep_files(folder: Folder, workshop: Workshop) -> None:
+    """Keep the files of a complete folder's programs, so that they outlive it."""
+    if workshop.finds and folder.manifest and folder.job.redo is None:
+        entries = folder.manifest.programs.values()
+        files = [entry.files for entry in entries if not entry.kept]
+        named = {folder.path / name: one for each in files for name, one in each.items()}
+        workshop.finds.keep_files(named)
+
+
 def record(folder: Folder, workshop: Workshop) -> None:
     """Record the programs of a finished folder, for conversions that make the same."""
     if workshop.finds and folder.manifest and folder.job.redo is None:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache as once
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from sdcoreml.convert.bundle.families import ProgramSpec
@@ -24,9 +24,10 @@ from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.prove import ProofPolicy
 from sdcoreml.convert.jobs.weighed import state_of
 from sdcoreml.convert.models.files import CONFIG_NAME
+from sdcoreml.convert.packages.write import WEIGHTS
 from sdcoreml.convert.programs.options import Attention, ProgramOptions
 from sdcoreml.convert.proof.answers import Answers
-from sdcoreml.convert.weights.clone import place
+from sdcoreml.convert.weights.clone import clone, copy, place
 from sdcoreml.ground.codec import DecodeError, from_plain, to_plain
 from sdcoreml.ground.digest import FileRecord, sha256
 from sdcoreml.ground.errors import BadInputError
@@ -39,6 +40,7 @@ Inputs = Mapping[str, Mapping[str, FileRecord]]
 """The records of the source files by component, and by their names in a manifest."""
 
 
+_WEIGHTS = PurePosixPath(WEIGHTS).name
 _VAES = frozenset({"vae_decoder", "vae_encoder"})
 _TEXT = ("attention", "height", "width")
 _IDLE: Mapping[str, tuple[str, ...]] = {
@@ -187,24 +189,39 @@ def read_entry(record: Record) -> tuple[ProgramEntry, Answers | None] | None:
 
 
 def _take_files(record: Record, entry: ProgramEntry, folder: Path, cache: Cache) -> str:
-    """Take a program's files from the newest folder that has them; return it, "" if none has."""
+    """Take a program's files from the newest folder that has them, or those that are kept.
+
+    Returns:
+        where they are from; "" if they are nowhere.
+    """
     for source in reversed(record.folders):
         there = {name: Path(source) / name for name in entry.files}
         if not all(os.path.lexists(path) for path in there.values()):
             continue
-        try:
-            before = [state_of(path) for path in there.values()]
-            if cache.describe(there) == entry.files:
-                place_files(there, folder)
-                # Nobody has replaced one meanwhile.
-                if [state_of(path) for path in there.values()] == before:
-                    return source
-            cache.warn(f"{source}: changed since it was written; its programs are made again")
-        except (BadInputError, OSError):
-            pass  # the next folder may have them
-        for name in entry.files:
-            shutil.rmtree(folder / name.partition("/")[0], ignore_errors=True)
-    return ""
+        if _take_unchanged(there, entry, folder, cache):
+            return source
+        cache.warn(f"{source}: changed since it was written; its programs are not taken from it")
+    kept = {name: cache.find_file(content) for name, content in entry.files.items()}
+    there = {name: path for name, path in kept.items() if path}
+    is_whole = len(there) == len(kept) and _take_unchanged(there, entry, folder, cache)
+    return "the cache" if is_whole else ""
+
+
+def _take_unchanged(
+    there: Mapping[str, Path], entry: ProgramEntry, folder: Path, cache: Cache
+) -> bool:
+    """Take files if they are what the entry says, and nobody has replaced one meanwhile."""
+    try:
+        before = [state_of(path) for path in there.values()]
+        if cache.describe(there) == entry.files:
+            place_files(there, folder)
+            if [state_of(path) for path in there.values()] == before:
+                return True
+    except (BadInputError, OSError):
+        pass  # they may be elsewhere
+    for name in entry.files:
+        shutil.rmtree(folder / name.partition("/")[0], ignore_errors=True)
+    return False
 
 
 def place_files(files: Mapping[str, Path], folder: Path) -> None:
@@ -215,7 +232,10 @@ def place_files(files: Mapping[str, Path], folder: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         status = source.stat()
         one = (status.st_dev, status.st_ino)
-        place(placed.get(one, source), target)
+        if one in placed or target.name == _WEIGHTS:
+            place(placed.get(one, source), target)
+        elif not clone(source, target):  # people look into the others, and may write to them
+            copy(source, target)
         placed.setdefault(one, target)
 
 

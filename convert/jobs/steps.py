@@ -34,7 +34,7 @@ from sdcoreml.convert.jobs.building import (
 from sdcoreml.convert.jobs.caveats import notes_of, warn
 from sdcoreml.convert.jobs.compiler import is_known, require_compiler
 from sdcoreml.convert.jobs.conversion import Conversion, Folder
-from sdcoreml.convert.jobs.finding import find, hand_over, recall, record
+from sdcoreml.convert.jobs.finding import find, hand_over, keep_files, recall, record
 from sdcoreml.convert.jobs.kept import require_checked, require_lesser
 from sdcoreml.convert.jobs.manifest import (
     CompiledRecord,
@@ -107,6 +107,7 @@ def convert_models(
             for each in EACH:
                 folder = each(folder, conversion)
             left = [hand_over(folder, other) for other in left]
+            keep_files(folder, workshop)
             _drop_packages(folder, conversion)
             stage.close()
             # Whoever waits for the folder finds it recorded, and does not make it once more.

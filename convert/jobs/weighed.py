@@ -140,6 +140,9 @@ def _find_file(made: WeightFile, cache: Cache) -> KnownFile | None:
             before = state_of(path)
             if cache.describe({"": path})[""] == made.content:
                 return KnownFile(path=path, content=made.content, state=before)
+    with suppress(OSError):  # it has just left
+        if kept := cache.find_file(made.content):
+            return KnownFile(path=kept, content=made.content, state=state_of(kept))
     return None
 
 

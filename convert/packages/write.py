@@ -74,7 +74,10 @@ class Shelf:
         if layout in self._files:
             return self._files[layout] if fits(link, self._files[layout], file) else None
         known = self._before.get(layout)
-        return known if known is not None and share(known, file) else None
+        try:
+            return known if known is not None and share(known, file) else None
+        except FileNotFoundError:  # it was removed meanwhile
+            return None
 
     def keep(self, layout: str, file: Path) -> None:
         """Remember a finished file for later packages."""

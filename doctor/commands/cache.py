@@ -17,8 +17,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
         choices=tuple(ACTIONS),
         nargs="?",
         default="list",
-        help="list: say what is there; gc: remove what is damaged or left over; verify: read all"
-        " finished files that are recorded (default: list)",
+        help="list: say what is there; gc: remove what is damaged, left over, or above the limit of"
+        " 10 GB (SDCOREML_CACHE_LIMIT); verify: read all files that are kept or recorded (default:"
+        " list)",
     )
 
 
@@ -44,21 +45,25 @@ def run(args: argparse.Namespace) -> int:
 def show(folder: Path) -> int:
     """Print what the cache holds; it has no models and no weights."""
     from sdcoreml.convert.cache.care import KINDS, take_stock
+    from sdcoreml.convert.cache.shelf import FILES
+    from sdcoreml.convert.cache.stock import VARIABLE, limit_of_stock
 
-    found = take_stock(folder)
+    found, limit = take_stock(folder), amount(limit_of_stock())
+    kinds = {**KINDS, FILES: f"files that outlive their folders, {limit} at most ({VARIABLE})"}
     for one in found:
-        print(f"  {one.count:>6}  {amount(one.bytes):>9}  {KINDS[one.kind]}")
+        print(f"  {one.count:>6}  {amount(one.bytes):>9}  {kinds[one.kind]}")
     print(f"{folder}: {amount(sum(one.bytes for one in found))}")
     return ExitCode.FINE
 
 
 def tidy(folder: Path) -> int:
-    """Remove damaged records, unused locks and leftovers."""
+    """Remove damaged records, unused locks, leftovers, and kept files above the limit."""
     from sdcoreml.convert.cache.care import tidy as remove
+    from sdcoreml.convert.cache.stock import limit_of_stock
     from sdcoreml.ground.refusals import translate_os_errors
 
     with translate_os_errors(folder):
-        gone = remove(folder)
+        gone = remove(folder, limit_of_stock())
     count = f"{len(gone)} file{'' if len(gone) == 1 else 's'} removed"
     print(f"{folder}: {count if gone else 'nothing to remove'}")
     return ExitCode.FINE

@@ -114,3 +114,17 @@ def test_a_cache_of_another_version_is_left_alone(
         f"{tmp_path}: of another version of sdcoreml ('2'); it is left alone"
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["format"]
+
+
+def test_what_killed_runs_left_is_removed_as_the_cache_is_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SDCOREML_CACHE", str(tmp_path))
+    left = [
+        tmp_path / place / ".x.sdcoreml-01234567.part" for place in (".", "files", "weights/key")
+    ]
+    for path in left:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("half")
+    assert open_cache() is not None
+    assert [path for path in left if path.exists()] == []

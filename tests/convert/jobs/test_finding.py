@@ -240,17 +240,57 @@ def test_a_damaged_program_is_said_and_made_again(bench: Bench) -> None:
     data = bytearray(model.read_bytes())
     data[-1] ^= 1
     model.write_bytes(data)
+    shutil.rmtree(bench.folder / "cache" / "files")
     assert bench.convert("two") == ["unet"]
     (said,) = bench.warnings()
     assert said == (
-        f"{bench.folder / 'one'}: changed since it was written; its programs are made again"
+        f"{bench.folder / 'one'}: changed since it was written; its programs are not taken from it"
     )
     assert bench.convert("three") == []
     assert bench.files("two") == bench.files("three")
 
 
-def test_a_folder_that_is_gone_is_made_again(bench: Bench) -> None:
+def test_a_damaged_program_is_taken_from_the_cache(bench: Bench) -> None:
     bench.convert("one")
+    sound = bench.files("one")
+    model = next((bench.folder / "one" / "Unet.mlpackage").rglob("model.mlmodel"))
+    model.write_bytes(b"damaged")
+    assert bench.convert("two") == []
+    assert bench.files("two") == sound
+    assert "Unet: as it was made before, from the cache" in [event.text for event in bench.told]
+
+
+def test_what_a_folder_had_is_found_after_it_is_gone(bench: Bench) -> None:
+    bench.convert("one")
+    sound = bench.files("one")
+    shutil.rmtree(bench.folder / "one")
+    assert bench.convert("two") == []
+    assert bench.files("two") == sound
+    assert bench.warnings() == []
+
+
+def test_a_damaged_file_of_the_cache_is_said_and_made_again(bench: Bench) -> None:
+    bench.convert("one")
+    sound = bench.files("one")
+    shutil.rmtree(bench.folder / "one")
+    kept = next(
+        path
+        for path in sorted((bench.folder / "cache" / "files").glob("*/content"))
+        if b"noise_pred" in path.read_bytes()
+    )
+    data = bytearray(kept.read_bytes())
+    data[-1] ^= 1
+    kept.write_bytes(data)
+    assert bench.convert("two") == ["unet"]
+    (said,) = bench.warnings()
+    assert said == f"{kept}: damaged since it was kept; what needs it is made again"
+    assert bench.files("two") == sound
+
+
+def test_without_room_in_the_cache_a_folder_that_is_gone_is_made_again(bench: Bench) -> None:
+    bench = Bench(bench.folder, cache=Cache(folder=bench.folder / "cache", limit=0))
+    bench.convert("one")
+    assert not (bench.folder / "cache" / "files").exists()
     shutil.rmtree(bench.folder / "one")
     assert bench.convert("two") == ALL
     assert bench.warnings() == []
@@ -280,9 +320,19 @@ def test_nothing_is_looked_up_without_a_cache(bench: Bench) -> None:
     assert [task for task, _ in runner.requests] == ["build", "check"]
 
 
-def test_dropped_packages_are_no_source(bench: Bench) -> None:
+def test_dropped_packages_are_taken_from_the_cache(bench: Bench) -> None:
     Bench(bench.folder, keeps_packages=False).convert("one")
     assert (bench.folder / "one" / MARKER).is_file()
+    assert bench.convert("two") == []
+    alone = Bench(bench.folder, cache=Cache(folder=bench.folder / "other"))
+    alone.convert("three")
+    assert bench.files("two") == alone.files("three")
+
+
+def test_without_room_in_the_cache_dropped_packages_are_no_source(bench: Bench) -> None:
+    bench = Bench(bench.folder, cache=Cache(folder=bench.folder / "cache", limit=0))
+    dropping = Bench(bench.folder, cache=bench.shop["cache"], keeps_packages=False)
+    dropping.convert("one")
     assert bench.convert("two") == ALL
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from sdcoreml.convert.cache.shelf import Cache, Values, WeightFile
 from sdcoreml.doctor.cli import main
-from sdcoreml.ground.digest import FileRecord
+from sdcoreml.ground.digest import FileRecord, describe
 
 
 @pytest.fixture(autouse=True)
@@ -74,3 +74,25 @@ def test_every_name_of_a_changed_file_is_told(
         f"  {tmp_path}/again.bin",
         f"  {tmp_path}/weight.bin",
     ]
+
+
+def test_kept_files_are_listed_verified_and_removed_above_the_limit(
+    tmp_path: Path,
+    cache: Cache,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "program"
+    path.write_bytes(b"12345")
+    cache.keep_files({path: describe({"": path})[""]})
+    assert [main(["cache", action]) for action in ("list", "verify")] == [0, 0]
+    said = "       1    5 bytes  files that outlive their folders, 10.0 GB at most"
+    assert f"{said} (SDCOREML_CACHE_LIMIT)" in capsys.readouterr().out
+    (kept,) = cache.stock.entries()
+    kept.path.write_bytes(b"54321")
+    assert main(["cache", "verify"]) == 1
+    assert f"  {kept.path}: its bytes are not those that were written" in capsys.readouterr().out
+    monkeypatch.setenv("SDCOREML_CACHE_LIMIT", "4")
+    assert main(["cache", "gc"]) == 0
+    assert capsys.readouterr().out == f"{cache.folder}: 1 file removed\n"
+    assert cache.stock.entries() == ()
