@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from sdcoreml.convert.bundle.comfyui import ForComfyUI, describe
 from sdcoreml.convert.bundle.contract import COMPILED, FILES, PACKAGE
 from sdcoreml.convert.bundle.listed import why_hidden
 from sdcoreml.convert.bundle.ports import output_shapes
@@ -67,6 +68,12 @@ class ProgramFacts:
     def is_split(self) -> bool:
         """Whether the UNet has split-einsum attention, judged as apps do: by one operation."""
         return EINSUM in (self.operations or {})
+
+    @property
+    def comfyui(self) -> ForComfyUI | None:
+        """What the program is for ComfyUI; `None` if it has another interface."""
+        inputs = {port.name: port.shape for port in self.inputs}
+        return describe(inputs, [port.name for port in self.outputs], self.path.suffix)
 
 
 def is_coreml(path: Path) -> bool:

@@ -21,10 +21,14 @@ def listed_by_apps(bundle: Bundle) -> Findings:
 
     Mochi lists a folder only when a compiled UNet with a readable metadata.json lies directly in
     it. Without a text encoder or decoder the app crashes at the first image. A folder of
-    ControlNets needs neither: apps list these by themselves.
+    ControlNets needs neither: apps list these by themselves. Nor does one for ComfyUI, whose node
+    Load Core ML UNet lists packages in ComfyUI's models/unet, and takes the rest from ComfyUI.
     """
     if bundle.is_net:
         yield ok(f"{len(bundle.programs)} ControlNet{'s' * (len(bundle.programs) > 1)}")
+        return
+    if bundle.is_for_comfyui:
+        yield from _for_comfyui(bundle)
         return
     if bundle.program(SD3_TRANSFORMER) is not None:
         yield info(
@@ -65,6 +69,21 @@ def listed_by_apps(bundle: Bundle) -> Findings:
     if bundle.unet is not None and not missing:
         attention = f", {bundle.unet.attention} attention" if bundle.unet.attention else ""
         yield ok(f"{len(bundle.programs)} programs{attention}")
+
+
+def _for_comfyui(bundle: Bundle) -> Findings:
+    for program in bundle.programs:
+        found = program.comfyui
+        if found and found.node:
+            yield ok(f"{program.name}: {found}")
+        elif program.container == PACKAGE:
+            yield info(f"{program.name}: {found}", why="Its Python API loads it, beside a UNet.")
+        else:
+            yield error(
+                f"{program.name}: {found}",
+                why="They list .mlpackage only, and this is compiled.",
+                fix=Fix("give ComfyUI the package that it was compiled from"),
+            )
 
 
 @check("BUN002", CheckFamily.BUNDLE)

@@ -112,6 +112,8 @@ def programs_text(path: Path, programs: tuple[ProgramFacts, ...]) -> Iterator[st
         )
         yield from (f"    in   {port}" for port in program.inputs)
         yield from (f"    out  {port}" for port in program.outputs)
+        if found := program.comfyui:
+            yield f"    {found}"
         yield from (f"    fault: {fault}" for fault in program.faults)
     yield from _halves({program.path.stem: program.path for program in programs})
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from sdcoreml.convert.bundle.comfyui import ForComfyUI, describe
 from sdcoreml.convert.bundle.contract import CONTROL_INPUT, UNETS
 
 
@@ -143,6 +144,12 @@ class ProgramState:
             return self.inputs[0].shape
         return next((one.shape for one in self.inputs if one.name == name), ())
 
+    @property
+    def comfyui(self) -> ForComfyUI | None:
+        """What the program is for ComfyUI; `None` if it has another interface."""
+        inputs = {port.name: port.shape for port in self.inputs}
+        return describe(inputs, [port.name for port in self.outputs], self.container)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bundle:
@@ -172,6 +179,11 @@ class Bundle:
     def is_net(self) -> bool:
         """True if all it holds are ControlNets, which lie in a folder of their own."""
         return bool(self.programs) and all(one.shape(CONTROL_INPUT) for one in self.programs)
+
+    @property
+    def is_for_comfyui(self) -> bool:
+        """True if all it holds are programs for ComfyUI, which need nothing beside them."""
+        return bool(self.programs) and all(one.comfyui for one in self.programs)
 
     @property
     def is_xl(self) -> bool:

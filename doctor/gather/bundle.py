@@ -60,7 +60,7 @@ def _bundle(path: str, found: Sequence[ProgramFacts], digests: Mapping[Path, str
     return replace(
         whole,
         damage=tuple(f"{one.path.name}: {what}" for one in found for what in _damage(one)),
-        vocabulary=() if whole.is_net else _tokenizer(folder),
+        vocabulary=() if whole.is_net or whole.is_for_comfyui else _tokenizer(folder),
         manifest=MARKER in names,
         controlnet_folder=nets.is_dir() and not nets.is_symlink(),
     )

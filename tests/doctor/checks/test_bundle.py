@@ -135,3 +135,40 @@ def test_a_stable_diffusion_3_folder_is_not_called_incomplete() -> None:
 def test_a_folder_with_a_controlled_unet_alone(name: str) -> None:
     (warned, _) = said("BUN001", bundle(program(name), without="Unet"))
     assert warned == f"warning: there is no Unet, only {name}"
+
+
+COMFYUIS = features(
+    {"sample": (1, 4, 64, 64), "timestep": (1,), "encoder_hidden_states": (1, 77, 768)}
+)
+
+
+def test_a_unet_for_comfyui_needs_no_other_program_and_no_tokenizer() -> None:
+    unet = program("m_1x512x512_se_unet", inputs=COMFYUIS, container=".mlpackage")
+    facts = sick(bundle=replace(BUNDLE, programs=(unet,)))
+    (line,) = said("BUN001", facts)
+    assert line == (
+        "ok: m_1x512x512_se_unet: a UNet of Stable Diffusion 1.x for ComfyUI, 512x512, batch 1;"
+        " the node Load Core ML UNet lists it from ComfyUI's models/unet"
+    )
+
+
+def test_a_compiled_unet_for_comfyui_is_listed_nowhere() -> None:
+    facts = sick(bundle=replace(BUNDLE, programs=(program("unet", inputs=COMFYUIS),)))
+    (line,) = said("BUN001", facts)
+    assert line.startswith("error: unet: a UNet")
+    assert line.endswith("; no node of ComfyUI lists it")
+    assert remedies("BUN001", facts) == ["give ComfyUI the package that it was compiled from"]
+
+
+def test_what_no_node_loads_is_no_fault_of_a_package() -> None:
+    decoder = replace(
+        program("m_vae_decoder_1x512x512", inputs=features({"latent": (1, 4, 64, 64)})),
+        outputs=features({"image": (1, 3, 512, 512)}),
+        container=".mlpackage",
+    )
+    facts = sick(bundle=replace(BUNDLE, programs=(decoder,)))
+    (line,) = said("BUN001", facts)
+    assert line == (
+        "info: m_vae_decoder_1x512x512: a VAE decoder of coreml-diffusion, for its own"
+        " build_pipeline; no node of ComfyUI lists it"
+    )

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sdcoreml.convert.bundle.comfyui import interface
 from sdcoreml.convert.bundle.facts import ProgramFacts
 from sdcoreml.convert.bundle.judgement import judge
 from sdcoreml.convert.bundle.ports import Dimensions, interfaces
@@ -22,6 +23,7 @@ from sdcoreml.doctor.commands.inspect import (
 )
 from sdcoreml.doctor.core.estimate import estimate_memory
 from sdcoreml.doctor.core.facts import Goal
+from sdcoreml.doctor.gather.bundle import bundle
 from sdcoreml.doctor.gather.model import model
 from sdcoreml.doctor.gather.toolchain import toolchain
 from tests.convert.models.folders import write_json, write_model
@@ -297,3 +299,15 @@ def test_a_damaged_program_has_its_fault_and_exit_code(
     (tmp_path / "VAEDecoder.mlmodelc" / "model.mil").write_text("program(1.0)")
     assert inspect(tmp_path / "VAEDecoder.mlmodelc") == 3
     assert "fault: " in capsys.readouterr().out
+
+
+def test_a_unet_for_comfyui_says_which_node_lists_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shapes = {"sample": (1, 4, 16, 16), "timestep": (1,), "encoder_hidden_states": (1, 77, 768)}
+    write_stand_in(tmp_path / "m_1x128x128_se_unet.mlpackage", model_of(interface(shapes)))
+    assert said(tmp_path / "m_1x128x128_se_unet.mlpackage", capsys).splitlines()[-2] == (
+        "    a UNet of Stable Diffusion 1.x for ComfyUI, 128x128, batch 1; the node Load Core ML"
+        " UNet lists it from ComfyUI's models/unet"
+    )
+    assert bundle(str(tmp_path)).vocabulary == ()
