@@ -6,6 +6,8 @@ folder, or anywhere else, and is read only if somebody names it.
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -121,6 +123,19 @@ class Toolchain:
     def is_shipped(self) -> bool:
         """True for a toolchain of sdcoreml's, False for one of a user's own."""
         return self.folder.resolve().is_relative_to(FOLDER)
+
+    @property
+    def mark(self) -> str:
+        """What sets a user's own toolchain apart from others of its name; "" if it needs nothing.
+
+        Eight hexadecimal digits, a digest of its folder's path, for all in a folder `toolchains`,
+        and for others that are called like a shipped one.
+        """
+        folder = self.folder.parent if self.is_variant else self.folder
+        is_other = folder.parent.name != OWN and self.name not in toolchain_names()
+        if self.is_shipped or is_other:
+            return ""
+        return hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:8]
 
     @property
     def is_variant(self) -> bool:

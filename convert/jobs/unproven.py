@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from sdcoreml.convert.jobs.manifest import MadeIn, Manifest
 from sdcoreml.ground.errors import LockfileError
 from sdcoreml.lockfiles.evidence import load_evidence
-from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain, load_variants
+from sdcoreml.lockfiles.toolchain import Toolchain, load_shipped, load_variants
 
 
 def unproven_claims(manifest: Manifest) -> Iterator[str]:
@@ -51,6 +51,6 @@ def _of_toolchain(made: MadeIn) -> Iterator[str]:
 def known_forms(made: MadeIn) -> tuple[Toolchain, ...]:
     """Return the forms of the recorded toolchain, one per Python; empty if it is not sdcoreml's."""
     try:
-        return tuple(load_variants(load_toolchain(made.name))) if "/" not in made.name else ()
+        return tuple(load_variants(load_shipped(made.name)))
     except LockfileError:
         return ()

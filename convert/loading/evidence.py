@@ -19,7 +19,7 @@ from sdcoreml.ground.files import Document, read_bytes
 from sdcoreml.ground.refusals import translate_os_errors
 from sdcoreml.lockfiles.evidence import load_evidence
 from sdcoreml.lockfiles.lock import load_lock
-from sdcoreml.lockfiles.toolchain import load_toolchain, load_variants
+from sdcoreml.lockfiles.toolchain import load_shipped, load_variants
 
 FILE = Path(__file__).parent / "evidence.json"
 LARGEST = 256 << 10
@@ -95,7 +95,7 @@ def add(path: Path, collection: Path = FILE) -> Addition:
 def _known_locks(name: str) -> frozenset[str]:
     """Return the digests of a toolchain's locks for macOS, now and in its test records."""
     try:
-        forms = tuple(load_variants(load_toolchain(name)))
+        forms = tuple(load_variants(load_shipped(name)))
     except LockfileError:
         return frozenset()
     proofs = {

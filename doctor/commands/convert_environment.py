@@ -27,8 +27,8 @@ def choose_environment(
     `needs` says which part of the conversion needs torch, "" if none does. If one does, `light` is
     not used.
 
-    `light` cannot run programs, so with it a model is refused if one of its graphs has no
-    certificate (see `is_replacement`).
+    Nothing takes the place of a user's own toolchain. `light` cannot run programs, so with it a
+    model is refused if one of its graphs has no certificate (see `is_replacement`).
 
     Raises:
         NoInterpreterError: there is no suitable Python, not even for `light`.
@@ -39,7 +39,8 @@ def choose_environment(
         return toolchain, environment_for(toolchain, emit, options=options, goal=goal)
     except NoInterpreterError:
         light = fit(load_toolchain(REPLACEMENT), options)
-        if needs or toolchain.name == light.name or not is_python_here(light.python):
+        is_other = toolchain.is_shipped and toolchain.name != light.name
+        if needs or not is_other or not is_python_here(light.python):
             raise
         text = (
             f"{light.title} converts in place of {toolchain.name}, for which no Python"

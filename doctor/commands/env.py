@@ -114,7 +114,7 @@ def describe(made: Environment, wanted: str) -> str:
     """Return two lines about an environment; `wanted` is the tested Python version."""
     drift = f" (drift: tested with {wanted})" if made.drift else ""
     return (
-        f"{made.name}: {shorten(made.path)}, Python {made.interpreter.version}{drift},"
+        f"{made.title}: {shorten(made.path)}, Python {made.interpreter.version}{drift},"
         f" {made.files:,} files, {amount(made.size)}\nseal {made.seal}"
     )
 

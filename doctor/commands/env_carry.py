@@ -49,7 +49,7 @@ def import_archive(args: argparse.Namespace) -> int:
 
     with draw() as emit:
         made = import_environment(args.file, python=read_option(args, "python"), emit=emit)
-    print(f"{made.name}: {shorten(made.path)}, built from {shorten(args.file)}\nseal {made.seal}")
+    print(f"{made.title}: {shorten(made.path)}, built from {shorten(args.file)}\nseal {made.seal}")
     return 0
 
 

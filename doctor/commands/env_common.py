@@ -32,7 +32,10 @@ class Action:
 
 def toolchain_option(parser: argparse.ArgumentParser) -> None:
     """Declare `--toolchain`."""
-    text = f"{', '.join(toolchain_names())}, or the path of a folder (default: tested)"
+    text = (
+        f"{', '.join(toolchain_names())}, one of your own, or the path of its folder"
+        " (default: what `env use` recorded, or tested)"
+    )
     parser.add_argument("--toolchain", metavar="NAME", default=argparse.SUPPRESS, help=text)
 
 
@@ -89,7 +92,7 @@ def read_option(args: argparse.Namespace, option: str, default: Any = None) -> A
 
 
 def read_toolchain(args: argparse.Namespace) -> Toolchain:
-    """Load the requested toolchain: `--toolchain`, else `$TOOLCHAIN`, else `tested`."""
+    """Load the requested toolchain: `--toolchain`, else the default of the current folder."""
     return load_toolchain(read_option(args, "toolchain") or default_toolchain())
 
 

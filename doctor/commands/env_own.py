@@ -1,8 +1,9 @@
-"""`sdcoreml env new` and `diff`: toolchains of one's own, and how two differ."""
+"""`sdcoreml env new`, `use` and `diff`: toolchains of one's own."""
 
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from sdcoreml.doctor.commands.env_common import (
 )
 from sdcoreml.doctor.core.backend import default_toolchain
 from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN
+from sdcoreml.envs.mirrors.configuration import find_toolchain, record_toolchain
 from sdcoreml.ground.advice import command
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.ground.names import normalise
@@ -107,6 +109,29 @@ def diff(args: argparse.Namespace) -> int:
         who, whom = (toolchain, other) if target in here else (other, toolchain)
         print(f"  {target}: only {who.name} is for it; {whom.refused.get(target, '')}".rstrip("; "))
     return 0
+
+
+def use(args: argparse.Namespace) -> int:
+    """Record the toolchain of the current folder in the user's own configuration, or say it."""
+    here = Path.cwd()
+    if args.name is None:
+        print(f"{default_toolchain()}: {_who_says(here)}")
+        return 0
+    toolchain = load_toolchain(args.name)
+    name = toolchain.name if toolchain.is_shipped else str(toolchain.folder.resolve())
+    path = record_toolchain(here, name)
+    print(f"{toolchain.name} is used in {here} and below; recorded in {path}")
+    if said := os.environ.get("TOOLCHAIN"):
+        print(f"warning: $TOOLCHAIN says {said}, and comes first")
+    return 0
+
+
+def _who_says(folder: Path) -> str:
+    """Return, in words, why the toolchain is used that is used in a folder."""
+    if os.environ.get("TOOLCHAIN"):
+        return "$TOOLCHAIN says so"
+    recorded = find_toolchain(folder)[1]
+    return f"recorded for {recorded}" if recorded else "the default"
 
 
 def _other(toolchain: Toolchain, named: str | None) -> Toolchain:
@@ -213,6 +238,11 @@ def _new_options(parser: argparse.ArgumentParser) -> None:
     add("--find-links", type=as_path, metavar="FOLDER", default=hidden, help="wheels, no network")
 
 
+def _use_options(parser: argparse.ArgumentParser) -> None:
+    text = "what every command uses in this folder and below; without it, say what that is"
+    parser.add_argument("name", nargs="?", metavar="TOOLCHAIN", help=text)
+
+
 def _diff_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("name", nargs="?", metavar="TOOLCHAIN", help="default: the one in use here")
@@ -221,5 +251,11 @@ def _diff_options(parser: argparse.ArgumentParser) -> None:
 
 ACTIONS = (
     Action(name="new", help="make a toolchain of your own", configure=_new_options, run=new),
+    Action(
+        name="use",
+        help="choose the toolchain of this folder",
+        configure=_use_options,
+        run=use,
+    ),
     Action(name="diff", help="how two toolchains differ", configure=_diff_options, run=diff),
 )

@@ -52,7 +52,7 @@ def verify(args: argparse.Namespace) -> int:
         return 1 if faults else 0
     depth = "every byte" if args.full else "sizes, times and modes"
     if not outcome.faults:
-        print(f"{found.name}: {outcome.files:,} files as sealed ({depth}), seal {found.seal}")
+        print(f"{found.title}: {outcome.files:,} files as sealed ({depth}), seal {found.seal}")
         return 0
     for fault in outcome.faults[:_LISTED]:
         print(fault)
@@ -101,7 +101,7 @@ def repair(args: argparse.Namespace) -> int:
     for path in done.removed[:_LISTED]:
         print(f"removed {path}")
     print(
-        f"{found.name}: {len(done.restored):,} restored, {len(done.removed):,} removed;"
+        f"{found.title}: {len(done.restored):,} restored, {len(done.removed):,} removed;"
         f" as sealed, seal {found.seal}"
     )
     return 0

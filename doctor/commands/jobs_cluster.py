@@ -33,6 +33,7 @@ from sdcoreml.ground.codec import DecodeError, from_plain, to_plain
 from sdcoreml.ground.digest import sha256
 from sdcoreml.ground.events import Emit, Event, Kind
 from sdcoreml.ground.refusals import translate_os_errors
+from sdcoreml.lockfiles.toolchain import Toolchain
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,6 +127,13 @@ def _result(batch: Batch, state: State, **more: Any) -> Result:  # noqa: ANN401 
     return Result(state=state, place=batch.request.place, model=batch.request.given, **more)
 
 
+def _address(asked: str, used: Toolchain) -> str:
+    """Return how a worker finds the toolchain: its name, or the folder of a user's own."""
+    if "/" in asked or used.is_shipped:
+        return asked if "/" in asked else used.name
+    return f"{used.folder}/"
+
+
 def _as_task(
     run: Run, one: Planned, file: JobFile, number: int, request: int
 ) -> Mapping[str, object]:
@@ -137,7 +145,7 @@ def _as_task(
         folder=one.folder,
         builder=builder_version(),
         asked=asked,
-        toolchain=asked if "/" in asked else run.toolchain.name,
+        toolchain=_address(asked, run.toolchain),
         made_in=run.shop.toolchain,
     )
     cache = run.shop.cache

@@ -8,22 +8,27 @@ from __future__ import annotations
 
 import argparse
 import os
+from contextlib import suppress
+from pathlib import Path
 
 from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN
 from sdcoreml.envs.building.base import BACKENDS, VENV
+from sdcoreml.envs.mirrors.configuration import find_toolchain
 from sdcoreml.ground.advice import command
 from sdcoreml.ground.errors import UsageError
 
 
 def add_toolchain(parser: argparse.ArgumentParser) -> None:
     """Declare `--toolchain`."""
-    text = "name of a toolchain, or the path of its folder (default: tested)"
+    text = "name of a toolchain, or the path of its folder (default: `env use`, or tested)"
     parser.add_argument("--toolchain", metavar="NAME", default=default_toolchain(), help=text)
 
 
 def default_toolchain() -> str:
-    """Return `$TOOLCHAIN`, else "tested"."""
-    return os.environ.get("TOOLCHAIN") or DEFAULT_TOOLCHAIN
+    """Return `$TOOLCHAIN`, else the user's own choice for the current folder, else "tested"."""
+    with suppress(FileNotFoundError):  # the current folder may be gone
+        return os.environ.get("TOOLCHAIN") or find_toolchain(Path.cwd())[0] or DEFAULT_TOOLCHAIN
+    return DEFAULT_TOOLCHAIN
 
 
 def say_again(args: argparse.Namespace, toolchain: str) -> str:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from sdcoreml.envs.kept.store import MARK
 from sdcoreml.envs.pythons import venv
 from sdcoreml.envs.pythons.interpreter import Choice
 from sdcoreml.lockfiles.toolchain import Toolchain
@@ -78,5 +79,9 @@ class VenvBase:
 
 
 def name_of(toolchain: Toolchain, backend: str) -> str:
-    """Return the name of the link that points to a toolchain's environment in use."""
-    return toolchain.conda.name if backend == CONDA else toolchain.name
+    """Return the name of the link that points to a toolchain's environment in use.
+
+    Users' own toolchains may be called alike, so their links have a mark, as `mine@1a2b3c4d`.
+    """
+    name = toolchain.conda.name if backend == CONDA else toolchain.name
+    return f"{name}{MARK}{toolchain.mark}" if toolchain.mark else name

@@ -49,6 +49,7 @@ class BuildOptions:
     `no_cache` downloads all packages instead of using the installer's cache. `strict` refuses any
     Python but the tested version. `installer` is "uv", "pip", or "" for either. `root` is the
     folder of environments, None for the default. `seal` is the seal that must result, "" for any.
+    `name` is the name of the link to the environment, "" for the toolchain's own.
     """
 
     backend: str = VENV
@@ -61,6 +62,7 @@ class BuildOptions:
     source: PackageSource = field(default_factory=PackageSource)
     root: Path | None = None
     seal: str = ""
+    name: str = ""
 
 
 def build(
@@ -128,7 +130,7 @@ def _read_options(toolchain: Toolchain, options: BuildOptions) -> _Request:
                 remedy="leave one of them out",
             )
         conda = load_conda_lock(toolchain, target)
-    name = name_of(toolchain, options.backend)
+    name = options.name or name_of(toolchain, options.backend)
     return _Request(name=name, toolchain=toolchain, lock=lock, conda=conda)
 
 

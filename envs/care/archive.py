@@ -17,12 +17,14 @@ import io
 import json
 import os
 import re
+import shutil
 import tarfile
 from collections.abc import Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from sdcoreml.envs.building.base import VENV, name_of
 from sdcoreml.envs.building.build import BuildOptions, build
 from sdcoreml.envs.kept import manifest
 from sdcoreml.envs.kept.manifest import EntryKind
@@ -30,7 +32,7 @@ from sdcoreml.envs.kept.store import LOCK, Environment, task_folder
 from sdcoreml.envs.kept.verify import verify_fast
 from sdcoreml.envs.processes.installer import PackageSource, download
 from sdcoreml.envs.pythons.interpreter import require
-from sdcoreml.ground.aside import file_aside, scratch_folder
+from sdcoreml.ground.aside import file_aside, folder_aside, scratch_folder
 from sdcoreml.ground.codec import as_object, from_plain, shown
 from sdcoreml.ground.documents import parse_json
 from sdcoreml.ground.errors import ArchiveError, BadInputError, EnvError, LockfileError
@@ -43,7 +45,15 @@ from sdcoreml.ground.refusals import translate_store_errors
 from sdcoreml.lockfiles.artefact import load_artefacts, pin_wheels
 from sdcoreml.lockfiles.lock import Lock, LockedPackage, load_lock
 from sdcoreml.lockfiles.target import host_target
-from sdcoreml.lockfiles.toolchain import FILE, PythonPin, Toolchain, load_toolchain
+from sdcoreml.lockfiles.toolchain import (
+    FILE,
+    OWN,
+    PythonPin,
+    Toolchain,
+    load_shipped,
+    load_toolchain,
+    toolchain_names,
+)
 
 RECORD = "environment.json"
 SCHEMA = 2
@@ -144,13 +154,20 @@ def _require_exportable(environment: Environment, lock: Lock) -> None:
 
 
 def import_environment(
-    path: Path, *, python: Path | None = None, folder: Path | None = None, emit: Emit = silent
+    path: Path,
+    *,
+    python: Path | None = None,
+    folder: Path | None = None,
+    own: Path = Path(OWN),
+    emit: Emit = silent,
 ) -> Environment:
     """Build the environment of an archive without a network, and start using it.
 
-    `python` is the interpreter; `folder` the folder of environments, None for the default.
+    `python` is the interpreter; `folder` the folder of environments, None for the default. A
+    toolchain of somebody's own is written into the folder `own`, unless it is there.
 
     Raises:
+        BadInputError: in `own` is another toolchain of that name.
         ArchiveError: not an archive, damaged, or for another target; nothing was built.
         NoInterpreterError: this machine lacks the Python version that the archive was made with.
         BrokenError: the built environment does not have the archive's seal, and is not used.
@@ -163,14 +180,42 @@ def import_environment(
             text = "its seal is of an earlier format: every wheel is compared, the seal is not"
             emit(Event(kind="warning", text=text))
         toolchain = load_toolchain(f"{unpacked}/")
+        kept = _settle(toolchain, carried, own)
         exact = PythonPin(version=carried.python, accepted=f"=={carried.python}")
         options = BuildOptions(
             python=require(exact, python).interpreter.path,
             source=PackageSource(wheels=unpacked / _WHEELS),
             root=place,
             seal=carried.seal,
+            name=name_of(kept, VENV),
         )
-        return build(toolchain, options=options, emit=emit)
+        made = build(toolchain, options=options, emit=emit)
+        if not (kept.is_shipped or kept.folder.exists()):
+            with folder_aside(kept.folder, FILE) as part:
+                for name in carried.contents:
+                    if "/" not in name:
+                        shutil.copyfile(unpacked / name, part / name)
+        return made
+
+
+def _settle(toolchain: Toolchain, carried: ArchiveRecord, own: Path) -> Toolchain:
+    """Return the toolchain of an archive as it will be found here: a shipped one, or in `own`."""
+    if toolchain.name in toolchain_names():
+        return load_shipped(toolchain.name)
+    kept = replace(toolchain, folder=own.absolute() / toolchain.name)
+    if not kept.folder.exists():
+        return kept
+    try:
+        is_same = load_lock(f"{kept.folder}/", carried.target).digest == carried.lock_digest
+    except LockfileError:
+        is_same = False
+    if not is_same:
+        raise BadInputError(
+            "is another toolchain of that name",
+            where=kept.folder,
+            remedy="import it in another folder (nothing was built)",
+        )
+    return kept
 
 
 def _hashes(folder: Path) -> dict[str, str]:

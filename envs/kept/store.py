@@ -3,6 +3,7 @@
 .envs/<key>/       an environment; the key is a digest of what it was made from
 .envs/tested       a link to the environment in use; replaced atomically
 .envs/tested~      a link to the environment that was in use before
+.envs/mine@*       the same for a toolchain of a user's own; the digits say of which folder
 .envs/python-*     a Python that we installed to build with
 .envs/packages     archives of conda packages; their hashes are compared at each use
 .envs/engine-*     the conda engine, once something asked for it
@@ -47,6 +48,8 @@ FORMER = 1
 of their Python's files. `envs.care.reseal` seals such an environment anew.
 """
 PREVIOUS = "~"
+MARK = "@"
+"""What is between a toolchain's name and the mark of its folder, if it is a user's own."""
 _TASK = "task"
 
 
@@ -79,6 +82,11 @@ class Environment:
     listing: str = ""
     schema: int = SCHEMA
     intact: bool = True
+
+    @property
+    def title(self) -> str:
+        """The name of its link, without the mark of a user's own toolchain."""
+        return self.name.partition(MARK)[0]
 
     @property
     def is_former(self) -> bool:

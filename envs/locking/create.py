@@ -36,6 +36,7 @@ from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.files import Document, read_text
 from sdcoreml.ground.refusals import translate_os_errors
 from sdcoreml.lockfiles.artefact import Artefact, load_artefacts
+from sdcoreml.lockfiles.conda import conda_lock_path
 from sdcoreml.lockfiles.derive import dependents
 from sdcoreml.lockfiles.lock import load_lock, parse_lock
 from sdcoreml.lockfiles.own_file import write_toolchain
@@ -137,11 +138,17 @@ def _exists(folder: Path) -> SdcoremlError:
 
 
 def _seed(made: Toolchain, parent: Toolchain) -> None:
-    """Begin with the parent's locks: the resolver keeps what it finds, where the pins allow it."""
+    """Begin with the parent's locks: the resolver keeps what it finds, where the pins allow it.
+
+    The conda packages of a Python depend on nothing else, so they are the same.
+    """
     for target in made.targets:
         if target in parent.targets:
             text = read_text(load_lock(f"{parent.folder}/", target).path, Document.LOCK)
             write_text(made.folder / f"requirements.{target}.txt", text)
+        conda = conda_lock_path(parent, target)
+        if made.python == parent.python and conda.is_file():
+            write_text(made.folder / conda.name, read_text(conda, Document.LOCK))
 
 
 def _refused(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +17,7 @@ from sdcoreml.convert.jobs.unproven import unproven_claims
 from sdcoreml.convert.models.fetched import FetchedFrom
 from sdcoreml.convert.programs.options import Attention, ProgramOptions
 from tests.convert.stand_ins import MADE_IN, proof
+from tests.envs.wheels import toolchain
 
 ENTRY = ProgramEntry(
     component="unet",
@@ -38,6 +40,18 @@ SOURCE = FetchedFrom(name="a/cat", revision="5f", licence="mit")
 
 def test_what_the_model_proves_needs_no_note() -> None:
     assert [*unproven_claims(MANIFEST)] == []
+
+
+def test_of_the_current_folder_no_toolchain_vouches_for_another_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "toolchains").mkdir()
+    toolchain(tmp_path / "toolchains/mine", {"one==1.0": "0" * 64}, name="mine")
+    monkeypatch.chdir(tmp_path)
+    made = replace(MANIFEST.toolchain, name="mine")
+    assert [*unproven_claims(replace(MANIFEST, toolchain=made))] == [
+        "its toolchain mine is not one of sdcoreml's: its lock was not compared"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def test_the_option_comes_before_the_environment_and_that_before_the_default(
 def test_the_help_names_the_toolchains_that_there_are() -> None:
     parser = argparse.ArgumentParser()
     toolchain_option(parser)
-    assert "current, light, tested, or the path of a folder" in " ".join(
+    assert "current, light, tested, one of your own, or the path of its folder" in " ".join(
         parser.format_help().split()
     )
 

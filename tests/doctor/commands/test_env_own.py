@@ -8,6 +8,7 @@ import pytest
 
 from sdcoreml.doctor.cli import main
 from sdcoreml.doctor.commands.env_own import read_python
+from sdcoreml.doctor.core.backend import default_toolchain
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.lockfiles.target import host_target
 from sdcoreml.lockfiles.toolchain import load_toolchain
@@ -91,6 +92,36 @@ def test_wrong_usage_is_said_before_anything_is_asked(
 ) -> None:
     assert new(*words) == 2
     assert said in capsys.readouterr().err
+
+
+def test_a_folder_s_toolchain_is_recorded_in_the_user_s_own_file(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(project / "settings"))
+    (project / "toolchains").mkdir()
+    toolchain(project / "toolchains/mine", {"one==1.0": ZEROS}, name="mine")
+    assert default_toolchain() == "tested", "that it is there decides nothing"
+    assert main(["env", "use"]) == 0
+    assert main(["env", "use", "mine"]) == 0
+    file = project / "settings/sdcoreml/config.toml"
+    assert capsys.readouterr().out.splitlines() == [
+        "tested: the default",
+        f"mine is used in {project} and below; recorded in {file}",
+    ]
+    assert default_toolchain() == f"{project}/toolchains/mine"
+    assert load_toolchain(default_toolchain()).name == "mine"
+    monkeypatch.chdir(project / "wheels")
+    assert main(["env", "use"]) == 0
+    assert capsys.readouterr().out == (f"{project}/toolchains/mine: recorded for {project}\n")
+    assert main(["env", "use", "light"]) == 0
+    assert default_toolchain() == "light"
+    monkeypatch.setenv("TOOLCHAIN", "current")
+    assert default_toolchain() == "current"
+    capsys.readouterr()
+    assert main(["env", "use", "tested"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        "warning: $TOOLCHAIN says current, and comes first"
+    )
 
 
 def test_a_toolchain_that_is_not_in_this_folder_is_not_found(

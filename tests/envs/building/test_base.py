@@ -7,6 +7,7 @@ import pytest
 from sdcoreml.envs.building.base import BACKENDS, VenvBase, name_of
 from sdcoreml.envs.pythons.interpreter import Choice, Interpreter
 from sdcoreml.lockfiles.toolchain import load_toolchain
+from tests.envs.wheels import toolchain
 
 CHOICE = Choice(
     interpreter=Interpreter(
@@ -46,6 +47,21 @@ def test_a_venv_is_told_by_its_python_and_is_the_same_anywhere() -> None:
 def test_a_venv_links_to_its_python(tmp_path: Path) -> None:
     VenvBase(chosen=CHOICE).create(tmp_path / "made", tmp_path / "final")
     assert (tmp_path / "made" / "bin" / "python").readlink() == CHOICE.interpreter.path
+
+
+def test_own_toolchains_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    named = []
+    for place in ("here/toolchains/mine", "there/toolchains/mine", "there/tested"):
+        folder = tmp_path / place
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        name = toolchain(folder, {"one==1.0": "0" * 64}, name=folder.name)
+        named.append(name_of(load_toolchain(name), "venv"))
+    assert [name.partition("@")[0] for name in named] == ["mine", "mine", "tested"]
+    assert len({*named, "mine", "tested"}) == 5
+    form = tmp_path / "here/toolchains/mine/python3.12"
+    variant = load_toolchain(toolchain(form, {"one==1.0": "0" * 64}, name="mine"))
+    assert name_of(variant, "venv") == named[0], "all forms share one link"
+    assert name_of(variant, "conda") == named[0].replace("mine", "mine-conda")
 
 
 def test_there_are_two_kinds() -> None:

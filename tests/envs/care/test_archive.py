@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.doctor.cli import main
+from sdcoreml.envs.building.base import name_of
 from sdcoreml.envs.building.build import BuildOptions, build
 from sdcoreml.envs.care.archive import RECORD, export_environment, import_environment
 from sdcoreml.envs.kept import store
@@ -22,6 +23,7 @@ from sdcoreml.envs.kept.verify import verify_full
 from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.ground.errors import ArchiveError, BadInputError, BrokenError, EnvError, InstallError
 from sdcoreml.ground.events import Event
+from sdcoreml.lockfiles.lock import load_lock
 from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.envs.wheels import PYTHON, standard_wheels, toolchain
 
@@ -72,13 +74,28 @@ def test_the_same_seal_comes_of_the_archive_alone(
     packed: tuple[Path, Environment], tmp_path: Path
 ) -> None:
     folder, made = packed
-    again = import_environment(folder / "tiny.tar", python=PYTHON, folder=tmp_path / "envs")
+    envs, own = tmp_path / "envs", tmp_path / "toolchains"
+    again = import_environment(folder / "tiny.tar", python=PYTHON, folder=envs, own=own)
     assert again.seal == made.seal
     assert again.path != made.path
     assert verify_full(again).faults == ()
-    assert store.current("tiny", tmp_path / "envs") == again
-    assert leftovers(tmp_path / "envs") == []
-    assert import_environment(folder / "tiny.tar", python=PYTHON, folder=tmp_path / "envs") == again
+    assert leftovers(envs) == []
+    kept = load_toolchain(f"{own}/tiny/")
+    assert store.current(name_of(kept, "venv"), envs) == again
+    assert load_lock(f"{own}/tiny/", made.target).digest == made.lock_digest
+    assert import_environment(folder / "tiny.tar", python=PYTHON, folder=envs, own=own) == again
+
+
+def test_another_toolchain_of_that_name_is_left_alone(
+    packed: tuple[Path, Environment], tmp_path: Path
+) -> None:
+    own = tmp_path / "toolchains"
+    own.mkdir()
+    toolchain(own / "tiny", {"one==3.0": "0" * 64})
+    before = sorted(path.read_text() for path in (own / "tiny").iterdir())
+    with pytest.raises(BadInputError, match="is another toolchain of that name"):
+        import_environment(packed[0] / "tiny.tar", python=PYTHON, folder=tmp_path / "envs", own=own)
+    assert sorted(path.read_text() for path in (own / "tiny").iterdir()) == before
 
 
 def test_packing_and_unpacking_tell_their_bytes(

@@ -9,7 +9,9 @@ import pytest
 from sdcoreml.envs.mirrors.configuration import (
     Configuration,
     configuration_file,
+    find_toolchain,
     read_configuration,
+    record_toolchain,
     write_sources,
 )
 from sdcoreml.ground.errors import LockfileError
@@ -32,6 +34,33 @@ def test_it_says_addresses_and_sources(tmp_path: Path) -> None:
         addresses={"index": "https://a.invalid/simple"},
         sources={"comfy": ("/ComfyUI",)},
     )
+
+
+def test_the_toolchain_of_the_nearest_folder_is_found(tmp_path: Path) -> None:
+    path, project = tmp_path / "config.toml", tmp_path / "project"
+    (project / "part").mkdir(parents=True)
+    path.write_text(TEXT)
+    assert find_toolchain(project, path) == ("", "")
+    assert record_toolchain(project, "light", path) == path
+    assert path.read_text().startswith(TEXT)
+    record_toolchain(project / "part", "/a/toolchains/mine", path)
+    assert find_toolchain(project, path) == ("light", str(project))
+    assert find_toolchain(project / "part" / "of it", path) == (
+        "/a/toolchains/mine",
+        str(project / "part"),
+    )
+    assert find_toolchain(tmp_path, path) == ("", "")
+    record_toolchain(project, "tested", path)
+    assert find_toolchain(project, path) == ("tested", str(project))
+
+
+def test_without_such_a_table_a_damaged_file_stops_no_command(tmp_path: Path) -> None:
+    path = tmp_path / "config.toml"
+    path.write_text("[index\n")
+    assert find_toolchain(tmp_path, path) == ("", "")
+    path.write_text("[toolchains]\nx = 3\n")
+    with pytest.raises(LockfileError, match=r"toolchains\.x"):
+        find_toolchain(tmp_path, path)
 
 
 def test_where_there_is_none_nothing_is_said(tmp_path: Path) -> None:
