@@ -151,18 +151,17 @@ def _parse_float(text: str) -> float:
 
 def is_deep(value: object) -> bool:
     """Return True if dicts and lists are nested more than `DEEPEST` deep."""
-    level = [value]
+    level = [value] if isinstance(value, (dict, list)) else []
     for _ in range(DEEPEST):
-        level = [child for parent in level for child in _children(parent)]
+        level = [
+            child
+            for parent in level
+            for child in (parent.values() if isinstance(parent, dict) else parent)
+            if isinstance(child, (dict, list))
+        ]
         if not level:
             return False
     return True
-
-
-def _children(value: object) -> list[object]:
-    """Return the objects and arrays directly inside a value."""
-    items = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return [item for item in items if isinstance(item, (dict, list))]
 
 
 def _require_whole_characters(value: object, *, holds_names: bool) -> None:

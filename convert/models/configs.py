@@ -57,7 +57,7 @@ HEAD_WIDTH = 64
 
 def _count(shapes: Shapes, pattern: str) -> int:
     """Count the different numbers that the group of `pattern` matches at the start of names."""
-    found = (re.match(pattern, name) for name in shapes)
+    found = map(re.compile(pattern).match, shapes)
     return len({match[1] for match in found if match})
 
 

@@ -49,17 +49,26 @@ class Contents:
     flavour: str = ""
 
 
+class _Named(dict[str, tuple[int, ...]]):
+    """Shapes, and all their names in one text: many rules look for words in thousands of names."""
+
+    def __init__(self, shapes: Shapes) -> None:
+        super().__init__(shapes)
+        self.text = "\n".join(shapes)
+
+
 def recognise(shapes: Shapes) -> Contents:
     """Recognise the tensors with `shapes`. The first matching rule decides."""
+    named = _Named(shapes)
     for rule in _RULES:
-        if found := rule(shapes):
+        if found := rule(named):
             return found
     return Contents(kind=Kind.UNKNOWN)
 
 
-def _has(shapes: Shapes, *parts: str) -> bool:
+def _has(shapes: _Named, *parts: str) -> bool:
     """Whether every part occurs in some tensor's name."""
-    return all(any(part in name for name in shapes) for part in parts)
+    return all(part in shapes.text for part in parts)
 
 
 def _width(shapes: Shapes, *ends: str, axis: int = -1) -> int | None:
@@ -87,7 +96,7 @@ _CONTEXT = (
 )
 
 
-def _lora(shapes: Shapes) -> Contents | None:
+def _lora(shapes: _Named) -> Contents | None:
     for part, flavour in LORA_FLAVOURS.items():
         if _has(shapes, part):
             family = BY_CONTEXT.get(_width(shapes, *_CONTEXT), Family.UNKNOWN)
@@ -107,7 +116,7 @@ LORA_FLAVOURS: Mapping[str, str] = {
 """Maps a part of a tensor's name to the tool or kind of LoRA that uses such names."""
 
 
-def _checkpoint(shapes: Shapes) -> Contents | None:
+def _checkpoint(shapes: _Named) -> Contents | None:
     if found := layout_of(shapes):
         channels = (shapes.get(f"{UNET_PREFIX}input_blocks.0.0.weight") or (0, 0))[1]
         return Contents(kind=Kind.PIPELINE, family=found[0], task=TASKS.get(channels, Task.OTHER))
@@ -161,7 +170,7 @@ ADAPTERS: tuple[tuple[tuple[str, ...], Kind], ...] = (
 """Maps parts of tensor names to a kind of file that changes a model in a way no app supports."""
 
 
-def _other(shapes: Shapes) -> Contents | None:
+def _other(shapes: _Named) -> Contents | None:
     for parts, flavour in OTHER_FAMILIES:
         if _has(shapes, *parts):
             return Contents(kind=Kind.OTHER_FAMILY, flavour=flavour)
@@ -186,7 +195,7 @@ def _is_hypernetwork(shapes: Shapes) -> bool:
     return bool(shapes) and all(re.fullmatch(pattern, name) for name in shapes)
 
 
-def _transformer(shapes: Shapes) -> Contents | None:
+def _transformer(shapes: _Named) -> Contents | None:
     for parts, family, flavour in (
         (("joint_blocks.", ".ln_q."), Family.SD3, "3.5"),
         (("joint_blocks.",), Family.SD3, "3"),
@@ -202,19 +211,19 @@ def _transformer(shapes: Shapes) -> Contents | None:
     return None
 
 
-def _controlnet(shapes: Shapes) -> Contents | None:
+def _controlnet(shapes: _Named) -> Contents | None:
     if _has(shapes, "control_model.") or _has(shapes, "controlnet_cond_embedding."):
         family = BY_CONTEXT.get(_width(shapes, *_CONTEXT), Family.UNKNOWN)
         return Contents(kind=Kind.CONTROLNET, family=family)
     return None
 
 
-def _adapter(shapes: Shapes) -> Contents | None:
+def _adapter(shapes: _Named) -> Contents | None:
     is_adapter = any(name.startswith(("adapter.", "body.0.", "body.1.")) for name in shapes)
     return Contents(kind=Kind.T2I_ADAPTER) if is_adapter else None
 
 
-def _unet(shapes: Shapes) -> Contents | None:
+def _unet(shapes: _Named) -> Contents | None:
     original = _has(shapes, "input_blocks.0.0.weight", "output_blocks.")
     if not original and not {"conv_in.weight", "time_embedding.linear_1.weight"} <= shapes.keys():
         return None
@@ -225,12 +234,12 @@ def _unet(shapes: Shapes) -> Contents | None:
     return Contents(kind=Kind.UNET, family=family, task=task, flavour=flavour)
 
 
-def _vae(shapes: Shapes) -> Contents | None:
+def _vae(shapes: _Named) -> Contents | None:
     is_vae = _has(shapes, "encoder.conv_in.weight", "decoder.conv_in.weight")
     return Contents(kind=Kind.VAE) if is_vae else None
 
 
-def _text_encoder(shapes: Shapes) -> Contents | None:
+def _text_encoder(shapes: _Named) -> Contents | None:
     is_clip = _has(shapes, "encoder.layers.0.self_attn.q_proj.weight")
     is_text = is_clip or _has(shapes, "encoder.block.0.layer.0.SelfAttention.")
     return Contents(kind=Kind.TEXT_ENCODER) if is_text else None
@@ -240,7 +249,7 @@ EMBEDDINGS: Mapping[int, Family] = {768: Family.SD1, 1024: Family.SD2_BASE, 1280
 """Maps the width of a textual inversion's vectors to its family."""
 
 
-def _embedding(shapes: Shapes) -> Contents | None:
+def _embedding(shapes: _Named) -> Contents | None:
     few = len(shapes) <= 4 and all(len(shape) in (1, 2) for shape in shapes.values())  # noqa: PLR2004
     widths = {shape[-1] for shape in shapes.values() if shape}
     if not few or not widths <= EMBEDDINGS.keys() or not widths:
@@ -252,7 +261,7 @@ def _embedding(shapes: Shapes) -> Contents | None:
 _LAYER = re.compile(r"(?:^|[._])(?:layers?|\w*blocks|h)\.\d+\.(?:\w+\.)*\w*(?:attn|attention)")
 
 
-def _any_transformer(shapes: Shapes) -> Contents | None:
+def _any_transformer(shapes: _Named) -> Contents | None:
     """Recognise any other transformer by numbered layers with attention; this is the last rule."""
     if _has(shapes, "model.layers.0.self_attn."):
         return Contents(kind=Kind.OTHER_FAMILY, flavour="a language model")
@@ -261,7 +270,7 @@ def _any_transformer(shapes: Shapes) -> Contents | None:
     return None
 
 
-_RULES: tuple[Callable[[Shapes], Contents | None], ...] = (
+_RULES: tuple[Callable[[_Named], Contents | None], ...] = (
     _lora,
     _other,
     _checkpoint,

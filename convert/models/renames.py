@@ -160,7 +160,7 @@ def _numbers(pattern: str, names: Sequence[str]) -> set[int]:
 def rename(name: str, table: Table, numbering: Numbering) -> str | None:
     """Return the new name of `name`, or `None` if no row matches."""
     for old, new in table.rows:
-        if found := _pattern(old).match(name):
+        if found := _match(old, name):
             head, rest = _expand(new, found, numbering), name[found.end() :]
             return head + (_inner(rest, table) if table.inside in head else rest)
     return None
@@ -168,7 +168,7 @@ def rename(name: str, table: Table, numbering: Numbering) -> str | None:
 
 def _inner(rest: str, table: Table) -> str:
     for old, new in table.inner:
-        if found := _pattern(old).match(rest):
+        if found := _match(old, rest):
             return _expand(new, found, {}) + rest[found.end() :]
     return rest
 
@@ -180,10 +180,14 @@ def _expand(new: str, found: re.Match[str], numbering: Numbering) -> str:
     return new.format(n=number, **{key: count(number) for key, count in numbering.items()})
 
 
-_PATTERNS: dict[str, re.Pattern[str]] = {}
+_PATTERNS: dict[str, tuple[str, re.Pattern[str]]] = {}
+"""For the prefix of a row: the text that it begins with, and the whole as a pattern."""
 
 
-def _pattern(old: str) -> re.Pattern[str]:
+def _match(old: str, name: str) -> re.Match[str] | None:
+    """Match a name with the prefix of a row; most names fail at its first words, at little cost."""
     if old not in _PATTERNS:
-        _PATTERNS[old] = re.compile(re.escape(old).replace(r"\{n\}", r"(?P<n>\d+)"))
-    return _PATTERNS[old]
+        pattern = re.compile(re.escape(old).replace(r"\{n\}", r"(?P<n>\d+)"))
+        _PATTERNS[old] = old.partition("{")[0], pattern
+    first, pattern = _PATTERNS[old]
+    return pattern.match(name) if name.startswith(first) else None

@@ -113,7 +113,8 @@ def _entry(name: str, item: object, base: int) -> HeaderEntry:
     numbers = (*shape, begin, end)
     if (
         len(shape) > MAX_RANK
-        or not all(type(n) is int and 0 <= n <= MAX_EXTENT for n in numbers)
+        or {*map(type, numbers)} != {int}
+        or not 0 <= min(numbers) <= max(numbers) <= MAX_EXTENT
         or math.prod(filter(None, shape)) > MAX_EXTENT  # one side of 0 hides the others
     ):
         raise HeaderError(f"tensor {shown(name)} has an impossible shape or offset")

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeAlias
 
 from sdcoreml.convert.bundle.judgement import Judgement
 from sdcoreml.convert.jobs.plan import Job
@@ -25,6 +26,8 @@ from sdcoreml.doctor.commands.convert import (
 )
 from sdcoreml.doctor.commands.jobs_file import JobFile, Request
 from sdcoreml.doctor.commands.named_models import fetch_headers
+from sdcoreml.doctor.core.subjects import ModelFolder
+from sdcoreml.doctor.gather.model import describe
 from sdcoreml.ground.errors import BadInputError, Fault, SdcoremlError
 from sdcoreml.ground.events import Emit, silent
 
@@ -40,6 +43,7 @@ class Batch:
     args: argparse.Namespace
     jobs: tuple[Job, ...] = ()
     judgement: Judgement | None = None
+    described: ModelFolder | None = None
     after: Path | None = None
     fault: Fault | None = None
 
@@ -47,6 +51,10 @@ class Batch:
     def outputs(self) -> tuple[Path, ...]:
         """The folders that it makes."""
         return tuple(job.output for job in self.jobs)
+
+
+_Read: TypeAlias = tuple[Model, Judgement, ModelFolder]
+"""A model as it is to be converted, how it was judged, and what the doctor's estimates need."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -61,9 +69,7 @@ class Opener:
     stack: ExitStack
     emit: Emit = silent
     _paths: dict[str, Path] = field(default_factory=dict)
-    _models: dict[tuple[object, ...], tuple[Model, Judgement] | SdcoremlError] = field(
-        default_factory=dict
-    )
+    _models: dict[tuple[object, ...], _Read | SdcoremlError] = field(default_factory=dict)
 
     def open(self, request: Request) -> Batch:
         """Open one of the file's conversions; errors become its fault."""
@@ -71,9 +77,10 @@ class Opener:
         batch = Batch(request=request, args=args)
         try:
             args.model = self._locate(request)
-            model, judgement = self._read(args)
+            model, judgement, described = self._read(args)
             args.name = name_of(args, model, request.labels)
-            return replace(batch, jobs=read_jobs(args, model), judgement=judgement)
+            jobs = read_jobs(args, model)
+            return replace(batch, jobs=jobs, judgement=judgement, described=described)
         except SdcoremlError as error:
             return replace(batch, fault=error.fault)
 
@@ -84,7 +91,7 @@ class Opener:
             self._paths[request.given] = found
         return self._paths[request.given]
 
-    def _read(self, args: argparse.Namespace) -> tuple[Model, Judgement]:
+    def _read(self, args: argparse.Namespace) -> _Read:
         ingredients = ingredients_of(args)
         said = vars(args)
         key = (ingredients, said.get("prediction"), said.get("refiner_folder"))
@@ -96,13 +103,12 @@ class Opener:
         return found
 
 
-def _try_to_read(
-    ingredients: Ingredients, args: argparse.Namespace
-) -> tuple[Model, Judgement] | SdcoremlError:
+def _try_to_read(ingredients: Ingredients, args: argparse.Namespace) -> _Read | SdcoremlError:
     try:
         judgement = judge_ingredients(args)
         judgement.require_convertible()
-        return with_refiner_of(draft(ingredients, judgement=judgement), args), judgement
+        model = with_refiner_of(draft(ingredients, judgement=judgement), args)
+        return model, judgement, describe(judgement)
     except SdcoremlError as error:
         return error
 

@@ -16,7 +16,6 @@ from sdcoreml.doctor.commands.convert_preflight import goal_of
 from sdcoreml.doctor.commands.jobs_batch import Batch, in_order
 from sdcoreml.doctor.core.estimate import estimate_disk, estimate_memory, estimate_time
 from sdcoreml.doctor.core.facts import ToolchainFacts
-from sdcoreml.doctor.gather.model import describe
 from sdcoreml.ground.advice import spell
 from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.errors import SdcoremlError
@@ -159,8 +158,8 @@ def _needs(
 
     scratch, memory, seconds, is_measured = 0, 0, 0.0, True
     for batch in batches:
-        if batch.judgement and batch.jobs:
-            model, goal = describe(batch.judgement), goal_of(batch.jobs)
+        if batch.described and batch.jobs:
+            model, goal = batch.described, goal_of(batch.jobs)
             scratch = max(scratch, estimate_disk(model, measured) - model.size)
             memory = max(memory, estimate_memory(model, goal, measured))
             each = estimate_time(model, goal, measured, os.cpu_count() or 1)

@@ -21,7 +21,6 @@ from sdcoreml.doctor.core.estimate import estimate_disk, estimate_memory
 from sdcoreml.doctor.core.facts import Memory, ToolchainFacts
 from sdcoreml.doctor.core.overall import Scarce, Shortage, wait
 from sdcoreml.doctor.gather import machine
-from sdcoreml.doctor.gather.model import describe
 from sdcoreml.doctor.gather.probe import Probe
 from sdcoreml.ground.errors import NoRoomError, SdcoremlError, UnableError
 from sdcoreml.ground.events import Emit
@@ -136,23 +135,23 @@ class MeasuredRoom:
 
     def _lacks(self, batch: Batch, jobs: Sequence[Job]) -> Iterator[tuple[Shortage, bool]]:
         """Yield what there is too little of; whether there can never be enough."""
-        if not jobs or batch.judgement is None:
+        if not jobs or batch.described is None:
             return
         folder, memory = os.fspath(jobs[0].output), self.meter.memory()
         needed = self._memory(batch, jobs)
         if memory and needed > (free := memory.available + memory.swap_free):
             lack = Shortage(scarce=Scarce.MEMORY, folder=folder, needed=needed, free=free)
             yield lack, needed > memory.total + memory.swap_total
-        needed = estimate_disk(describe(batch.judgement), self.measured)
+        needed = estimate_disk(batch.described, self.measured)
         left, whole = self.meter.disk(jobs[0].output.parent)
         if needed > left:
             lack = Shortage(scarce=Scarce.DISK, folder=folder, needed=needed, free=left)
             yield lack, needed > whole
 
     def _memory(self, batch: Batch, jobs: Sequence[Job]) -> int:
-        if not jobs or batch.judgement is None:
+        if not jobs or batch.described is None:
             return 0
-        return estimate_memory(describe(batch.judgement), goal_of(jobs), self.measured)
+        return estimate_memory(batch.described, goal_of(jobs), self.measured)
 
 
 def _refusal(lack: Shortage, batch: Batch) -> SdcoremlError:

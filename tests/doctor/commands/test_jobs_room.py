@@ -105,7 +105,7 @@ def test_what_is_not_known_stops_nothing(batch: Batch) -> None:
     assert room(Fake(memory=None), memory=9e12).refuse(batch, batch.jobs) is None
     full = room(Fake(disk=(0, 0)))
     assert full.refuse(batch, ()) is None
-    assert full.find_shortage(replace(batch, judgement=None), batch.jobs) is None
+    assert full.find_shortage(replace(batch, described=None), batch.jobs) is None
 
 
 def test_what_never_fits_is_refused_in_the_plan_and_said_once(batch: Batch) -> None:
