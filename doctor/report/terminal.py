@@ -138,11 +138,16 @@ def describe_overall(overall: Overall) -> str:
     """Return how far all folders are, such as `3 of 12 folders, 24.30 of 98.00 GB in all, ...`."""
     if not overall.total:
         return ""
-    several = f"{overall.ended} of {overall.folders} folders" if overall.folders > 1 else ""
-    size = Event(kind="progress", done=overall.done, total=overall.total, unit="B")
     left = overall.left()
-    rest = "" if left is None else f"{duration(left)} left"
-    return ", ".join(filter(None, (several, f"{how_far(size)} in all", rest)))
+    rest = "" if left is None else f", {duration(left)} left"
+    return f"{count_overall(overall)} in all{rest}"
+
+
+def count_overall(overall: Overall) -> str:
+    """Return how many folders and bytes are done, such as `3 of 12 folders, 24.30 of 98.00 GB`."""
+    several = f"{overall.ended} of {overall.folders} folders, " if overall.folders > 1 else ""
+    size = Event(kind="progress", done=overall.done, total=overall.total, unit="B")
+    return several + how_far(size)
 
 
 class Bars:
@@ -201,10 +206,10 @@ class Bars:
         if not overall.total:
             return
         if self._whole is None:
-            self._whole = self._progress.add_task("all", total=overall.total, far="", is_whole=True)
-        done, total = overall.done, overall.total
+            self._whole = self._progress.add_task("all", total=overall.total, far="", left=None)
+        done, total, far = overall.done, overall.total, count_overall(overall)
         self._progress.update(
-            self._whole, completed=done, total=total, far=describe_overall(overall)
+            self._whole, completed=done, total=total, far=far, left=overall.left()
         )
         self._draw_makings()
 
@@ -266,10 +271,12 @@ def draw(stream: TextIO | None = None) -> Iterator[Emit]:
 def columns() -> tuple[ProgressColumn, ...]:
     """Return the columns of the live lines: what, bar, how far, elapsed, and remaining time.
 
-    The time that remains of all is not what the bar's own speed suggests: its `far` says it.
+    In a narrow window what is being done is cut short, and the bar, before any figure is. The time
+    that remains of all is not what the bar's own speed suggests: its task says it.
     """
     from rich.progress import (
         BarColumn,
+        ProgressColumn,
         SpinnerColumn,
         TextColumn,
         TimeElapsedColumn,
@@ -277,15 +284,30 @@ def columns() -> tuple[ProgressColumn, ...]:
     )
     from rich.text import Text
 
+    class Title(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(task.description, no_wrap=True, overflow="ellipsis")
+
     class Remaining(TimeRemainingColumn):
         def render(self, task: Task) -> Text:
-            return Text() if task.fields.get("is_whole") else super().render(task)
+            if "left" not in task.fields:
+                return super().render(task)
+            return Text(clock_time(task.fields["left"]), style="progress.remaining")
 
     return (
         SpinnerColumn(),
-        TextColumn("{task.description}", markup=False),
+        Title(),
         BarColumn(bar_width=24),
         TextColumn("{task.fields[far]}"),
         TimeElapsedColumn(),
         Remaining(compact=True),
     )
+
+
+def clock_time(seconds: float | None) -> str:
+    """Return seconds as rich writes them: `05:07`, `1:05:07`, or `--:--` if they are not known."""
+    if seconds is None:
+        return "--:--"
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes:02}:{rest:02}"

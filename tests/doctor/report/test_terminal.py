@@ -22,6 +22,7 @@ from sdcoreml.doctor.report.terminal import (
     Bars,
     Lines,
     beating,
+    clock_time,
     columns,
     draw,
     how_far,
@@ -253,16 +254,43 @@ def test_on_a_terminal_there_is_a_bar_for_all_one_for_a_folder_and_one_for_the_s
         shown.refresh()
         after = stream.getvalue()
     bar = r"[━╸╺ ]{24}"
-    whole = r"1 of 3 folders, 3\.00 of 6\.00 GB in all, about 6 minutes left"
+    whole = r"1 of 3 folders, 3\.00 of 6\.00 GB"
     assert [row.strip("\x00\r ") for row in rows][-3:] == [
-        matching(rf"\S all +{bar} {whole} 0:02:00"),
+        matching(rf"\S all +{bar} {whole} 0:02:00 06:00"),
         matching(rf"\S 2 of 3: m +{bar} 1\.00 of 2\.00 GB +0:02:00 .*"),
         matching(rf"\S build Unet +{bar} 0\.30 of 1\.00 GB +0:02:00 .*"),
     ]
     assert after.index("- build Unet (120.0 s)") < after.index("- 2 of 3: m (120.0 s)")
     last = after.rpartition("\x1b[2K")[2]
-    assert "2 of 3 folders, 4.00 of 6.00 GB in all" in last
+    assert "2 of 3 folders, 4.00 of 6.00 GB" in last
     assert not {"2 of 3: m", "build Unet"} & {*re.findall("2 of 3: m|build Unet", last)}
+
+
+def test_in_a_narrow_window_titles_are_cut_short_and_figures_are_not() -> None:
+    stream, now = io.StringIO(), [0.0]
+    console = Console(file=stream, force_terminal=True, width=80, no_color=True)
+    with Progress(
+        *columns(), console=console, auto_refresh=False, get_time=lambda: now[0]
+    ) as shown:
+        bars = Bars(shown, lambda: now[0])
+        Story(bars, now).tell()
+        bars(Event(kind="step", text="build Unet of a-model-with-a-long-name-split-einsum_512x768"))
+        stream.truncate(0)
+        shown.refresh()
+        rows = [re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", row) for row in stream.getvalue().split("\n")]
+    assert all(len(row.strip("\x00\r ")) <= 80 for row in rows)
+    first, _, last = rows[-3:]
+    assert re.search(r"1 of 3 folders, 3\.00 of 6\.00 GB 0:02:00 06:00 *$", first)
+    assert re.search(r"build Unet of a\S*… ", last)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(None, "--:--"), (0, "00:00"), (307.9, "05:07"), (3907, "1:05:07")]
+)
+def test_the_time_left_of_all_is_written_as_the_other_times_are(
+    seconds: float | None, text: str
+) -> None:
+    assert clock_time(seconds) == text
 
 
 class matching:  # noqa: N801  reads as a value
