@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import json
@@ -116,6 +117,11 @@ def read_toml(path: Path, *, remedy: str = "") -> Mapping[str, object]:
         BadInputError: it cannot be read (the error has `remedy`), or is not valid TOML.
         LockfileError: this Python has no TOML reader.
     """
+    return read_digested(path, remedy=remedy)[0]
+
+
+def read_digested(path: Path, *, remedy: str = "") -> tuple[Mapping[str, object], str]:
+    """Read a TOML file as `read_toml` does; return the SHA-256 of the text that was read, too."""
     text = read_text(path, Document.SETTINGS, remedy=remedy)
     try:
         values: Mapping[str, object] = _reader().loads(text)
@@ -124,7 +130,7 @@ def read_toml(path: Path, *, remedy: str = "") -> Mapping[str, object]:
     if is_deep(values):
         what = f"tables nested more than {DEEPEST} deep"
         raise BadInputError(what, where=path, remedy="correct it")
-    return values
+    return values, hashlib.sha256(text.encode()).hexdigest()
 
 
 def _reader() -> ModuleType:

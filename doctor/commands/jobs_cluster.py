@@ -30,7 +30,6 @@ from sdcoreml.ground import locks
 from sdcoreml.ground.advice import command, spell
 from sdcoreml.ground.aside import scratch_folder
 from sdcoreml.ground.codec import DecodeError, from_plain, to_plain
-from sdcoreml.ground.digest import sha256
 from sdcoreml.ground.events import Emit, Event, Kind
 from sdcoreml.ground.refusals import translate_os_errors
 from sdcoreml.lockfiles.toolchain import Toolchain
@@ -140,7 +139,7 @@ def _as_task(
     asked = one.batch.args.toolchain
     task = FolderTask(
         file=file.path,
-        digest=sha256(file.path),
+        digest=file.digest,
         number=request,
         folder=one.folder,
         builder=builder_version(),

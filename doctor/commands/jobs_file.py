@@ -34,16 +34,13 @@ from sdcoreml.ground.arguments import Parser, suggest
 from sdcoreml.ground.codec import shown
 from sdcoreml.ground.errors import BadInputError, UsageError
 from sdcoreml.ground.places import as_path, expand_home
-from sdcoreml.lockfiles.table import read_toml
+from sdcoreml.lockfiles.table import read_digested
 
 MODEL, INTO, DEFAULTS, MODELS = "model", "into", "defaults", "models"
 
 NO_KEYS: Mapping[str, str] = {
     "help": "asks for a page",
-    "json": "is said to jobs",
-    "plan": "is said to jobs",
-    "toolchain": "is said to jobs",
-    "workers": "is said to jobs",
+    **dict.fromkeys(("json", "plan", "toolchain", "workers"), "is said to jobs"),
     "index": "is about building the environment: `sdcoreml env` takes it",
     "sample": "is no model of the user's",
     "components": "mends one finished folder; a job finds what it can keep by itself",
@@ -131,11 +128,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobFile:
-    """A job file. `into` is the folder in which `models/` and `controlnet/` are made."""
+    """A job file and its digest. `into` is the folder for `models/` and `controlnet/`."""
 
     path: Path
     into: Path
     requests: tuple[Request, ...]
+    digest: str = ""
 
 
 def read_job_file(path: Path) -> JobFile:
@@ -144,17 +142,17 @@ def read_job_file(path: Path) -> JobFile:
     Raises:
         BadInputError: the file cannot be read, or has faults; they are told together.
     """
-    content = read_toml(path, remedy="`sdcoreml jobs --example` prints one to begin with")
+    remedy = "`sdcoreml jobs --example` prints one to begin with"
+    content, digest = read_digested(path, remedy=remedy)
     reader = _Reader(base=path.parent)
     requests = tuple(reader.read(content))
     if reader.faults:
-        told = "; ".join(reader.faults[:_SHOWN])
         more = len(reader.faults) - _SHOWN
-        what = told + (f"; and {more} more" if more > 0 else "")
-        raise BadInputError(what, where=path, remedy="correct it")
+        told = [*reader.faults[:_SHOWN], *([f"and {more} more"] if more > 0 else [])]
+        raise BadInputError("; ".join(told), where=path, remedy="correct it")
     into = content.get(INTO)
     base = _beside(path.parent, into) if isinstance(into, str) else os.fspath(path.parent)
-    return JobFile(path=path, into=Path(base), requests=requests)
+    return JobFile(path=path, into=Path(base), requests=requests, digest=digest)
 
 
 @cache

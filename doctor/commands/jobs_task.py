@@ -26,7 +26,6 @@ from sdcoreml.doctor.commands.jobs_file import read_job_file
 from sdcoreml.doctor.commands.jobs_run import Result, Run
 from sdcoreml.ground.advice import command
 from sdcoreml.ground.codec import from_plain, to_plain
-from sdcoreml.ground.digest import sha256
 from sdcoreml.ground.errors import BadInputError, BrokenError, SdcoremlError
 from sdcoreml.ground.events import Emit, silent
 from sdcoreml.ground.signals import end_on_signals
@@ -40,9 +39,9 @@ class FolderTask:
     """A folder to make: the file and number of its conversion, and its path.
 
     `folder` is "" for a conversion that waits for another's folder: then all of its own are made.
-    `digest` is the job file's, `builder` the version of the code (`builder_version`). `asked` is
-    the toolchain that the user asked for, `toolchain` the one that is used, and `made_in` how the
-    manifest tells of it.
+    `digest` is that of the job file's text, `builder` the version of the code (`builder_version`).
+    `asked` is the toolchain that the user asked for, `toolchain` the one that is used; `made_in` is
+    how the manifest tells of it.
     """
 
     file: Path
@@ -94,10 +93,11 @@ def read_same(task: FolderTask) -> JobFile:
     """
     if builder_version() != task.builder:
         raise BadInputError("this machine's sdcoreml is another than the job's", remedy="update it")
-    if sha256(task.file) != task.digest:
+    file = read_job_file(task.file)
+    if file.digest != task.digest:
         what = "was changed since the run began"
         raise BadInputError(what, where=task.file, remedy=_again(task))
-    return read_job_file(task.file)
+    return file
 
 
 def _again(task: FolderTask) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.ground.errors import (
+    BadInputError,
     BrokenError,
     ExitCode,
     LockfileError,
@@ -78,11 +79,16 @@ def run(args: argparse.Namespace) -> int:
 
 
 def begin(folder: Path, host: str, port: int, dask: Any) -> int:  # noqa: ANN401  Dask, or a fake
-    """Make a cluster's certificate, and be its scheduler until Ctrl-C."""
+    """Make a cluster's certificate, and be its scheduler until Ctrl-C.
+
+    Raises:
+        BusyError: a cluster is running from this folder, on this machine or another.
+    """
     from sdcoreml.envs.cluster.folder import Cluster, keep_credentials, stage_credentials
     from sdcoreml.ground.advice import command, spell
 
     folder = folder.absolute()
+    _require_none_running(folder, dask)
     with ExitStack() as stack:
         new = stack.enter_context(stage_credentials(folder, dask.certify()))
         cluster = Cluster(address="", folder=new)
@@ -103,6 +109,18 @@ def begin(folder: Path, host: str, port: int, dask: Any) -> int:  # noqa: ANN401
                     print(f"{name} cannot take part: {because}")
             sys.stdout.flush()
     return ExitCode.FINE
+
+
+def _require_none_running(folder: Path, dask: Members) -> None:
+    """Raise `BusyError` if the cluster that took the folder answers; locks may not reach here."""
+    from sdcoreml.envs.cluster.folder import find_cluster, is_running
+
+    try:
+        earlier = find_cluster(os.fspath(folder))
+        deque(dask.take_part(earlier, do="greet"), maxlen=0)
+    except (BadInputError, UnreachableError, UsageError):  # there was none, or it has ended
+        return
+    raise is_running(folder)
 
 
 def _find_environment(name: str) -> tuple[Toolchain, Environment]:

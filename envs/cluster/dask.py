@@ -93,6 +93,8 @@ class Dask:
             for line in process.stdout:
                 message = json.loads(line)
                 if "error" in message:
+                    if request["do"] == "schedule":
+                        raise _cannot_listen(request, message["error"])
                     raise _meaning(cluster, message["error"], message["kind"])
                 yield message
             if process.wait() != 0:
@@ -138,3 +140,9 @@ def _meaning(cluster: Cluster, said: str, kind: str) -> EnvError:
             remedy="start one with `sdcoreml worker --new-cluster FOLDER`, and give its FOLDER",
         )
     return EnvError(f"Dask says: {quote(said)}", where=cluster.address, remedy="run this again")
+
+
+def _cannot_listen(request: Mapping[str, object], said: str) -> EnvError:
+    place = f"{request['host'] or '*'}:{request['port']}"
+    remedy = "end what listens there, or give another HOST:PORT"
+    return EnvError(f"no cluster can listen there ({quote(said)})", where=place, remedy=remedy)

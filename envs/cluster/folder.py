@@ -17,9 +17,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdcoreml.ground import locks
+from sdcoreml.ground.advice import command
 from sdcoreml.ground.aside import flush_folder, scratch_folder, write_text
-from sdcoreml.ground.errors import BadInputError, UsageError
+from sdcoreml.ground.errors import BadInputError, BusyError, UsageError
 from sdcoreml.ground.files import Document, read_text
+from sdcoreml.ground.leftovers import hidden_path
 from sdcoreml.ground.outputs import ELSEWHERE
 from sdcoreml.ground.refusals import translate_os_errors
 
@@ -89,12 +92,18 @@ def stage_credentials(folder: Path, made: Credentials) -> Iterator[Path]:
 
     Raises:
         BadInputError: they cannot be written, or `folder` holds something else.
+        BusyError: a cluster that locks this folder is running.
         NoSpaceError: the disk is full.
     """
     with translate_os_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
         _require_ours(folder)
-        with scratch_folder(folder / "credentials") as new:
+        with (
+            locks.try_lock_file(hidden_path(folder / "cluster", "lock")) as is_free,
+            scratch_folder(folder / "credentials") as new,
+        ):
+            if not is_free:
+                raise is_running(folder)
             handle = os.open(new / KEY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(handle, "w", encoding="ascii") as stream:
                 stream.write(made.key)
@@ -102,6 +111,12 @@ def stage_credentials(folder: Path, made: Credentials) -> Iterator[Path]:
                 os.fsync(handle)
             write_text(new / CERTIFICATE, made.certificate)
             yield new
+
+
+def is_running(folder: Path) -> BusyError:
+    """Return the error for a folder whose cluster is running."""
+    remedy = f"end it first, or give another folder; {command('worker', folder)} works for it"
+    return BusyError("a cluster is running from this folder", where=folder, remedy=remedy)
 
 
 def _require_ours(folder: Path) -> None:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping
 
 from sdcoreml.envs.cluster.coordinating import coordinate
 from sdcoreml.envs.cluster.scheduling import certify, schedule
-from sdcoreml.envs.cluster.speaking import Request, await_end, configure, say
+from sdcoreml.envs.cluster.speaking import Request, await_end, configure, greet, say
 from sdcoreml.envs.cluster.working import decline, work
 
 
@@ -31,8 +31,11 @@ def serve() -> None:
         configure()
         ROLES[request["do"]](request)
     except Exception as error:  # noqa: BLE001  Dask's errors have no base of their own
-        said = str(error).strip().partition("\n")[0]
-        say(error=said or type(error).__name__, kind=type(error).__name__)
+        cause: BaseException = error
+        while cause.__cause__:  # Dask says only that something failed
+            cause = cause.__cause__
+        said = str(getattr(cause, "strerror", None) or cause).strip().partition("\n")[0]
+        say(error=said or type(cause).__name__, kind=type(error).__name__)
     sys.stdout.flush()
     os._exit(0)  # threads of Dask may wait for others
 
@@ -43,4 +46,5 @@ ROLES: Mapping[str, Callable[[Request], None]] = {
     "work": work,
     "decline": decline,
     "coordinate": coordinate,
+    "greet": greet,
 }

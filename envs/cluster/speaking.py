@@ -84,3 +84,9 @@ def connect(request: Request) -> Client:
         timeout=PATIENCE,
         name=TOPIC,
     )
+
+
+def greet(request: Request) -> None:
+    """Say whether a cluster answers at the address; it is left again."""
+    with connect(request):
+        say(answers=request["address"])

@@ -15,7 +15,7 @@ from sdcoreml.envs.cluster.dask import Message
 from sdcoreml.envs.cluster.folder import Cluster, Credentials, find_cluster
 from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.envs.pythons.venv import site_packages
-from sdcoreml.ground.errors import BrokenError, UnreachableError
+from sdcoreml.ground.errors import BrokenError, BusyError, UnreachableError
 from sdcoreml.lockfiles.lock import load_lock
 from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.envs.damages import flip
@@ -35,6 +35,8 @@ class Speaking:
         return Credentials(certificate="CERTIFICATE", key="KEY")
 
     def take_part(self, cluster: Cluster, **request: Any) -> Generator[Message, None, None]:
+        if request["do"] == "greet":
+            raise UnreachableError("no cluster answers", where=cluster.address)
         self.asked = request
         self.cluster = cluster
         yield from self.messages
@@ -81,12 +83,28 @@ def test_a_cluster_whose_port_is_taken_leaves_the_running_one_s_folder(tmp_path:
             return Credentials(certificate="OTHER", key="OTHER")
 
         def take_part(self, cluster: Cluster, **request: Any) -> Generator[Message, None, None]:
-            del request
+            yield from super().take_part(cluster, **request)
             assert (cluster.folder / "key.pem").read_text() == "OTHER"
             yield from Deaf().fail(cluster)
 
     with pytest.raises(UnreachableError):
         begin(tmp_path / "net", "", 8786, Refused())
+    assert {path.name: path.read_text() for path in (tmp_path / "net").iterdir()} == before
+
+
+def test_the_folder_of_a_cluster_that_answers_is_left_to_it(tmp_path: Path) -> None:
+    member = Speaking({"address": "tls://127.0.0.1:8786", "process": 1})
+    begin(tmp_path / "net", "", 8786, member)
+    before = {path.name: path.read_text() for path in (tmp_path / "net").iterdir()}
+
+    class Answering(Speaking):
+        def take_part(self, cluster: Cluster, **request: Any) -> Generator[Message, None, None]:
+            assert request == {"do": "greet"}
+            assert cluster.address == "tls://127.0.0.1:8786"
+            yield {"answers": cluster.address}
+
+    with pytest.raises(BusyError, match="net: a cluster is running from this folder; end it first"):
+        begin(tmp_path / "net", "", 8787, Answering())
     assert {path.name: path.read_text() for path in (tmp_path / "net").iterdir()} == before
 
 

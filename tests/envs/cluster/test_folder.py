@@ -13,7 +13,7 @@ from sdcoreml.envs.cluster.folder import (
     split_address,
     stage_credentials,
 )
-from sdcoreml.ground.errors import BadInputError, UsageError
+from sdcoreml.ground.errors import BadInputError, BusyError, UsageError
 
 MADE = Credentials(certificate="CERTIFICATE", key="KEY")
 OTHER = Credentials(certificate="OTHER", key="NEW")
@@ -92,3 +92,24 @@ def test_files_that_are_not_a_cluster_s_are_left(tmp_path: Path, there: dict[str
 def test_a_folder_of_something_else_is_none_of_a_cluster(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="worker --new-cluster FOLDER` makes one"):
         find_cluster(str(tmp_path))
+
+
+def test_a_folder_is_that_of_one_cluster_at_a_time(tmp_path: Path) -> None:
+    with stage_credentials(tmp_path, MADE) as new:
+        keep_credentials(tmp_path, new, "tls://127.0.0.1:1")
+        before = found_files(tmp_path)
+        with (
+            pytest.raises(BusyError, match="a cluster is running"),
+            stage_credentials(tmp_path, OTHER),
+        ):
+            pass
+        assert found_files(tmp_path) == before
+    with stage_credentials(tmp_path, OTHER) as new:
+        keep_credentials(tmp_path, new, "tls://127.0.0.1:2")
+    assert found(tmp_path)["key.pem"] == "NEW"
+
+
+def found_files(cluster: Path) -> dict[str, str]:
+    return {
+        path.name: path.read_text() for path in cluster.iterdir() if path.suffix in (".pem", ".txt")
+    }
