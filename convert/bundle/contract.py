@@ -63,6 +63,13 @@ FIRST_MACOS: Mapping[int, str] = {6: "12", 7: "13", 8: "14", 9: "15"}
 XL_MACOS = "14"
 """The first macOS that runs SDXL: older ones never finish loading it, or the app crashes."""
 
+
+def first_macos(specification: int, *, is_xl: bool) -> str:
+    """Return the first macOS that runs a model of a specification version; "" if it is unknown."""
+    first = FIRST_MACOS.get(specification, "")
+    return max(first, XL_MACOS, key=int) if first and is_xl else first
+
+
 IN_FIRST_HALF = frozenset({"sample", "time_ids", "text_embeds"})
 """UNet inputs whose descriptions the Swift package reads; in a halved UNet, from the first half."""
 

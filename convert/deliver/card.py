@@ -13,7 +13,7 @@ import shlex
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
-from sdcoreml.convert.bundle.contract import FIRST_MACOS, XL_MACOS
+from sdcoreml.convert.bundle.contract import first_macos
 from sdcoreml.convert.deliver.contents import is_net
 from sdcoreml.convert.deliver.pack import Archive, is_ours, top_of
 from sdcoreml.convert.jobs.evidence import advice, compute_units, evidence, makers
@@ -159,9 +159,7 @@ def _loading(archive: Archive) -> Iterator[str]:
         )
         yield ""
         return
-    large = (
-        " --xl" if "text_encoder_2" in {one.component for one in manifest.programs.values()} else ""
-    )
+    large = " --xl" if manifest.is_xl else ""
     folder = shlex.quote(top)
     yield (
         "- for Mochi Diffusion put that into `~/MochiDiffusion/models`, choose it there, and set"
@@ -188,9 +186,7 @@ def _suffix(top: str) -> str:
 def _options(manifest: Manifest) -> tuple[str, ...]:
     options = manifest.options
     width, height = (PIXELS_PER_LATENT * side for side in (options.width, options.height))
-    newest = FIRST_MACOS.get(options.target.specification, "")
-    is_xl = "text_encoder_2" in {one.component for one in manifest.programs.values()}
-    first = max(newest, XL_MACOS, key=int) if newest and is_xl else newest
+    first = first_macos(options.target.specification, is_xl=manifest.is_xl)
     return (
         options.attention.value.lower(),
         f"{width}x{height}",

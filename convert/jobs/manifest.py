@@ -160,6 +160,16 @@ class Manifest:
         return self.schema == OLDER
 
     @property
+    def components(self) -> frozenset[str]:
+        """What its programs are, such as `unet`."""
+        return frozenset(entry.component for entry in self.programs.values())
+
+    @property
+    def is_xl(self) -> bool:
+        """Whether it is an SDXL model, as apps tell: it has a second text encoder."""
+        return "text_encoder_2" in self.components
+
+    @property
     def digest(self) -> str:
         """The digest that the manifest's file states."""
         return f"{self.as_json()[DIGEST]}"

@@ -18,12 +18,10 @@ _HERE = "path/to/this/folder"
 
 def loading(manifest: Manifest) -> Iterator[Markup]:
     """Yield a part for each app, then how to draw without a Mac."""
-    components = {entry.component for entry in manifest.programs.values()}
-    if CONTROLNET in components:
+    if CONTROLNET in manifest.components:
         yield from _controlnet(next(iter(manifest.programs)))
         return
     units = compute_units(manifest)
-    is_large = "text_encoder_2" in components
     yield heading("Mochi Diffusion")
     yield steps(
         (
@@ -33,13 +31,13 @@ def loading(manifest: Manifest) -> Iterator[Markup]:
         )
     )
     yield heading("Apple's Swift package, on the command line")
-    large = " --xl" if is_large else ""
+    large = " --xl" if manifest.is_xl else ""
     yield listing(
         'swift run StableDiffusionSample "a lighthouse at dusk" \\',
         f"  --resource-path {_HERE} --compute-units {units.in_swift}{large}",
     )
     yield heading("Apple's Swift package, in an app of yours")
-    yield listing(*_swift(units.in_swift, is_large=is_large))
+    yield listing(*_swift(units.in_swift, is_large=manifest.is_xl))
     yield heading("Without a Mac")
     yield paragraph("This draws as the apps do, on any system:")
     yield listing(shlex.join((TOOL, "draw", _HERE, "a lighthouse at dusk")))

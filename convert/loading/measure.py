@@ -122,8 +122,8 @@ def units_of_apps(manifest: Manifest, component: str) -> Units:
     Mochi: MochiDiffusion, Model/SDModelAttentionType.swift. Apple's package forces SDXL's VAEs to
     CPU and GPU: swift/StableDiffusion/pipeline/StableDiffusionXL+Resources.swift.
     """
-    is_xl = any(entry.component == "text_encoder_2" for entry in manifest.programs.values())
-    if manifest.options.attention is Attention.ORIGINAL or (is_xl and component in _PLAIN):
+    is_xl_vae = manifest.is_xl and component in _PLAIN
+    if manifest.options.attention is Attention.ORIGINAL or is_xl_vae:
         return Units.GPU
     return Units.NE
 

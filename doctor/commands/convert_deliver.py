@@ -19,7 +19,7 @@ from sdcoreml.convert.deliver.install import (
     require_free,
     require_home,
 )
-from sdcoreml.convert.deliver.mochi import find_mochi
+from sdcoreml.convert.deliver.mochi import MochiFolders, find_mochi
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.loading.record import LoadReport
 from sdcoreml.convert.models.controlnet import CONTROLNET
@@ -58,17 +58,17 @@ def require_deliverable(args: argparse.Namespace, jobs: Sequence[Job]) -> None:
         )
     for job in jobs if said.get("app") else ():
         _require_used(App(said["app"]), job)
+    places = _Places.of(args)
     for job in jobs:
-        _require_free(args, job)
+        _require_free(places, job)
 
 
-def _require_free(args: argparse.Namespace, job: Job) -> None:
+def _require_free(places: _Places, job: Job) -> None:
     model, is_net = job.model, CONTROLNET in job.model.components
-    place = _place(args, is_net=is_net)
+    place = places.place_of(is_net=is_net)
     if place is None:
         return
-    if vars(args).get("install"):
-        mochi = find_mochi(home_folder())
+    if mochi := places.mochi:
         chosen = mochi.nets_chosen if is_net else mochi.models_chosen
         require_home(place, chosen=chosen, may_make=platform.system() == "Darwin")
     if is_net:
@@ -95,18 +95,30 @@ def _is_there(folder: Path, target: Path) -> bool:
         return False
 
 
-def _place(args: argparse.Namespace, *, is_net: bool) -> Path | None:
-    """Return the folder to install to, `None` without one.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Places:
+    """Where results are installed: Mochi's folders, or the ControlNets' of one model, `nets`."""
 
-    With --app apple a ControlNet goes beside the others of the model that --for names.
-    """
-    said = vars(args)
-    if said.get("install"):
-        mochi = find_mochi(home_folder())
-        return mochi.nets if is_net else mochi.models
-    if is_net and said.get("app") == App.APPLE.value and said.get("beside"):
-        return Path(said["beside"]) / NETS
-    return None
+    mochi: MochiFolders | None
+    nets: Path | None
+
+    @classmethod
+    def of(cls, args: argparse.Namespace) -> _Places:
+        """Return the places that the arguments ask for; Mochi's preferences are read once.
+
+        With --app apple a ControlNet goes beside the others of the model that --for names.
+        """
+        said = vars(args)
+        mochi = find_mochi(home_folder()) if said.get("install") else None
+        is_beside = said.get("app") == App.APPLE.value and said.get("beside")
+        nets = Path(said["beside"]) / NETS if is_beside else None
+        return cls(mochi=mochi, nets=mochi.nets if mochi else nets)
+
+    def place_of(self, *, is_net: bool) -> Path | None:
+        """Return the folder for a model, or for a ControlNet; `None` without one."""
+        if is_net:
+            return self.nets
+        return self.mochi.models if self.mochi else None
 
 
 def _require_used(app: App, job: Job) -> None:
@@ -138,8 +150,8 @@ def deliver(
 
     `find_fault` says what is wrong with a folder that is not there yet; such a folder is withheld.
     """
-    installer = Installer(emit=emit)
-    done = {folder: _attempt(args, folder, installer, find_fault) for folder in folders}
+    installer, places = Installer(emit=emit), _Places.of(args)
+    done = {folder: _attempt(places, folder, installer, find_fault) for folder in folders}
     return Delivery(
         installed={folder: one for folder, one in done.items() if isinstance(one, Installed)},
         withheld={folder: one for folder, one in done.items() if isinstance(one, SdcoremlError)},
@@ -147,27 +159,27 @@ def deliver(
 
 
 def _attempt(
-    args: argparse.Namespace,
+    places: _Places,
     folder: Path,
     installer: Installer,
     find_fault: Callable[[Path], SdcoremlError | None],
 ) -> Installed | SdcoremlError | None:
     try:
-        return _install(args, folder, installer, find_fault)
+        return _install(places, folder, installer, find_fault)
     except SdcoremlError as error:
         return error
 
 
 def _install(
-    args: argparse.Namespace,
+    places: _Places,
     folder: Path,
     installer: Installer,
     find_fault: Callable[[Path], SdcoremlError | None],
 ) -> Installed | None:
-    if not any(_place(args, is_net=is_net) for is_net in (True, False)):
+    if places.mochi is None and places.nets is None:
         return None
     contents = contents_of(folder)
-    place = _place(args, is_net=contents.is_net)
+    place = places.place_of(is_net=contents.is_net)
     if place is None:
         return None
     if not is_installed(contents, place / name_of(contents)) and (fault := find_fault(folder)):

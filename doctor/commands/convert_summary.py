@@ -20,7 +20,7 @@ from sdcoreml.doctor.commands.verify_coreml import as_json as load_json
 from sdcoreml.doctor.commands.verify_coreml import summary as load_summary
 from sdcoreml.doctor.commands.verify_coreml import verdict as load_verdict
 from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN
-from sdcoreml.ground.advice import command
+from sdcoreml.ground.advice import command, spell
 from sdcoreml.ground.errors import SdcoremlError
 
 SCHEMA = 1
@@ -57,6 +57,7 @@ def results(made: Converted) -> dict[str, object]:
             "manifest": manifest.as_json(),
             **({"coreml": load_json(made.loaded[folder])} if folder in made.loaded else {}),
             **({"installed": str(made.installed[folder].path)} if folder in made.installed else {}),
+            **({"withheld": _why(made.withheld[folder])} if folder in made.withheld else {}),
         }
         for folder, manifest in made.manifests.items()
     ]
@@ -66,6 +67,16 @@ def results(made: Converted) -> dict[str, object]:
         "verdict": Ruling(can="yes").as_json(),
         "results": made_of,
         **({"comparisons": compared} if compared else {}),
+    }
+
+
+def _why(error: SdcoremlError) -> dict[str, object]:
+    """Return why a folder was not installed, as `--json` says it."""
+    return {
+        "path": error.where,
+        "what": error.what,
+        "next": spell(error.remedy),
+        "exit_code": int(error.exit_code),
     }
 
 
@@ -152,21 +163,20 @@ def _when_installed(installed: Installed, manifest: Manifest) -> tuple[str, ...]
     """Return where a result was put, and what to choose in the app."""
     how = installed.way.value if installed.way else "it was there already"
     place = f"  installed: {installed.path} ({how})"
-    if CONTROLNET in {program.component for program in manifest.programs.values()}:
+    if CONTROLNET in manifest.components:
         return (place, "  next: choose it beside a model of its size and attention")
     unit = compute_units(manifest).in_mochi
     return (place, f"  next: choose it in Mochi Diffusion; compute unit Auto or {unit}")
 
 
 def _next_steps(folder: Path, manifest: Manifest) -> tuple[str, str]:
-    components = {program.component for program in manifest.programs.values()}
-    if CONTROLNET in components:
+    if CONTROLNET in manifest.components:
         (name,) = manifest.programs
         mochi = f"{folder}/{name}.mlmodelc into ~/MochiDiffusion/controlnet, not a model's folder"
         apples = f"put it into controlnet/ in the model's folder, then --controlnet {name}"
         return f"put {mochi}", apples
     units = compute_units(manifest)
-    large = " --xl" if "text_encoder_2" in components else ""
+    large = " --xl" if manifest.is_xl else ""
     mochi = f"~/MochiDiffusion/models and choose it there; compute unit Auto or {units.in_mochi}"
     apples = f"--resource-path {shlex.quote(str(folder))} --compute-units {units.in_swift}{large}"
     return f"put the folder into {mochi}", apples

@@ -119,14 +119,9 @@ def plan(args: argparse.Namespace) -> int:
 def _finder(args: argparse.Namespace, opener: Opener, emit: Emit) -> Run | None:
     """Return a run that tells which folders are there; `None` without the environment."""
     from sdcoreml.convert.cache.shelf import open_cache
-    from sdcoreml.doctor.core.backend import choose_backend
-    from sdcoreml.envs.building.build import BuildOptions, ready
-    from sdcoreml.envs.building.variants import fit
-    from sdcoreml.lockfiles.toolchain import load_toolchain
+    from sdcoreml.doctor.commands.preflight import find_environment
 
-    options = BuildOptions(backend=choose_backend())
-    toolchain = fit(load_toolchain(args.toolchain), options)
-    environment = ready(toolchain, options)
+    toolchain, environment = find_environment(args.toolchain)
     if environment is None:
         return None
     return open_run(args, toolchain, environment, opener, open_cache(emit))

@@ -118,15 +118,10 @@ def in_environment(task: FolderTask, opener: Opener, stack: ExitStack, emit: Emi
     """
     from sdcoreml.convert.cache.shelf import open_cache
     from sdcoreml.doctor.commands.jobs import open_run
-    from sdcoreml.doctor.core.backend import choose_backend
-    from sdcoreml.envs.building.build import BuildOptions, ready
-    from sdcoreml.envs.building.variants import fit
+    from sdcoreml.doctor.commands.preflight import find_environment
     from sdcoreml.envs.kept.users import use
-    from sdcoreml.lockfiles.toolchain import load_toolchain
 
-    options = BuildOptions(backend=choose_backend())
-    toolchain = fit(load_toolchain(task.toolchain), options)
-    environment = ready(toolchain, options)
+    toolchain, environment = find_environment(task.toolchain)
     if environment is None:
         what = f"the environment {toolchain.name} is not there any more"
         build = command("env", "--toolchain", task.toolchain)

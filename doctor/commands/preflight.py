@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sdcoreml.doctor.core.backend import choose_backend
 from sdcoreml.envs.building.base import CONDA
 from sdcoreml.envs.building.build import BuildOptions, build, ready
+from sdcoreml.envs.building.variants import fit
 from sdcoreml.envs.kept.store import Environment, remove_leftovers
 from sdcoreml.ground.errors import NoRoomError, UnableError
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.places import environments_folder
-from sdcoreml.lockfiles.toolchain import Toolchain
+from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 
 WRITABLE = "DSK004"
 """The check of write permissions: in the disk family, although not about free space."""
@@ -21,6 +23,13 @@ if TYPE_CHECKING:
 
 
 _FORMER = "sealed in the format of an earlier version; `sdcoreml env` seals it anew in seconds"
+
+
+def find_environment(name: str) -> tuple[Toolchain, Environment | None]:
+    """Return the named toolchain as it fits this machine, and its environment if one is ready."""
+    options = BuildOptions(backend=choose_backend())
+    toolchain = fit(load_toolchain(name), options)
+    return toolchain, ready(toolchain, options)
 
 
 def environment_for(

@@ -125,15 +125,10 @@ def _require_none_running(folder: Path, dask: Members) -> None:
 
 def _find_environment(name: str) -> tuple[Toolchain, Environment]:
     """Return a toolchain and its environment; building one is left to `sdcoreml env`."""
-    from sdcoreml.doctor.core.backend import choose_backend
-    from sdcoreml.envs.building.build import BuildOptions, ready
-    from sdcoreml.envs.building.variants import fit
+    from sdcoreml.doctor.commands.preflight import find_environment
     from sdcoreml.ground.advice import command
-    from sdcoreml.lockfiles.toolchain import load_toolchain
 
-    options = BuildOptions(backend=choose_backend())
-    toolchain = fit(load_toolchain(name), options)
-    environment = ready(toolchain, options)
+    toolchain, environment = find_environment(name)
     if environment is None:
         build = command("env", "--toolchain", name)
         raise BrokenError(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from sdcoreml.convert.bundle.apps import APPLE, FAMILIES, MOCHI, AppVerdict
-from sdcoreml.convert.bundle.contract import FIRST_MACOS, NAMES, PACKAGE, XL_MACOS
+from sdcoreml.convert.bundle.contract import NAMES, PACKAGE, first_macos
 from sdcoreml.convert.models.family import Family
 from sdcoreml.doctor.core.check import Finding, Status
 from sdcoreml.doctor.core.engine import Result
@@ -160,8 +160,7 @@ def _usual(app: str, entry: Entry) -> AppVerdict:
 
 def _first_macos(bundle: Bundle) -> str:
     newest = max((one.specification for one in bundle.programs), default=0)
-    first = FIRST_MACOS.get(newest, "")
-    return max(first, XL_MACOS, key=int) if first and bundle.is_xl else first
+    return first_macos(newest, is_xl=bundle.is_xl)
 
 
 def pair(entries: Sequence[Judged]) -> tuple[Judged, ...]:

@@ -33,14 +33,16 @@ _TEXTS: Schema = {"type": "array", "items": _TEXT}
 
 def _convert(shapes: Shapes) -> Schema:
     version = _version(convert_summary.SCHEMA)
+    code: Schema = {"type": "integer", "description": "see exit-codes.schema.json"}
     made = closed(
         {
             "folder": {**_TEXT, "description": "the finished folder"},
             "manifest": _manifest_in(shapes),
             "coreml": {**_coreml(shapes), "description": "what Core ML said, on a Mac"},
             "installed": {**_TEXT, "description": "where it was put for the app (--install)"},
+            "withheld": {**_fault(exit_code=code), "description": "why it was not (--install)"},
         },
-        ("coreml", "installed"),
+        ("coreml", "installed", "withheld"),
     )
     ruling = _ruling(shapes)
     results = {

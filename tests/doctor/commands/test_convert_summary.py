@@ -46,7 +46,7 @@ from sdcoreml.doctor.commands.convert_upstream import (
 )
 from sdcoreml.doctor.commands.verify_coreml import summary as load_summary
 from sdcoreml.ground.digest import FileRecord
-from sdcoreml.ground.errors import Fault
+from sdcoreml.ground.errors import BadInputError, Fault, SdcoremlError
 from tests.convert.stand_ins import proof
 from tests.schemas import read_as
 
@@ -279,7 +279,10 @@ def test_long_names_and_halves_stay_in_line() -> None:
 
 
 def converted(
-    made: Manifest, report: LoadReport | None = None, compared: FolderComparison | None = None
+    made: Manifest,
+    report: LoadReport | None = None,
+    compared: FolderComparison | None = None,
+    withheld: SdcoremlError | None = None,
 ) -> Any:
     folder = Path("out")
     found = Converted(
@@ -287,6 +290,7 @@ def converted(
         loaded={folder: report} if report else {},
         comparisons=(compared,) if compared else (),
         installed={folder: Installed(path=Path("app/out"), way=None)} if report else {},
+        withheld={folder: withheld} if withheld else {},
     )
     return read_as("convert", json.dumps(results(found)))
 
@@ -363,6 +367,7 @@ def test_a_result_with_everything_as_json_fits_its_schema() -> None:
     told = converted(made, report, compared)
     (result,) = told["results"]
     assert result["installed"] == "app/out"
+    assert "withheld" not in result
     assert result["coreml"]["programs"]["Unet"]["placement"]["ne"] == 9
     assert told["comparisons"][0]["programs"][0]["upstream"]["cpu"] == 1.5
     read_as("manifest", json.dumps(result["manifest"]))
@@ -383,3 +388,16 @@ def test_a_conversion_is_told_folder_by_folder_then_how_it_was_compiled_then_com
     assert loaded[2] == load_summary(Path("two"), report)
     assert loaded[3] == "equal to what Xcode makes"
     assert loaded[4].startswith("equal to what Xcode makes, ")
+
+
+def test_json_says_why_a_folder_was_not_installed() -> None:
+    made = manifest({"Unet": entry()})
+    error = BadInputError("something else has this name", where="app/out", remedy="rename it")
+    (result,) = converted(made, withheld=error)["results"]
+    assert result["withheld"] == {
+        "path": "app/out",
+        "what": "something else has this name",
+        "next": "rename it",
+        "exit_code": 3,
+    }
+    assert "installed" not in result
