@@ -57,26 +57,26 @@ def table_of(module: ModuleType, *names: str) -> str:
 def _entries(table: object) -> Iterator[str]:
     match table:
         case Mapping():
-            yield from (f"  {_tell(key)}: {_tell(value)}" for key, value in table.items())
+            yield from (f"  {tell(key)}: {tell(value)}" for key, value in table.items())
         case set() | frozenset():
-            yield from sorted(f"  {_tell(one)}" for one in table)
+            yield from sorted(f"  {tell(one)}" for one in table)
         case tuple():
-            yield from (f"  {_tell(one)}" for one in table)
+            yield from (f"  {tell(one)}" for one in table)
         case _:
-            yield f"  {_tell(table)}"
+            yield f"  {tell(table)}"
 
 
-def _tell(value: object) -> str:
+def tell(value: object) -> str:
     """Return a value as text that is the same in every process."""
     match value:
         case re.Pattern():
             return f"{value.pattern!r} {value.flags}"
         case Mapping():
-            return f"{{{', '.join(f'{_tell(key)}: {_tell(one)}' for key, one in value.items())}}}"
+            return f"{{{', '.join(f'{tell(key)}: {tell(one)}' for key, one in value.items())}}}"
         case set() | frozenset():
-            return f"{{{', '.join(sorted(map(_tell, value)))}}}"
+            return f"{{{', '.join(sorted(map(tell, value)))}}}"
         case tuple() | list():
-            return f"({', '.join(map(_tell, value))})"
+            return f"({', '.join(map(tell, value))})"
         case Enum():
             return f"{type(value).__name__}.{value.name}"
         case _:

@@ -22,6 +22,9 @@ FILES = 20
 ROUNDS = 3
 """How many rounds of the same kind a mutant is tried in."""
 
+ALL = ("tests/test_constants.py",)
+"""Tests that load every module without naming it."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Imports:
@@ -91,7 +94,7 @@ def rounds_of(path: str, imports: Imports) -> tuple[Round, ...]:
     these the quickest: where only slow tests run a module, no test farther away will notice.
     pytest imports all files of a round before it runs a test, so no round has many.
     """
-    near = [test for test in mirrors(path) if test in imports.tests]
+    near = [test for test in (*mirrors(path), *ALL) if test in imports.tests]
     first, *others = _users_tests(path, imports, near)
     farther = [test for tests in others for test in tests]
     rounds = (

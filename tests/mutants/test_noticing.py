@@ -32,6 +32,13 @@ def rounds(tmp_path: Path, path: str) -> list[tuple[str, ...]]:
     return [group.tests for group in found if group.marked != SLOW]
 
 
+def test_what_loads_all_modules_is_asked_about_each(tmp_path: Path) -> None:
+    (tmp_path / "tests").mkdir()
+    (tmp_path / "tests/test_constants.py").touch()
+    near, *_ = rounds(tmp_path, "ground/a.py")
+    assert near == ("tests/ground/test_a.py", "tests/test_constants.py")
+
+
 def test_the_nearest_come_first(tmp_path: Path) -> None:
     assert rounds(tmp_path, "ground/a.py") == [
         ("tests/ground/test_a.py",),

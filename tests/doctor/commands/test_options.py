@@ -62,6 +62,8 @@ def described(parser: argparse.ArgumentParser, words: str) -> Iterator[str]:
     """Yield what a parser takes. `--help` itself looks different in each version of Python."""
     defaults = {name: tell(value) for name, value in sorted(parser._defaults.items())}
     yield f"{words} {defaults}"
+    for text in (parser.description, parser.epilog):
+        yield from (f"  | {line}" for line in (text or "").splitlines())
     for group in parser._mutually_exclusive_groups:
         yield f"  one of: {', '.join(one.dest for one in group._group_actions)}"
     for part in parser._action_groups:
@@ -78,7 +80,7 @@ def described(parser: argparse.ArgumentParser, words: str) -> Iterator[str]:
                 yield from described(one, f"{words} {name}")
 
 
-SAID = ("dest", "nargs", "const", "default", "type", "choices", "required")
+SAID = ("dest", "nargs", "const", "default", "type", "choices", "required", "metavar", "help")
 """What an option has in every version of Python."""
 
 
