@@ -148,17 +148,19 @@ def build_here(request: Mapping[str, Any]) -> None:
     build.task(request, silent)
 
 
-def digests(run: Build, folder: Path) -> dict[str, dict[str, str]]:
-    """Build every case with `run`; return the SHA-256 of each file of each package.
+def digests(
+    run: Build, folder: Path, cases: Mapping[str, Golden] = CASES
+) -> dict[str, dict[str, str]]:
+    """Build the cases with `run`; return the SHA-256 of each file of each package.
 
-    One run builds them all: a child takes longer to import coremltools than to build one.
+    One run builds them all: a child takes longer to start than to build one.
     """
-    ordered = sorted(CASES.items(), key=lambda item: item[1].checkpoint)
-    groups = [dict(cases) for _, cases in groupby(ordered, key=lambda item: item[1].checkpoint)]
-    places = {name: folder / str(number) for number, name in enumerate(CASES)}
+    ordered = sorted(cases.items(), key=lambda item: item[1].checkpoint)
+    groups = [dict(group) for _, group in groupby(ordered, key=lambda item: item[1].checkpoint)]
+    places = {name: folder / str(number) for number, name in enumerate(cases)}
     for place in places.values():
         place.mkdir()
-    run({"components": [_request(cases, places) for cases in groups]})
+    run({"components": [_request(group, places) for group in groups]})
     return {
         name: {it.relative_to(place).as_posix(): sha256(it) for it in files_below(place)}
         for name, place in places.items()
