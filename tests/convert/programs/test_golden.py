@@ -11,7 +11,7 @@ from sdcoreml.convert.programs import DRAWERS
 from tests.inside.convert.golden import AGAIN, CASES, FILE, build_here, digests
 
 GOLDEN = json.loads(FILE.read_bytes())
-FIRST = {case.component: name for name, case in reversed(CASES.items()) if case.dtype == "F16"}
+FIRST = {case.component: name for name, case in reversed([*CASES.items()]) if case.dtype == "F16"}
 
 
 @pytest.mark.parametrize(
