@@ -63,8 +63,10 @@ FAMILIES = (
     "family_models",
     "family_installs",
     "family_downloads",
+    "family_gpu",
     "family_machine",
     "family_apple",
+    "family_crashes",
     "family_python",
     "family_stages",
 )

@@ -22,6 +22,8 @@ _THREAD = re.compile(
 )
 _IMAGES = re.compile(r"Binary Images:|External Modification Summary:|VM Region Summary:")
 _FRAMES = 40
+_LINES = 100
+"""So many lines are made of a report at most: one of memory pressure names every process."""
 
 
 def keep_crashed(lines: Sequence[Line]) -> tuple[Line, ...]:
@@ -50,10 +52,9 @@ def read_report(log: str) -> tuple[Line, ...]:
     if log.lstrip()[:1] != "{" or not any(f'"{key}"' in log for key in _OF_A_REPORT):
         return ()
     report = _decode(log)
-    return tuple(
-        Line(number=log.count("\n", 0, max(0, log.find(f'"{key}"'))) + 1, text=text)
-        for key, text in (*_tell(report), *_tell_pressure(report))
-    )
+    told = list(islice((*_tell(report), *_tell_pressure(report)), _LINES))
+    numbers = {key: log.count("\n", 0, max(0, log.find(f'"{key}"'))) + 1 for key, _ in told}
+    return tuple(Line(number=numbers[key], text=text) for key, text in told)
 
 
 _OF_A_REPORT = frozenset({"faultingThread", "exception", "termination", "largestProcess"})

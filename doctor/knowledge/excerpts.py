@@ -56,6 +56,12 @@ _WEAK_TRIGGERS = (
     *(
         "trap",
         "ndefined",
+        "EXC_",
+        "fork(",
+        "NSFW",
+        "no matches",
+        "quit ",
+        "newer than",
         "exit",
         "roken",
         " too ",

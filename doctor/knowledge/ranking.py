@@ -80,6 +80,7 @@ def rank(matches: Sequence[Match], structure: Structure, command: int) -> tuple[
         )
         for match in matches
     ]
+    placed = [_doubt_absence(one) if _is_cut_off(placed) else one for one in placed]
     told = [one for one in placed if not _is_notice(one) and one.role is not Role.HARMLESS]
     explained = any(
         one.role is Role.CAUSE and not one.doubt and one.confidence is not Confidence.GUESS
@@ -93,6 +94,34 @@ def rank(matches: Sequence[Match], structure: Structure, command: int) -> tuple[
     harmless = [one for one in placed if not _is_notice(one) and one.role is Role.HARMLESS]
     ordered = sorted([*told, *notices, *harmless], key=lambda one: one.rank)
     return tuple(sorted(_follow(ordered, structure), key=lambda one: one.rank))
+
+
+_NETWORK = frozenset(
+    {
+        *("family-unreachable", "family-download-cut", "family-download-broke-off"),
+        *("family-timed-out", "family-tls", "family-proxy", "ssl-certificate-verify"),
+    }
+)
+_ABSENCE = frozenset(
+    {
+        *("family-command-missing", "family-file-missing", "family-no-such-version"),
+        *("family-conda-no-package", "family-conda-unsolvable", "family-cuda-build-wanted"),
+        *("family-no-versions-at-all", "family-resolver-conflict"),
+    }
+)
+"""What is told to be missing is so because it could not be fetched, where that is told, too."""
+
+
+def _is_cut_off(matches: Sequence[Match]) -> bool:
+    return any(
+        one.entry.id in _NETWORK and one.on_error and one.confidence is not Confidence.GUESS
+        for one in matches
+    )
+
+
+def _doubt_absence(match: Match) -> Match:
+    is_absence = match.entry.id in _ABSENCE
+    return replace(match, confidence=Confidence.GUESS) if is_absence else match
 
 
 def _tells_nothing(match: Match, structure: Structure) -> bool:

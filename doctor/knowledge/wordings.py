@@ -13,11 +13,12 @@ _OWN_ERROR = r"^\s*(?:[\w./+-]+: )*(?:ERROR|Error|error|error\[\w+\])(?:\s*\([^)
 _WORDS: tuple[tuple[str, ...], ...] = (
     (  # The system ended the process, or the process itself.
         r"(?:^|[\s:])(?i:killed|terminated)(?:: 9)?(?:\s|$)(?!by user)",
-        r"\bSIG(?:KILL|SEGV|BUS|ILL|ABRT|TRAP)\b|OOMKilled",
+        r"\bSIG(?:KILL|SEGV|BUS|ILL|ABRT|TRAP)\b|OOMKilled|\bjetsam\b",
         r"(?i:trace trap|segmentation fault|bus error|abort trap|illegal (?:\w+ )?instruction)",
         r"Fatal error:|(?i:assertion failed|failed assertion)|panicked at|terminate called",
         r"Terminating app due to|stop reason = ",
         r"libc\+\+abi: terminating|Exception (?:Type|Subtype|Message):|Termination Reason:",
+        r"\bEXC_[A-Z]+_?[A-Z]+\b",
     ),
     (r"(?:^|\s)(?:[\w.+-]+: )?(?:fatal|FATAL)(?: error)?:\s",),
     (  # A tool's own error, but not what pip adds to it.
@@ -36,7 +37,8 @@ _WORDS: tuple[tuple[str, ...], ...] = (
         r"(?i:\b(?:failed|failure|cannot|can't|could ?n[o']t|couldn't|unable to|not found)\b)",
         r"(?i:\b(?:denied|missing|mismatch|unsupported|invalid|corrupt(?:ed)?|unexpected)\b)",
         r"(?i:\b(?:expected|refused|timed out|no such|no space|exceed\w*|must be)\b)",
-        r"(?i:\b(?:required?s?|needed)\b)",
+        r"(?i:\b(?:required?s?|needed|newer than running|errored|quit unexpectedly|no matches)\b)",
+        r"(?i:\b(?:may not be|doesn't|not in gzip|was detected|not empty)\b)",
         r"(?i:\bnot (?:supported|available|installed|readable|loaded|valid)\b|\b(?:has|have) no\b)",
         r"(?i:\bundefined (?:symbol|reference)s?\b|\bno module\b|\bnothing provides\b)",
         r"(?i:\bbut the range of supported\b|\b(?:does not|doesn't|is not)\b)",
