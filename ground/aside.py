@@ -241,6 +241,14 @@ def sole_maker(target: Path) -> Iterator[None]:
         yield
 
 
+def drop_lock(target: Path) -> None:
+    """Remove the lock of a maker of `target` that was killed; one that is held stays."""
+    lock = hidden_path(find_place(target), "lock")
+    if lock.exists():
+        with locks.try_lock_file(lock):
+            pass
+
+
 def _nowhere(target: Path) -> BadInputError:
     return BadInputError("no folder can be made there", where=target, remedy="choose another place")
 

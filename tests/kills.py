@@ -5,10 +5,11 @@
 With `--stand-in`, what writes programs is a stand-in without children, which takes seconds instead
 of minutes; the job, its results and the cache are real.
 
-At each moment SIGKILL hits the parent, which also writes results and the cache, or one of its
-children. After every few of them a run is left alone. It must end with the same bytes as a run that
-nobody disturbed, and neither beside the results, nor in the cache, nor in the temporary folder may
-anything be left.
+At a random moment, SIGKILL hits the parent, which also writes results and the cache, or one of its
+children; or it hits the parent while that keeps files in the cache. A run that had ended before
+does not count. After every few of them a run is left alone. It must end with the same bytes as a
+run that nobody disturbed, and neither beside the results, nor in the cache, nor in the temporary
+folder may anything be left.
 """
 
 from __future__ import annotations
@@ -40,11 +41,20 @@ STAND_IN = (sys.executable, "-m", "tests.six_models")
 BETWEEN = 4
 """How many runs are killed before one is left alone."""
 
+AIMS = ("parent", "child", "writer")
+"""Who is killed: the parent, a child, or the parent while it keeps files in the cache."""
+
+_TRIES = 4
+"""How many runs may be started for each that is killed."""
+
 _GRACE = 30.0
 """The most seconds that children may outlive a parent that was killed."""
 
 _LOOK = 0.02
 """Seconds between two looks at a run that has said nothing yet."""
+
+_BLINK = 0.001
+"""Seconds between two looks for a run that keeps files."""
 
 SIX = ("", "bits = 8", "bits = 6", "bits = 4", "clip-skip = 2", 'attention = "original"')
 """The options of the six models, which have some programs in common."""
@@ -99,23 +109,38 @@ class Bench:
         """Return the records of all results."""
         return describe(named_below(self.folder / "models"))
 
+    def is_keeping(self) -> bool:
+        """Whether a run is keeping files in the cache."""
+        return any((self.folder / "cache" / "files").glob(".*.part"))
+
     def leftovers(self) -> list[str]:
         """Return what no finished run leaves."""
         hidden = [path for path in self.folder.rglob(".*") if TOKEN in path.name]
-        found = [*hidden, *(self.folder / "tmp").iterdir()]
+        temporary = [path for path in (self.folder / "tmp").rglob("*") if not _is_empty(path)]
+        found = {*hidden, *temporary}
         return sorted(path.relative_to(self.folder).as_posix() for path in found)
+
+
+def _is_empty(path: Path) -> bool:
+    """Whether a path is a folder without anything in it: that of promises stays."""
+    return path.is_dir() and not any(path.iterdir())
 
 
 def kill(bench: Bench, chance: random.Random, seconds: float) -> str:
     """Start a run and kill one of its processes within `seconds`; return which one."""
-    process = bench.start()
+    process, aim = bench.start(), chance.choice(AIMS)
     while not bench.log() and process.poll() is None:
         time.sleep(_LOOK)  # what it imports is no part of the job
-    time.sleep(chance.uniform(0, seconds))
+    if aim == "writer":
+        while process.poll() is None and not bench.is_keeping():
+            time.sleep(_BLINK)
+        time.sleep(chance.uniform(0, 20 * _BLINK))
+    else:
+        time.sleep(chance.uniform(0, seconds))
     children: list[psutil.Process] = []
     with suppress(psutil.Error):
         children = psutil.Process(process.pid).children(recursive=True)
-    hits_child = bool(children) and chance.random() < 0.5
+    hits_child = aim == "child" and bool(children)
     if hits_child:
         with suppress(psutil.Error):
             chance.choice(children).send_signal(signal.SIGKILL)
@@ -126,7 +151,18 @@ def kill(bench: Bench, chance: random.Random, seconds: float) -> str:
         return "outlived"
     if hits_child:
         return "child"
-    return "parent" if code == -signal.SIGKILL else "nobody"
+    if code != -signal.SIGKILL:
+        return "nobody"
+    return "writer" if aim == "writer" else "parent"
+
+
+def kill_one(bench: Bench, chance: random.Random, seconds: float) -> str:
+    """Kill a run; where one had ended before, begin anew, for what is found makes runs short."""
+    for _ in range(_TRIES):
+        if (hit := kill(bench, chance, seconds)) != "nobody":
+            break
+        bench.set_up()
+    return hit
 
 
 def run(bench: Bench, undisturbed: Bench, moments: int, seed: int) -> list[str]:
@@ -146,14 +182,14 @@ def run(bench: Bench, undisturbed: Bench, moments: int, seed: int) -> list[str]:
     for number in range(moments):
         if number % BETWEEN == 0:
             bench.set_up()
-        hits[kill(bench, chance, seconds)] += 1
+        hits[kill_one(bench, chance, seconds)] += 1
         if number % BETWEEN == BETWEEN - 1 or number == moments - 1:
             faults += [f"after {number + 1}: {fault}" for fault in judge(bench, wanted)]
             print(f"{number + 1} killed, {len(faults)} faults", flush=True)
     print(", ".join(f"{who} {count}" for who, count in sorted(hits.items())))
     if hits["outlived"]:
         faults.append(f"{hits['outlived']} times children outlived their parent")
-    if not hits["parent"] + hits["child"]:
+    if not hits["parent"] + hits["child"] + hits["writer"]:
         faults.append("every run had ended before it was killed")
     return faults
 

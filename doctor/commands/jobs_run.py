@@ -30,6 +30,7 @@ from sdcoreml.doctor.commands.verify_coreml import FindMac, find_mac, load_finis
 from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.doctor.core.overall import Expected, Scarce, Shortage, begin, end, expect, wait
 from sdcoreml.ground.advice import spell
+from sdcoreml.ground.aside import drop_lock
 from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.errors import BusyError, SdcoremlError
 from sdcoreml.ground.events import Emit, Event
@@ -214,6 +215,7 @@ class Run:
 
     def _kept(self, batch: Batch, job: Job) -> Result:
         """Return the result for a folder that was there, after installing it where asked for."""
+        drop_lock(job.output)  # a run that was killed right after making it has left one
         withheld = self._deliver(batch.args, [job.output])
         return _unless_withheld(_there(batch, job), withheld.get(job.output))
 

@@ -15,6 +15,7 @@ import pytest
 
 from sdcoreml.ground.aside import (
     _claim,
+    drop_lock,
     file_aside,
     folder_aside,
     require_space,
@@ -475,3 +476,14 @@ def test_a_name_as_long_as_names_can_be_has_room_for_the_token(tmp_path: Path) -
     with file_aside(tmp_path / ("ü" * 127)):
         pass
     assert len(names(tmp_path)) == 1
+
+
+def test_the_lock_of_a_killed_maker_is_dropped_and_one_that_is_held_stays(tmp_path: Path) -> None:
+    lock = tmp_path / ".folder.sdcoreml-lock"
+    drop_lock(tmp_path / "folder")
+    lock.touch()
+    drop_lock(tmp_path / "folder")
+    assert not lock.exists()
+    with sole_maker(tmp_path / "folder"):
+        drop_lock(tmp_path / "folder")
+        assert lock.exists()
