@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import sdcoreml
 from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.deliver.card import CARD, escape, require_card, write_card
 from sdcoreml.convert.deliver.contents import Contents, contents_of
@@ -20,6 +22,7 @@ from sdcoreml.convert.programs.options import Attention
 from sdcoreml.ground.errors import BadInputError, NoSpaceError, UsageError
 from sdcoreml.ground.events import silent
 from tests.convert.stand_ins import StandIn, finish, job_of, write_controlnet, write_model
+from tests.golden import assert_golden
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 NASTY = "cat](https://x.y) <script>\n---\n\x1b[31m| $$ `code` \udcff"
@@ -49,6 +52,12 @@ def manifest_of(made: Path, **model: object) -> Manifest:
     manifest = contents_of(made).manifest
     fields: dict[str, object] = {"name": "cat", "family": manifest.model.family, **model}
     return replace(manifest, model=SourceRecord(**fields))  # type: ignore[arg-type]
+
+
+def hidden(card: str) -> str:
+    """Return a card without what every change of what is written changes."""
+    hashes = re.sub(r"[0-9a-f]{16,64}", "HASH", card).replace(sdcoreml.__version__, "VERSION")
+    return re.sub(r"[0-9.,]+ [kM]?B\b", "SIZE", hashes)
 
 
 def test_an_archive_is_a_folder_that_proves_itself(made: Path, tmp_path: Path) -> None:
@@ -111,6 +120,7 @@ def test_a_controlnet_is_packed_as_the_program_alone(tmp_path: Path) -> None:
     card = write_card([archive], tmp_path / "packed").read_text()
     assert "`~/MochiDiffusion/controlnet`" in card
     assert "--resource-path" not in card
+    assert_golden("card-controlnet", hidden(card))
 
 
 @pytest.mark.parametrize("size", ["same", "other"])
@@ -226,6 +236,7 @@ def test_a_model_of_the_hub_is_named_with_its_licence(made: Path, tmp_path: Path
     card = card_of(made, tmp_path, manifest_of(made, fetched=fetched))
     assert 'license: "openrail"\nbase_model: "owner/cat"\n' in card
     assert "| Licence as stated | openrail |\n" in card
+    assert_golden("card-model", hidden(card))
 
 
 def test_escaped_text_is_what_it_was() -> None:
