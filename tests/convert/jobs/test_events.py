@@ -10,10 +10,9 @@ import pytest
 
 from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.cache.shelf import Cache
-from sdcoreml.convert.jobs.against import Against
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.steps import convert_models
-from sdcoreml.convert.jobs.verify import verify
+from sdcoreml.convert.jobs.verify import Against, verify
 from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.ground.events import Event
 from tests.convert.stand_ins import MADE_IN, StandIn, job_of, write_model
