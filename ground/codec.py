@@ -18,7 +18,7 @@ from datetime import datetime
 from enum import Enum
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, TypeVar, Union, cast, get_args, get_origin, get_type_hints
 
 T = TypeVar("T")
 
@@ -82,16 +82,16 @@ def read_field(
 
 
 def _decode(kind: Any, data: object, place: str) -> object:  # noqa: ANN401  an annotation
-    origin = get_origin(kind)
+    origin, parts = _parts(kind)
     if origin in (Union, types.UnionType):
-        return _one_of(get_args(kind), data, place)
+        return _one_of(parts, data, place)
     if origin is tuple:
         if not isinstance(data, (list, tuple)):
             raise _fault(place, "an array is expected")
-        (item, *_) = get_args(kind)
+        item = parts[0]
         return tuple(_decode(item, one, f"{place}[{n}]") for n, one in enumerate(data))
     if origin is not None and issubclass(origin, Mapping):
-        item = get_args(kind)[1]
+        item = parts[1]
         return {
             key: _decode(item, one, _below(place, key))
             for key, one in as_object(data, place).items()
@@ -151,16 +151,15 @@ def as_object(data: object, place: str = "") -> Mapping[str, object]:
 
 
 def _dataclass(kind: type, data: Mapping[str, object], place: str) -> object:
-    hints = _hints(kind)
-    known = {_name(one): one for one in fields(kind)}
-    unknown = sorted(set(data) - set(known))
+    known = _fields(kind)
+    unknown = sorted(data.keys() - known.keys())
     if unknown:
         raise _fault(place, f"unknown field {shown(unknown[0])}")
     values = {
-        known[name].name: _decode(hints[known[name].name], item, _below(place, name))
+        known[name].name: _decode(known[name].kind, item, _below(place, name))
         for name, item in data.items()
     }
-    missing = [name for name, one in known.items() if name not in data and _is_required(one)]
+    missing = [name for name, one in known.items() if one.is_required and name not in data]
     if missing:
         raise _fault(place, f"field {missing[0]!r} is missing")
     return kind(**values)
@@ -181,10 +180,30 @@ def _name(one: Field[Any]) -> str:
     return name
 
 
-def _is_required(one: Field[Any]) -> bool:
-    return one.default is MISSING and one.default_factory is MISSING
+class _Known(NamedTuple):
+    """A field of a dataclass: its name in Python, its type, and whether it has no default."""
+
+    name: str
+    kind: object
+    is_required: bool
+
+
+# What types are made of does not change, and files have thousands of values of a few types.
+@cache
+def _fields(kind: type) -> Mapping[str, _Known]:
+    """Return the fields of a dataclass by their names in JSON."""
+    hints = get_type_hints(kind)
+    return {
+        _name(one): _Known(
+            name=one.name,
+            kind=hints[one.name],
+            is_required=one.default is MISSING and one.default_factory is MISSING,
+        )
+        for one in fields(kind)
+    }
 
 
 @cache
-def _hints(kind: type) -> Mapping[str, object]:
-    return get_type_hints(kind)
+def _parts(kind: Any) -> tuple[Any, tuple[Any, ...]]:  # noqa: ANN401  an annotation
+    """Return what `get_origin` and `get_args` say of an annotation."""
+    return get_origin(kind), get_args(kind)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import stat
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from sdcoreml.convert.bundle.contract import COMPILED, PACKAGE
@@ -104,22 +104,25 @@ def stranger_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
     """
     known = present(bundle, manifest)
     programs = {name.partition("/")[0] for name in known if "/" in name}
+    folders = {str(parent) for name in known for parent in PurePosixPath(name).parents}
     for path in sorted(bundle.iterdir()):
         if path.name in programs and path.is_dir() and not path.is_symlink():
-            yield from _inside(bundle, path, known.keys())
+            yield from _inside(path, known.keys(), folders)
         elif path.suffix.lower() in (PACKAGE, COMPILED) and path.name not in programs:
             what = "this is from another conversion, and apps may load it instead"
             yield Fault(where=path, what=what, remedy=APART)
 
 
-def _inside(bundle: Path, program: Path, known: Iterable[str]) -> Iterator[Fault]:
-    files = {*known}
-    folders = {str(parent) for name in files for parent in PurePosixPath(name).parents}
+def _inside(program: Path, files: Collection[str], folders: Collection[str]) -> Iterator[Fault]:
+    top = len(os.fspath(program.parent)) + 1
     for place, below, names in walk(program):
-        inside = {name: Path(place, name).relative_to(bundle).as_posix() for name in below + names}
+        start = os.fspath(place)[top:]
+        inside = {name: f"{start}/{name}" for name in below + names}
         for name in sorted(inside):
+            if inside[name] in files or inside[name] in folders:
+                continue
             path = Path(place, name)
-            if inside[name] not in files | folders and not _is_finders(path):
+            if not _is_finders(path):
                 yield Fault(where=path, what="not written by this conversion", remedy=APART)
         below[:] = [name for name in below if inside[name] in folders]
 

@@ -7,6 +7,7 @@ import json
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from pathlib import Path, PurePosixPath
 
 from sdcoreml.convert.bundle.contract import COMPILED, PACKAGE, chunk_paths
@@ -21,9 +22,9 @@ from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.storage.joined import Packages
 from sdcoreml.ground.codec import DecodeError, as_object, from_plain, read_field, to_plain
 from sdcoreml.ground.digest import FileRecord
-from sdcoreml.ground.documents import read_json
+from sdcoreml.ground.documents import parse_json
 from sdcoreml.ground.errors import BadInputError, Fault
-from sdcoreml.ground.files import Document, read_bytes
+from sdcoreml.ground.files import Document, read_bytes, refuse_pointer
 
 MARKER = "manifest.json"
 """The manifest's file name. A folder is replaced only if it is empty or has a manifest."""
@@ -220,22 +221,31 @@ def read_manifest(bundle: Path) -> Manifest:
     """
     path = bundle / MARKER
     remedy = AGAIN if os.path.lexists(path) else "give a folder that sdcoreml convert made"
+    data = read_bytes(path, Document.MANIFEST, remedy=remedy)
+    refuse_pointer(data, path)
     try:
-        return parse_manifest(read_json(path, Document.MANIFEST, remedy=remedy))
+        return _parse(data, path, remedy)
     except DecodeError as error:
         raise BadInputError(
             f"not a manifest of this version of sdcoreml ({error})", where=path, remedy=AGAIN
         ) from error
 
 
+@lru_cache(maxsize=100)
+def _parse(data: bytes, path: Path, remedy: str) -> Manifest:
+    """Parse a manifest's bytes; a run reads the same ones several times."""
+    return parse_manifest(parse_json(data, path, remedy=remedy, holds_names=True))
+
+
 def manifest_faults(bundle: Path) -> Iterator[Fault]:
     """Yield a fault if a readable manifest was changed; one without a digest is not checked."""
     path = bundle / MARKER
-    content = as_object(read_json(path, Document.MANIFEST), "manifest")
+    data = read_bytes(path, Document.MANIFEST)
+    content = as_object(parse_json(data, path, holds_names=True), "manifest")
     if content.get("schema") == OLDER:
         return
     is_whole = content.get(DIGEST) == digest_of(content)
-    if not is_whole or read_bytes(path, Document.MANIFEST) != _render(content):
+    if not is_whole or data != _render(content):
         yield Fault(where=path, what="changed since it was written", remedy=AGAIN)
 
 

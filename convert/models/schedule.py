@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from itertools import accumulate
 from operator import mul
 
@@ -80,16 +81,17 @@ def _compare_betas(kind: str, scheduler: Mapping[str, object], betas: object) ->
     own_words = "betas of its own" if betas else f"{stated} from {begin} to {end}"
     try:
         if betas:
-            own = [float(beta) for beta in from_plain(tuple[float, ...], betas, "trained_betas")]
+            own = from_plain(tuple[float, ...], betas, "trained_betas")
+            is_same = _is_same([float(beta) for beta in own])
         else:
-            own = make_betas(
+            is_same = _grows_the_same(
                 read_field(scheduler, "beta_schedule", str, growth),
                 read_field(scheduler, "beta_start", float, first),
                 read_field(scheduler, "beta_end", float, last),
             )
     except ValueError:
         return f"its noise schedule is {own_words}, which is unknown here"
-    if _is_same(own):
+    if is_same:
         return ""
     return f"its noise schedule is {own_words}, the apps' is scaled_linear from 0.00085 to 0.012"
 
@@ -123,6 +125,12 @@ def make_betas(growth: str, first: float, last: float, steps: int = STEPS) -> li
 def kept_shares(betas: list[float]) -> list[float]:
     """Compute the share of the image in the variance at each step (`alphas_cumprod`)."""
     return list(accumulate((1 - beta for beta in betas), mul))
+
+
+@lru_cache
+def _grows_the_same(growth: str, first: float, last: float) -> bool:
+    """Whether betas that grow so are the apps'; most models say the same of theirs."""
+    return _is_same(make_betas(growth, first, last))
 
 
 def _is_same(betas: list[float]) -> bool:

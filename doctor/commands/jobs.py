@@ -178,7 +178,6 @@ def open_run(
 def make(args: argparse.Namespace) -> int:
     """Make the folders of a job file that are not there yet, and say what became of each."""
     from sdcoreml.convert.cache.shelf import open_cache
-    from sdcoreml.doctor.commands import jobs_cluster
     from sdcoreml.doctor.commands.convert import needs_torch
     from sdcoreml.doctor.commands.convert_environment import choose_environment
     from sdcoreml.doctor.commands.jobs_batch import Opener, open_batches
@@ -219,6 +218,8 @@ def make(args: argparse.Namespace) -> int:
 
         def do() -> tuple[Result, ...]:
             if cluster and dask:
+                from sdcoreml.doctor.commands import jobs_cluster
+
                 return jobs_cluster.make(run, batches, file, cluster, dask)
             return run.make(batches)
 
