@@ -52,7 +52,7 @@ def test_uncompressed_weights_are_read_written_and_compared(folder: Path) -> Non
     assert amounts(folder) == pytest.approx(
         {
             "read": 1.05 * (4 * UNET + 2 * EMBEDDING + 4 * VAE),
-            "draw": 0.4e9 + 6 * 1.92e6,
+            "draw": 0.25e9 + 6 * 0.3e6,
             "cluster": 0.0,
             "write": 2.9 * count,
             "audit": 0.0,
@@ -90,7 +90,7 @@ def test_what_two_folders_share_is_made_once_and_audited_twice(folder: Path) -> 
     assert [two[name] for name in once] == [one[name] for name in once]
     assert two["audit"] == pytest.approx(2 * one["audit"])
     assert two["compare"] == pytest.approx(2 * one["compare"])
-    assert two["draw"] - 0.4e9 == pytest.approx(2 * (one["draw"] - 0.4e9))
+    assert two["draw"] - 0.25e9 == pytest.approx(2 * (one["draw"] - 0.25e9))
     shared = amounts(folder, workers=2, recipe=recipe)
     assert shared["audit"] == one["audit"] / 2
     assert shared["draw"] == one["draw"]
