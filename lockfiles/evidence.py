@@ -5,7 +5,7 @@ Each successful run appends one entry to `evidence.toml`, which is beside the lo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -16,6 +16,8 @@ from sdcoreml.lockfiles.table import TomlTable, quote, read_table
 from sdcoreml.lockfiles.toolchain import Toolchain
 
 FILE = "evidence.toml"
+FAILS = "fails: "
+"""What is recorded of a family that does not work begins with it."""
 _HEAD = "# Written by `sdcoreml env evidence`: what was proven on which environment. Append only.\n"
 
 
@@ -26,7 +28,9 @@ class Evidence:
     `when` is the time in UTC (ISO 8601); `seal` and `lock` are the digests of the environment and
     its lock; `ran` is the command, `result` its last line of output. `tests` is the number of
     tests that passed, 0 if none ran. `psnr` maps "fp32" and "fp16" to the lowest PSNR of any
-    program's output in dB; empty if none was measured.
+    program's output in dB; empty if none was measured. `families` maps the families of models that
+    were tried to what came of it, `fails: ...` or figures; `certificates` says how many of those
+    that are about them hold here.
     """
 
     when: str
@@ -40,14 +44,27 @@ class Evidence:
     result: str
     tests: int = 0
     psnr: Mapping[str, float] = field(default_factory=dict)
+    families: Mapping[str, str] = field(default_factory=dict)
+    certificates: str = ""
 
     def figures(self) -> str:
         """Return a summary such as `788 tests, the sample's programs at least 127.1 dB in fp32`."""
         said = [f"{self.tests} tests" if self.tests else self.result]
+        whose = "the sample's"
+        if self.families:
+            said, whose = list(self._tried()), "the miniatures'"
         floors = ", ".join(f"{decibel:.1f} dB in {mode}" for mode, decibel in self.psnr.items())
-        return ", ".join(
-            (*said, *((f"the sample's programs at least {floors}",) if floors else ()))
-        )
+        return ", ".join((*said, *((f"{whose} programs at least {floors}",) if floors else ())))
+
+    def _tried(self) -> Iterator[str]:
+        """Yield which families work, which fail, and how many certificates hold."""
+        works = [name for name, how in self.families.items() if not how.startswith(FAILS)]
+        fails = [name for name in self.families if name not in works]
+        yield f"{' '.join(works)} work{'s' * (len(works) == 1)}"
+        if fails:
+            yield f"{' '.join(fails)} fail{'s' * (len(fails) == 1)}"
+        if self.certificates:
+            yield f"{self.certificates} certificates hold"
 
 
 def load_evidence(toolchain: Toolchain) -> tuple[Evidence, ...]:
@@ -97,7 +114,13 @@ def append_evidence(toolchain: Toolchain, proof: Evidence) -> Path:
 def _read(table: TomlTable) -> Evidence:
     words = {name: table.get(name, str) for name in _WORDS}
     figures = table.table("psnr").numbers()
-    return Evidence(**words, tests=table.get("tests", int, 0), psnr=figures)
+    return Evidence(
+        **words,
+        tests=table.get("tests", int, 0),
+        psnr=figures,
+        families=table.table("families").mapping(),
+        certificates=table.get("certificates", str, ""),
+    )
 
 
 def _write(proof: Evidence) -> str:
@@ -107,7 +130,13 @@ def _write(proof: Evidence) -> str:
     if proof.psnr:
         floors = ", ".join(f"{quote(mode)} = {value}" for mode, value in proof.psnr.items())
         lines.append(f"psnr = {{ {floors} }}")
+    if proof.families:
+        tried = ", ".join(f"{quote(name)} = {quote(how)}" for name, how in proof.families.items())
+        lines.append(f"families = {{ {tried} }}")
+    if proof.certificates:
+        lines.append(f"certificates = {quote(proof.certificates)}")
     return "\n".join(("", "[[proof]]", *lines, ""))
 
 
-_WORDS = tuple(one.name for one in fields(Evidence) if one.name not in ("tests", "psnr"))
+_OTHERS = ("tests", "psnr", "families", "certificates")
+_WORDS = tuple(one.name for one in fields(Evidence) if one.name not in _OTHERS)

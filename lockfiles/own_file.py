@@ -9,7 +9,7 @@ from sdcoreml.lockfiles.toolchain import Toolchain
 
 _HEAD = """\
 # Made by `sdcoreml env new NAME` from {parent}. If you change it by hand, lock it anew with
-# `sdcoreml env lock --toolchain NAME`.
+# `sdcoreml env lock --toolchain NAME`; `sdcoreml env prove NAME` then records what works.
 """
 
 

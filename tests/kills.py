@@ -31,10 +31,10 @@ from pathlib import Path
 
 import psutil
 
+from sdcoreml.doctor.proving.miniature import write_miniature
 from sdcoreml.ground.digest import FileRecord, describe, named_below
 from sdcoreml.ground.leftovers import TOKEN
 from tests.doctor.commands.test_inspect import unpacked
-from tools.miniature import write_miniature
 
 TOOL = Path(__file__).resolve().parents[1] / ".venv" / "bin" / "sdcoreml"
 STAND_IN = (sys.executable, "-m", "tests.six_models")

@@ -570,7 +570,7 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_all_that_is_measured_is_seen_right_where_it_is_drawn_right",
         "test_scenes_of_every_kind_are_seen_right",
     ),
-    "tests/tools/test_miniature.py": (
+    "tests/doctor/proving/test_miniature.py": (
         "test_it_is_a_whole_model_in_the_form_that_diffusers_cannot_load",
         "test_it_is_byte_for_byte_the_same_on_every_machine",
     ),

@@ -12,9 +12,9 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 
 from sdcoreml.doctor.cli import main
+from sdcoreml.doctor.proving.families import FAMILIES, shapes_of_net
+from sdcoreml.doctor.proving.miniature import CONFIGS
 from tests.macs.__main__ import ATTENTIONS, Case, cases, steps
-from tests.macs.families import FAMILIES, shapes_of_net
-from tools.miniature import CONFIGS
 
 ROOT = Path(__file__).parents[1]
 FILE = ROOT / ".github" / "workflows" / "test.yml"

@@ -26,6 +26,10 @@ REPAIR = Fix(
     commands=(("sdcoreml", "env", "repair"),),
     safe=True,
 )
+PROVE = Fix(
+    "see what works with these versions",
+    commands=(("sdcoreml", "env", "prove"),),
+)
 _SHOWN = 6
 
 
@@ -116,24 +120,30 @@ def list_some(names: tuple[str, ...] | list[str]) -> str:
 
 
 @check("PIN005", CheckFamily.PINS)
-def no_known_clash(system: System, environment: EnvironmentFacts) -> Findings:
+def no_known_clash(
+    system: System, environment: EnvironmentFacts, lock: LockFacts | None = None
+) -> Findings:
     """No two installed versions are known to clash.
 
     The pairs come from the known failures, which `sdcoreml explain NAME` describes. Each broke
-    somebody's conversion and is recognised by version numbers alone.
+    somebody's conversion and is recognised by version numbers alone. A toolchain of your own may
+    lock such a pair on purpose: most of them broke other converters, so that is a warning.
     """
     versions = {**environment.installed, "python": environment.python}
     if system.name == "macOS":
         versions["macos"] = system.version
     for entry in find_clashes(of_topic(CLASHES), versions):
         pair = " with ".join(f"{name} {versions[normalise(name)]}" for name in entry.when)
-        finding = Finding(
-            status=Status.INFO if entry.role is Role.HARMLESS else Status.ERROR,
-            what=f"{pair}: {entry.id}",
-            why=entry.cause,
-            fix=REPAIR,
+        is_locked = lock is not None and all(
+            lock.packages.get(normalise(name)) == versions[normalise(name)] for name in entry.when
         )
-        yield finding
+        bad = Status.WARNING if is_locked else Status.ERROR
+        yield Finding(
+            status=Status.INFO if entry.role is Role.HARMLESS else bad,
+            what=f"{pair}: {entry.id}" + (", locked so by the toolchain" if is_locked else ""),
+            why=entry.cause,
+            fix=PROVE if is_locked else REPAIR,
+        )
 
 
 @check("PIN006", CheckFamily.PINS)

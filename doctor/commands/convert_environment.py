@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+from pathlib import Path
 
 from sdcoreml.doctor.commands.preflight import environment_for
 from sdcoreml.doctor.core.backend import say_again
@@ -11,10 +13,14 @@ from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.envs.building.build import BuildOptions
 from sdcoreml.envs.building.variants import fit, is_python_here
 from sdcoreml.envs.kept.store import Environment
+from sdcoreml.ground.advice import command
 from sdcoreml.ground.errors import NoInterpreterError, UsageError
 from sdcoreml.ground.events import Emit, Event
-from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
+from sdcoreml.lockfiles.evidence import find_proof, load_evidence
+from sdcoreml.lockfiles.toolchain import OWN, Toolchain, load_toolchain
 
+PROVING = "SDCOREML_PROVING"
+"""Set in the conversions by which `env prove` proves a toolchain: it need not be said there."""
 REPLACEMENT = "light"
 """The toolchain to use instead of one whose Python is unavailable."""
 
@@ -36,7 +42,7 @@ def choose_environment(
     """
     toolchain = fit(load_toolchain(name), options)
     try:
-        return toolchain, environment_for(toolchain, emit, options=options, goal=goal)
+        made = environment_for(toolchain, emit, options=options, goal=goal)
     except NoInterpreterError:
         light = fit(load_toolchain(REPLACEMENT), options)
         is_other = toolchain.is_shipped and toolchain.name != light.name
@@ -49,6 +55,34 @@ def choose_environment(
         )
         emit(Event(kind="warning", text=text))
         return light, environment_for(light, emit, options=options, goal=goal)
+    if not (toolchain.is_shipped or os.environ.get(PROVING)):
+        emit(standing(toolchain, made))
+    return toolchain, made
+
+
+def standing(toolchain: Toolchain, made: Environment) -> Event:
+    """Return what was proved of a user's own toolchain in such an environment, to be told."""
+    proof = find_proof(
+        load_evidence(toolchain),
+        target=made.target,
+        python=made.interpreter.version,
+        lock=made.lock_digest,
+        seal=made.seal,
+    )
+    name = toolchain.title
+    if proof is None:
+        how = command("env", "prove", address_in(toolchain))
+        return Event(kind="warning", text=f"{name} is not proved: {how} tries every family with it")
+    if proof.seal != made.seal:
+        text = f"{name} was proved with other bytes ({proof.seal[:16]}): `sdcoreml explain ENV007`"
+        return Event(kind="warning", text=text)
+    return Event(kind="note", text=f"{name} was proved on {proof.when[:10]}: {proof.figures()}")
+
+
+def address_in(toolchain: Toolchain) -> str:
+    """Return how a user names their own toolchain in the current folder."""
+    here = Path.cwd() / OWN / toolchain.name
+    return toolchain.name if here == toolchain.folder.resolve() else f"{toolchain.folder.resolve()}"
 
 
 def is_replacement(toolchain: Toolchain, asked: str) -> bool:

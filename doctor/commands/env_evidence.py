@@ -4,24 +4,33 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdcoreml.doctor.commands.env_common import (
     Action,
     environment_options,
+    index_option,
+    read_backend,
+    read_option,
     read_toolchain_in_use,
     require_environment,
+    shorten,
 )
+from sdcoreml.doctor.core.backend import default_toolchain
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.ground.places import ROOT, as_path, is_checkout
-from sdcoreml.lockfiles.evidence import append_evidence, load_evidence
+from sdcoreml.ground.refusals import translate_os_errors
+from sdcoreml.lockfiles.evidence import Evidence, append_evidence, load_evidence
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 
 if TYPE_CHECKING:
     from sdcoreml.doctor.proving.trials import Trial
 
 
+FAMILY_NAMES = ("sd1", "sd2", "sdxl", "refiner", "controlnet")
+"""The families that a toolchain is tried with; a test compares them with `proving.own.NAMES`."""
 PAGE = "convert/MACS.md"
 """The page of what was measured on Macs, in a clone."""
 
@@ -47,9 +56,48 @@ def evidence(args: argparse.Namespace) -> int:
 
     with draw() as emit:
         proof = prove(require_environment(args), _trials(toolchain), emit)
-    print(f"{toolchain.name}: {proof.figures()}, seal {proof.seal[:16]}")
-    print(f"recorded in {append_evidence(toolchain, proof)}")
+    _record(toolchain, proof)
     return 0
+
+
+def prove_toolchain(args: argparse.Namespace) -> int:
+    """Build a toolchain's environment, run the trials in it, and record what works."""
+    from sdcoreml.doctor.commands.convert_environment import require_torch
+    from sdcoreml.doctor.commands.preflight import environment_for
+    from sdcoreml.doctor.proving.trials import prove
+    from sdcoreml.doctor.report.terminal import draw
+    from sdcoreml.envs.building.build import BuildOptions
+    from sdcoreml.envs.building.variants import fit
+    from sdcoreml.envs.processes.installer import PackageSource
+
+    options = BuildOptions(
+        backend=read_backend(args), source=PackageSource(index=read_option(args, "index", ""))
+    )
+    toolchain = fit(load_toolchain(args.name or default_toolchain()), options)
+    if toolchain.is_shipped and args.family:
+        raise UsageError(
+            f"{toolchain.name} is proved as a whole",
+            where="--family",
+            remedy="leave it out; it is for toolchains of your own",
+        )
+    if not toolchain.is_shipped:
+        require_torch(toolchain, "proving it", args)
+    trials = _trials(toolchain, args.family)
+    with draw() as emit:
+        made = environment_for(toolchain, emit, options=options)
+        proof = prove(made, trials, emit)
+    _record(toolchain, proof)
+    return 0
+
+
+def _record(toolchain: Toolchain, proof: Evidence) -> None:
+    """Append a proof to the toolchain's evidence, and print it."""
+    with translate_os_errors(toolchain.folder):
+        path = append_evidence(toolchain, proof)
+    for name, how in proof.families.items():
+        print(f"  {name:<10}  {how}")
+    print(f"{toolchain.name}: {proof.figures()}, seal {proof.seal[:16]}")
+    print(f"recorded in {shorten(path)}")
 
 
 def _add(path: Path, checkout: Path = ROOT) -> int:
@@ -86,10 +134,13 @@ def _list(toolchain: Toolchain) -> None:
         )
 
 
-def _trials(toolchain: Toolchain) -> tuple[Trial, ...]:
-    """Return the trials that this kind of toolchain must pass."""
+def _trials(toolchain: Toolchain, names: Sequence[str] = ()) -> tuple[Trial, ...]:
+    """Return the trials that this kind of toolchain must pass; `names` are families to try."""
+    from sdcoreml.doctor.proving.own import NAMES, Families
     from sdcoreml.doctor.proving.trials import Golden, Same, Sample, Suite
 
+    if not toolchain.is_shipped:
+        return (Families(toolchain=toolchain, names=tuple(names) or NAMES),)
     if toolchain.is_variant:
         return (Golden(),)
     if toolchain.base:
@@ -109,7 +160,21 @@ def _options(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _prove_options(parser: argparse.ArgumentParser) -> None:
+    add = parser.add_argument
+    add("name", nargs="?", metavar="TOOLCHAIN", help="default: the one that is used here")
+    text = "only this family of models; repeatable: sd1, sd2, sdxl, refiner, controlnet"
+    add("--family", action="append", default=[], choices=FAMILY_NAMES, metavar="NAME", help=text)
+    index_option(parser)
+
+
 ACTIONS = (
+    Action(
+        name="prove",
+        help="build a toolchain, and record what works with it",
+        configure=_prove_options,
+        run=prove_toolchain,
+    ),
     Action(
         name="evidence", help="list its proofs, or --prove it", configure=_options, run=evidence
     ),

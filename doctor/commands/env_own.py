@@ -78,7 +78,7 @@ def describe(made: Created, parent: Toolchain) -> Iterable[str]:
         yield f"  no second opinion was taken: {made.silence}"
     else:
         yield f"  {opinion.by} agrees on all {opinion.packages} versions for {opinion.target}"
-    yield f"  next: {command('env', '--toolchain', toolchain.name)} builds it"
+    yield f"  next: {command('env', 'prove', toolchain.name)} builds it, and records what works"
 
 
 def table(changes: Iterable[PackageChange]) -> Iterable[str]:

@@ -42,17 +42,24 @@ _GOLDEN = "tests.inside.convert.golden"
 _PASSED = re.compile(r"\b(\d+) passed\b")
 _SHARE = re.compile(r"^[.sxXFEpR]+ +\[ *(\d+)%\]$")
 _FAILED = ("FAILED ", "ERROR ")
+_ERROR = "error: "
+"""What our own command line begins an error with."""
 _LONGEST = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialResult:
-    """A trial's command, its result, the number of passed tests, and the lowest PSNR in dB."""
+    """A trial's command, its result, the number of passed tests, and the lowest PSNR in dB.
+
+    `families` and `certificates` are as in `Evidence`.
+    """
 
     ran: str
     result: str
     tests: int = 0
     psnr: Mapping[str, float] = field(default_factory=dict)
+    families: Mapping[str, str] = field(default_factory=dict)
+    certificates: str = ""
 
 
 class Trial(Protocol):
@@ -94,7 +101,7 @@ class Sample:
         """Convert the sample in a temporary folder."""
         emit(Event(kind="step", text="convert the sample in it, each program run in full"))
         with tempfile.TemporaryDirectory() as name:
-            convert = _Conversion(environment, Path(name), emit)
+            convert = Conversion(environment, Path(name), emit)
             manifest = convert(self.toolchain, "--sample", "--full")
         programs = manifest.programs
         return TrialResult(
@@ -116,7 +123,7 @@ class Same:
         emit(Event(kind="step", text=f"convert the sample in it and in {self.base.name}"))
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            convert = _Conversion(environment, folder, emit)
+            convert = Conversion(environment, folder, emit)
             manifest = convert(self.base, "--sample", "--full")
             convert(self.toolchain, "build/sample")
             here, there = (packages_of(folder / one.name) for one in (self.toolchain, self.base))
@@ -169,6 +176,8 @@ def prove(environment: Environment, trials: Sequence[Trial], emit: Emit = silent
         result="; ".join(outcome.result for outcome in outcomes)[:_LONGEST],
         tests=sum(outcome.tests for outcome in outcomes),
         psnr={mode: min(o.psnr[mode] for o in outcomes if mode in o.psnr) for mode in modes},
+        families={name: how for one in outcomes for name, how in one.families.items()},
+        certificates="; ".join(one.certificates for one in outcomes if one.certificates),
     )
 
 
@@ -207,17 +216,19 @@ def _require_sealed(environment: Environment, why: str, emit: Emit) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Conversion:
-    """Converts into subfolders of `folder`, named after the toolchain."""
+class Conversion:
+    """Converts into subfolders of `folder`, named after the model, or the toolchain."""
 
     environment: Environment
     folder: Path
     emit: Emit
 
     def __call__(self, toolchain: Toolchain, *what: str) -> Manifest:
-        """Convert the sample and return the result's manifest."""
+        """Convert a model, or with `--sample` the sample, and return the result's manifest."""
+        given = Path(what[0])
+        name = given.name if given.is_absolute() else toolchain.name
         words = [sys.executable, "-m", "sdcoreml", "convert", *what, "--json", "--output"]
-        words += [str(self.folder / toolchain.name), "--toolchain", toolchain.name]
+        words += [str(self.folder / name), "--toolchain", address_of(toolchain)]
         # What is to be proved is made now: programs of an earlier conversion prove nothing.
         own = {"SDCOREML_CACHE": str(self.folder / f"{toolchain.name}.cache")}
         environ = {**_environ(self.environment, toolchain), **own}
@@ -227,7 +238,16 @@ class _Conversion:
 
 def _environ(environment: Environment, toolchain: Toolchain) -> Mapping[str, str]:
     """Return variables that make the project's commands use this environment."""
-    return os.environ | {"SDCOREML_ENVS": str(environment.path.parent), "TOOLCHAIN": toolchain.name}
+    return os.environ | {
+        "SDCOREML_ENVS": str(environment.path.parent),
+        "TOOLCHAIN": address_of(toolchain),
+        "SDCOREML_PROVING": "1",
+    }
+
+
+def address_of(toolchain: Toolchain) -> str:
+    """Return what `--toolchain` takes for it in any folder: its name, or where a user's own is."""
+    return toolchain.name if toolchain.is_shipped else f"{toolchain.folder.resolve()}/"
 
 
 def _output(
@@ -235,10 +255,11 @@ def _output(
 ) -> str:
     """Run a command and return its stdout; `emit` receives its stderr and progress."""
     pipe, out = subprocess.PIPE, []
+    errors: list[str] = []
     with subprocess.Popen(
         words, env=environ, cwd=cwd, stdout=pipe, stderr=pipe, encoding="utf-8", errors="replace"
     ) as child:
-        reader = threading.Thread(target=_pass_on, args=(child.stderr, emit), daemon=True)
+        reader = threading.Thread(target=_pass_on, args=(child.stderr, emit, errors), daemon=True)
         reader.start()
         for line in child.stdout or ():
             out.append(line)
@@ -247,7 +268,7 @@ def _output(
         reader.join()
     text = "".join(out)
     if child.returncode != 0:
-        last = _last_line(text)
+        last = _last_line("\n".join(errors) or text)
         said = f" ({last})" if last else ""
         raise EnvError(
             f"ended with exit code {child.returncode}{said}",
@@ -257,9 +278,11 @@ def _output(
     return text
 
 
-def _pass_on(lines: IO[str] | None, emit: Emit) -> None:
-    """Report each line of a child's stderr as a note."""
+def _pass_on(lines: IO[str] | None, emit: Emit, errors: list[str]) -> None:
+    """Report each line of a child's stderr as a note; collect those that are errors."""
     for line in lines or ():
+        if line.startswith(_ERROR):
+            errors.append(line.removeprefix(_ERROR))
         if text := line.strip().removeprefix("- "):
             emit(Event(kind="note", text=text))
 

@@ -12,8 +12,8 @@ import sys
 import tempfile
 from pathlib import Path
 
+from sdcoreml.doctor.proving.miniature import write_miniature
 from tests.bench.tree import measure
-from tools.miniature import write_miniature
 
 RUNS = 15
 LIMIT = 0.1

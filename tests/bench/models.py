@@ -17,9 +17,9 @@ from sdcoreml.convert.models.configs import SCHEDULERS, model_index, scheduler_c
 from sdcoreml.convert.models.family import Family, Task
 from sdcoreml.convert.models.skeleton import parameters
 from sdcoreml.convert.models.vocabulary import SPECIAL, byte_letters
+from sdcoreml.doctor.proving import miniature
 from tests.bench.weights import make_checkpoint
 from tests.convert.models.originals import original_texts, original_unet, original_vae
-from tools import miniature
 from tools.certify.models import MODELS
 from tools.certify.specimen import write_specimen
 

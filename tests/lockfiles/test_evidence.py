@@ -48,6 +48,23 @@ def test_any_text_survives(result: str) -> None:
         assert load_evidence(toolchain)[0].result == result
 
 
+def test_what_works_of_the_families_is_read_back_and_said(tmp_path: Path) -> None:
+    toolchain = replace(load_toolchain(), folder=tmp_path)
+    proof = replace(
+        PROOF,
+        psnr={"fp32": 130.1},
+        families={"sd1": "4 programs", "sd2": "5 programs", "sdxl": "fails: no such class"},
+        certificates="30 of 44",
+    )
+    append_evidence(toolchain, proof)
+    assert load_evidence(toolchain) == (proof,)
+    assert proof.figures() == (
+        "sd1 sd2 work, sdxl fails, 30 of 44 certificates hold, the miniatures' programs at least"
+        " 130.1 dB in fp32"
+    )
+    assert replace(proof, families={"sd1": "x"}, certificates="", psnr={}).figures() == "sd1 works"
+
+
 def found(proofs: list[Evidence], seal: str = "5ea1", **changes: str) -> Evidence | None:
     mine = {"target": "linux-x86_64", "python": "3.10.13", "lock": "10cc", **changes}
     return find_proof(proofs, seal=seal, **mine)

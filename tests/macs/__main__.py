@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.macs.families import FAMILIES, write_controlnet
+from sdcoreml.doctor.proving.families import FAMILIES, write_controlnet
 
 ATTENTIONS = ("original", "split-einsum", "split-einsum-v2")
 WIDTHS: Sequence[Sequence[str]] = ((), ("--bits", "6"))

@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.sample import CONFIGS as SAMPLE
-from tools.miniature import CONFIGS as MINIATURE
+from sdcoreml.doctor.proving.miniature import CONFIGS as MINIATURE
 
 Config: TypeAlias = "Mapping[str, object]"
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -10,12 +12,16 @@ from sdcoreml.doctor.commands.convert_environment import (
     choose_environment,
     is_replacement,
     require_torch,
+    standing,
 )
 from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.envs.building.build import BuildOptions
 from sdcoreml.ground.errors import ExitCode, NoInterpreterError, UsageError
 from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.lockfiles.evidence import Evidence, append_evidence
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
+from tests.envs.kept.test_store import finished
+from tests.envs.wheels import toolchain
 
 
 @pytest.fixture
@@ -62,6 +68,55 @@ def test_without_any_python_the_first_reason_stands(monkeypatch: pytest.MonkeyPa
 def test_light_replaces_nothing_where_torch_is_needed() -> None:
     with pytest.raises(NoInterpreterError, match=r"no Python 3\.10\.10 could be obtained"):
         choose_environment("tested", silent, BuildOptions(), None, "running every program")
+
+
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Toolchain:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "toolchains").mkdir()
+    toolchain(tmp_path / "toolchains/mine", {"one==1.0": "0" * 64}, name="mine")
+    return load_toolchain("mine")
+
+
+@pytest.mark.usefixtures("without_310")
+def test_nothing_takes_the_place_of_a_toolchain_of_one_s_own(
+    mine: Toolchain, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def environment_for(*_: object, **__: object) -> str:
+        raise NoInterpreterError("no Python 3.10.10 could be obtained")
+
+    monkeypatch.setattr(convert_environment, "environment_for", environment_for)
+    with pytest.raises(NoInterpreterError):
+        choose_environment(mine.name, silent, BuildOptions(), None)
+
+
+def test_whether_a_toolchain_of_one_s_own_is_proved_is_said(
+    mine: Toolchain, tmp_path: Path
+) -> None:
+    made = finished(tmp_path / ("a" * 16), "5ea1" * 16)
+    assert standing(mine, made) == Event(
+        kind="warning",
+        text="mine is not proved: `sdcoreml env prove mine` tries every family with it",
+    )
+    proof = Evidence(
+        when="2026-11-29T20:00:00+00:00",
+        target=made.target,
+        system="Linux",
+        cpu="x",
+        python=made.interpreter.version,
+        lock=made.lock_digest,
+        seal=made.seal,
+        ran="sdcoreml env prove",
+        result="1 of 1 families",
+        families={"sd1": "4 programs"},
+    )
+    append_evidence(mine, proof)
+    assert standing(mine, made) == Event(
+        kind="note", text="mine was proved on 2026-11-29: sd1 works"
+    )
+    assert standing(mine, replace(made, seal="0" * 64)).text == (
+        "mine was proved with other bytes (5ea15ea15ea15ea1): `sdcoreml explain ENV007`"
+    )
 
 
 def test_light_in_place_of_another_is_not_light_as_asked() -> None:

@@ -49,7 +49,7 @@ def test_a_toolchain_is_made_beside_the_project_and_compared(
         "  two  1.0, new    one needs it",
         f"  locked for {host_target()}",
     ]
-    assert lines[-1].startswith("  next: `sdcoreml env --toolchain mine` builds it")
+    assert lines[-1].startswith("  next: `sdcoreml env prove mine` builds it, and records")
     assert load_toolchain("mine").folder == project / "toolchains/mine"
     assert main(["env", "diff", "mine", "./old"]) == 0
     assert capsys.readouterr().out.splitlines() == [

@@ -19,8 +19,8 @@ from sdcoreml.convert.jobs.prove import ProofPolicy
 from sdcoreml.convert.jobs.steps import convert_models
 from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.worker import Worker
+from sdcoreml.doctor.proving.miniature import write_miniature
 from tests.convert.stand_ins import MADE_IN, finish, job_of
-from tools.miniature import write_miniature
 
 FLOORS = {"fp32": 115.0, "fp16": 65.0}
 PROGRAMS = {"TextEncoder", "Unet", "VAEDecoder", "VAEEncoder"}

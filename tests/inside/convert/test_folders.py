@@ -15,10 +15,10 @@ from sdcoreml.convert.jobs.opening import open_model, with_refiner
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.verify import Against, verify
 from sdcoreml.convert.worker import Worker
+from sdcoreml.doctor.proving.miniature import write_miniature
 from tests.convert.stand_ins import finish, finish_all, job_of
 from tests.inside.convert.programs.configs import CHECKER, TEXT, UNET, VAE, XL
 from tests.inside.convert.programs.models import module
-from tools.miniature import write_miniature
 
 WEIGHTS = "Data/com.apple.CoreML/weights/weight.bin"
 SMALL: Mapping[str, Any] = {"height": 16, "width": 16}

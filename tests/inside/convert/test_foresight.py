@@ -13,9 +13,9 @@ from sdcoreml.convert.jobs.prove import ProofPolicy
 from sdcoreml.convert.jobs.steps import convert_models
 from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.worker import Worker
+from sdcoreml.doctor.proving.miniature import write_miniature
 from sdcoreml.ground.events import Event
 from tests.convert.stand_ins import MADE_IN, job_of
-from tools.miniature import write_miniature
 
 
 @pytest.mark.parametrize("recipe", [None, {"bits": 4}])

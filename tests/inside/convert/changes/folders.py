@@ -16,9 +16,9 @@ from sdcoreml.convert.models.sample_folder import write_shards
 from sdcoreml.convert.models.skeleton import parameters
 from sdcoreml.convert.weights.torch_writer import FloatTensor
 from sdcoreml.convert.worker import Runner
+from sdcoreml.doctor.proving.miniature import CONFIGS, write_miniature
+from sdcoreml.doctor.proving.miniature_weights import draw_tensor
 from tests.convert.stand_ins import MADE_IN, job_of
-from tools.miniature import CONFIGS, write_miniature
-from tools.miniature_weights import draw_tensor
 
 SIX = {"method": "kmeans", "bits": 6}
 SMALL = {"height": 16, "width": 16}

@@ -24,12 +24,12 @@ from sdcoreml.convert.loading.measure import LoadOptions, load_folder, units_of_
 from sdcoreml.convert.loading.record import LoadReport, Machine, Source, Units
 from sdcoreml.convert.watch import Bounds
 from sdcoreml.convert.worker import Worker
+from sdcoreml.doctor.proving.miniature import write_miniature
 from sdcoreml.ground.digest import describe, named_below
 from sdcoreml.ground.errors import BrokenError, ExitCode, UnsupportedError
 from sdcoreml.ground.events import silent
 from tests.convert.stand_ins import MADE_IN, job_of
 from tests.inside.convert.loading.stand_ins import loading_worker
-from tools.miniature import write_miniature
 
 MAC = Machine(chip="M2", macos="15.2", memory=16 << 30)
 SMALL: Mapping[str, Any] = {"height": 16, "width": 16}

@@ -5,7 +5,7 @@ from dataclasses import replace
 from sdcoreml.convert.certificates.digest import graph_digest
 from sdcoreml.convert.parity.drawn import draw_without_weights, find_strange
 from sdcoreml.convert.programs.options import Attention, ProgramOptions
-from tools.miniature import CONFIGS as SAMPLE
+from sdcoreml.doctor.proving.miniature import CONFIGS as SAMPLE
 
 OPTIONS = ProgramOptions(height=8, width=8, attention=Attention.SPLIT_EINSUM)
 

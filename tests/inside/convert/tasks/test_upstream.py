@@ -15,10 +15,10 @@ from sdcoreml.convert.jobs.verify import Against, verify
 from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.tasks.upstream import Log
 from sdcoreml.convert.worker import Worker
+from sdcoreml.doctor.proving.miniature import write_miniature
 from sdcoreml.ground.errors import WorkerError
 from sdcoreml.ground.events import Event
 from tests.convert.stand_ins import MADE_IN, job_of
-from tools.miniature import write_miniature
 
 MODULE = """
 import argparse, json, logging, os

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.convert.jobs.opening import open_model
+from sdcoreml.doctor.proving.miniature import CONFIGS, weights_of, write_miniature
 from sdcoreml.ground.digest import files_below
-from tools.miniature import CONFIGS, weights_of, write_miniature
 
 DIGEST = "001206cac7ed8ca124de1eea7a00f68c44ca5dea825b80f48147434825ae1dba"
 

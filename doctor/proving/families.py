@@ -11,10 +11,44 @@ from typing import Any
 
 from sdcoreml.convert.models.skeleton import parameters
 from sdcoreml.convert.weights.torch_writer import write_torch
-from tests.inside.convert.programs.configs import UNET, VAE, XL
-from tools.miniature import CONFIGS, write_miniature, write_tokenizer
-from tools.miniature_weights import draw_tensor
+from sdcoreml.doctor.proving.miniature import CONFIGS, write_miniature, write_tokenizer
+from sdcoreml.doctor.proving.miniature_weights import draw_tensor
 
+_CROSS, _PLAIN = "CrossAttnDownBlock2D", "DownBlock2D"
+_CROSS_UP, _PLAIN_UP = "CrossAttnUpBlock2D", "UpBlock2D"
+
+UNET: Mapping[str, Any] = {
+    "sample_size": 16,
+    "in_channels": 4,
+    "out_channels": 4,
+    "block_out_channels": [32, 64, 64],
+    "layers_per_block": 1,
+    "down_block_types": [_CROSS, _CROSS, _PLAIN],
+    "up_block_types": [_PLAIN_UP, _CROSS_UP, _CROSS_UP],
+    "cross_attention_dim": 24,
+    "attention_head_dim": 4,
+}
+XL: Mapping[str, Any] = {
+    "addition_embed_type": "text_time",
+    "addition_time_embed_dim": 8,
+    "attention_head_dim": [2, 4],
+    "block_out_channels": [32, 64],
+    "cross_attention_dim": 40,
+    "down_block_types": [_PLAIN, _CROSS],
+    "up_block_types": [_CROSS_UP, _PLAIN_UP],
+    "projection_class_embeddings_input_dim": 24 + 6 * 8,
+    "transformer_layers_per_block": [1, 3],
+    "use_linear_projection": True,
+}
+"""Config values in which SDXL's tiny UNet differs from `UNET`."""
+VAE: Mapping[str, Any] = {
+    "block_out_channels": [32, 64, 64, 64],
+    "down_block_types": ["DownEncoderBlock2D"] * 4,
+    "up_block_types": ["UpDecoderBlock2D"] * 4,
+    "layers_per_block": 1,
+    "latent_channels": 4,
+    "sample_size": 64,
+}
 TEXT = {**CONFIGS["text_encoder"], "hidden_size": 32, "intermediate_size": 128}
 SECOND = {
     **TEXT,

@@ -27,7 +27,7 @@ from sdcoreml.convert.models.sample_folder import (
 from sdcoreml.convert.models.skeleton import parameters
 from sdcoreml.convert.models.vocabulary import MERGES, SPECIAL, VOCABULARY, byte_letters
 from sdcoreml.convert.weights.torch_writer import FloatTensor
-from tools.miniature_weights import SEED, draw_tensor
+from sdcoreml.doctor.proving.miniature_weights import SEED, draw_tensor
 
 LATENT = 32
 """Height and width of its latents."""

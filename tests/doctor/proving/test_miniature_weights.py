@@ -4,7 +4,7 @@ import struct
 
 import pytest
 
-from tools.miniature_weights import draw_tensor
+from sdcoreml.doctor.proving.miniature_weights import draw_tensor
 
 
 def numbers(name: str, *shape: int) -> tuple[float, ...]:
