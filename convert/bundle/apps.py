@@ -5,7 +5,7 @@ The verdict on each family was checked against the source code of both apps.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Literal
@@ -21,6 +21,7 @@ class App(Enum):
 
     MOCHI = "mochi"
     APPLE = "apple"
+    COMFYUI = "comfyui"
 
 
 UNUSED: Mapping[App, Mapping[str, str]] = {
@@ -30,6 +31,7 @@ UNUSED: Mapping[App, Mapping[str, str]] = {
         " halves; leave --chunk out",
     },
     App.APPLE: {},
+    App.COMFYUI: {},  # see `convert.jobs.for_comfyui`, which refuses more than these
 }
 """What an app does not use of what can be asked for, and what to do about it."""
 
@@ -73,6 +75,24 @@ FAMILIES: Mapping[Family, tuple[tuple[Answer, str], tuple[Answer, str]]] = {
     Family.FLUX: (("no", "has no code for it"), ("no", "runs FLUX by other means than Core ML")),
     Family.UNKNOWN: (("no", "not a family it knows"), ("no", "not a family it knows")),
 }
+
+IN_COMFYUI: Mapping[Family, tuple[Answer, str]] = {
+    Family.SD1: ("yes", "text and image to image, ControlNet, consistency models (LCM)"),
+    Family.SD2_BASE: (
+        "limited",
+        "its nodes send what the program takes, though their authors do not support it",
+    ),
+    Family.SD2_V: (
+        "limited",
+        "as the base; wrong unless the graph turns velocity into noise",
+    ),
+    Family.SDXL: ("yes", "text and image to image, ControlNet; on the GPU, say its authors"),
+    Family.SDXL_REFINER: ("yes", "as a refiner, in the node Core ML Sampler (Advanced)"),
+}
+"""How well ComfyUI's nodes run the UNet of each family that is converted for them.
+
+Everything but the UNet runs in ComfyUI itself, with PyTorch.
+"""
 
 ADD_ONS: Mapping[Kind, str] = {
     Kind.LORA: "not alone: merge it into a model while converting",
@@ -123,7 +143,7 @@ def _refusal(contents: Contents) -> str:
     if contents.kind in ADD_ONS:
         return ADD_ONS[contents.kind]
     if contents.flavour == "LCM":
-        return "its UNet needs a guidance embedding, which no app provides"
+        return "its UNet needs a guidance embedding, which only ComfyUI's nodes provide"
     if contents.flavour == "3.5":
         return "normalizes queries and keys, which no app's graph does"
     if contents.family is not Family.UNKNOWN and contents.task not in (
@@ -133,3 +153,13 @@ def _refusal(contents: Contents) -> str:
     ):
         return f"no app provides the extra input channels of {contents.task.value}"
     return ""
+
+
+def app_table() -> Iterator[str]:
+    """Yield the table of what each app runs, in Markdown, for the converter's README."""
+    yield f"| model | {MOCHI} (`mochi`) | {APPLE} (`apple`) | ComfyUI's nodes (`comfyui`) |"
+    yield "|---|---|---|---|"
+    for family, comfyui in IN_COMFYUI.items():
+        apple, mochi = FAMILIES[family]
+        said = (f"{runs}: {reason}" for runs, reason in (mochi, apple, comfyui))
+        yield f"| {family.value} | {' | '.join(said)} |"

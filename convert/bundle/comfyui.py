@@ -19,6 +19,7 @@ from sdcoreml.convert.bundle.contract import (
 )
 from sdcoreml.convert.bundle.ports import F16, F32, WIDTHS, Interface, Port
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT, Family
+from sdcoreml.convert.programs.options import EMBEDDED, GUIDANCE
 
 FOLDER = "models/unet"
 """The folder of ComfyUI whose packages the nodes list, with those in its subfolders."""
@@ -31,12 +32,6 @@ TOKENS = 77
 
 BATCHES = range(1, 65)
 """The batches that the converter's node offers; the nodes cut or pad what they are asked for."""
-
-GUIDANCE = "timestep_cond"
-"""The input by which the nodes know a consistency model, the embedding of the guidance scale."""
-
-EMBEDDED = 256
-"""The width of that embedding; the nodes make no other."""
 
 ATTENTIONS: Mapping[str, str] = {
     "SPLIT_EINSUM": "se",
@@ -135,15 +130,19 @@ class Variant:
     storage: str = ""
 
 
-def package_name(model: str, variant: Variant, loras: Iterable[str] = ()) -> str:
+def merged_name(model: str, loras: Iterable[str]) -> str:
+    """Return what a model with merged LoRAs is called, given the names of their files."""
+    return "_".join(name.partition(".")[0] for name in (model, *sorted(loras)))
+
+
+def package_name(model: str, variant: Variant) -> str:
     """Return the name of a UNet's package without its suffix, as the converter's node spells it.
 
     The node takes a package of this name for what it would make, and makes nothing. Only what is
-    before the first `.` counts in the names of the `model` and of the merged `loras`.
+    before the first `.` counts in the name of the `model`.
     """
-    merged = "".join(f"_{name.partition('.')[0]}" for name in sorted(loras))
     parts = (
-        f"{model.partition('.')[0]}{merged}",
+        model.partition(".")[0],
         f"{variant.batch}x{variant.width}x{variant.height}",
         *(("cn",) if variant.is_controlled else ()),
         ATTENTIONS[variant.attention],

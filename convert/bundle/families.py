@@ -163,6 +163,11 @@ def programs_of(model: Model, wanted: Collection[str] = ()) -> tuple[ProgramSpec
     )
 
 
+def unet_of(model: Model) -> ProgramSpec:
+    """Return the program of a model's UNet, with the options that the model implies."""
+    return replace(_UNET, options=_particular(model, _UNET))
+
+
 def _particular(model: Model, part: ProgramSpec) -> Mapping[str, object]:
     match part.source:
         case "text_encoder" | "text_encoder_2":

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from sdcoreml.convert.bundle.comfyui import interface as comfyui_interface
+from sdcoreml.convert.bundle.comfyui import is_for_comfyui
 from sdcoreml.convert.bundle.contract import (
     COMPILED,
     CONTROL_INPUT,
@@ -23,6 +26,7 @@ from sdcoreml.convert.bundle.ports import (
 )
 from sdcoreml.convert.compile.check import faults as compiled_faults
 from sdcoreml.convert.compile.compiled import read_compiled
+from sdcoreml.convert.programs.options import Runtime
 from sdcoreml.convert.spec.model import DataType, Feature, Model
 from sdcoreml.convert.spec.reader import Package
 from sdcoreml.convert.storage.joined import Packages, open_whole
@@ -32,12 +36,22 @@ from sdcoreml.ground.errors import Fault, SdcoremlError
 REMEDY = "convert the model again; if it happens again, report it"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Called:
+    """What calls a folder's programs, and whether only some of them were requested."""
+
+    runtime: Runtime = Runtime.SWIFT
+    is_part: bool = False
+
+
+WHOLE = Called()
+
+
 def folder_faults(
     written: Mapping[str, Packages],
     folder: Path,
     read: Mapping[str, Sequence[Package]],
-    *,
-    is_part: bool = False,
+    called: Called = WHOLE,
 ) -> Iterator[Fault]:
     """Read the programs of a folder, and yield faults where the runtimes require something else.
 
@@ -47,7 +61,7 @@ def folder_faults(
         folder: the folder that holds them, for errors.
         read: the packages that were read already, and compiled by this process, which checks what
             it compiles.
-        is_part: whether only some of the programs were requested.
+        called: what calls them, and whether some are left out.
     """
     models: dict[str, Model] = {}
     for component, packages in written.items():
@@ -68,7 +82,7 @@ def folder_faults(
     if models.keys() == {"controlnet"}:
         yield from check_controlnet(models["controlnet"], folder)
     else:
-        yield from check_programs(models, folder, is_part=is_part)
+        yield from check_programs(models, folder, called)
 
 
 def check_first_half(first: Model, whole: Model, path: Path) -> Iterator[Fault]:
@@ -82,14 +96,20 @@ def check_first_half(first: Model, whole: Model, path: Path) -> Iterator[Fault]:
 
 
 def check_programs(
-    models: Mapping[str, Model], folder: Path, *, is_part: bool = False
+    models: Mapping[str, Model], folder: Path, called: Called = WHOLE
 ) -> Iterator[Fault]:
     """Yield faults where a folder's programs do not fit the runtimes or each other.
 
     `models` maps components (keys of `NAMES`) to their parsed specifications; two halves count as
     one joined program.
     """
-    if "unet" not in models and is_part:
+    if called.runtime is Runtime.COMFYUI:
+        return _check_for_comfyui(models, folder)
+    return _check_for_swift(models, folder, called)
+
+
+def _check_for_swift(models: Mapping[str, Model], folder: Path, called: Called) -> Iterator[Fault]:
+    if "unet" not in models and called.is_part:
         return  # the UNet is what other programs are compared with
     if "unet" not in models:
         yield Fault(where=folder / NAMES["unet"], what="the folder has no UNet", remedy=REMEDY)
@@ -113,11 +133,30 @@ def check_programs(
     for component, interface in wanted.items():
         path = folder / NAMES[component]
         if component not in models:
-            if not is_part:
+            if not called.is_part:
                 yield Fault(where=path, what="missing", remedy=REMEDY)
             continue
         for what in _differences(models[component], interface):
             yield Fault(where=path, what=what, remedy=REMEDY)
+
+
+def _check_for_comfyui(models: Mapping[str, Model], folder: Path) -> Iterator[Fault]:
+    """Yield faults where a folder is not one UNet with the ports that ComfyUI's nodes need."""
+    if len(models) != 1 or not models.keys() <= {"unet", "controlled_unet"}:
+        what = f"not one UNet, but {', '.join(models) or 'nothing'}"
+        yield Fault(where=folder, what=what, remedy=REMEDY)
+        return
+    ((component, model),) = models.items()
+    shapes = {feature.name: feature.shape for feature in model.description.inputs}
+    if not is_for_comfyui(shapes):
+        what = "its inputs are not those of a UNet for ComfyUI"
+        yield Fault(where=folder, what=what, remedy=REMEDY)
+        return
+    if (f"{RESIDUAL}0" in shapes) is (component == "unet"):
+        what = f"{component}: it should have residual inputs if it is controlled, and only then"
+        yield Fault(where=folder, what=what, remedy=REMEDY)
+    for what in _differences(model, comfyui_interface(shapes)):
+        yield Fault(where=folder, what=what, remedy=REMEDY)
 
 
 def check_controlnet(net: Model, path: Path, controlled: Model | None = None) -> Iterator[Fault]:

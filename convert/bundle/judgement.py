@@ -24,7 +24,7 @@ from sdcoreml.convert.models.identify import NOT_THERE, Identity, identify_path
 from sdcoreml.convert.models.layout import Component, Model
 from sdcoreml.convert.models.unpack import UNSAID, UnpackOptions
 from sdcoreml.convert.programs.drawable import require_drawable
-from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.convert.programs.options import ProgramOptions, Runtime
 from sdcoreml.convert.weights.source import CONTAINERS, FileKind, look_at
 from sdcoreml.convert.weights.tensor import TensorInfo
 from sdcoreml.ground.advice import command, spell
@@ -131,12 +131,17 @@ def raise_gravest(faults: Sequence[Fault], model: Path) -> None:
 
 
 def judge(
-    path: Path, options: UnpackOptions | None = None, *, accepts_schedule: bool = False
+    path: Path,
+    options: UnpackOptions | None = None,
+    *,
+    accepts_schedule: bool = False,
+    runtime: Runtime = Runtime.SWIFT,
 ) -> Judgement:
     """Judge whatever lies at `path`. Faults are collected, never raised; no tensor is read.
 
     The model is judged with `options` applied, for example with another VAE or a given prediction
-    type. `accepts_schedule` permits a noise schedule that no app has.
+    type. `accepts_schedule` permits a noise schedule that no app has; `runtime` is what will call
+    the UNet.
     """
     options = options or UnpackOptions()
     identity = identify_path(path, options)
@@ -149,7 +154,7 @@ def judge(
         for name, config in identity.configs.items()
         if name in needed
         and (config or not identity.faults)
-        and (fault := _refuse_config(name, config, path))
+        and (fault := _refuse_config(name, config, path, runtime))
     }
     refusal = _refuse(identity)
     vocabulary = None if refusal or refusals else _vocabulary(identity)
@@ -321,10 +326,14 @@ _ANY_SIZE = ProgramOptions(height=64, width=64)
 """Options with a size that every model accepts; a size that was asked for is judged elsewhere."""
 
 
-def _refuse_config(component: str, config: Mapping[str, object], path: Path) -> Fault | None:
+def _refuse_config(
+    component: str, config: Mapping[str, object], path: Path, runtime: Runtime
+) -> Fault | None:
     """Return the fault if the component's builder rejects its config, in the builder's words."""
     try:
-        require_drawable(_PROGRAMS.get(component, component), config, _ANY_SIZE)
+        require_drawable(
+            _PROGRAMS.get(component, component), config, replace(_ANY_SIZE, runtime=runtime)
+        )
     except SdcoremlError as error:
         return replace(error.fault.at(path), code="MOD010")
     return None

@@ -72,10 +72,10 @@ READ: Mapping[str, Mapping[str, object]] = {
 }
 """Maps a component to the options that count, with their defaults; for others all options count."""
 
-RARE: Mapping[str, object] = {"shift_factor": None}
+RARE: Mapping[str, object] = {"shift_factor": None, "time_cond_proj_dim": None}
 """Options that builders also read, but that count only if a config sets them.
 
-No published model sets them, so certificates issued before builders read them stay valid.
+No model sets them that was certified before builders read them, so those certificates stay valid.
 """
 
 SAME: Mapping[str, str] = {"unet_refiner": "unet"}
@@ -87,6 +87,7 @@ JUDGED: Mapping[str, object] = {
     "clip_skip": 1,
     "pad_id": None,
     "prediction": "epsilon",
+    "runtime": "swift",
     "runtime_scale": None,
     "states_own_size": False,
 }

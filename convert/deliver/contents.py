@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdcoreml.convert.bundle.comfyui import FOLDER
 from sdcoreml.convert.bundle.contract import COMPILED
 from sdcoreml.convert.bundle.tokenizer import tokenizer_files
 from sdcoreml.convert.jobs.intact import odd_faults
@@ -72,6 +73,12 @@ def contents_of(folder: Path) -> Contents:
     """
     manifest = read_manifest(folder)
     raise_first([*manifest_faults(folder), *odd_faults(folder, manifest)])
+    if manifest.options.is_for_comfyui:
+        raise BadInputError(
+            "it is for ComfyUI, whose nodes load the package as it is",
+            where=folder,
+            remedy=f"copy the package into ComfyUI's {FOLDER}",
+        )
     programs = manifest.programs.values()
     files = {
         name: one

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sdcoreml.convert.bundle.contract import COMPILED, NAMES
+from sdcoreml.convert.bundle.contract import COMPILED, NAMES, PACKAGE
 from sdcoreml.convert.bundle.families import REFINER, ProgramSpec
 from sdcoreml.convert.bundle.tokenizer import read_tokenizer, tokenizer_folder
 from sdcoreml.convert.jobs.answers import false_answers
@@ -28,6 +28,7 @@ from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.files import CONFIG_NAME
 from sdcoreml.convert.models.layout import Model
 from sdcoreml.convert.models.merge import merge_component
+from sdcoreml.convert.programs.options import Runtime
 from sdcoreml.convert.proof.compared import differences
 from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.worker import Runner
@@ -187,7 +188,7 @@ def _other_tokenizer(
     bundle: Path, manifest: Manifest, model: Model, against: Against
 ) -> Iterator[Fault]:
     """Yield faults for tokenizer files that differ from those made from the model."""
-    if CONTROLNET in model.components:
+    if CONTROLNET in model.components or manifest.options.is_for_comfyui:
         return
     is_given = against.tokenizer or not against.model.is_file()
     remedy = AGAIN if is_given else _TOKENIZER
@@ -266,11 +267,12 @@ def _relies_on_certificate(said: ProgramProof) -> bool:
 def pair_program(
     bundle: Path, name: str, program: ProgramEntry, model: Model, scratch: Path, emit: Emit
 ) -> StagedProgram:
-    """Return a compiled program of the folder together with the component it was made from."""
+    """Return a program of the folder, as apps load it, and the component it was made from."""
     source = model.components[program.source]
+    suffix = PACKAGE if program.options.runtime is Runtime.COMFYUI else COMPILED
     return StagedProgram(
         part=ProgramSpec(program=program.component, source=source.name, name=name),
-        package=bundle / f"{name}{COMPILED}",
+        package=bundle / f"{name}{suffix}",
         config=source.folder / CONFIG_NAME,
         settings=source.config,
         weights=merge_component(source, scratch / source.name, emit),

@@ -8,15 +8,18 @@ and compared with the manifest.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from sdcoreml.convert.bundle.contract import HALVED
 from sdcoreml.convert.bundle.families import OPTIONAL, ProgramSpec, programs_of
 from sdcoreml.convert.compile.package import OURS, UNTRIED
 from sdcoreml.convert.jobs.caveats import notes_of
+from sdcoreml.convert.jobs.for_comfyui import variant_name
 from sdcoreml.convert.jobs.manifest import (
     AGAIN,
     MARKER,
+    NOT_COMPILED,
     MadeIn,
     Manifest,
     ProgramEntry,
@@ -88,7 +91,7 @@ def _of_model(manifest: Manifest, job: Job, *, is_whole: bool) -> Iterator[str]:
 
 def _of_programs(manifest: Manifest, job: Job) -> Iterator[str]:
     try:
-        found = programs_of(job.model, _present(manifest))
+        found = _found(manifest, job)
         # A ControlNet has no name of its own: see `_spec_of`.
         specs = {CONTROLNET if s.program == CONTROLNET else s.stem: s for s in found}
     except SdcoremlError as error:
@@ -104,6 +107,18 @@ def _of_programs(manifest: Manifest, job: Job) -> Iterator[str]:
         elif not entry.kept:
             wrong = _unequal(_find_asked(entry, spec, job))
             yield from (f"{name}: {what}" for what in wrong)
+
+
+def _found(manifest: Manifest, job: Job) -> tuple[ProgramSpec, ...]:
+    """Return the programs that follow from the model. Its name for ComfyUI may be any."""
+    if not manifest.options.is_for_comfyui:
+        return programs_of(job.model, _present(manifest))
+    named = tuple(manifest.programs) if len(manifest.programs) == 1 else ("",)
+    ending = variant_name(job.options)
+    return tuple(
+        replace(part, name=named[0] if named[0].endswith(ending) else part.name)
+        for part in job.parts
+    )
 
 
 def _present(manifest: Manifest) -> tuple[str, ...]:
@@ -188,12 +203,17 @@ def _of_compiling(manifest: Manifest) -> Iterator[str]:
     on_mac = manifest.toolchain.target.startswith(_MAC)
     for name, entry in manifest.programs.items():
         verdict, differences = entry.compiled.verdict, entry.compiled.differences
-        if verdict == UNTRIED and not differences:
+        if (verdict, differences) == (_usual(manifest), ()):
             continue
-        if not on_mac or not verdict.startswith(_VERDICTS):
+        if not on_mac or manifest.options.is_for_comfyui or not verdict.startswith(_VERDICTS):
             yield f"{name}: no compiler here says {verdict!r}"
         elif ("equal to" in verdict) == bool(differences) and "differs" not in verdict:
             yield f"{name}: its verdict and the differences between compilers do not agree"
+
+
+def _usual(manifest: Manifest) -> str:
+    """Return what is said of compiled models wherever no compiler of Apple's is."""
+    return NOT_COMPILED if manifest.options.is_for_comfyui else UNTRIED
 
 
 def _unequal(facts: Mapping[str, tuple[object, object]]) -> Iterator[str]:

@@ -193,6 +193,12 @@ def _require_size(request: Request, manifest: Manifest) -> None:
 def _require_parts(request: Request, manifest: Manifest) -> None:
     """Refuse a folder that lacks a program that the wish needs, with all that it lacks."""
     have = {entry.component for entry in manifest.programs.values()}
+    if manifest.options.is_for_comfyui:
+        raise UsageError(
+            "it is a UNet for ComfyUI, without text encoder and VAE",
+            where=request.folder,
+            remedy="draw with it in ComfyUI, or convert the model without --app comfyui",
+        )
     if have == {CONTROLNET}:
         raise UsageError(
             "it is a ControlNet, which steers another folder's model",

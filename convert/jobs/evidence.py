@@ -142,7 +142,7 @@ def advice(manifest: Manifest) -> tuple[str, ...]:
             "what compression costs the output was not measured; --full measures it, and"
             " `sdcoreml recipe MODEL` for each layer"
         )
-    if manifest.options.batch == 1:
+    if manifest.options.batch == 1 and not manifest.options.is_for_comfyui:
         notes.append(
             "a UNet of batch 1 makes one image at a time, without ControlNets, in apps built with"
             " Apple's package of 2025 or newer"

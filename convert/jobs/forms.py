@@ -8,7 +8,12 @@ from pathlib import Path
 
 from sdcoreml.convert.bundle.contract import COMPILED
 from sdcoreml.convert.bundle.families import is_part_of
-from sdcoreml.convert.bundle.fit import check_controlnet, check_first_half, check_programs
+from sdcoreml.convert.bundle.fit import (
+    Called,
+    check_controlnet,
+    check_first_half,
+    check_programs,
+)
 from sdcoreml.convert.compile.check import faults
 from sdcoreml.convert.compile.compare import package_differences
 from sdcoreml.convert.compile.compiled import WEIGHTS, CompiledModel, read_compiled
@@ -59,7 +64,8 @@ def program_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
         is_part = manifest.part or (
             manifest.is_older and is_part_of(Family(manifest.model.family), components)
         )
-        yield from check_programs(models, bundle, is_part=is_part)
+        called = Called(runtime=manifest.options.runtime, is_part=is_part)
+        yield from check_programs(models, bundle, called)
 
 
 def _read(

@@ -17,7 +17,7 @@ from sdcoreml.convert.models.fetched import FetchedFrom
 from sdcoreml.convert.models.few_steps import AppSettings
 from sdcoreml.convert.models.files import CONFIG_NAME
 from sdcoreml.convert.models.layout import Component
-from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.convert.programs.options import ProgramOptions, Runtime
 from sdcoreml.convert.proof.record import ProgramProof
 from sdcoreml.convert.storage.joined import Packages
 from sdcoreml.ground.codec import DecodeError, as_object, from_plain, read_field, to_plain
@@ -34,6 +34,9 @@ ANSWERS = "answers.json"
 
 REPORT = "report.html"
 """The name of the folder's page (`convert.jobs.report`)."""
+
+NOT_COMPILED = "not compiled: ComfyUI's nodes load packages"
+"""What is said of a program that has no compiled model, in place of how that was verified."""
 
 SCHEMA, OLDER = 2, 1
 """Versions of the manifest's layout; the older has no digests of the manifest or the tokenizer."""
@@ -126,6 +129,14 @@ class ProgramEntry:
             del content["kept"]
         return content
 
+    @property
+    def loaded(self) -> Mapping[str, FileRecord]:
+        """The files that apps load: those of compiled models, or of a package for ComfyUI."""
+        suffix = PACKAGE if self.options.runtime is Runtime.COMFYUI else COMPILED
+        return {
+            name: one for name, one in self.files.items() if name.partition("/")[0].endswith(suffix)
+        }
+
     def find_packages(self, folder: Path, name: str, suffix: str = PACKAGE) -> Packages:
         """Return the path of the program `name`, or of its two halves, with the given suffix."""
         package = folder / f"{name}{suffix}"
@@ -182,6 +193,8 @@ class Manifest:
         options = to_plain(self.options)
         if not self.options.accept_schedule:
             del options["accept_schedule"]
+        if not self.options.is_for_comfyui:
+            del options["runtime"]
         programs = {name: entry.as_json() for name, entry in self.programs.items()}
         said = {"schema": SCHEMA, "model": model, "options": options, "programs": programs}
         content = {**to_plain(self), **said}

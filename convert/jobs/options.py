@@ -12,6 +12,7 @@ from sdcoreml.convert.programs.options import (
     Precision,
     Prediction,
     ProgramOptions,
+    Runtime,
     Target,
     parse_options,
 )
@@ -24,7 +25,7 @@ COMPRESSED = frozenset(
 )
 """Programs that a recipe applies to. VAEs are small, and compressing them visibly costs quality."""
 
-SHARED = ("attention", "height", "width", "batch", "tokens", "clip_skip", "target")
+SHARED = ("attention", "height", "width", "batch", "tokens", "clip_skip", "target", "runtime")
 """Options that have the same value in every program."""
 
 
@@ -36,7 +37,8 @@ class Options:
         attention: layout of every UNet's attention.
         height: height of the latent, an eighth of the image's.
         width: width of the latent, an eighth of the image's.
-        batch: rows of the UNet's inputs: 2, or 1, with which apps call the UNet twice per step.
+        batch: rows of the UNet's inputs: 2, or 1, with which apps call the UNet twice per step; for
+            ComfyUI, any number.
         tokens: length of a prompt.
         clip_skip: 2 leaves out the text encoder's last block, 3 the last two.
         target: the oldest system that can run the programs.
@@ -53,6 +55,7 @@ class Options:
         pad_id: the token id that pads prompts; `None` trusts the model's tokenizers.
         latent_scale: the factor that the app applies to latents; `None` is the family's constant.
         accept_schedule: convert a model even if its noise schedule is not the apps'.
+        runtime: what calls the UNet. For ComfyUI, only a UNet is made (`convert.jobs.for_comfyui`).
     """
 
     attention: Attention
@@ -73,6 +76,12 @@ class Options:
     pad_id: int | None = None
     latent_scale: float | None = None
     accept_schedule: bool = False
+    runtime: Runtime = Runtime.SWIFT
+
+    @property
+    def is_for_comfyui(self) -> bool:
+        """Whether the result is for ComfyUI's nodes."""
+        return self.runtime is Runtime.COMFYUI
 
     @property
     def wanted(self) -> tuple[str, ...]:

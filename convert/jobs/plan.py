@@ -11,6 +11,8 @@ from sdcoreml.convert.bundle.contract import HALVED
 from sdcoreml.convert.bundle.families import OPTIONAL, PROGRAMS, ProgramSpec, programs_of
 from sdcoreml.convert.bundle.noise import refuse_schedule
 from sdcoreml.convert.compression.recipe import Method, parse_recipe, require_storable
+from sdcoreml.convert.jobs.for_comfyui import parts as parts_for_comfyui
+from sdcoreml.convert.jobs.for_comfyui import require_fit
 from sdcoreml.convert.jobs.options import ATTENTIONS, COMPRESSED, Options
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
@@ -45,6 +47,10 @@ class Job:
     @property
     def parts(self) -> tuple[ProgramSpec, ...]:
         """The programs to make; kept and found programs are not among them."""
+        if self.options.is_for_comfyui:
+            called = self.name or _own_name(self.model)
+            one = parts_for_comfyui(self.model, self.options, called)
+            return tuple(part for part in one if self.makes(part))
         wanted = [name for name in self.options.wanted if self.makes(OPTIONAL[name])]
         return tuple(
             replace(part, name=net_name(self.name or _own_name(self.model), self.options))
@@ -92,6 +98,9 @@ def plan(
         name=name,
     )
     require_runnable(job)
+    if options.is_for_comfyui and output is None:
+        (part,) = job.parts
+        return replace(job, output=Path("models") / part.stem.removesuffix("_unet"))
     return job
 
 
@@ -107,7 +116,15 @@ def require_runnable(job: Job) -> None:
     if not options.accept_schedule:
         raise_first([*filter(None, [refuse_schedule(model.scheduler, model.path)])])
     is_xl, is_net = "text_encoder_2" in model.components, CONTROLNET in model.components
-    if options.batch == 1 and (is_xl or is_net or options.controlled):
+    if options.is_for_comfyui:
+        require_fit(model, options, is_whole=job.redo is None)
+    elif options.batch not in (1, 2):
+        raise UnsupportedError(
+            f"apps call a UNet with a batch of 2 or 1, not {options.batch}",
+            where=model.path,
+            remedy="leave --batch out, or add --app comfyui",
+        )
+    elif options.batch == 1 and (is_xl or is_net or options.controlled):
         which = "SDXL's UNet" if is_xl else "a ControlNet and its UNet"
         raise UnsupportedError(
             f"apps always call {which} with a batch of 2",

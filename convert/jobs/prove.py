@@ -17,7 +17,7 @@ from sdcoreml.convert.bundle.families import ProgramSpec
 from sdcoreml.convert.certificates.architecture import SAME
 from sdcoreml.convert.certificates.check import Examination, Known, examine
 from sdcoreml.convert.certificates.store import Certificate
-from sdcoreml.convert.programs.options import ProgramOptions
+from sdcoreml.convert.programs.options import ProgramOptions, Runtime
 from sdcoreml.convert.proof.audit import Audit
 from sdcoreml.convert.proof.audited import Audits, Remembered
 from sdcoreml.convert.proof.record import ProgramProof, Sibling, parse_proof
@@ -64,7 +64,9 @@ class StagedProgram:
 
     @property
     def compiled(self) -> tuple[Path, ...]:
-        """The compiled models that the runtimes load; each shares its package's weight file."""
+        """The compiled models that Swift loads; each shares its package's weight file."""
+        if self.options.runtime is Runtime.COMFYUI:
+            return ()
         return tuple(package.with_suffix(".mlmodelc") for package in self.packages)
 
     def request(self) -> Mapping[str, object]:

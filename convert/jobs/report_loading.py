@@ -5,7 +5,8 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator
 
-from sdcoreml.convert.bundle.contract import COMPILED
+from sdcoreml.convert.bundle.comfyui import FOLDER, LOADER, SAMPLERS, UNITS
+from sdcoreml.convert.bundle.contract import COMPILED, PACKAGE
 from sdcoreml.convert.jobs.evidence import compute_units
 from sdcoreml.convert.jobs.manifest import Manifest
 from sdcoreml.convert.models.controlnet import CONTROLNET
@@ -20,6 +21,9 @@ def loading(manifest: Manifest) -> Iterator[Markup]:
     """Yield a part for each app, then how to draw without a Mac."""
     if CONTROLNET in manifest.components:
         yield from _controlnet(next(iter(manifest.programs)))
+        return
+    if manifest.options.is_for_comfyui:
+        yield from _comfyui(manifest)
         return
     units = compute_units(manifest)
     yield heading("Mochi Diffusion")
@@ -63,6 +67,19 @@ def _swift(units: str, *, is_large: bool) -> tuple[str, ...]:
         "    reduceMemory: false",
         ")",
         "try pipeline.loadResources()",
+    )
+
+
+def _comfyui(manifest: Manifest) -> Iterator[Markup]:
+    package = f"{next(iter(manifest.programs), '')}{PACKAGE}"
+    yield heading("ComfyUI")
+    yield steps(
+        (
+            join("Install the nodes ComfyUI-CoreMLSuite, version 2 or newer."),
+            join("Put ", code(package), " into ComfyUI's ", code(FOLDER), "."),
+            f"Choose it in the node {LOADER}, with {UNITS[manifest.options.attention.value]}.",
+            f"Draw with the node {SAMPLERS[0]}. Text encoders, VAE and ControlNets are ComfyUI's.",
+        )
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from sdcoreml.convert.bundle.contract import COMPILED
 from sdcoreml.convert.jobs.manifest import Manifest, ProgramEntry
 from sdcoreml.ground.charts import bar
 from sdcoreml.ground.markup import Child, Markup, code, link
@@ -71,10 +70,7 @@ def programs(manifest: Manifest) -> Iterator[Markup]:
         ((name, amount(size), bar(size, most)) for name, size in sizes.items()),
     )
     files = {
-        name: one
-        for entry in manifest.programs.values()
-        for name, one in entry.files.items()
-        if name.partition("/")[0].endswith(COMPILED)
+        name: one for entry in manifest.programs.values() for name, one in entry.loaded.items()
     }
     everything = {**files, **manifest.tokenizer, **manifest.answers}
     rows = ((name, amount(one.size), one.sha256) for name, one in sorted(everything.items()))
@@ -85,9 +81,7 @@ def programs(manifest: Manifest) -> Iterator[Markup]:
 
 
 def _loaded(entry: ProgramEntry) -> int:
-    return sum(
-        one.size for name, one in entry.files.items() if name.partition("/")[0].endswith(COMPILED)
-    )
+    return sum(one.size for one in entry.loaded.values())
 
 
 def environment(manifest: Manifest) -> Iterator[Markup]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sdcoreml.convert.bundle.contract import COMPILED
 from sdcoreml.convert.drawing.sheets import Compared, ContactSheet, Nearness, Strip
 from sdcoreml.convert.drawing.wish import Target
 from sdcoreml.convert.jobs.draw import Drawing, Request, draw_targets
@@ -146,6 +145,5 @@ def _bytes_of(folder: Path) -> int:
     return sum(
         record.size
         for entry in read_manifest(folder).programs.values()
-        for name, record in entry.files.items()
-        if name.partition("/")[0].endswith(COMPILED)
+        for record in entry.loaded.values()
     )

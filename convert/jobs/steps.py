@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from sdcoreml.convert.bundle.families import is_part_of
-from sdcoreml.convert.bundle.fit import folder_faults
+from sdcoreml.convert.bundle.fit import Called, folder_faults
 from sdcoreml.convert.bundle.tokenizer import (
     pair_faults,
     read_tokenizer,
@@ -37,6 +37,7 @@ from sdcoreml.convert.jobs.conversion import Conversion, Folder
 from sdcoreml.convert.jobs.finding import find, hand_over, keep_files, recall, record
 from sdcoreml.convert.jobs.kept import require_checked, require_lesser
 from sdcoreml.convert.jobs.manifest import (
+    NOT_COMPILED,
     CompiledRecord,
     Manifest,
     ProgramEntry,
@@ -172,6 +173,9 @@ def _compile(folder: Folder, conversion: Conversion) -> Folder:
     preferred = Keep.OURS if is_known(folder.job.options.target) else Keep.APPLES
     compiled = {}
     for made in folder.programs:
+        if not made.compiled:
+            compiled[made.part.program] = CompiledRecord(verdict=NOT_COMPILED)
+            continue
         outcomes = [
             compile_compared(read.path, target, find_xcode(), preferred, conversion.emit, read)
             for read, target in zip(made.read, made.compiled, strict=True)
@@ -183,9 +187,10 @@ def _compile(folder: Folder, conversion: Conversion) -> Folder:
 
 
 def _add_tokenizer(folder: Folder, conversion: Conversion) -> Folder:
-    """Write the tokenizer's files, except to a ControlNet's folder."""
+    """Write the tokenizer's files, except to the folder of a ControlNet or of a UNet alone."""
     conversion.emit(Event(kind="step", text="write the folder"))
-    if CONTROLNET not in (model := folder.job.model).components:
+    is_alone = folder.job.options.is_for_comfyui
+    if CONTROLNET not in (model := folder.job.model).components and not is_alone:
         for name, content in read_tokenizer(tokenizer_folder(model.path)).files():
             (folder.path / name).write_bytes(content)
     return folder
@@ -211,7 +216,8 @@ def _check(folder: Folder, _: Conversion) -> Folder:
     } | {made.part.program: made.written for made in folder.programs}
     is_ours = is_known(folder.job.options.target)
     ours = {made.part.program: made.read for made in folder.programs if is_ours}
-    fit = folder_faults(programs, folder.path, ours, is_part=_is_part(folder))
+    called = Called(runtime=folder.job.options.runtime, is_part=_is_part(folder))
+    fit = folder_faults(programs, folder.path, ours, called)
     if faults := (*fit, *find_misfits(folder.job, programs)):
         raise SdcoremlError("; ".join(map(str, faults)))
     return folder

@@ -133,7 +133,9 @@ def _notes(manifest: Manifest) -> Iterator[str]:
             " tokenizer: convert the model again to have them"
         )
     components = {entry.component for entry in manifest.programs.values()}
-    if manifest.part or is_part_of(Family(manifest.model.family), components):
+    is_alone = manifest.options.is_for_comfyui
+    is_part = not is_alone and is_part_of(Family(manifest.model.family), components)
+    if manifest.part or is_part:
         made = ", ".join(manifest.programs)
         yield f"it is a part of a model, {made}: no app runs it without the rest"
     yield from unproven_claims(manifest)
@@ -166,7 +168,8 @@ def tokenizer_faults(bundle: Path, manifest: Manifest) -> Iterator[Fault]:
 
     Faults that the manifest records as the model's own are left out.
     """
-    if any(entry.component == CONTROLNET for entry in manifest.programs.values()):
+    is_net = any(entry.component == CONTROLNET for entry in manifest.programs.values())
+    if is_net or manifest.options.is_for_comfyui:
         return
     missing = [name for name in (VOCAB, MERGES) if not (bundle / name).is_file()]
     for name in missing:

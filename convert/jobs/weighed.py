@@ -177,8 +177,10 @@ def record_weights(
     """
     files = {name: one for entry in manifest.programs.values() for name, one in entry.files.items()}
     for stem, (key, layout) in layouts.items():
-        name = f"{stem}{COMPILED}/{LOADED}"
-        if name in files and files[name] == files.get(f"{stem}{PACKAGE}/{WEIGHTS}"):
+        name, packaged = f"{stem}{COMPILED}/{LOADED}", f"{stem}{PACKAGE}/{WEIGHTS}"
+        if name not in files:  # ComfyUI loads packages, which are all that there is
+            name = packaged
+        if name in files and files[name] == files.get(packaged):
             path = output.absolute() / name
             made = WeightFile(content=files[name], paths=(os.fspath(path),))
             cache.keep_weights(key, layout, made)

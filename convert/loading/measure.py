@@ -94,7 +94,14 @@ def load_folder(
 
     Raises:
         BrokenError: coremltools cannot be used in the environment.
+        UnsupportedError: it is for ComfyUI, and has no compiled model.
     """
+    if manifest.options.is_for_comfyui:
+        raise UnsupportedError(
+            "only compiled models are loaded here, and ComfyUI's nodes load packages",
+            where=bundle,
+            remedy="load it in ComfyUI",
+        )
     subjects = [
         Subject(
             name=name,

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.programs.assemble import Draft
+from sdcoreml.convert.programs.callers import inputs
 from sdcoreml.convert.programs.config import Config, ConfigReader
 from sdcoreml.convert.programs.graph import Graph, port
 from sdcoreml.convert.programs.inference import Var
 from sdcoreml.convert.programs.layers import HALVING, SPATIAL, conv, silu
 from sdcoreml.convert.programs.options import ProgramOptions
-from sdcoreml.convert.programs.unet import down_path, inputs, latent_size, mid_block, time_embedding
+from sdcoreml.convert.programs.unet import down_path, latent_size, mid_block, time_embedding
 from sdcoreml.convert.programs.unet_config import UnetConfig, parse_unet, residual_shapes
 from sdcoreml.convert.spec.model import Metadata
 

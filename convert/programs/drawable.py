@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from sdcoreml.convert.programs.callers import CALLERS
 from sdcoreml.convert.programs.config import Config
 from sdcoreml.convert.programs.controlnet import parse_controlnet
 from sdcoreml.convert.programs.options import ProgramOptions
@@ -28,7 +29,8 @@ def require_drawable(component: str, config: Config, options: ProgramOptions) ->
 
 
 def _unet(component: str, config: Config, options: ProgramOptions) -> None:
-    latent_size(component, parse_unet(component, config), options)
+    unet = parse_unet(component, config, accepted=CALLERS[options.runtime].accepted)
+    latent_size(component, unet, options)
 
 
 def _controlnet(component: str, config: Config, options: ProgramOptions) -> None:

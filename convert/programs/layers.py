@@ -178,10 +178,17 @@ def layer_norm(g: Graph, x: Var, path: str, *, axis: int = 1, eps: float = 1e-5)
     return result
 
 
-def upsample(g: Graph, x: Var, path: str) -> Var:
-    """Repeat each pixel to double height and width, then apply a 3x3 convolution."""
+def upsample(g: Graph, x: Var, path: str, like: Var | None = None) -> Var:
+    """Repeat each pixel to double height and width, then apply a 3x3 convolution.
+
+    Height and width are cut to those of the map `like`, if that was not halved evenly: the nearest
+    neighbours at its size, which diffusers takes, are the first of those at the doubled size.
+    """
     import numpy as np
 
     two = np.float32(2)
     y = g.emit("upsample_nearest_neighbor", x=x, scale_factor_height=two, scale_factor_width=two)
+    if like is not None:
+        for axis in (2, 3):
+            y = slice_axis(g, y, axis, 0, like.shape[axis])
     return conv(g, y, f"{path}.conv", x.shape[1], SPATIAL)

@@ -43,6 +43,18 @@ class Prediction(str, Enum):
     VELOCITY = "v_prediction"
 
 
+class Runtime(str, Enum):
+    """What calls the program, and so the form of its inputs.
+
+    `SWIFT` is Apple's package, in Mochi Diffusion and others. `COMFYUI` are the nodes
+    ComfyUI-CoreMLSuite: they send text states as (B, S, D), float16 only, and to a consistency
+    model its guidance embedding (`convert.bundle.comfyui`). Only UNets are made for them.
+    """
+
+    SWIFT = "swift"
+    COMFYUI = "comfyui"
+
+
 class TextStates(str, Enum):
     """The hidden states of a text encoder on which the UNet was trained.
 
@@ -106,6 +118,9 @@ class Target(str, Enum):
 DEFAULT_TOKENS = 77
 """The length of a prompt that a UNet is built for, unless its options say another."""
 
+GUIDANCE, EMBEDDED = "timestep_cond", 256
+"""The input for a consistency model's embedded guidance scale, and its width; see `COMFYUI`."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProgramOptions:
@@ -127,6 +142,7 @@ class ProgramOptions:
         runtime_scale: the latent scale that the app applies, if it is not the VAE's own.
         states_own_size: whether SDXL's `time_ids` are set to the program's own image size; apps
             always send 1024.
+        runtime: what calls a UNet.
     """
 
     height: int | None = None
@@ -142,6 +158,7 @@ class ProgramOptions:
     pad_id: int | None = None
     runtime_scale: float | None = None
     states_own_size: bool = False
+    runtime: Runtime = Runtime.SWIFT
 
     def as_json(self) -> dict[str, object]:
         """Return the options for `parse_options`: those in `STATED`, and others if not default."""

@@ -9,6 +9,7 @@ from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.models.schedule import BETAS, STEPS
 from sdcoreml.convert.programs.assemble import Draft
 from sdcoreml.convert.programs.blocks import resnet, sinusoids, time_mlp, transformer
+from sdcoreml.convert.programs.callers import CALLERS, LATENT, inputs
 from sdcoreml.convert.programs.config import Config
 from sdcoreml.convert.programs.graph import Graph, port
 from sdcoreml.convert.programs.inference import Var
@@ -24,7 +25,7 @@ from sdcoreml.convert.programs.layers import (
     silu,
     upsample,
 )
-from sdcoreml.convert.programs.options import DEFAULT_TOKENS, Prediction, ProgramOptions
+from sdcoreml.convert.programs.options import GUIDANCE, Prediction, ProgramOptions
 from sdcoreml.convert.programs.unet_config import UnetConfig, parse_unet, residual_shapes
 from sdcoreml.convert.spec.model import DataType, Feature, Metadata
 from sdcoreml.ground.errors import Fault, UnsupportedError
@@ -32,7 +33,6 @@ from sdcoreml.ground.errors import Fault, UnsupportedError
 if TYPE_CHECKING:
     import numpy as np
 
-LATENT = 4
 AXES = [1, 2, 3]
 
 
@@ -41,7 +41,8 @@ def draw_unet(config: Config, options: ProgramOptions) -> Draft:
 
     Inputs: `sample` (B, 4, h, w), `timestep` (B,), `encoder_hidden_states` (B, D, 1, S), and for
     SDXL `time_ids` (B, 6; the refiner 5) and `text_embeds` (B, 1280), all float16, or float32 in a
-    float32 program. Output: `noise_pred` (B, 4, h, w) float32.
+    float32 program. Output: `noise_pred` (B, 4, h, w) float32. For other runtimes than Swift, the
+    inputs are those of `convert.programs.callers`.
 
     Raises:
         UnsupportedError: this builder does not support the config or the size.
@@ -67,12 +68,13 @@ def draw_controlled_unet(config: Config, options: ProgramOptions) -> Draft:
 def _draw(
     component: str, config: Config, options: ProgramOptions, *, takes_residuals: bool
 ) -> Draft:
-    unet = parse_unet(component, config)
+    caller = CALLERS[options.runtime]
+    unet = parse_unet(component, config, accepted=caller.accepted)
     height, width = latent_size(component, unet, options)
     residuals = _residuals(unet, options, height, width) if takes_residuals else ()
     g = Graph((*inputs(unet, options, height, width), *residuals), options)
     time = silu(g, time_embedding(g, unet))
-    context = g.input("encoder_hidden_states")
+    context = caller.states(g)
     skips = down_path(g, unet, g.input("sample"), time, context)
     x = mid_block(g, unet, skips[-1], time, context)
     if residuals:
@@ -130,7 +132,7 @@ def _residuals(
     return tuple(
         port(
             f"additional_residual_{index}",
-            options.precision.dtype,
+            CALLERS[options.runtime].dtype or options.precision.dtype,
             (options.batch, *shape),
             "An output of a ControlNet, added to a skip tensor.",
         )
@@ -149,7 +151,7 @@ def latent_size(component: str, unet: UnetConfig, options: ProgramOptions) -> tu
         raise UnsupportedError(
             "config.json gives no sample_size", where=component, remedy="choose one with --size"
         )
-    step = 2 ** (unet.levels - 1)
+    step = 1 if CALLERS[options.runtime].pads else 2 ** (unet.levels - 1)
     if height % step or width % step:
         pixels = PIXELS_PER_LATENT * width, PIXELS_PER_LATENT * height
         what = (
@@ -164,40 +166,11 @@ def latent_size(component: str, unet: UnetConfig, options: ProgramOptions) -> tu
     return height, width
 
 
-def inputs(
-    unet: UnetConfig, options: ProgramOptions, height: int, width: int
-) -> tuple[Feature, ...]:
-    """Return the UNet's inputs in the order that apps expect, in the program's precision."""
-    kind = options.precision.dtype
-    batch, tokens = options.batch, options.tokens or DEFAULT_TOKENS
-    features = [
-        port("sample", kind, (batch, LATENT, height, width), "The latent image to denoise."),
-        port("timestep", kind, (batch,), "The diffusion step that `sample` is at, 0 to 999."),
-        port(
-            "encoder_hidden_states",
-            kind,
-            (batch, unet.context, 1, tokens),
-            "The states of the text encoder, unconditional half first.",
-        ),
-    ]
-    if unet.added:
-        features += [
-            port(
-                "time_ids",
-                kind,
-                (batch, unet.added.ids),
-                "Original size, crop, target size or score.",
-            ),
-            port(
-                "text_embeds", kind, (batch, unet.added.text), "Pooled output of the text encoder."
-            ),
-        ]
-    return tuple(features)
-
-
 def time_embedding(g: Graph, unet: UnetConfig) -> Var:
     """Embed the timestep and SDXL's extra conditions, as (B, T, 1, 1)."""
     waves = sinusoids(g, g.inputs["timestep"], unet.channels[0], flip=unet.flip, shift=unet.shift)
+    if unet.guidance:
+        waves = add(g, waves, _guidance(g, unet.channels[0]))
     time = time_mlp(g, waves, "time_embedding", unet.time_width)
     if unet.added is None:
         return time
@@ -210,6 +183,13 @@ def time_embedding(g: Graph, unet: UnetConfig) -> Var:
     waves = reshape(g, waves, batch, count * unet.added.width)
     extra = concat(g, [g.input("text_embeds"), waves])
     return add(g, time, time_mlp(g, extra, "add_embedding", unet.time_width))
+
+
+def _guidance(g: Graph, channels: int) -> Var:
+    """Project the embedded guidance scale to (B, `channels`), for the sum with the timestep's."""
+    given = g.emit("expand_dims", x=g.input(GUIDANCE), axes=[2, 3])
+    projected = conv(g, given, "time_embedding.cond_proj", channels, bias=False)
+    return reshape(g, projected, projected.shape[0], channels)
 
 
 def _own_size(g: Graph, ids: Var) -> Var:
@@ -265,6 +245,6 @@ def up_path(g: Graph, unet: UnetConfig, x: Var, skips: list[Var], time: Var, con
                 name = f"{path}.attentions.{layer}"
                 x = transformer(g, x, context, name, unet.transformer(level))
         if level:
-            x = upsample(g, x, f"{path}.upsamplers.0")
+            x = upsample(g, x, f"{path}.upsamplers.0", remaining[-1])
     x = silu(g, group_norm(g, x, "conv_norm_out", unet.norm.groups, unet.norm.eps))
     return conv(g, x, "conv_out", LATENT, SPATIAL)

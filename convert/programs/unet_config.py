@@ -83,7 +83,10 @@ class Added:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UnetConfig:
-    """The settings of a UNet; tuples have one entry for each level, the largest map first."""
+    """The settings of a UNet; tuples have one entry for each level, the largest map first.
+
+    `guidance` is the width of a consistency model's embedded guidance scale.
+    """
 
     channels: tuple[int, ...]
     layers: tuple[int, ...]
@@ -98,6 +101,7 @@ class UnetConfig:
     shift: float
     sample_size: int | None
     added: Added | None
+    guidance: int | None
 
     @property
     def levels(self) -> int:
@@ -164,6 +168,7 @@ def parse_unet(
         shift=reader.read("freq_shift", float, 0),
         sample_size=_sample_size(reader),
         added=_parse_added(reader, context),
+        guidance=reader.read_nullable("time_cond_proj_dim", int),
     )
 
 
@@ -206,7 +211,8 @@ def residual_shapes(
     """Return (C, H, W) of every skip tensor and, last, of the mid block's output."""
     shapes = [(config.channels[0], height, width)]
     for level, (channels, layers) in enumerate(zip(config.channels, config.layers, strict=True)):
-        shapes += [(channels, height >> level, width >> level)] * layers
+        shapes += [(channels, height, width)] * layers
         if level < config.levels - 1:
-            shapes.append((channels, height >> level + 1, width >> level + 1))
+            height, width = (height + 1) // 2, (width + 1) // 2
+            shapes.append((channels, height, width))
     return (*shapes, shapes[-1])

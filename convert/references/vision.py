@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import torch
 
-from sdcoreml.convert.programs.options import Prediction, ProgramOptions
+from sdcoreml.convert.programs.options import Prediction, ProgramOptions, Runtime
 from sdcoreml.convert.references.inputs import Feeds
 
 _RESIDUAL = "additional_residual_"
@@ -43,7 +43,8 @@ def predict_noise(
 ) -> dict[str, torch.Tensor]:
     """Compute the noise in `sample`, even if the module predicts velocity.
 
-    Text states are (B, D, 1, S), as apps send them. SDXL also has `time_ids` and `text_embeds`; a
+    Text states are (B, D, 1, S), as Swift apps send them, or (B, S, D), as ComfyUI's nodes do. SDXL
+    also has `time_ids` and `text_embeds`, a consistency model its embedded guidance scale; a
     controlled UNet has a residual for each skip connection and one for the middle block.
     """
     residuals = [feeds[name] for name in sorted(feeds, key=_place) if name.startswith(_RESIDUAL)]
@@ -53,7 +54,8 @@ def predict_noise(
     (result,) = module(
         feeds["sample"],
         feeds["timestep"],
-        _states(feeds),
+        _states(feeds, options),
+        timestep_cond=feeds.get("timestep_cond"),
         added_cond_kwargs=added,
         down_block_additional_residuals=tuple(residuals[:-1]) or None,
         mid_block_additional_residual=residuals[-1] if residuals else None,
@@ -90,12 +92,14 @@ def noise_of_velocity(
     return (product.sqrt() * velocity + (1 - product).sqrt() * sample).float()
 
 
-def control(module: torch.nn.Module, feeds: Feeds, _: ProgramOptions) -> dict[str, torch.Tensor]:
+def control(
+    module: torch.nn.Module, feeds: Feeds, options: ProgramOptions
+) -> dict[str, torch.Tensor]:
     """Compute the residuals for the UNet's skip connections, and last the one for its middle."""
     down, middle = module(
         feeds["sample"],
         feeds["timestep"],
-        _states(feeds),
+        _states(feeds, options),
         feeds["controlnet_cond"],
         return_dict=False,
     )
@@ -133,8 +137,9 @@ def _shift(module: torch.nn.Module) -> float:
     return float(module.config.shift_factor or 0)
 
 
-def _states(feeds: Feeds) -> torch.Tensor:
-    return feeds["encoder_hidden_states"].squeeze(2).transpose(1, 2)
+def _states(feeds: Feeds, options: ProgramOptions) -> torch.Tensor:
+    sent = feeds["encoder_hidden_states"]
+    return sent if options.runtime is Runtime.COMFYUI else sent.squeeze(2).transpose(1, 2)
 
 
 def _place(name: str) -> int:

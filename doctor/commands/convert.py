@@ -32,13 +32,14 @@ from sdcoreml.doctor.commands.convert_deliver import (
     deliver,
     fault_of,
     require_deliverable,
+    require_for_comfyui,
 )
 from sdcoreml.doctor.commands.convert_environment import (
     choose_environment,
     is_replacement,
     require_torch,
 )
-from sdcoreml.doctor.commands.convert_jobs import jobs_of, policy_of
+from sdcoreml.doctor.commands.convert_jobs import jobs_of, policy_of, runtime_of
 from sdcoreml.doctor.commands.convert_options import declare
 from sdcoreml.doctor.commands.convert_plan import (
     MACHINE,
@@ -165,7 +166,8 @@ def judge_ingredients(args: argparse.Namespace) -> Judgement:
     told = PredictionSource(option=vars(args).get("prediction"))
     accepts = vars(args).get("accept_schedule", False)
     unpacking = replace(ingredients_of(args).unpacking, told=told)
-    return judge(args.model, unpacking, accepts_schedule=accepts)
+    runtime = runtime_of(args)
+    return judge(args.model, unpacking, accepts_schedule=accepts, runtime=runtime)
 
 
 def convert(args: argparse.Namespace, mac: FindMac) -> Converted:
@@ -262,6 +264,7 @@ def needs_torch(args: argparse.Namespace) -> str:
 
 def read_jobs(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
     """Return the jobs that the arguments request, after checking converter and outputs."""
+    require_for_comfyui(args)
     jobs = adapt(args, jobs_of(args, model))
     for job in jobs:
         require_buildable(job)

@@ -23,6 +23,7 @@ from sdcoreml.convert.deliver.mochi import MochiFolders, find_mochi
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.loading.record import LoadReport
 from sdcoreml.convert.models.controlnet import CONTROLNET
+from sdcoreml.doctor.commands.convert_upstream import wants_upstream
 from sdcoreml.doctor.commands.verify_coreml import verdict
 from sdcoreml.ground.advice import command
 from sdcoreml.ground.errors import BadInputError, SdcoremlError, UnsupportedError, UsageError
@@ -61,6 +62,32 @@ def require_deliverable(args: argparse.Namespace, jobs: Sequence[Job]) -> None:
     places = _Places.of(args)
     for job in jobs:
         _require_free(places, job)
+
+
+def require_for_comfyui(args: argparse.Namespace) -> None:
+    """With --app comfyui, refuse what ComfyUI does itself, and what only other apps have.
+
+    Raises:
+        UsageError: such an option was given.
+    """
+    said = vars(args)
+    if said.get("app") != App.COMFYUI.value:
+        return
+    ours = "ComfyUI loads it itself, and only the UNet is converted; leave it out"
+    refused = {
+        "--install": "copy the package into ComfyUI's models/unet; leave it out",
+        "--vae": ours,
+        "--embedding": ours,
+    }
+    for option, remedy in refused.items():
+        if said.get(option.removeprefix("--").replace("-", "_")):
+            raise UsageError("it has no use with --app comfyui", where=option, remedy=remedy)
+    if wants_upstream(args):
+        raise UsageError(
+            "Apple's converter makes nothing for ComfyUI",
+            where="--converter",
+            remedy="leave it out",
+        )
 
 
 def _require_free(places: _Places, job: Job) -> None:

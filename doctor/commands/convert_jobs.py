@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from sdcoreml.convert.bundle.apps import App
+from sdcoreml.convert.bundle.comfyui import merged_name
 from sdcoreml.convert.bundle.families import OPTIONAL
 from sdcoreml.convert.certificates.store import load
 from sdcoreml.convert.compression.recipe import parse_recipe
@@ -21,7 +23,7 @@ from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.models.layout import Model
 from sdcoreml.convert.models.merge import require_apart
-from sdcoreml.convert.programs.options import Attention, Prediction
+from sdcoreml.convert.programs.options import Attention, Prediction, Runtime
 from sdcoreml.doctor.commands.convert_options import METHODS
 from sdcoreml.ground.advice import command
 from sdcoreml.ground.codec import DecodeError
@@ -36,6 +38,10 @@ FLAGS: Mapping[str, str] = {
     "unet_refiner": "refiner",
 }
 """The option for each optional program; naming the program in --components also sets it."""
+
+
+_MOST = 2
+"""The largest batch with which Swift calls a UNet: the unconditional and the conditional half."""
 
 
 def jobs_of(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
@@ -64,7 +70,7 @@ def jobs_of(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
             replace(base, attention=attention, width=width, height=height),
             redo=said.get("components"),
             beside=said.get("beside"),
-            name=said.get("name") or "",
+            name=_called(args, model),
         )
         for attention, (width, height) in pairs
     )
@@ -74,6 +80,15 @@ def jobs_of(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
         if isinstance(source, Path) and source.is_dir():
             require_apart(source, job.output)
     return jobs
+
+
+def _called(args: argparse.Namespace, model: Model) -> str:
+    """Return the name for the result, empty for the model's own; for ComfyUI it has the LoRAs'."""
+    name: str = vars(args).get("name") or ""
+    if runtime_of(args) is Runtime.SWIFT or not args.lora:
+        return name
+    loras = [one.path.name for one in args.lora]
+    return merged_name(name or model.path.resolve().name, loras)
 
 
 def options_for(args: argparse.Namespace, model: Model) -> Options:
@@ -89,6 +104,12 @@ def options_for(args: argparse.Namespace, model: Model) -> Options:
     if "beside" in args:
         return replace(options_of_finished_folder(args, default_options(model)), **asked)
     return replace(default_options(model), **asked)
+
+
+def runtime_of(args: argparse.Namespace) -> Runtime:
+    """Return what is to call the UNet."""
+    is_comfyui = vars(args).get("app") == App.COMFYUI.value
+    return Runtime.COMFYUI if is_comfyui else Runtime.SWIFT
 
 
 def _read_options(args: argparse.Namespace) -> dict[str, Any]:
@@ -107,6 +128,8 @@ def _read_options(args: argparse.Namespace) -> dict[str, Any]:
         fields["refiner"] = True
     for program in said.get("components", frozenset()) & FLAGS.keys():
         fields[FLAGS[program]] = True
+    if runtime_of(args) is Runtime.COMFYUI:
+        fields = {"runtime": Runtime.COMFYUI, "batch": 1, **fields}
     recipe = recipe_of(args)
     return fields | ({"recipe": recipe} if recipe else {})
 
@@ -214,6 +237,9 @@ def require_consistent(args: argparse.Namespace, model: Model) -> None:
             "components" in said and is_net
         ),
         "--for is for a ControlNet, and this is a model": "beside" in said and not is_net,
+        "--batch is 1 or 2 for these apps; more is for --app comfyui": (
+            said.get("batch", 1) > _MOST and runtime_of(args) is Runtime.SWIFT
+        ),
     }
     for what, is_so in wrong.items():
         if is_so:

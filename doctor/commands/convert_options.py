@@ -94,7 +94,9 @@ def _delivery(parser: argparse.ArgumentParser) -> None:
         "--app",
         choices=[app.value for app in App],
         help="convert for this app: refuse what it does not use, and say how it loads the result"
-        " (default: for both); with apple and --for a ControlNet also goes into that folder",
+        " (default: for mochi and apple); with apple and --for a ControlNet also goes into that"
+        " folder; comfyui makes a UNet for the nodes ComfyUI-CoreMLSuite, as a package of their"
+        " name, and nothing else",
     )
     group.add_argument(
         "--install",
@@ -178,10 +180,10 @@ def _shapes(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--batch",
-        type=int,
-        choices=(1, 2),
+        type=positive_int,
+        metavar="N",
         help="rows of the UNet: 2 (default), or 1 for less memory, in apps that then ask twice;"
-        " not for SDXL and ControlNets",
+        " not for SDXL and ControlNets. For comfyui 1 (default) to 64",
     )
     group.add_argument(
         "--tokens", type=positive_int, metavar="N", help="length of a prompt (default: 77)"
@@ -199,7 +201,7 @@ def _programs(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--controlled",
         action="store_true",
-        help="also a ControlledUnet, which takes a ControlNet's residuals",
+        help="also a ControlledUnet, which takes a ControlNet's residuals; for comfyui, instead",
     )
     group.add_argument(
         "--safety-checker",

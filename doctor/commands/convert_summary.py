@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sdcoreml.convert.bundle.apps import App
+from sdcoreml.convert.bundle.comfyui import FOLDER, LOADER, UNITS
 from sdcoreml.convert.bundle.judgement import Ruling
 from sdcoreml.convert.compile.package import COMPARED, UNTRIED
 from sdcoreml.convert.deliver.install import Installed
@@ -150,6 +151,8 @@ _MOCHI, _APPLES = "  next: for Mochi Diffusion:", "        for Apple's package:"
 
 def next_steps(folder: Path, manifest: Manifest, app: App | None = None) -> tuple[str, ...]:
     """Return where to put the folder for one app or both, and which settings to choose there."""
+    if manifest.options.is_for_comfyui:
+        return _for_comfyui(folder, manifest)
     mochi, apples = _next_steps(folder, manifest)
     match app:
         case App.MOCHI:
@@ -157,6 +160,15 @@ def next_steps(folder: Path, manifest: Manifest, app: App | None = None) -> tupl
         case App.APPLE:
             return (f"  next: for Apple's package: {apples}",)
     return (f"{_MOCHI} {mochi}", f"{_APPLES} {apples}")
+
+
+def _for_comfyui(folder: Path, manifest: Manifest) -> tuple[str, ...]:
+    (name,) = manifest.programs
+    unit = UNITS[manifest.options.attention.value]
+    return (
+        f"  next: put {folder}/{name}.mlpackage into ComfyUI's {FOLDER}",
+        f"        and choose it in the node {LOADER} (ComfyUI-CoreMLSuite 2), with {unit}",
+    )
 
 
 def _when_installed(installed: Installed, manifest: Manifest) -> tuple[str, ...]:

@@ -79,6 +79,8 @@ def _subject(goal: str, facts: Facts) -> tuple[str, str]:
     if goal == "env" and name != DEFAULT_TOOLCHAIN:
         what = f"build the environment {name}"
     if goal == "bundle":
+        if getattr(facts.bundle, "is_for_comfyui", False):
+            return "this folder", "be opened by ComfyUI, with the nodes ComfyUI-CoreMLSuite"
         programs = getattr(facts.bundle, "programs", ())
         is_packaged = any(one.container == ".mlpackage" for one in programs)
         return "this folder", what + (", once it is compiled" if is_packaged else "")

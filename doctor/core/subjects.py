@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from sdcoreml.convert.bundle.comfyui import ForComfyUI, describe
 from sdcoreml.convert.bundle.contract import CONTROL_INPUT, UNETS
+
+if TYPE_CHECKING:
+    from sdcoreml.convert.bundle.comfyui import ForComfyUI
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +150,9 @@ class ProgramState:
     @property
     def comfyui(self) -> ForComfyUI | None:
         """What the program is for ComfyUI; `None` if it has another interface."""
+        # Loaded only here: without a folder to examine, it is not needed.
+        from sdcoreml.convert.bundle.comfyui import describe
+
         inputs = {port.name: port.shape for port in self.inputs}
         return describe(inputs, [port.name for port in self.outputs], self.container)
 

@@ -13,10 +13,10 @@ from sdcoreml.ground.events import Event
 LEFT_OUT: Mapping[type, Collection[str]] = {
     Event: ("text", "done", "total", "unit", "data"),
     Manifest: ("answers", "odd_tokenizer", "part", "report"),
-    Options: ("accept_schedule",),
+    Options: ("accept_schedule", "runtime"),
     ProgramEntry: ("made_by", "kept"),
     ProgramOptions: (
-        *("height", "width", "tokens", "precision", "prediction", "text_states"),
+        *("height", "width", "tokens", "precision", "prediction", "runtime", "text_states"),
         *("pad_id", "runtime_scale", "states_own_size"),
     ),
     ProgramProof: (

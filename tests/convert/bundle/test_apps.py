@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from sdcoreml.convert.bundle.apps import (
     ADD_ONS,
     APPLE,
     FAMILIES,
+    IN_COMFYUI,
     MOCHI,
     Answer,
+    app_table,
     verdicts,
 )
+from sdcoreml.convert.bundle.families import PROGRAMS
 from sdcoreml.convert.models.contents import Contents, Kind
 from sdcoreml.convert.models.family import Family, Task
 
@@ -83,11 +88,28 @@ def test_what_is_no_known_family_is_not_refused_for_its_channels() -> None:
 @pytest.mark.parametrize(
     ("family", "flavour", "reason"),
     [
-        (Family.SD1, "LCM", "its UNet needs a guidance embedding, which no app provides"),
-        (Family.SDXL, "LCM", "its UNet needs a guidance embedding, which no app provides"),
+        (
+            Family.SD1,
+            "LCM",
+            "its UNet needs a guidance embedding, which only ComfyUI's nodes provide",
+        ),
+        (
+            Family.SDXL,
+            "LCM",
+            "its UNet needs a guidance embedding, which only ComfyUI's nodes provide",
+        ),
         (Family.SD3, "3.5", "normalizes queries and keys, which no app's graph does"),
     ],
 )
 def test_traits_that_no_graph_has(family: Family, flavour: str, reason: str) -> None:
     found = verdicts(whole(family, flavour=flavour))
     assert [(one.runs, one.reason) for one in found] == [("no", reason)] * 2
+
+
+def test_the_readme_says_which_app_is_for_what() -> None:
+    page = (Path(__file__).parents[3] / "convert/README.md").read_text()
+    assert "\n".join(app_table()) in page, "paste the lines of app_table() into convert/README.md"
+
+
+def test_the_table_has_every_family_that_is_converted() -> None:
+    assert list(IN_COMFYUI) == list(PROGRAMS)

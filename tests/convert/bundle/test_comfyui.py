@@ -15,6 +15,7 @@ from sdcoreml.convert.bundle.comfyui import (
     describe,
     interface,
     is_for_comfyui,
+    merged_name,
     package_name,
 )
 
@@ -158,5 +159,5 @@ def test_the_name_says_batch_width_and_height_then_attention() -> None:
 
 def test_the_name_says_loras_in_order_controlnets_and_bits() -> None:
     form = replace(SQUARE, is_controlled=True, storage="q6")
-    named = package_name("dreamshaper_8", form, ["zoom.safetensors", "alpha.v2.safetensors"])
-    assert named == "dreamshaper_8_alpha_zoom_1x512x512_cn_se_q6_unet"
+    model = merged_name("dreamshaper_8.fp16", ["zoom.safetensors", "alpha.v2.safetensors"])
+    assert package_name(model, form) == "dreamshaper_8_alpha_zoom_1x512x512_cn_se_q6_unet"

@@ -13,7 +13,7 @@ from sdcoreml.doctor.core.facts import (
     Unknown,
 )
 from sdcoreml.doctor.core.goal import conclude, relevant
-from tests.doctor.healthy import BUNDLE, HEALTHY, TOOLCHAIN
+from tests.doctor.healthy import BUNDLE, HEALTHY, TOOLCHAIN, features, program
 from tests.doctor.specimens import NOT_BUILT, SICK
 
 
@@ -125,3 +125,12 @@ def test_packages_can_be_opened_once_they_are_compiled() -> None:
 def test_what_it_takes_is_said_of_a_conversion_that_can_be_done() -> None:
     for goal in ("env", "bundle"):
         assert judged(goal, HEALTHY).needs == ()
+
+
+def test_a_unet_for_comfyui_is_opened_there_as_it_is() -> None:
+    shapes = {"sample": (1, 4, 64, 64), "timestep": (1,), "encoder_hidden_states": (1, 77, 768)}
+    unet = program("m_1x512x512_se_unet", inputs=features(shapes), container=".mlpackage")
+    verdict = judged("bundle", replace(HEALTHY, bundle=replace(BUNDLE, programs=(unet,))))
+    assert verdict.sentence == (
+        "this folder can be opened by ComfyUI, with the nodes ComfyUI-CoreMLSuite"
+    )

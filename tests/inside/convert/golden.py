@@ -67,6 +67,7 @@ _CONFIGS: Mapping[str, Mapping[str, Any]] = {
     "text_encoder_2": {**TEXT, "hidden_act": "gelu", "projection_dim": 24},
 }
 _SIZE = {"height": 16, "width": 16}
+_COMFYUI = {"runtime": "comfyui"}
 _NEWER = {"target": "macOS15"}
 _LAYERS = (
     "down_blocks_0_resnets_0_conv1_weight",
@@ -122,6 +123,17 @@ CASES: Mapping[str, Golden] = {
     "unet of SDXL, its own size": Golden(
         component="unet", config={**UNET, **XL}, options={"states_own_size": True, "height": 24}
     ),
+    "unet for ComfyUI": _unet({**_COMFYUI, "batch": 1}),
+    "unet for ComfyUI, odd size": _unet({**_COMFYUI, "height": 13, "width": 17}),
+    "unet for ComfyUI, fp32": _unet({**_COMFYUI, "precision": "fp32"}),
+    "unet of SDXL for ComfyUI": Golden(
+        component="unet", config={**UNET, **XL}, options={**_COMFYUI, "attention": "ORIGINAL"}
+    ),
+    "controlled_unet for ComfyUI, consistency model": Golden(
+        component="controlled_unet",
+        config={**UNET, "time_cond_proj_dim": 256},
+        options=_COMFYUI,
+    ),
     "text_encoder, padded otherwise, a block less": Golden(
         component="text_encoder", config=TEXT, options={"pad_id": 0, "clip_skip": 2}
     ),
@@ -170,7 +182,9 @@ def digests(
 @cache
 def _shapes(component: str, config: str) -> Mapping[str, tuple[int, ...]]:
     """Return the shapes of a checkpoint's tensors; every dtype and every Python has the same."""
-    return draw(component, json.loads(config), parse_options(_SIZE)).graph.declared
+    read = json.loads(config)
+    options = {**_SIZE, **(_COMFYUI if read.get("time_cond_proj_dim") else {})}
+    return draw(component, read, parse_options(options)).graph.declared
 
 
 def _request(cases: Mapping[str, Golden], places: Mapping[str, Path]) -> Mapping[str, object]:

@@ -23,6 +23,7 @@ from sdcoreml.convert.programs.options import (
     Attention,
     Precision,
     Prediction,
+    Runtime,
     Target,
     TextStates,
     parse_options,
@@ -65,6 +66,7 @@ def test_every_kind_of_program_is_among_them() -> None:
     assert {it.prediction for it in options} == set(Prediction)
     assert {it.target for it in options} == set(Target)
     assert {it.text_states for it in options} == set(TextStates)
+    assert {it.runtime for it in options} == set(Runtime)
     assert {recipe.method for recipe in recipes} == set(Method)
     assert {recipe.bits for recipe in recipes if recipe.method is Method.UNIFORM} == set(BITS)
     assert {bits for recipe in recipes for bits in (recipe.layers or {}).values()} == set(BITS)
