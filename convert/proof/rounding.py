@@ -48,7 +48,7 @@ class Form(Protocol):
 def compare(form: Form, numbers: Numbers) -> Tally:
     """Compare a compressed weight with the numbers that it was made from."""
     lowest, highest = numbers.span()
-    largest = max(-lowest, highest)
+    largest = max(abs(lowest), abs(highest))
     if not math.isfinite(largest):
         return Tally(slack=0.0, wrong=numbers.flat.size, is_nearest=False)
     tally = Tally(slack=_HALF_STEP * largest, lowest=lowest, highest=highest)
@@ -99,7 +99,7 @@ def _compare_halves(
 ) -> None:
     import numpy as np
 
-    nearest, squares = _nearest(table, max(-tally.lowest, tally.highest))
+    nearest, squares = _nearest(table, max(abs(tally.lowest), abs(tally.highest)))
     entries = table.astype(np.float32)
     for start, stop in pieces(*group):
         places = numbers.block(start, stop).view(np.uint16).astype(np.intp)
