@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
@@ -26,6 +27,9 @@ MOST_VALUES = 1_000_000
 
 _LONGEST_NUMBER = 64
 """The most digits of a number: tokenizers' configs do contain 1000000000000000019884624838656."""
+
+_MANY_DIGITS = re.compile(rf"[0-9]{{{_LONGEST_NUMBER}}}")
+"""Found in every text with a longer number."""
 
 _HOLDS_NAMES = frozenset({Document.FACTS, Document.MANIFEST, Document.RECORD})
 """Documents with file names, whose bytes are written as surrogates if they are not valid UTF-8."""
@@ -114,7 +118,8 @@ def _parse(data: bytes | str, *, holds_names: bool) -> object:
         object_pairs_hook=_unique,
         parse_constant=_refuse_constant,
         parse_float=_parse_float,
-        parse_int=_parse_int,
+        # The parser's own `int` is many times as fast, and a vocabulary has 50,000 numbers.
+        parse_int=_parse_int if _MANY_DIGITS.search(text) else int,
     )
     if opened > DEEPEST and is_deep(value):
         raise _UnfitError(_DEEP)

@@ -197,6 +197,7 @@ def make(args: argparse.Namespace, progress: Emit, mac: FindMac = find_mac) -> C
     if needs := needs_torch(args):
         require_torch(load_toolchain(args.toolchain), needs, args)
     emit = Recorder(progress)
+    cache = open_cache(emit)
     with ExitStack() as unpacked:
         if args.sample:
             args.model = sample(emit)
@@ -218,7 +219,7 @@ def make(args: argparse.Namespace, progress: Emit, mac: FindMac = find_mac) -> C
             force=args.force,
             keeps_packages=args.packages == "keep",
             workers=args.workers or workers(Probe()),
-            cache=open_cache(emit),
+            cache=cache,
         )
         emit(expect(map(expected, jobs)))
         emit(begin([os.fspath(job.output) for job in jobs]))
