@@ -15,7 +15,13 @@ from sdcoreml.doctor.core.check import (
     ok,
     warning,
 )
-from sdcoreml.doctor.core.facts import EnvironmentFacts, LockFacts, System, ToolchainFacts
+from sdcoreml.doctor.core.facts import (
+    EnvironmentFacts,
+    EvidenceFacts,
+    LockFacts,
+    System,
+    ToolchainFacts,
+)
 from sdcoreml.doctor.knowledge import CLASHES, Role, of_topic
 from sdcoreml.doctor.knowledge.diagnosis import find_clashes
 from sdcoreml.ground.names import normalise
@@ -121,13 +127,17 @@ def list_some(names: tuple[str, ...] | list[str]) -> str:
 
 @check("PIN005", CheckFamily.PINS)
 def no_known_clash(
-    system: System, environment: EnvironmentFacts, lock: LockFacts | None = None
+    system: System,
+    environment: EnvironmentFacts,
+    lock: LockFacts | None = None,
+    evidence: EvidenceFacts | None = None,
 ) -> Findings:
     """No two installed versions are known to clash.
 
     The pairs come from the known failures, which `sdcoreml explain NAME` describes. Each broke
     somebody's conversion and is recognised by version numbers alone. A toolchain of your own may
-    lock such a pair on purpose: most of them broke other converters, so that is a warning.
+    lock such a pair on purpose: most of them broke other converters, so that is a warning, and
+    no more than a note once the environment was proved.
     """
     versions = {**environment.installed, "python": environment.python}
     if system.name == "macOS":
@@ -137,13 +147,20 @@ def no_known_clash(
         is_locked = lock is not None and all(
             lock.packages.get(normalise(name)) == versions[normalise(name)] for name in entry.when
         )
+        is_proved = is_locked and _is_proved(environment, evidence)
         bad = Status.WARNING if is_locked else Status.ERROR
         yield Finding(
-            status=Status.INFO if entry.role is Role.HARMLESS else bad,
-            what=f"{pair}: {entry.id}" + (", locked so by the toolchain" if is_locked else ""),
+            status=Status.INFO if entry.role is Role.HARMLESS or is_proved else bad,
+            what=f"{pair}: {entry.id}"
+            + (", locked so by the toolchain" if is_locked else "")
+            + (", and proved" if is_proved else ""),
             why=entry.cause,
-            fix=PROVE if is_locked else REPAIR,
+            fix=None if is_proved else PROVE if is_locked else REPAIR,
         )
+
+
+def _is_proved(environment: EnvironmentFacts, evidence: EvidenceFacts | None) -> bool:
+    return evidence is not None and any(proof.seal == environment.seal for proof in evidence.proofs)
 
 
 @check("PIN006", CheckFamily.PINS)

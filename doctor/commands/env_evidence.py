@@ -14,11 +14,11 @@ from sdcoreml.doctor.commands.env_common import (
     index_option,
     read_backend,
     read_option,
+    read_toolchain,
     read_toolchain_in_use,
     require_environment,
     shorten,
 )
-from sdcoreml.doctor.core.backend import default_toolchain
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.ground.places import ROOT, as_path, is_checkout
 from sdcoreml.ground.refusals import translate_os_errors
@@ -73,7 +73,8 @@ def prove_toolchain(args: argparse.Namespace) -> int:
     options = BuildOptions(
         backend=read_backend(args), source=PackageSource(index=read_option(args, "index", ""))
     )
-    toolchain = fit(load_toolchain(args.name or default_toolchain()), options)
+    asked = load_toolchain(args.name) if args.name else read_toolchain(args)
+    toolchain = fit(asked, options)
     if toolchain.is_shipped and args.family:
         raise UsageError(
             f"{toolchain.name} is proved as a whole",
@@ -150,7 +151,7 @@ def _trials(toolchain: Toolchain, names: Sequence[str] = ()) -> tuple[Trial, ...
 
 def _options(parser: argparse.ArgumentParser) -> None:
     environment_options(parser)
-    help_text = "run the project's tests and the sample's conversion in it, and record the figures"
+    help_text = "the same as `env prove`, in the environment that is there"
     parser.add_argument("--prove", action="store_true", help=help_text)
     parser.add_argument(
         "words",
@@ -162,7 +163,8 @@ def _options(parser: argparse.ArgumentParser) -> None:
 
 def _prove_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
-    add("name", nargs="?", metavar="TOOLCHAIN", help="default: the one that is used here")
+    add("name", nargs="?", metavar="TOOLCHAIN", help="instead of --toolchain")
+    environment_options(parser)
     text = "only this family of models; repeatable: sd1, sd2, sdxl, refiner, controlnet"
     add("--family", action="append", default=[], choices=FAMILY_NAMES, metavar="NAME", help=text)
     index_option(parser)

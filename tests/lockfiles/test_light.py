@@ -25,7 +25,7 @@ def test_light_is_a_part_of_tested_file_for_file(target: str) -> None:
 def test_the_golden_programs_were_built_with_each_lock(form: Toolchain) -> None:
     digest = load_lock(f"{form.folder}/", "linux-x86_64").digest
     proofs = [proof for proof in load_evidence(form) if proof.lock == digest]
-    assert proofs, "run `sdcoreml env evidence --prove --toolchain light` in this form"
+    assert proofs, "run `sdcoreml env prove light` in this form"
     assert {proof.python for proof in proofs} == {form.python.version}
     assert proofs[-1].result == "50 programs, 156 files identical to golden.json"
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sdcoreml.doctor.checks.pins import find_differences, list_some
-from sdcoreml.doctor.core.facts import Facts, LockFacts
+from sdcoreml.doctor.core.facts import EvidenceFacts, Facts, LockFacts
 from tests.doctor.checks.findings import remedies, said
 from tests.doctor.healthy import ENVIRONMENT, HEALTHY, INSTALLED, SYSTEM
 from tests.doctor.specimens import environment
@@ -115,14 +115,12 @@ def test_a_clash_that_the_toolchain_locks_is_a_warning() -> None:
     facts = with_versions(huggingface_hub="0.26.0")
     assert isinstance(facts.lock, LockFacts)
     packages = {**facts.lock.packages, "huggingface-hub": "0.26.0"}
-    own = replace(facts, lock=replace(facts.lock, packages=packages))
-    assert said("PIN005", own) == [
-        (
-            "warning: huggingface-hub 0.26.0 with diffusers 0.23.1: hub-cached-download-removed,"
-            " locked so by the toolchain"
-        )
-    ]
+    proved = replace(facts, lock=replace(facts.lock, packages=packages))
+    own = replace(proved, evidence=EvidenceFacts(proofs=()))
+    clash = "huggingface-hub 0.26.0 with diffusers 0.23.1: hub-cached-download-removed"
+    assert said("PIN005", own) == [f"warning: {clash}, locked so by the toolchain"]
     assert remedies("PIN005", own)[-1] == "sdcoreml env prove"
+    assert said("PIN005", proved) == [f"info: {clash}, locked so by the toolchain, and proved"]
 
 
 def test_clashes_with_macos_are_those_of_a_mac_alone() -> None:
