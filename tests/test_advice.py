@@ -39,6 +39,7 @@ PROSE = (
     "  sdcoreml convert: ",
     "to use it, once:\n",
     "sdcoreml convert --sample --full",
+    "sdcoreml env prove",
     "sdcoreml convert in {X} and in {X}",
     "sdcoreml env lock",
     "sdcoreml verify FOLDER --with coreml --share FILE\n",  # a page, not a message

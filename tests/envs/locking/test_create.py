@@ -17,9 +17,10 @@ from sdcoreml.ground.errors import (
     UsageError,
 )
 from sdcoreml.ground.events import Event
+from sdcoreml.lockfiles.conda import CondaLock, CondaPackage, write_conda_lock
 from sdcoreml.lockfiles.own import Amendment, amend
 from sdcoreml.lockfiles.target import host_target
-from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
+from sdcoreml.lockfiles.toolchain import PythonPin, Toolchain, load_toolchain
 from tests.envs.wheels import toolchain, wheel
 
 OTHER = "macos-arm64" if host_target() != "macos-arm64" else "linux-x86_64"
@@ -109,6 +110,36 @@ def test_a_toolchain_is_made_and_each_change_explained(parent: Toolchain, wheels
         f"--file toolchains/mine/environment.{host_target()}.yml"
         in (folder / f"environment.{host_target()}.yml").read_text()
     )
+
+
+def test_the_same_python_has_the_same_conda_packages(parent: Toolchain, wheels: Path) -> None:
+    python = CondaPackage(
+        name="python",
+        version="3.10.10",
+        build="h0",
+        build_number=0,
+        noarch="",
+        path="linux-64/python-3.10.10-h0.conda",
+        sha256="0" * 64,
+        size=1,
+        depends=(),
+        known="a test",
+    )
+    lock = CondaLock(target=host_target(), python="3.10.10", packages=(python,))
+    file = f"conda.{host_target()}.toml"
+    (parent.folder / file).write_text(write_conda_lock(lock))
+    made = make(parent, wheels)
+    assert (made.toolchain.folder / file).read_text() == write_conda_lock(lock)
+    other = PythonPin(version="3.11.2", accepted=">=3.11,<3.12")
+    place = parent.folder.parent / "toolchains/other"
+    change = Amendment(pins={"one": "2.0"}, dropped=("two",), python=other)
+    again = create(
+        amend(parent, "other", place, change),
+        parent,
+        silent_one,
+        request=LockRequest(wheels=wheels),
+    )
+    assert not (again.toolchain.folder / file).exists()
 
 
 def test_of_a_target_that_is_left_out_the_reason_is_kept(parent: Toolchain, wheels: Path) -> None:
