@@ -14,7 +14,7 @@ Each entry in the TOML files of this folder has:
                 downloading, loading, converting, importing, or in an extension; {name} is its name
     notice      optional, true: healthy runs print it too, so that it is a cause only where a run
                 failed and nothing else explains why
-    confidence  optional: certain (the default), likely, a guess
+    confidence  optional: certain (the default; of families it is likely), likely, a guess
     cause       why it happens, in a sentence; {name} stands for the pattern's group of that name,
                 {name|else} for it or, if it matched nothing, what is behind the bar
     fix         what to do about it, likewise
@@ -23,8 +23,10 @@ Each entry in the TOML files of this folder has:
 
 The entries of clashes.toml are combinations of versions that fail even without a log to match; they
 have their own file so that every run of the doctor can read them quickly. The entries of the files
-in `FAMILIES` are kinds of failures in the wordings of many programs. If several entries match the
-same line, the first is taken, so specific entries come before general ones, and families last.
+in `FAMILIES` are kinds of failures in the wordings of many programs: a family is certain only where
+five judged logs or more were named by it, and no log at first sight was another's. If several
+entries match the same line, the first is taken, so specific entries come before general ones, and
+families last.
 """
 
 from __future__ import annotations
@@ -162,10 +164,11 @@ def _entry(table: TomlTable, topic: str) -> Failure:
     if role not in {one.value for one in Role}:
         table.faults.append(f"{table.place}role {role!r} is none of cause, consequence, harmless")
         role = Role.CAUSE.value
-    sure = table.values.get("confidence", Confidence.CERTAIN.value)
+    usual = Confidence.LIKELY if topic in FAMILIES else Confidence.CERTAIN
+    sure = table.values.get("confidence", usual.value)
     if sure not in {one.value for one in Confidence}:
         table.faults.append(f"{table.place}confidence {sure!r} is none of certain, likely, a guess")
-        sure = Confidence.CERTAIN.value
+        sure = usual.value
     stage = table.values.get("stage")
     if stage is not None and stage not in {one.value for one in Stage}:
         table.faults.append(f"{table.place}stage {stage!r} is none of {_STAGES}")

@@ -71,3 +71,12 @@ def test_faults_of_a_file_are_all_named(tmp_path: Path) -> None:
     assert "entry[0].fixx is not a field of an entry" in message
     assert "entry[1].id is 3, not a str" in message
     assert "entry[1].pattern is missing" in message
+
+
+def test_a_family_is_certain_only_where_it_says_so() -> None:
+    families = [one for one in ALL if one.topic in FAMILIES]
+    sure = {one.id for one in families if one.confidence is Confidence.CERTAIN}
+    assert sure == {
+        *("family-cuda", "family-cuda-build-wanted", "family-half-on-cpu", "family-mps-size"),
+        *("family-no-memory", "family-no-platform-wheel", "family-port-in-use"),
+    }

@@ -36,7 +36,7 @@ def test_a_full_disk_is_a_cause_whatever_is_skipped() -> None:
     log = "cp: error writing 'x': No space left on device, skipping\n"
     cause = examine(log, entries()).cause
     assert cause is not None
-    assert (cause.entry.id, cause.confidence.value) == ("family-disk-full", "certain")
+    assert (cause.entry.id, cause.confidence.value) == ("family-disk-full", "likely")
 
 
 def test_a_line_is_dismissed_by_the_next() -> None:

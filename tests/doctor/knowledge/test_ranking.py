@@ -25,7 +25,7 @@ def told(log: str) -> tuple[str, Confidence] | None:
 
 
 def test_what_was_not_fetched_explains_what_is_missing() -> None:
-    assert told(NO_CONDA) == ("family-command-missing", Confidence.CERTAIN)
+    assert told(NO_CONDA) == ("family-command-missing", Confidence.LIKELY)
     assert told(NO_CONDA + RESET) == ("family-unreachable", Confidence.LIKELY)
 
 
@@ -50,7 +50,7 @@ def test_a_guess_that_says_little_comes_after_any_other(log: str, name: str) -> 
         ),
         (
             "dyld[1]: Library not loaded: @executable_path/../.Python\n",
-            ("family-python-gone", Confidence.CERTAIN),
+            ("family-python-gone", Confidence.LIKELY),
         ),
         (
             "dyld[1]: Library not loaded: @rpath/libx.dylib\n",
@@ -58,15 +58,15 @@ def test_a_guess_that_says_little_comes_after_any_other(log: str, name: str) -> 
         ),
         (
             "zsh: /bin/pipenv: bad interpreter: /opt/python/bin/python3.6: no such file\n",
-            ("family-python-gone", Confidence.CERTAIN),
+            ("family-python-gone", Confidence.LIKELY),
         ),
         (
             "zsh: ./x.sh: bad interpreter: /bin/env: no such file or directory\n",
-            ("family-command-missing", Confidence.CERTAIN),
+            ("family-command-missing", Confidence.LIKELY),
         ),
         (
             "/bin/sh: line 1: git: No such file or directory\n",
-            ("family-command-missing", Confidence.CERTAIN),
+            ("family-command-missing", Confidence.LIKELY),
         ),
         (
             "PermissionError: [Errno 13] error while attempting to bind on address ('::1', 80)\n",
@@ -80,7 +80,7 @@ def test_a_guess_that_says_little_comes_after_any_other(log: str, name: str) -> 
             "Failed to build the model execution plan using a model architecture file\n",
             ("family-core-ml-error", Confidence.GUESS),
         ),
-        ("Failed to build frobs\n", ("family-build-failed", Confidence.CERTAIN)),
+        ("Failed to build frobs\n", ("family-build-failed", Confidence.LIKELY)),
         (
             "ModuleNotFoundError: No module named 'triton'\n",
             ("family-not-for-mac", Confidence.LIKELY),
