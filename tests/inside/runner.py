@@ -26,6 +26,7 @@ from sdcoreml.envs.building.build import BuildOptions, ready
 from sdcoreml.envs.building.variants import fit
 from sdcoreml.envs.kept.users import use
 from sdcoreml.ground.errors import ExitCode
+from sdcoreml.ground.exits import run_to_exit_code
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.lockfiles.toolchain import load_toolchain
 
@@ -81,7 +82,9 @@ def built(name: str) -> Path:
     """Return the Python of a toolchain's environment, and build the environment if necessary."""
     # Do not reseal an environment of the former format: others may be using it.
     if not is_former(name):
-        subprocess.run([sys.executable, "-m", "sdcoreml", "env", "--toolchain", name], check=True)
+        command = [sys.executable, "-m", "sdcoreml", "env", "--toolchain", name]
+        if code := subprocess.run(command, check=False).returncode:
+            sys.exit(code)  # it has said why
     kept = name_of(load_toolchain(name), choose_backend())
     return environments_folder() / kept / "bin" / "python"
 
@@ -151,4 +154,4 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_to_exit_code(lambda: main(sys.argv[1:])))
