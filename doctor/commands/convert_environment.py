@@ -72,7 +72,7 @@ def standing(toolchain: Toolchain, made: Environment) -> Event:
     name = toolchain.title
     if proof is None:
         how = command("env", "prove", address_in(toolchain))
-        return Event(kind="warning", text=f"{name} is not proved: {how} tries every family with it")
+        return Event(kind="warning", text=f"{name} is not proved: {how} records what works with it")
     if proof.seal != made.seal:
         text = f"{name} was proved with other bytes ({proof.seal[:16]}): `sdcoreml explain ENV007`"
         return Event(kind="warning", text=text)

@@ -19,11 +19,12 @@ from sdcoreml.doctor.commands.env_common import (
     require_environment,
     shorten,
 )
+from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.ground.places import ROOT, as_path, is_checkout
 from sdcoreml.ground.refusals import translate_os_errors
 from sdcoreml.lockfiles.evidence import Evidence, append_evidence, load_evidence
-from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
+from sdcoreml.lockfiles.toolchain import Toolchain, load_shipped, load_toolchain
 
 if TYPE_CHECKING:
     from sdcoreml.doctor.proving.trials import Trial
@@ -55,14 +56,13 @@ def evidence(args: argparse.Namespace) -> int:
     from sdcoreml.doctor.report.terminal import draw
 
     with draw() as emit:
-        proof = prove(require_environment(args), _trials(toolchain), emit)
+        proof = prove(require_environment(args), trials_of(toolchain), emit)
     _record(toolchain, proof)
     return 0
 
 
 def prove_toolchain(args: argparse.Namespace) -> int:
     """Build a toolchain's environment, run the trials in it, and record what works."""
-    from sdcoreml.doctor.commands.convert_environment import require_torch
     from sdcoreml.doctor.commands.preflight import environment_for
     from sdcoreml.doctor.proving.trials import prove
     from sdcoreml.doctor.report.terminal import draw
@@ -75,15 +75,13 @@ def prove_toolchain(args: argparse.Namespace) -> int:
     )
     asked = load_toolchain(args.name) if args.name else read_toolchain(args)
     toolchain = fit(asked, options)
-    if toolchain.is_shipped and args.family:
+    if args.family and (toolchain.is_shipped or not toolchain.has_torch):
         raise UsageError(
             f"{toolchain.name} is proved as a whole",
             where="--family",
-            remedy="leave it out; it is for toolchains of your own",
+            remedy="leave it out; it is for toolchains of your own that have torch",
         )
-    if not toolchain.is_shipped:
-        require_torch(toolchain, "proving it", args)
-    trials = _trials(toolchain, args.family)
+    trials = trials_of(toolchain, args.family)
     with draw() as emit:
         made = environment_for(toolchain, emit, options=options)
         proof = prove(made, trials, emit)
@@ -135,13 +133,15 @@ def _list(toolchain: Toolchain) -> None:
         )
 
 
-def _trials(toolchain: Toolchain, names: Sequence[str] = ()) -> tuple[Trial, ...]:
+def trials_of(toolchain: Toolchain, names: Sequence[str] = ()) -> tuple[Trial, ...]:
     """Return the trials that this kind of toolchain must pass; `names` are families to try."""
     from sdcoreml.doctor.proving.own import NAMES, Families
     from sdcoreml.doctor.proving.trials import Golden, Same, Sample, Suite
 
-    if not toolchain.is_shipped:
+    if not toolchain.is_shipped and toolchain.has_torch:
         return (Families(toolchain=toolchain, names=tuple(names) or NAMES),)
+    if not toolchain.is_shipped:  # it runs nothing, so what it writes is compared
+        return (Same(toolchain=toolchain, base=load_shipped(DEFAULT_TOOLCHAIN)),)
     if toolchain.is_variant:
         return (Golden(),)
     if toolchain.base:

@@ -83,7 +83,7 @@ def rollback(args: argparse.Namespace) -> int:
         )
     with store.hold_lock(root):
         store.rollback(name, root)
-    print(f"{name}: {before.path.name} of {before.built:%Y-%m-%d %H:%M} is in use again")
+    print(f"{before.title}: {before.path.name} of {before.built:%Y-%m-%d %H:%M} is in use again")
     return 0
 
 

@@ -96,7 +96,7 @@ def test_whether_a_toolchain_of_one_s_own_is_proved_is_said(
     made = finished(tmp_path / ("a" * 16), "5ea1" * 16)
     assert standing(mine, made) == Event(
         kind="warning",
-        text="mine is not proved: `sdcoreml env prove mine` tries every family with it",
+        text="mine is not proved: `sdcoreml env prove mine` records what works with it",
     )
     proof = Evidence(
         when="2026-11-29T20:00:00+00:00",

@@ -1,4 +1,4 @@
-"""`sdcoreml env evidence` with words: what Macs measured."""
+"""`sdcoreml env evidence` with words: what Macs measured; which trials prove a toolchain."""
 
 from __future__ import annotations
 
@@ -7,7 +7,48 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.doctor.cli import main
+from sdcoreml.doctor.commands.env_evidence import trials_of
+from sdcoreml.doctor.proving.own import NAMES, Families
+from sdcoreml.doctor.proving.trials import Golden, Same, Sample, Suite
 from sdcoreml.ground.places import ROOT
+from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain, load_variants
+from tests.envs.wheels import toolchain
+
+ZEROS = "0" * 64
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with the toolchains `full`, with torch, and `slim`, without."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "toolchains").mkdir()
+    toolchain(tmp_path / "toolchains/full", {"torch==2.2.0": ZEROS}, name="full")
+    toolchain(tmp_path / "toolchains/slim", {"one==1.0": ZEROS}, name="slim")
+    return tmp_path
+
+
+def kinds(toolchain: Toolchain) -> list[type]:
+    return [type(trial) for trial in trials_of(toolchain)]
+
+
+def test_each_kind_of_toolchain_has_its_trials(own: Path) -> None:
+    light = load_toolchain("light")
+    assert kinds(load_toolchain("tested")) == [Suite, Sample]
+    assert kinds(light) == [Same]
+    assert kinds(load_variants(light)[1]) == [Golden]
+    full, slim = load_toolchain(f"{own}/toolchains/full/"), load_toolchain("slim")
+    assert trials_of(full) == (Families(toolchain=full, names=NAMES),)
+    assert trials_of(full, ["sd2"]) == (Families(toolchain=full, names=("sd2",)),)
+    assert trials_of(slim) == (Same(toolchain=slim, base=load_toolchain("tested")),)
+
+
+@pytest.mark.parametrize("name", ["slim", "tested"])
+@pytest.mark.usefixtures("own")
+def test_families_are_chosen_of_what_is_tried_with_them(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["env", "prove", name, "--family", "sd1"]) == 2
+    assert f"--family: {name} is proved as a whole" in capsys.readouterr().err
 
 
 def test_the_page_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
