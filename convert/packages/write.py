@@ -20,7 +20,7 @@ from sdcoreml.convert.spec.blobs import descriptor, header
 from sdcoreml.convert.spec.writer import serialise_model
 from sdcoreml.convert.weights.clone import fits, link, share
 from sdcoreml.ground.aside import folder_aside
-from sdcoreml.ground.errors import SdcoremlError
+from sdcoreml.ground.errors import BadInputError, SdcoremlError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -76,7 +76,7 @@ class Shelf:
         known = self._before.get(layout)
         try:
             return known if known is not None and share(known, file) else None
-        except FileNotFoundError:  # it was removed meanwhile
+        except (BadInputError, FileNotFoundError):  # it was removed meanwhile
             return None
 
     def keep(self, layout: str, file: Path) -> None:

@@ -44,6 +44,20 @@ def kept(cache: Cache, *files: Path) -> Offer:
     return offer("key", [], cache)
 
 
+def test_weights_whose_folder_is_gone_are_offered_from_the_cache(
+    tmp_path: Path, cache: Cache
+) -> None:
+    path = tmp_path / "weight.bin"
+    path.write_bytes(b"12345")
+    cache.keep_files({path: describe({"": path})[""]})
+    assert kept(cache, path).made["flat"].path == path
+    content = describe({"": path})[""]
+    path.unlink()
+    assert offer("key", [], cache).made["flat"].path == cache.stock.path_of(content)
+    cache.stock.remove(content)
+    assert offer("key", [], cache).made == {}
+
+
 def test_a_component_is_its_config_and_weights_in_any_order_of_shards() -> None:
     shards = {"unet/b.bin": FileRecord(size=1, sha256="b" * 64)}
     key = component_key("unet", {**INPUTS, **shards}, TOOLCHAIN)

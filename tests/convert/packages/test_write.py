@@ -15,6 +15,7 @@ import pytest
 from sdcoreml.convert.packages.write import (
     WEIGHTS,
     Shelf,
+    layout_of,
     manifest,
     write_package,
     write_packages,
@@ -235,6 +236,12 @@ class TestShelf:
         table = ComputedConstant(np.arange(16, dtype=np.float16))
         first = self.write(tmp_path, shelf, Weight(tensor="a"), table)
         assert not self.write(tmp_path, shelf, *sources).samefile(first)
+
+    def test_what_was_removed_meanwhile_is_written(self, tmp_path: Path) -> None:
+        written = self.write(tmp_path, Shelf(), Weight(tensor="a"))
+        payloads = built((self.SHAPE, Weight(tensor="a"))).payloads
+        shelf = Shelf({layout_of(payloads): tmp_path / "gone" / "weight.bin"})
+        assert self.write(tmp_path, shelf, Weight(tensor="a")).read_bytes() == written.read_bytes()
 
     def test_a_disk_without_hard_links_has_them_twice(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
