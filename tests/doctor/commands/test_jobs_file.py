@@ -8,7 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from jsonschema import Draft202012Validator  # type: ignore[import-untyped]
+from jsonschema import (  # type: ignore[import-untyped]
+    Draft7Validator,
+    Draft202012Validator,
+)
 
 from sdcoreml.convert.models.lora import LoraSource
 from sdcoreml.convert.programs.options import Precision, Target
@@ -17,6 +20,7 @@ from sdcoreml.doctor.commands.convert_options import declare
 from sdcoreml.doctor.commands.jobs_file import NO_KEYS, JobFile, keys, read_job_file
 from sdcoreml.doctor.commands.jobs_schema import example, schema, written
 from sdcoreml.ground.errors import BadInputError
+from sdcoreml.lockfiles.table import read_toml
 
 
 def read(tmp_path: Path, text: str) -> JobFile:
@@ -197,6 +201,29 @@ MODELS = st.fixed_dictionaries(
     {},
     optional={name: values(name) for name in [*keys(), "model"]},
 )
+
+
+WRONG = (
+    {},
+    {"models": []},
+    {"models": [{"name": "cat"}]},
+    {"models": [{"model": "a", "bitz": 4}]},
+    {"models": [{"model": "a", "bits": 5}]},
+    {"models": [{"model": "a", "size": "big"}]},
+    {"models": [{"model": "a"}], "defaults": {"output": "b"}},
+)
+
+
+@pytest.mark.parametrize("validator", [Draft7Validator, Draft202012Validator])
+def test_editors_of_either_draft_complete_and_judge_alike(validator: Any, tmp_path: Path) -> None:
+    # Those of TOML know draft 7, whatever draft a schema names.
+    validator.check_schema(schema())
+    judge = validator(json.loads(jobs_schema.FILE.read_text("utf-8")))
+    (tmp_path / "jobs.toml").write_text(example())
+    assert list(judge.iter_errors(read_toml(tmp_path / "jobs.toml"))) == []
+    assert [one for one in WRONG if judge.is_valid(one)] == []
+    beside = {"description", "anyOf"}
+    assert all(one.keys() == beside for one in schema()["$defs"].values())  # type: ignore[attr-defined]
 
 
 @settings(max_examples=60)
