@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,8 +27,11 @@ from sdcoreml.ground.events import Emit
 from sdcoreml.ground.promises import memory_of_tree, promise, promised_to_others, usual_place
 from sdcoreml.ground.quantity import amount
 
-LONGEST_WAIT = 1800.0
-"""The most seconds that a run waits for room; then it tries, and may fail with a diagnosis."""
+LONGEST_WAITS: Mapping[Scarce, float] = {Scarce.MEMORY: 1800.0, Scarce.DISK: 600.0}
+"""The most seconds that a run waits for room; then it tries, and may fail with a diagnosis.
+
+Other programs end, and give memory back; a disk has room only once somebody has noticed.
+"""
 
 LONGEST_PAUSE = 10.0
 """The most seconds between two looks."""
@@ -119,34 +122,34 @@ class MeasuredRoom:
 
     def find_shortage(self, batch: Batch, jobs: Sequence[Job]) -> Shortage | None:
         """Return what there is too little of now; what can never fit is nothing to wait for."""
-        found = next(self._lacks(batch, jobs), None)
-        return None if found is None or found[1] else found[0]
+        lack, whole = next(self._lacks(batch, jobs), (None, 0))
+        return lack if lack and lack.needed <= whole else None
 
     def refuse(self, batch: Batch, jobs: Sequence[Job]) -> SdcoremlError | None:
         """Return why this machine can never have room; `None` if it can."""
-        for lack, is_never in self._lacks(batch, jobs):
-            if is_never:
-                return _refusal(lack, batch)
+        for lack, whole in self._lacks(batch, jobs):
+            if lack.needed > whole:
+                return _refusal(lack, whole, batch)
         return None
 
     def hold(self, batch: Batch, jobs: Sequence[Job]) -> AbstractContextManager[None]:
         """Promise this process the memory that the batch takes."""
         return promise(self._memory(batch, jobs), self.promises)
 
-    def _lacks(self, batch: Batch, jobs: Sequence[Job]) -> Iterator[tuple[Shortage, bool]]:
-        """Yield what there is too little of; whether there can never be enough."""
+    def _lacks(self, batch: Batch, jobs: Sequence[Job]) -> Iterator[tuple[Shortage, int]]:
+        """Yield what there is too little of now, and the bytes that there can be at most."""
         if not jobs or batch.described is None:
             return
         folder, memory = os.fspath(jobs[0].output), self.meter.memory()
         needed = self._memory(batch, jobs)
         if memory and needed > (free := memory.available + memory.swap_free):
             lack = Shortage(scarce=Scarce.MEMORY, folder=folder, needed=needed, free=free)
-            yield lack, needed > memory.total + memory.swap_total
+            yield lack, memory.total + memory.swap_total
         needed = estimate_disk(batch.described, self.measured)
         left, whole = self.meter.disk(jobs[0].output.parent)
         if needed > left:
             lack = Shortage(scarce=Scarce.DISK, folder=folder, needed=needed, free=left)
-            yield lack, needed > whole
+            yield lack, whole
 
     def _memory(self, batch: Batch, jobs: Sequence[Job]) -> int:
         if not jobs or batch.described is None:
@@ -154,13 +157,15 @@ class MeasuredRoom:
         return estimate_memory(batch.described, goal_of(jobs), self.measured)
 
 
-def _refusal(lack: Shortage, batch: Batch) -> SdcoremlError:
-    what = f"needs about {amount(lack.needed)} of {lack.scarce.value}, more than there is here"
+def _refusal(lack: Shortage, whole: int, batch: Batch) -> SdcoremlError:
+    needed, have = amount(lack.needed), amount(whole)
     if lack.scarce is Scarce.MEMORY:
+        what = f"needs about {needed} of memory, and this machine has {have} with swap"
         remedy = "use a machine with more memory, or a half-precision copy of the model"
         error: SdcoremlError = UnableError(what, where=batch.request.given, remedy=remedy)
         error.code = _MEMORY
         return error
+    what = f"needs about {needed} of disk, and that of the results has {have} in all"
     remedy = "choose a larger disk with into = 'FOLDER'"
     error = NoRoomError(what, where=batch.request.given, remedy=remedy)
     error.code = _DISK
@@ -182,7 +187,7 @@ def choose_next(
     """Return the first batch that there is room for; wait while there is none, and say so once.
 
     Batches that wait for others' folders have their turn when all others are done. After
-    `LONGEST_WAIT` seconds the first is returned all the same.
+    `LONGEST_WAITS` the first is returned all the same.
     """
     ready = [batch for batch in queue if batch.after is None] or list(queue)
     said, waited, tries = "", 0.0, 0
@@ -193,7 +198,7 @@ def choose_next(
             if lack is None:
                 return batch
             lacks.append(lack)
-        if waited >= LONGEST_WAIT:
+        if waited >= LONGEST_WAITS[lacks[0].scarce]:
             return ready[0]
         if said != (about := f"{lacks[0].scarce} {lacks[0].folder}"):
             emit(wait(lacks[0], describe_shortage(lacks[0])))

@@ -138,7 +138,7 @@ def describe_overall(overall: Overall) -> str:
     """Return how far all folders are, such as `3 of 12 folders, 24.30 of 98.00 GB in all, ...`."""
     if not overall.total:
         return ""
-    left = overall.left()
+    left = overall.left() if overall.makings else None  # nobody knows how long a run waits
     rest = "" if left is None else f", {duration(left)} left"
     return f"{count_overall(overall)} in all{rest}"
 

@@ -203,7 +203,7 @@ MODELS = st.fixed_dictionaries(
 )
 
 
-WRONG = (
+WRONG: tuple[dict[str, Any], ...] = (
     {},
     {"models": []},
     {"models": [{"name": "cat"}]},

@@ -234,7 +234,7 @@ def test_a_run_of_many_folders_says_how_far_all_are() -> None:
         " 1 of 3 folders, 3.00 of 6.00 GB in all, about 6 minutes left\n"
         "  waiting for 4 GB of memory\n"
         "  still waiting for 4 GB of memory, 2 min,"
-        " 2 of 3 folders, 4.00 of 6.00 GB in all, about 2 minutes left\n"
+        " 2 of 3 folders, 4.00 of 6.00 GB in all\n"
     )
 
 
