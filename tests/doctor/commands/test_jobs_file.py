@@ -137,7 +137,7 @@ def test_faults_say_where_they_are(tmp_path: Path, text: str, told: str) -> None
 
 
 def test_faults_are_told_together(tmp_path: Path) -> None:
-    text = "[[models]]\nmodel = 'a'\nbits = 5\ntokens = 0\nbatch = 3\npad-id = -1\n"
+    text = "[[models]]\nmodel = 'a'\nbits = 5\ntokens = 0\nbatch = 0\npad-id = -1\n"
     said = refusal(tmp_path, text)
     assert said.count("models[0].") == 3
     assert said.endswith("; and 1 more; correct it")
