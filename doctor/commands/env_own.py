@@ -141,7 +141,7 @@ def _other(toolchain: Toolchain, named: str | None) -> Toolchain:
     name = toolchain.parent or toolchain.base or DEFAULT_TOOLCHAIN
     beside = toolchain.folder.parent / name
     if name in toolchain_names() or not beside.is_dir():
-        return load_toolchain(name)
+        return _form(load_toolchain(name), toolchain.python)
     return load_toolchain(f"{beside}/")
 
 

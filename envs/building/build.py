@@ -90,7 +90,7 @@ def build(
         key = key_of(request.lock, base)
         kept = None if options.fresh or options.no_cache else _revive(request.name, root / key)
         if kept is not None and options.seal in ("", kept.seal):
-            store.swap(request.name, kept.path)
+            _put_into_use(request, kept.path)
             return kept
         final = store.free_name(root.resolve(), key)
         plan = _plan(request, options, base, final, lock_fd)
@@ -100,13 +100,19 @@ def build(
                 emit(Event(kind="step", text=step.text.format(**words)))
                 step.run(plan, emit)
             plan.folder.rename(final)
-            store.swap(request.name, final)
+            _put_into_use(request, final)
     made = store.read(request.name, final)
     if made is None:
         raise EnvError(
             "was removed by another process during the build", where=final, remedy="run this again"
         )
     return made
+
+
+def _put_into_use(request: _Request, final: Path) -> None:
+    store.swap(request.name, final)
+    if request.toolchain.mark:
+        store.record_owner(request.name, final.parent, request.toolchain.folder.resolve())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,7 +28,7 @@ from sdcoreml.envs.building.base import VENV, name_of
 from sdcoreml.envs.building.build import BuildOptions, build
 from sdcoreml.envs.kept import manifest
 from sdcoreml.envs.kept.manifest import EntryKind
-from sdcoreml.envs.kept.store import LOCK, Environment, task_folder
+from sdcoreml.envs.kept.store import LOCK, Environment, record_owner, task_folder
 from sdcoreml.envs.kept.verify import verify_fast
 from sdcoreml.envs.processes.installer import PackageSource, download
 from sdcoreml.envs.pythons.interpreter import require
@@ -190,6 +190,8 @@ def import_environment(
             name=name_of(kept, VENV),
         )
         made = build(toolchain, options=options, emit=emit)
+        if kept.mark:
+            record_owner(made.name, place, kept.folder)
         if not (kept.is_shipped or kept.folder.exists()):
             with folder_aside(kept.folder, FILE) as part:
                 for name in carried.contents:

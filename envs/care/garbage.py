@@ -10,7 +10,14 @@ from pathlib import Path
 
 from sdcoreml.envs.cluster.dask import DASK
 from sdcoreml.envs.conda.engine import ENGINE, engine_name
-from sdcoreml.envs.kept.store import Environment, hold_lock, list_environments, remove
+from sdcoreml.envs.kept.store import (
+    Environment,
+    find_orphans,
+    hold_lock,
+    list_environments,
+    remove,
+    remove_orphans,
+)
 from sdcoreml.envs.kept.users import is_used
 from sdcoreml.envs.pythons.interpreter import OBTAINED
 from sdcoreml.ground.events import Emit, silent
@@ -21,10 +28,10 @@ from sdcoreml.ground.refusals import translate_store_errors
 class Garbage:
     """The unused parts of a folder of environments, which can be removed.
 
-    `environments` are neither in use nor the previous one of any toolchain. `pythons` are used by
-    these alone. `engines` are folders of the conda engine and of Dask, for another lock or another
-    Python than the present ones. `used` would be among `environments`, but running processes use
-    them: they stay.
+    `environments` are neither in use nor the previous one of any toolchain that there is. `pythons`
+    are used by these alone. `engines` are folders of the conda engine and of Dask, for another lock
+    or another Python than the present ones. `used` would be among `environments`, but running
+    processes use them: they stay.
     """
 
     environments: tuple[Environment, ...]
@@ -57,7 +64,8 @@ class Garbage:
 def find_garbage(folder: Path) -> Garbage:
     """Find the unused parts of a folder of environments; this needs no lock."""
     environments = list_environments(folder)
-    loose = [one for one, links in environments.items() if not links]
+    orphans = find_orphans(folder)
+    loose = [one for one, links in environments.items() if not {*links} - orphans]
     used = tuple(one for one in loose if is_used(one.path))
     unkept = tuple(one for one in loose if one not in used)
     needed = {one.interpreter.path.resolve() for one in environments.keys() - set(unkept)}
@@ -83,6 +91,7 @@ def collect(folder: Path, emit: Emit = silent) -> tuple[Garbage, int]:
         size = sum(found.sizes().values())
         for path in found.folders:
             remove(path)
+        remove_orphans(folder)
     return found, size
 
 

@@ -4,6 +4,7 @@
 .envs/tested       a link to the environment in use; replaced atomically
 .envs/tested~      a link to the environment that was in use before
 .envs/mine@*       the same for a toolchain of a user's own; the digits say of which folder
+.envs/mine@*^      a link to that folder: once it is gone, nothing uses the environment
 .envs/python-*     a Python that we installed to build with
 .envs/packages     archives of conda packages; their hashes are compared at each use
 .envs/engine-*     the conda engine, once something asked for it
@@ -50,6 +51,7 @@ of their Python's files. `envs.care.reseal` seals such an environment anew.
 PREVIOUS = "~"
 MARK = "@"
 """What is between a toolchain's name and the mark of its folder, if it is a user's own."""
+OWNER = "^"
 _TASK = "task"
 
 
@@ -190,6 +192,24 @@ def rollback(name: str, folder: Path) -> Environment | None:
     if before is not None:
         swap(name, before.path)
     return before
+
+
+def record_owner(name: str, folder: Path, owner: Path) -> None:
+    """Link from the store to the folder of the user's own toolchain that the link `name` is of."""
+    _point(folder / f"{name}{OWNER}", owner)
+
+
+def find_orphans(folder: Path) -> frozenset[str]:
+    """Return the names of the links to environments whose toolchain's folder is gone."""
+    gone = {path.name[:-1] for path in folder.glob(f"*{MARK}*{OWNER}") if not path.exists()}
+    return frozenset({*gone, *(f"{name}{PREVIOUS}" for name in gone)})
+
+
+def remove_orphans(folder: Path) -> None:
+    """Remove the links of `find_orphans`, and what they were found by."""
+    for name in find_orphans(folder):
+        for path in (folder / name, folder / f"{name}{OWNER}"):
+            path.unlink(missing_ok=True)
 
 
 def list_environments(folder: Path) -> dict[Environment, tuple[str, ...]]:

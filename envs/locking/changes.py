@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
-from sdcoreml.envs.locking.conflicts import find_needs
 from sdcoreml.lockfiles.toolchain import Toolchain
 
 Versions = Mapping[str, Mapping[str, str]]
 """Maps each target to the versions of its packages."""
 Askers = Mapping[str, Mapping[str, tuple[str, ...]]]
 """Maps each target to its packages, and these to the packages that need them."""
-Try = Callable[[str, str], str]
-"""Resolves for a target with one more pin (`name==version`); returns what uv said."""
+Try = Callable[[str, str, str], str]
+"""Resolves for a target with one more pin (name, version); returns why that fails, or ""."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +73,7 @@ def explain_changes(
         target = next(iter(change.targets or askers))
         why = _why(change, toolchain, parent, askers[target].get(change.name, ()))
         if not why:
-            said = resolve(target, f"{change.name}=={change.before}")
-            why = ", ".join(dict.fromkeys(map(str, find_needs(said, change.name))))
+            why = resolve(target, change.name, change.before)
         yield replace(change, why=why or "chosen by the resolver")
 
 

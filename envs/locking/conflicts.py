@@ -29,7 +29,8 @@ _NO_VERSION = re.compile(rf"there is no version of {_EXACT}")
 _PYTHON = re.compile(rf"{_EXACT} depends on Python(?P<range>[<>=!][\w.,<>=!*]*\w)")
 _NEEDS = re.compile(
     rf"(?:all versions of )?{_NAME}(?P<of>[<>=][\w.!+<>=,-]*[\w!+])? depends? on "
-    r"(?P<what>[A-Za-z][\w.-]*)(?:\[[\w,-]*\])?(?P<range>[<>=!~][\w.!+<>=,*-]*[\w*])?"
+    r"(?P<what>[A-Za-z][\w.-]*)(?:\[[\w,-]*\])?(?:\{[^}]*\})?"
+    r"(?P<range>[<>=!~][\w.!+<>=,*-]*[\w*])?"
 )
 _YANKED = re.compile(rf"`{_EXACT}` is yanked(?: \(reason: \"(?P<why>.*?)\"\))?")
 
@@ -82,6 +83,16 @@ def explain_conflict(
             remedy=f"set a version that there is: --set {found['name']}==VERSION",
         )
     return _without_wheel(words, target, python) or _of_needs(words, pins, target, python)
+
+
+def why_refused(
+    finished: ProcessResult, name: str, pins: Mapping[str, str], target: str, python: str
+) -> str:
+    """Return why a resolution with one version of `name` failed; "" if it did not fail."""
+    if finished.code == 0:
+        return ""
+    needs = dict.fromkeys(map(str, find_needs(finished.err, name)))
+    return ", ".join(needs) or explain_conflict(finished, pins, target, python).what
 
 
 def _without_wheel(words: str, target: str, python: str) -> SdcoremlError | None:

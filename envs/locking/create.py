@@ -23,6 +23,7 @@ from sdcoreml.envs.locking.compile import (
     write_locks,
 )
 from sdcoreml.envs.locking.conda_locking import write_conda_files
+from sdcoreml.envs.locking.conflicts import why_refused
 from sdcoreml.envs.locking.opinion import Opinion, Resolver, second_opinion
 from sdcoreml.ground.aside import flush_folder, flush_tree, scratch_beside, write_text
 from sdcoreml.ground.errors import (
@@ -188,8 +189,10 @@ def _changes(
         for one in compiled
     }
 
-    def resolve(target: str, pin: str) -> str:
-        return try_pin(made, target, pin, request).err
+    def resolve(target: str, name: str, version: str) -> str:
+        done = try_pin(made, target, f"{name}=={version}", request)
+        pins = {**made.pins, name: version}
+        return why_refused(done, name, pins, target, made.python.version)
 
     return tuple(explain_changes(found, made, parent, askers, resolve))
 

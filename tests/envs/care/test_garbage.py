@@ -44,6 +44,22 @@ def test_only_what_nothing_keeps_is_collected(tmp_path: Path) -> None:
     }
 
 
+def test_what_a_toolchain_used_that_is_gone_is_collected_with_its_links(tmp_path: Path) -> None:
+    root, owners = tmp_path / "envs", [tmp_path / name for name in ("here", "there")]
+    made = [finished(root / name, seal=name) for name in ("one", "two", "three")]
+    for one, (name, owner) in zip(
+        made, [("a@1", owners[0]), ("a@1", owners[0]), ("a@2", owners[1])], strict=True
+    ):
+        owner.mkdir(exist_ok=True)
+        store.swap(name, one.path)
+        store.record_owner(name, root, owner)
+    assert collect(root)[0].folders == ()
+    owners[0].rmdir()
+    assert {path.name for path in collect(root)[0].folders} == {"one", "two"}
+    assert names(root) == {".lock", "three", "a@2", "a@2^"}
+    assert store.current("a@2", root) == replace(made[2], name="a@2")
+
+
 def made_with(python: Path, folder: Path) -> Environment:
     made = finished(folder)
     changed = replace(made, interpreter=replace(made.interpreter, path=python))

@@ -2,7 +2,12 @@ from __future__ import annotations
 
 import pytest
 
-from sdcoreml.envs.locking.conflicts import explain_conflict, find_needs, find_yanked
+from sdcoreml.envs.locking.conflicts import (
+    explain_conflict,
+    find_needs,
+    find_yanked,
+    why_refused,
+)
 from sdcoreml.envs.processes.process import ProcessResult
 from sdcoreml.ground.errors import InstallError, UnreachableError
 
@@ -118,14 +123,27 @@ def test_what_is_no_conflict_keeps_its_reason() -> None:
 def test_the_needs_of_one_project_are_found() -> None:
     words = (
         "a==1.0 depends on b[x]>=2,<3 and c>=2 depends on d and e==1 depends on Python>=3.11"
-        " and all versions of f depend on g"
+        " and all versions of f depend on g{platform_machine == 'x86_64'}==9"
     )
     assert [str(need) for need in find_needs(words)] == [
         "a 1.0 needs b>=2,<3",
         "c>=2 needs d",
-        "f needs g",
+        "f needs g==9",
     ]
     assert [need.what for need in find_needs(words, "d")] == ["d"]
+
+
+def test_why_one_version_was_refused() -> None:
+    def why(words: str, code: int = 1) -> str:
+        done = ProcessResult(code=code, out="", err=words)
+        return why_refused(done, "tokenizers", PINS, "osx", "3.10.10")
+
+    assert why("Resolved 3 packages", 0) == ""
+    assert why(f"{HEAD}a==1 depends on tokenizers>=2 and b==1 depends on tokenizers>=3{TAIL}") == (
+        "a 1 needs tokenizers>=2, b 1 needs tokenizers>=3"
+    )
+    newer = "tokenizers>=0.1 was published after the exclude newer time and you require it"
+    assert why(HEAD + newer + TAIL) == "tokenizers 0.14.1 is newer than the toolchain allows"
 
 
 def test_withdrawn_versions_are_found() -> None:
