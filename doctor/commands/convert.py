@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from sdcoreml.convert.bundle.judgement import Judgement, Ruling, judge
@@ -221,14 +220,11 @@ def make(args: argparse.Namespace, progress: Emit, mac: FindMac = find_mac) -> C
             workers=args.workers or workers(Probe()),
             cache=cache,
         )
-        emit(expect(map(expected, jobs)))
-        emit(begin([os.fspath(job.output) for job in jobs]))
         with explain_crash(address(toolchain)):
             if wants_upstream(args):
                 folders, comparisons = convert_upstream(args, jobs, workshop, toolchain, emit)
             else:
-                made_of = partial(_tell_end, emit)
-                folders, comparisons = convert_models(jobs, workshop, emit, made_of), ()
+                folders, comparisons = convert_watched(jobs, workshop, emit), ()
         loaded = load_finished(folders, toolchain, worker, emit, mac)
     made = Converted(
         manifests={folder: read_manifest(folder) for folder in folders},
@@ -240,14 +236,16 @@ def make(args: argparse.Namespace, progress: Emit, mac: FindMac = find_mac) -> C
     return install(args, made, emit)
 
 
-def expected(job: Job) -> Expected:
-    """Return what is expected of a job."""
+def convert_watched(jobs: Sequence[Job], workshop: Workshop, emit: Emit) -> tuple[Path, ...]:
+    """Convert jobs of one model, and tell how far their folders are."""
+    emit(expect(map(_expected, jobs)))
+    emit(begin([os.fspath(job.output) for job in jobs]))
+    return convert_models(jobs, workshop, emit, lambda job: emit(end(os.fspath(job.output), None)))
+
+
+def _expected(job: Job) -> Expected:
     size = sum(bytes_of(job, part) for part in job.parts)
     return Expected(folder=os.fspath(job.output), model=os.fspath(job.model.path), bytes=size)
-
-
-def _tell_end(emit: Emit, job: Job) -> None:
-    emit(end(os.fspath(job.output), None))
 
 
 def install(args: argparse.Namespace, made: Converted, emit: Emit) -> Converted:

@@ -5,10 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from sdcoreml.convert.jobs.workshop import Workshop
+from sdcoreml.convert.models.layout import read_model
 from sdcoreml.doctor.cli import main
 from sdcoreml.doctor.commands.convert import (
     configure,
+    convert_watched,
     explain_crash,
+    read_jobs,
     run,
     sample,
 )
@@ -16,6 +20,8 @@ from sdcoreml.ground.errors import BadInputError, SdcoremlError, UnsupportedErro
 from sdcoreml.ground.events import Event, silent
 from sdcoreml.ground.exits import run_to_exit_code
 from tests.convert.models.test_single_file import original, save
+from tests.convert.stand_ins import MADE_IN, StandIn
+from tests.doctor.commands.cluster_stand_in import SIZE
 from tests.doctor.commands.test_inspect import unpacked
 
 
@@ -122,3 +128,25 @@ def test_a_bad_model_is_refused_before_an_environment_is_built(tmp_path: Path) -
     args = parser.parse_args([str(tmp_path / "nope"), "--toolchain", "never-looked-at"])
     with pytest.raises(SdcoremlError, match="nope: no such file or folder"):
         run(args)
+
+
+@pytest.mark.slow
+def test_a_conversion_tells_how_far_its_folders_are(tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    configure(parser)
+    args = parser.parse_args([str(unpacked(tmp_path)), "--size", "64x64", "--size", "128x128"])
+    args.into = tmp_path
+    model = read_model(args.model)
+    told: list[Event] = []
+    shop = Workshop(runner=StandIn(size=SIZE), toolchain=MADE_IN)
+    folders = convert_watched(read_jobs(args, model), shop, told.append)
+    names = [str(folder) for folder in folders]
+    kinds = [event.kind for event in told if event.kind in ("folders", "begin", "end")]
+    assert kinds == ["folders", "begin", "end", "end"]
+    assert [event.text for event in told if event.kind == "end"] == names
+    (expected,) = (event.data for event in told if event.kind == "folders")
+    sizes = {one["folder"]: one["bytes"] for one in expected}  # type: ignore[attr-defined]
+    assert list(sizes) == names
+    assert min(sizes.values()) == max(sizes.values()) > 2 * (2_199_268 + 1_399_879)
+    (begun,) = (event.data for event in told if event.kind == "begin")
+    assert begun == names
