@@ -21,6 +21,8 @@ FOLDER = Path(__file__).resolve().parent
 FILE = "toolchain.toml"
 OWN = "toolchains"
 """The folder, in the current one, of the toolchains that its user made."""
+MARK = "@"
+"""What is between the name of a user's own toolchain and the mark of its folder, in links to it."""
 VARIANT = "python"
 """The prefix of a variant's folder in a toolchain's folder, such as `python3.12`."""
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")

@@ -11,10 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from sdcoreml.envs.kept.store import MARK
 from sdcoreml.envs.pythons import venv
 from sdcoreml.envs.pythons.interpreter import Choice
-from sdcoreml.lockfiles.toolchain import Toolchain
+from sdcoreml.lockfiles.toolchain import MARK, Toolchain
 
 VENV = "venv"
 CONDA = "conda"

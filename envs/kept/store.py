@@ -40,6 +40,7 @@ from sdcoreml.ground.leftovers import BUILDING, hidden_path, sweep
 from sdcoreml.ground.locks import lock_file, try_lock
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.ground.refusals import translate_store_errors
+from sdcoreml.lockfiles.toolchain import MARK
 
 LOCK = "requirements.txt"
 CONDA_LOCK = "conda.toml"
@@ -49,8 +50,6 @@ FORMER = 1
 of their Python's files. `envs.care.reseal` seals such an environment anew.
 """
 PREVIOUS = "~"
-MARK = "@"
-"""What is between a toolchain's name and the mark of its folder, if it is a user's own."""
 OWNER = "^"
 _TASK = "task"
 

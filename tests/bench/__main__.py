@@ -19,6 +19,7 @@ BENCHMARKS: Mapping[str, str] = {
     "drawing": "a picture of full-size SD 1.5, beside the pinned diffusers",
     "compile": "package to compiled folder, beside Apple's own output",
     "env": "building, verifying and damaging environments, beside uv and pip",
+    "own": "a toolchain of one's own, locked and built; needs the package index",
     "jobs": "planning forty models in four forms each, and finding that there is nothing to do",
     "api": "calling from Python, beside the command line",
     "second": "a second size of SD 1.5, beside the first",

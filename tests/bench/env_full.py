@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 
+from sdcoreml.envs.building.base import VENV, name_of
 from sdcoreml.envs.building.build import BuildOptions, build
 from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.verify import verify_full
@@ -41,7 +42,7 @@ def measure(folder: Path, name: str, rounds: int) -> int:
     for number in range(rounds):
         other = folder / f"round{number}"
         note("build", lambda: build(loaded, options=BuildOptions(root=other)))  # noqa: B023  called now
-        made = store.current(loaded.name, other)
+        made = store.current(name_of(loaded, VENV), other)
         if made is None or made.seal != first.seal:
             raise EnvError(f"the seal is not that of {first.path}", where=other)
         shutil.rmtree(other)
