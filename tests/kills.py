@@ -131,12 +131,13 @@ def kill(bench: Bench, chance: random.Random, seconds: float) -> str:
     process, aim = bench.start(), chance.choice(AIMS)
     while not bench.log() and process.poll() is None:
         time.sleep(_LOOK)  # what it imports is no part of the job
-    if aim == "writer":
-        while process.poll() is None and not bench.is_keeping():
-            time.sleep(_BLINK)
-        time.sleep(chance.uniform(0, 20 * _BLINK))
-    else:
-        time.sleep(chance.uniform(0, seconds))
+    begun, later = time.monotonic(), chance.uniform(0, seconds)
+    moment = begun + (2 * seconds if aim == "writer" else later)
+    while process.poll() is None and time.monotonic() < moment:
+        if aim == "writer" and time.monotonic() > begun + later / 2 and bench.is_keeping():
+            time.sleep(chance.uniform(0, 3 * _BLINK))
+            break
+        time.sleep(_BLINK if aim == "writer" else _LOOK)
     children: list[psutil.Process] = []
     with suppress(psutil.Error):
         children = psutil.Process(process.pid).children(recursive=True)
@@ -153,7 +154,7 @@ def kill(bench: Bench, chance: random.Random, seconds: float) -> str:
         return "child"
     if code != -signal.SIGKILL:
         return "nobody"
-    return "writer" if aim == "writer" else "parent"
+    return "writer" if bench.is_keeping() else "parent"
 
 
 def kill_one(bench: Bench, chance: random.Random, seconds: float) -> str:
@@ -182,7 +183,7 @@ def run(bench: Bench, undisturbed: Bench, moments: int, seed: int) -> list[str]:
     for number in range(moments):
         if number % BETWEEN == 0:
             bench.set_up()
-        hits[kill_one(bench, chance, seconds)] += 1
+        hits[kill_one(bench, chance, seconds / 2)] += 1  # what was kept makes later ones shorter
         if number % BETWEEN == BETWEEN - 1 or number == moments - 1:
             faults += [f"after {number + 1}: {fault}" for fault in judge(bench, wanted)]
             print(f"{number + 1} killed, {len(faults)} faults", flush=True)
