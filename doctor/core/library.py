@@ -145,6 +145,8 @@ def _first(findings: Iterable[Finding], status: Status) -> str:
 
 def _uncompiled(entry: Entry) -> str:
     programs = entry.bundle.programs if entry.bundle else ()
+    if entry.bundle and entry.bundle.is_for_comfyui:
+        return "it is a UNet for ComfyUI, whose nodes load packages"
     return "it is not compiled yet" if any(one.container == PACKAGE for one in programs) else ""
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from sdcoreml.convert.bundle.comfyui import interface
 from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.deliver.mochi import PREFERENCES
 from sdcoreml.convert.jobs.opening import open_model
@@ -22,7 +23,15 @@ from sdcoreml.doctor.commands.library import configure, run
 from sdcoreml.doctor.core.library import Entry, Judged, Kind, judge_entry, pair
 from sdcoreml.doctor.core.subjects import Bundle, ProgramState
 from sdcoreml.ground.errors import BadInputError
-from tests.convert.stand_ins import StandIn, finish, job_of, write_controlnet, write_model
+from tests.convert.stand_ins import (
+    StandIn,
+    finish,
+    job_of,
+    model_of,
+    write_controlnet,
+    write_model,
+    write_stand_in,
+)
 from tests.schemas import read_as
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
@@ -187,6 +196,17 @@ def test_packages_that_are_not_compiled(
     shutil.copytree(made, tmp_path / "m/cat", ignore=shutil.ignore_patterns("*.mlmodelc"))
     apps = only(tmp_path / "m", capsys)["apps"]
     assert {one["reason"] for one in apps} == {"it is not compiled yet"}
+
+
+def test_a_unet_for_comfyui_runs_in_no_other_app(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shapes = {"sample": (1, 4, 16, 16), "timestep": (1,), "encoder_hidden_states": (1, 77, 8)}
+    write_stand_in(tmp_path / "m/cat/cat_se_unet.mlpackage", model_of(interface(shapes)))
+    apps = only(tmp_path / "m", capsys)["apps"]
+    assert {one["reason"] for one in apps} == {
+        "it is a UNet for ComfyUI, whose nodes load packages"
+    }
 
 
 def test_a_controlnet_and_the_models_that_it_fits(
