@@ -178,11 +178,29 @@ def describe_shortage(lack: Shortage) -> str:
     return f"waiting for {amount(lack.needed)} of {what} for {lack.folder}: {free} are free"
 
 
+@dataclass(slots=True, kw_only=True)
+class Patience:
+    """How long a run waits for room: `pause` waits some seconds, and what was in vain is learnt.
+
+    Otherwise forty models that are thought too large just now would wait half an hour each.
+    """
+
+    emit: Emit
+    pause: Callable[[float], None]
+    _in_vain: set[Scarce] = field(default_factory=set)
+
+    def is_over(self, scarce: Scarce, waited: float) -> bool:
+        """Whether a run has waited long enough, so many seconds."""
+        if scarce not in self._in_vain and waited < LONGEST_WAITS[scarce]:
+            return False
+        self._in_vain.add(scarce)
+        return True
+
+
 def choose_next(
     queue: Sequence[Batch],
     find_shortage: Callable[[Batch], Shortage | None],
-    emit: Emit,
-    pause: Callable[[float], None],
+    patience: Patience,
 ) -> Batch:
     """Return the first batch that there is room for; wait while there is none, and say so once.
 
@@ -198,11 +216,11 @@ def choose_next(
             if lack is None:
                 return batch
             lacks.append(lack)
-        if waited >= LONGEST_WAITS[lacks[0].scarce]:
+        if patience.is_over(lacks[0].scarce, waited):
             return ready[0]
         if said != (about := f"{lacks[0].scarce} {lacks[0].folder}"):
-            emit(wait(lacks[0], describe_shortage(lacks[0])))
+            patience.emit(wait(lacks[0], describe_shortage(lacks[0])))
             said = about
         seconds = min(2.0**tries, LONGEST_PAUSE)
-        pause(seconds)
+        patience.pause(seconds)
         waited, tries = waited + seconds, tries + 1

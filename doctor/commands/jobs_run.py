@@ -24,7 +24,13 @@ from sdcoreml.doctor.commands.convert_jobs import policy_of
 from sdcoreml.doctor.commands.convert_plan import bytes_of
 from sdcoreml.doctor.commands.convert_preflight import goal_of
 from sdcoreml.doctor.commands.jobs_batch import Batch, Opener, in_order
-from sdcoreml.doctor.commands.jobs_room import LONGEST_PAUSE, Boundless, Room, choose_next
+from sdcoreml.doctor.commands.jobs_room import (
+    LONGEST_PAUSE,
+    Boundless,
+    Patience,
+    Room,
+    choose_next,
+)
 from sdcoreml.doctor.commands.preflight import address
 from sdcoreml.doctor.commands.verify_coreml import FindMac, find_mac, load_finished
 from sdcoreml.doctor.core.facts import Goal
@@ -97,16 +103,16 @@ class Run:
         """Make all batches in order; errors become results."""
         results: dict[Result, None] = {}
         self.emit(expect(expected_of(batches)))
-        queue = list(in_order(batches))
+        queue, patience = list(in_order(batches)), Patience(emit=self.emit, pause=self.pause)
         while queue:
-            batch = choose_next(queue, self._find_shortage, self.emit, self.pause)
+            batch = choose_next(queue, self._find_shortage, patience)
             number = len(batches) - len(queue) + 1
             queue = [one for one in queue if one is not batch]
             waited = batch.after is not None
             if waited:
                 batch = self.opener.open(batch.request)  # its folder may be there now
                 self.emit(expect(expected_of([batch])))
-                choose_next([batch], self._find_shortage, self.emit, self.pause)
+                choose_next([batch], self._find_shortage, patience)
             title = f"{number} of {len(batches)}: {batch.request.given}"
             self.emit(Event(kind="step", text=title))
             for result in self._make(batch, title, waited=waited):

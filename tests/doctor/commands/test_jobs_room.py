@@ -13,6 +13,7 @@ from sdcoreml.doctor.commands.jobs_plan import plan_jobs
 from sdcoreml.doctor.commands.jobs_room import (
     Boundless,
     MeasuredRoom,
+    Patience,
     ThisMachine,
     choose_next,
     describe_shortage,
@@ -128,6 +129,7 @@ class Queue:
         self.lacking, self.scarce = lacking, scarce
         self.told: list[Event] = []
         self.waits: list[float] = []
+        self.patience: Patience | None = None
         self.batches = [
             replace(batch, request=replace(batch.request, given=name)) for name in "abc"
         ]
@@ -145,7 +147,8 @@ class Queue:
             if len(self.waits) == after:
                 self.lacking.discard("b")
 
-        return choose_next(self.batches, self.lack, self.told.append, pause).request.given
+        self.patience = self.patience or Patience(emit=self.told.append, pause=pause)
+        return choose_next(self.batches, self.lack, self.patience).request.given
 
 
 def test_a_run_goes_on_with_what_there_is_room_for(batch: Batch) -> None:
@@ -170,6 +173,8 @@ def test_after_its_longest_wait_a_run_tries_all_the_same(
     queue = Queue(batch, {"a", "b", "c"}, scarce)
     assert queue.choose() == "a"
     assert longest <= sum(queue.waits) < longest + 20
+    before = len(queue.waits)
+    assert (queue.choose(), len(queue.waits)) == ("a", before), "it does not wait in vain again"
 
 
 def test_what_waits_for_another_folder_has_its_turn_last(batch: Batch) -> None:
