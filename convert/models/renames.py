@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeAlias
 
 Row: TypeAlias = tuple[str, str]
@@ -155,6 +156,23 @@ def vae_numbering(names: Sequence[str]) -> Numbering:
 def _numbers(pattern: str, names: Sequence[str]) -> set[int]:
     """Return the numbers that `pattern`'s group matches at the start of `names`."""
     return {int(found[1]) for name in names if (found := re.match(pattern, name))}
+
+
+def number_nothing(names: Sequence[str]) -> Numbering:  # noqa: ARG001  one of several
+    """Return the numbering of a table that needs none."""
+    return {}
+
+
+@lru_cache(maxsize=12)
+def rename_all(
+    names: tuple[str, ...], table: Table, number: Callable[[Sequence[str]], Numbering]
+) -> tuple[str | None, ...]:
+    """Return what `rename` makes of each name, with the numbering that follows from all of them.
+
+    Models of one kind have the same names, so the last answers are kept.
+    """
+    numbering = number(names)
+    return tuple(rename(name, table, numbering) for name in names)
 
 
 def rename(name: str, table: Table, numbering: Numbering) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
 from pathlib import Path
@@ -42,7 +42,8 @@ from sdcoreml.convert.models.renames import (
     VAE,
     Numbering,
     Table,
-    rename,
+    number_nothing,
+    rename_all,
     unet_numbering,
     vae_numbering,
 )
@@ -182,18 +183,14 @@ def _schedule(checkpoint: Checkpoint, told: PredictionSource | None) -> Mapping[
 
 
 def _unet(ledger: Ledger, weights: Weights) -> list[TensorInfo]:
-    numbering = unet_numbering(
-        [n.removeprefix(UNET_PREFIX) for n in ledger.tensors if n.startswith(UNET_PREFIX)]
-    )
     if weights is Weights.AVERAGED:
         ledger.take_averages()
-    return ledger.take(UNET_PREFIX, UNET, numbering)
+    return ledger.take(UNET_PREFIX, UNET, unet_numbering)
 
 
 def take_vae(ledger: Ledger, prefix: str = VAE_PREFIX) -> list[TensorInfo]:
     """Take the VAE under `prefix`, in diffusers' names."""
-    names = [name.removeprefix(prefix) for name in ledger.tensors if name.startswith(prefix)]
-    tensors = ledger.take(prefix, VAE, vae_numbering(names))
+    tensors = ledger.take(prefix, VAE, vae_numbering)
     return [_as_linear(tensor) for tensor in tensors]
 
 
@@ -204,7 +201,7 @@ def _as_linear(tensor: TensorInfo) -> TensorInfo:
 
 
 def _text(ledger: Ledger, text: TextPart, family: Family) -> list[TensorInfo]:
-    tensors = ledger.take(text.prefix, text.table, {})
+    tensors = ledger.take(text.prefix, text.table, number_nothing)
     if text.table is CLIP:
         return tensors
     if family in (Family.SD2_BASE, Family.SD2_V):
@@ -250,15 +247,17 @@ class Ledger:
         """Whether the UNet is present twice, trained and averaged (the threshold is diffusers')."""
         return sum(name.startswith(EMA_PREFIX) for name in self.tensors) > 100  # noqa: PLR2004
 
-    def take(self, prefix: str, table: Table, numbering: Numbering) -> list[TensorInfo]:
+    def take(
+        self, prefix: str, table: Table, number: Callable[[Sequence[str]], Numbering]
+    ) -> list[TensorInfo]:
         """Take the tensors under `prefix` with their new names, except those that match no row."""
         taken = []
-        for name, tensor in self.tensors.items():
-            if name.startswith(prefix):
-                new = rename(name.removeprefix(prefix), table, numbering)
-                if new is not None and not IGNORED.match(name):
-                    self.used.add(name)
-                    taken.append(replace(tensor, name=new))
+        names = [name for name in self.tensors if name.startswith(prefix)]
+        new_names = rename_all(tuple(name.removeprefix(prefix) for name in names), table, number)
+        for name, new in zip(names, new_names, strict=True):
+            if new is not None and not IGNORED.match(name):
+                self.used.add(name)
+                taken.append(self.tensors[name].rename(new))
         return taken
 
     def take_averages(self) -> None:
