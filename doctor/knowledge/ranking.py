@@ -80,7 +80,7 @@ def rank(matches: Sequence[Match], structure: Structure, command: int) -> tuple[
         )
         for match in matches
     ]
-    placed = [_doubt_absence(one) if _is_cut_off(placed) else one for one in placed]
+    placed = [_doubt(one, placed) for one in placed]
     told = [one for one in placed if not _is_notice(one) and one.role is not Role.HARMLESS]
     explained = any(
         one.role is Role.CAUSE and not one.doubt and one.confidence is not Confidence.GUESS
@@ -109,19 +109,28 @@ _ABSENCE = frozenset(
         *("family-no-versions-at-all", "family-resolver-conflict"),
     }
 )
-"""What is told to be missing is so because it could not be fetched, where that is told, too."""
+_NO_ENVIRONMENT = frozenset({"family-conda-setup"})
+_MODULES = frozenset(
+    {
+        *("family-module-missing", "family-module-absent", "family-optional-package"),
+        *("omegaconf-missing", "torch-missing-in-venv"),
+    }
+)
+_EXPLAINS = ((_NETWORK, _ABSENCE), (_NO_ENVIRONMENT, _MODULES))
+"""What is told to be missing is so since it could not be fetched, or since no environment was."""
 
 
-def _is_cut_off(matches: Sequence[Match]) -> bool:
-    return any(
-        one.entry.id in _NETWORK and one.on_error and one.confidence is not Confidence.GUESS
-        for one in matches
+def _doubt(match: Match, others: Sequence[Match]) -> Match:
+    """Return a match as a guess if what it tells is explained by another's cause."""
+    is_explained = any(
+        match.entry.id in absent
+        and any(
+            one.entry.id in reasons and one.on_error and one.confidence is not Confidence.GUESS
+            for one in others
+        )
+        for reasons, absent in _EXPLAINS
     )
-
-
-def _doubt_absence(match: Match) -> Match:
-    is_absence = match.entry.id in _ABSENCE
-    return replace(match, confidence=Confidence.GUESS) if is_absence else match
+    return replace(match, confidence=Confidence.GUESS) if is_explained else match
 
 
 def _tells_nothing(match: Match, structure: Structure) -> bool:

@@ -31,7 +31,10 @@ _WORDS: tuple[tuple[str, ...], ...] = (
         r"^[\w./~-]+: .*(?:cannot|can't|invalid|unrecognized)",
         r"^(?:command not found|Unknown command)",
     ),
-    (r"(?:^|\s)[\w./+-]+[Ee]rror(?:\s*\([^)]*\))?:|Error Domain=|\[error\]|\b\w+Error\(",),
+    (
+        r"(?:^|\s)[\w./+-]+[Ee]rror(?:\s*\([^)]*\))?:|Error Domain=|\[error\]|\b\w+Error\(",
+        r"^\s*[A-Z]\w+NotFound:",  # conda's own
+    ),
     (r"(?i:\berror\b(?!s? (?:estimate|rate|bar|correct)))",),
     (
         r"(?i:\b(?:failed|failure|cannot|can't|could ?n[o']t|couldn't|unable to|not found)\b)",

@@ -29,6 +29,13 @@ def test_what_was_not_fetched_explains_what_is_missing() -> None:
     assert told(NO_CONDA + RESET) == ("family-unreachable", Confidence.LIKELY)
 
 
+def test_that_there_is_no_environment_explains_the_modules_that_are_missing() -> None:
+    missing = "ModuleNotFoundError: No module named 'omegaconf'\n"
+    gone = "EnvironmentNameNotFound: Could not find conda environment: ldm\n"
+    assert told(missing) == ("omegaconf-missing", Confidence.CERTAIN)
+    assert told(gone + missing) == ("family-conda-setup", Confidence.LIKELY)
+
+
 @pytest.mark.parametrize(
     ("log", "name"),
     [
