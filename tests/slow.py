@@ -322,6 +322,7 @@ SLOW: Mapping[str, tuple[str, ...]] = {
     "tests/doctor/commands/test_env_lock.py": (),
     "tests/doctor/commands/test_env_own.py": (
         "test_a_conflict_is_one_sentence_and_nothing_is_there",
+        "test_a_folder_s_toolchain_is_recorded_in_the_user_s_own_file",
         "test_a_minor_stands_for_a_python_that_is_here",
         "test_a_toolchain_is_made_beside_the_project_and_compared",
     ),
@@ -403,6 +404,10 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_damaged_logs_are_read_and_never_certain_of_another_cause",
         "test_of_those_collected_last_none_is_told_another_cause_and_most_are_named",
         "test_of_those_collected_later_none_is_told_another_cause_and_most_are_named",
+    ),
+    "tests/doctor/proving/test_own.py": (
+        "test_what_works_and_what_fails_is_recorded",
+        "test_where_nothing_works_nothing_is_recorded",
     ),
     "tests/doctor/proving/test_trials.py": (),
     "tests/doctor/report/test_formats.py": (
