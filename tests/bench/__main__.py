@@ -25,6 +25,7 @@ BENCHMARKS: Mapping[str, str] = {
     "second": "a second size of SD 1.5, beside the first",
     "cluster": "what three workers do in the time of one, on tasks that sleep",
     "diagnose": "what public failures are said to be, and how fast",
+    "comfy": "UNets for ComfyUI in the hands of their client, beside its own",
     "doctor": "the doctor's time and what it finds, beside pip check and importing torch",
 }
 
