@@ -1,4 +1,4 @@
-"""`make bench`: runs the benchmarks by name, or all of them, one after the other.
+"""`make bench`: runs the benchmarks by name, or all but `BY_NAME_ONLY`, one after the other.
 
 Each is a separate program (`python -m tests.bench.NAME --help`), so that the imports and memory of
 one do not affect another.
@@ -29,6 +29,9 @@ BENCHMARKS: Mapping[str, str] = {
     "doctor": "the doctor's time and what it finds, beside pip check and importing torch",
 }
 
+BY_NAME_ONLY = frozenset({"comfy"})
+"""Benchmarks that bring gigabytes, and so run only if they are named."""
+
 
 def main(names: list[str]) -> int:
     """Run the named benchmarks, or all; return an exit code other than 0 if one of them failed."""
@@ -37,7 +40,7 @@ def main(names: list[str]) -> int:
         print(f"error: no benchmark {unknown[0]!r}; there are {', '.join(BENCHMARKS)}")
         return 2
     failed = 0
-    for name in names or BENCHMARKS:
+    for name in names or [name for name in BENCHMARKS if name not in BY_NAME_ONLY]:
         print(f"== {name}: {BENCHMARKS[name]}", flush=True)
         command = [sys.executable, "-m", f"tests.bench.{name}"]
         failed |= subprocess.run(command, check=False).returncode != 0
