@@ -48,6 +48,7 @@ def serve(tasks: Mapping[str, str] = TASKS) -> None:
     except MemoryError:
         answer = {"error": fields_of(_out_of_memory(request["task"]))}
     emit(Event(kind="result", data={**answer, "peak_memory": peak_memory()}))
+    sys.stdout.flush()  # what libraries print goes where stderr goes, in blocks
     sys.stderr.flush()
     os._exit(0)  # the libraries' clean-up takes a second and is not needed
 

@@ -15,7 +15,7 @@ import pytest
 from tests.mutants import limit
 from tests.mutants.mutant import Mutant
 from tests.mutants.noticing import Round
-from tests.mutants.trial import Laboratory
+from tests.mutants.trial import Laboratory, environment
 
 SOURCE = "def half(a):\n    return a // 2\n"
 MUTANT = Mutant(
@@ -169,3 +169,15 @@ def test_a_module_that_cannot_be_run_is_no_killer(tmp_path: Path) -> None:
     assert killer(made, "test_bad.py") == "test_bad.py"
     with pytest.raises(ChildProcessError, match=r"test_bad\.py cannot be run"):
         made.find_broken(["test_bad.py"])
+
+
+def test_a_run_is_lent_what_it_would_bring_from_a_network(tmp_path: Path) -> None:
+    for name in ("clip-vocabulary", "engine-1", "tested"):
+        (tmp_path / "shared" / name).mkdir(parents=True)
+    (tmp_path / "shared" / "clip-vocabulary" / "merges.txt").write_text("a b")
+    environ = environment(tmp_path, tmp_path / "shared", inside=False)
+    lent = tmp_path / "environments"
+    assert environ["SDCOREML_ENVS"] == str(lent)
+    assert sorted(path.name for path in lent.iterdir()) == ["clip-vocabulary", "engine-1"]
+    assert (lent / "clip-vocabulary" / "merges.txt").read_text() == "a b"
+    assert not (lent / "clip-vocabulary").is_symlink()

@@ -20,7 +20,8 @@ from tests.mutants.noticing import INSIDE, Round
 TEST_SECONDS = 40.0
 """The limit of one test in CPU seconds: a mutant that makes it hang is noticed."""
 
-VOCABULARY = environments_folder() / "clip-vocabulary"
+SHARED = environments_folder()
+"""Where this checkout keeps what tests need, and would otherwise bring from a network."""
 
 _OPTIONS = (
     *("-q", "-p", "no:cacheprovider", "-p", "tests.mutants.limit"),
@@ -116,7 +117,7 @@ class Laboratory:
             code = self.runner.run(
                 [*_OPTIONS, *skipped, *words],
                 {
-                    **environment(Path(place), VOCABULARY, inside=inside),
+                    **environment(Path(place), SHARED, inside=inside),
                     "MUTANT_WORDS": " ".join(sorted(names)),
                 },
                 output,
@@ -138,15 +139,18 @@ def _words(group: Round) -> list[str]:
     return ["-x", *(("-m", group.marked) if group.marked else ()), *group.tests]
 
 
-def environment(place: Path, vocabulary: Path, *, inside: bool) -> dict[str, str]:
+def environment(place: Path, shared: Path, *, inside: bool) -> dict[str, str]:
     """Return the variables of a run: what a mutant writes or deletes lies below `place`.
 
-    Only uv's cache is shared by all runs, in a folder of its own.
+    Only uv's cache is shared by all runs, in a folder of its own. `shared` is the folder whose
+    vocabulary and conda engine are lent: tests only read the engine.
     """
     for name in ("home", "temporary", "environments"):
         (place / name).mkdir()
-    if vocabulary.is_dir():
+    if (vocabulary := shared / "clip-vocabulary").is_dir():
         shutil.copytree(vocabulary, place / "environments" / vocabulary.name)
+    for engine in shared.glob("engine-*"):
+        (place / "environments" / engine.name).symlink_to(engine)
     kept = ("PATH", "LANG", "SDCOREML_LIGHT_PYTHON")
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     return {

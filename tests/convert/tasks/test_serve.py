@@ -30,13 +30,14 @@ CHILD = "import sys; from sdcoreml.convert.tasks.serve import serve; serve({'try
 
 def ask(tmp_path: Path, request: object) -> tuple[dict[str, object], str]:
     (tmp_path / "tried.py").write_text(TASK)
+    path = os.pathsep.join((str(ROOT), str(tmp_path)))
     with subprocess.Popen(
         [sys.executable, "-c", CHILD],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(ROOT), str(tmp_path)))},
+        env={**os.environ, "PYTHONPATH": path, "PYTHONUNBUFFERED": ""},  # as users have it
     ) as child:
         assert child.stdin is not None
         child.stdin.write(json.dumps({"task": "try", "request": request}) + "\n")
