@@ -93,11 +93,14 @@ def find_proof(
 ) -> Evidence | None:
     """Find the last test record of this environment, else of one that should be equal to it.
 
+    Of a user's own toolchain, it is the last of those of the most families.
+
     The same target, Python and lock should give the same seal. If the record has another seal, the
     environment's files differ from the tested ones. None if there is no such record.
     """
     mine = (target, python, lock)
     alike = [proof for proof in proofs if (proof.target, proof.python, proof.lock) == mine]
+    alike.sort(key=lambda proof: len(proof.families))  # one of a single family says less
     return next((proof for proof in reversed(alike) if proof.seal == seal), None) or (
         alike[-1] if alike else None
     )

@@ -128,7 +128,7 @@ def evidence(name: str) -> facts.EvidenceFacts:
                 seal=proof.seal,
                 figures=proof.figures(),
             )
-            for proof in load_evidence(_load(name))
+            for proof in sorted(load_evidence(_load(name)), key=lambda one: len(one.families))
             if proof.target == target
         )
     )

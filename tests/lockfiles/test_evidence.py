@@ -76,6 +76,14 @@ def test_the_last_proof_of_just_this_environment_counts() -> None:
     assert found([PROOF, later, other]) == later
 
 
+def test_a_proof_of_one_family_does_not_hide_one_of_all() -> None:
+    full = replace(PROOF, families={"sd1": "4 programs", "sd2": "4 programs"})
+    part = replace(PROOF, families={"sd1": "4 programs"})
+    again = replace(full, when="2027-01-01T00:00:00+00:00")
+    assert found([full, part]) == full
+    assert found([full, again, part]) == again
+
+
 def test_another_seal_of_the_same_lock_is_found_when_there_is_no_better() -> None:
     assert found([PROOF], seal="5ea2") == PROOF
 
