@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from sdcoreml.convert.bundle.ports import Dimensions
+from sdcoreml.convert.drawing.choices import Spacing
 from sdcoreml.convert.drawing.wish import Album, Drawn, Likeness, Loss, Reading
 from sdcoreml.convert.jobs.manifest import read_manifest, write_manifest
 from sdcoreml.convert.jobs.opening import open_model
@@ -152,7 +153,15 @@ def test_json_has_everything(
         (("--spacing", "karras", "--scheduler", "pndm"), "--spacing", "is for --scheduler dpmpp"),
         (("--controlnet", "net"), "--control-image", "needs as many"),
         (("--control-image", "a.png"), "--control-image", "needs as many"),
-        (("--mask", "a.png"), "--mask", "needs a --controlnet"),
+        (("--mask", "a.png"), "--mask", "needs a --controlnet for inpainting"),
+        (("--steps", "1001"), "--steps", "from 1 to 1000"),
+        (("--guidance", "1000"), "--guidance", "from 0 to 999"),
+        (("--image", "a.png", "--strength", "1.1"), "--strength", "above 0, and at most 1"),
+        (
+            ("--controlnet", "a", "--controlnet", "a", *(("--control-image", "x") * 2)),
+            "--controlnet",
+            "the same folder twice",
+        ),
         (("--ids", "model"), "--ids", "needs --against"),
         (("--refiner", "xl"), "--refiner", "needs --against"),
         (("--with", "coreml", "--preview"), "--with coreml", "leave those options out"),
@@ -167,6 +176,52 @@ def test_an_option_out_of_place_is_refused_by_name(
         read_request(arguments("folder", "a cat", *words))
     assert caught.value.where == place
     assert message in caught.value.what
+
+
+@pytest.mark.parametrize(
+    ("words", "field", "value"),
+    [
+        (("--steps", "1"), "steps", 1),
+        (("--steps", "2", "--scheduler", "pndm"), "steps", 2),
+        (("--steps", "1000"), "steps", 1000),
+        (("--seed", "0"), "seed", 0),
+        (("--seed", "4294967295"), "seed", 4294967295),
+        (("--guidance", "0"), "guidance", 0.0),
+        (("--guidance", "999"), "guidance", 999.0),
+        (("--image", "a.png", "--strength", "1"), "strength", 1.0),
+        (("--image", "a.png", "--strength", "0.01"), "strength", 0.01),
+        (("--spacing", "karras"), "spacing", Spacing.KARRAS),
+        (("--ids", "model", "--against", "m"), "own_ids", True),
+        (("--refiner", "xl", "--against", "m"), "refiner", Path("xl")),
+        (("--size", "512x768"), "size", (512, 768)),
+        (("--size", "512"), "size", (512, 512)),
+        (("--precision", "fp32"), "precision", "fp32"),
+        (("--preview",), "preview", True),
+        (("--device", "mps"), "device", "mps"),
+        (("--negative", "a dog"), "negative", "a dog"),
+        (
+            ("--controlnet", "a", "--control-image", "x", "--mask", "y"),
+            "nets",
+            {Path("a"): Path("x")},
+        ),
+    ],
+)
+def test_an_option_at_its_ends_is_taken(words: tuple[str, ...], field: str, value: object) -> None:
+    assert getattr(read_request(arguments("folder", "a cat", *words)), field) == value
+
+
+def test_what_is_asked_for_unless_anything_is_said() -> None:
+    request = read_request(arguments("folder", "a cat"))
+    assert request == read_request(
+        arguments(
+            *("folder", "a cat", "--negative", "", "--seed", str(request.seed), "--ids", "app"),
+            *("--scheduler", "dpmpp", "--rng", "numpy", "--precision", "fp16", "--device", "cpu"),
+        )
+    )
+    assert (request.steps, request.guidance, request.spacing, request.size) == (None,) * 4
+    assert (request.start, request.mask, request.against, request.refiner) == (None,) * 4
+    assert (request.nets, request.own_ids, request.preview) == ({}, False, False)
+    assert request.units is None
 
 
 def test_a_finished_folder_is_never_written_into(folder: Path) -> None:
