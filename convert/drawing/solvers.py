@@ -75,7 +75,7 @@ class Pndm:
         self._stride = STEPS // steps
         self._made = 0
         self._predictions: list[Singles] = []
-        self._begin = self.clean
+        self._begin: Singles  # where the first step began
 
     def step(self, predicted: Singles, timestep: int, latent: Singles) -> Singles:
         """Return the next latent."""
