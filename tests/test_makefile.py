@@ -229,9 +229,12 @@ def test_ctrl_c_ends_what_runs_beside_the_tests(clone: Clone) -> None:
     clone.script(".venv/bin/ruff", "#!/bin/sh\n")
     for name in ("mypy", "python"):
         clone.script(f".venv/bin/{name}", '#!/bin/sh\ntouch "begun$$"\nexec sleep 60\n')
+    # What runs in the background of a script ignores Ctrl-C, and so would all that it starts.
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)
     with subprocess.Popen(
         ["make", "test"], cwd=clone.folder, start_new_session=True, stderr=subprocess.DEVNULL
     ) as made:
+        signal.signal(signal.SIGINT, former)
         while len(begun := list(clone.folder.glob("begun*"))) < 3:
             assert made.poll() is None
             time.sleep(0.01)
