@@ -117,7 +117,10 @@ def measure(row: Row, folder: Path, client: str, shape: Mapping[str, Any]) -> Ma
     """Convert with both, and let the client draw with both results."""
     size, attention = shape["size"], shape["attention"]
     config = {**_config(row.family), **row.changes}
-    shapes = parameters("UNet2DConditionModel", config) or {}
+    known = {name: one for name, one in config.items() if name != "time_cond_proj_dim"}
+    shapes = dict(parameters("UNet2DConditionModel", known) or {})
+    if width := config.get("time_cond_proj_dim"):
+        shapes["time_embedding.cond_proj.weight"] = (config["block_out_channels"][0], width)
     (folder / "config.json").write_text(json.dumps(config))
     write_specimen(folder / "weights.safetensors", shapes)
     options = {"height": size, "width": size, "attention": attention, "batch": row.batch}
