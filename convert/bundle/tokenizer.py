@@ -169,12 +169,19 @@ def read_ids(folder: Path) -> Mapping[str, int]:
     return {**vocabulary, **read_added_words(folder)}
 
 
+@lru_cache(maxsize=8)
+def _find_lost(vocab: bytes, merges: bytes) -> tuple[str, ...]:
+    """Return the words that merges make and a vocabulary lacks; most models have CLIP's."""
+    vocabulary = parse_vocabulary(vocab, VOCAB).keys()
+    lines = merges.decode().split("\n")
+    made = (line.replace(" ", "") for line in lines if line and not line.startswith("#"))
+    return tuple(word for word in made if word not in vocabulary)
+
+
 def _oddities(tokenizer: Tokenizer, folder: Path) -> Iterator[str]:
     """Yield notes on words that a sound tokenizer refers to but does not have."""
     vocabulary = parse_vocabulary(tokenizer.vocab, VOCAB).keys()
-    lines = tokenizer.merges.decode().split("\n")
-    made = (line.replace(" ", "") for line in lines if line and not line.startswith("#"))
-    if lost := [word for word in made if word not in vocabulary]:
+    if lost := _find_lost(tokenizer.vocab, tokenizer.merges):
         shown = ", ".join(map(repr, lost[:_SHOWN]))
         yield (
             f"{MERGES} makes {len(lost)} words that {VOCAB} does not have (first {shown}):"
@@ -274,8 +281,15 @@ def _check_merges(content: bytes, path: Path) -> Iterator[Fault]:
         yield Fault(
             where=path, what="the last line has no line feed and would be lost", remedy=remedy
         )
-    for number, line in enumerate(lines, start=1):
+    if number := _find_odd_line(content):
+        what = f"line {number} is not two tokens separated by one space"
+        yield Fault(where=path, what=what, remedy=remedy)
+
+
+@lru_cache(maxsize=8)
+def _find_odd_line(merges: bytes) -> int:
+    """Return the number of the first line that is not two tokens and one space; 0 without one."""
+    for number, line in enumerate(merges.decode("utf-8").split("\n"), start=1):
         if line.count(" ") != 1 and line and not line.startswith("#"):
-            what = f"line {number} is not two tokens separated by one space"
-            yield Fault(where=path, what=what, remedy=remedy)
-            return
+            return number
+    return 0
