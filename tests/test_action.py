@@ -90,12 +90,14 @@ def test_what_is_kept_is_named_by_the_locks(action: Path, temp: Path) -> None:
     assert key(run(action, temp, sys.executable)) != key(before)
 
 
-def test_a_toolchain_of_one_s_own_is_named_by_its_folder(action: Path, temp: Path) -> None:
+@pytest.mark.parametrize("name", ["own", "toolchains/own", "./toolchains/own/"])
+def test_a_toolchain_of_one_s_own_holds_in_every_folder(
+    action: Path, temp: Path, name: str
+) -> None:
     own = temp / "toolchains/own"
     shutil.copytree(action / "lockfiles/light", own)
-    ran = run(action, temp, sys.executable, {"toolchain": "toolchains/own"})
-    assert (ran.code, ran.environ["TOOLCHAIN"]) == (0, "toolchains/own")
-    assert key(ran) == key(run(action, temp, sys.executable))
+    ran = run(action, temp, sys.executable, {"toolchain": name})
+    assert (ran.code, ran.environ["TOOLCHAIN"]) == (0, f"{own}/")
 
 
 @pytest.mark.parametrize("name", ["nosuch", "", "$(touch x)", "host", "../an action"])
