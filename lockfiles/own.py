@@ -20,6 +20,8 @@ from sdcoreml.lockfiles.toolchain import (
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 _RESERVED = frozenset({"data", "host"})
 """Folders beside the shipped toolchains that are none."""
+_PREFIXES = ("python", "engine-", "dask-", "upstream-", "packages")
+"""How folders begin that are beside the links to environments, and those of variants."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +50,7 @@ def require_free(name: str) -> None:
         )
     taken = {*toolchain_names(), *_RESERVED}
     taken |= {load_shipped(one).conda.name for one in toolchain_names()}
-    if name in taken:
+    if name in taken or name.startswith(_PREFIXES):
         raise UsageError("is sdcoreml's own name", where=name, remedy="choose another name")
 
 

@@ -25,6 +25,7 @@ MARK = "@"
 """What is between the name of a user's own toolchain and the mark of its folder, in links to it."""
 VARIANT = "python"
 """The prefix of a variant's folder in a toolchain's folder, such as `python3.12`."""
+_VARIANT = re.compile(rf"{VARIANT}\d+\.\d+")
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]*")
 _COMMIT = re.compile(r"[0-9a-f]{40}|")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d|")
@@ -142,7 +143,8 @@ class Toolchain:
     @property
     def is_variant(self) -> bool:
         """True for a variant: the form of a toolchain for another Python, with the same name."""
-        return self.folder.name.startswith(VARIANT)
+        is_in_one = (self.folder.parent / FILE).is_file()
+        return bool(_VARIANT.fullmatch(self.folder.name)) and is_in_one
 
     @property
     def title(self) -> str:
@@ -223,7 +225,8 @@ def load_variants(toolchain: Toolchain) -> tuple[Toolchain, ...]:
         LockfileError: the file of a variant is damaged.
     """
     files = sorted(toolchain.folder.glob(f"{VARIANT}*/{FILE}"))
-    return toolchain, *(_parse(read_table(file)) for file in files)
+    forms = (_parse(read_table(file)) for file in files if _VARIANT.fullmatch(file.parent.name))
+    return toolchain, *forms
 
 
 def _parse(table: TomlTable) -> Toolchain:

@@ -183,7 +183,9 @@ def _folders(environ: Mapping[str, str]) -> Iterator[tuple[str, Path]]:
     for entry in environ.get("PATH", "").split(os.pathsep):
         if entry:
             yield "PATH", Path(entry)
-    yield from (("conda", path) for path in sorted(environments_folder().glob(f"{OBTAINED}*/bin")))
+    yield from (
+        ("conda", path) for path in sorted(environments_folder().glob(f"{OBTAINED}[0-9]*/bin"))
+    )
     pyenv = Path(environ.get("PYENV_ROOT") or home / ".pyenv")
     yield from (("pyenv", path) for path in sorted(pyenv.glob("versions/*/bin")))
     for root in conda_roots(environ, home):

@@ -66,7 +66,11 @@ def test_a_change_that_does_not_fit_is_refused(change: Amendment, said: str) -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["tested", "light", "coreml_stable_diffusion", "data", "host", "", "a/b", "..", "Ä"]
+    "name",
+    [
+        *("tested", "light", "coreml_stable_diffusion", "data", "host", "", "a/b", "..", "Ä"),
+        *("python-paper", "pythonic", "python3", "engine-mine", "dask-1", "upstream-x", "packages"),
+    ],
 )
 def test_names_that_are_taken_or_lead_elsewhere_are_refused(name: str) -> None:
     with pytest.raises(UsageError, match="choose another name"):
@@ -74,4 +78,5 @@ def test_names_that_are_taken_or_lead_elsewhere_are_refused(name: str) -> None:
 
 
 def test_other_names_are_free() -> None:
-    require_free("paper-2026_a")
+    for name in ("paper-2026_a", "my-python", "engine", "dask"):
+        require_free(name)

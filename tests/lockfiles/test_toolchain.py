@@ -8,7 +8,12 @@ from sdcoreml.ground.errors import LockfileError
 from sdcoreml.lockfiles.artefact import load_artefacts
 from sdcoreml.lockfiles.lock import load_lock
 from sdcoreml.lockfiles.target import TARGETS
-from sdcoreml.lockfiles.toolchain import Measured, load_toolchain, toolchain_names
+from sdcoreml.lockfiles.toolchain import (
+    Measured,
+    load_toolchain,
+    load_variants,
+    toolchain_names,
+)
 
 MINIMAL = """
 name = "tiny"
@@ -148,3 +153,23 @@ def test_the_conda_environment_has_a_name_of_its_own(tmp_path: Path, name: str) 
     assert other.conda.name == "other"
     with pytest.raises(LockfileError, match=f"conda.name {name!r} cannot name an environment"):
         load_toolchain(write(tmp_path, f'{MINIMAL}[conda]\nname = "{name}"\n'))
+
+
+def test_only_a_folder_of_a_python_in_a_toolchain_is_a_variant(tmp_path: Path) -> None:
+    outer, form = tmp_path / "toolchains" / "mine", "toolchains/mine/python3.12"
+    for place in ("mine", "mine/python3.12", "mine/python-notes", "python3.12", "python-paper"):
+        folder = tmp_path / "toolchains" / place
+        folder.mkdir(parents=True)
+        name = place.partition("/")[0].replace(".", "-")
+        write(folder, MINIMAL.replace("tiny", name))
+    said = {
+        file.parent.relative_to(tmp_path).as_posix(): load_toolchain(f"{file.parent}/")
+        for file in tmp_path.rglob("toolchain.toml")
+    }
+    assert [place for place, one in said.items() if one.is_variant] == [form]
+    assert [one.folder.name for one in load_variants(load_toolchain(f"{outer}/"))] == [
+        "mine",
+        "python3.12",
+    ]
+    own = said["toolchains/python-paper"]
+    assert (own.title, len(own.mark)) == ("python-paper", 8)

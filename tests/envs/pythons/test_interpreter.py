@@ -184,3 +184,16 @@ def test_where_conda_is_looked_for(tmp_path: Path) -> None:
     ]
     environ = {"CONDA_PREFIX": "/a", "MAMBA_ROOT_PREFIX": "/b", "CONDA_EXE": "/c/bin/conda"}
     assert list(conda_roots(environ, tmp_path))[:3] == [Path("/a"), Path("/b"), Path("/c")]
+
+
+def test_only_pythons_that_we_obtained_are_found_among_the_environments(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in ("python-3.10.10-0123456789abcdef", "python-paper@01234567"):
+        file = tmp_path / place / "bin" / "python3.10"
+        pretender(file, [str(file), "3.10.10", "CPython", "linux", "x86_64", True])
+    monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path))
+    found = find_interpreters(PIN, {"HOME": "/missing"})
+    assert [one.path.parts[-3] for one in found if one.path.is_relative_to(tmp_path)] == [
+        "python-3.10.10-0123456789abcdef"
+    ]
