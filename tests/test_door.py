@@ -24,7 +24,7 @@ OWN: Mapping[str, str] = {
     "doctor/commands/jobs_task.py": "the request of the worker that started it",
     "doctor/proving/trials.py": "the answer of a child that proves a toolchain",
     "envs/building/normalise.py": "what was installed a moment ago, from locked wheels",
-    "envs/care/archive.py": "a tar file on the door's stream",
+    "envs/care/packing.py": "a tar file on the door's stream",
     "envs/cluster/dask.py": "the answers of our own child",
     "envs/cluster/folder.py": "no file: a key that it has just made",
     "envs/cluster/member.py": "the parent's request",

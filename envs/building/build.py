@@ -49,7 +49,7 @@ class BuildOptions:
     `no_cache` downloads all packages instead of using the installer's cache. `strict` refuses any
     Python but the tested version. `installer` is "uv", "pip", or "" for either. `root` is the
     folder of environments, None for the default. `seal` is the seal that must result, "" for any.
-    `name` is the name of the link to the environment, "" for the toolchain's own.
+    `owner` is the toolchain whose links point to the environment, None for the one that is built.
     """
 
     backend: str = VENV
@@ -62,7 +62,7 @@ class BuildOptions:
     source: PackageSource = field(default_factory=PackageSource)
     root: Path | None = None
     seal: str = ""
-    name: str = ""
+    owner: Toolchain | None = None
 
 
 def build(
@@ -110,9 +110,10 @@ def build(
 
 
 def _put_into_use(request: _Request, final: Path) -> None:
+    # The owner first: after a kill, no link may be left without one, which nothing would remove.
+    if request.owner.mark:
+        store.record_owner(request.name, final.parent, request.owner.folder.resolve())
     store.swap(request.name, final)
-    if request.toolchain.mark:
-        store.record_owner(request.name, final.parent, request.toolchain.folder.resolve())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -120,6 +121,7 @@ class _Request:
     """What to build: the part of the plan that does not depend on this machine."""
 
     name: str
+    owner: Toolchain
     toolchain: Toolchain
     lock: Lock
     conda: CondaLock | None
@@ -136,8 +138,9 @@ def _read_options(toolchain: Toolchain, options: BuildOptions) -> _Request:
                 remedy="leave one of them out",
             )
         conda = load_conda_lock(toolchain, target)
-    name = options.name or name_of(toolchain, options.backend)
-    return _Request(name=name, toolchain=toolchain, lock=lock, conda=conda)
+    owner = options.owner or toolchain
+    name = name_of(owner, options.backend)
+    return _Request(name=name, owner=owner, toolchain=toolchain, lock=lock, conda=conda)
 
 
 def _base(request: _Request, options: BuildOptions, place: tuple[Path, int], emit: Emit) -> Base:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from sdcoreml.envs.building.base import name_of
 from sdcoreml.envs.building.build import BuildOptions, build, ready
 from sdcoreml.envs.building.steps import STEPS
 from sdcoreml.envs.kept import store
@@ -25,6 +26,7 @@ from sdcoreml.ground.errors import (
     InstallError,
     NoInterpreterError,
     NoSpaceError,
+    SdcoremlError,
 )
 from sdcoreml.ground.events import Event
 from sdcoreml.lockfiles.toolchain import load_toolchain
@@ -312,3 +314,19 @@ while os.getppid() == parent:
     standard_wheels(wheels)
     assert make(good, wheels, root, fresh=True).seal == before.seal
     assert leftovers(root) == []
+
+
+def test_the_owner_of_a_link_is_recorded_before_the_link_is_there(
+    tiny: str, wheels: Path, tmp_path: Path
+) -> None:
+    root, home = tmp_path / "envs", tmp_path / "toolchains"
+    home.mkdir()
+    mine = load_toolchain(toolchain(home / "mine", {"one==1.0": "0" * 64}, name="mine"))
+    name = name_of(mine, "venv")
+    (root / name).mkdir(parents=True)  # the link cannot be made: as a kill just before
+    with pytest.raises(SdcoremlError):
+        make(tiny, wheels, root, owner=mine)
+    assert (root / f"{name}^").readlink() == mine.folder
+    (root / name).rmdir()
+    made = make(tiny, wheels, root, owner=mine)
+    assert (made.name, (root / name).resolve()) == (name, made.path)

@@ -16,7 +16,8 @@ import pytest
 from sdcoreml.doctor.cli import main
 from sdcoreml.envs.building.base import name_of
 from sdcoreml.envs.building.build import BuildOptions, build
-from sdcoreml.envs.care.archive import RECORD, export_environment, import_environment
+from sdcoreml.envs.care.archive import export_environment, import_environment
+from sdcoreml.envs.care.packing import RECORD
 from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.kept.verify import verify_full
@@ -84,6 +85,59 @@ def test_the_same_seal_comes_of_the_archive_alone(
     assert store.current(name_of(kept, "venv"), envs) == again
     assert load_lock(f"{own}/tiny/", made.target).digest == made.lock_digest
     assert import_environment(folder / "tiny.tar", python=PYTHON, folder=envs, own=own) == again
+
+
+def test_an_own_toolchain_arrives_whole(tmp_path: Path) -> None:
+    wheels = standard_wheels(tmp_path / "wheels")
+    tiny = load_toolchain(toolchain(tmp_path / "tiny", wheels))
+    for name in ("requirements.in", "requirements.macos-arm64.txt", "evidence.toml"):
+        (tiny.folder / name).write_text(f"# {name}\n")
+    (tiny.folder / "environment.json").write_text("{}")  # the name of the record
+    (tiny.folder / "draft.bin").write_text("not of a toolchain")
+    (tiny.folder / "linked.toml").symlink_to("toolchain.toml")
+    source = PackageSource(wheels=tmp_path / "wheels")
+    made = build(tiny, options=BuildOptions(python=PYTHON, source=source, root=tmp_path / "envs"))
+    export_environment(made, tiny, tmp_path / "x.tar", source=source)
+    own = tmp_path / "toolchains"
+    import_environment(tmp_path / "x.tar", python=PYTHON, folder=tmp_path / "other", own=own)
+    assert {path.name: path.read_text() for path in (own / "tiny").iterdir()} == {
+        path.name: path.read_text()
+        for path in tiny.folder.iterdir()
+        if path.name not in ("environment.json", "draft.bin", "linked.toml")
+    }
+
+
+def test_an_environment_is_put_into_use_with_its_toolchain_there_and_its_owner_recorded(
+    packed: tuple[Path, Environment], tmp_path: Path
+) -> None:
+    envs, own = tmp_path / "envs", tmp_path / "toolchains"
+    seen: list[bool] = []
+
+    def look(event: Event) -> None:
+        if event.kind == "step" and not event.text.startswith("compare"):
+            seen.append((own / "tiny" / "toolchain.toml").is_file())
+
+    made = import_environment(
+        packed[0] / "tiny.tar", python=PYTHON, folder=envs, own=own, emit=look
+    )
+    assert seen
+    assert all(seen)
+    assert (envs / f"{made.name}^").readlink() == own / "tiny"
+    assert not store.find_orphans(envs)
+    names = {path.name for path in envs.iterdir()}
+    assert names == {".lock", made.path.name, made.name, f"{made.name}^"}
+
+
+def test_a_shipped_toolchain_s_environment_has_no_owner(tmp_path: Path) -> None:
+    wheels = standard_wheels(tmp_path / "wheels")
+    light = load_toolchain(toolchain(tmp_path / "mine", wheels, name="light"))
+    source = PackageSource(wheels=tmp_path / "wheels")
+    made = build(light, options=BuildOptions(python=PYTHON, source=source, root=tmp_path / "envs"))
+    export_environment(made, light, tmp_path / "x.tar", source=source)
+    own, other = tmp_path / "toolchains", tmp_path / "other"
+    again = import_environment(tmp_path / "x.tar", python=PYTHON, folder=other, own=own)
+    assert {path.name for path in other.iterdir()} == {".lock", again.path.name, "light"}
+    assert not own.exists()
 
 
 def test_another_toolchain_of_that_name_is_left_alone(
@@ -231,8 +285,10 @@ def test_another_seal_is_not_put_into_use(packed: tuple[Path, Environment], tmp_
     contents = members(packed[0] / "tiny.tar")
     amend(contents, seal="0" * 64)
     rewrite(tmp_path / "bad.tar", contents)
+    own = tmp_path / "toolchains"
     with pytest.raises(BrokenError, match=r"the seal [0-9a-f]{64}, expected 0000"):
-        import_environment(tmp_path / "bad.tar", python=PYTHON, folder=tmp_path / "envs")
+        import_environment(tmp_path / "bad.tar", python=PYTHON, folder=tmp_path / "envs", own=own)
+    assert list(own.iterdir()) == []
     assert [path.name for path in (tmp_path / "envs").iterdir()] == [".lock"]
 
 
