@@ -12,9 +12,12 @@ Each entry in the TOML files of this folder has:
     vague       optional, true: says little, so that any other guess comes before it
     stage       optional: counts only in an exception that was raised there (see `stages`): while
                 downloading, loading, converting, importing, or in an extension; {name} is its name
+    symptom     optional: tells only what any failure before it may explain: an absence (something
+                is missing or refused) or an outcome (not built, killed); see `support`
     notice      optional, true: healthy runs print it too, so that it is a cause only where a run
                 failed and nothing else explains why
-    confidence  optional: certain (the default; of families it is likely), likely, a guess
+    confidence  optional: certain (the default; of families and symptoms it is likely), likely, a
+                guess
     cause       why it happens, in a sentence; {name} stands for the pattern's group of that name,
                 {name|else} for it or, if it matched nothing, what is behind the bar
     fix         what to do about it, likewise
@@ -86,6 +89,7 @@ _FIELDS = frozenset(
             "confidence",
             "stage",
             "vague",
+            "symptom",
         ),
         *("cause", "fix", "checks", "seen"),
     )
@@ -108,6 +112,13 @@ class Confidence(Enum):
     GUESS = "a guess"
 
 
+class Symptom(Enum):
+    """What an entry tells that only tells a symptom."""
+
+    ABSENCE = "absence"
+    OUTCOME = "outcome"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
     """One known failure, or a family; see the module's description for its fields."""
@@ -121,6 +132,7 @@ class Failure:
     last: bool = False
     notice: bool = False
     vague: bool = False
+    symptom: Symptom | None = None
     stage: Stage | None = None
     confidence: Confidence = Confidence.CERTAIN
     cause: str
@@ -164,7 +176,12 @@ def _entry(table: TomlTable, topic: str) -> Failure:
     if role not in {one.value for one in Role}:
         table.faults.append(f"{table.place}role {role!r} is none of cause, consequence, harmless")
         role = Role.CAUSE.value
-    usual = Confidence.LIKELY if topic in FAMILIES else Confidence.CERTAIN
+    symptom = table.values.get("symptom")
+    if symptom is not None and symptom not in {one.value for one in Symptom}:
+        table.faults.append(f"{table.place}symptom {symptom!r} is none of absence, outcome")
+        symptom = None
+    is_likely = topic in FAMILIES or symptom is not None
+    usual = Confidence.LIKELY if is_likely else Confidence.CERTAIN
     sure = table.values.get("confidence", usual.value)
     if sure not in {one.value for one in Confidence}:
         table.faults.append(f"{table.place}confidence {sure!r} is none of certain, likely, a guess")
@@ -183,6 +200,7 @@ def _entry(table: TomlTable, topic: str) -> Failure:
         last=table.values.get("last") is True,
         notice=table.values.get("notice") is True,
         vague=table.values.get("vague") is True,
+        symptom=None if symptom is None else Symptom(symptom),
         stage=None if stage is None else Stage(stage),
         confidence=Confidence(sure),
         cause=table.get("cause", str),

@@ -21,6 +21,7 @@ from sdcoreml.doctor.knowledge.searching import View
 from sdcoreml.doctor.knowledge.sections import find_prompts
 from sdcoreml.doctor.knowledge.skew import Skew, resolve
 from sdcoreml.doctor.knowledge.structure import Structure, find_structure
+from sdcoreml.doctor.knowledge.support import is_named_elsewhere
 from sdcoreml.doctor.knowledge.wrapping import join_wrapped
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.versions import is_version, satisfies
@@ -101,6 +102,9 @@ def examine(
         if told is None or (line.number in structure.builds and entry.id in _OF_AN_ENVIRONMENT):
             continue
         match = _match(entry, line, told, doubt)
+        if entry.symptom:
+            is_named = is_named_elsewhere(line.number, captured.values(), lines)
+            match = replace(match, is_named=is_named)
         known = matches.get(line.number)
         if known is None or match.surety < known.surety:
             matches[line.number] = match

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure, Role
+from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.notices import goes_on, is_warning
 from sdcoreml.doctor.knowledge.structure import Structure
+from sdcoreml.doctor.knowledge.support import find_deciding, find_earlier, find_limit
 from sdcoreml.doctor.knowledge.wordings import may_tell
 
 
@@ -18,7 +20,9 @@ class Match:
     `cause` and `fix` are the entry's with the groups filled in; `role` and `confidence` are what
     the entry means in this log. `doubt` is "", or says which installed version contradicts the
     entry's conditions; `on_error` that the line tells of a failure, and
-    `in_chain` that it belongs to the exceptions that ended the run, or that none did.
+    `in_chain` that it belongs to the exceptions that ended the run, or that none did;
+    `is_late` that it is a symptom, and another failure stands before it; `is_named` that the log
+    names elsewhere what it is about.
     """
 
     entry: Failure
@@ -32,6 +36,8 @@ class Match:
     doubt: str = ""
     on_error: bool = True
     in_chain: bool = True
+    is_late: bool = False
+    is_named: bool = False
 
     @property
     def surety(self) -> tuple[bool, int, bool]:
@@ -45,6 +51,8 @@ class Match:
             bool(self.doubt),
             list(Role).index(self.role),
             self.confidence is Confidence.GUESS,
+            self.is_late,
+            self.entry.confidence is Confidence.GUESS,
             not self.in_chain,
             self.entry.vague,
             list(Confidence).index(self.confidence),
@@ -80,7 +88,8 @@ def rank(matches: Sequence[Match], structure: Structure, command: int) -> tuple[
         )
         for match in matches
     ]
-    placed = [_doubt(one, placed) for one in placed]
+    deciding = find_deciding(((one.entry, one.line) for one in placed), structure)
+    placed = [_doubt(_limit(one, structure, deciding), placed) for one in placed]
     told = [one for one in placed if not _is_notice(one) and one.role is not Role.HARMLESS]
     explained = any(
         one.role is Role.CAUSE and not one.doubt and one.confidence is not Confidence.GUESS
@@ -118,6 +127,17 @@ _MODULES = frozenset(
 )
 _EXPLAINS = ((_NETWORK, _ABSENCE), (_NO_ENVIRONMENT, _MODULES))
 """What is told to be missing is so since it could not be fetched, or since no environment was."""
+
+
+def _limit(match: Match, structure: Structure, deciding: Line | None) -> Match:
+    """Return a match no surer than the log supports it."""
+    if match.role is not Role.CAUSE or match.entry.notice:
+        return match
+    limit = find_limit(match.entry, match.line, structure, deciding, is_named=match.is_named)
+    is_late = bool(match.entry.symptom and find_earlier(match.entry, match.line, structure))
+    limit = Confidence.GUESS if is_late else limit
+    sure = max(match.confidence, limit, key=list(Confidence).index)
+    return replace(match, confidence=sure, is_late=is_late)
 
 
 def _doubt(match: Match, others: Sequence[Match]) -> Match:

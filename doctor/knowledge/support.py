@@ -1,0 +1,107 @@
+"""Says how far a log supports what an entry takes for the cause.
+
+Measured on what public failures were told at first sight: a cause in the line that decides, or in
+its exceptions, was right 19 times in 20; one in any other line, 7 times in 10. Of what was wrong in
+the deciding line, most told only a symptom: that something is missing or refused, was not built or
+was killed. A symptom behind another failure mostly comes from that failure. An absence in a Python
+exception was right 29 times in 30; in a line of which nothing else in the log speaks, 25 in 35.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure, Symptom
+from sdcoreml.doctor.knowledge.lines import Line
+from sdcoreml.doctor.knowledge.structure import Structure
+
+_NEAR = 4
+"""A message goes on over so many lines."""
+
+_REPORT = re.compile(r"\s*(?:Exception (?:Type|Subtype|Message|Codes)|Termination Reason):")
+"""What crash reports say of an end; all of such a report tells of the same crash."""
+
+_END = re.compile(
+    r"(?i)(?:abort|trace|BPT) trap|segmentation fault|\babort(?:ed)?\b|\bkilled\b|\bhung up\b"
+    r"|\bearly EOF\b|\blinker command failed\b|\bsmudge filter \w+ failed\b"
+)
+"""What only says that a process ended; why, it printed before."""
+
+
+def find_deciding(found: Iterable[tuple[Failure, int]], structure: Structure) -> Line | None:
+    """Return the line that decides, of entries and the lines that they were found in.
+
+    Where it only tells a symptom and another failure stands before it, that failure's decides.
+    """
+    decisive = structure.decisive
+    symptoms = (
+        earlier
+        for entry, line in found
+        if entry.symptom
+        and _is_same(line, decisive, structure)
+        and (earlier := find_earlier(entry, line, structure))
+    )
+    return next(symptoms, decisive)
+
+
+def find_earlier(entry: Failure, line: int, structure: Structure) -> Line | None:
+    """Return the first failure before a line that the line's entry does not tell, if any."""
+    place = structure.place(line)
+    start = structure.chains[place[0]][0].start if place else line - _NEAR
+    failed = [error for error in structure.errors if error.number < start]
+    failed += [chain[-1].detail for chain in structure.chains if chain[-1].end < start]
+    told = (one for one in failed if not re.search(entry.pattern, one.text))
+    return min(told, key=lambda one: one.number, default=None)
+
+
+def find_limit(
+    entry: Failure, line: int, structure: Structure, deciding: Line | None, *, is_named: bool
+) -> Confidence:
+    """Return how sure the cause of an entry that was found in a line is at most.
+
+    `is_named` says whether the log names elsewhere what the cause is about.
+    """
+    if not _decides(entry, line, structure, deciding):
+        return Confidence.GUESS if entry.topic in FAMILIES else Confidence.LIKELY
+    match entry.symptom:
+        case None:
+            return Confidence.CERTAIN
+        case Symptom.ABSENCE if structure.place(line) is None and not is_named:
+            return Confidence.GUESS
+        case Symptom.ABSENCE | Symptom.OUTCOME:
+            return Confidence.LIKELY
+
+
+def is_named_elsewhere(line: int, captured: Iterable[str], lines: Iterable[Line]) -> bool:
+    """Return whether what an entry captured in a line is named in another part of the log."""
+    names = [re.escape(one.strip("'\" ")) for one in captured if one.strip("'\" ")]
+    if not names:
+        return False
+    named = re.compile(rf"(?<![\w.-])(?:{'|'.join(names)})(?![\w-])")
+    return any(abs(one.number - line) > _NEAR and named.search(one.text) for one in lines)
+
+
+def _decides(entry: Failure, line: int, structure: Structure, deciding: Line | None) -> bool:
+    """Return whether a line is the one that decides, or belongs to its message or exceptions.
+
+    A symptom before the line that decides is not of it, unless that line only says that the process
+    ended; any other line there has to tell of an error.
+    """
+    if deciding is None or _REPORT.match(deciding.text) or _is_same(line, deciding, structure):
+        return True
+    if line >= deciding.number:
+        return line - deciding.number <= _NEAR
+    if _END.search(deciding.text):
+        return deciding.number - line <= _NEAR
+    is_error = any(error.number == line for error in structure.errors)
+    return deciding.number - line <= _NEAR and is_error and not entry.symptom
+
+
+def _is_same(line: int, other: Line | None, structure: Structure) -> bool:
+    """Return whether two lines are one, or of the same chain of exceptions."""
+    if other is None:
+        return False
+    place, place_of_other = structure.place(line), structure.place(other.number)
+    is_chain = place is not None and place_of_other is not None and place[0] == place_of_other[0]
+    return line == other.number or is_chain
