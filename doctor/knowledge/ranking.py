@@ -78,12 +78,6 @@ def rank(matches: Sequence[Match], structure: Structure, command: int) -> tuple[
             confidence=Confidence.GUESS
             if (match.line < command and match.role is Role.CAUSE)
             or (_is_family(match) and _tells_nothing(match, structure))
-            or (
-                ended
-                and _is_family(match)
-                and match.line < ended[0].start
-                and match.line not in errors
-            )
             else match.confidence,
         )
         for match in matches
@@ -118,15 +112,7 @@ _ABSENCE = frozenset(
         *("family-no-versions-at-all", "family-resolver-conflict"),
     }
 )
-_NO_ENVIRONMENT = frozenset({"family-conda-setup"})
-_MODULES = frozenset(
-    {
-        *("family-module-missing", "family-module-absent", "family-optional-package"),
-        *("omegaconf-missing", "torch-missing-in-venv"),
-    }
-)
-_EXPLAINS = ((_NETWORK, _ABSENCE), (_NO_ENVIRONMENT, _MODULES))
-"""What is told to be missing is so since it could not be fetched, or since no environment was."""
+"""What is told to be missing is so since it could not be fetched, whichever was printed first."""
 
 
 def _limit(match: Match, structure: Structure, deciding: Line | None) -> Match:
@@ -142,13 +128,9 @@ def _limit(match: Match, structure: Structure, deciding: Line | None) -> Match:
 
 def _doubt(match: Match, others: Sequence[Match]) -> Match:
     """Return a match as a guess if what it tells is explained by another's cause."""
-    is_explained = any(
-        match.entry.id in absent
-        and any(
-            one.entry.id in reasons and one.on_error and one.confidence is not Confidence.GUESS
-            for one in others
-        )
-        for reasons, absent in _EXPLAINS
+    is_explained = match.entry.id in _ABSENCE and any(
+        one.entry.id in _NETWORK and one.on_error and one.confidence is not Confidence.GUESS
+        for one in others
     )
     return replace(match, confidence=Confidence.GUESS) if is_explained else match
 

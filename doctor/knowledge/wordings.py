@@ -32,7 +32,8 @@ _WORDS: tuple[tuple[str, ...], ...] = (
         r"^(?:command not found|Unknown command)",
     ),
     (
-        r"(?:^|\s)[\w./+-]+[Ee]rror(?:\s*\([^)]*\))?:|Error Domain=|\[error\]|^!!! Exception\b|\b\w+Error\(",
+        r"(?:^|\s)[\w./+-]+[Ee]rror(?:\s*\([^)]*\))?:|Error Domain=|\[error\]|\b\w+Error\(",
+        r"^!!! Exception\b",  # ComfyUI's
         r"^\s*[A-Z]\w+NotFound:",  # conda's own
     ),
     (r"(?i:\berror\b(?!s? (?:estimate|rate|bar|correct)))",),

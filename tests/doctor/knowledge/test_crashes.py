@@ -175,7 +175,7 @@ def test_the_subtype_and_the_reasons_of_a_crash_are_read() -> None:
                 }
             },
             "family-library-missing",
-            "likely",
+            "a guess",
         ),
         ({"ktriageinfo": "VM - mach_vm_allocate_kernel failed"}, "family-kernel-triage", "a guess"),
         (

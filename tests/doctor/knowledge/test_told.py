@@ -143,7 +143,7 @@ SWIFT = "Sources/a.swift:3:1: error: cannot find {} in scope\n"
         (SWIFT.format("'Process'"), ("family-swift-sdk", LIKELY)),
         (
             "error: failed to load model a.mlmodelc: permission denied\n",
-            ("family-not-writable", LIKELY),
+            ("family-not-writable", GUESS),
         ),
         (SCRIPT + "KeyError: 'model'\n", ("family-key-of-a-checkpoint", GUESS)),
         (
@@ -163,7 +163,8 @@ def test_what_a_user_s_own_code_may_cause_is_told_no_surer_than_that(
     assert told(log) == cause
 
 
-MISSING = "zsh: command not found: python\n"
+NO_TOOLS = "xcrun: error: invalid active developer path (/x), missing xcrun at: /y\n"
+NO_TOOLS_ID = "xcrun-invalid-active-developer-path"
 
 
 @pytest.mark.parametrize(
@@ -180,14 +181,14 @@ MISSING = "zsh: command not found: python\n"
 )
 def test_what_an_earlier_command_said_is_not_why_a_later_one_failed(prompt: str) -> None:
     again = f"{prompt}python3 my.py\n"
-    assert told(MISSING) == ("family-command-missing", LIKELY)
-    assert told(MISSING + again + "done\n") == ("family-command-missing", LIKELY)
-    assert told(MISSING + again + SCRIPT + "StrangeError: x\n") == ("family-command-missing", GUESS)
+    assert told(NO_TOOLS) == (NO_TOOLS_ID, CERTAIN)
+    assert told(NO_TOOLS + again + "done\n") == (NO_TOOLS_ID, CERTAIN)
+    assert told(NO_TOOLS + again + SCRIPT + "StrangeError: x\n") == (NO_TOOLS_ID, GUESS)
     later = SCRIPT + "OSError: [Errno 28] No space left on device\n"
-    assert told(MISSING + again + later) == ("disk-full", CERTAIN)
+    assert told(NO_TOOLS + again + later) == ("disk-full", CERTAIN)
 
 
 @pytest.mark.parametrize("text", ["% Total    % Received", "# a note", "costs 3 $ a day", "50% x"])
 def test_what_only_looks_like_a_prompt_is_none(text: str) -> None:
-    log = f"{MISSING}{text}\n{SCRIPT}StrangeError: x\n"
-    assert told(log) == ("family-command-missing", LIKELY)
+    log = f"{NO_TOOLS}{text}\n{SCRIPT}StrangeError: x\n"
+    assert told(log) == (NO_TOOLS_ID, LIKELY)
