@@ -155,10 +155,10 @@ def _add_words(
     files: dict[str, Path | bytes], folder: str, ids: Mapping[str, int], path: Path
 ) -> int:
     """Add the words to the tokenizer's files; return the id of the token that ends a text."""
-    vocabulary = parse_vocabulary(*_content(files, f"{folder}/{VOCABULARY}", path))
+    vocabulary = {**parse_vocabulary(*_content(files, f"{folder}/{VOCABULARY}", path))}
     merges = decode(*_content(files, f"{folder}/{MERGES}", path)).splitlines()
     added = f"{folder}/added_tokens.json"
-    tokens = parse_vocabulary(*_content(files, added, path)) if added in files else {}
+    tokens = {**parse_vocabulary(*_content(files, added, path))} if added in files else {}
     for word in ids:
         if word + WORD_END in vocabulary or word in tokens:
             raise BadInputError(

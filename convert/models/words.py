@@ -15,6 +15,7 @@ import os
 from collections.abc import Iterator, Mapping, MutableMapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
+from types import MappingProxyType
 from typing import TypeAlias
 
 from sdcoreml.ground.documents import parse_json
@@ -30,17 +31,20 @@ Ranks: TypeAlias = "dict[tuple[str, str], int]"
 
 def parse_vocabulary(
     content: bytes, where: str | os.PathLike[str], *, remedy: str = ""
-) -> dict[str, int]:
-    """Parse a vocabulary: a JSON object from tokens to integers. Raises `BadInputError`."""
+) -> Mapping[str, int]:
+    """Parse a vocabulary: a JSON object from tokens to integers. Raises `BadInputError`.
+
+    What is returned cannot be written to: whoever asks for the same content gets the same.
+    """
     found = _parse_once(content)
     if found is None:
         parse_json(content, where, remedy=remedy)
         raise BadInputError("not a map from tokens to integers", where=where, remedy=remedy)
-    return dict(found)
+    return MappingProxyType(found)
 
 
 @lru_cache(maxsize=4)
-def _parse_once(content: bytes) -> Mapping[str, int] | None:
+def _parse_once(content: bytes) -> dict[str, int] | None:
     """Parse a vocabulary, as many steps of a conversion do; that takes a tenth of a second.
 
     Returns `None` for anything else.

@@ -26,6 +26,7 @@ from sdcoreml.convert.models.prediction import PredictionSource
 from sdcoreml.convert.models.single_file import Weights
 from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.convert.worker import Worker
+from sdcoreml.doctor.commands.convert_crash import explain_crash
 from sdcoreml.doctor.commands.convert_deliver import (
     app_of,
     deliver,
@@ -56,7 +57,6 @@ from sdcoreml.doctor.commands.convert_upstream import (
     convert_upstream,
     wants_upstream,
 )
-from sdcoreml.doctor.commands.diagnose import page, versions_here
 from sdcoreml.doctor.commands.examine import BESIDES_MODEL, preflight
 from sdcoreml.doctor.commands.named_models import by_name, fetch_headers, fetch_model
 from sdcoreml.doctor.commands.preflight import address, require_able
@@ -69,8 +69,6 @@ from sdcoreml.doctor.core.workplaces import BUILD, RESULTS
 from sdcoreml.doctor.gather.machine import workers
 from sdcoreml.doctor.gather.probe import Probe
 from sdcoreml.doctor.gather.toolchain import toolchain as measures
-from sdcoreml.doctor.knowledge import entries
-from sdcoreml.doctor.knowledge.diagnosis import examine
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.envs.building.build import BuildOptions
 from sdcoreml.envs.kept.store import Environment
@@ -83,7 +81,6 @@ from sdcoreml.ground.errors import (
     UnableError,
     UnsafePickleError,
     UsageError,
-    WorkerError,
 )
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.outputs import require_known
@@ -322,18 +319,6 @@ def ingredients_of(args: argparse.Namespace) -> Ingredients:
         embeddings=tuple(args.embedding),
         accepts_schedule=vars(args).get("accept_schedule", False),
     )
-
-
-@contextmanager
-def explain_crash(toolchain: str) -> Iterator[None]:
-    """If the child process dies, add the known causes of its output to the error."""
-    try:
-        yield
-    except WorkerError as error:
-        found = examine(error.log, entries(), versions_here(toolchain))
-        if found.matches:
-            error.explanation = "\n".join(page(found))
-        raise
 
 
 def sample(emit: Emit) -> Path:

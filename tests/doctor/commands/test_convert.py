@@ -11,14 +11,12 @@ from sdcoreml.doctor.cli import main
 from sdcoreml.doctor.commands.convert import (
     configure,
     convert_watched,
-    explain_crash,
     read_jobs,
     run,
     sample,
 )
-from sdcoreml.ground.errors import BadInputError, SdcoremlError, UnsupportedError, WorkerError
+from sdcoreml.ground.errors import BadInputError, SdcoremlError, UnsupportedError
 from sdcoreml.ground.events import Event, silent
-from sdcoreml.ground.exits import run_to_exit_code
 from tests.convert.models.test_single_file import original, save
 from tests.convert.stand_ins import MADE_IN, StandIn
 from tests.doctor.commands.cluster_stand_in import SIZE
@@ -64,20 +62,6 @@ class TestSample:
         with pytest.raises(BadInputError, match="exists and is not the output of an earlier run"):
             sample(silent)
         assert [path.name for path in Path("build").iterdir()] == ["sample"]
-
-
-def test_a_dead_childs_words_are_explained_after_the_error(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    log = "OSError: Error no file named diffusion_pytorch_model.bin found in directory unet."
-
-    def dying() -> int:
-        with explain_crash("light"):
-            raise WorkerError("build: died", log=log)
-
-    assert run_to_exit_code(dying) == WorkerError.exit_code
-    first, second, *_ = capsys.readouterr().err.splitlines()
-    assert (first, second.split()[0]) == ("error: build: died", "cause")
 
 
 @pytest.mark.parametrize("arguments", [[], ["cat", "--sample"]])
