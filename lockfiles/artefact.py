@@ -15,7 +15,7 @@ from sdcoreml.ground.errors import LockfileError
 from sdcoreml.lockfiles.lock import Lock, LockedPackage
 from sdcoreml.lockfiles.table import read_table
 from sdcoreml.lockfiles.target import TARGETS, LockTarget
-from sdcoreml.lockfiles.toolchain import Toolchain
+from sdcoreml.lockfiles.toolchain import Toolchain, lock_command
 
 if TYPE_CHECKING:
     from packaging.markers import Environment
@@ -64,7 +64,8 @@ def read_artefacts(path: Path, target: LockTarget, python: str) -> tuple[Artefac
             lock.select(environment=environment(target, python), tags=list(tags(target, python)))
         )
     except (PylockSelectError, PylockValidationError) as error:
-        raise LockfileError(f"{error}", where=path, remedy="run `sdcoreml env lock`") from None
+        remedy = f"run {lock_command(path.parent)}"
+        raise LockfileError(f"{error}", where=path, remedy=remedy) from None
     found: list[Artefact] = []
     for package, wheel in chosen:
         if not isinstance(wheel, PackageWheel):
@@ -132,7 +133,7 @@ def pin_wheels(lock: Lock, artefacts: Iterable[Artefact]) -> tuple[LockedPackage
         raise LockfileError(
             f"disagrees with {name}: {'; '.join(faults)}",
             where=lock.path,
-            remedy="run `sdcoreml env lock`",
+            remedy=f"run {lock_command(lock.path.parent)}",
         )
     return tuple(packages)
 

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from sdcoreml.ground.errors import LockfileError
 from sdcoreml.lockfiles.table import TomlTable, quote, read_table
-from sdcoreml.lockfiles.toolchain import FOLDER, Toolchain
+from sdcoreml.lockfiles.toolchain import FOLDER, Toolchain, lock_command
 
 NOARCH = ("", "generic", "python")
 """Values of `noarch`: "" for packages of one platform, else conda's two kinds for all platforms."""
@@ -96,14 +96,14 @@ def load_conda_lock(toolchain: Toolchain, target: str) -> CondaLock:
                 f"locked for {target} yet"
             ),
             where=path,
-            remedy="`sdcoreml env lock --conda` asks the channel and locks them",
+            remedy=f"{lock_command(path.parent, '--conda')} asks the channel and locks them",
         )
     lock = read_conda_lock(path, target)
     if lock.python != toolchain.python.version:
         raise LockfileError(
             f"locks Python {lock.python}, the toolchain wants {toolchain.python.version}",
             where=path,
-            remedy="run `sdcoreml env lock --conda`",
+            remedy=f"run {lock_command(path.parent, '--conda')}",
         )
     return lock
 
@@ -123,7 +123,7 @@ def read_conda_lock(path: Path, target: str) -> CondaLock:
         raise LockfileError(
             f"{'; '.join(table.faults)}",
             where=path,
-            remedy="restore it with git, or run `sdcoreml env lock --conda`",
+            remedy=f"restore it with git, or run {lock_command(path.parent, '--conda')}",
         )
     ordered = tuple(sorted(packages, key=lambda package: package.name))
     return CondaLock(target=target, python=python, packages=ordered)

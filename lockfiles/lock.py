@@ -16,7 +16,7 @@ from pathlib import Path
 from sdcoreml.ground.errors import BadInputError, LockfileError
 from sdcoreml.ground.files import Document, read_text
 from sdcoreml.ground.names import normalise
-from sdcoreml.lockfiles.toolchain import load_toolchain
+from sdcoreml.lockfiles.toolchain import load_toolchain, lock_command
 
 _ENTRY = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9._-]*)\s*==\s*(?P<version>[A-Za-z0-9.!+_-]+)"
@@ -59,8 +59,9 @@ def load_lock(toolchain: str, target: str) -> Lock:
     loaded = load_toolchain(toolchain)
     loaded.require_target(target)
     path = loaded.folder / f"requirements.{target}.txt"
+    remedy = f"restore it, or run {lock_command(path.parent)}"
     try:
-        text = read_text(path, Document.LOCK, remedy="restore it, or run `sdcoreml env lock`")
+        text = read_text(path, Document.LOCK, remedy=remedy)
     except BadInputError as error:
         raise LockfileError(error.what, where=path, remedy=error.remedy) from None
     packages = parse_lock(text, path)
@@ -95,9 +96,8 @@ def parse_lock(text: str, path: Path) -> tuple[LockedPackage, ...]:
     if not packages and not faults:
         faults.append("nothing is locked in it")
     if faults:
-        raise LockfileError(
-            "; ".join(faults), where=path, remedy="restore it, or run `sdcoreml env lock`"
-        )
+        remedy = f"restore it, or run {lock_command(path.parent)}"
+        raise LockfileError("; ".join(faults), where=path, remedy=remedy)
     return tuple(sorted(packages, key=lambda package: (package.name, package.marker)))
 
 

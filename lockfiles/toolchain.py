@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sdcoreml.ground.advice import command
 from sdcoreml.ground.errors import LockfileError, UnknownToolchainError
 from sdcoreml.ground.places import expand_home
 from sdcoreml.lockfiles.table import TomlTable, read_table
@@ -182,8 +183,24 @@ def load_toolchain(name: str = "tested") -> Toolchain:
     return _parse(read_table(find_folder(name) / FILE))
 
 
+def lock_command(folder: Path, *options: str) -> str:
+    """Return, for a message, the command that locks the toolchain in `folder` anew."""
+    return command_about(folder, "env", "lock", *options)
+
+
+def command_about(folder: Path, *words: str) -> str:
+    """Return a command for a message, with `--toolchain` if a user's own toolchain is in `folder`.
+
+    The folder of a variant stands for that of its toolchain.
+    """
+    if _VARIANT.fullmatch(folder.name):
+        folder = folder.parent
+    is_own = (folder / FILE).is_file() and not folder.resolve().is_relative_to(FOLDER)
+    return command(*words, *(("--toolchain", f"{folder}/") if is_own else ()))
+
+
 def load_shipped(name: str) -> Toolchain:
-    """Read one of the shipped toolchains: of what a file names, nothing else is ever loaded.
+    """Read one of the shipped toolchains, and no other: for names that a file gives.
 
     Raises:
         LockfileError: none has that name (`UnknownToolchainError`), or its file is damaged.
@@ -263,6 +280,9 @@ def _parse(table: TomlTable) -> Toolchain:
     )
     if not _NAME.fullmatch(toolchain.name):
         table.faults.append(f"name {toolchain.name!r} is not lower case letters, digits, - and _")
+    for key, other in (("from", toolchain.parent), ("base", toolchain.base)):
+        if other and not _NAME.fullmatch(other):
+            table.faults.append(f"{key} {other!r} is not a toolchain's name")
     if not _NAME.fullmatch(toolchain.conda.name) or toolchain.conda.name == toolchain.name:
         table.faults.append(f"conda.name {toolchain.conda.name!r} cannot name an environment")
     if not _COMMIT.fullmatch(toolchain.upstream.commit):

@@ -30,11 +30,13 @@ class Action:
     run: Callable[[argparse.Namespace], int]
 
 
-def toolchain_option(parser: argparse.ArgumentParser) -> None:
-    """Declare `--toolchain`."""
+def toolchain_option(
+    parser: argparse.ArgumentParser, default: str = "what `env use` recorded, or tested"
+) -> None:
+    """Declare `--toolchain`; `default` says what is meant without it."""
     text = (
         f"{', '.join(toolchain_names())}, one of your own, or the path of its folder"
-        " (default: what `env use` recorded, or tested)"
+        f" (default: {default})"
     )
     parser.add_argument("--toolchain", metavar="NAME", default=argparse.SUPPRESS, help=text)
 

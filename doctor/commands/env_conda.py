@@ -16,7 +16,7 @@ from sdcoreml.envs.kept import store
 from sdcoreml.ground.errors import LockfileError
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.lockfiles.conda import load_conda_lock
-from sdcoreml.lockfiles.toolchain import Toolchain
+from sdcoreml.lockfiles.toolchain import Toolchain, lock_command
 
 
 def lock_conda(toolchain: Toolchain, args: argparse.Namespace) -> None:
@@ -46,17 +46,18 @@ def lock_conda(toolchain: Toolchain, args: argparse.Namespace) -> None:
         for line in lines:
             print(line)
         asked_before = all(load_conda_lock(toolchain, lock.target).from_channel for lock in locks)
+        again = lock_command(toolchain.folder, "--conda")
         if lines and not asked_before:
             print(
                 f"{toolchain.name}: locked from public lock files, stale in {len(lines)} places;"
-                " `sdcoreml env lock --conda` replaces them by what the channel has"
+                f" {again} replaces them by what the channel has"
             )
             return
         if lines:
             raise LockfileError(
                 f"the conda locks of {toolchain.name} are stale in {len(lines)} places",
                 where=toolchain.folder,
-                remedy="run `sdcoreml env lock --conda`",
+                remedy=f"run {again}",
             )
         print(f"{toolchain.name}: the conda locks are what {place} has")
         return

@@ -14,12 +14,19 @@ from sdcoreml.doctor.commands.env_common import (
     toolchain_option,
 )
 from sdcoreml.doctor.commands.env_conda import lock_conda
-from sdcoreml.ground.errors import LockfileError, NoOpinionError
+from sdcoreml.doctor.core.backend import default_toolchain
+from sdcoreml.ground.errors import LockfileError, NoOpinionError, UsageError
 from sdcoreml.ground.events import Emit, Event
-from sdcoreml.ground.places import as_path
+from sdcoreml.ground.places import as_path, is_checkout
 from sdcoreml.ground.quantity import amount
 from sdcoreml.lockfiles.target import host_target
-from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain, load_variants, toolchain_names
+from sdcoreml.lockfiles.toolchain import (
+    Toolchain,
+    load_toolchain,
+    load_variants,
+    lock_command,
+    toolchain_names,
+)
 
 if TYPE_CHECKING:
     from sdcoreml.envs.locking.compile import LockRequest
@@ -74,7 +81,7 @@ def _compile(toolchain: Toolchain, args: argparse.Namespace, emit: Emit) -> int:
         raise LockfileError(
             f"the locks of {toolchain.title} are stale in {len(lines)} places",
             where=toolchain.folder,
-            remedy="run `sdcoreml env lock`",
+            remedy=f"run {lock_command(toolchain.folder)}",
         )
     print(f"{toolchain.title}: the locks are what the pins resolve to")
     return 0
@@ -115,13 +122,22 @@ def _prove(toolchain: Toolchain) -> None:
 
 
 def _names(args: argparse.Namespace) -> tuple[str, ...]:
-    """Return the name of the given toolchain, by default all names."""
-    named = read_option(args, "toolchain")
-    return (named,) if named else toolchain_names()
+    """Return the given toolchain, else the user's own that is in use here, else all names."""
+    if named := read_option(args, "toolchain"):
+        return (named,)
+    if not load_toolchain(here := default_toolchain()).is_shipped:
+        return (here,)
+    if not (args.check or args.offline or is_checkout()):
+        raise UsageError(
+            "sdcoreml's own toolchains are locked in a clone of the project",
+            where="env lock",
+            remedy="name one of your own with --toolchain",
+        )
+    return toolchain_names()
 
 
 def _lock_options(parser: argparse.ArgumentParser) -> None:
-    toolchain_option(parser)
+    toolchain_option(parser, "your own that `env use` recorded, else all of sdcoreml's")
     add = parser.add_argument
     add("--check", action="store_true", help="write nothing; fail if a lock is stale")
     add("--offline", action="store_true", help="only prove that locks and wheels agree")

@@ -24,9 +24,11 @@ from sdcoreml.ground.places import as_path
 from sdcoreml.lockfiles.own import Amendment, amend
 from sdcoreml.lockfiles.target import TARGETS
 from sdcoreml.lockfiles.toolchain import (
+    FILE,
     OWN,
     PythonPin,
     Toolchain,
+    load_shipped,
     load_toolchain,
     load_variants,
     toolchain_names,
@@ -139,9 +141,15 @@ def _other(toolchain: Toolchain, named: str | None) -> Toolchain:
     if named is not None:
         return load_toolchain(named)
     name = toolchain.parent or toolchain.base or DEFAULT_TOOLCHAIN
+    if name in toolchain_names():
+        return _form(load_shipped(name), toolchain.python)
     beside = toolchain.folder.parent / name
-    if name in toolchain_names() or not beside.is_dir():
-        return _form(load_toolchain(name), toolchain.python)
+    if not (beside / FILE).is_file():
+        raise UsageError(
+            f"was made from {name}, which is not beside it",
+            where=toolchain.name,
+            remedy=f"name the other one: {command('env', 'diff', toolchain.name, 'OTHER')}",
+        )
     return load_toolchain(f"{beside}/")
 
 

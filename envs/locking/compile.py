@@ -33,7 +33,7 @@ from sdcoreml.lockfiles.artefact import (
 from sdcoreml.lockfiles.derive import closure
 from sdcoreml.lockfiles.lock import Lock, load_lock, parse_lock, write_lock
 from sdcoreml.lockfiles.target import TARGETS, LockTarget
-from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
+from sdcoreml.lockfiles.toolchain import Toolchain, load_shipped, lock_command
 
 _ANY_DAY = "2999-12-31"
 """The age limit of a package that is excepted from the limit."""
@@ -168,7 +168,8 @@ def check_folder(toolchain: Toolchain) -> dict[str, tuple[Artefact, ...]]:
     said = read_leniently(given, Document.LOCK) if given.exists() else ""
     if said != requirements_in(toolchain):
         faults.append(
-            f"{given}: does not repeat the pins of toolchain.toml; run `sdcoreml env lock`"
+            f"{given}: does not repeat the pins of toolchain.toml;"
+            f" run {lock_command(toolchain.folder)}"
         )
     for target in toolchain.targets:
         with _collect(faults):
@@ -198,15 +199,15 @@ def _check_pins(toolchain: Toolchain, lock: Lock) -> None:
     ]
     if wrong:
         raise LockfileError(
-            f"{', '.join(wrong)}", where=lock.path, remedy="run `sdcoreml env lock`"
+            f"{', '.join(wrong)}", where=lock.path, remedy=f"run {lock_command(toolchain.folder)}"
         )
 
 
 def _cut_out(toolchain: Toolchain, target: str, emit: Emit) -> CompiledLocks:
     """Cut the pinned packages and their dependencies out of the base toolchain's lock."""
     emit(Event(kind="step", text=f"cut {toolchain.name} for {target} out of {toolchain.base}"))
-    base = load_toolchain(toolchain.base)
-    lock = load_lock(toolchain.base, target)
+    base = load_shipped(toolchain.base)
+    lock = load_lock(f"{base.folder}/", target)
     text = read_text(lock.path, Document.LOCK)
     packages = closure(text, toolchain.pins, lock.path)
     names = {package.name for package in packages}

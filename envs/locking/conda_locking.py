@@ -20,7 +20,7 @@ from sdcoreml.lockfiles.conda import (
 )
 from sdcoreml.lockfiles.conda_files import conda_files
 from sdcoreml.lockfiles.target import TARGETS
-from sdcoreml.lockfiles.toolchain import Toolchain
+from sdcoreml.lockfiles.toolchain import Toolchain, command_about
 
 
 def solve_python(
@@ -103,6 +103,7 @@ def check_conda(toolchain: Toolchain) -> None:
     for name, text in texts.items():
         path = toolchain.folder / name
         if not path.exists() or read_leniently(path, Document.LOCK) != text:
-            faults.append(f"{path}: is not what the toolchain says; run `sdcoreml env conda-files`")
+            again = command_about(toolchain.folder, "env", "conda-files")
+            faults.append(f"{path}: is not what the toolchain says; run {again}")
     if faults:
         raise LockfileError("; ".join(faults))

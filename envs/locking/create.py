@@ -42,7 +42,7 @@ from sdcoreml.lockfiles.derive import dependents
 from sdcoreml.lockfiles.lock import load_lock, parse_lock
 from sdcoreml.lockfiles.own_file import write_toolchain
 from sdcoreml.lockfiles.target import host_target
-from sdcoreml.lockfiles.toolchain import FILE, Toolchain
+from sdcoreml.lockfiles.toolchain import FILE, Toolchain, lock_command
 
 LEFT_OUT = "it was left out when the toolchain was made"
 _ROUND = 10_000_000
@@ -133,8 +133,7 @@ def _exists(folder: Path) -> SdcoremlError:
     return BadInputError(
         "exists already",
         where=folder,
-        remedy="choose another name, or edit its toolchain.toml and run"
-        f" `sdcoreml env lock --toolchain {folder.name}`",
+        remedy=f"choose another name, or edit its toolchain.toml and run {lock_command(folder)}",
     )
 
 

@@ -168,7 +168,8 @@ def test_what_is_not_locked_says_which_command_locks_it(tmp_path: Path) -> None:
         load_conda_lock(loaded, "linux-x86_64")
     assert str(caught.value) == (
         f"{tmp_path}/t/conda.linux-x86_64.toml: the conda packages of Python 3.10.10 are not locked"
-        " for linux-x86_64 yet; `sdcoreml env lock --conda` asks the channel and locks them"
+        f" for linux-x86_64 yet; `sdcoreml env lock --conda --toolchain {tmp_path}/t/` asks the"
+        " channel and locks them"
     )
 
 

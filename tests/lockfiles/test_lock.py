@@ -111,10 +111,14 @@ def test_a_refused_target_says_why() -> None:
 
 def test_a_missing_lock_says_what_to_do(tmp_path: Path) -> None:
     (tmp_path / "toolchain.toml").write_text(TOOLCHAIN)
-    with pytest.raises(
-        LockfileError, match=r"linux-x86_64\.txt: no such file.*`sdcoreml env lock`"
-    ):
+    again = f"or run `sdcoreml env lock --toolchain {tmp_path}/`"
+    with pytest.raises(LockfileError, match=r"linux-x86_64\.txt: no such file") as caught:
         load_lock(f"{tmp_path}/", "linux-x86_64")
+    assert caught.value.remedy.endswith(again)
+    (tmp_path / "requirements.linux-x86_64.txt").write_text("what is this")
+    with pytest.raises(LockfileError, match="line 1") as caught:
+        load_lock(f"{tmp_path}/", "linux-x86_64")
+    assert caught.value.remedy.endswith(again)
 
 
 def test_a_package_may_be_locked_once_for_each_marker() -> None:

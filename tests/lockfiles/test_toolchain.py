@@ -12,6 +12,7 @@ from sdcoreml.lockfiles.toolchain import (
     Measured,
     load_toolchain,
     load_variants,
+    lock_command,
     toolchain_names,
 )
 
@@ -173,3 +174,20 @@ def test_only_a_folder_of_a_python_in_a_toolchain_is_a_variant(tmp_path: Path) -
     ]
     own = said["toolchains/python-paper"]
     assert (own.title, len(own.mark)) == ("python-paper", 8)
+
+
+def test_the_command_that_locks_anew_names_a_toolchain_of_one_s_own(tmp_path: Path) -> None:
+    write(tmp_path, MINIMAL)
+    again = f"`sdcoreml env lock --conda --toolchain {tmp_path}/`"
+    assert lock_command(tmp_path, "--conda") == again
+    assert lock_command(tmp_path / "python3.12", "--conda") == again, "with all its forms"
+    for shipped in (load_toolchain("light"), *load_variants(load_toolchain("light"))):
+        assert lock_command(shipped.folder) == "`sdcoreml env lock`"
+    assert lock_command(tmp_path / "nothing") == "`sdcoreml env lock`"
+
+
+@pytest.mark.parametrize("key", ["from", "base"])
+@pytest.mark.parametrize("other", ["../../x", "/x/y", "a/b", "Tested"])
+def test_another_toolchain_is_named_without_a_path(tmp_path: Path, key: str, other: str) -> None:
+    with pytest.raises(LockfileError, match=f"{key} '{other}' is not a toolchain's name"):
+        load_toolchain(write(tmp_path, f'{key} = "{other}"{MINIMAL}'))

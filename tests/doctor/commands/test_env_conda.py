@@ -50,7 +50,8 @@ def test_without_a_lock_the_one_command_that_makes_it_is_named(
     assert main(["env", *words]) == 1
     assert error(capsys) == (
         f"error: {tmp_path}/tiny/conda.{TARGET}.toml: the conda packages of Python {VERSION} are"
-        f" not locked for {TARGET} yet; `sdcoreml env lock --conda` asks the channel and locks them"
+        f" not locked for {TARGET} yet; `sdcoreml env lock --conda --toolchain {tmp_path}/tiny/`"
+        " asks the channel and locks them"
     )
 
 
@@ -144,7 +145,7 @@ def test_conda_s_files_are_written_and_checked(
 ) -> None:
     assert words
     assert main(["env", "conda-files", "--check"]) == 1
-    assert "run `sdcoreml env conda-files`" in error(capsys)
+    assert f"run `sdcoreml env conda-files --toolchain {tmp_path}/tiny/`" in error(capsys)
     assert main(["env", "conda-files"]) == 0
     assert main(["env", "conda-files"]) == 0
     assert main(["env", "conda-files", "--check"]) == 0

@@ -57,6 +57,11 @@ def test_a_toolchain_is_made_beside_the_project_and_compared(
         "  one  1.0 -> 2.0",
         "  two  1.0, new",
     ]
+    assert main(["env", "diff", "mine"]) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == (
+        "error: mine: was made from tiny, which is not beside it; name the other one:"
+        " `sdcoreml env diff mine OTHER`"
+    )
     assert main(["env", "diff", "mine", "mine"]) == 0
     assert capsys.readouterr().out.splitlines()[1:] == ["  the same versions"]
 

@@ -94,7 +94,7 @@ def test_when_no_way_leads_there_each_says_why(tmp_path: Path) -> None:
     text = str(caught.value)
     assert text.startswith("no Python 3.10.10 could be obtained: uv: it has no 3.10.10; conda: ")
     assert "are not locked for" in text
-    assert "`sdcoreml env lock --conda`" in text
+    assert f"`sdcoreml env lock --conda --toolchain {tmp_path}/t/`" in text
     assert text.endswith("; pyenv: not on PATH; install it by hand and name it with --python PATH")
     assert "\n" not in text
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from sdcoreml.envs.locking.compile import (
     requirements_in,
     write_locks,
 )
-from sdcoreml.ground.errors import InstallError, LockfileError
+from sdcoreml.ground.errors import InstallError, LockfileError, UnknownToolchainError
 from sdcoreml.lockfiles.lock import load_lock
 from sdcoreml.lockfiles.target import TARGETS
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
@@ -178,3 +179,14 @@ def test_what_uv_is_asked(tiny: Toolchain, tmp_path: Path, monkeypatch: pytest.M
         *("--exclude-newer", "2026-11-01", "--no-index", "--find-links", f"{tmp_path}/wheels"),
         *("requirements.in", "--output-file", "requirements.txt"),
     ]
+
+
+def test_what_is_cut_out_of_one_that_is_not_shipped_is_refused(
+    tiny: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "toolchains").mkdir()
+    tiny.folder.rename(tmp_path / "toolchains" / "tiny")
+    monkeypatch.chdir(tmp_path)
+    assert load_toolchain("tiny").name == "tiny"
+    with pytest.raises(UnknownToolchainError, match="no toolchain named 'tiny'"):
+        compile_locks(replace(load_toolchain("tiny"), base="tiny"))

@@ -188,7 +188,7 @@ def test_what_exists_stays(parent: Toolchain, wheels: Path) -> None:
     text = (first.toolchain.folder / "toolchain.toml").read_text()
     with pytest.raises(BadInputError, match="exists already") as caught:
         make(parent, wheels)
-    assert "`sdcoreml env lock --toolchain mine`" in caught.value.remedy
+    assert f"`sdcoreml env lock --toolchain {first.toolchain.folder}/`" in caught.value.remedy
     assert (first.toolchain.folder / "toolchain.toml").read_text() == text
 
 
