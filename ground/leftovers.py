@@ -11,7 +11,7 @@ import re
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sdcoreml.ground import locks
@@ -40,15 +40,18 @@ def prefix(target: Path) -> str:
 
 
 def sweep(folder: Path) -> tuple[Path, ...]:
-    """Remove what killed runs left in a folder, and return the removed paths."""
+    """Remove what killed runs left in a folder, and return the removed paths.
+
+    What cannot be removed, as on a disk that cannot be written, stays: it is in nobody's way.
+    """
     gone = []
     for part in _parts(folder):
-        with _lock_if_free(part) as is_left:
+        with suppress(OSError), _lock_if_free(part) as is_left:
             if is_left and part.is_dir():
                 shutil.rmtree(part, ignore_errors=True)
             elif is_left:
                 part.unlink(missing_ok=True)
-            gone += [part] if is_left else []
+            gone += [part] if is_left and not os.path.lexists(part) else []
     return tuple(gone)
 
 

@@ -102,8 +102,11 @@ class Stock:
         new = {one: path for one, path in wanted.items() if not self.path_of(one).exists()}
         for content in wanted.keys() - new.keys():
             self.touch(content)
-        if not new:
-            return
+        if new:
+            self._add(new)
+        self.trim()  # even if nothing is new: the limit may have become lower
+
+    def _add(self, new: Mapping[FileRecord, Path]) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         kept: dict[Path | int, FileRecord] = {}
         with scratch_folder(self.folder / "new") as aside:
@@ -115,7 +118,6 @@ class Stock:
                 ):
                     kept[self.path_of(content)] = content
         self.digests.remember_renamed(kept)
-        self.trim()
 
     def touch(self, content: FileRecord) -> None:
         """Note that a file was used."""

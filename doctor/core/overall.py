@@ -102,7 +102,7 @@ class Overall:
         self._clock, self._began = clock, clock()
         self._sizes: dict[str, int] = {}
         self._ended: set[str] = set()
-        self._made = 0
+        self._made: set[str] = set()
         self._busy, self._since = 0.0, 0.0
         self.makings: list[Making] = []
 
@@ -124,7 +124,10 @@ class Overall:
                 pass
 
     def _begin(self, folders: tuple[str, ...], title: str) -> None:
-        # What failed together is tried again one by one, without having ended.
+        # What failed together is tried again one by one, without having ended; and what had ended
+        # counts anew if it is begun once more.
+        self._ended -= {*folders}
+        self._made -= {*folders}
         self.makings = [one for one in self.makings if not {*one.folders} & {*folders}]
         if not self.makings:
             self._since = self._clock()
@@ -135,7 +138,7 @@ class Overall:
             return
         self._ended.add(folder)
         if not was_there:
-            self._made += self._sizes.get(folder, 0)
+            self._made.add(folder)
         left = [one for one in self.makings if not {*one.folders} <= self._ended]
         if self.makings and not left:
             self._busy += self._clock() - self._since
@@ -189,9 +192,10 @@ class Overall:
         waiting = rest - sum(size - done for _, done, size in running)
         if known is not None and waiting <= 0:
             return known
-        made = self._made + sum(done for _, done, _ in running)
+        finished = sum(self._sizes.get(one, 0) for one in self._made)
+        made = finished + sum(done for _, done, _ in running)
         busy = self._busy + (now - self._since if self.makings else 0.0)
-        if not made or (only is not None and known is None and not self._made):
+        if not made or (only is not None and known is None and not finished):
             return None
         if known is None:
             return busy * rest / made

@@ -224,8 +224,8 @@ class Bars:
             if title not in self._rows:
                 task = self._progress.add_task(title, total=None, far="")
                 self._rows[title] = (task, self._clock())
-            shares = [(done, size) for _, done, size in self._overall.share(making)]
-            done, size = (sum(column) for column in zip(*shares, strict=True))
+            shares = list(self._overall.share(making))
+            done, size = sum(done for _, done, _ in shares), sum(size for *_, size in shares)
             known = size if making.forecast and size else None
             far = how_far(Event(kind="progress", done=done, total=size, unit="B")) if known else ""
             self._progress.update(self._rows[title][0], completed=done, total=known, far=far)

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
+
+import pytest
 
 from sdcoreml.ground import locks
 from sdcoreml.ground.leftovers import find_leftovers, sweep
@@ -50,3 +53,19 @@ def test_a_killed_runs_lock_goes_once_it_is_old(tmp_path: Path) -> None:
     os.utime(old, (0, 0))
     assert sweep(tmp_path) == (old,)
     assert fresh.exists()
+
+
+def test_what_cannot_be_removed_stays_and_stops_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / OURS).touch()
+    (tmp_path / OURS.replace("1", "2")).mkdir()
+
+    def refuse(path: object, **_: object) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    with monkeypatch.context() as patched:
+        for name in ("unlink", "rmdir"):
+            patched.setattr(os, name, refuse)
+        assert sweep(tmp_path) == ()
+    assert len(sweep(tmp_path)) == 2

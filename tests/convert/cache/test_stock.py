@@ -151,3 +151,13 @@ def test_what_is_no_size_is_refused(said: str, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("SDCOREML_CACHE_LIMIT", said)
     with pytest.raises(UsageError, match="is no size"):
         limit_of_stock()
+
+
+@pytest.mark.parametrize("limit", [0, 7])
+def test_a_lower_limit_counts_even_if_nothing_is_new(
+    limit: int, tmp_path: Path, stock: Stock
+) -> None:
+    program, other = write(tmp_path / "a", b"program"), write(tmp_path / "b", b"another")
+    stock.keep(dict([program, other]))
+    Stock(folder=stock.folder, digests=stock.digests, limit=limit).keep(dict([program]))
+    assert sum(one.content.size for one in stock.entries()) == limit

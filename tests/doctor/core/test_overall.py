@@ -99,3 +99,16 @@ def test_events_that_come_too_early_change_nothing() -> None:
     overall.hear(work(50))
     overall.hear(end("", {"state": "failed"}))
     assert (overall.folders, overall.ended, overall.total, overall.left()) == (0, 0, 0, None)
+
+
+def test_what_is_begun_once_more_has_not_ended() -> None:
+    clock = Clock()
+    overall = Overall(clock)
+    overall.hear(expect([folder("a"), folder("b")]))
+    for _ in range(2):
+        overall.hear(begin(["a"]))
+        assert (overall.ended, overall.done) == (0, 0)
+        clock.now += 60
+        overall.hear(end("a", None))
+    assert (overall.ended, overall.done) == (1, GB)
+    assert overall.left() == 120, "a is made of two tries"

@@ -307,3 +307,19 @@ class matching:  # noqa: N801  reads as a value
 
     def __repr__(self) -> str:
         return self.pattern
+
+
+def test_a_folder_that_is_begun_once_more_has_a_bar_again() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=140, no_color=True)
+    with Progress(*columns(), console=console, auto_refresh=False) as shown:
+        bars = Bars(shown)
+        for event in (
+            expect([Expected(folder="a", model="m", bytes=10**9)]),
+            *(begin(["a"], "1 of 1: m"), end("a", None), begin(["a"], "once more: m")),
+        ):
+            bars(event)
+        stream.truncate(0)
+        shown.refresh()
+    assert "once more: m" in stream.getvalue()
+    assert "0.00 of 1.00 GB" in stream.getvalue()
