@@ -55,6 +55,17 @@ def hold(path: Path) -> Iterator[None]:
 
 
 @contextmanager
+def hold_folder(folder: Path) -> Iterator[None]:
+    """Lock a folder while the block runs; it gets no file."""
+    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        lock(handle)
+        yield
+    finally:
+        os.close(handle)
+
+
+@contextmanager
 def lock_file(path: Path, notice: Callable[[str], None]) -> Iterator[int]:
     """Lock the file `path` while the block runs; yield its descriptor, for children to inherit.
 

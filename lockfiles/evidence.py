@@ -12,13 +12,14 @@ from pathlib import Path
 from sdcoreml.ground.aside import write_text
 from sdcoreml.ground.errors import LockfileError
 from sdcoreml.ground.files import Document, read_text
+from sdcoreml.ground.locks import hold_folder
 from sdcoreml.lockfiles.table import TomlTable, quote, read_table
 from sdcoreml.lockfiles.toolchain import Toolchain
 
 FILE = "evidence.toml"
 FAILS = "fails: "
 """What is recorded of a family that does not work begins with it."""
-_HEAD = "# Written by `sdcoreml env evidence`: what was proven on which environment. Append only.\n"
+_HEAD = "# Written by `sdcoreml env prove`: what was proven on which environment. Append only.\n"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,10 +108,14 @@ def find_proof(
 
 
 def append_evidence(toolchain: Toolchain, proof: Evidence) -> Path:
-    """Append a test record to the toolchain's evidence; return the file's path."""
+    """Append a test record to the toolchain's evidence; return the file's path.
+
+    Of two processes that append at once, one waits for the other.
+    """
     path = toolchain.folder / FILE
-    text = read_text(path, Document.LOCK) if path.exists() else _HEAD
-    write_text(path, text + _write(proof))
+    with hold_folder(toolchain.folder):
+        text = read_text(path, Document.LOCK) if path.exists() else _HEAD
+        write_text(path, text + _write(proof))
     return path
 
 

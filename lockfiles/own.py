@@ -13,8 +13,7 @@ from sdcoreml.lockfiles.toolchain import (
     Conda,
     PythonPin,
     Toolchain,
-    load_shipped,
-    toolchain_names,
+    shipped_names,
 )
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
@@ -48,9 +47,7 @@ def require_free(name: str) -> None:
             where=repr(name),
             remedy="choose another name",
         )
-    taken = {*toolchain_names(), *_RESERVED}
-    taken |= {load_shipped(one).conda.name for one in toolchain_names()}
-    if name in taken or name.startswith(_PREFIXES):
+    if name in shipped_names() | _RESERVED or name.startswith(_PREFIXES):
         raise UsageError("is sdcoreml's own name", where=name, remedy="choose another name")
 
 

@@ -11,6 +11,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from sdcoreml.ground.advice import command
@@ -133,10 +134,10 @@ class Toolchain:
         """What sets a user's own toolchain apart from others of its name; "" if it needs nothing.
 
         Eight hexadecimal digits, a digest of its folder's path, for all in a folder `toolchains`,
-        and for others that are called like a shipped one.
+        and for others one of whose environments is called like one of a shipped toolchain.
         """
         folder = self.folder.parent if self.is_variant else self.folder
-        is_other = folder.parent.name != OWN and self.name not in toolchain_names()
+        is_other = folder.parent.name != OWN and not {self.name, self.conda.name} & shipped_names()
         if self.is_shipped or is_other:
             return ""
         return hashlib.sha256(os.fsencode(folder.resolve())).hexdigest()[:8]
@@ -181,6 +182,13 @@ def load_toolchain(name: str = "tested") -> Toolchain:
             lists all faults.
     """
     return _parse(read_table(find_folder(name) / FILE))
+
+
+@cache
+def shipped_names() -> frozenset[str]:
+    """Return the names of all environments of shipped toolchains, those of conda included."""
+    names = toolchain_names()
+    return frozenset({*names, *(load_shipped(name).conda.name for name in names)})
 
 
 def lock_command(folder: Path, *options: str) -> str:

@@ -88,9 +88,15 @@ def explain_conflict(
 def why_refused(
     finished: ProcessResult, name: str, pins: Mapping[str, str], target: str, python: str
 ) -> str:
-    """Return why a resolution with one version of `name` failed; "" if it did not fail."""
+    """Return why a resolution with one version of `name` failed; "" if it did not fail.
+
+    Raises:
+        SdcoremlError: nothing was resolved: the index cannot be reached, or the disk is full.
+    """
     if finished.code == 0:
         return ""
+    if _NO_SOLUTION not in " ".join(finished.err.split()):
+        raise explain(finished)
     needs = dict.fromkeys(map(str, find_needs(finished.err, name)))
     return ", ".join(needs) or explain_conflict(finished, pins, target, python).what
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import tempfile
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdcoreml.ground.errors import LockfileError
+from sdcoreml.ground.locks import hold_folder
 from sdcoreml.lockfiles.evidence import (
     Evidence,
     append_evidence,
@@ -38,6 +40,21 @@ def test_proofs_are_appended_and_read_back(tmp_path: Path) -> None:
     append_evidence(toolchain, later)
     assert load_evidence(toolchain) == (PROOF, later)
     assert [path.name for path in tmp_path.iterdir()] == ["evidence.toml"]
+
+
+def test_of_two_that_append_at_once_neither_is_lost(tmp_path: Path) -> None:
+    toolchain = replace(load_toolchain(), folder=tmp_path / "mine")
+    toolchain.folder.mkdir()
+    first, second = PROOF, replace(PROOF, when="2026-11-25T00:00:00+00:00")
+    waiting = threading.Thread(target=append_evidence, args=(toolchain, second))
+    with hold_folder(toolchain.folder):
+        before = replace(toolchain, folder=tmp_path)
+        text = append_evidence(before, first).read_text()
+        waiting.start()
+        waiting.join(0.2)
+        (toolchain.folder / "evidence.toml").write_text(text)
+    waiting.join()
+    assert load_evidence(toolchain) == (first, second)
 
 
 @given(st.text(st.characters(codec="utf-8")))
@@ -133,7 +150,7 @@ def test_what_stood_in_the_file_stays_to_the_letter(tmp_path: Path) -> None:
 def test_a_file_says_who_writes_it(tmp_path: Path) -> None:
     append_evidence(replace(load_toolchain(), folder=tmp_path), PROOF)
     assert (tmp_path / "evidence.toml").read_text() == (
-        "# Written by `sdcoreml env evidence`: what was proven on which environment."
+        "# Written by `sdcoreml env prove`: what was proven on which environment."
         " Append only.\n"
         '\n[[proof]]\nwhen = "2026-11-24T03:30:00+00:00"\ntarget = "linux-x86_64"\n'
         'system = "Linux 6.1"\ncpu = "x86_64"\npython = "3.10.13"\nlock = "10cc"\n'

@@ -64,5 +64,17 @@ def test_own_toolchains_are_told_apart_by_their_folders(tmp_path: Path) -> None:
     assert name_of(variant, "conda") == named[0].replace("mine", "mine-conda")
 
 
+def test_what_has_the_conda_name_of_a_shipped_one_does_not_take_its_link(tmp_path: Path) -> None:
+    taken = {name_of(load_toolchain(one), kind) for one in ("tested", "light") for kind in BACKENDS}
+    for name in ("coreml_stable_diffusion", "light"):
+        folder = tmp_path / name
+        address = toolchain(folder, {"one==1.0": "0" * 64}, name="mine")
+        file = folder / "toolchain.toml"
+        file.write_text(f'{file.read_text()}[conda]\nname = "{name}"\n')
+        named = {name_of(load_toolchain(address), kind) for kind in BACKENDS}
+        assert not named & taken
+        assert {one.partition("@")[0] for one in named} == {"mine", name}
+
+
 def test_there_are_two_kinds() -> None:
     assert BACKENDS == ("venv", "conda")

@@ -146,6 +146,12 @@ def test_why_one_version_was_refused() -> None:
     assert why(HEAD + newer + TAIL) == "tokenizers 0.14.1 is newer than the toolchain allows"
 
 
+def test_a_failed_network_is_no_reason_of_a_version_s() -> None:
+    done = ProcessResult(code=2, out="", err="error: dns error")
+    with pytest.raises(UnreachableError):
+        why_refused(done, "tokenizers", PINS, "osx", "3.10.10")
+
+
 def test_withdrawn_versions_are_found() -> None:
     words = (
         'Resolved 2 packages\nwarning: `attrs==21.1.0` is yanked (reason: "Not importable.")\n'
