@@ -25,6 +25,7 @@ _REPORT = re.compile(r"\s*(?:Exception (?:Type|Subtype|Message|Codes)|Terminatio
 _END = re.compile(
     r"(?i)(?:abort|trace|BPT) trap|segmentation fault|\babort(?:ed)?\b|\bkilled\b|\bhung up\b"
     r"|\bearly EOF\b|\blinker command failed\b|\bsmudge filter \w+ failed\b"
+    r"|\bunexpectedly raised an error\b"
 )
 """What only says that a process ended; why, it printed before."""
 

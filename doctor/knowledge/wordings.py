@@ -42,6 +42,7 @@ _WORDS: tuple[tuple[str, ...], ...] = (
         r"(?i:\b(?:denied|missing|mismatch|unsupported|invalid|corrupt(?:ed)?|unexpected)\b)",
         r"(?i:\b(?:expected|refused|timed out|no such|no space|exceed\w*|must be)\b)",
         r"(?i:\b(?:required?s?|needed|newer than running|errored|quit unexpectedly|no matches)\b)",
+        r"(?i:\b(?:fails|negative|unknown (?:flag|option|command))\b)",
         r"(?i:\b(?:may not be|doesn't|not in gzip|was detected|not empty)\b)",
         r"(?i:\bnot (?:supported|available|installed|readable|loaded|valid)\b|\b(?:has|have) no\b)",
         r"(?i:\bundefined (?:symbol|reference)s?\b|\bno module\b|\bnothing provides\b)",
@@ -61,7 +62,7 @@ def weigh(text: str) -> int | None:
     for weight, pattern in enumerate(_ERRORS):
         if pattern.search(text):
             soft = is_softened(text)
-            return max(weight, IS_ERROR + 1) if soft else weight
+            return max(weight, IS_ERROR + 2) if soft else weight
     return None
 
 
