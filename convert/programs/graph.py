@@ -128,6 +128,8 @@ class Graph:
             return value
         if isinstance(value, list) and isinstance(value[0], Var):
             return list(value)
+        if getattr(value, "shape", ()):
+            raise ValueError("an array becomes a constant by `table`, which tells it by its bytes")
         key = (type(value), repr(value))
         if key not in self._constants:
             self._constants[key] = self._constant(value, self._unique("constant"))

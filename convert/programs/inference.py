@@ -1,7 +1,8 @@
 """Works out the types of an operation's results from those of its arguments.
 
 There is a rule for each operation that the builders use, as MIL's reference describes it, and none
-for others. coremltools reads what was built by rules of its own, which a test compares with these.
+for others. A rule refuses what it does not account for: other arguments, and axes counted from the
+end. coremltools reads what was built by rules of its own, which a test compares with these.
 """
 
 from __future__ import annotations
@@ -50,8 +51,11 @@ def infer(operation: str, bound: Bound) -> Sequence[Result]:
     """
     if operation not in RULES:
         raise ValueError(f"no rule says what a {operation} results in")
+    rule, known = RULES[operation]
+    if unknown := sorted(bound.keys() - known):
+        raise ValueError(f"{operation}: no rule says what {', '.join(unknown)} would change")
     try:
-        return RULES[operation](bound)
+        return rule(bound)
     except (IndexError, KeyError, TypeError, ValueError) as error:
         given = {name: getattr(var, "shape", var) for name, var in bound.items()}
         raise ValueError(f"{operation}: the arguments do not go together: {given}") from error
@@ -60,6 +64,20 @@ def infer(operation: str, bound: Bound) -> Sequence[Result]:
 def _require(met: object) -> None:
     if not met:
         raise ValueError
+
+
+def _axes(bound: Bound, rank: int) -> list[int]:
+    """Return `axes`, each from 0 and only once."""
+    axes: list[int] = list(bound["axes"].value)
+    _require(len(set(axes)) == len(axes) and all(0 <= axis < rank for axis in axes))
+    return axes
+
+
+def _axis(bound: Bound, rank: int) -> int:
+    """Return `axis`, from 0."""
+    axis: int = bound["axis"].value
+    _require(0 <= axis < rank)
+    return axis
 
 
 def _same(bound: Bound) -> Sequence[Result]:
@@ -107,7 +125,9 @@ def _conv(bound: Bound) -> Sequence[Result]:
 
 def _norm(bound: Bound) -> Sequence[Result]:
     """Normalise over channels: all vectors have one number for each."""
-    size = bound["x"].shape[bound["axes"].value[0] if "axes" in bound else 1]
+    x: Var = bound["x"]
+    (axis,) = _axes(bound, x.rank) if "axes" in bound else (1,)
+    size = x.shape[axis]
     vectors = (bound[name] for name in ("mean", "variance", "gamma", "beta") if name in bound)
     _require(all(one.shape == (size,) for one in vectors))
     return _same(bound)
@@ -139,7 +159,8 @@ def _transpose(bound: Bound) -> Sequence[Result]:
 
 def _concat(bound: Bound) -> Sequence[Result]:
     first, *rest = bound["values"]
-    axis = bound["axis"].value
+    axis = _axis(bound, first.rank)
+    _require("interleave" not in bound or not bound["interleave"].value)
     total = first.shape[axis]
     before, after = first.shape[:axis], first.shape[axis + 1 :]
     for other in rest:
@@ -163,7 +184,7 @@ def _slice(bound: Bound) -> Sequence[Result]:
 
 
 def _split(bound: Bound) -> Sequence[Result]:
-    x, axis = bound["x"], bound["axis"].value
+    x, axis = bound["x"], _axis(bound, bound["x"].rank)
     count: int = bound["num_splits"].value
     size, rest = divmod(x.shape[axis], count)
     _require(not rest)
@@ -174,27 +195,26 @@ def _split(bound: Bound) -> Sequence[Result]:
 def _expand(bound: Bound) -> Sequence[Result]:
     x = bound["x"]
     shape = list(x.shape)
-    for axis in sorted(bound["axes"].value):
-        _require(0 <= axis <= len(shape))
+    for axis in sorted(_axes(bound, x.rank + len(bound["axes"].value))):
         shape.insert(axis, 1)
     return ((x.dtype, tuple(shape)),)
 
 
 def _squeeze(bound: Bound) -> Sequence[Result]:
-    x, axes = bound["x"], bound["axes"].value
+    x, axes = bound["x"], _axes(bound, bound["x"].rank)
     _require(all(x.shape[axis] == 1 for axis in axes))
     return ((x.dtype, tuple(n for axis, n in enumerate(x.shape) if axis not in axes)),)
 
 
 def _gather(bound: Bound) -> Sequence[Result]:
-    x, indices, axis = bound["x"], bound["indices"], bound["axis"].value
+    x, indices, axis = bound["x"], bound["indices"], _axis(bound, bound["x"].rank)
     _require(indices.dtype is DataType.INT32 and x.shape[axis])
+    _require("batch_dims" not in bound or not bound["batch_dims"].value)
     return ((x.dtype, (*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :])),)
 
 
 def _reduce(bound: Bound) -> Sequence[Result]:
-    x, axes = bound["x"], bound["axes"].value
-    _require(all(0 <= axis < x.rank for axis in axes))
+    x, axes = bound["x"], _axes(bound, bound["x"].rank)
     if bound["keep_dims"].value:
         shape = tuple(1 if axis in axes else size for axis, size in enumerate(x.shape))
     else:
@@ -229,27 +249,36 @@ def _upsample(bound: Bound) -> Sequence[Result]:
     return ((x.dtype, (*rest, height * down, width * across)),)
 
 
-RULES: Mapping[str, Rule] = {
-    **dict.fromkeys(("add", "mul", "real_div", "sub"), _broadcast),
-    **dict.fromkeys(("cos", "gelu", "sigmoid", "silu", "sin", "softmax", "sqrt", "square"), _same),
-    **dict.fromkeys(("equal", "greater"), _compare),
-    **dict.fromkeys(("reduce_max", "reduce_mean"), _reduce),
-    **dict.fromkeys(("batch_norm", "layer_norm"), _norm),
-    "cast": _cast,
-    "concat": _concat,
-    "conv": _conv,
-    "einsum": _einsum,
-    "expand_dims": _expand,
-    "gather": _gather,
-    "matmul": _matmul,
-    "reshape": _reshape,
-    "slice_by_index": _slice,
-    "split": _split,
-    "squeeze": _squeeze,
-    "transpose": _transpose,
-    "upsample_nearest_neighbor": _upsample,
+def _for_each(
+    operations: str, rule: Rule, arguments: str
+) -> Mapping[str, tuple[Rule, frozenset[str]]]:
+    return dict.fromkeys(operations.split(), (rule, frozenset(arguments.split())))
+
+
+RULES: Mapping[str, tuple[Rule, frozenset[str]]] = {
+    **_for_each("add mul real_div sub", _broadcast, "x y"),
+    **_for_each("cos sigmoid silu sin sqrt square", _same, "x"),
+    **_for_each("gelu", _same, "x mode"),
+    **_for_each("softmax", _same, "x axis"),
+    **_for_each("equal greater", _compare, "x y"),
+    **_for_each("reduce_max reduce_mean", _reduce, "x axes keep_dims"),
+    **_for_each("batch_norm", _norm, "x mean variance gamma beta epsilon"),
+    **_for_each("layer_norm", _norm, "x axes gamma beta epsilon"),
+    **_for_each("cast", _cast, "x dtype"),
+    **_for_each("concat", _concat, "values axis interleave"),
+    **_for_each("conv", _conv, "x weight bias strides pad_type pad dilations groups"),
+    **_for_each("einsum", _einsum, "values equation"),
+    **_for_each("expand_dims", _expand, "x axes"),
+    **_for_each("gather", _gather, "x indices axis batch_dims validate_indices"),
+    **_for_each("matmul", _matmul, "x y transpose_x transpose_y"),
+    **_for_each("reshape", _reshape, "x shape"),
+    **_for_each("slice_by_index", _slice, "x begin end begin_mask end_mask"),
+    **_for_each("split", _split, "x num_splits axis"),
+    **_for_each("squeeze", _squeeze, "x axes"),
+    **_for_each("transpose", _transpose, "x perm"),
+    **_for_each("upsample_nearest_neighbor", _upsample, "x scale_factor_height scale_factor_width"),
 }
-"""The operations that builders use, each with its rule."""
+"""The operations that builders use, each with its rule and the arguments that it may have."""
 
 
 def defaults_of(operation: str, target: Target) -> Mapping[str, Plain]:

@@ -35,6 +35,7 @@ WHOLE_AXES = [True, False, True, True]
 MASKS = {"begin_mask": plain(WHOLE_AXES), "end_mask": plain(WHOLE_AXES)}
 STRAIGHT = {"transpose_x": plain(value=False), "transpose_y": plain(value=False)}
 TURNED = {"transpose_x": plain(value=True), "transpose_y": plain(value=True)}
+GATHER = {"x": half(9, 5), "indices": Var("i", WHOLE, (1, 7)), "axis": plain(0)}
 KEEP = {"axes": plain([1, 2]), "keep_dims": plain(value=True)}
 
 
@@ -70,7 +71,7 @@ KEEP = {"axes": plain([1, 2]), "keep_dims": plain(value=True)}
         ),
         (
             "gather",
-            {"x": half(9, 5), "indices": Var("i", WHOLE, (1, 7)), "axis": plain(0)},
+            GATHER,
             (1, 7, 5),
         ),
     ],
@@ -113,10 +114,36 @@ def test_a_comparison_is_true_or_false_and_a_cast_names_its_type() -> None:
         ("matmul", {"x": half(5, 3), "y": half(4, 7), **STRAIGHT}),
         ("einsum", {"values": [half(2, 3), half(4, 5)], "equation": plain("ab,bc->ac")}),
         ("gather", {"x": X, "indices": half(1), "axis": plain(0)}),
+        # Axes counted from the end
+        ("concat", {"values": [X, X], "axis": plain(-1)}),
+        ("split", {"x": X, "num_splits": plain(2), "axis": plain(-1)}),
+        ("squeeze", {"x": half(2, 8, 1), "axes": plain([-1])}),
+        ("expand_dims", {"x": X, "axes": plain([-1])}),
+        ("gather", {**GATHER, "axis": plain(-1)}),
+        ("reduce_mean", {"x": X, **KEEP, "axes": plain([-1])}),
+        ("layer_norm", {"x": X, "axes": plain([-1]), "gamma": half(4)}),
+        # What no rule accounts for
+        ("concat", {"values": [X, X], "axis": plain(1), "interleave": plain(value=True)}),
+        ("gather", {**GATHER, "batch_dims": plain(1)}),
+        ("layer_norm", {"x": half(2, 4, 4), "axes": plain([1, 2]), "gamma": half(4)}),
+        ("squeeze", {"x": half(2, 1), "axes": plain([1, 1])}),
     ],
 )
 def test_arguments_that_do_not_go_together(operation: str, bound: Bound) -> None:
     with pytest.raises(ValueError, match=operation):
+        infer(operation, bound)
+
+
+@pytest.mark.parametrize(
+    ("operation", "bound", "unknown"),
+    [
+        ("slice_by_index", {**SLICE, **MASKS, "stride": plain([1, 2, 1, 1])}, "stride"),
+        ("slice_by_index", {**SLICE, **MASKS, "squeeze_mask": plain([True] * 4)}, "squeeze_mask"),
+        ("split", {"x": X, "split_sizes": plain([2, 6]), "axis": plain(1)}, "split_sizes"),
+    ],
+)
+def test_an_argument_that_no_rule_accounts_for(operation: str, bound: Bound, unknown: str) -> None:
+    with pytest.raises(ValueError, match=f"{operation}: no rule says what {unknown} would"):
         infer(operation, bound)
 
 
