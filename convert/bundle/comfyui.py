@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from sdcoreml.convert.bundle.contract import (
+    BASE_TIME_IDS,
     PACKAGE,
     REFINER_TIME_IDS,
     RESIDUAL,
@@ -76,11 +77,12 @@ def is_for_comfyui(inputs: Shapes) -> bool:
 def interface(inputs: Shapes) -> Interface:
     """Return the ports that a UNet for ComfyUI must have, given what it is for.
 
-    `inputs` says its size, batch, width of text states, and the optional inputs that it has. Every
+    `inputs` are those that follow from the model's config, or the program's own if it is not known.
+    They say its size, batch, width of text states, and the optional inputs that it has. Every
     input is float16: the nodes send nothing else.
 
     Raises:
-        KeyError: an input that every UNet has is missing.
+        KeyError: an input that every UNet has is missing, or that one of them calls for.
         ValueError: an input has the wrong rank.
     """
     sample, timestep, states = UNET_INPUTS
@@ -94,7 +96,8 @@ def interface(inputs: Shapes) -> Interface:
     if GUIDANCE in inputs:
         ports.append(Port(name=GUIDANCE, shape=(batch, EMBEDDED), dtypes=(F16,)))
     if "time_ids" in inputs:
-        _, ids = inputs["time_ids"]
+        _, given = inputs["time_ids"]
+        ids = given if given == REFINER_TIME_IDS else BASE_TIME_IDS
         _, pooled = inputs["text_embeds"]
         ports.append(Port(name="time_ids", shape=(batch, ids), dtypes=(F16,)))
         ports.append(Port(name="text_embeds", shape=(batch, pooled), dtypes=(F16,)))
@@ -106,7 +109,7 @@ def interface(inputs: Shapes) -> Interface:
 def _residuals(inputs: Shapes, batch: int) -> Iterator[Port]:
     """Yield the ports for a ControlNet's outputs, numbered from 0; the last is the mid block's.
 
-    Their shapes depend on the model's levels, which no other port shows.
+    Their shapes depend on the model's levels, which no other port shows, but its config does.
     """
     count = sum(name.startswith(RESIDUAL) for name in inputs)
     for number in range(count):
@@ -130,26 +133,37 @@ class Variant:
     storage: str = ""
 
 
-def merged_name(model: str, loras: Iterable[str]) -> str:
-    """Return what a model with merged LoRAs is called, given the names of their files."""
-    return "_".join(name.partition(".")[0] for name in (model, *sorted(loras)))
-
-
-def package_name(model: str, variant: Variant) -> str:
+def package_name(model: str, variant: Variant, loras: Iterable[str] = ()) -> str:
     """Return the name of a UNet's package without its suffix, as the converter's node spells it.
 
     The node takes a package of this name for what it would make, and makes nothing. Only what is
-    before the first `.` counts in the name of the `model`.
+    before the first `.` counts in the name of the `model` and in those of the files of `loras`.
     """
+    return f"{_spell(_stem(model), variant, loras)}_unet"
+
+
+def folder_name(model: str, variant: Variant, loras: Iterable[str] = ()) -> str:
+    """Return the name of the folder for a package: the package's, but with the model's whole name.
+
+    So `sd-v1.4` and `sd-v1.5`, whose packages have one name, do not overwrite each other.
+    """
+    return _spell(model, variant, loras)
+
+
+def _spell(model: str, variant: Variant, loras: Iterable[str]) -> str:
     parts = (
-        model.partition(".")[0],
+        model,
+        *(_stem(name) for name in sorted(loras)),
         f"{variant.batch}x{variant.width}x{variant.height}",
         *(("cn",) if variant.is_controlled else ()),
         ATTENTIONS[variant.attention],
         *((variant.storage,) if variant.storage else ()),
-        "unet",
     )
     return "_".join(parts).replace(" ", "_")
+
+
+def _stem(name: str) -> str:
+    return name.partition(".")[0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdcoreml.convert.bundle.comfyui import Shapes, is_for_comfyui
 from sdcoreml.convert.bundle.comfyui import interface as comfyui_interface
-from sdcoreml.convert.bundle.comfyui import is_for_comfyui
 from sdcoreml.convert.bundle.contract import (
     COMPILED,
     CONTROL_INPUT,
@@ -38,10 +38,15 @@ REMEDY = "convert the model again; if it happens again, report it"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Called:
-    """What calls a folder's programs, and whether only some of them were requested."""
+    """What calls a folder's programs, and whether only some of them were requested.
+
+    `inputs` are those that a UNet for ComfyUI must have by the model's config, `None` if no config
+    is known. Then only what holds for every model is required of it.
+    """
 
     runtime: Runtime = Runtime.SWIFT
     is_part: bool = False
+    inputs: Shapes | None = None
 
 
 WHOLE = Called()
@@ -104,7 +109,7 @@ def check_programs(
     one joined program.
     """
     if called.runtime is Runtime.COMFYUI:
-        return _check_for_comfyui(models, folder)
+        return _check_for_comfyui(models, folder, called.inputs)
     return _check_for_swift(models, folder, called)
 
 
@@ -140,7 +145,9 @@ def _check_for_swift(models: Mapping[str, Model], folder: Path, called: Called) 
             yield Fault(where=path, what=what, remedy=REMEDY)
 
 
-def _check_for_comfyui(models: Mapping[str, Model], folder: Path) -> Iterator[Fault]:
+def _check_for_comfyui(
+    models: Mapping[str, Model], folder: Path, inputs: Shapes | None
+) -> Iterator[Fault]:
     """Yield faults where a folder is not one UNet with the ports that ComfyUI's nodes need."""
     if len(models) != 1 or not models.keys() <= {"unet", "controlled_unet"}:
         what = f"not one UNet, but {', '.join(models) or 'nothing'}"
@@ -148,15 +155,25 @@ def _check_for_comfyui(models: Mapping[str, Model], folder: Path) -> Iterator[Fa
         return
     ((component, model),) = models.items()
     shapes = {feature.name: feature.shape for feature in model.description.inputs}
-    if not is_for_comfyui(shapes):
+    wanted = _wanted_by_comfyui(shapes, inputs)
+    if wanted is None:
         what = "its inputs are not those of a UNet for ComfyUI"
         yield Fault(where=folder, what=what, remedy=REMEDY)
         return
     if (f"{RESIDUAL}0" in shapes) is (component == "unet"):
         what = f"{component}: it should have residual inputs if it is controlled, and only then"
         yield Fault(where=folder, what=what, remedy=REMEDY)
-    for what in _differences(model, comfyui_interface(shapes)):
+    for what in _differences(model, wanted):
         yield Fault(where=folder, what=what, remedy=REMEDY)
+
+
+def _wanted_by_comfyui(shapes: Shapes, inputs: Shapes | None) -> Interface | None:
+    if not is_for_comfyui(shapes):
+        return None
+    try:
+        return comfyui_interface(inputs or shapes)
+    except (KeyError, ValueError):
+        return None
 
 
 def check_controlnet(net: Model, path: Path, controlled: Model | None = None) -> Iterator[Fault]:

@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, replace
 
-from sdcoreml.convert.bundle.comfyui import BATCHES, BITS, Variant, package_name
+from sdcoreml.convert.bundle.comfyui import (
+    BATCHES,
+    BITS,
+    TOKENS,
+    Shapes,
+    Variant,
+    folder_name,
+    package_name,
+)
+from sdcoreml.convert.bundle.contract import RESIDUAL, UNET_INPUTS
 from sdcoreml.convert.bundle.families import ProgramSpec, unet_of
 from sdcoreml.convert.compression.recipe import Method, parse_recipe
 from sdcoreml.convert.jobs.options import Options
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.models.layout import Model
+from sdcoreml.convert.programs.callers import CALLERS
+from sdcoreml.convert.programs.options import GUIDANCE, Runtime
+from sdcoreml.convert.programs.unet_config import parse_unet, residual_shapes
 from sdcoreml.ground.errors import UnsupportedError
 
 NOT_ASKED: Mapping[str, str] = {
@@ -57,11 +69,42 @@ def require_fit(model: Model, options: Options, *, is_whole: bool = True) -> Non
         )
 
 
-def parts(model: Model, options: Options, name: str) -> Iterator[ProgramSpec]:
+def parts(model: Model, options: Options, name: str, loras: Iterable[str]) -> Iterator[ProgramSpec]:
     """Yield the one program for ComfyUI, named as its converter's node names it."""
     program = "controlled_unet" if options.controlled else "unet"
-    stem = package_name(name, variant_of(options))
+    stem = package_name(name, variant_of(options), loras)
     yield replace(unet_of(model), program=program, name=stem)
+
+
+def inputs_of(model: Model, options: Options) -> Shapes:
+    """Return the inputs of the program, as they follow from the UNet's config and the options.
+
+    Raises:
+        SdcoremlError: the config is none that the builder draws.
+    """
+    config = model.components["unet"].config
+    unet = parse_unet("unet", config, accepted=CALLERS[Runtime.COMFYUI].accepted)
+    batch, height, width = options.batch, options.height, options.width
+    shapes = dict(
+        zip(
+            UNET_INPUTS,
+            ((batch, 4, height, width), (batch,), (batch, TOKENS, unet.context)),
+            strict=True,
+        )
+    )
+    if unet.guidance:
+        shapes[GUIDANCE] = (batch, unet.guidance)
+    if unet.added:
+        shapes |= {"time_ids": (batch, unet.added.ids), "text_embeds": (batch, unet.added.text)}
+    if options.controlled:
+        for number, shape in enumerate(residual_shapes(unet, height, width)):
+            shapes[f"{RESIDUAL}{number}"] = (batch, *shape)
+    return shapes
+
+
+def folder_for(options: Options, name: str, loras: Iterable[str]) -> str:
+    """Return the name of the folder for a package."""
+    return folder_name(name, variant_of(options), loras)
 
 
 def variant_name(options: Options) -> str:

@@ -11,8 +11,8 @@ from sdcoreml.convert.bundle.contract import HALVED
 from sdcoreml.convert.bundle.families import OPTIONAL, PROGRAMS, ProgramSpec, programs_of
 from sdcoreml.convert.bundle.noise import refuse_schedule
 from sdcoreml.convert.compression.recipe import Method, parse_recipe, require_storable
+from sdcoreml.convert.jobs.for_comfyui import folder_for, require_fit
 from sdcoreml.convert.jobs.for_comfyui import parts as parts_for_comfyui
-from sdcoreml.convert.jobs.for_comfyui import require_fit
 from sdcoreml.convert.jobs.options import ATTENTIONS, COMPRESSED, Options
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
@@ -34,6 +34,7 @@ class Job:
     are kept or, if there is no such folder yet, left out. If `redo` is `None`, all are made.
     `beside` is the finished folder whose UNet a ControlNet is for. `name` replaces the model's own
     name in the names of folders. `found` are programs that an earlier conversion made of the same.
+    `loras` are the names of the files merged into the model, which names for ComfyUI include.
     """
 
     model: Model
@@ -43,13 +44,14 @@ class Job:
     beside: Path | None = None
     name: str = ""
     found: frozenset[str] = frozenset()
+    loras: tuple[str, ...] = ()
 
     @property
     def parts(self) -> tuple[ProgramSpec, ...]:
         """The programs to make; kept and found programs are not among them."""
         if self.options.is_for_comfyui:
             called = self.name or _own_name(self.model)
-            one = parts_for_comfyui(self.model, self.options, called)
+            one = parts_for_comfyui(self.model, self.options, called, self.loras)
             return tuple(part for part in one if self.makes(part))
         wanted = [name for name in self.options.wanted if self.makes(OPTIONAL[name])]
         return tuple(
@@ -98,9 +100,6 @@ def plan(
         name=name,
     )
     require_runnable(job)
-    if options.is_for_comfyui and output is None:
-        (part,) = job.parts
-        return replace(job, output=Path("models") / part.stem.removesuffix("_unet"))
     return job
 
 
@@ -191,9 +190,13 @@ def own_size(model: Model) -> tuple[int, int]:
     return height, width
 
 
-def default_folder(model: Model, options: Options, name: str = "") -> Path:
+def default_folder(
+    model: Model, options: Options, name: str = "", loras: tuple[str, ...] = ()
+) -> Path:
     """Return the default folder for a result: in `models` or, for a ControlNet, in `controlnet`."""
     called = name or _own_name(model)
+    if options.is_for_comfyui:
+        return Path("models") / folder_for(options, called, loras)
     if CONTROLNET in model.components:
         return Path("controlnet") / net_name(called, options)
     return Path("models") / folder_name(called, options)

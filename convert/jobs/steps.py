@@ -35,6 +35,7 @@ from sdcoreml.convert.jobs.caveats import notes_of, warn
 from sdcoreml.convert.jobs.compiler import is_known, require_compiler
 from sdcoreml.convert.jobs.conversion import Conversion, Folder
 from sdcoreml.convert.jobs.finding import find, hand_over, keep_files, recall, record
+from sdcoreml.convert.jobs.for_comfyui import inputs_of
 from sdcoreml.convert.jobs.kept import require_checked, require_lesser
 from sdcoreml.convert.jobs.manifest import (
     NOT_COMPILED,
@@ -216,9 +217,11 @@ def _check(folder: Folder, _: Conversion) -> Folder:
     } | {made.part.program: made.written for made in folder.programs}
     is_ours = is_known(folder.job.options.target)
     ours = {made.part.program: made.read for made in folder.programs if is_ours}
-    called = Called(runtime=folder.job.options.runtime, is_part=_is_part(folder))
+    job = folder.job
+    inputs = inputs_of(job.model, job.options) if job.options.is_for_comfyui else None
+    called = Called(runtime=job.options.runtime, is_part=_is_part(folder), inputs=inputs)
     fit = folder_faults(programs, folder.path, ours, called)
-    if faults := (*fit, *find_misfits(folder.job, programs)):
+    if faults := (*fit, *find_misfits(job, programs)):
         raise SdcoremlError("; ".join(map(str, faults)))
     return folder
 

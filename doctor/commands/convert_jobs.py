@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from sdcoreml.convert.bundle.apps import App
-from sdcoreml.convert.bundle.comfyui import merged_name
 from sdcoreml.convert.bundle.families import OPTIONAL
 from sdcoreml.convert.certificates.store import load
 from sdcoreml.convert.compression.recipe import parse_recipe
 from sdcoreml.convert.jobs.kept import is_nothing
 from sdcoreml.convert.jobs.manifest import ProgramEntry, read_manifest
 from sdcoreml.convert.jobs.options import COMPRESSED, SHARED, Options
-from sdcoreml.convert.jobs.plan import Job, default_options, plan
+from sdcoreml.convert.jobs.plan import Job, default_folder, default_options, plan
 from sdcoreml.convert.jobs.prove import ProofPolicy
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
@@ -63,17 +62,11 @@ def jobs_of(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
         dict.fromkeys(attentions or [base.attention]),
         dict.fromkeys(sizes or [(base.width, base.height)]),
     )
-    jobs = tuple(
-        plan(
-            model,
-            args.output,
-            replace(base, attention=attention, width=width, height=height),
-            redo=said.get("components"),
-            beside=said.get("beside"),
-            name=_called(args, model),
-        )
+    options = (
+        replace(base, attention=attention, width=width, height=height)
         for attention, (width, height) in pairs
     )
+    jobs = tuple(_job(args, model, one) for one in options)
     if "into" in said and args.output is None:
         jobs = tuple(replace(job, output=args.into / job.output) for job in jobs)
     for source, job in itertools.product((args.model, said.get("refiner_folder")), jobs):
@@ -82,13 +75,19 @@ def jobs_of(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
     return jobs
 
 
-def _called(args: argparse.Namespace, model: Model) -> str:
-    """Return the name for the result, empty for the model's own; for ComfyUI it has the LoRAs'."""
-    name: str = vars(args).get("name") or ""
-    if runtime_of(args) is Runtime.SWIFT or not args.lora:
-        return name
-    loras = [one.path.name for one in args.lora]
-    return merged_name(name or model.path.resolve().name, loras)
+def _job(args: argparse.Namespace, model: Model, options: Options) -> Job:
+    said = vars(args)
+    name = said.get("name") or ""
+    loras = tuple(one.path.name for one in args.lora or ())
+    job = plan(
+        model,
+        args.output or default_folder(model, options, name, loras),
+        options,
+        redo=said.get("components"),
+        beside=said.get("beside"),
+        name=name,
+    )
+    return replace(job, loras=loras)
 
 
 def options_for(args: argparse.Namespace, model: Model) -> Options:

@@ -13,9 +13,9 @@ import pytest
 from sdcoreml.convert.bundle.comfyui import (
     Variant,
     describe,
+    folder_name,
     interface,
     is_for_comfyui,
-    merged_name,
     package_name,
 )
 
@@ -159,5 +159,8 @@ def test_the_name_says_batch_width_and_height_then_attention() -> None:
 
 def test_the_name_says_loras_in_order_controlnets_and_bits() -> None:
     form = replace(SQUARE, is_controlled=True, storage="q6")
-    model = merged_name("dreamshaper_8.fp16", ["zoom.safetensors", "alpha.v2.safetensors"])
-    assert package_name(model, form) == "dreamshaper_8_alpha_zoom_1x512x512_cn_se_q6_unet"
+    loras = ["zoom.safetensors", "alpha.v2.safetensors"]
+    name = package_name("dreamshaper_8.fp16", form, loras)
+    assert name == "dreamshaper_8_alpha_zoom_1x512x512_cn_se_q6_unet"
+    folder = folder_name("dreamshaper_8.fp16", form, loras)
+    assert folder == "dreamshaper_8.fp16_alpha_zoom_1x512x512_cn_se_q6"

@@ -9,7 +9,8 @@ import pytest
 
 from sdcoreml.convert.bundle import ports as required
 from sdcoreml.convert.bundle.contract import chunk_paths
-from sdcoreml.convert.bundle.fit import check_controlnet, check_programs, folder_faults
+from sdcoreml.convert.bundle.fit import Called, check_controlnet, check_programs, folder_faults
+from sdcoreml.convert.programs.options import Runtime
 from sdcoreml.convert.spec.model import Model
 from sdcoreml.convert.spec.reader import read_package
 from tests.convert.folder_models import F16, F32, REFINER, SD, UNET, UNET_INPUTS, XL, Port, model
@@ -232,3 +233,38 @@ class TestCheckControlnet:
             "input controlnet_cond is missing",
             "output additional_residual_0 float32 is missing",
         ]
+
+
+FOR_COMFYUI = {
+    "sample": (1, 4, 64, 64),
+    "timestep": (1,),
+    "encoder_hidden_states": (1, 77, 2048),
+    "time_ids": (1, 6),
+    "text_embeds": (1, 1280),
+}
+NOT_FOR_COMFYUI = "its inputs are not those of a UNet for ComfyUI"
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({}, []),
+        ({"time_ids": (1, 5)}, []),
+        ({"sample": (1, 4, 64)}, [NOT_FOR_COMFYUI]),
+        ({"text_embeds": None}, [NOT_FOR_COMFYUI]),
+        ({"encoder_hidden_states": (1, 2048, 1, 77)}, [NOT_FOR_COMFYUI]),
+        ({"time_ids": (1, 7)}, ["input time_ids [1, 6] float16 expected, found [1, 7] float16"]),
+        ({"time_ids": None}, ["unexpected input text_embeds"]),
+    ],
+    ids=str,
+)
+def test_damaged_inputs_for_comfyui_are_a_fault(
+    changes: Mapping[str, tuple[int, ...] | None], expected: list[str]
+) -> None:
+    inputs = {**FOR_COMFYUI, **changes}
+    unet = model(
+        [(name, shape, F16) for name, shape in inputs.items() if shape],
+        [("noise_pred", (1, 4, 64, 64), F32)],
+    )
+    found = check_programs({"unet": unet}, Path("cat"), Called(runtime=Runtime.COMFYUI))
+    assert [fault.what for fault in found] == expected

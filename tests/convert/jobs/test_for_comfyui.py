@@ -10,12 +10,14 @@ import pytest
 from sdcoreml.convert.bundle.comfyui import interface
 from sdcoreml.convert.bundle.ports import Dimensions, Interface
 from sdcoreml.convert.deliver.contents import contents_of
+from sdcoreml.convert.jobs.for_comfyui import inputs_of
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.verify import verify
 from sdcoreml.convert.programs.options import Runtime
 from sdcoreml.ground.errors import BadInputError, SdcoremlError, UnsupportedError
 from tests.convert.stand_ins import (
+    UNET,
     StandIn,
     finish,
     job_of,
@@ -32,7 +34,27 @@ SHAPES = {
     "timestep": (1,),
     "encoder_hidden_states": (1, 77, 8),
 }
-RESIDUAL = {"additional_residual_0": (1, 320, 16, 16)}
+UNET_OF_TWO_LEVELS = {
+    **UNET,
+    "attention_head_dim": 8,
+    "block_out_channels": [32, 64],
+    "down_block_types": ["CrossAttnDownBlock2D", "DownBlock2D"],
+    "layers_per_block": 1,
+}
+RESIDUALS = {
+    f"additional_residual_{number}": shape
+    for number, shape in enumerate(
+        (
+            (1, 32, 16, 16),
+            (1, 32, 16, 16),
+            (1, 32, 8, 8),
+            (1, 64, 8, 8),
+            (1, 64, 8, 8),
+        )
+    )
+}
+TOO_FEW = {name: RESIDUALS[name] for name in list(RESIDUALS)[:-1]}
+TIMES = {"time_ids": (1, 7), "text_embeds": (1, 1280)}
 
 
 class Comfy(StandIn):
@@ -50,7 +72,7 @@ def asked(model: Path, output: Path | None = None, **choices: Any) -> Job:
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
-    return write_model(tmp_path / "dream shaper.v8")
+    return write_model(tmp_path / "dream shaper.v8", UNET_OF_TWO_LEVELS)
 
 
 def test_one_unet_is_made_under_the_name_of_the_converters_node(model: Path) -> None:
@@ -58,7 +80,16 @@ def test_one_unet_is_made_under_the_name_of_the_converters_node(model: Path) -> 
     assert [(part.program, part.stem) for part in job.parts] == [
         ("unet", "dream_shaper_1x128x128_se_unet")
     ]
-    assert job.output == Path("models/dream_shaper_1x128x128_se")
+    assert job.output == Path("models/dream_shaper.v8_1x128x128_se")
+
+
+def test_models_that_differ_after_a_dot_have_folders_of_their_own(tmp_path: Path) -> None:
+    jobs = [asked(write_model(tmp_path / name)) for name in ("sd-v1.4", "sd-v1.5")]
+    assert [job.output for job in jobs] == [
+        Path("models/sd-v1.4_1x128x128_se"),
+        Path("models/sd-v1.5_1x128x128_se"),
+    ]
+    assert {part.stem for job in jobs for part in job.parts} == {"sd-v1_1x128x128_se_unet"}
 
 
 @pytest.mark.parametrize(
@@ -168,8 +199,16 @@ def test_folders_for_other_apps_do_not_name_a_runtime(model: Path, tmp_path: Pat
     [
         (False, {**SHAPES, "encoder_hidden_states": (1, 8, 1, 77)}, "not those of a UNet for"),
         (False, {**SHAPES, "encoder_hidden_states": (1, 76, 8)}, r"\[1, 77, 8\] float16 expected"),
-        (False, {**SHAPES, **RESIDUAL}, "residual inputs if it is controlled, and only then"),
+        (False, {**SHAPES, **RESIDUALS}, "residual inputs if it is controlled, and only then"),
         (True, SHAPES, "residual inputs if it is controlled, and only then"),
+        (
+            True,
+            {**SHAPES, **TOO_FEW},
+            r"input additional_residual_4 \[1, 64, 8, 8\] float16",
+        ),
+        (False, {**SHAPES, "encoder_hidden_states": (1, 77, 9)}, r"\[1, 77, 8\] float16 expected"),
+        (False, {**SHAPES, "sample": (1, 4, 16)}, r"\[1, 4, 16, 16\] float16 expected"),
+        (False, {**SHAPES, **TIMES}, "unexpected input time_ids"),
     ],
 )
 def test_a_program_with_other_ports_does_not_pass(
@@ -177,11 +216,36 @@ def test_a_program_with_other_ports_does_not_pass(
 ) -> None:
     runner = Comfy(size=SIZE)
     usual = interface(SHAPES)
-    named = {port.name: port for port in interface({**SHAPES, **RESIDUAL}).inputs}
+    named = {port.name: port for port in interface({**SHAPES, **TIMES, **RESIDUALS}).inputs}
     inputs = tuple(replace(named[name], shape=shape) for name, shape in shapes.items())
     runner.ports = replace(usual, inputs=inputs)
     with pytest.raises(SdcoremlError, match=said):
         finish(asked(model, tmp_path / "out", controlled=controlled), runner)
+
+
+def test_a_controlled_unet_takes_what_its_config_says(model: Path, tmp_path: Path) -> None:
+    runner = Comfy(size=SIZE)
+    runner.ports = interface({**SHAPES, **RESIDUALS})
+    folder = finish(asked(model, tmp_path / "out", controlled=True), runner)
+    assert verify(folder, runner).faults == ()
+
+
+def test_the_inputs_of_sdxl_follow_from_its_config(model: Path) -> None:
+    config = {
+        **UNET_OF_TWO_LEVELS,
+        "addition_embed_type": "text_time",
+        "addition_time_embed_dim": 8,
+        "projection_class_embeddings_input_dim": 6 * 8 + 16,
+        "time_cond_proj_dim": 256,
+    }
+    job = asked(model)
+    unet = replace(job.model.components["unet"], config=config)
+    assert inputs_of(replace(job.model, components={"unet": unet}), job.options) == {
+        **SHAPES,
+        "timestep_cond": (1, 256),
+        "time_ids": (1, 6),
+        "text_embeds": (1, 16),
+    }
 
 
 def test_a_float32_input_is_not_what_the_nodes_send(model: Path, tmp_path: Path) -> None:

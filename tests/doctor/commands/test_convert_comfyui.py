@@ -56,6 +56,7 @@ def test_the_name_says_which_loras_are_merged(model: Path) -> None:
     words = ("--lora", "z.v1.safetensors:0.5", "--lora", "folder/a.safetensors")
     (job,) = jobs_of(asked(model, "--app", "comfyui", *words), open_model(model))
     assert [part.stem for part in job.parts] == ["cat_a_z_1x128x128_se_unet"]
+    assert job.output == Path("models/cat_a_z_1x128x128_se")
     (job,) = jobs_of(asked(model, *words), open_model(model))
     assert job.output == Path("models/cat-split-einsum_128x128")
     (job,) = jobs_of(asked(model, "--app", "comfyui", "--name", "dog", *words), open_model(model))
