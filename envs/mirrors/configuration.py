@@ -101,7 +101,7 @@ def find_toolchain(folder: Path, path: Path | None = None) -> tuple[str, str]:
     # This runs with every command: without such a table, no TOML reader is imported.
     if path is None or not path.is_file():
         return "", ""
-    if f"[{TOOLCHAINS}]".encode() not in read_bytes(path, Document.SETTINGS):
+    if TOOLCHAINS.encode() not in read_bytes(path, Document.SETTINGS):
         return "", ""
     recorded = read_configuration(path).toolchains
     here = folder.resolve()
