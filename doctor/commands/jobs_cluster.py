@@ -23,7 +23,7 @@ from sdcoreml.doctor.commands.jobs_batch import Batch, in_order
 from sdcoreml.doctor.commands.jobs_file import JobFile
 from sdcoreml.doctor.commands.jobs_run import Result, Run, State, ended, expected_of
 from sdcoreml.doctor.commands.jobs_task import FolderTask
-from sdcoreml.doctor.core.overall import begin, expect
+from sdcoreml.doctor.core.overall import Expected, begin, expect
 from sdcoreml.envs.cluster.dask import Members
 from sdcoreml.envs.cluster.folder import Cluster
 from sdcoreml.ground import locks
@@ -232,9 +232,7 @@ class ClusterProgress:
                 if folder := self.planned[number].folder:
                     self.emit(begin([folder], where))
             case {"ended": number, "worker": name, "answer": answer}:
-                self.made[number] = self._read(self.planned[number], answer)
-                for result in self.made[number]:
-                    self.emit(ended(result))
+                self._end(number, answer)
                 title, total = self.planned[number].title, self.tasks
                 self._say("note", f"{len(self.made)} of {total} ended: {title}, on {name}")
             case {"lost": name, "id": number}:
@@ -249,6 +247,14 @@ class ClusterProgress:
             case {"waiting": True}:
                 start = command("worker", self.cluster)
                 self._say("note", f"no worker takes part; on each machine, start {start}")
+
+    def _end(self, number: int, answer: Mapping[str, Any]) -> None:
+        results = self._read(self.planned[number], answer)
+        self.made[number] = results
+        if not self.planned[number].folder:  # what waited was not expected yet
+            self.emit(expect(_expected(results)))
+        for result in results:
+            self.emit(ended(result))
 
     def _say(self, kind: Kind, text: str) -> None:
         self.emit(Event(kind=kind, text=text))
@@ -274,6 +280,13 @@ class ClusterProgress:
             results = ()
         because = spell(str(answer.get("error", "a worker gave no answer")))
         return results or (_fail(one, because),)
+
+
+def _expected(results: Sequence[Result]) -> Iterator[Expected]:
+    """Yield the folders of results, whose size no longer matters."""
+    for one in results:
+        if one.folder:
+            yield Expected(folder=one.folder, model=one.model, bytes=0)
 
 
 def _fail(one: Planned, because: str) -> Result:

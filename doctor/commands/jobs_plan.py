@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
@@ -18,7 +18,7 @@ from sdcoreml.doctor.core.estimate import estimate_disk, estimate_memory, estima
 from sdcoreml.doctor.core.facts import ToolchainFacts
 from sdcoreml.ground.advice import spell
 from sdcoreml.ground.codec import to_plain
-from sdcoreml.ground.errors import SdcoremlError
+from sdcoreml.ground.errors import Fault, SdcoremlError
 from sdcoreml.ground.quantity import amount, duration
 
 
@@ -37,8 +37,8 @@ class State(Enum):
 class PlannedFolder:
     """A folder: what becomes of it, its programs, and why it is refused or what it waits for.
 
-    The folder of a refused model is unknown (""). `place` is the model's table in the job file,
-    `model` the model as it was given there.
+    The folder of a refused model is unknown (""), unless only this machine has no room for it.
+    `place` is the model's table in the job file, `model` the model as it was given there.
     """
 
     state: State
@@ -80,7 +80,7 @@ class JobsPlan:
 
     @property
     def refused(self) -> int:
-        """How many models are refused."""
+        """How many models, or folders of them, are refused."""
         return sum(one.state is State.REFUSED for one in self.folders)
 
 
@@ -101,39 +101,39 @@ def plan_jobs(
     already, just as it would be made; `refuse` says why there can never be room for folders.
     """
     done = {id(job) for batch in batches for job in batch.jobs if is_there(batch, job)}
-    batches = [_refuse(batch, done, refuse) for batch in batches]
+    refused = dict(one for batch in batches for one in _refused(batch, done, refuse))
     # One model is refused once, however many folders were to be made of it.
-    found = (one for batch in in_order(batches) for one in _folders(batch, done))
+    found = (one for batch in in_order(batches) for one in _folders(batch, done, refused))
     folders = tuple(dict.fromkeys(found))
+    others = done | refused.keys()
     left = [
-        replace(batch, jobs=tuple(job for job in batch.jobs if id(job) not in done))
+        replace(batch, jobs=tuple(job for job in batch.jobs if id(job) not in others))
         for batch in batches
     ]
     needs = _needs(file, folders, left, measured)
     return JobsPlan(file=os.fspath(file), folders=folders, needs=needs)
 
 
-def _refuse(batch: Batch, done: Collection[int], refuse: Refuse) -> Batch:
-    """Return the batch with the fault that there can be no room for what is not there yet."""
-    left = [job for job in batch.jobs if id(job) not in done]
-    if not left or (refusal := refuse(batch, left)) is None:
-        return batch
-    there = tuple(job for job in batch.jobs if id(job) in done)
-    return replace(batch, jobs=there, fault=refusal.fault)
+def _refused(batch: Batch, done: Collection[int], refuse: Refuse) -> Iterator[tuple[int, Fault]]:
+    """Yield the jobs, by id, that there can be no room for: a run makes the others without them."""
+    for job in batch.jobs:
+        if id(job) not in done and (refusal := refuse(batch, [job])):
+            yield id(job), refusal.fault
 
 
-def _folders(batch: Batch, done: Collection[int]) -> Iterator[PlannedFolder]:
+def _folders(
+    batch: Batch, done: Collection[int], refused: Mapping[int, Fault]
+) -> Iterator[PlannedFolder]:
     place, model = batch.request.place, batch.request.given
     if batch.fault:
-        fault = batch.fault
-        because = spell(f"{fault}")
-        yield PlannedFolder(
-            state=State.REFUSED, place=place, model=model, because=because, code=fault.code
-        )
+        yield _refusal(batch, batch.fault)
     elif batch.after and not batch.jobs:
         because = f"for {batch.after}, which is made before"
         yield PlannedFolder(state=State.WAIT, place=place, model=model, because=because)
     for job in batch.jobs:
+        if fault := refused.get(id(job)):
+            yield replace(_refusal(batch, fault), folder=os.fspath(job.output))
+            continue
         programs = tuple(
             PlannedProgram(
                 name=part.stem,
@@ -145,6 +145,16 @@ def _folders(batch: Batch, done: Collection[int]) -> Iterator[PlannedFolder]:
         output = os.fspath(job.output)
         state = State.THERE if id(job) in done else State.MAKE
         yield PlannedFolder(state=state, place=place, model=model, folder=output, programs=programs)
+
+
+def _refusal(batch: Batch, fault: Fault) -> PlannedFolder:
+    return PlannedFolder(
+        state=State.REFUSED,
+        place=batch.request.place,
+        model=batch.request.given,
+        because=spell(f"{fault}"),
+        code=fault.code,
+    )
 
 
 def _needs(

@@ -284,8 +284,12 @@ def _result(batch: Batch, error: SdcoremlError | None, job: Job | None = None) -
 
 
 def expected_of(batches: Iterable[Batch]) -> Iterator[Expected]:
-    """Yield the folders that batches are to make, as far as they are known yet."""
-    for batch in batches:
+    """Yield the folders that batches are to make, as far as they are known yet.
+
+    Those of a batch that waits for another's folder are not, even if that is there from an earlier
+    run: without it, or with another one, they may never be made.
+    """
+    for batch in (one for one in batches if one.after is None):
         for job in batch.jobs:
             size = sum(bytes_of(job, part, batch.judgement) for part in job.parts)
             folder, model = os.fspath(job.output), batch.request.given

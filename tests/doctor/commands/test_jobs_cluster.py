@@ -18,8 +18,9 @@ from sdcoreml.convert.jobs.reuse import xcode
 from sdcoreml.doctor.commands import jobs_cluster, worker
 from sdcoreml.doctor.commands.jobs_batch import Opener, open_batches
 from sdcoreml.doctor.commands.jobs_file import read_job_file
-from sdcoreml.doctor.commands.jobs_run import Result, choose_left
+from sdcoreml.doctor.commands.jobs_run import Result, State, choose_left
 from sdcoreml.doctor.commands.jobs_task import FolderTask, answer
+from sdcoreml.doctor.core.overall import Overall
 from sdcoreml.envs.cluster.dask import Dask, Members, Message, find_dask
 from sdcoreml.envs.cluster.folder import (
     Cluster,
@@ -188,6 +189,32 @@ def test_a_controlnet_waits_for_the_folder_that_it_is_for(tmp_path: Path) -> Non
     assert first["task"]["title"] == str(tmp_path / "made")
     assert second["task"]["title"] == str(tmp_path / "net")
     assert second["task"]["task"]["folder"] == ""
+
+
+def test_what_a_controlnet_s_conversion_made_counts_once_it_is_known(tmp_path: Path) -> None:
+    unpacked(tmp_path)
+    write_controlnet(tmp_path / "net")
+    text = (
+        '[[models]]\nmodel = "model"\nsize = "64x64"\ncontrolled = true\noutput = "made"\n'
+        '[[models]]\nmodel = "net"\nfor = "made"\n'
+    )
+    shared = Shared(tmp_path, text)
+    results = [
+        Result(state=State.DONE, place="models", model="m", folder=str(tmp_path / name))
+        for name in ("made", "net-made")
+    ]
+    shared.run(
+        Saying(
+            *(
+                {"ended": number, "worker": "mac", "answer": {"results": to_plain([result])}}
+                for number, result in enumerate(results)
+            )
+        )
+    )
+    overall = Overall()
+    for event in shared.told:
+        overall.hear(event)
+    assert (overall.folders, overall.ended) == (2, 2)
 
 
 def test_what_an_earlier_run_left_is_made_by_the_conversion_that_makes_it(tmp_path: Path) -> None:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.doctor.cli import main
-from sdcoreml.doctor.commands.jobs_batch import Opener, open_batches
+from sdcoreml.doctor.commands.jobs_batch import Batch, Opener, open_batches
 from sdcoreml.doctor.commands.jobs_file import read_job_file
 from sdcoreml.doctor.commands.jobs_plan import (
     JobsPlan,
@@ -19,6 +22,7 @@ from sdcoreml.doctor.commands.jobs_plan import (
     plan_jobs,
 )
 from sdcoreml.doctor.gather.toolchain import toolchain
+from sdcoreml.ground.errors import NoRoomError, SdcoremlError
 from tests.convert.stand_ins import write_controlnet, write_model
 from tests.doctor.commands.test_inspect import unpacked
 from tests.schemas import read_as
@@ -182,3 +186,26 @@ def test_a_folder_that_is_there_takes_nothing(tmp_path: Path) -> None:
     one_there = plan_jobs(file.path, batches, measured, lambda _, job: not job.options.recipe)
     assert [one.state for one in one_there.folders] == [State.THERE, State.MAKE]
     assert 0 < one_there.needs.disk < plan_jobs(file.path, batches, measured).needs.disk
+
+
+def test_one_folder_of_a_model_may_be_too_large_alone(tmp_path: Path) -> None:
+    unpacked(tmp_path)
+    (tmp_path / "jobs.toml").write_text("[[models]]\nmodel = 'model'\nbits = [false, 4, 8]\n")
+    file = read_job_file(tmp_path / "jobs.toml")
+    with ExitStack() as stack:
+        opener = Opener(into=file.into, run={"toolchain": "tested"}, stack=stack)
+        batches = open_batches(file, opener)
+    (one, four, eight) = (job for batch in batches for job in batch.jobs)
+    together = [replace(batches[0], jobs=(one, four, eight))]
+
+    def refuse(_: Batch, jobs: Sequence[Job]) -> SdcoremlError | None:
+        return NoRoomError("far too large") if four in jobs else None
+
+    planned = plan_jobs(file.path, together, toolchain("tested"), refuse=refuse)
+    assert [(one.state, one.folder, one.because) for one in planned.folders] == [
+        (State.MAKE, str(one.output), ""),
+        (State.REFUSED, str(four.output), "far too large"),
+        (State.MAKE, str(eight.output), ""),
+    ]
+    assert planned.refused == 1
+    assert 0 < planned.needs.disk < plan_jobs(file.path, together, toolchain("tested")).needs.disk

@@ -116,7 +116,8 @@ def test_what_never_fits_is_refused_in_the_plan_and_said_once(batch: Batch) -> N
     two = replace(batch, jobs=batch.jobs * 2)
     planned = plan_jobs(Path("jobs.toml"), [two], known, refuse=refuse)
     (told,) = planned.folders
-    assert (told.state.value, told.folder, told.code) == ("refused", "", "MEM001")
+    folder = os.fspath(batch.jobs[0].output)
+    assert (told.state.value, told.folder, told.code) == ("refused", folder, "MEM001")
     assert (planned.refused, planned.needs.disk) == (1, 0)
     there = plan_jobs(Path("jobs.toml"), [batch], known, lambda _, __: True, refuse)
     assert [one.state.value for one in there.folders] == ["there"]

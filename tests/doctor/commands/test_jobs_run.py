@@ -5,6 +5,7 @@ import json
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from sdcoreml.doctor.commands.jobs_run import (
     State,
     as_data,
     choose_left,
+    expected_of,
     names_left,
     table,
 )
@@ -413,3 +415,14 @@ def test_each_model_is_announced_with_its_number(shelf: Shelf) -> None:
         "1 of 2: a.ckpt",
         "2 of 2: b.ckpt",
     ]
+
+
+def test_what_waited_in_vain_is_not_expected_for_ever(shelf: Shelf) -> None:
+    (shelf.folder / "jobs.toml").write_text(TWO)
+    file = read_job_file(shelf.folder / "jobs.toml")
+    with ExitStack() as stack:
+        opener = Opener(into=file.into, run={"toolchain": "tested"}, stack=stack)
+        first, last = open_batches(file, opener)
+    # Its own folder and the one that it is for are there from an earlier run.
+    waiting = replace(last, after=first.jobs[0].output)
+    assert [one.folder for one in expected_of([first, waiting])] == [str(first.jobs[0].output)]
