@@ -119,7 +119,8 @@ def _limit(match: Match, structure: Structure, deciding: Line | None) -> Match:
     """Return a match no surer than the log supports it."""
     if match.role is not Role.CAUSE or match.entry.notice:
         return match
-    limit = find_limit(match.entry, match.line, structure, deciding, is_named=match.is_named)
+    line = Line(number=match.line, text=match.text)
+    limit = find_limit(match.entry, line, structure, deciding, is_named=match.is_named)
     is_late = bool(match.entry.symptom and find_earlier(match.entry, match.line, structure))
     limit = Confidence.GUESS if is_late else limit
     sure = max(match.confidence, limit, key=list(Confidence).index)

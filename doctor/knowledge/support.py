@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure, Symptom
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.structure import Structure
+from sdcoreml.doctor.knowledge.wordings import weigh
 
 _NEAR = 4
 """A message goes on over so many lines."""
@@ -57,7 +58,7 @@ def find_earlier(entry: Failure, line: int, structure: Structure) -> Line | None
 
 
 def find_limit(
-    entry: Failure, line: int, structure: Structure, deciding: Line | None, *, is_named: bool
+    entry: Failure, line: Line, structure: Structure, deciding: Line | None, *, is_named: bool
 ) -> Confidence:
     """Return how sure the cause of an entry that was found in a line is at most.
 
@@ -68,7 +69,7 @@ def find_limit(
     match entry.symptom:
         case None:
             return Confidence.CERTAIN
-        case Symptom.ABSENCE if structure.place(line) is None and not is_named:
+        case Symptom.ABSENCE if structure.place(line.number) is None and not is_named:
             return Confidence.GUESS
         case Symptom.ABSENCE | Symptom.OUTCOME:
             return Confidence.LIKELY
@@ -83,20 +84,23 @@ def is_named_elsewhere(line: int, captured: Iterable[str], lines: Iterable[Line]
     return any(abs(one.number - line) > _NEAR and named.search(one.text) for one in lines)
 
 
-def _decides(entry: Failure, line: int, structure: Structure, deciding: Line | None) -> bool:
+def _decides(entry: Failure, line: Line, structure: Structure, deciding: Line | None) -> bool:
     """Return whether a line is the one that decides, or belongs to its message or exceptions.
 
     A symptom before the line that decides is not of it, unless that line only says that the process
-    ended; any other line there has to tell of an error.
+    ended; any other line there has to tell of an error, and one behind it of a failure.
     """
-    if deciding is None or _REPORT.match(deciding.text) or _is_same(line, deciding, structure):
+    if deciding is None or _REPORT.match(deciding.text):
         return True
-    if line >= deciding.number:
-        return line - deciding.number <= _NEAR
-    if _END.search(deciding.text):
-        return deciding.number - line <= _NEAR
-    is_error = any(error.number == line for error in structure.errors)
-    return deciding.number - line <= _NEAR and is_error and not entry.symptom
+    if _is_same(line.number, deciding, structure):
+        return True
+    behind = line.number - deciding.number
+    if abs(behind) > _NEAR:
+        return False
+    if behind > 0:
+        return weigh(line.text) is not None
+    is_error = any(error.number == line.number for error in structure.errors)
+    return _END.search(deciding.text) is not None or (is_error and not entry.symptom)
 
 
 def _is_same(line: int, other: Line | None, structure: Structure) -> bool:

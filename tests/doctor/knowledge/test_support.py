@@ -66,6 +66,11 @@ def test_what_is_printed_before_an_end_is_why_it_ended(end: str) -> None:
     assert surety(FAMILY, f"no boom of frobs\n{end}\n") is CERTAIN
 
 
+def test_a_line_behind_the_one_that_decides_is_of_it_only_if_it_tells_of_a_failure() -> None:
+    assert surety(FAMILY, "fatal: gave up\nfailed: boom of frobs\n") is CERTAIN
+    assert surety(FAMILY, "fatal: gave up\nand boom of frobs\n") is GUESS
+
+
 def test_all_of_a_crash_report_is_of_one_crash() -> None:
     log = "Exception Type: EXC_CRASH (SIGABRT)\n\n\n\n\n\nTermination Reason: boom of frobs\n"
     assert surety(FAMILY, log) is CERTAIN
