@@ -17,6 +17,8 @@ from sdcoreml.lockfiles.toolchain import (
 )
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
+LEFT_OUT = "it was left out when the toolchain was made"
+"""The reason against a target for which the resolver knows none."""
 _RESERVED = frozenset({"data", "host"})
 """Folders beside the shipped toolchains that are none."""
 _PREFIXES = ("python", "engine-", "dask-", "upstream-", "packages")
@@ -61,7 +63,7 @@ def amend(parent: Toolchain, name: str, folder: Path, change: Amendment) -> Tool
     _require_fitting(parent, change)
     pins = {one: version for one, version in parent.pins.items() if one not in change.dropped}
     targets = tuple(one for one in TARGETS if one in (change.targets or parent.targets))
-    left_out = {one: "it was left out" for one in parent.targets if one not in targets}
+    left_out = {one: LEFT_OUT for one in parent.targets if one not in targets}
     refused = {one: why for one, why in parent.refused.items() if one not in targets}
     return replace(
         parent,

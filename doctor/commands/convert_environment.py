@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sdcoreml.doctor.commands.preflight import environment_for
 from sdcoreml.doctor.core.backend import say_again
-from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN
+from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN, PROVING
 from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.envs.building.build import BuildOptions
 from sdcoreml.envs.building.variants import fit, is_python_here
@@ -19,8 +19,6 @@ from sdcoreml.ground.events import Emit, Event
 from sdcoreml.lockfiles.evidence import find_proof, load_evidence
 from sdcoreml.lockfiles.toolchain import OWN, Toolchain, load_toolchain
 
-PROVING = "SDCOREML_PROVING"
-"""Set in the conversions by which `env prove` proves a toolchain: it need not be said there."""
 REPLACEMENT = "light"
 """The toolchain to use instead of one whose Python is unavailable."""
 

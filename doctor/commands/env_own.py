@@ -193,7 +193,7 @@ def _pins(texts: Iterable[str]) -> Mapping[str, str]:
     pins: dict[str, str] = {}
     for text in texts:
         name, equal, version = text.partition("==")
-        if not (equal and name.strip() and is_version(version)):
+        if not (equal and _is_project(name) and is_version(version)):
             raise UsageError(
                 "give a package and its exact version, such as --set diffusers==0.30.3",
                 where=f"--set {text}",
@@ -206,13 +206,23 @@ def _reasons(texts: Iterable[str]) -> Mapping[str, str]:
     reasons: dict[str, str] = {}
     for text in texts:
         name, _, reason = text.partition("=")
-        if not (name.strip() and reason.strip()):
+        if not (_is_project(name) and reason.strip()):
             raise UsageError(
-                f"say why, as in --except {name or 'NAME'}='the fix of ...'",
+                "name a package and say why, as in --except NAME='the fix of ...'",
                 where=f"--except {text}",
             )
         reasons[normalise(name.strip())] = reason.strip()
     return reasons
+
+
+def _is_project(name: str) -> bool:
+    from packaging.utils import InvalidName, canonicalize_name
+
+    try:
+        canonicalize_name(name.strip(), validate=True)
+    except InvalidName:
+        return False
+    return True
 
 
 def _date(text: str) -> str:

@@ -17,6 +17,8 @@ from sdcoreml.ground.errors import SdcoremlError
 DEFAULT_TOOLCHAIN = "tested"
 DEFAULT_BACKEND = "venv"
 """The default backend of make and of the command line, like `DEFAULT_TOOLCHAIN`."""
+PROVING = "SDCOREML_PROVING"
+"""Set in the conversions by which `env prove` proves a toolchain: it need not be said there."""
 
 _SUBJECTS = frozenset({"bundle", "checkout", "conda", "environment", "model", "output"})
 """The facts that have a path; findings about them show that path by default."""

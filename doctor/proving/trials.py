@@ -24,6 +24,7 @@ from typing import IO, Protocol
 
 from sdcoreml.convert.jobs.manifest import Manifest, parse_manifest
 from sdcoreml.convert.proof.record import ProgramProof
+from sdcoreml.doctor.core.engine import PROVING
 from sdcoreml.doctor.core.facts import System
 from sdcoreml.doctor.gather.machine import system
 from sdcoreml.doctor.gather.probe import Probe
@@ -241,7 +242,7 @@ def _environ(environment: Environment, toolchain: Toolchain) -> Mapping[str, str
     return os.environ | {
         "SDCOREML_ENVS": str(environment.path.parent),
         "TOOLCHAIN": address_of(toolchain),
-        "SDCOREML_PROVING": "1",
+        PROVING: "1",
     }
 
 

@@ -44,7 +44,6 @@ from sdcoreml.lockfiles.own_file import write_toolchain
 from sdcoreml.lockfiles.target import host_target
 from sdcoreml.lockfiles.toolchain import FILE, Toolchain, lock_command
 
-LEFT_OUT = "it was left out when the toolchain was made"
 _ROUND = 10_000_000
 """Estimates of sizes are multiples of this, in bytes."""
 
@@ -167,7 +166,7 @@ def _refused(
         except InstallError as error:
             yield target, error.what
         else:
-            yield target, LEFT_OUT
+            yield target, reason
 
 
 def _changes(

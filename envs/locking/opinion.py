@@ -100,8 +100,7 @@ class PipTools:
                 return _versions(output.read_text(encoding="utf-8"))
             if missing := re.search("^ModuleNotFoundError: (.*)", done.err, re.MULTILINE):
                 raise NoOpinionError(missing[1], where=self.describe(), remedy=_INSTALL)
-            # pip-compile prints a traceback even for a simple error.
-            plain = done.err.partition("Traceback (most")[0] or done.err[-200:]
+            plain = _plain(done.err)
             error = explain(replace(done, err=plain))
             if isinstance(error, UnreachableError):
                 raise NoOpinionError(str(error))
@@ -111,6 +110,12 @@ class PipTools:
                 f"requirements.in: {self.describe()} finds no resolution: {quote(plain)}",
                 remedy="choose pins that both resolvers can meet",
             )
+
+
+def _plain(words: str) -> str:
+    """Return what pip-compile said without the traceback that it prints even for a simple error."""
+    before, _, traceback = words.partition("Traceback (most")
+    return before.strip() or re.split(r"^(?=[\w.]+: )", traceback, flags=re.MULTILINE)[-1][-200:]
 
 
 def find_pip_tools() -> Distribution:

@@ -317,16 +317,16 @@ while os.getppid() == parent:
 
 
 def test_the_owner_of_a_link_is_recorded_before_the_link_is_there(
-    tiny: str, wheels: Path, tmp_path: Path
+    wheels: Path, tmp_path: Path
 ) -> None:
     root, home = tmp_path / "envs", tmp_path / "toolchains"
     home.mkdir()
-    mine = load_toolchain(toolchain(home / "mine", {"one==1.0": "0" * 64}, name="mine"))
-    name = name_of(mine, "venv")
+    mine = toolchain(home / "mine", standard_wheels(wheels), name="mine")
+    name = name_of(load_toolchain(mine), "venv")
     (root / name).mkdir(parents=True)  # the link cannot be made: as a kill just before
     with pytest.raises(SdcoremlError):
-        make(tiny, wheels, root, owner=mine)
-    assert (root / f"{name}^").readlink() == mine.folder
+        make(mine, wheels, root)
+    assert (root / f"{name}^").readlink() == home / "mine"
     (root / name).rmdir()
-    made = make(tiny, wheels, root, owner=mine)
+    made = make(mine, wheels, root)
     assert (made.name, (root / name).resolve()) == (name, made.path)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.envs.locking.compile import LockRequest, check_folder
-from sdcoreml.envs.locking.create import LEFT_OUT, Created, create
+from sdcoreml.envs.locking.create import Created, create
 from sdcoreml.envs.locking.opinion import Resolver
 from sdcoreml.ground.errors import (
     BadInputError,
@@ -18,7 +18,7 @@ from sdcoreml.ground.errors import (
 )
 from sdcoreml.ground.events import Event
 from sdcoreml.lockfiles.conda import CondaLock, CondaPackage, write_conda_lock
-from sdcoreml.lockfiles.own import Amendment, amend
+from sdcoreml.lockfiles.own import LEFT_OUT, Amendment, amend
 from sdcoreml.lockfiles.target import host_target
 from sdcoreml.lockfiles.toolchain import PythonPin, Toolchain, load_toolchain
 from tests.envs.wheels import toolchain, wheel

@@ -22,6 +22,7 @@ from sdcoreml.ground.errors import (
     InstallError,
     NoInterpreterError,
     NoOpinionError,
+    NoSpaceError,
 )
 from sdcoreml.lockfiles.target import host_target
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
@@ -134,6 +135,18 @@ def test_no_resolution_is_one_line(tmp_path: Path, tiny: Toolchain, tool: PipToo
     assert "one==1.0" in text
     assert "Traceback" not in text
     assert "\n" not in text
+
+
+def test_a_full_disk_is_said_without_a_traceback(
+    tmp_path: Path, tiny: Toolchain, tool: PipTools
+) -> None:
+    (tmp_path / "piptools").mkdir()
+    full = "raise OSError(28, 'No space left on device', '/tmp/x')\n"
+    (tmp_path / "piptools" / "__main__.py").write_text(full)
+    with pytest.raises(NoSpaceError) as caught:
+        second_opinion(tiny, replace(tool, library=tmp_path))
+    said = "(the installer said: OSError: [Errno 28] No space left on device: '/tmp/x')"
+    assert str(caught.value).endswith(said)
 
 
 def test_without_a_network_no_opinion_is_taken(
