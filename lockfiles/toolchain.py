@@ -155,6 +155,13 @@ class Toolchain:
         return f"{self.name} for Python {minor}" if self.is_variant else self.name
 
     @property
+    def address(self) -> str:
+        """What commands in the current folder call it: its name, or the folder of a user's own."""
+        folder = (self.folder.parent if self.is_variant else self.folder).resolve()
+        is_found = self.is_shipped or folder == Path.cwd() / OWN / self.name
+        return self.name if is_found else f"{folder}"
+
+    @property
     def has_torch(self) -> bool:
         """True if torch is pinned, so that programs can be checked against their torch modules."""
         return "torch" in self.pins

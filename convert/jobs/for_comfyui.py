@@ -38,6 +38,9 @@ NOT_ASKED: Mapping[str, str] = {
 }
 """Maps fields of `Options` that have no use for ComfyUI to the reason."""
 
+_PRECISE = frozenset({"unet", "controlled_unet", "all"})
+"""Keys of `Options.precision` that say something of a UNet."""
+
 _DEFAULTS = {one.name: one.default for one in fields(Options)}
 
 
@@ -49,6 +52,12 @@ def require_fit(model: Model, options: Options, *, is_whole: bool = True) -> Non
     for name, why in NOT_ASKED.items():
         if getattr(options, name) != _DEFAULTS[name]:
             raise UnsupportedError(why, where=model.path)
+    if others := sorted(options.precision.keys() - _PRECISE):
+        raise UnsupportedError(
+            f"only a UNet is made for ComfyUI, no {others[0]}",
+            where=model.path,
+            remedy=f"leave --precision {others[0]}=... out",
+        )
     if CONTROLNET in model.components:
         raise UnsupportedError(
             "ComfyUI loads ControlNets as they are",

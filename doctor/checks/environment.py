@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sdcoreml.doctor.checks.pins import REPAIR, list_some
+from sdcoreml.doctor.checks.pins import PROVE, REPAIR, list_some
 from sdcoreml.doctor.core.check import (
     CheckFamily,
     Finding,
@@ -26,10 +26,6 @@ from sdcoreml.doctor.core.facts import (
 from sdcoreml.ground.quantity import amount
 
 ANEW = Fix("build it from packages fetched anew", commands=(("sdcoreml", "env", "--no-cache"),))
-PROVE = Fix(
-    "try it, and record what works (minutes)",
-    commands=(("sdcoreml", "env", "prove"),),
-)
 
 
 def build(toolchain: ToolchainFacts, lock: LockFacts | None) -> Fix:

@@ -33,7 +33,7 @@ REPAIR = Fix(
     safe=True,
 )
 PROVE = Fix(
-    "see what works with these versions",
+    "try it, and record what works with these versions (minutes)",
     commands=(("sdcoreml", "env", "prove"),),
 )
 _SHOWN = 6

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import os
-from pathlib import Path
 
 from sdcoreml.doctor.commands.preflight import environment_for
 from sdcoreml.doctor.core.backend import say_again
@@ -17,7 +16,7 @@ from sdcoreml.ground.advice import command
 from sdcoreml.ground.errors import NoInterpreterError, UsageError
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.lockfiles.evidence import find_proof, load_evidence
-from sdcoreml.lockfiles.toolchain import OWN, Toolchain, load_toolchain
+from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 
 REPLACEMENT = "light"
 """The toolchain to use instead of one whose Python is unavailable."""
@@ -69,18 +68,12 @@ def standing(toolchain: Toolchain, made: Environment) -> Event:
     )
     name = toolchain.title
     if proof is None:
-        how = command("env", "prove", address_in(toolchain))
+        how = command("env", "prove", toolchain.address)
         return Event(kind="warning", text=f"{name} is not proved: {how} records what works with it")
     if proof.seal != made.seal:
         text = f"{name} was proved with other bytes ({proof.seal[:16]}): `sdcoreml explain ENV007`"
         return Event(kind="warning", text=text)
     return Event(kind="note", text=f"{name} was proved on {proof.when[:10]}: {proof.figures()}")
-
-
-def address_in(toolchain: Toolchain) -> str:
-    """Return how a user names their own toolchain in the current folder."""
-    here = Path.cwd() / OWN / toolchain.name
-    return toolchain.name if here == toolchain.folder.resolve() else f"{toolchain.folder.resolve()}"
 
 
 def is_replacement(toolchain: Toolchain, asked: str) -> bool:

@@ -181,9 +181,10 @@ def _crash(check: Check, error: Exception) -> Finding:
 
 def _environment_flags(facts: Facts) -> Mapping[str, str]:
     """Return the options for these facts' toolchain and backend, unless they are the defaults."""
+    toolchain = facts.toolchain
     named = {
-        "toolchain": getattr(facts.toolchain, "name", ""),
-        "backend": getattr(facts.toolchain, "backend", ""),
+        "toolchain": getattr(toolchain, "address", "") or getattr(toolchain, "name", ""),
+        "backend": getattr(toolchain, "backend", ""),
     }
     defaults = {"toolchain": DEFAULT_TOOLCHAIN, "backend": DEFAULT_BACKEND}
     return {key: value for key, value in named.items() if value not in {"", defaults[key]}}

@@ -90,7 +90,8 @@ class ToolchainFacts:
     and `measured_on` are as in `lockfiles.toolchain.Measured`; where peaks were not measured,
     memory is estimated as `memory` times the largest component's size. `refused` maps an
     unsupported target to the reason. `backend` is the requested one. `certified` lists the programs
-    with certified graphs, as `<component>: <title>`.
+    with certified graphs, as `<component>: <title>`. `address` is what commands call it, "" for its
+    name.
     """
 
     name: str
@@ -107,6 +108,7 @@ class ToolchainFacts:
     installed_files: int
     rates: Mapping[str, float] = field(default_factory=dict)
     peaks: Mapping[str, float] = field(default_factory=dict)
+    address: str = ""
     parallel: float = 1.0
     measured_on: str = ""
     backend: str = "venv"

@@ -68,6 +68,7 @@ def toolchain(name: str, certified: tuple[str, ...] = ()) -> facts.ToolchainFact
         parallel=loaded.measured.parallel,
         measured_on=loaded.measured.on,
         certified=certified,
+        address=loaded.address,
     )
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -191,3 +192,13 @@ def test_the_command_that_locks_anew_names_a_toolchain_of_one_s_own(tmp_path: Pa
 def test_another_toolchain_is_named_without_a_path(tmp_path: Path, key: str, other: str) -> None:
     with pytest.raises(LockfileError, match=f"{key} '{other}' is not a toolchain's name"):
         load_toolchain(write(tmp_path, f'{key} = "{other}"{MINIMAL}'))
+
+
+def test_commands_call_a_toolchain_by_its_name_where_that_finds_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = replace(load_toolchain("tested"), name="mine", folder=tmp_path / "toolchains" / "mine")
+    assert load_toolchain("tested").address == "tested"
+    assert own.address == f"{tmp_path}/toolchains/mine"
+    monkeypatch.chdir(tmp_path)
+    assert own.address == "mine"

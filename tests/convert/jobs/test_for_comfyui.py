@@ -14,7 +14,7 @@ from sdcoreml.convert.jobs.for_comfyui import inputs_of
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.verify import verify
-from sdcoreml.convert.programs.options import Runtime
+from sdcoreml.convert.programs.options import Precision, Runtime
 from sdcoreml.ground.errors import BadInputError, SdcoremlError, UnsupportedError
 from tests.convert.stand_ins import (
     UNET,
@@ -140,6 +140,8 @@ def test_a_velocity_is_turned_into_noise_for_comfyui_too(model: Path) -> None:
         ({"safety_checker": True}, "no safety checker"),
         ({"states_own_size": True}, "states each picture's size"),
         ({"tokens": 154}, "77 tokens"),
+        ({"precision": {"vae": Precision.FP32}}, "no vae; leave --precision vae="),
+        ({"precision": {"unet": Precision.FP32, "vae_decoder": Precision.FP32}}, "no vae_decoder"),
         ({"batch": 65}, "batches of 1 to 64"),
         ({"redo": frozenset({"unet"})}, "nothing of it can be kept"),
     ],

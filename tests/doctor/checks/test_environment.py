@@ -135,6 +135,8 @@ def test_other_bytes_than_the_proven_ones_are_a_warning() -> None:
 def test_what_nobody_proved_is_said_and_no_fault(facts: Facts) -> None:
     (text,) = said("ENV007", facts)
     assert text.startswith("info: nothing was proven of this lock with Python 3.10.1")
+    asked = "try it, and record what works with these versions (minutes)"
+    assert remedies("ENV007", facts) == [asked, "sdcoreml env prove"]
 
 
 def test_of_several_proofs_the_last_of_just_this_environment_counts() -> None:

@@ -7,7 +7,7 @@ import pytest
 from sdcoreml.doctor.checks.pins import find_differences, list_some
 from sdcoreml.doctor.core.facts import EvidenceFacts, Facts, LockFacts
 from tests.doctor.checks.findings import remedies, said
-from tests.doctor.healthy import ENVIRONMENT, HEALTHY, INSTALLED, SYSTEM
+from tests.doctor.healthy import ENVIRONMENT, HEALTHY, INSTALLED, SYSTEM, TOOLCHAIN
 from tests.doctor.specimens import environment
 
 
@@ -119,7 +119,11 @@ def test_a_clash_that_the_toolchain_locks_is_a_warning() -> None:
     own = replace(proved, evidence=EvidenceFacts(proofs=()))
     clash = "huggingface-hub 0.26.0 with diffusers 0.23.1: hub-cached-download-removed"
     assert said("PIN005", own) == [f"warning: {clash}, locked so by the toolchain"]
-    assert remedies("PIN005", own)[-1] == "sdcoreml env prove"
+    asked = "try it, and record what works with these versions (minutes)"
+    assert remedies("PIN005", own) == [asked, "sdcoreml env prove"]
+    mine = replace(own, toolchain=replace(TOOLCHAIN, name="mine", address="/a/toolchains/mine"))
+    prove = "sdcoreml env prove --toolchain /a/toolchains/mine"
+    assert remedies("PIN005", mine) == [asked, prove]
     assert said("PIN005", proved) == [f"info: {clash}, locked so by the toolchain, and proved"]
 
 
