@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -24,7 +24,13 @@ from sdcoreml.doctor.gather import machine
 from sdcoreml.doctor.gather.probe import Probe
 from sdcoreml.ground.errors import NoRoomError, SdcoremlError, UnableError
 from sdcoreml.ground.events import Emit
-from sdcoreml.ground.promises import memory_of_tree, promise, promised_to_others, usual_place
+from sdcoreml.ground.promises import (
+    memory_of_tree,
+    promise,
+    promised_to_others,
+    sole_promiser,
+    usual_place,
+)
 from sdcoreml.ground.quantity import amount
 
 LONGEST_WAITS: Mapping[Scarce, float] = {Scarce.MEMORY: 1800.0, Scarce.DISK: 600.0}
@@ -90,8 +96,13 @@ class Room(Protocol):
         """Return why this machine can never have room; `None` if it can."""
         ...
 
-    def hold(self, batch: Batch, jobs: Sequence[Job]) -> AbstractContextManager[None]:
-        """Keep other runs from counting on the same memory."""
+    def claim(
+        self, batch: Batch, jobs: Sequence[Job], held: ExitStack, *, insist: bool = False
+    ) -> Shortage | None:
+        """Keep other runs from counting on the same memory, until `held` is closed.
+
+        If there is too little just now, that is returned instead, unless we `insist`.
+        """
         ...
 
 
@@ -107,9 +118,12 @@ class Boundless:
         """Return nothing."""
         return None
 
-    def hold(self, batch: Batch, jobs: Sequence[Job]) -> AbstractContextManager[None]:  # noqa: ARG002
+    def claim(
+        self, batch: Batch, jobs: Sequence[Job], held: ExitStack, *, insist: bool = False
+    ) -> Shortage | None:
         """Do nothing."""
-        return nullcontext()
+        del batch, jobs, held, insist
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,9 +146,15 @@ class MeasuredRoom:
                 return _refusal(lack, whole, batch)
         return None
 
-    def hold(self, batch: Batch, jobs: Sequence[Job]) -> AbstractContextManager[None]:
-        """Promise this process the memory that the batch takes."""
-        return promise(self._memory(batch, jobs), self.promises)
+    def claim(
+        self, batch: Batch, jobs: Sequence[Job], held: ExitStack, *, insist: bool = False
+    ) -> Shortage | None:
+        """Promise this process the memory that the jobs take; nobody else looks meanwhile."""
+        with sole_promiser(self.promises):
+            lack = None if insist else self.find_shortage(batch, jobs)
+            if lack is None:
+                held.enter_context(promise(self._memory(batch, jobs), self.promises))
+            return lack
 
     def _lacks(self, batch: Batch, jobs: Sequence[Job]) -> Iterator[tuple[Shortage, int]]:
         """Yield what there is too little of now, and the bytes that there can be at most."""
@@ -208,6 +228,24 @@ def choose_next(
     `LONGEST_WAITS` the first is returned all the same.
     """
     ready = [batch for batch in queue if batch.after is None] or list(queue)
+    return _find_fitting(ready, find_shortage, patience) or ready[0]
+
+
+@contextmanager
+def hold_room(room: Room, batch: Batch, jobs: Sequence[Job], patience: Patience) -> Iterator[None]:
+    """Wait for room for a batch's jobs, as `choose_next`, and have it while the block runs."""
+    with ExitStack() as held:
+        if not _find_fitting([batch], lambda _: room.claim(batch, jobs, held), patience):
+            room.claim(batch, jobs, held, insist=True)
+        yield
+
+
+def _find_fitting(
+    ready: Sequence[Batch],
+    find_shortage: Callable[[Batch], Shortage | None],
+    patience: Patience,
+) -> Batch | None:
+    """Return the first batch that there is room for, or `None` after the longest wait."""
     said, waited, tries = "", 0.0, 0
     while True:
         lacks = []
@@ -217,7 +255,7 @@ def choose_next(
                 return batch
             lacks.append(lack)
         if patience.is_over(lacks[0].scarce, waited):
-            return ready[0]
+            return None
         if said != (about := f"{lacks[0].scarce} {lacks[0].folder}"):
             patience.emit(wait(lacks[0], describe_shortage(lacks[0])))
             said = about

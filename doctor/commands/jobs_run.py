@@ -31,6 +31,7 @@ from sdcoreml.doctor.commands.jobs_room import (
     Patience,
     Room,
     choose_next,
+    hold_room,
 )
 from sdcoreml.doctor.commands.preflight import address
 from sdcoreml.doctor.commands.verify_coreml import FindMac, find_mac, load_finished
@@ -113,10 +114,9 @@ class Run:
             if waited:
                 batch = self.opener.open(batch.request)  # its folder may be there now
                 self.emit(expect(expected_of([batch])))
-                choose_next([batch], self._find_shortage, patience)
             title = f"{number} of {len(batches)}: {batch.request.given}"
             self.emit(Event(kind="step", text=title))
-            for result in self._make(batch, title, waited=waited):
+            for result in self._make(batch, title, patience, waited=waited):
                 if result not in results:
                     self.emit(ended(result))
                 results[result] = None
@@ -130,7 +130,9 @@ class Run:
         left = [job for job in batch.jobs if not self.is_there(batch, job)]
         return self.room.find_shortage(batch, left)
 
-    def _make(self, batch: Batch, title: str, *, waited: bool) -> Iterator[Result]:
+    def _make(
+        self, batch: Batch, title: str, patience: Patience, *, waited: bool
+    ) -> Iterator[Result]:
         if batch.fault:
             state = State.SKIPPED if waited else State.FAILED
             yield replace(_result(batch, batch.fault.as_error()), state=state)
@@ -141,7 +143,7 @@ class Run:
             jobs = [job for job in jobs if job not in there]
             begun = time.monotonic()
             try:
-                made = tuple(self._convert(batch, jobs, title))
+                made = tuple(self._convert(batch, jobs, title, patience))
             except _MadeMeanwhileError:
                 continue
             except BusyError as error:
@@ -151,7 +153,7 @@ class Run:
                 if len(jobs) == 1:
                     yield _result(batch, error, jobs[0])
                     return
-                yield from self._one_by_one(batch, jobs, title, time.monotonic() - begun)
+                yield from self._one_by_one(batch, jobs, title, patience, time.monotonic() - begun)
                 return
             else:
                 yield from made
@@ -165,7 +167,7 @@ class Run:
         self.pause(min(2**tries, LONGEST_PAUSE))
 
     def _one_by_one(
-        self, batch: Batch, jobs: Sequence[Job], title: str, seconds: float
+        self, batch: Batch, jobs: Sequence[Job], title: str, patience: Patience, seconds: float
     ) -> Iterator[Result]:
         """Convert each job by itself, since one of them failed after `seconds`.
 
@@ -177,14 +179,17 @@ class Run:
                 kept = self._kept(batch, job)
                 yield _done(batch, job, seconds / len(finished)) if kept.is_there else kept
             else:
-                yield from self._make(replace(batch, jobs=(job,)), title, waited=False)
+                single = replace(batch, jobs=(job,))
+                yield from self._make(single, title, patience, waited=False)
 
     def is_there(self, batch: Batch, job: Job) -> bool:
         """Whether a folder is there already, just as it would be made now."""
         return is_there(job, ingredients_of(batch.args), self._shop_of(batch.args))
 
-    def _convert(self, batch: Batch, jobs: Sequence[Job], title: str) -> Iterator[Result]:
-        """Convert the jobs together.
+    def _convert(
+        self, batch: Batch, jobs: Sequence[Job], title: str, patience: Patience
+    ) -> Iterator[Result]:
+        """Convert the jobs together, once there is room for them.
 
         Raises:
             BusyError: another process makes one of the folders now.
@@ -192,19 +197,25 @@ class Run:
         """
         if not jobs:
             return
-        begun, outputs = time.monotonic(), {job.output for job in jobs}
         args = argparse.Namespace(**{**vars(batch.args), "model": batch.request.args.model})
-        shop = self._shop_of(args)
-        ingredients = ingredients_of(batch.args)
         if refusal := self.room.refuse(batch, jobs):
             raise refusal
         self.require_able(goal_of(jobs))
-        self.emit(begin([os.fspath(job.output) for job in jobs], title))
-        with (
-            explain_crash(address(self.toolchain)),
-            self.room.hold(batch, jobs),
-            open_model(args, self.emit) as model,
-        ):
+        with hold_room(self.room, batch, jobs, patience):
+            begun = time.monotonic()
+            self.emit(begin([os.fspath(job.output) for job in jobs], title))
+            folders = self._produce(batch, jobs, args)
+        each = (time.monotonic() - begun) / len(folders)
+        withheld = self._deliver(args, folders)
+        for job in jobs:
+            yield _unless_withheld(_done(batch, job, each), withheld.get(job.output))
+
+    def _produce(
+        self, batch: Batch, jobs: Sequence[Job], args: argparse.Namespace
+    ) -> tuple[Path, ...]:
+        shop, ingredients = self._shop_of(args), ingredients_of(batch.args)
+        outputs = {job.output for job in jobs}
+        with explain_crash(address(self.toolchain)), open_model(args, self.emit) as model:
             made = [job for job in read_jobs(args, model) if job.output in outputs]
 
             def finish(job: Job) -> None:
@@ -214,11 +225,7 @@ class Run:
                 if any(self.is_there(batch, job) for job in jobs):
                     raise _MadeMeanwhileError
 
-            folders = convert_models(made, shop, self.emit, finish, require_missing)
-        each = (time.monotonic() - begun) / len(folders)
-        withheld = self._deliver(args, folders)
-        for job in jobs:
-            yield _unless_withheld(_done(batch, job, each), withheld.get(job.output))
+            return convert_models(made, shop, self.emit, finish, require_missing)
 
     def _kept(self, batch: Batch, job: Job) -> Result:
         """Return the result for a folder that was there, after installing it where asked for."""

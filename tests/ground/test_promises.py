@@ -3,13 +3,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from sdcoreml.ground.promises import memory_of_tree, promise, promised_to_others
+from sdcoreml.ground import locks
+from sdcoreml.ground.promises import (
+    memory_of_tree,
+    promise,
+    promised_to_others,
+    sole_promiser,
+)
 
 HOLD = """
 import sys
@@ -56,14 +64,15 @@ def test_a_killed_process_keeps_no_promise(place: Path) -> None:
     with other(place) as process:
         process.kill()
         process.wait()
-        assert [path.name for path in place.iterdir()] == [str(process.pid)]
+        assert len(list(place.iterdir())) == 1
         assert promised_to_others(place, lambda _: 0) == 0
         assert list(place.iterdir()) == []
 
 
 def test_our_own_promise_is_not_held_against_us(place: Path) -> None:
     with promise(1000, place):
-        assert (place / str(os.getpid())).read_text() == "1000"
+        (path,) = place.iterdir()
+        assert path.read_text() == f"{os.getpid()} 1000"
         assert promised_to_others(place, lambda _: 0) == 0
     assert list(place.iterdir()) == []
 
@@ -75,7 +84,44 @@ def test_without_a_place_there_are_no_promises(tmp_path: Path) -> None:
     assert promised_to_others(tmp_path / "nowhere", lambda _: 0) == 0
     (tmp_path / "link").symlink_to(tmp_path)
     with promise(1000, tmp_path / "link"):
-        assert not (tmp_path / str(os.getpid())).exists()
+        assert not list(tmp_path.glob("*.promise"))
+
+
+def test_processes_of_two_containers_may_have_the_same_number(place: Path) -> None:
+    with other(place):
+        (path,) = place.iterdir()
+        with path.open("r+") as theirs:
+            theirs.write(f"{os.getpid()} 1000")
+        with promise(500, place):  # it waits for nobody
+            assert promised_to_others(place, lambda _: 0) == 1000
+
+
+def test_a_promise_that_is_taken_for_a_killed_process_s_is_made_again(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, made = tempfile.mkstemp, list[str]()
+
+    def make(**more: Any) -> tuple[int, str]:
+        handle, path = real(**more)
+        made.append(path)
+        if len(made) == 1:
+            assert promised_to_others(place, lambda _: 0) == 0  # another process looks just now
+            assert not Path(path).exists()
+        return handle, path
+
+    monkeypatch.setattr(tempfile, "mkstemp", make)
+    with promise(1000, place):
+        assert [os.fspath(path) for path in place.iterdir()] == made[1:]
+
+
+def test_one_process_looks_and_promises_at_a_time(place: Path) -> None:
+    with sole_promiser(place), promise(1000, place):
+        handle = os.open(place, os.O_RDONLY)
+        assert not locks.try_lock(handle)
+    assert locks.try_lock(handle)
+    os.close(handle)
+    with sole_promiser(place / "no" / "place"):
+        pass
 
 
 def test_the_memory_of_children_counts(place: Path) -> None:

@@ -17,10 +17,12 @@ from sdcoreml.doctor.commands.jobs_room import (
     ThisMachine,
     choose_next,
     describe_shortage,
+    hold_room,
 )
 from sdcoreml.doctor.core.facts import Memory
 from sdcoreml.doctor.core.overall import Scarce, Shortage
 from sdcoreml.doctor.gather.toolchain import toolchain
+from sdcoreml.ground import locks
 from sdcoreml.ground.errors import NoRoomError, UnableError
 from sdcoreml.ground.events import Event
 from tests.doctor.commands.test_inspect import unpacked
@@ -205,9 +207,40 @@ def test_this_machine_has_what_others_have_not_promised_themselves(
 def test_a_promise_is_kept_while_folders_are_made(batch: Batch, tmp_path: Path) -> None:
     place = tmp_path / "promises"
     roomy = replace(room(Fake(), memory=2e9), promises=place)
-    with roomy.hold(batch, batch.jobs):
+    with ExitStack() as held:
+        assert roomy.claim(batch, batch.jobs, held) is None
         (path,) = place.iterdir()
-        assert path.read_text() == "2000000000"
+        assert path.read_text() == f"{os.getpid()} 2000000000"
+    assert list(place.iterdir()) == []
+
+
+def test_nobody_else_promises_between_a_look_and_a_promise(batch: Batch, tmp_path: Path) -> None:
+    place, alone = tmp_path / "promises", list[bool]()
+
+    class Watched(Fake):
+        def memory(self) -> Memory | None:
+            handle = os.open(place, os.O_RDONLY)
+            alone.append(not locks.try_lock(handle))
+            os.close(handle)
+            return super().memory()
+
+    with ExitStack() as held:
+        assert replace(room(Watched()), promises=place).claim(batch, batch.jobs, held) is None
+    assert alone == [True]
+
+
+def test_there_is_no_promise_without_room_unless_a_run_insists(
+    batch: Batch, tmp_path: Path
+) -> None:
+    place = tmp_path / "promises"
+    full = replace(room(Fake(), memory=5e9), promises=place)
+    with ExitStack() as held:
+        lack = full.claim(batch, batch.jobs, held)
+        assert lack == full.find_shortage(batch, batch.jobs) is not None
+        assert list(place.iterdir()) == []
+    patience = Patience(emit=lambda _: None, pause=lambda _: None)
+    with hold_room(full, batch, batch.jobs, patience):
+        assert len(list(place.iterdir())) == 1, "it has waited long enough"
     assert list(place.iterdir()) == []
 
 
@@ -215,5 +248,5 @@ def test_without_bounds_there_is_always_room(batch: Batch) -> None:
     boundless = Boundless()
     assert boundless.find_shortage(batch, batch.jobs) is None
     assert boundless.refuse(batch, batch.jobs) is None
-    with boundless.hold(batch, batch.jobs):
-        pass
+    with ExitStack() as held:
+        assert boundless.claim(batch, batch.jobs, held) is None

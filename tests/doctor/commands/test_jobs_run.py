@@ -4,7 +4,7 @@ import errno
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -305,8 +305,44 @@ class Cramped:
     def refuse(self, batch: Batch, _: Sequence[Job]) -> SdcoremlError | None:
         return NoRoomError("far too large") if batch.args.bits == 8 else None
 
-    def hold(self, _: Batch, __: Sequence[Job]) -> AbstractContextManager[None]:
-        return nullcontext()
+    def claim(
+        self, batch: Batch, jobs: Sequence[Job], held: ExitStack, *, insist: bool = False
+    ) -> Shortage | None:
+        del held
+        return None if insist else self.find_shortage(batch, jobs)
+
+
+class Narrow:
+    """Room for one folder at a time, and only after a wait for each."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self.shelf = shelf
+        self.claimed: list[str] = []
+
+    def find_shortage(self, _: Batch, __: Sequence[Job]) -> Shortage | None:
+        return None
+
+    def refuse(self, _: Batch, jobs: Sequence[Job]) -> SdcoremlError | None:
+        return NoRoomError("too many") if len(jobs) > 1 else None
+
+    def claim(
+        self, _: Batch, jobs: Sequence[Job], held: ExitStack, *, insist: bool = False
+    ) -> Shortage | None:
+        del held, insist
+        if len(self.shelf.waits) == len(self.claimed):
+            return Shortage(scarce=Scarce.MEMORY, folder=jobs[0].output.name, needed=9, free=1)
+        self.claimed.append(jobs[0].output.name)
+        return None
+
+
+def test_single_folders_of_a_divided_conversion_wait_for_room_too(shelf: Shelf) -> None:
+    narrow = Narrow(shelf)
+    text = TWO.replace('"64x64"', '["64x64", "128x128"]').replace("bits = [false, 4]\n", "")
+    plain = PLAIN, PLAIN.replace("64x64", "128x128")
+    assert shelf.run(text, room=narrow) == [("done", name) for name in plain]
+    assert (narrow.claimed, shelf.waits) == ([*plain], [1, 1])
+    kinds = [event.kind for event in shelf.told if event.kind in ("wait", "begin", "end")]
+    assert kinds == ["wait", "begin", "end"] * 2, "what waits has not begun"
 
 
 def test_what_there_is_room_for_is_made_first_and_the_rest_waits(shelf: Shelf) -> None:
