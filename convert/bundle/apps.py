@@ -6,14 +6,15 @@ The verdict on each family was checked against the source code of both apps.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Literal
 
 from sdcoreml.convert.models.contents import Contents, Kind
 from sdcoreml.convert.models.family import Family, Task
+from sdcoreml.ground.advice import command
 
-APPLE, MOCHI = "Apple's Swift package", "Mochi Diffusion"
+APPLE, MOCHI, COMFYUI = "Apple's Swift package", "Mochi Diffusion", "ComfyUI's nodes"
 
 
 class App(Enum):
@@ -126,17 +127,31 @@ def verdicts(contents: Contents) -> tuple[AppVerdict, ...]:
     """Return the verdict of each app on `contents`."""
     refusal = _refusal(contents)
     if refusal:
-        return tuple(AppVerdict(target=name, runs="no", reason=refusal) for name in (APPLE, MOCHI))
-    if contents.kind is Kind.CONTROLNET:
+        swift: list[tuple[Answer, str]] = [("no", refusal)] * 2
+    elif contents.kind is Kind.CONTROLNET:
         runs: Answer = "yes" if contents.family in _CONTROLLED else "no"
         said = {"yes": "beside a UNet made for it", "no": "ControlNet for SD 1.x and 2.x only"}
-        reason = said[runs]
-        return tuple(AppVerdict(target=name, runs=runs, reason=reason) for name in (APPLE, MOCHI))
-    answers = FAMILIES[contents.family]
+        swift = [(runs, said[runs])] * 2
+    else:
+        swift = [*FAMILIES[contents.family]]
+    answers = zip((APPLE, MOCHI, COMFYUI), (*swift, _in_comfyui(contents)), strict=True)
     return tuple(
-        AppVerdict(target=name, runs=runs, reason=reason)
-        for name, (runs, reason) in zip((APPLE, MOCHI), answers, strict=True)
+        AppVerdict(target=name, runs=runs, reason=reason) for name, (runs, reason) in answers
     )
+
+
+def _in_comfyui(contents: Contents) -> tuple[Answer, str]:
+    """Return the answer of ComfyUI's nodes, which run an LCM like any other model."""
+    if contents.kind is Kind.CONTROLNET:
+        return "no", "ComfyUI loads ControlNets as they are"
+    is_lcm = contents.flavour == "LCM"
+    if refusal := _refusal(replace(contents, flavour="") if is_lcm else contents):
+        return "no", refusal
+    if contents.family not in IN_COMFYUI:
+        is_known = contents.family is not Family.UNKNOWN
+        return "no", "nothing here builds it for them" if is_known else "not a family it knows"
+    runs, reason = IN_COMFYUI[contents.family]
+    return runs, f"{reason}; {command('convert', 'MODEL', '--app', 'comfyui')} makes its UNet"
 
 
 def _refusal(contents: Contents) -> str:
@@ -157,7 +172,7 @@ def _refusal(contents: Contents) -> str:
 
 def app_table() -> Iterator[str]:
     """Yield the table of what each app runs, in Markdown, for the converter's README."""
-    yield f"| model | {MOCHI} (`mochi`) | {APPLE} (`apple`) | ComfyUI's nodes (`comfyui`) |"
+    yield f"| model | {MOCHI} (`mochi`) | {APPLE} (`apple`) | {COMFYUI} (`comfyui`) |"
     yield "|---|---|---|---|"
     for family, comfyui in IN_COMFYUI.items():
         apple, mochi = FAMILIES[family]

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from sdcoreml.convert.bundle.apps import ADD_ONS, GIVEN, AppVerdict, verdicts
+from sdcoreml.convert.bundle.app_verdicts import app_verdicts, config_refusals
+from sdcoreml.convert.bundle.apps import ADD_ONS, GIVEN, AppVerdict
 from sdcoreml.convert.bundle.families import PROGRAMS, RUN, UNBUILT, refuse
 from sdcoreml.convert.bundle.finished import FINISHED, is_finished
 from sdcoreml.convert.bundle.harmony import Vocabulary, harmony_faults, read_vocabulary
@@ -23,8 +24,7 @@ from sdcoreml.convert.models.files import INDEX_NAME
 from sdcoreml.convert.models.identify import NOT_THERE, Identity, identify_path
 from sdcoreml.convert.models.layout import Component, Model
 from sdcoreml.convert.models.unpack import UNSAID, UnpackOptions
-from sdcoreml.convert.programs.drawable import require_drawable
-from sdcoreml.convert.programs.options import ProgramOptions, Runtime
+from sdcoreml.convert.programs.options import Runtime
 from sdcoreml.convert.weights.source import CONTAINERS, FileKind, look_at
 from sdcoreml.convert.weights.tensor import TensorInfo
 from sdcoreml.ground.advice import command, spell
@@ -149,13 +149,8 @@ def judge(
     if identity.form != NOT_THERE and not has_parts and is_finished(path):
         return Judgement(identity=_identify_finished(path), refusal=_judge_finished(path))
     needed = tuple(name for name in _list_needed(identity) if name != "vae" or not options.vae)
-    refusals = {
-        name: fault
-        for name, config in identity.configs.items()
-        if name in needed
-        and (config or not identity.faults)
-        and (fault := _refuse_config(name, config, path, runtime))
-    }
+    refusals_of = {one: config_refusals(identity, needed, one) for one in Runtime}
+    refusals = refusals_of[runtime]
     refusal = _refuse(identity)
     vocabulary = None if refusal or refusals else _vocabulary(identity)
     discords = (
@@ -173,7 +168,7 @@ def judge(
         refusal=refusal,
         refusals=refusals,
         discords=discords,
-        verdicts=_answers(identity, refusals),
+        verdicts=app_verdicts(identity, refusals_of),
     )
 
 
@@ -317,37 +312,3 @@ def _vocabulary(identity: Identity) -> Vocabulary | None:
         return None
     is_whole = model and CONTROLNET not in model.components
     return read_vocabulary(identity.path, identity.configs) if is_whole else None
-
-
-_PROGRAMS: Mapping[str, str] = {"vae": "vae_decoder"}
-"""Maps a component to the program whose builder checks its config, if the names differ."""
-
-_ANY_SIZE = ProgramOptions(height=64, width=64)
-"""Options with a size that every model accepts; a size that was asked for is judged elsewhere."""
-
-
-def _refuse_config(
-    component: str, config: Mapping[str, object], path: Path, runtime: Runtime
-) -> Fault | None:
-    """Return the fault if the component's builder rejects its config, in the builder's words."""
-    try:
-        require_drawable(
-            _PROGRAMS.get(component, component), config, replace(_ANY_SIZE, runtime=runtime)
-        )
-    except SdcoremlError as error:
-        return replace(error.fault.at(path), code="MOD010")
-    return None
-
-
-def _answers(identity: Identity, refusals: Mapping[str, Fault]) -> tuple[AppVerdict, ...]:
-    """Return the apps' verdicts; all are "no" if the model has faults or is refused here."""
-    answers = verdicts(identity.contents)
-    why = "not until its faults are mended" if identity.faults else ""
-    if not why and refusals:
-        name, fault = next(iter(refusals.items()))
-        why = f"the converter refuses it: {name}: {replace(fault, where='')}"
-    if not why:
-        return answers
-    return tuple(
-        one if one.runs == "no" else replace(one, runs="no", reason=why) for one in answers
-    )

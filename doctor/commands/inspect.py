@@ -20,6 +20,7 @@ from sdcoreml.doctor.core.estimate import estimate_disk, estimate_memory
 from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.doctor.gather.model import describe
 from sdcoreml.doctor.gather.toolchain import toolchain
+from sdcoreml.ground.advice import spell
 from sdcoreml.ground.errors import Fault
 from sdcoreml.ground.quantity import amount
 
@@ -177,7 +178,7 @@ def as_data(judgement: Judgement, needs: Needs | None) -> dict[str, object]:
         ],
         "missing": list(identity.missing),
         "targets": [
-            {"name": verdict.target, "runs": verdict.runs, "reason": verdict.reason}
+            {"name": verdict.target, "runs": verdict.runs, "reason": spell(verdict.reason)}
             for verdict in judgement.verdicts
         ],
         "needs": asdict(needs) if needs else None,
@@ -211,7 +212,7 @@ def as_text(judgement: Judgement, needs: Needs | None) -> Iterator[str]:
         yield f"  note: {note}"
     if identity.parts:
         for verdict in judgement.verdicts:
-            yield f"  {verdict.target}: {verdict.runs}, {verdict.reason}"
+            yield f"  {verdict.target}: {verdict.runs}, {spell(verdict.reason)}"
     if needs:
         disk, memory = amount(needs.disk), amount(needs.memory)
         yield f"  converting takes about {disk} of disk, {memory} of memory"

@@ -7,6 +7,7 @@ import pytest
 from sdcoreml.convert.bundle.apps import (
     ADD_ONS,
     APPLE,
+    COMFYUI,
     FAMILIES,
     IN_COMFYUI,
     MOCHI,
@@ -20,8 +21,9 @@ from sdcoreml.convert.models.family import Family, Task
 
 
 def answers(contents: Contents) -> tuple[Answer, Answer]:
-    apple, mochi = verdicts(contents)
-    assert (apple.target, mochi.target) == (APPLE, MOCHI)
+    apple, mochi, comfyui = verdicts(contents)
+    assert (apple.target, mochi.target, comfyui.target) == (APPLE, MOCHI, COMFYUI)
+    assert comfyui.reason
     assert apple.reason
     assert mochi.reason
     return apple.runs, mochi.runs
@@ -57,7 +59,7 @@ def test_every_family_and_every_part_of_a_model_has_an_answer() -> None:
 @pytest.mark.parametrize("family", [Family.SD1, Family.UNKNOWN])
 def test_a_part_alone_runs_nowhere(kind: Kind, family: Family) -> None:
     found = verdicts(Contents(kind=kind, family=family, task=Task.TEXT_TO_IMAGE))
-    assert [one.runs for one in found] == ["no", "no"]
+    assert [one.runs for one in found] == ["no"] * 3
     assert {one.reason for one in found} == {ADD_ONS[kind]}
 
 
@@ -71,7 +73,7 @@ def test_a_controlnet_is_for_sd_1_and_2(family: Family, runs: Answer) -> None:
 @pytest.mark.parametrize("task", [Task.INPAINTING, Task.INSTRUCT, Task.UPSCALING, Task.DEPTH])
 def test_extra_channels_are_fed_by_nobody(task: Task) -> None:
     found = verdicts(whole(Family.SD1, task))
-    assert [one.runs for one in found] == ["no", "no"]
+    assert [one.runs for one in found] == ["no"] * 3
     assert found[0].reason == f"no app provides the extra input channels of {task.value}"
 
 
@@ -103,7 +105,29 @@ def test_what_is_no_known_family_is_not_refused_for_its_channels() -> None:
 )
 def test_traits_that_no_graph_has(family: Family, flavour: str, reason: str) -> None:
     found = verdicts(whole(family, flavour=flavour))
-    assert [(one.runs, one.reason) for one in found] == [("no", reason)] * 2
+    assert [(one.runs, one.reason) for one in found[:2]] == [("no", reason)] * 2
+
+
+COMMAND = "; `sdcoreml convert MODEL --app comfyui` makes its UNet"
+
+
+@pytest.mark.parametrize(
+    ("contents", "runs", "said"),
+    [
+        (whole(Family.SD1, flavour="LCM"), "yes", COMMAND),
+        (whole(Family.SDXL, flavour="LCM"), "yes", COMMAND),
+        (whole(Family.SD1), "yes", COMMAND),
+        (whole(Family.SD2_V), "limited", COMMAND),
+        (whole(Family.SD1, Task.INPAINTING, "LCM"), "no", "extra input channels of inpainting"),
+        (whole(Family.SD3), "no", "nothing here builds it for them"),
+        (Contents(kind=Kind.CONTROLNET, family=Family.SD1), "no", "loads ControlNets as they are"),
+        (Contents(kind=Kind.UNET, family=Family.SD1, flavour="LCM"), "no", "not alone"),
+    ],
+)
+def test_what_runs_in_comfyui(contents: Contents, runs: Answer, said: str) -> None:
+    found = verdicts(contents)[-1]
+    assert found.runs == runs
+    assert said in found.reason
 
 
 def test_the_readme_says_which_app_is_for_what() -> None:

@@ -75,6 +75,8 @@ PATH: a whole model of Stable Diffusion 1.x; diffusers folder, 3,710,955 paramet
   predicts epsilon
   Apple's Swift package: yes, text and image to image, ControlNet, safety checker
   Mochi Diffusion: yes, text and image to image, ControlNet; no safety checker
+  ComfyUI's nodes: yes, text and image to image, ControlNet, consistency models (LCM); \
+`sdcoreml convert MODEL --app comfyui` makes its UNet
   converting takes about 15 MB of disk, 1.5 GB of memory
   sdcoreml convert: yes, by its headers; the weights themselves are not read here
 """
@@ -156,12 +158,24 @@ def test_a_model_that_the_converter_refuses_runs_nowhere(
     place = folder / "unet" / "config.json"
     write_json(place, {**json.loads(place.read_text()), "dual_cross_attention": True})
     out = said(folder, capsys)
-    for target in ("Apple's Swift package", "Mochi Diffusion"):
+    for target in ("Apple's Swift package", "Mochi Diffusion", "ComfyUI's nodes"):
         assert f"  {target}: no, the converter refuses it: unet: " in out
     assert "converting takes" not in out
     inspect(folder, "--json")
     data = read_as("inspect", capsys.readouterr().out)
-    assert ([target["runs"] for target in data["targets"]], data["needs"]) == (["no"] * 2, None)
+    assert ([target["runs"] for target in data["targets"]], data["needs"]) == (["no"] * 3, None)
+
+
+def test_a_consistency_model_runs_in_comfyui(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = unpacked(tmp_path)
+    place = folder / "unet" / "config.json"
+    write_json(place, {**json.loads(place.read_text()), "time_cond_proj_dim": 256})
+    inspect(folder, "--json")
+    targets = read_as("inspect", capsys.readouterr().out)["targets"]
+    assert [target["runs"] for target in targets] == ["no", "no", "yes"]
+    assert "convert MODEL --app comfyui" in targets[-1]["reason"]
 
 
 def test_a_checkpoint_with_averages(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
