@@ -21,10 +21,11 @@ each conversion has to keep to it, not an option of the command that tidies.
 
 from __future__ import annotations
 
+import math
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,10 +60,11 @@ def limit_of_stock() -> int:
     if not said:
         return USUAL
     found = _SIZE.fullmatch(said.strip())
-    if found is None:
+    size = float(found[1]) * _UNITS[found[2].lower()] if found else math.inf
+    if math.isinf(size):
         remedy = f"set it to a size as `20 GB`, to 0 to keep none, or unset it ({USUAL:,} bytes)"
         raise UsageError(f"{said!r} is no size", where=VARIABLE, remedy=remedy)
-    return int(float(found[1]) * _UNITS[found[2].lower()])
+    return int(size)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,6 +125,11 @@ class Stock:
         """Note that a file was used."""
         with suppress(OSError):  # it has left, or the disk cannot be written
             os.utime(self._entry(content))
+
+    def remember(self, contents: Iterable[FileRecord]) -> None:
+        """Remember kept files, of which another name has just been removed."""
+        with suppress(OSError):  # nothing can be written: they will be hashed once more
+            self.digests.remember_renamed({self.path_of(one): one for one in contents})
 
     def remove(self, content: FileRecord) -> None:
         """Remove a file. Others that it is linked to stay, and stay known."""

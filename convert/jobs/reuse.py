@@ -225,14 +225,14 @@ def _take_unchanged(
 
 
 def place_files(files: Mapping[str, Path], folder: Path) -> None:
-    """Clone, link or copy files; those that are one file, as a weight file may be, stay one."""
+    """Clone, link or copy files; weight files that are one file stay one."""
     placed: dict[tuple[int, int], Path] = {}
     for name, source in files.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
         status = source.stat()
         one = (status.st_dev, status.st_ino)
-        if one in placed or target.name == _WEIGHTS:
+        if target.name == _WEIGHTS:
             place(placed.get(one, source), target)
         elif not clone(source, target):  # people look into the others, and may write to them
             copy(source, target)

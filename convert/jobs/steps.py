@@ -260,6 +260,9 @@ def _describe(folder: Folder, conversion: Conversion) -> Folder:
 def _drop_packages(folder: Folder, conversion: Conversion) -> None:
     if folder.manifest and not conversion.workshop.keeps_packages:
         drop_packages(folder.path, folder.manifest)
+        if finds := conversion.workshop.finds:
+            entries = folder.manifest.programs.values()
+            finds.stock.remember(one for entry in entries for one in entry.files.values())
 
 
 def _entries(folder: Folder, conversion: Conversion) -> Mapping[str, ProgramEntry]:

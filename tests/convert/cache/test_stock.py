@@ -146,7 +146,7 @@ def test_a_variable_says_how_much_is_kept(
     assert limit_of_stock() == limit
 
 
-@pytest.mark.parametrize("said", ["much", "-1", "10 GiB"])
+@pytest.mark.parametrize("said", ["much", "-1", "10 GiB", "9" * 400, "9" * 305 + " TB"])
 def test_what_is_no_size_is_refused(said: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SDCOREML_CACHE_LIMIT", said)
     with pytest.raises(UsageError, match="is no size"):

@@ -329,6 +329,13 @@ def test_dropped_packages_are_taken_from_the_cache(bench: Bench) -> None:
     assert bench.files("two") == alone.files("three")
 
 
+def test_what_is_kept_stays_known(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sdcoreml.convert.cache.stock.SMALL", 0)  # all is linked, as weights are
+    Bench(bench.folder, keeps_packages=False).convert("one")
+    stock = bench.shop["cache"].stock
+    assert {stock.digests.recall(one.path) == one.content for one in stock.entries()} == {True}
+
+
 def test_without_room_in_the_cache_dropped_packages_are_no_source(bench: Bench) -> None:
     bench = Bench(bench.folder, cache=Cache(folder=bench.folder / "cache", limit=0))
     dropping = Bench(bench.folder, cache=bench.shop["cache"], keeps_packages=False)
