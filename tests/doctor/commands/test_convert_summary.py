@@ -301,7 +301,7 @@ def test_a_plain_result_as_json_fits_its_schema() -> None:
     read_as("manifest", json.dumps(made["manifest"]))
 
 
-def test_a_result_with_everything_as_json_fits_its_schema() -> None:
+def manifest_with_everything() -> Manifest:
     file = FileRecord(size=1, sha256="5f")
     checked = replace(
         CHECKED,
@@ -332,7 +332,7 @@ def test_a_result_with_everything_as_json_fits_its_schema() -> None:
         settings=AppSettings(kind="lcm", by="scheduler", steps="4", guidance="1"),
         fetched=FetchedFrom(name="a/cat"),
     )
-    made = manifest(
+    return manifest(
         {"Unet": every},
         model=model,
         inputs={"unet/config.json": file},
@@ -343,6 +343,9 @@ def test_a_result_with_everything_as_json_fits_its_schema() -> None:
         answers={"answers.json": file},
         report={"report.html": file},
     )
+
+
+def report_with_everything() -> LoadReport:
     loading = Loading(
         coremltools="9.0",
         parts=(Part(file="Unet.mlmodelc", cold=9.0, warm=1.0, run=0.1),),
@@ -356,7 +359,10 @@ def test_a_result_with_everything_as_json_fits_its_schema() -> None:
         fault=Fault(where="out/Unet.mlmodelc", what="wrong"),
     )
     machine = Machine(chip="M2", macos="15.2", memory=16 << 30)
-    report = LoadReport(machine=machine, programs={"Unet": loaded})
+    return LoadReport(machine=machine, programs={"Unet": loaded})
+
+
+def test_a_result_with_everything_as_json_fits_its_schema() -> None:
     figures = Made(decibels={"fp16": 70.0}, operations=9, cpu=1.5, memory=10**9)
     program = ProgramComparison(
         program="Unet", sdcoreml=figures, upstream=figures, interface=("input a: differs",)
@@ -364,7 +370,7 @@ def test_a_result_with_everything_as_json_fits_its_schema() -> None:
     compared = FolderComparison(
         ours=Path("out"), theirs=Path("theirs"), commit="c8", programs=(program,)
     )
-    told = converted(made, report, compared)
+    told = converted(manifest_with_everything(), report_with_everything(), compared)
     (result,) = told["results"]
     assert result["installed"] == "app/out"
     assert "withheld" not in result

@@ -323,7 +323,7 @@ def test_a_folder_that_may_not_be_read(tmp_path: Path, capsys: pytest.CaptureFix
 @pytest.mark.parametrize("name", ["absent", "file"])
 def test_no_folder_at_all(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(BadInputError, match="give a folder of models"):
+    with pytest.raises(BadInputError, match=r"no such folder.*give a folder of models"):
         library(tmp_path / name)
 
 
@@ -347,10 +347,3 @@ def test_mochis_own_folders_are_the_default(
 
 def test_it_is_an_everyday_verb() -> None:
     assert [verb.name for verb in cli.VERBS if verb.is_everyday].index("library") > 0
-
-
-def test_a_folder_that_is_not_there_is_not_called_empty(tmp_path: Path) -> None:
-    (tmp_path / "file").touch()
-    for name in ("nothing", "file"):
-        with pytest.raises(BadInputError, match="no such folder"):
-            library(str(tmp_path / name))
