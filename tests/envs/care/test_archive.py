@@ -46,8 +46,9 @@ def packed(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Environment]
 
 
 @pytest.fixture(autouse=True)
-def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UV_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)  # an import writes a user's own toolchain here
 
 
 def members(path: Path) -> Members:
