@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = ("ground", "lockfiles", "envs", "convert", "doctor")
 
 OWN: Mapping[str, str] = {
+    "convert/cache/stock.py": "a file that it keeps and removes, whose state it looks at",
     "convert/deliver/mochi.py": "preferences that the door read",
     "convert/jobs/sheet.py": "the pictures that its child has just made",
     "convert/models/vocabulary.py": "a wheel whose hash is locked",
@@ -47,6 +48,7 @@ OWN: Mapping[str, str] = {
     "ground/leftovers.py": "a lock of ours, opened without waiting",
     "ground/locks.py": "locks of ours",
     "ground/page.py": "its own stylesheet, which lies beside it",
+    "ground/promises.py": "files of ours, in a folder that is ours alone",
     "ground/visible.py": "/dev/null",
     "lockfiles/table.py": "the door for TOML, which parses a text that was read through this one",
 }
