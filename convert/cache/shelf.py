@@ -184,7 +184,7 @@ class Cache:
             self.digests.remember(records, since)
 
     def keep_files(self, files: Mapping[Path, FileRecord]) -> None:
-        """Keep files that nobody will write to, so that they outlive the folder they are in."""
+        """Keep files that nobody will write to, so that they outlive their folder: all or none."""
         with self._forgiving():
             self.stock.keep(files)
 

@@ -10,9 +10,9 @@ is remembered by.
 What keeping costs: on a file system with clones (APFS, btrfs, XFS), nothing until the finished
 folder is deleted. Elsewhere a weight file is a hard link, which costs nothing until then, either;
 nobody writes to finished weights, and whoever did would be found out by the digest. A weight file
-that can be neither, since the results are on another disk, is not kept: a copy would take as much
-again, and as long, for what the model still gives. The other files are small, and people look into
-them: without clones, they are copied.
+that can be neither, since the results are on another disk, is not kept, nor is its program: a copy
+would take as much again, and as long, for what the model still gives. The other files are small,
+and people look into them: without clones, they are copied.
 
 What costs nothing at first does once a folder is deleted: its room is not free before the limit
 pushes out what was kept. So there is one, and `SDCOREML_CACHE_LIMIT` sets it: a variable, since
@@ -94,13 +94,16 @@ class Stock:
     def keep(self, files: Mapping[Path, FileRecord]) -> None:
         """Keep files that nobody will write to, and whose content is known to be as recorded.
 
-        Those that were used longest ago leave if there are too many bytes.
+        Keep all of them, or none, since nobody takes a program of which a file is missing. Those
+        that were used longest ago leave if there are too many bytes.
 
         Raises:
             OSError: the disk is full, or cannot be written. What is kept is sound.
             SdcoremlError: a file changed while it was copied.
         """
-        wanted = {one: path for path, one in files.items() if one.size <= self.limit}
+        wanted = {one: path for path, one in files.items()}
+        if sum(one.size for one in wanted) > self.limit:
+            wanted = {}
         new = {one: path for one, path in wanted.items() if not self.path_of(one).exists()}
         for content in wanted.keys() - new.keys():
             self.touch(content)
@@ -112,12 +115,13 @@ class Stock:
         self.folder.mkdir(parents=True, exist_ok=True)
         kept: dict[Path | int, FileRecord] = {}
         with scratch_folder(self.folder / "new") as aside:
-            for content, path in new.items():
-                part = aside / self._entry(content).name
+            parts = {content: aside / self._entry(content).name for content in new}
+            for content, part in sorted(parts.items(), key=lambda one: -one[0].size):
                 part.mkdir()
-                if _put(path, part / _CONTENT, content.size) and _rename(
-                    part, self._entry(content)
-                ):
+                if not _put(new[content], part / _CONTENT, content.size):
+                    return
+            for content, part in parts.items():
+                if _rename(part, self._entry(content)):
                     kept[self.path_of(content)] = content
         self.digests.remember_renamed(kept)
 

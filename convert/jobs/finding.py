@@ -101,9 +101,8 @@ def keep_files(folder: Folder, workshop: Workshop) -> None:
     """Keep the files of a complete folder's programs, so that they outlive it."""
     if workshop.finds and folder.manifest and folder.job.redo is None:
         entries = folder.manifest.programs.values()
-        files = [entry.files for entry in entries if not entry.kept]
-        named = {folder.path / name: one for each in files for name, one in each.items()}
-        workshop.finds.keep_files(named)
+        for files in (entry.files for entry in entries if not entry.kept):
+            workshop.finds.keep_files({folder.path / name: one for name, one in files.items()})
 
 
 def record(folder: Folder, workshop: Workshop) -> None:

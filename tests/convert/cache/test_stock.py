@@ -58,14 +58,15 @@ def test_weights_take_no_more_room(
     assert kept.read_bytes() == b"weights"
 
 
-def test_weights_on_another_disk_are_not_copied(
+def test_a_program_whose_weights_are_on_another_disk_is_not_kept(
     tmp_path: Path, stock: Stock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "SMALL", 3)
     monkeypatch.setattr(module, "share", lambda *_: False)
     program, weights = write(tmp_path / "p", b"pro"), write(tmp_path / "w", b"weights")
     stock.keep(dict([program, weights]))
-    assert [one.content for one in stock.entries()] == [program[1]]
+    assert stock.entries() == ()
+    assert list(stock.folder.iterdir()) == []
 
 
 def test_what_was_used_longest_ago_leaves_first(tmp_path: Path, stock: Stock) -> None:
@@ -78,9 +79,8 @@ def test_what_was_used_longest_ago_leaves_first(tmp_path: Path, stock: Stock) ->
     assert {one.content for one in stock.entries()} == {found[0][1], found[2][1]}
 
 
-def test_what_is_above_the_limit_alone_is_not_kept(tmp_path: Path, stock: Stock) -> None:
-    path, content = write(tmp_path / "large", bytes(101))
-    stock.keep({path: content})
+def test_a_program_above_the_limit_is_not_kept(tmp_path: Path, stock: Stock) -> None:
+    stock.keep(dict([write(tmp_path / "a", bytes(61)), write(tmp_path / "b", bytes(40))]))
     assert stock.entries() == ()
 
 
@@ -115,7 +115,9 @@ def test_one_process_trims_at_a_time(tmp_path: Path, stock: Stock) -> None:
     assert len(Stock(folder=stock.folder, digests=stock.digests, limit=0).trim()) == 1
 
 
-def test_a_full_disk_leaves_what_is_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_leaves_no_part_of_a_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     first, second = write(tmp_path / "a", b"first"), write(tmp_path / "b", b"second")
 
     def fill(source: Path, target: Path) -> None:
@@ -128,8 +130,7 @@ def test_a_full_disk_leaves_what_is_whole(tmp_path: Path, monkeypatch: pytest.Mo
     told: list[Event] = []
     cache = Cache(folder=tmp_path / "cache", emit=told.append)
     cache.keep_files(dict([first, second]))
-    assert cache.find_file(first[1]) is not None
-    assert cache.find_file(second[1]) is None
+    assert [cache.find_file(one) for one in (first[1], second[1])] == [None, None]
     assert [event.text for event in told] == [
         f"{cache.folder}: nothing is remembered for other conversions (No space left on device)"
     ]
