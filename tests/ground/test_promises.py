@@ -90,8 +90,7 @@ def test_without_a_place_there_are_no_promises(tmp_path: Path) -> None:
 def test_processes_of_two_containers_may_have_the_same_number(place: Path) -> None:
     with other(place):
         (path,) = place.iterdir()
-        with path.open("r+") as theirs:
-            theirs.write(f"{os.getpid()} 1000")
+        path.write_text(f"{os.getpid()} 1000")
         with promise(500, place):  # it waits for nobody
             assert promised_to_others(place, lambda _: 0) == 1000
 
