@@ -26,6 +26,8 @@ BY_SYSTEM = frozenset({"doctor.core.runs._UNIT"})
 """What another system has otherwise."""
 
 _NAME = re.compile(r"_?[A-Z][A-Z0-9_]*")
+_CHANGING = ("dict[", "list[", "set[")
+"""How types begin of what a module fills while it runs; tables are declared as Mapping."""
 
 
 def modules(floor: str) -> Iterator[ModuleType]:
@@ -41,7 +43,10 @@ def constants(module: ModuleType) -> dict[str, str]:
     """Return what the module defines, by a name that tells where."""
     own = module.__name__.removeprefix("sdcoreml.")
     found: dict[str, str] = {}
+    declared = vars(module).get("__annotations__", {})
     for name, value in vars(module).items():
+        if str(declared.get(name, "")).startswith(_CHANGING):
+            continue
         is_own = getattr(value, "__module__", None) == module.__name__
         if isinstance(value, type) and is_own:
             found.update(_of_class(value))

@@ -8,6 +8,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from sdcoreml.convert.bundle.judgement import Judgement, Ruling, judge
@@ -273,12 +274,8 @@ def read_jobs(args: argparse.Namespace, model: Model) -> tuple[Job, ...]:
 def open_model(args: argparse.Namespace, emit: Emit) -> Iterator[Model]:
     """Yield the model to convert, with its refiner; a model given by name is downloaded first."""
     checker = vars(args).get("safety_checker", False)
-    with fetch_model(
-        args.model, emit, lambda path: require_plan(args, path), with_checker=checker
-    ) as (
-        args.model,
-        origin,
-    ):
+    fetched = fetch_model(args.model, emit, partial(require_plan, args), with_checker=checker)
+    with fetched as (args.model, origin):
         require_plan(args, args.model)  # before gigabytes are unpacked
         into = vars(args).get("into", Path())
         near = args.output.parent if args.output else into / RESULTS
