@@ -264,7 +264,6 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "TestSample::test_a_model_of_somebody_is_not_replaced_by_it",
         "TestSample::test_an_older_one_is_made_anew",
         "TestSample::test_it_is_made_once",
-        "test_a_dead_childs_words_are_explained_after_the_error",
         "test_what_a_builder_would_refuse_is_said_before_an_environment_is_built",
         "test_wrong_usage_is_said_before_a_file_is_unpacked",
     ),

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdcoreml.convert.bundle.apps import APPLE, MOCHI, verdicts
+from sdcoreml.convert.bundle.apps import APPLE, COMFYUI, MOCHI, verdicts
 from sdcoreml.convert.models.contents import (
     Contents,
     Kind,
@@ -93,32 +93,43 @@ def test_tensors_tell_what_they_are(tensors: Shapes, expected: Contents) -> None
 
 
 @pytest.mark.parametrize(
-    ("contents", "apple", "mochi"),
+    ("contents", "runs"),
     [
-        (Contents(kind=Kind.PIPELINE, family=Family.SD1, task=T2I), "yes", "yes"),
-        (Contents(kind=Kind.PIPELINE, family=Family.SD1, task=Task.INPAINTING), "no", "no"),
-        (Contents(kind=Kind.PIPELINE, family=Family.SD1, task=T2I, flavour="LCM"), "no", "no"),
-        (Contents(kind=Kind.PIPELINE, family=Family.SD2_V, task=T2I), "limited", "limited"),
-        (Contents(kind=Kind.PIPELINE, family=Family.SDXL, task=T2I), "yes", "yes"),
-        (Contents(kind=Kind.PIPELINE, family=Family.SD3, task=Task.OTHER), "no", "no"),
-        (Contents(kind=Kind.PIPELINE, family=Family.SD3, flavour="3.5"), "no", "no"),
-        (Contents(kind=Kind.PIPELINE, family=Family.FLUX), "no", "no"),
-        (Contents(kind=Kind.CONTROLNET, family=Family.SD1), "yes", "yes"),
-        (Contents(kind=Kind.CONTROLNET, family=Family.SDXL), "no", "no"),
-        (Contents(kind=Kind.LORA, family=Family.SD1), "no", "no"),
-        (Contents(kind=Kind.UNKNOWN), "no", "no"),
+        (Contents(kind=Kind.PIPELINE, family=Family.SD1, task=T2I), "yes yes yes"),
+        (Contents(kind=Kind.PIPELINE, family=Family.SD1, task=Task.INPAINTING), "no no no"),
+        (
+            Contents(kind=Kind.PIPELINE, family=Family.SD1, task=T2I, flavour="LCM"),
+            "no",
+            "no",
+            "yes",
+        ),
+        (
+            Contents(kind=Kind.PIPELINE, family=Family.SD2_V, task=T2I),
+            "limited",
+            "limited",
+            "limited",
+        ),
+        (Contents(kind=Kind.PIPELINE, family=Family.SDXL, task=T2I), "yes yes yes"),
+        (Contents(kind=Kind.PIPELINE, family=Family.SD3, task=Task.OTHER), "no no no"),
+        (Contents(kind=Kind.PIPELINE, family=Family.SD3, flavour="3.5"), "no no no"),
+        (Contents(kind=Kind.PIPELINE, family=Family.FLUX), "no no no"),
+        (Contents(kind=Kind.CONTROLNET, family=Family.SD1), "yes yes no"),
+        (Contents(kind=Kind.CONTROLNET, family=Family.SDXL), "no no no"),
+        (Contents(kind=Kind.LORA, family=Family.SD1), "no no no"),
+        (Contents(kind=Kind.UNKNOWN), "no no no"),
     ],
 )
-def test_each_target_answers_with_a_reason(contents: Contents, apple: str, mochi: str) -> None:
+def test_each_target_answers_with_a_reason(contents: Contents, runs: str) -> None:
     found = verdicts(contents)
-    assert [(verdict.target, verdict.runs) for verdict in found] == [(APPLE, apple), (MOCHI, mochi)]
+    assert [verdict.target for verdict in found] == [APPLE, MOCHI, COMFYUI]
+    assert " ".join(verdict.runs for verdict in found) == runs
     assert all(verdict.reason for verdict in found)
 
 
 def test_every_kind_and_family_has_an_answer() -> None:
     for kind in Kind:
         for family in Family:
-            assert len(verdicts(Contents(kind=kind, family=family))) == 2
+            assert len(verdicts(Contents(kind=kind, family=family))) == 3
 
 
 XL = (4, 2048)

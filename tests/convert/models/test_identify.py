@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from sdcoreml.convert.bundle.apps import APPLE, MOCHI, verdicts
+from sdcoreml.convert.bundle.apps import APPLE, COMFYUI, MOCHI, verdicts
 from sdcoreml.convert.models.contents import Kind
 from sdcoreml.convert.models.family import Family, Task
 from sdcoreml.convert.models.identify import GROUPS, ComponentFacts, identify_path
@@ -33,6 +33,7 @@ def test_a_diffusers_folder(tmp_path: Path) -> None:
     assert {one.target: one.runs for one in verdicts(found.contents)} == {
         APPLE: "yes",
         MOCHI: "yes",
+        COMFYUI: "yes",
     }
     assert (found.faults, found.notes) == ((), ())
 
@@ -59,7 +60,8 @@ def test_a_unet_that_wants_guidance_is_an_lcm(
     write_json(folder / "unet" / "config.json", UNET | config)
     found = identify_path(folder)
     assert found.contents.flavour == flavour
-    assert {one.runs for one in verdicts(found.contents)} == ({"no"} if flavour else {"yes"})
+    apps = "no" if flavour else "yes"
+    assert [one.runs for one in verdicts(found.contents)] == [apps, apps, "yes"]
 
 
 @pytest.mark.parametrize(
