@@ -99,15 +99,11 @@ def test_tensors_tell_what_they_are(tensors: Shapes, expected: Contents) -> None
         (Contents(kind=Kind.PIPELINE, family=Family.SD1, task=Task.INPAINTING), "no no no"),
         (
             Contents(kind=Kind.PIPELINE, family=Family.SD1, task=T2I, flavour="LCM"),
-            "no",
-            "no",
-            "yes",
+            "no no yes",
         ),
         (
             Contents(kind=Kind.PIPELINE, family=Family.SD2_V, task=T2I),
-            "limited",
-            "limited",
-            "limited",
+            "limited limited limited",
         ),
         (Contents(kind=Kind.PIPELINE, family=Family.SDXL, task=T2I), "yes yes yes"),
         (Contents(kind=Kind.PIPELINE, family=Family.SD3, task=Task.OTHER), "no no no"),
