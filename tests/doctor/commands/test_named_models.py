@@ -54,7 +54,7 @@ def test_inspect_says_what_a_name_is(hub: Server, capsys: pytest.CaptureFixture[
     main(["inspect", "acme/dream"])
     out, err = capsys.readouterr()
     assert out.startswith("acme/dream: a whole model of Stable Diffusion 1.x; diffusers folder")
-    assert "sdcoreml-" not in out
+    assert "sdcoreml-names" not in out
     assert err.startswith("  acme/dream at 01234567, diffusers folder, 10 files, all to download: ")
     main(["inspect", "acme/dream", "--json"])
     facts = read_as("inspect", capsys.readouterr().out)
@@ -68,7 +68,7 @@ def test_the_doctor_judges_a_name_as_it_would_the_model(
     code = main(["doctor", "acme/dream", "--goal", "convert", "--json"])
     out, _ = capsys.readouterr()
     assert code == 1
-    assert "sdcoreml-" not in out
+    assert "sdcoreml-names" not in out
     found = {row["id"]: row for row in read_as("doctor", out)["results"]}
     assert found["HUB004"]["status"] == "ok"
     assert "MOD010" in json.dumps(read_as("doctor", out))
@@ -92,7 +92,7 @@ def test_convert_refuses_a_model_before_it_is_fetched(
     assert main(["convert", "acme/dream", *option]) == 3
     err = capsys.readouterr().err
     assert "\nerror: acme/dream" in err
-    assert "sdcoreml-" not in err
+    assert "sdcoreml-names" not in err
     assert all("Range" in request.headers for request in hub.asked("/cdn/"))
 
 
