@@ -1,0 +1,106 @@
+// The one way to the server: every request has the token, every refusal is a value that can be shown.
+
+import { say } from "./texts.js";
+
+const KEPT = "sdcoreml-token";
+const SILENCE = 45_000; // the server sends a comment every 15 s: after three, it is gone
+let token = "";
+
+/** Take the token from the address, where it must not stay, or from this tab's memory. */
+export function takeToken() {
+  const given = /^#([\w-]{16,})$/.exec(location.hash);
+  if (given) {
+    sessionStorage.setItem(KEPT, given[1]);
+    history.replaceState(null, "", `${location.pathname}#/convert`);
+  }
+  token = sessionStorage.getItem(KEPT) ?? "";
+  return token !== "";
+}
+
+export class Refusal extends Error {
+  constructor({ what, where, remedy, code }, status) {
+    super(what);
+    Object.assign(this, { what, where, remedy, code, status });
+  }
+}
+
+export const isGone = (error) => error instanceof Refusal && error.status === 0;
+export const wasAborted = (error) => error?.name === "AbortError";
+
+async function send(method, path, body, signal) {
+  const headers = { Authorization: `Bearer ${token}` };
+  const isRaw = body instanceof Blob || body instanceof Uint8Array;
+  if (body !== undefined) headers["Content-Type"] = isRaw ? "application/octet-stream" : "application/json";
+  const sent = isRaw || body === undefined ? body : JSON.stringify(body);
+  let answer;
+  try {
+    answer = await fetch(path, { method, headers, body: sent, signal, cache: "no-store" });
+  } catch (error) {
+    if (wasAborted(error)) throw error;
+    throw new Refusal({ what: say("gone.what"), remedy: say("gone.remedy") }, 0);
+  }
+  if (answer.ok) return answer;
+  const said = await answer.json().catch(() => ({}));
+  const unknown = { what: say("refused.unknown", { status: answer.status }) };
+  throw new Refusal(said.error ?? unknown, answer.status);
+}
+
+export async function ask(method, path, body, signal) {
+  const answer = await send(method, path, body, signal);
+  return answer.status === 204 ? {} : answer.json();
+}
+
+/** Return a picture as an address that an <img> takes; it has to be asked for with the token. */
+export async function picture(path) {
+  const answer = await send("GET", path);
+  return URL.createObjectURL(await answer.blob());
+}
+
+export const query = (path, values) => `${path}?${new URLSearchParams(values)}`;
+export const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
+
+/**
+ * Follow the server's events for as long as the page is open. `onState` is told "here", "gone" or
+ * "stranger" (the token is not the server's), `onEvent` each event's name and data.
+ */
+export async function follow(onState, onEvent) {
+  for (let wait = 400; ; wait = Math.min(wait * 1.4, 4000)) {
+    const control = new AbortController();
+    try {
+      const answer = await send("GET", "/api/events", undefined, control.signal);
+      await onState("here");
+      wait = 400;
+      await readEvents(answer.body.getReader(), control, onEvent);
+    } catch (error) {
+      if (error.status === 401) {
+        onState("stranger");
+        return;
+      }
+    }
+    onState("gone");
+    await pause(wait);
+  }
+}
+
+async function readEvents(reader, control, onEvent) {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for (;;) {
+    const watchdog = setTimeout(() => control.abort(), SILENCE);
+    const { done, value } = await reader.read().finally(() => clearTimeout(watchdog));
+    if (done) return;
+    const blocks = (rest + decoder.decode(value, { stream: true })).split(/\r?\n\r?\n/);
+    rest = blocks.pop();
+    for (const block of blocks) emit(block, onEvent);
+  }
+}
+
+function emit(block, onEvent) {
+  let event = "message";
+  const data = [];
+  for (const line of block.split(/\r?\n/)) {
+    if (line.startsWith("event:")) event = line.slice(6).trim();
+    else if (line.startsWith("data:")) data.push(line.slice(5));
+  }
+  if (data.length) onEvent(event, JSON.parse(data.join("\n")));
+}

@@ -1,0 +1,95 @@
+// The beginning: drop a file, choose from this machine, or name a model of the hub.
+
+import { ask, wasAborted } from "./api.js";
+import { announce, button, el, fill, focusOn, name } from "./dom.js";
+import { examineFile, fileOf } from "./drop.js";
+import { chooseItem } from "./folders.js";
+import { showModel } from "./model.js";
+import { refusal } from "./parts.js";
+import { say } from "./texts.js";
+
+let asking = new AbortController();
+
+const at = (id) => document.getElementById(id);
+
+export function startChoosing() {
+  const zone = at("drop");
+  const picker = at("file");
+  picker.addEventListener("change", () => {
+    if (picker.files.length) takeFile(picker.files[0]);
+    picker.value = "";
+  });
+  at("pick").addEventListener("click", () => picker.click());
+  at("browse").addEventListener("click", async () => {
+    const item = await chooseItem(say("folders.title"));
+    if (item) examine(item.name, (signal) => ask("POST", "/api/examine", { handle: item.handle }, signal), { handle: item.handle });
+  });
+  at("hub").addEventListener("submit", (event) => {
+    event.preventDefault();
+    const typed = at("hub-name").value.trim();
+    if (typed) examine(typed, (signal) => ask("POST", "/api/examine", { name: typed }, signal), { name: typed });
+    else at("hub-name").focus();
+  });
+  let depth = 0;
+  const lift = (by) => {
+    depth = Math.max(0, depth + by);
+    zone.classList.toggle("over", depth > 0);
+  };
+  // The whole window takes what is dropped: who misses the area must not lose the page to the file.
+  addEventListener("dragenter", () => lift(1));
+  addEventListener("dragleave", () => lift(-1));
+  addEventListener("dragover", (event) => event.preventDefault());
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    depth = 0;
+    lift(0);
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    const dropped = fileOf(event.dataTransfer);
+    location.hash = "#/convert";
+    if (dropped instanceof File) takeFile(dropped);
+    else if (dropped) showRefusal({ what: say(`drop.${dropped}`), remedy: say("drop.instead") });
+  });
+}
+
+function takeFile(file) {
+  examine(file.name, (signal) => examineFile(file, signal), null, file);
+}
+
+/** Ask what something is, and show the verdict; only the last that was asked for is shown. */
+async function examine(title, asked, reference, file = null) {
+  asking.abort();
+  asking = new AbortController();
+  const { signal } = asking;
+  const place = at("model");
+  at("start").hidden = true;
+  place.hidden = false;
+  fill(place, el("p", { class: "looking" }, say("looking"), " ", name(title)));
+  try {
+    const model = await asked(signal);
+    if (signal.aborted) return;
+    showModel(place, model, { reference: reference ?? { drop: model.drop }, file, startOver });
+    announce(`${model.title}: ${model.verdict.sentence}`);
+  } catch (error) {
+    if (wasAborted(error)) return;
+    showRefusal(error, title);
+  }
+}
+
+function showRefusal(error, title = "") {
+  const place = at("model");
+  at("start").hidden = true;
+  place.hidden = false;
+  const heading = el("h2", {}, title ? name(title) : say("refused.title"));
+  fill(place, heading, refusal(error), button(say("another"), startOver));
+  focusOn(heading);
+}
+
+/** Show the beginning again. */
+export function startOver(isFocused = true) {
+  asking.abort();
+  fill(at("model"));
+  at("model").hidden = true;
+  at("start").hidden = false;
+  at("hub-name").value = "";
+  if (isFocused) at("browse").focus();
+}

@@ -1,0 +1,89 @@
+// The doctor's findings, each fix with the command that it runs, and the same check again afterwards.
+
+import { ask, query } from "./api.js";
+import { announce, button, el, fill, focusOn } from "./dom.js";
+import { badge, command, folded, refusal, tone } from "./parts.js";
+import { queue } from "./queue.js";
+import { rich, say } from "./texts.js";
+
+const at = (id) => document.getElementById(id);
+const isFine = (finding) => ["good", "note"].includes(tone(finding.status)) && !finding.fix;
+
+export async function showDoctor() {
+  const place = at("doctor-list");
+  at("doctor-again").onclick = showDoctor;
+  place.setAttribute("aria-busy", "true");
+  try {
+    const found = await ask("GET", "/api/doctor");
+    const bad = found.findings.filter((one) => !isFine(one));
+    const fine = found.findings.filter(isFine);
+    fill(
+      place,
+      el("ul", { class: "verdicts" }, (found.verdicts ?? []).map(verdict)),
+      bad.length ? el("ul", { class: "checks" }, bad.map(check)) : el("p", { class: "empty" }, say("doctor.well")),
+      fine.length ? folded(say("doctor.fine", { count: fine.length }), el("ul", { class: "checks quiet-checks" }, fine.map(check))) : null,
+    );
+    announce(say("doctor.count", { count: bad.length }));
+  } catch (error) {
+    fill(place, refusal(error));
+  }
+  place.removeAttribute("aria-busy");
+}
+
+const verdict = (one) =>
+  el("li", {}, badge("answer", one.answer), el("span", {}, el("strong", {}, one.goal), one.because ? [": ", rich(one.because)] : null));
+
+/** One check; a fix is run through the queue, and then the same check is asked for again. */
+function check(finding) {
+  const node = el("li", { class: tone(finding.status), "data-check": finding.id });
+  const progress = el("p", { role: "status", class: "quiet" });
+
+  async function again() {
+    const found = await ask("GET", query("/api/doctor", { select: finding.id }));
+    const now = found.findings.find((one) => one.id === finding.id);
+    if (!now) return;
+    const next = check(now);
+    node.replaceWith(next);
+    focusOn(next.querySelector("h2, h3"));
+    announce(`${now.title}: ${say(`status.${now.status}`)}`);
+  }
+
+  async function run(event) {
+    const pressed = event.currentTarget;
+    pressed.setAttribute("aria-disabled", "true");
+    try {
+      const { id } = await ask("POST", "/api/fix", { key: finding.fix.key });
+      progress.textContent = say("fix.runs");
+      queue.watch(id, async (entry) => {
+        if (entry.state !== "done") fill(progress, refusal({ what: entry.because || say("failed.unknown"), remedy: entry.remedy }));
+        await again().catch((error) => fill(progress, refusal(error)));
+      });
+    } catch (error) {
+      fill(progress, refusal(error));
+      pressed.setAttribute("aria-disabled", "false");
+    }
+  }
+
+  fill(
+    node,
+    el("div", { class: "entry-head" }, el("h2", {}, finding.title), badge("status", finding.status)),
+    finding.what ? el("p", {}, rich(finding.what)) : null,
+    finding.why ? el("p", { class: "quiet" }, rich(finding.why)) : null,
+    finding.fix ? fixOf(finding.fix, run) : null,
+    finding.fix ? progress : null,
+    el("p", { class: "quiet code" }, finding.id),
+  );
+  return node;
+}
+
+function fixOf(fix, run) {
+  const hasButton = Boolean(fix.key);
+  return el(
+    "div",
+    { class: "fix" },
+    el("p", {}, rich(fix.title)),
+    fix.command ? command(Array.isArray(fix.command) ? fix.command.join(" ") : fix.command) : null,
+    hasButton ? button(say("fix"), run, { class: fix.is_safe ? "primary" : "" }) : null,
+    hasButton && !fix.is_safe ? el("p", { class: "quiet" }, say("fix.unsafe")) : null,
+  );
+}

@@ -1,0 +1,135 @@
+// What a model is, the verdict, the few choices, the plan, and the button.
+
+import { ask, wasAborted } from "./api.js";
+import { announce, button, el, facts, fill, focusOn, fresh, name } from "./dom.js";
+import { sendFile } from "./drop.js";
+import { showOffer } from "./offer.js";
+import { badge, command, findings, folded, needs, refusal, tone } from "./parts.js";
+import { queue } from "./queue.js";
+import { percent, rich, say, size } from "./texts.js";
+
+const PATIENCE = 150; // milliseconds between the last change and the question what it means
+
+/** Show a MODEL; `context` has its reference, the dropped file if it was one, and the way back. */
+export function showModel(place, model, context) {
+  const heading = el("h2", {}, name(model.title));
+  const verdict = model.verdict;
+  const about = [model.family, model.form, model.size ? size(model.size) : ""].filter(Boolean).join(" · ");
+  const offer = model.offer?.groups?.length && verdict.can !== "no" ? converting(model, context) : null;
+  fill(
+    place,
+    el(
+      "header",
+      { class: "model-head" },
+      el("div", {}, heading, about ? el("p", { class: "quiet" }, about) : null),
+      button(say("another"), () => context.startOver(), { class: "small" }),
+    ),
+    el("p", { class: `verdict ${tone(verdict.can)}` }, badge("can", verdict.can), el("span", {}, rich(verdict.sentence))),
+    model.findings?.length ? findings(model.findings) : null,
+    model.facts?.length ? folded(say("facts"), facts(model.facts)) : null,
+    offer,
+  );
+  focusOn(heading);
+}
+
+function converting(model, context) {
+  const plan = el("div", { class: "plan", "aria-live": "off" });
+  const problem = el("div", { role: "alert" });
+  const convert = el("button", { class: "primary", type: "submit" }, say("convert"));
+  const hint = context.file ? el("p", { class: "quiet" }, say("drop.copied")) : null;
+  const form = el("form", { class: "offer", "aria-labelledby": "choices" });
+  let asking = new AbortController();
+  let timer = 0;
+  let isRefused = false;
+
+  const choices = showOffer(model.offer, () => {
+    clearTimeout(timer);
+    timer = setTimeout(replan, PATIENCE);
+  });
+
+  async function replan() {
+    asking.abort();
+    asking = new AbortController();
+    plan.setAttribute("aria-busy", "true");
+    try {
+      const found = await ask("POST", "/api/plan", { model: context.reference, choices: choices.read() }, asking.signal);
+      isRefused = Boolean(found.refused);
+      fill(plan, found.refused ? refusal(found.refused) : showPlan(found));
+    } catch (error) {
+      if (wasAborted(error)) return;
+      isRefused = true;
+      fill(plan, refusal(error));
+    }
+    plan.removeAttribute("aria-busy");
+    convert.setAttribute("aria-disabled", String(isRefused));
+  }
+
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    if (convert.getAttribute("aria-disabled") === "true") return;
+    convert.setAttribute("aria-disabled", "true");
+    fill(problem);
+    try {
+      const reference = context.file ? { handle: await copy(model, context, form) } : context.reference;
+      if (!reference.handle && context.file) return;
+      const { id } = await ask("POST", "/api/queue", { model: reference, choices: choices.read() });
+      context.startOver(false);
+      queue.expect(id);
+      announce(say("queue.added", { name: model.title }));
+    } catch (error) {
+      if (!wasAborted(error)) fill(problem, refusal(error));
+    }
+    convert.setAttribute("aria-disabled", "false");
+  });
+  form.append(el("h3", { id: "choices" }, say("choices")), ...choices.nodes, plan, problem);
+  form.append(el("div", { class: "row" }, convert, hint));
+  replan();
+  return form;
+}
+
+function showPlan(plan) {
+  const short = (plan.machine?.findings ?? []).filter((one) => !["ok", "info"].includes(one.status));
+  const makes = (plan.folders ?? []).map((made) =>
+    el("li", {}, name(made.folder.split("/").pop()), " ", el("span", { class: "quiet" }, made.programs.map((one) => one.name).join(", "))),
+  );
+  return [
+    plan.sentence ? el("p", { class: "sentence" }, rich(plan.sentence)) : null,
+    needs(plan),
+    short.length ? findings(short) : null,
+    folded(
+      say("plan.more"),
+      makes.length ? [el("p", { class: "label" }, say("plan.makes")), el("ul", { class: "plain" }, makes)] : null,
+      plan.command ? [el("p", { class: "label" }, say("plan.command")), command(plan.command)] : null,
+    ),
+  ];
+}
+
+/** Copy a dropped file to the server's disk while a bar shows how far it is. */
+async function copy(model, context, form) {
+  const control = new AbortController();
+  const label = fresh("label");
+  const bar = el("progress", { max: "1", value: "0", "aria-labelledby": label });
+  const said = el("span", { class: "quiet" });
+  const stop = button(say("cancel"), () => control.abort(), { class: "small" });
+  const box = el("div", { class: "copying" }, el("p", { id: label }, say("drop.copying")), bar, said, stop);
+  const warn = (event) => event.preventDefault();
+  const fields = [...form.querySelectorAll("fieldset")];
+  for (const field of fields) field.disabled = true;
+  form.append(box);
+  addEventListener("beforeunload", warn);
+  try {
+    return await sendFile(
+      model.drop,
+      context.file,
+      (received, total) => {
+        bar.value = total ? received / total : 1;
+        said.textContent = say("drop.sofar", { done: size(received), total: size(total), percent: percent(received, total || 1) });
+      },
+      control.signal,
+    );
+  } finally {
+    removeEventListener("beforeunload", warn);
+    for (const field of fields) field.disabled = false;
+    box.remove();
+  }
+}

@@ -1,0 +1,42 @@
+"""What the fake studio answers: literal values in the form of the true one's; some are hostile."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tests.pages import HOSTILE
+
+_TEXT = Path(__file__).with_name("studio.json").read_text("utf-8")
+_DATA = json.loads(_TEXT.replace("{HOSTILE}", json.dumps(HOSTILE)[1:-1]))
+
+STATE = _DATA["state"]
+FOLDERS = _DATA["folders"]
+MODELS = _DATA["models"] | {"owner/name": _DATA["models"]["m-good"] | {"title": "owner/name"}}
+LIBRARY = _DATA["library"]
+VERDICTS = _DATA["verdicts"]
+LOG = _DATA["log"]
+DONE = _DATA["done"]
+DRAWN = _DATA["drawn"]
+FAILED = _DATA["failed"]
+_SIZES = {16: 2_130_000_000, 6: 890_000_000, 4: 610_000_000}
+
+
+def plan(choices: dict[str, Any]) -> dict[str, Any]:
+    """Return a plan; 4 bits and a wide picture cannot be together here."""
+    if "bits" not in choices:
+        odd: dict[str, Any] = _DATA["odd_plan"]
+        return odd
+    bits, size = choices["bits"], choices["size"]
+    if (bits, size) == (4, "768x512"):
+        return {"refused": {"what": "4 bits are not for 768x512", "remedy": "choose 6 bits"}}
+    needs = {**_DATA["plan"]["needs"], "disk": _SIZES[bits]}
+    command = f"sdcoreml convert dreamlike-photoreal-2.0.safetensors --bits {bits} --size {size}"
+    return {**_DATA["plan"], "needs": needs, "command": command}
+
+
+def findings(fixed: set[str]) -> list[dict[str, Any]]:
+    """Return what the doctor finds; what was fixed is fine."""
+    found = list(_DATA["findings"])
+    return [_DATA["well"], *found[1:]] if "k-env" in fixed else found
