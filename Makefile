@@ -21,7 +21,7 @@ QUICK := "not slow and not network"
 COVERED := --cov --cov-report=
 
 # What each goal may be told; all take COMMON. Anything else would be ignored in silence.
-GOALS := help bootstrap doctor env upstream convert verify test lint unit inside browser lock bench clean
+GOALS := help bootstrap studio doctor env upstream convert verify test lint unit inside browser lock bench clean
 COMMON := ARGS TOOLCHAIN BACKEND PYTHON SDCOREML_ENVS
 TAKES_doctor := MODEL OUT ATTENTION SIZE
 TAKES_convert := MODEL OUT ATTENTION SIZE BITS
@@ -67,6 +67,9 @@ help: ## show this list
 
 bootstrap:
 	@envs/bootstrap.sh
+
+studio: bootstrap ## open one page in the browser: choose a model, convert it, look at it
+	@$(RUN) $(SDCOREML) studio $(ARGS)
 
 doctor: bootstrap ## examine this machine, the toolchain and (MODEL=path) a model
 	@$(RUN) $(SDCOREML) doctor $(call option,MODEL) $(call option,OUT,--output) \

@@ -61,17 +61,19 @@ EXAMPLES = (
 class Verb:
     """A verb, its line in `--help`, and the name of its module, which has `configure` and `run`.
 
-    If `sweeps`, the leftovers of killed runs are removed before the verb runs.
+    The module is `commands.NAME`, or what `module` says: the page stands above other verbs, whose
+    functions it calls. If `sweeps`, the leftovers of killed runs are removed before the verb runs.
     """
 
     name: str
     help: str
     is_everyday: bool = True
     sweeps: bool = False
+    module: str = ""
 
     def load(self) -> ModuleType:
         """Import the verb's module; other verbs' modules are not imported."""
-        return importlib.import_module(f"sdcoreml.doctor.commands.{self.name}")
+        return importlib.import_module(f"sdcoreml.doctor.{self.module or f'commands.{self.name}'}")
 
 
 VERBS = (
@@ -92,6 +94,11 @@ VERBS = (
     Verb(name="library", help="list the models of an app, and what will not run or be shown"),
     Verb(name="diagnose", help="find the cause in the log of a failed conversion"),
     Verb(name="explain", help="describe a check or a known failure, and what to do"),
+    Verb(
+        name="studio",
+        help="open one page in the browser for all of this: choose, convert, look",
+        module="studio.studio",
+    ),
     Verb(
         name="report",
         help="write a page about a folder, with the times of its run and pictures",

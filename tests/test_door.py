@@ -24,6 +24,8 @@ OWN: Mapping[str, str] = {
     "doctor/commands/jobs_run.py": "no file: its opener opens models, by the door",
     "doctor/commands/jobs_task.py": "the request of the worker that started it",
     "doctor/proving/trials.py": "the answer of a child that proves a toolchain",
+    "doctor/studio/kept.py": "a lock of ours",
+    "doctor/studio/serve.py": "no file: a page, in the browser",
     "envs/building/normalise.py": "what was installed a moment ago, from locked wheels",
     "envs/care/packing.py": "a tar file on the door's stream",
     "envs/cluster/dask.py": "the answers of our own child",

@@ -41,7 +41,17 @@ ROOMS = {
         "tasks",
         "weights",
     ),
-    "doctor": ("api", "checks", "commands", "core", "gather", "knowledge", "proving", "report"),
+    "doctor": (
+        "api",
+        "checks",
+        "commands",
+        "core",
+        "gather",
+        "knowledge",
+        "proving",
+        "report",
+        "studio",
+    ),
     "envs": (
         "building",
         "care",

@@ -86,6 +86,8 @@ def test_with_nothing_said_the_sample_is_converted_and_the_first_line_says_so(
     [
         (("env",), ["env"]),
         (("env", "ARGS=repair --all"), ["env", "repair", "--all"]),
+        (("studio",), ["studio"]),
+        (("studio", "ARGS=--port 0"), ["studio", "--port", "0"]),
         (("doctor",), ["doctor"]),
         (("doctor", "MODEL=m", "OUT=o"), ["doctor", "m", "--output", "o"]),
         (

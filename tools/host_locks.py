@@ -1,6 +1,7 @@
 """`python -m tools.host_locks [--check] [--upgrade [PACKAGE]]`: compiles the host's own locks.
 
-They are what `.venv`, the tests in the built environment, the conda engine and Dask are made of.
+They are what `.venv`, the tests in the built environment, the conda engine, Dask and the
+studio are made of.
 Versions stay as they are locked unless they are told to move, or no longer fit `pyproject.toml`.
 """
 
@@ -23,6 +24,7 @@ SOURCES: Mapping[str, tuple[str, ...]] = {
     "cluster.txt": ("--group", "cluster"),
     "conda.txt": ("--group", "conda"),
     "inside.txt": ("--group", "inside"),
+    "studio.txt": ("--group", "studio"),
     "requirements.txt": ("pyproject.toml", "--extra", "locking", "--group", "dev"),
 }
 """Maps each lock to the requirements of `pyproject.toml` that it is compiled from."""

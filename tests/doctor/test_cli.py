@@ -62,6 +62,7 @@ usage: sdcoreml VERB ...
   library   list the models of an app, and what will not run or be shown
   diagnose  find the cause in the log of a failed conversion
   explain   describe a check or a known failure, and what to do
+  studio    open one page in the browser for all of this: choose, convert, look
 
 `sdcoreml VERB --help` shows the options of a verb; `sdcoreml help --all` lists
 every verb; `sdcoreml --version` says which sdcoreml this is.
@@ -107,7 +108,7 @@ def test_help_all_shows_the_other_verbs_too(
   clean     remove what interrupted runs left, and caches
   complete  print what a shell needs to complete
 """
-    last = "what to do\n"
+    last = "choose, convert, look\n"
     assert cli.main(words) == 0
     assert capsys.readouterr().out == HELP.replace(last, last + others)
 

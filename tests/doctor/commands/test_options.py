@@ -32,6 +32,7 @@ from sdcoreml.doctor.commands import (
     weights,
     worker,
 )
+from sdcoreml.doctor.studio import studio
 from tests.golden import assert_golden
 
 MODULES = (
@@ -46,6 +47,7 @@ MODULES = (
     library,
     diagnose,
     explain,
+    studio,
     report,
     pack,
     recipe,

@@ -1,0 +1,100 @@
+"""The application: from a request to a function of `routes`, and from its answer to JSON.
+
+Starlette finds the route and no more: what is asked is a value (`asking.Ask`), what is answered is
+one, and what goes wrong is an error of ours, so that all of it is tested without a server.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Mapping
+from functools import partial
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sdcoreml.doctor.studio.asking import Ask, read_body
+from sdcoreml.doctor.studio.gate import App, Gate
+from sdcoreml.doctor.studio.refusals import BUG, AbsentError, RequestError, as_data, status_of
+from sdcoreml.doctor.studio.routes import WAYS, Way
+from sdcoreml.doctor.studio.running import Studio
+from sdcoreml.doctor.studio.static import INDEX, find_static
+from sdcoreml.ground.errors import NoSpaceError, SdcoremlError
+from sdcoreml.ground.exits import report_bug
+from sdcoreml.ground.refusals import FULL
+
+
+def make_app(studio: Studio, *, port: int, token: str) -> App:
+    """Return the application behind its gate."""
+    answers = [Route(way.path, partial(_answer, studio, way), methods=[way.method]) for way in WAYS]
+    static = [
+        Route("/", partial(_static, name=INDEX), methods=["GET"]),
+        Route("/page/{name}", _static, methods=["GET"]),
+    ]
+    inside = Starlette(
+        routes=[*static, *answers],
+        exception_handlers={404: _absent, 405: _absent},
+    )
+    inside.router.redirect_slashes = False
+    return Gate(app=inside, port=port, token=token)
+
+
+async def _answer(studio: Studio, way: Way, request: Request) -> Response:
+    """Answer one request; whatever happens, the answer is JSON."""
+
+    async def ask() -> Response:
+        body = await read_body(request.receive, way.most)
+        asked = Ask(parts=request.path_params, query=dict(request.query_params), body=body)
+        found = await studio.desk.do(lambda: way.work(studio, asked), is_slow=way.is_slow)
+        return as_json(found)
+
+    try:
+        return await ask()
+    except RequestError as error:
+        return as_json(as_data(error), error.status, close=True)
+    except SdcoremlError as error:
+        return as_json(as_data(error), status_of(error))
+    except OSError as error:
+        return _refused(error)
+    except Exception as error:  # noqa: BLE001  the last resort: the page shall not see a traceback
+        return _bug(error)
+
+
+async def _static(request: Request, name: str = "") -> Response:
+    """Answer with a file of the page."""
+    try:
+        found = find_static(name or request.path_params["name"])
+    except AbsentError as error:
+        return as_json(as_data(error), error.status)
+    return Response(found.content, media_type=found.media_type)
+
+
+async def _absent(_request: Request, _error: Exception) -> Response:
+    error = AbsentError("there is nothing at this address", remedy="load the page again")
+    return as_json(as_data(error), error.status, close=True)
+
+
+def as_json(content: Mapping[str, object], status: int = 200, *, close: bool = False) -> Response:
+    """Return an answer of JSON, in ASCII: file names need not be text.
+
+    With `close` the connection ends: the rest of a refused body may still be on its way.
+    """
+    body = json.dumps(content, allow_nan=False).encode("ascii")
+    headers = {"connection": "close"} if close else None
+    return Response(body, status, headers, media_type="application/json")
+
+
+def _refused(error: OSError) -> Response:
+    """Answer with what the system refused, such as a full disk."""
+    ours = NoSpaceError if error.errno in FULL else SdcoremlError
+    said = ours(error.strerror or str(error), remedy="check the disk and its permissions")
+    return as_json(as_data(said), status_of(said))
+
+
+def _bug(error: Exception) -> Response:
+    line = report_bug(error)
+    sys.stderr.write(f"{line}\n")
+    return as_json({"error": {"what": line, "where": "", "remedy": "", "code": None}}, BUG)

@@ -1,0 +1,151 @@
+"""The gate before every route: who may ask, and what every answer says to the browser.
+
+Other programs of this user may do whatever the studio does without asking it. The gate is against
+pages: one of another site, which a browser lets send requests here, and one whose host's name was
+made to lead to this machine (DNS rebinding). And it is against other users of this machine, who
+can reach its loopback but do not know the token.
+"""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sdcoreml.doctor.studio.refusals import (
+    OtherHostError,
+    RequestError,
+    StrangerError,
+    TokenError,
+    as_data,
+)
+
+Scope = MutableMapping[str, Any]
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+App = Callable[[Scope, Receive, Send], Awaitable[None]]
+"""What a server and an application of ASGI 3 are to each other."""
+
+API = "/api/"
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:;"
+    " connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""What the page may load: its own files, and pictures that it has asked for with its token."""
+
+HEADERS: Sequence[tuple[bytes, bytes]] = (
+    (b"content-security-policy", POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-opener-policy", b"same-origin"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+    (b"permissions-policy", b"camera=(), geolocation=(), microphone=()"),
+)
+"""What every answer says, unless it says otherwise itself."""
+
+_OWN_SITES = frozenset({"", "same-origin", "none"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gate:
+    """Lets those requests through to `app` that its own page has sent; refuses all others."""
+
+    app: App
+    port: int
+    token: str
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        if scope["type"] != "http":  # nothing here speaks web sockets
+            await send({"type": "websocket.close", "code": 1008})
+            return
+        is_api = scope["path"].startswith(API)
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = _complete(message.get("headers", ()), is_api=is_api)
+            await send(message)
+
+        try:
+            self.admit(scope)
+        except RequestError as error:
+            await refuse(error, send_with_headers)
+            return
+        await self.app(scope, receive, send_with_headers)
+
+    def admit(self, scope: Scope) -> None:
+        """Refuse a request that is not the own page's.
+
+        Raises:
+            OtherHostError: it is meant for another host.
+            StrangerError: it comes from another site's page.
+            TokenError: it asks for more than static files, without the token.
+        """
+        headers = _Headers(scope["headers"])
+        if headers.all("host") not in ([f"127.0.0.1:{self.port}"], [f"localhost:{self.port}"]):
+            raise OtherHostError(
+                "this address is not the studio's", remedy="open the address that it printed"
+            )
+        is_api = scope["path"].startswith(API)
+        if is_api or not _opens_page(scope, headers):
+            self._require_own_page(headers)
+        if is_api and not self._has_token(headers):
+            raise TokenError(
+                "this page belongs to a studio that has ended",
+                remedy="open the address that `sdcoreml studio` prints",
+            )
+
+    def _require_own_page(self, headers: _Headers) -> None:
+        own = {f"http://127.0.0.1:{self.port}", f"http://localhost:{self.port}"}
+        sites = set(headers.all("sec-fetch-site"))
+        if set(headers.all("origin")) - own or sites - _OWN_SITES:
+            raise StrangerError("only the studio's own page may ask", remedy="open its address")
+
+    def _has_token(self, headers: _Headers) -> bool:
+        said = headers.all("authorization")
+        kind, _, token = said[0].partition(" ") if len(said) == 1 else ("", "", "")
+        # Bytes: two texts can only be compared so if both are ASCII.
+        is_same = hmac.compare_digest(token.encode("latin-1"), self.token.encode("latin-1"))
+        return kind.lower() == "bearer" and is_same
+
+
+class _Headers:
+    """The headers of a request, by their names in small letters."""
+
+    def __init__(self, pairs: Iterable[tuple[bytes, bytes]]) -> None:
+        self._pairs = [(name.lower(), value) for name, value in pairs]
+
+    def all(self, name: str) -> list[str]:
+        """Return the values of all headers of this name: two of one are one too many."""
+        return [value.decode("latin-1") for key, value in self._pairs if key == name.encode()]
+
+
+def _opens_page(scope: Scope, headers: _Headers) -> bool:
+    """Whether a person opens the page, from a link or a file: it holds nothing, and no frame."""
+    is_whole = headers.all("sec-fetch-mode") == ["navigate"]
+    is_document = headers.all("sec-fetch-dest") == ["document"]
+    return scope["method"] == "GET" and is_whole and is_document and not headers.all("origin")
+
+
+def _complete(headers: Iterable[tuple[bytes, bytes]], *, is_api: bool) -> list[tuple[bytes, bytes]]:
+    """Return an answer's headers with those of `HEADERS` that it does not have itself."""
+    own = [(name.lower(), value) for name, value in headers]
+    cached = b"no-store" if is_api else b"no-cache"
+    usual = (*HEADERS, (b"cache-control", cached))
+    names = {name for name, _ in own}
+    return [*own, *(pair for pair in usual if pair[0] not in names)]
+
+
+async def refuse(error: RequestError, send: Send) -> None:
+    """Answer with an error, and end the connection: its body may still be on the way."""
+    body = json.dumps(as_data(error)).encode("ascii")
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"connection", b"close"),
+    ]
+    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

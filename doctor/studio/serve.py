@@ -1,0 +1,157 @@
+"""Serves the page until it is ended: a port on loopback, and a state that outlives a crash."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import webbrowser
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+
+from sdcoreml.doctor.studio.app import make_app
+from sdcoreml.doctor.studio.gate import App
+from sdcoreml.doctor.studio.handles import Signer
+from sdcoreml.doctor.studio.kept import Kept, forget, keep, read_kept, renew, sole_studio
+from sdcoreml.doctor.studio.running import Studio
+from sdcoreml.ground.errors import BusyError, ExitCode
+
+LOOPBACK = "127.0.0.1"
+USUAL_PORT = 7523
+"""The port of a first studio: any will do; a later one has the port of the one before."""
+
+_GRACE = 3
+"""Seconds that answers on their way get at the end."""
+
+_HEADERS = 32 << 10
+"""The most bytes of a request's head: the longest handle has 6 kB."""
+
+ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def serve(
+    folder: Path, port: int | None, open_page: Callable[[str], object], say: Callable[[str], None]
+) -> int:
+    """Serve the page of the studio in `folder`; if it has one already, open that one's page.
+
+    `say` tells the person where it is. It ends by a signal only, which then ends
+    the process as it ends other commands.
+
+    Raises:
+        BusyError: the chosen port is taken.
+    """
+    with sole_studio(folder) as is_first:
+        kept = read_kept(folder)
+        if not is_first:
+            say(f"the studio is open already: {kept.address}")
+            open_page(kept.address)
+            return ExitCode.FINE
+        with listen(port, kept.port) as listener:
+            kept = renew(replace(kept, port=listener.getsockname()[1]))
+            keep(folder, kept)
+            studio = Studio(folder=folder, signer=Signer(key=kept.secret))
+            say(f"the studio is open at {kept.address}")
+            say("Ctrl-C ends it; conversions that have begun go on")
+            server = Server(make_app(studio, port=kept.port, token=kept.token))
+            open_page(kept.address)
+            server.run(sockets=[listener])
+            studio.desk.close()
+        _end(folder, kept, server.came)
+    return ExitCode.FINE
+
+
+def _end(folder: Path, kept: Kept, came: Sequence[int]) -> None:
+    """Forget the secrets, then let the signal do what it does to every command."""
+    forget(folder, kept)
+    for number in came[:1]:
+        os.kill(os.getpid(), number)
+
+
+def open_in_browser(address: str) -> None:
+    """Open the page in the person's browser; where there is none, its address was printed."""
+    webbrowser.open(address)
+
+
+@contextmanager
+def listen(port: int | None, last: int) -> Iterator[socket.socket]:
+    """Listen on loopback: on the chosen port, else that of the last studio, else a free one.
+
+    Raises:
+        BusyError: the chosen port is taken.
+    """
+    wanted = [port] if port is not None else [last or USUAL_PORT, USUAL_PORT, 0]
+    for one in wanted:
+        listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listener.bind((LOOPBACK, one))
+            listener.listen()  # a browser that is quicker than the server waits
+        except OSError:
+            listener.close()
+            continue
+        with listener:
+            yield listener
+        return
+    raise BusyError(
+        "the port is taken, or may not be used",
+        where=f"{LOOPBACK}:{port}",
+        remedy="choose another: `sdcoreml studio --port 0` takes a free one",
+    )
+
+
+class Server(uvicorn.Server):
+    """uvicorn, which wakes up only when something happens, and ends as our commands end."""
+
+    def __init__(self, app: App) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http="h11",
+                loop="asyncio",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                date_header=False,
+                server_header=False,
+                proxy_headers=False,  # nobody stands before it, whatever a header says
+                h11_max_incomplete_event_size=_HEADERS,
+                timeout_graceful_shutdown=_GRACE,
+            )
+        )
+        self.came: list[int] = []
+        self._ending: asyncio.Event | None = None
+
+    async def main_loop(self) -> None:
+        """Wait for a signal; uvicorn itself would look ten times a second whether it should end."""
+        await self.on_tick(0)
+        if self._ending is not None:
+            await self._ending.wait()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """End the loop at a signal, which the process gets once all is put away."""
+        loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
+        before: dict[int, Any] = {number: signal.getsignal(number) for number in ENDINGS}
+        heard = [number for number in ENDINGS if before[number] is not signal.SIG_IGN]
+        for number in heard:
+            loop.add_signal_handler(number, self._note, number)
+        try:
+            yield
+        finally:
+            for number in heard:
+                loop.remove_signal_handler(number)
+                signal.signal(number, before[number])
+
+    def _note(self, number: int) -> None:
+        self.force_exit = bool(self.came)
+        self.came.append(number)
+        self.should_exit = True
+        if self._ending is not None:
+            self._ending.set()

@@ -1,0 +1,43 @@
+"""The page's own files: what is asked is compared with their names, never made into a path."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdcoreml.doctor.studio.refusals import AbsentError
+from sdcoreml.ground.files import Document, read_bytes
+
+PAGE = Path(__file__).with_name("page")
+INDEX = "index.html"
+
+TYPES: Mapping[str, str] = {
+    ".css": "text/css; charset=utf-8",
+    ".html": "text/html; charset=utf-8",
+    ".js": "text/javascript; charset=utf-8",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+}
+"""The media type of each kind of file that a page is made of; no others are sent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StaticFile:
+    """A file of the page: its bytes, and their media type."""
+
+    content: bytes
+    media_type: str
+
+
+def find_static(name: str, folder: Path = PAGE) -> StaticFile:
+    """Return the file of the page that has this name; what is asked is compared, never opened.
+
+    Raises:
+        AbsentError: the page has no such file.
+    """
+    for path in folder.iterdir():
+        if path.name == name and path.suffix in TYPES:
+            content = read_bytes(path, Document.TEXT)
+            return StaticFile(content=content, media_type=TYPES[path.suffix])
+    raise AbsentError("the page has no such file", where=name)
