@@ -17,6 +17,7 @@ from sdcoreml.ground.arguments import Parser, suggest
 from sdcoreml.ground.collector import collect_rarely
 from sdcoreml.ground.errors import BadInputError, ExitCode, UsageError
 from sdcoreml.ground.exits import run_to_exit_code
+from sdcoreml.ground.lifeline import end_with_starter
 from sdcoreml.ground.signals import end_on_signals
 from sdcoreml.ground.visible import filter_output
 
@@ -123,6 +124,11 @@ VERBS = (
         is_everyday=False,
     ),
     Verb(
+        name="queue",
+        help="convert models one after another, and go on whatever happens",
+        is_everyday=False,
+    ),
+    Verb(
         name="worker",
         help="make folders for the jobs of another machine, or begin a cluster",
         is_everyday=False,
@@ -143,6 +149,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     collect_rarely()
     end_on_signals()
+    end_with_starter()
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # it was closed before we began
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123

@@ -67,6 +67,7 @@ def make_home(environ: MutableMapping[str, str], folder: Path) -> Path:
     environ["UV_CACHE_DIR"] = os.fspath(folder / "uv")
     environ["PIP_CACHE_DIR"] = os.fspath(folder / "pip")
     environ["SDCOREML_CACHE"] = os.fspath(folder / "made")
+    environ["SDCOREML_QUEUE"] = os.fspath(folder / "queue")
     return home
 
 

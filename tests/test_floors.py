@@ -49,6 +49,7 @@ ROOMS = {
         "gather",
         "knowledge",
         "proving",
+        "queue",
         "report",
         "studio",
     ),

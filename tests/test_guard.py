@@ -70,6 +70,7 @@ def test_what_is_written_into_the_home_folder_is_found_and_removed(tmp_path: Pat
         "UV_CACHE_DIR": str(tmp_path / "uv"),
         "PIP_CACHE_DIR": str(tmp_path / "pip"),
         "SDCOREML_CACHE": str(tmp_path / "made"),
+        "SDCOREML_QUEUE": str(tmp_path / "queue"),
     }
     assert (guard.home / ".pyenv").samefile(own / ".pyenv")
     assert guard.faults() == []

@@ -273,7 +273,7 @@ class _Reader:
             return Choice()
         if value is True:
             return Choice(words=(f"--{key.name}",), label=key.name)
-        text = _relative(key.action.type, str(value), self.base)
+        text = relative(key.action.type, str(value), self.base)
         words = (text,) if key.name == MODEL else (f"--{key.name}={text}",)
         try:
             _parse(words)
@@ -332,7 +332,7 @@ def _label(key: Key, text: str) -> str:
     return re.sub(r"[^A-Za-z0-9.]+", "-", text).strip("-.")
 
 
-def _relative(kind: Callable[[str], object] | object, text: str, base: Path) -> str:
+def relative(kind: Callable[[str], object] | object, text: str, base: Path) -> str:
     """Return a value with its path, if it is one, as seen from where the command was started."""
     if kind in _PATHS:
         return _beside(base, text)

@@ -102,6 +102,7 @@ def test_help_all_shows_the_other_verbs_too(
   pack      pack finished folders for others, as apps look for them, with a card
   recipe    measure the bits each layer needs, for convert --recipe
   sources   say where other programs keep models, to find them by name
+  queue     convert models one after another, and go on whatever happens
   worker    make folders for the jobs of another machine, or begin a cluster
   compile   compile packages without Xcode
   cache     say what is remembered of conversions, tidy it, or check it

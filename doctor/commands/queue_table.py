@@ -1,0 +1,113 @@
+"""What `sdcoreml queue add` was given, as an entry: convert's options as a job file."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from sdcoreml.doctor.commands.convert_values import positive_int
+from sdcoreml.doctor.commands.jobs_file import INTO, MODEL, MODELS, Key, keys, relative
+from sdcoreml.doctor.core.backend import add_toolchain
+from sdcoreml.doctor.queue.entry import Kind
+from sdcoreml.doctor.queue.store import New
+from sdcoreml.ground.errors import BadInputError, UsageError
+
+OF_RUN = ("toolchain", "workers")
+"""Options of `convert` that are options of `jobs`, and no keys of a job file."""
+
+_SUFFIX = ".toml"
+
+
+def read_entry(words: Sequence[str], here: Path) -> New:
+    """Return the entry for the words of a command, as seen from the folder `here`.
+
+    Raises:
+        BadInputError: no such file or folder.
+        UsageError: there is no model, or an option beside a job file.
+    """
+    given = vars(_parser().parse_args(words))
+    model = given.pop(MODEL) or ""
+    if not model:
+        raise UsageError("give a model or a job file", remedy="see `sdcoreml queue add --help`")
+    options = {name: given.pop(name) for name in OF_RUN}
+    of_run = [f"--{name}={value[-1]}" for name, value in options.items() if value]
+    if Path(model).suffix == _SUFFIX:
+        return _of_file(here / Path(model).expanduser(), given, of_run, here)
+    table = {name: _value(keys()[name], said, here) for name, said in given.items() if said}
+    table[MODEL] = found = relative(keys()[MODEL].action.type, model, here)
+    if Path(found).is_absolute() and not os.path.lexists(found):
+        raise BadInputError("no such file or folder", where=found, remedy="check the path")
+    return New(
+        kind=Kind.CONVERT,
+        title=_title(words, model),
+        words=tuple(of_run),
+        job={INTO: os.fspath(here), MODELS: [table]},
+        place=os.fspath(here),
+    )
+
+
+def _of_file(path: Path, given: Mapping[str, object], of_run: Sequence[str], here: Path) -> New:
+    """Return the entry for a job file, which is read when its turn comes."""
+    if said := next((name for name, value in given.items() if value and name != "install"), None):
+        raise UsageError(f"--{said} is said in the job file", where=path)
+    if not path.is_file():
+        raise BadInputError("no such file", where=path, remedy="check the path")
+    install = ["--install"] if given.get("install") else []
+    return New(
+        kind=Kind.CONVERT,
+        title=path.name,
+        words=("jobs", os.fspath(path), *of_run, *install),
+        place=os.fspath(here),
+    )
+
+
+def _title(words: Sequence[str], model: str) -> str:
+    rest = list(words)
+    rest.remove(model)
+    name = Path(model).name if os.path.lexists(model) else model
+    return " ".join(filter(None, (name, shlex.join(word for word in rest if word != "--"))))
+
+
+def declare(parser: argparse.ArgumentParser) -> None:
+    """Declare what `queue add` takes: what a job file can say, and what is said to its run."""
+    for key in keys().values():
+        parser._add_action(key.action)  # noqa: SLF001  as argparse itself does with `parents`
+    add_toolchain(parser)
+    parser.add_argument(
+        "--workers", type=positive_int, metavar="N", help="processes that share the work"
+    )
+
+
+def _parser() -> argparse.ArgumentParser:
+    """Return a parser that takes the same, and keeps each value as it was typed."""
+    parser = argparse.ArgumentParser(prog="sdcoreml queue add", add_help=False)
+    for name, key in keys().items():
+        options = key.action.option_strings
+        if not options:
+            parser.add_argument(name, nargs="?")
+        elif key.action.nargs == 0:
+            parser.add_argument(*options, dest=name, action="store_true")
+        else:
+            parser.add_argument(*options, dest=name, action="append")
+    for name in OF_RUN:
+        parser.add_argument(f"--{name}", action="append")
+    return parser
+
+
+def _value(key: Key, said: object, here: Path) -> object:
+    """Return the value of a key: the last one that was typed, or all of a repeatable option."""
+    if not isinstance(said, list):
+        return said
+    values = [_one(key, text, here) for text in said]
+    return values if isinstance(key.action, argparse._AppendAction) else values[-1]  # noqa: SLF001
+
+
+def _one(key: Key, text: str, here: Path) -> object:
+    if key.types == (int,):
+        return int(text)
+    if float in key.types:
+        return float(text)
+    return relative(key.action.type, text, here)

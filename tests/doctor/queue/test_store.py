@@ -1,0 +1,281 @@
+"""A queue's folder: what is added, moved, cancelled, retried or paused is so for everybody."""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.doctor.queue.entry import Entry, Kind, State, now
+from sdcoreml.doctor.queue.store import New, Store, command_of, open_queue
+from sdcoreml.ground import locks
+from sdcoreml.ground.errors import BadInputError, BusyError, UsageError
+from sdcoreml.lockfiles.table import read_toml
+
+
+def fix(title: str = "mend") -> New:
+    return New(kind=Kind.FIX, title=title, words=("env", "repair"))
+
+
+def filled(folder: Path, *titles: str) -> Store:
+    store = Store(folder=folder)
+    for title in titles:
+        store.add(fix(title))
+    return store
+
+
+def ids(store: Store) -> list[str]:
+    return [entry.id for entry in store.read().entries]
+
+
+def states(store: Store) -> list[str]:
+    return [entry.state.value for entry in store.read().entries]
+
+
+@contextmanager
+def runner_of(store: Store) -> Iterator[None]:
+    """Hold the lock of a runner, as another process would."""
+    handle = os.open(store.folder / "runner", os.O_RDWR | os.O_CREAT)
+    locks.lock(handle)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def mark(store: Store, number: str, state: State) -> None:
+    store.update(number, lambda one: replace(one, state=state, begun=now()))
+
+
+def test_a_queue_that_nobody_has_used_is_empty_and_writes_nothing(tmp_path: Path) -> None:
+    queue = Store(folder=tmp_path / "none").read()
+    assert (queue.entries, queue.is_paused, queue.is_running, queue.faults) == (
+        (),
+        False,
+        False,
+        (),
+    )
+    assert not (tmp_path / "none").exists()
+
+
+def test_what_is_added_is_there_in_order(tmp_path: Path) -> None:
+    store = filled(tmp_path / "q", "a", "b")
+    job = {"into": "/out", "models": [{"model": "/m", "size": ["64x64"], "bits": 6}]}
+    about = {"handle": "x", "of": ["y", 1]}
+    number = store.add(
+        New(kind=Kind.CONVERT, title="c", words=("--workers=2",), job=job, place="/", about=about)
+    )
+    *_, entry = Store(folder=tmp_path / "q").read().entries
+    assert [one.title for one in store.read().entries] == ["a", "b", "c"]
+    assert (entry.id, entry.kind, entry.state) == (number, Kind.CONVERT, State.WAITING)
+    assert (entry.place, entry.about, entry.begun) == ("/", about, None)
+    assert entry.added is not None
+    file = store.path(number, "toml")
+    assert read_toml(file) == job
+    assert command_of(entry, store.folder) == ("jobs", str(file), "--json", "--workers=2")
+
+
+def test_each_kind_has_its_command(tmp_path: Path) -> None:
+    def command(kind: Kind, *words: str) -> tuple[str, ...]:
+        return tuple(command_of(Entry(id="1", kind=kind, title="", words=words), tmp_path))
+
+    assert command(Kind.CONVERT, "jobs", "/f.toml") == ("jobs", "/f.toml", "--json")
+    assert command(Kind.DRAW, "draw", "f", "a cat") == ("draw", "f", "a cat", "--json")
+    assert command(Kind.FIX, "env", "repair") == ("env", "repair")
+
+
+def test_an_entry_moves_before_another_or_to_the_end(tmp_path: Path) -> None:
+    store = filled(tmp_path, "a", "b", "c")
+    store.move("3", "1")
+    assert ids(store) == ["3", "1", "2"]
+    store.move("3", None)
+    assert ids(store) == ["1", "2", "3"]
+    store.move("2", "2")
+    assert ids(store) == ["1", "2", "3"]
+    with pytest.raises(UsageError, match="no entry 9 in the queue; there are: 1, 2, 3"):
+        store.move("1", "9")
+
+
+def test_what_waits_is_cancelled_at_once_and_can_be_tried_again(tmp_path: Path) -> None:
+    store = filled(tmp_path, "a")
+    with pytest.raises(UsageError, match="entry 1 is waiting"):
+        store.retry("1")
+    store.cancel("1")
+    (entry,) = store.read().entries
+    assert (entry.state, entry.ended is None) == (State.CANCELLED, False)
+    with pytest.raises(UsageError, match="entry 1 is cancelled already"):
+        store.cancel("1")
+    store.retry("1")
+    (entry,) = store.read().entries
+    assert (entry.state, entry.ended, entry.words) == (State.WAITING, None, ("env", "repair"))
+
+
+def test_what_is_being_done_is_marked_for_its_runner_to_end(tmp_path: Path) -> None:
+    store = filled(tmp_path, "a")
+    mark(store, "1", State.RUNNING)
+    with runner_of(store):
+        with pytest.raises(BusyError, match="is being worked at; end it first"):
+            store.remove("1")
+        store.cancel("1")
+        (entry,) = store.read().entries
+        assert (entry.state, entry.is_ending) == (State.CANCELLED, True)
+        with pytest.raises(BusyError, match="is being worked at"):
+            store.remove("1")
+    (entry,) = store.read().entries
+    assert not entry.is_ending
+    store.remove("1")
+
+
+def test_nothing_runs_without_a_runner(tmp_path: Path) -> None:
+    store = filled(tmp_path, "a")
+    mark(store, "1", State.RUNNING)
+    assert states(store) == ["waiting"]
+    with runner_of(store):
+        assert states(store) == ["running"]
+        assert store.is_running
+    assert not store.is_running
+
+
+def test_what_is_removed_leaves_no_file_and_its_number_is_not_given_again(tmp_path: Path) -> None:
+    store = filled(tmp_path, "a", "b")
+    for ending in ("toml", "events", "log"):
+        store.path("2", ending).touch()
+    store.remove("2")
+    assert ids(store) == ["1"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["1.json", "order.json"]
+    assert store.add(fix()) == "3"
+
+
+def test_a_pause_is_remembered(tmp_path: Path) -> None:
+    store = filled(tmp_path, "a")
+    store.pause()
+    assert Store(folder=tmp_path).read().is_paused
+    store.add(fix("b"))
+    assert store.read().is_paused
+    store.resume()
+    assert not store.read().is_paused
+    assert ids(store) == ["1", "2"]
+
+
+def test_a_viewer_is_told_of_every_change(tmp_path: Path) -> None:
+    store, viewer = filled(tmp_path, "a", "b"), Store(folder=tmp_path)
+    seen = [viewer.changed()]
+    assert viewer.changed() == seen[0]
+    for change in (
+        lambda: store.add(fix()),
+        lambda: store.cancel("1"),
+        lambda: store.retry("1"),
+        lambda: store.move("2", "1"),
+        store.pause,
+        store.resume,
+        lambda: store.remove("3"),
+    ):
+        change()
+        seen.append(viewer.changed())
+    with runner_of(store):
+        seen.append(viewer.changed())
+    assert len(set(seen)) == len(seen)
+
+
+def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
+    def write(name: int) -> None:
+        store = Store(folder=tmp_path)
+        for number in range(5):
+            store.move(store.add(fix(f"{name}-{number}")), None)
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in range(4)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    queue = Store(folder=tmp_path).read()
+    assert sorted(one.title for one in queue.entries) == [
+        f"{a}-{b}" for a in range(4) for b in range(5)
+    ]
+    assert sorted(ids(Store(folder=tmp_path)), key=int) == [str(one) for one in range(1, 21)]
+
+
+@pytest.mark.parametrize(
+    ("text", "because"),
+    [
+        ("", "an empty file, not JSON"),
+        ('{"schema": 1, "kind"', "not valid JSON"),
+        ("[]", "JSON, but not an object"),
+        ('{"schema": 1, "kind": "fix"}', "field 'title' is missing"),
+        (
+            '{"schema": 1, "kind": "fly", "title": ""}',
+            "kind: one of convert, draw, fix is expected",
+        ),
+        ('{"schema": 2, "kind": "fix", "title": ""}', "schema: 1 is expected, not 2"),
+        ('{"schema": 1, "kind": "fix", "title": "", "words": [1]}', r"words\[0\]: str is expected"),
+    ],
+)
+def test_a_damaged_entry_is_told_and_the_others_are_there(
+    text: str, because: str, tmp_path: Path
+) -> None:
+    store = filled(tmp_path, "a", "b", "c")
+    store.path("2", "json").write_text(text)
+    queue = store.read()
+    assert [one.title for one in queue.entries] == ["a", "entry 2", "c"]
+    assert [one.is_damaged for one in queue.entries] == [False, True, False]
+    assert queue.entries[1].state is State.FAILED
+    (fault,) = queue.faults
+    assert fault.where == str(tmp_path / "2.json")
+    with pytest.raises(BadInputError, match=f"its file cannot be read: .*{because}"):
+        store.retry("2")
+    assert store.update("2", lambda one: one) is None
+    store.remove("2")
+    assert (ids(store), store.read().faults) == (["1", "3"], ())
+
+
+def test_an_entry_that_is_no_file_stops_nobody(tmp_path: Path) -> None:
+    store = filled(tmp_path, "a")
+    os.mkfifo(tmp_path / "7.json")
+    (tmp_path / "8.json").symlink_to(tmp_path / "nowhere")
+    (tmp_path / "x.json").write_text("{}")
+    assert [one.is_damaged for one in store.read().entries] == [False, True, True]
+
+
+@pytest.mark.parametrize("text", ["", "{", '{"order": 3}', '{"next": "x"}'])
+def test_a_damaged_order_is_told_and_made_anew(text: str, tmp_path: Path) -> None:
+    store = filled(tmp_path, "a", "b")
+    (tmp_path / "order.json").write_text(text)
+    (fault,) = store.read().faults
+    assert fault.remedy == "the order of the queue is lost; entries are done by their numbers"
+    assert ids(store) == ["1", "2"]
+    assert store.add(fix("c")) == "3"
+    assert (ids(store), store.read().faults) == (["1", "2", "3"], ())
+
+
+def test_what_another_version_has_written_stays(tmp_path: Path) -> None:
+    store = filled(tmp_path, "a")
+    path = store.path("1", "json")
+    content = json.loads(path.read_text())
+    del content["tries"], content["about"]
+    path.write_text(json.dumps({**content, "colour": "red", "deep": {"a": [1]}}))
+    order = json.loads((tmp_path / "order.json").read_text())
+    (tmp_path / "order.json").write_text(json.dumps({**order, "speed": 3}))
+    store.cancel("1")
+    (entry,) = store.read().entries
+    assert (entry.state, entry.tries, entry.about) == (State.CANCELLED, 0, {})
+    store.retry("1")
+    content = json.loads(path.read_text())
+    assert (content["colour"], content["deep"]) == ("red", {"a": [1]})
+    assert not store.read().faults
+
+
+def test_a_folder_is_chosen_by_the_variable_or_is_the_users(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SDCOREML_QUEUE", str(tmp_path / "mine"))
+    assert open_queue().folder == tmp_path / "mine"
+    assert open_queue(tmp_path).folder == tmp_path
+    monkeypatch.delenv("SDCOREML_QUEUE")
+    assert open_queue().folder.name == "queue"
+    assert open_queue().folder.is_relative_to(Path.home())
