@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from sdcoreml.convert.certificates.shapes import Shape
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
+from sdcoreml.convert.programs.options import GUIDANCE
 from sdcoreml.ground.errors import UnsupportedError
 
 
@@ -29,7 +30,7 @@ class Extents:
         return self.height // down, self.width // down
 
 
-_BATCHED = ("encoder_hidden_states", "text_embeds", "time_ids", "timestep")
+_BATCHED = ("encoder_hidden_states", "text_embeds", "time_ids", "timestep", GUIDANCE)
 _MAPS: Mapping[str, bool] = {"controlnet_cond": True, "sample": True, "x": False, "z": False}
 """The inputs that are latents or images, and whether they have a row for each of the batch."""
 
@@ -93,7 +94,8 @@ def reshaped(source: Shape, target: Shape, new: Shape, before: Extents, after: E
     for old, wanted in _groups(source, target):
         here = new[place : place + len(old)]
         place += len(old)
-        found += _group(old, wanted, here, before, after)
+        rows = not found and before.batch == 1  # a batch of one is told by its place alone
+        found += _group(old, wanted, here, before, after, rows=rows)
     return tuple(found)
 
 
@@ -111,15 +113,18 @@ def _groups(source: Shape, target: Shape) -> Iterator[tuple[Shape, Shape]]:
         yield source[start:first], target[begin:other]
 
 
-def _group(old: Shape, target: Shape, new: Shape, before: Extents, after: Extents) -> Sequence[int]:
+def _group(
+    old: Shape, target: Shape, new: Shape, before: Extents, after: Extents, *, rows: bool
+) -> Sequence[int]:
     """Return the new numbers of one run of the target: the only ones that have the right product.
 
     One number takes all. Two are a map's height and width, or the batch and something that stays.
+    With `rows`, the first is the batch even if it is 1; every other 1 stays.
     """
     if old == new:
         return target
     count = math.prod(new)
-    large = [place for place, size in enumerate(target) if size != 1]
+    large = [place for place, size in enumerate(target) if size != 1 or (rows and not place)]
     readings = _read([target[place] for place in large], count, before, after)
     fitting = {values for values in readings if math.prod(values) == count}
     _demand(len(fitting) == 1, "a reshape")

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from sdcoreml.convert.bundle.families import PROGRAMS, ProgramSpec
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
-from sdcoreml.convert.programs.options import ProgramOptions, parse_options
+from sdcoreml.convert.programs.options import ProgramOptions, Runtime, parse_options
 from tools.certify.models import MODELS, Config
 
 ATTENTIONS = ("SPLIT_EINSUM", "ORIGINAL", "SPLIT_EINSUM_V2")
@@ -22,8 +22,24 @@ _PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "sd2-v": ("unet", "vae_decoder", "vae_encoder"),
     "sdxl": ("text_encoder", "text_encoder_2", "unet", "vae_decoder", "vae_encoder"),
     "sdxl-refiner": ("unet",),
+    "lcm": (),
 }
 """For each model, the programs to certify, except those that equal an earlier model's."""
+
+_FOR_COMFYUI: Mapping[str, tuple[str, ...]] = {
+    "sample": ("unet",),
+    "miniature": ("unet", "controlled_unet"),
+    "sd1": ("unet", "controlled_unet"),
+    "sd2-base": ("unet", "controlled_unet"),
+    "sd2-v": ("unet", "controlled_unet"),
+    "sdxl": ("unet", "controlled_unet"),
+    "sdxl-refiner": ("unet",),
+    "lcm": ("unet", "controlled_unet"),
+}
+"""For each model, the programs that are certified for ComfyUI: of the first size, in a batch of 1.
+
+Those of other sizes and batches differ in shapes only, if every level halves the size evenly.
+"""
 
 _PARTICULAR: Mapping[tuple[str, str], Mapping[str, object]] = {
     ("sd2-base", "text_encoder"): {"pad_id": 0},
@@ -40,6 +56,7 @@ _SIZES: Mapping[str, tuple[tuple[int, int], ...]] = {
     "sd2-v": ((768, 768),),
     "sdxl": ((1024, 1024), (768, 768)),
     "sdxl-refiner": ((1024, 1024),),
+    "lcm": ((512, 512),),
 }
 """The certified image sizes of each model: width and height in pixels."""
 
@@ -64,7 +81,8 @@ class Case:
     @property
     def name(self) -> str:
         """The case's name, such as `sd1-unet-split-einsum-512x512`."""
-        words = [self.model, self.part.program, self.attention]
+        runtime = [Runtime.COMFYUI.value] if self.is_for_comfyui else []
+        words = [*runtime, self.model, self.part.program, self.attention]
         if self.width:
             words.append(f"{self.width}x{self.height}")
         return "-".join(word.lower().replace("_", "-") for word in words if word)
@@ -73,7 +91,13 @@ class Case:
     def title(self) -> str:
         """The case's title, as shown to users."""
         size = f"{self.width}x{self.height}" if self.width else ""
-        return ", ".join(word for word in (MODELS[self.model].title, self.attention, size) if word)
+        what = MODELS[self.model].title + (" for ComfyUI" if self.is_for_comfyui else "")
+        return ", ".join(word for word in (what, self.attention, size) if word)
+
+    @property
+    def is_for_comfyui(self) -> bool:
+        """Whether ComfyUI's nodes call the program."""
+        return self.particular.get("runtime") == Runtime.COMFYUI.value
 
     @property
     def config(self) -> Config:
@@ -93,6 +117,22 @@ class Case:
 
 
 def _cases(model: str) -> Iterator[Case]:
+    yield from _for_apps(model)
+    yield from _for_comfyui(model)
+
+
+def _for_comfyui(model: str) -> Iterator[Case]:
+    own = _PARTICULAR.get((model, "unet"), {})
+    particular = {**own, "batch": 1, "runtime": Runtime.COMFYUI.value}
+    (width, height), *_ = _SIZES[model]
+    for program in _FOR_COMFYUI[model]:
+        part = ProgramSpec(program=program, source="unet")
+        plain = Case(model=model, part=part, width=width, height=height, particular=particular)
+        for attention in _ATTENTIONS_OF.get(model, ATTENTIONS):
+            yield replace(plain, attention=attention)
+
+
+def _for_apps(model: str) -> Iterator[Case]:
     for part in (*PROGRAMS[MODELS[model].family], _CONTROLLED):
         if part.program not in _PROGRAMS[model]:
             continue

@@ -47,5 +47,6 @@ def title_of(manifest: Manifest) -> str:
     """Return the title of a finished folder's programs: the model's family, and the options."""
     options = manifest.options
     size = f"{PIXELS_PER_LATENT * options.width}x{PIXELS_PER_LATENT * options.height}"
-    words = (manifest.model.family, options.attention.value, size, options.target.value)
+    what = manifest.model.family + (" for ComfyUI" if options.is_for_comfyui else "")
+    words = (what, options.attention.value, size, options.target.value)
     return ", ".join((*words, f"batch {options.batch}", f"{options.tokens} tokens"))

@@ -80,6 +80,7 @@ SDXL_UNET: Config = {
     "up_block_types": [_CROSS_UP, _CROSS_UP, _PLAIN_UP],
     "use_linear_projection": True,
 }
+LCM_UNET: Config = {**SD1_UNET, "time_cond_proj_dim": 256}
 REFINER_UNET: Config = {
     **SDXL_UNET,
     "attention_head_dim": [6, 12, 24, 24],
@@ -142,6 +143,9 @@ MODELS: Mapping[str, KnownModel] = {
     "sdxl-refiner": _describe_published(
         Family.SDXL_REFINER,
         {"text_encoder_2": OPEN_CLIP_BIG_G, "unet": REFINER_UNET, "vae": SDXL_VAE},
+    ),
+    "lcm": KnownModel(
+        title="a latent consistency model", family=Family.SD1, configs={"unet": LCM_UNET}
     ),
 }
 """The models, by the prefix of their cases' names."""

@@ -16,6 +16,8 @@ SQUARE = Extents(height=64, width=64, batch=2)
         ("sample", (2, 4, 64, 96), (1, 4, 80, 48)),
         ("timestep", (2,), (1,)),
         ("encoder_hidden_states", (2, 768, 1, 77), (1, 768, 1, 77)),
+        ("encoder_hidden_states", (2, 77, 768), (1, 77, 768)),
+        ("timestep_cond", (2, 256), (1, 256)),
         ("time_ids", (2, 6), (1, 6)),
         ("controlnet_cond", (2, 3, 512, 768), (1, 3, 640, 384)),
         ("additional_residual_7", (2, 640, 16, 24), (1, 640, 20, 12)),
@@ -70,6 +72,26 @@ def test_a_reshape_keeps_together_what_belongs_together(
     found: tuple[int, ...],
 ) -> None:
     assert reshaped(source, target, new, BEFORE, AFTER) == found
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "new", "found"),
+    [
+        ((1, 320, 64, 64), (1, 32, 10, 64, 64), (3, 320, 80, 48), (3, 32, 10, 80, 48)),
+        ((1, 320, 1, 4096), (1, 320, 64, 64), (3, 320, 1, 3840), (3, 320, 80, 48)),
+        ((1, 6), (6,), (3, 6), (18,)),
+        ((6, 256), (1, 1536), (18, 256), (3, 1536)),
+        ((1, 320), (1, 320, 1, 1), (3, 320), (3, 320, 1, 1)),
+    ],
+)
+def test_a_batch_of_one_is_what_comes_first(
+    source: tuple[int, ...],
+    target: tuple[int, ...],
+    new: tuple[int, ...],
+    found: tuple[int, ...],
+) -> None:
+    one = Extents(height=64, width=64, batch=1)
+    assert reshaped(source, target, new, one, Extents(height=80, width=48, batch=3)) == found
 
 
 def test_heads_as_long_as_the_sequence_are_not_taken_for_it() -> None:

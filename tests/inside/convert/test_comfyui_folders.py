@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from sdcoreml.convert.certificates.store import load
+from sdcoreml.convert.jobs.manifest import read_manifest
 from sdcoreml.convert.jobs.opening import open_model
+from sdcoreml.convert.jobs.prove import ProofPolicy
+from sdcoreml.convert.jobs.steps import convert_models
 from sdcoreml.convert.jobs.verify import Against, verify
+from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.programs.options import Runtime
 from sdcoreml.convert.spec.reader import read_package
 from sdcoreml.convert.worker import Worker
 from sdcoreml.doctor.proving.miniature import write_miniature
-from tests.convert.stand_ins import finish, job_of
+from sdcoreml.ground.events import silent
+from tests.convert.stand_ins import MADE_IN, finish, job_of
 from tests.inside.convert.programs.models import module
+
+LIGHT = os.environ.get("SDCOREML_LIGHT_PYTHON", "")
+"""The interpreter of `light`, set by the runner."""
 
 LCM: Mapping[str, Any] = {"time_cond_proj_dim": 256}
 
@@ -65,3 +75,32 @@ def test_a_folder_for_comfyui_is_proved(
     }
     again = verify(folder, worker, Against(model=model, certificates={}, fast=True))
     assert again.faults == ()
+
+
+@pytest.mark.parametrize(
+    ("choices", "by", "title"),
+    [
+        ({"attention": "ORIGINAL"}, "certificate", ""),
+        ({"attention": "SPLIT_EINSUM_V2", "controlled": True}, "certificate", ""),
+        ({"height": 24, "width": 16, "batch": 5}, "likeness", "SPLIT_EINSUM, 256x256, macOS13"),
+        ({"height": 25, "width": 16}, "", ""),
+    ],
+    ids=["plain", "for ControlNets", "other shapes", "padded maps"],
+)
+@pytest.mark.skipif(not LIGHT, reason="light is a part of tested alone")
+def test_without_torch_a_certificate_proves_it(
+    choices: Mapping[str, Any], by: str, title: str, tmp_path: Path
+) -> None:
+    write_miniature(tmp_path / "tiny")
+    small = {"height": 32, "width": 32, "batch": 1, "runtime": Runtime.COMFYUI}
+    policy = ProofPolicy(certificates=load(), reason="light has no torch")
+    workshop = Workshop(runner=Worker(python=Path(LIGHT)), toolchain=MADE_IN, policy=policy)
+    job = job_of(open_model(tmp_path / "tiny"), tmp_path / "out", **{**small, **choices})
+    (folder,) = convert_models([job], workshop, silent)
+    (program,) = read_manifest(folder).programs.values()
+    proof = program.checked
+    assert (proof.certificate is not None) == (by == "certificate")
+    assert proof.unchecked == ("" if by == "certificate" else "light has no torch")
+    assert (proof.sibling.title if proof.sibling else "") == (
+        f"the miniature for ComfyUI, {title}" if by == "likeness" else ""
+    )

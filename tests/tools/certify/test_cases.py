@@ -10,10 +10,17 @@ import pytest
 
 from sdcoreml.convert.bundle.families import programs_of
 from sdcoreml.convert.certificates.store import load
+from sdcoreml.convert.jobs import for_comfyui
 from sdcoreml.convert.jobs.options import Options
 from sdcoreml.convert.models.family import Task
 from sdcoreml.convert.models.layout import Component, Model
-from sdcoreml.convert.programs.options import Attention, ProgramOptions, Target, TextStates
+from sdcoreml.convert.programs.options import (
+    Attention,
+    ProgramOptions,
+    Runtime,
+    Target,
+    TextStates,
+)
 from sdcoreml.convert.proof.record import AuditRecord, Origin, ProgramProof
 from tools.certify.__main__ import certified_targets
 from tools.certify.cases import CASES, Case
@@ -58,7 +65,11 @@ def test_a_case_asks_for_what_a_conversion_would(name: str, tmp_path: Path) -> N
         width=case.width // 8,
     )
     wanted_beside = {"controlled_unet"} & {case.part.program}
-    parts = programs_of(model(case, tmp_path), wanted_beside)
+    if case.is_for_comfyui:
+        asked = replace(asked, batch=1, controlled=bool(wanted_beside), runtime=Runtime.COMFYUI)
+        parts = tuple(for_comfyui.parts(model(case, tmp_path), asked, "cat", ()))
+    else:
+        parts = programs_of(model(case, tmp_path), wanted_beside)
     (part,) = (part for part in parts if part.program == case.part.program)
     given = replace(case.options("macOS13"), tokens=77, attention=asked.attention)
     assert given == asked.for_program(part)
@@ -68,6 +79,9 @@ def test_names_say_what_it_is() -> None:
     assert CASES["sd1-unet-split-einsum-512x768"].title == (
         "Stable Diffusion 1.x, SPLIT_EINSUM, 512x768"
     )
+    assert CASES["comfyui-lcm-controlled-unet-original-512x512"].title == (
+        "a latent consistency model for ComfyUI, ORIGINAL, 512x512"
+    )
     assert CASES["sdxl-text-encoder-2"].options("macOS14") == ProgramOptions(
         text_states=TextStates.PENULTIMATE, target=Target.MACOS14
     )
@@ -76,8 +90,9 @@ def test_names_say_what_it_is() -> None:
 def test_every_program_of_the_sample_is_certified_so_that_it_needs_no_torch() -> None:
     known = {(item.component, item.title) for item in load().values()}
     cases = [case for case in CASES.values() if case.model == "sample"]
-    assert len(cases) == 5
-    assert [certified_targets(case, known) for case in cases] == [["macOS13", "macOS14"]] * 5
+    assert [case.part.program for case in cases if case.is_for_comfyui] == ["unet"] * 2
+    assert len(cases) == 7
+    assert [certified_targets(case, known) for case in cases] == [["macOS13", "macOS14"]] * 7
 
 
 def test_a_full_proof_is_certified() -> None:

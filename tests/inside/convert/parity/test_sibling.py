@@ -19,7 +19,7 @@ from sdcoreml.convert.packages.write import write_package
 from sdcoreml.convert.parity.check import FULL, CheckOptions, check_component
 from sdcoreml.convert.parity.drawn import Drawing, draw_without_weights
 from sdcoreml.convert.parity.sibling import Kinship, find_sibling
-from sdcoreml.convert.programs.options import Attention, Prediction, ProgramOptions
+from sdcoreml.convert.programs.options import Attention, Prediction, ProgramOptions, Runtime
 from sdcoreml.convert.spec.model import (
     DataType,
     Elements,
@@ -101,6 +101,34 @@ def test_so_is_what_is_drawn_with_split_attention(component: str) -> None:
     made = drawn(component, options)
     graph = graph_digest(made.program, made.placed)
     assert found(component, graph, options, certificate(component, certified)) is not None
+
+
+@pytest.mark.parametrize(
+    ("component", "changes"),
+    [("unet", {}), ("unet", {"time_cond_proj_dim": 256}), ("controlled_unet", {})],
+    ids=str,
+)
+def test_so_is_what_is_drawn_for_comfyui_unless_maps_are_padded(
+    component: str, changes: Mapping[str, Any]
+) -> None:
+    config = {**CONFIGS[component], **changes}
+
+    def drawing(options: ProgramOptions) -> str:
+        made = draw_without_weights(component, config, options)
+        return graph_digest(made.program, made.placed)
+
+    small = replace(CERTIFIED, batch=1, runtime=Runtime.COMFYUI)
+    issued = replace(
+        certificate("unet"),
+        component=component,
+        key=certificate_key(drawing(small), component, config, small),
+        module=module_digest(component, config, small),
+        options=small.as_json(),
+    )
+    for (height, width, batch), is_like in (((40, 24, 3), True), ((33, 32, 1), False)):
+        other = replace(small, height=height, width=width, batch=batch)
+        kinship = found(component, drawing(other), other, issued, config)
+        assert (kinship is not None) == is_like
 
 
 Mutation = Callable[[Function], Function]
