@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
         if not can_exist(path) or not path.is_dir():
             raise BadInputError("no such folder", where=path, remedy="give a folder of models")
     facts = gather(Request(groups=("system",)), Probe()).facts
-    shelves = judge([read_shelf(path) for path in args.folders or _of_mochi()], facts)
+    shelves = judge([read_shelf(path) for path in args.folders or folders_of_mochi()], facts)
     if args.json:
         print(json.dumps({"schema": SCHEMA, "folders": [as_data(shelf) for shelf in shelves]}))
     else:
@@ -84,7 +84,7 @@ def _parts(shelf: JudgedShelf) -> tuple[Path, Sequence[Judged], Sequence[Twins]]
     return shelf.path, shelf.entries, shelf.twins
 
 
-def _of_mochi() -> tuple[Path, ...]:
+def folders_of_mochi() -> tuple[Path, ...]:
     """Return Mochi Diffusion's folders.
 
     Raises:

@@ -1,0 +1,125 @@
+"""What was chosen on the page: what it is, with a verdict in plain words, at once.
+
+The judgement is that of `inspect` and `doctor`, what it takes that of `convert --plan`, and a
+finished folder is judged as `library` judges it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from sdcoreml.convert.bundle.apps import AppVerdict
+from sdcoreml.convert.bundle.finished import FINISHED
+from sdcoreml.convert.models.identify import Identity
+from sdcoreml.doctor.commands.inspect import headline
+from sdcoreml.doctor.studio.bench import Bench, Examined
+from sdcoreml.doctor.studio.plain import plain
+from sdcoreml.doctor.studio.planning import plan, refusal
+from sdcoreml.doctor.studio.shelves import judge_folder
+from sdcoreml.ground.advice import spell
+from sdcoreml.ground.quantity import amount
+
+MOST_FINDINGS = 20
+"""The most findings about one model."""
+
+_RUNS = {"yes": "It runs in", "limited": "With limits in", "no": "Not in"}
+
+
+def examine(bench: Bench, given: Path | str, title: str = "") -> dict[str, object]:
+    """Return what a path is, or a model that is given by name, as values for JSON.
+
+    `title` is its name for people; "" for that of the file.
+
+    Raises:
+        UsageError: a text is no name of a model.
+        SdcoremlError: a model that is given by name cannot be found.
+    """
+    examined = bench.open(given)
+    named = title or (given.name if isinstance(given, Path) else given)
+    if examined.judgement.identity.form == FINISHED:
+        return {"title": plain(named, 120), **judge_folder(examined.path)}
+    return {"title": plain(named, 120), **_model(examined, bench.toolchain)}
+
+
+def _model(examined: Examined, toolchain: str) -> dict[str, object]:
+    judgement = examined.judgement
+    identity = judgement.identity
+    planned = plan(examined, {}, toolchain)
+    can = "headers" if "folders" in planned else judgement.ruling.can
+    apps = [_app(one) for one in judgement.verdicts]
+    return {
+        "family": identity.contents.family.value,
+        "form": plain(identity.form),
+        "size": _size(identity),
+        "verdict": {
+            "can": can,
+            "sentence": " ".join(_verdict(examined, planned)),
+            "apps": apps,
+        },
+        "facts": [[name, plain(value)] for name, value in _facts(identity)],
+        "findings": list(_findings(examined))[:MOST_FINDINGS],
+        "offer": planned.pop("offer"),
+        "plan": planned if "folders" in planned else None,
+    }
+
+
+def _app(one: AppVerdict) -> dict[str, str]:
+    return {"name": one.target, "runs": one.runs, "reason": plain(spell(one.reason))}
+
+
+def _size(identity: Identity) -> int:
+    """Return the bytes of a file, of a folder those of its tensors."""
+    try:
+        return identity.path.stat().st_size if identity.path.is_file() else identity.nbytes
+    except OSError:
+        return identity.nbytes
+
+
+def _verdict(examined: Examined, planned: Mapping[str, object]) -> Iterator[str]:
+    """Yield sentences: whether it can be converted here, what runs it, what becomes of it."""
+    judgement = examined.judgement
+    if "folders" not in planned:
+        fault = judgement.ruling.fault
+        what = fault.what if fault else str(planned.get("refused", ""))
+        yield f"It cannot be converted: {plain(what)}."
+        if fault and fault.remedy:
+            yield f"What to do: {plain(fault.remedy)}."
+        return
+    refused = planned.get("refused")
+    if isinstance(refused, Mapping):
+        yield f"It can be converted, but not on this machine as it is: {refused['what']}."
+    else:
+        yield "This machine can convert it."
+    for runs, said in _RUNS.items():
+        if names := [one.target for one in judgement.verdicts if one.runs == runs]:
+            yield f"{said} {_listed(names)}."
+    yield str(planned.get("sentence", ""))
+
+
+def _listed(names: Sequence[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _facts(identity: Identity) -> Iterator[tuple[str, str]]:
+    """Yield what is known of a model, each with its name."""
+    yield "What it is", headline(identity)
+    for part in identity.parts:
+        types = ", ".join(part.dtypes) or "unreadable"
+        yield part.name, f"{part.parameters:,} parameters, {types}, {amount(part.nbytes)}"
+    if identity.prediction:
+        yield "Predicts", identity.prediction
+    if identity.missing:
+        yield "Missing", ", ".join(identity.missing)
+    for note in identity.notes:
+        yield "Note", note
+
+
+def _findings(examined: Examined) -> Iterator[dict[str, object]]:
+    """Yield what stands against a conversion, the gravest first, then what only is to be known."""
+    ruling = examined.judgement.ruling
+    reasons = examined.judgement.reasons
+    first = [ruling.fault] if ruling.fault else []
+    for fault in (*first, *(one for one in reasons if one not in first)):
+        yield {"status": "bad", **refusal(fault)}

@@ -1,0 +1,351 @@
+"""The few choices that a model allows, each with a sentence, and the recommended one chosen.
+
+Nothing here knows what goes with what: each option is put to the planner of `convert`, together
+with what was chosen before it, and is offered if the planner takes it. So a choice limits those
+after it, never those before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TypeGuard
+
+from sdcoreml.convert.bundle.apps import APPLE, COMFYUI, MOCHI, App
+from sdcoreml.convert.jobs.plan import own_size
+from sdcoreml.convert.models.controlnet import CONTROLNET
+from sdcoreml.convert.models.family import PIXELS_PER_LATENT, Family
+from sdcoreml.doctor.studio.bench import Examined, Table, Value
+from sdcoreml.doctor.studio.choices import Choices, Chosen, File, Group, Kind, Offer, Option
+from sdcoreml.doctor.studio.wording import (
+    APPS,
+    BATCHES,
+    BITS,
+    COSTS,
+    DEVICES,
+    EXTRAS,
+    GROUPS,
+    KEEP,
+    MORE,
+    PREDICTIONS,
+    SKIPS,
+    TARGETS,
+    Words,
+)
+from sdcoreml.ground.errors import BadInputError, Fault, SdcoremlError
+
+_VERDICTS: Mapping[str, App] = {
+    MOCHI: App.MOCHI,
+    APPLE: App.APPLE,
+    COMFYUI: App.COMFYUI,
+}
+
+_PRESETS: Mapping[str, Table] = {
+    "ne": {},
+    "gpu": {"attention": "original"},
+    "phone": {"chunk": True},
+}
+"""What each device stands for; attention is for the Neural Engine unless it is asked for."""
+
+_OF_UNETS = frozenset({"batch", "chunk", "prediction-type"})
+"""What the planner accepts for a ControlNet, too, where it changes nothing."""
+
+_XL_SIZES = ("1024x1024", "832x1216", "1216x832", "896x1152", "1152x896", "768x768")
+"""Sizes that SDXL was trained for, and a smaller one."""
+
+_XL = 128
+"""The latent side from which on a model's sizes are those of SDXL."""
+
+
+def make_offer(examined: Examined, choices: Choices) -> Offer:
+    """Return what can be chosen for a model, with these `choices` as far as they are possible."""
+    return _Settling(examined=examined, wishes=choices).settle()
+
+
+@dataclass(slots=True, kw_only=True)
+class _Settling:
+    """Goes through the groups in order, and keeps of the wishes what the planner accepts."""
+
+    examined: Examined
+    wishes: Choices
+    table: dict[str, Value] = field(default_factory=dict)
+    groups: list[Group] = field(default_factory=list)
+    changed: list[str] = field(default_factory=list)
+    refused: Fault | None = None
+
+    def settle(self) -> Offer:
+        """Ask all groups."""
+        self._ask("app", self._apps(), least=1)
+        if "app" not in self.table:
+            self._ask_what_is_missing()
+        if "app" in self.table:
+            self._ask_all()
+        return Offer(
+            groups=tuple(self.groups),
+            table=dict(self.table),
+            changed=tuple(self.changed),
+            refused=self.refused,
+        )
+
+    def _ask_what_is_missing(self) -> None:
+        """Ask what a model does not say or has not, without which no app is accepted.
+
+        Nothing is recommended: who does not answer is told what is missing.
+        """
+        judgement, key = self.examined.judgement, "prediction-type"
+        if judgement.lacking == ("vae",) and judgement.identity.single:
+            self._ask_files("vae")
+        elif found := dict(self._accepted(_told(PREDICTIONS), is_weighed=False)):
+            wish = self.wishes.get(key)
+            known = next((one for one in found if one.value == wish), None)
+            self.table |= found[known] if known else {}
+            self._add(key, "one", known.value if known else "", [*found], is_folded=False)
+        if self.table:
+            self._ask("app", self._apps(), least=1)
+
+    def _ask_all(self) -> None:
+        identity = self.examined.read(self.examined.arguments(self.table)).judgement.identity
+        is_net = CONTROLNET in identity.configs
+        is_whole = self.table["app"] != App.COMFYUI.value and not is_net
+        if is_net:
+            self._ask_files("for", takes="folder")
+        if "for" not in self.table:  # what a net is for decides device and size
+            self._ask("device", self._devices(identity.contents.family, is_net=is_net))
+            self._ask("size", self._sizes())
+        self._ask("bits", self._bits())
+        if not is_net:
+            self._ask_files("lora", is_many=True, has_scale=True)
+        self._ask_many("extras", {"install": EXTRAS["install"]} if is_net else EXTRAS)
+        if is_whole:
+            self._ask_ingredients(identity.contents.family, is_file=identity.single is not None)
+        if "bits" not in self.table:
+            self._ask_files("recipe", is_folded=True)
+        for key, words in (
+            ("batch", BATCHES[is_whole or is_net]),
+            ("target", TARGETS),
+            ("prediction-type", PREDICTIONS),
+            ("packages", KEEP),
+        ):
+            if key not in self.table and not (is_net and key in _OF_UNETS):
+                self._ask(key, _plain_options(key, words), is_folded=True)
+        more = {key: words for key, words in MORE.items() if not (is_net and key in _OF_UNETS)}
+        self._ask_many("more", more, is_folded=True)
+
+    def _ask_ingredients(self, family: Family, *, is_file: bool) -> None:
+        """Ask for what apps have in a folder, and ComfyUI loads itself."""
+        if "vae" not in self.table:
+            self._ask_files("vae")
+        if family is Family.SDXL:
+            self._ask_files("refiner", takes="folder", is_folded=True)
+        self._ask_files("embedding", is_many=True, is_folded=True)
+        self._ask("clip-skip", _plain_options("clip-skip", SKIPS), is_folded=True)
+        if is_file:
+            self._ask_files("tokenizer", takes="folder", is_folded=True)
+
+    def _apps(self) -> Iterator[tuple[Option, Table]]:
+        said = {_VERDICTS[one.target]: one for one in self.examined.judgement.verdicts}
+        for app, title in APPS.items():
+            verdict = said.get(app)
+            if verdict is None or verdict.runs == "no":
+                continue
+            sentence = verdict.reason.partition("; `")[0]
+            limits = "limited: " if verdict.runs == "limited" else ""
+            words = Words(title=title, sentence=_as_sentence(f"{limits}{sentence}"))
+            yield _option(app.value, words), {"app": app.value}
+
+    def _devices(self, family: Family, *, is_net: bool) -> Iterator[tuple[Option, Table]]:
+        app = App(str(self.table["app"]))
+        best = "gpu" if app is App.COMFYUI and family is Family.SDXL else "ne"
+        for name, words in DEVICES.items():
+            if name != "phone" or (app is App.APPLE and not is_net):
+                yield _option(name, words, is_recommended=name == best), _PRESETS[name]
+
+    def _sizes(self) -> Iterator[tuple[Option, Table]]:
+        model = self.examined.read(self.examined.arguments(self.table)).model
+        height, width = (PIXELS_PER_LATENT * side for side in own_size(model))
+        own = f"{width}x{height}"
+        longer = 3 * width // 2, 3 * height // 2
+        others = (f"{width}x{longer[1]}", f"{longer[0]}x{height}", f"{longer[0]}x{longer[1]}")
+        is_large = width >= _XL * PIXELS_PER_LATENT
+        for size in dict.fromkeys((own, *(_XL_SIZES if is_large else others))):
+            how = "What the model was trained for." if size == own else _shape(size)
+            words = Words(title=size.replace("x", " x "), sentence=how)
+            yield (
+                _option(size, words, is_recommended=size == own),
+                {} if size == own else {"size": size},
+            )
+
+    def _bits(self) -> Iterator[tuple[Option, Table]]:
+        is_small = bool(self.table.get("chunk"))
+        for bits, words in BITS.items():
+            table: Table = {} if bits == max(BITS) else {"bits": bits}
+            best = 6 if is_small else max(BITS)
+            cost = COSTS.get(bits, "")
+            yield _option(bits, words, is_recommended=bits == best, cost=cost), table
+
+    def _ask(
+        self,
+        key: str,
+        candidates: Iterable[tuple[Option, Table]],
+        *,
+        is_folded: bool = False,
+        least: int = 2,
+    ) -> None:
+        """Ask for one of the options that the planner accepts; fewer than `least` are no choice."""
+        found = list(self._accepted(candidates, is_weighed=key == "bits"))
+        if not found:
+            return
+        options = _recommend([option for option, _ in found])
+        tables = {option.value: table for option, (_, table) in zip(options, found, strict=True)}
+        usual = next(one.value for one in options if one.is_recommended)
+        wish = self.wishes.get(key, usual)
+        value = wish if isinstance(wish, str | int) and wish in tables else usual
+        if value != wish:
+            self.changed.append(f"{GROUPS[key].title}: {value}, as this model and app have it")
+        self.table |= tables[value]
+        if len(options) >= least:
+            self._add(key, "one", value, options, is_folded=is_folded)
+
+    def _accepted(
+        self, candidates: Iterable[tuple[Option, Table]], *, is_weighed: bool
+    ) -> Iterator[tuple[Option, Table]]:
+        for option, table in candidates:
+            together = {**self.table, **table}
+            if self.examined.refusal(together) is None:
+                size = self.examined.nbytes(together) if is_weighed else None
+                yield replace(option, size=size), table
+
+    def _ask_many(self, key: str, known: Mapping[str, Words], *, is_folded: bool = False) -> None:
+        """Ask for any of the switches that the planner accepts beside what is chosen."""
+        wish = self.wishes.get(key, ())
+        wanted = [one for one in wish if isinstance(one, str)] if _is_list(wish) else []
+        chosen: list[str] = []
+        for one in wanted:
+            if one in known and not self.examined.refusal({**self.table, one: True}):
+                self.table[one] = True
+                chosen.append(one)
+            else:
+                self.changed.append(f"{known[one].title if one in known else one}: not with this")
+        options = tuple(
+            _option(name, words)
+            for name, words in known.items()
+            if name in chosen
+            or (name not in self.table and not self.examined.refusal({**self.table, name: True}))
+        )
+        if options:
+            self._add(key, "many", tuple(chosen), options, is_folded=is_folded)
+
+    def _ask_files(
+        self,
+        key: str,
+        *,
+        is_many: bool = False,
+        has_scale: bool = False,
+        takes: str = "file",
+        is_folded: bool = False,
+    ) -> None:
+        """Ask for files; those that were chosen are put to the planner one after the other."""
+        wish = self.wishes.get(key, ())
+        files = [one for one in wish if isinstance(one, File)] if _is_list(wish) else []
+        texts: list[str] = []
+        for file in files if is_many else files[:1]:
+            value = [*texts, _text(file, has_scale=has_scale)]
+            together = {**self.table, key: value if is_many else value[-1]}
+            error = _name_fault(file) or self.examined.refusal(together)
+            if error:
+                self.refused = self.refused or error.fault
+            else:
+                texts = value
+                self.table = together
+        words = GROUPS[key]
+        self.groups.append(
+            Group(
+                key=key,
+                title=words.title,
+                sentence=words.sentence,
+                kind="file",
+                value=tuple(files),
+                is_many=is_many,
+                has_scale=has_scale,
+                takes=takes,
+                is_folded=is_folded,
+            )
+        )
+
+    def _add(
+        self, key: str, kind: Kind, value: Chosen, options: Sequence[Option], *, is_folded: bool
+    ) -> None:
+        words = GROUPS[key]
+        self.groups.append(
+            Group(
+                key=key,
+                title=words.title,
+                sentence=words.sentence,
+                kind=kind,
+                value=value,
+                options=tuple(options),
+                is_folded=is_folded,
+            )
+        )
+
+
+def _is_list(wish: Chosen) -> TypeGuard[Sequence[object]]:
+    return isinstance(wish, list | tuple)
+
+
+def _option(
+    value: str | int, words: Words, *, is_recommended: bool = False, cost: str = ""
+) -> Option:
+    return Option(
+        value=value,
+        title=words.title,
+        sentence=words.sentence,
+        is_recommended=is_recommended,
+        cost=cost,
+    )
+
+
+def _recommend(options: Sequence[Option]) -> list[Option]:
+    """Return the options with one of them recommended: the first, if the best is not offered."""
+    best = next((one.value for one in options if one.is_recommended), options[0].value)
+    return [replace(one, is_recommended=one.value == best) for one in options]
+
+
+def _plain_options(
+    key: str, known: Mapping[str, Words] | Mapping[int, Words]
+) -> Iterator[tuple[Option, Table]]:
+    """Yield the values of a key; the first is what `convert` does unasked, and is not said."""
+    values: Iterable[str | int] = known
+    for number, (value, words) in enumerate(zip(values, known.values(), strict=True)):
+        yield _option(value, words, is_recommended=not number), {key: value} if number else {}
+
+
+def _told(known: Mapping[str, Words]) -> Iterator[tuple[Option, Table]]:
+    """Yield what a model is said to predict, of which nothing is the default."""
+    for value, words in known.items():
+        if value:
+            yield _option(value, words), {"prediction-type": value}
+
+
+def _text(file: File, *, has_scale: bool) -> str:
+    """Return a file as an option takes it."""
+    return f"{file.path}:{file.scale:g}" if has_scale and file.scale is not None else f"{file.path}"
+
+
+def _name_fault(file: File) -> SdcoremlError | None:
+    """Return the fault of a path that an option could not hold: `FILE:SCALE` ends at a colon."""
+    if ":" not in str(file.path):
+        return None
+    what, remedy = "its name has a colon, which separates the strength", "rename the file"
+    return BadInputError(what, where=file.path, remedy=remedy)
+
+
+def _shape(size: str) -> str:
+    width, height = map(int, size.split("x"))
+    if width == height:
+        return "Square."
+    return "Portrait." if width < height else "Landscape."
+
+
+def _as_sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."

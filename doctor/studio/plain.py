@@ -1,0 +1,54 @@
+"""Makes plain, bounded text of what others wrote: file names, configs, metadata.
+
+The page shows texts as text, never as markup. Here they lose what could deceive even so: control
+characters, letters that turn the direction of reading, bytes that are no text, and endless length.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sdcoreml.ground.advice import spell
+from sdcoreml.ground.visible import one_line
+
+MOST_LETTERS = 600
+"""The most letters of one text."""
+
+MOST_ITEMS = 200
+"""The most items of one list."""
+
+_DEEPEST = 8
+
+
+def plain(text: str, most: int = MOST_LETTERS) -> str:
+    """Return one line of at most `most` letters, with commands spelled as they can be pasted.
+
+    What is too long loses its middle: the start says where, the end what to do.
+    """
+    said = text.encode("utf-8", "backslashreplace").decode()
+    line = one_line(spell(said[: 4 * MOST_LETTERS] if len(said) > 4 * MOST_LETTERS else said))
+    if len(line) <= most:
+        return line
+    half = (most - 3) // 2
+    return f"{line[:half]} … {line[-half:]}"
+
+
+def plain_data(value: object, deep: int = 0) -> object:
+    """Return JSON values whose texts are plain, and which are not deep or long without end."""
+    if deep > _DEEPEST:
+        return None
+    match value:
+        case str():
+            return plain(value)
+        case Mapping():
+            pairs = list(value.items())[:MOST_ITEMS]
+            return {plain(str(name)): plain_data(one, deep + 1) for name, one in pairs}
+        case Sequence():
+            return [plain_data(one, deep + 1) for one in value[:MOST_ITEMS]]
+        case _:
+            return value
+
+
+def is_plain(text: str) -> bool:
+    """Whether a text is shown as it is, so that what is shown can be pasted."""
+    return plain(text, len(text)) == text

@@ -1,0 +1,195 @@
+"""What would be made with the choices of the page: exactly what `convert --plan --json` reports."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdcoreml.convert.jobs.plan import Job
+from sdcoreml.doctor.commands.convert import ingredients_of
+from sdcoreml.doctor.commands.convert_plan import (
+    MACHINE,
+    ConversionPlan,
+    as_data,
+    plan_conversion,
+)
+from sdcoreml.doctor.commands.convert_preflight import goal_of
+from sdcoreml.doctor.commands.examine import preflight
+from sdcoreml.doctor.commands.preflight import address
+from sdcoreml.doctor.core.check import Status
+from sdcoreml.doctor.gather.toolchain import toolchain as measures
+from sdcoreml.doctor.studio.bench import Examined, Table, words_of
+from sdcoreml.doctor.studio.choices import Choices, Chosen, File, Offer
+from sdcoreml.doctor.studio.choices import as_data as offer_data
+from sdcoreml.doctor.studio.offer import make_offer
+from sdcoreml.doctor.studio.plain import is_plain, plain, plain_data
+from sdcoreml.ground.advice import TOOL, spell_words
+from sdcoreml.ground.errors import Fault, SdcoremlError, UsageError
+from sdcoreml.ground.quantity import amount, duration
+from sdcoreml.lockfiles.toolchain import load_toolchain
+
+MOST_FILES = 20
+"""The most files of one group."""
+
+_MOST_KEYS = 40
+_LONGEST = 200
+
+Resolve = Callable[[Mapping[str, object]], Path]
+"""Returns the path of a file that the page names by a handle; it raises an error for any other."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """A conversion that may begin: what a job file's `[[models]]` table says of it.
+
+    `command` is what to type for the same, "" if a name in it cannot be typed.
+    """
+
+    model: str
+    table: Table
+    title: str
+    command: str
+    folders: tuple[str, ...]
+
+
+def read_choices(sent: object, resolve: Resolve) -> Choices:
+    """Read what the page sent: by key an option's value, several of them, or files by handles.
+
+    Raises:
+        UsageError: it is of another form.
+        SdcoremlError: as `resolve`.
+    """
+    if not isinstance(sent, Mapping) or len(sent) > _MOST_KEYS:
+        raise UsageError("the choices are no object", remedy="reload the page")
+    return {_key(key): _chosen(key, value, resolve) for key, value in sent.items()}
+
+
+def _key(key: object) -> str:
+    if not isinstance(key, str) or len(key) > _LONGEST:
+        raise UsageError("a choice has no name", remedy="reload the page")
+    return key
+
+
+def _chosen(key: str, value: object, resolve: Resolve) -> Chosen:
+    match value:
+        case bool() | None:
+            pass
+        case str() if len(value) <= _LONGEST:
+            return value
+        case int():
+            return value
+        case list() if len(value) <= MOST_FILES:
+            if all(isinstance(one, str) and len(one) <= _LONGEST for one in value):
+                return tuple(value)
+            if all(isinstance(one, Mapping) for one in value):
+                return tuple(_file(one, resolve) for one in value)
+    raise UsageError("is not a choice", where=plain(str(key)), remedy="reload the page")
+
+
+def _file(sent: Mapping[str, object], resolve: Resolve) -> File:
+    scale = sent.get("scale")
+    if scale is None or scale == "":
+        return File(path=resolve(sent))
+    if isinstance(scale, bool) or not isinstance(scale, int | float) or not abs(scale) < _LONGEST:
+        raise UsageError("is not a strength", where=plain(str(scale)), remedy="such as 0.8")
+    return File(path=resolve(sent), scale=float(scale))
+
+
+def plan(examined: Examined, choices: Choices, toolchain: str) -> dict[str, object]:
+    """Return the plan of these choices, and the offer as it is with them, as values for JSON.
+
+    What cannot be made is `refused`, with what to do.
+    """
+    offer = make_offer(examined, choices)
+    found: dict[str, object] = {"offer": offer_data(offer)}
+    try:
+        jobs, planned = _plan(examined, offer, toolchain)
+    except SdcoremlError as error:
+        return {**found, "refused": refusal(error.fault), "command": ""}
+    order = _order(examined, offer, jobs)
+    lacks = [one for one in planned.machine if one.status == Status.ERROR.value]
+    found |= {"sentence": sentence(planned), "command": order.command}
+    if offer.refused:
+        found["refused"] = refusal(offer.refused)
+    elif planned.can == "no" and lacks:
+        what, remedy = plain(lacks[0].what), plain(lacks[0].remedy)
+        found["refused"] = {"what": what, "remedy": remedy, "code": lacks[0].id}
+    found["room"] = {"needed": planned.disk, "free": _free(Path(order.folders[0]))}
+    data = plain_data(as_data(planned))
+    return {**data, **found} if isinstance(data, dict) else found
+
+
+def _free(output: Path) -> int:
+    """Return the bytes that are free where an output will be made."""
+    places = (output.absolute(), *output.absolute().parents)
+    return shutil.disk_usage(next(one for one in places if one.is_dir())).free
+
+
+def order(examined: Examined, choices: Choices) -> Order:
+    """Return the conversion to put into the queue.
+
+    Raises:
+        UsageError: not all of these choices are possible together.
+        SdcoremlError: they are refused.
+    """
+    offer = make_offer(examined, choices)
+    if offer.refused:
+        raise offer.refused.as_error()
+    if offer.changed:
+        remedy = "look at the choices again"
+        raise UsageError("; ".join(offer.changed), where="the choices", remedy=remedy)
+    return _order(examined, offer, _jobs(examined, offer))
+
+
+def _jobs(examined: Examined, offer: Offer) -> tuple[Job, ...]:
+    if "app" not in offer.table:
+        examined.judgement.require_convertible()
+    return examined.jobs(offer.table)
+
+
+def _order(examined: Examined, offer: Offer, jobs: tuple[Job, ...]) -> Order:
+    words = (TOOL, "convert", examined.given, *words_of(offer.table))
+    typed = shlex.join(spell_words(words))
+    return Order(
+        model=examined.given,
+        table=offer.table,
+        title=plain(jobs[0].output.name, _LONGEST),
+        command=typed if is_plain(typed) else "",
+        folders=tuple(str(job.output) for job in jobs),
+    )
+
+
+def _plan(examined: Examined, offer: Offer, name: str) -> tuple[tuple[Job, ...], ConversionPlan]:
+    jobs = _jobs(examined, offer)
+    args = examined.arguments(offer.table)
+    toolchain = address(load_toolchain(name))
+    machine = preflight(goal_of(jobs), toolchain=toolchain, families=MACHINE)
+    judgement = examined.read(args).judgement
+    measured = measures(toolchain)
+    return jobs, plan_conversion(ingredients_of(args), judgement, jobs, measured, machine)
+
+
+def refusal(fault: Fault) -> dict[str, object]:
+    """Return why something is refused, and what to do, as values for JSON."""
+    where = plain(Path(fault.where).name if fault.where else "", _LONGEST)
+    return {
+        "what": plain(fault.what),
+        "where": where,
+        "remedy": plain(fault.remedy),
+        "code": fault.code or None,
+    }
+
+
+def sentence(planned: ConversionPlan) -> str:
+    """Say in a sentence what would be made, and what that takes."""
+    size = sum(program.bytes for folder in planned.folders for program in folder.programs)
+    count = sum(len(folder.programs) for folder in planned.folders)
+    programs = f"{count} programs" if count > 1 else "one program"
+    time = f", {duration(60 * planned.minutes)}" if planned.minutes is not None else ""
+    return (
+        f"Makes a folder of about {amount(size)} with {programs}; meanwhile it takes"
+        f" {amount(planned.disk)} of disk and {amount(planned.memory)} of memory{time}."
+    )

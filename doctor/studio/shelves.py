@@ -1,0 +1,127 @@
+"""The library: what is in apps' folders of models, with the verdicts of `sdcoreml library`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from sdcoreml.doctor.commands.library import JudgedShelf, folders_of_mochi, judge
+from sdcoreml.doctor.core.library import Judged, Kind
+from sdcoreml.doctor.gather import Request, gather
+from sdcoreml.doctor.gather.library import read_shelf
+from sdcoreml.doctor.gather.probe import Probe
+from sdcoreml.doctor.studio.plain import plain
+from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.quantity import amount
+
+MOST_MODELS = 500
+"""The most models of one folder that are listed."""
+
+_VERDICTS = {"yes": "good", "limited": "open", "no": "bad"}
+_WORDS = {
+    "good": "Runs in both apps",
+    "open": "Runs with limits",
+    "bad": "Does not run",
+}
+
+
+def list_shelves(folders: Sequence[Path] = ()) -> tuple[JudgedShelf, ...]:
+    """Judge what is in these folders; without any, in Mochi Diffusion's, if it is here.
+
+    Raises:
+        BadInputError: a folder cannot be listed.
+    """
+    places = tuple(folders)
+    if not places:
+        try:
+            places = folders_of_mochi()
+        except BadInputError:
+            return ()
+    facts = gather(Request(groups=("system",)), Probe()).facts
+    return judge([read_shelf(path) for path in places], facts)
+
+
+def as_data(shelf: JudgedShelf) -> dict[str, object]:
+    """Convert a shelf to plain values for JSON; `path` of each model is for the server alone."""
+    return {
+        "name": plain(str(shelf.path)),
+        "path": str(shelf.path),
+        "models": [_entry(one) for one in shelf.entries[:MOST_MODELS]],
+        "sharing_saves": sum(one.saves for one in shelf.twins),
+    }
+
+
+def _entry(judged: Judged) -> dict[str, object]:
+    entry = judged.entry
+    width, height = entry.size
+    return {
+        "name": plain(entry.name, 120),
+        "path": entry.path,
+        "verdict": verdict_of(judged),
+        "text": plain(" ".join(_text(judged))),
+        "kind": entry.kind.value,
+        "family": entry.family.value,
+        "picture": f"{width} x {height}" if width else "",
+        "size": entry.nbytes,
+        "apps": [
+            {"name": one.target, "runs": one.runs, "reason": plain(one.reason)}
+            for one in judged.apps
+        ],
+        "findings": [
+            {
+                "id": check,
+                "status": finding.status.value,
+                "what": plain(finding.what),
+                "remedy": plain(finding.fix.title) if finding.fix else "",
+            }
+            for check, finding in judged.findings
+        ],
+    }
+
+
+def verdict_of(judged: Judged) -> str:
+    """Return "good" if all apps run it, "bad" if none does or it cannot be read, else "open"."""
+    if judged.entry.kind is Kind.UNREADABLE:
+        return "bad"
+    runs = {one.runs for one in judged.apps}
+    return _VERDICTS[next(iter(runs))] if len(runs) == 1 else "open"
+
+
+def _text(judged: Judged) -> Iterator[str]:
+    """Yield sentences about an entry: what runs it, or why it is none that apps list."""
+    entry = judged.entry
+    if not judged.apps:
+        yield f"{entry.reason or entry.kind.value}."
+        if entry.remedy:
+            yield f"{entry.remedy}."
+        return
+    yield f"{_WORDS[verdict_of(judged)]}."
+    for reason in dict.fromkeys(one.reason for one in judged.apps if one.reason):
+        yield f"{reason}."
+    if judged.macos:
+        yield f"From macOS {judged.macos} on."
+    if judged.fits:
+        yield f"Fits {', '.join(judged.fits[:3])}."
+
+
+def judge_folder(path: Path) -> dict[str, object]:
+    """Return what a finished folder or program is, as a model of the page."""
+    (shelf,) = list_shelves([path if path.is_dir() else path.parent])
+    mine = [one for one in shelf.entries if Path(one.entry.path) == path] or list(shelf.entries)
+    texts = [plain(" ".join(_text(one))) for one in mine[:1]]
+    entry = mine[0].entry if mine else None
+    data = _entry(mine[0]) if mine else {}
+    return {
+        "family": entry.family.value if entry else "",
+        "form": "Core ML",
+        "size": entry.nbytes if entry else 0,
+        "verdict": {
+            "can": "no",
+            "sentence": " ".join(["This is Core ML already: nothing is left to convert.", *texts]),
+            "apps": data.get("apps", []),
+        },
+        "facts": [["On disk", amount(entry.nbytes)]] if entry else [],
+        "findings": data.get("findings", []),
+        "offer": None,
+        "plan": None,
+    }

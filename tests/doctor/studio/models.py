@@ -1,0 +1,53 @@
+"""Tiny models of all families, in a folder, as single files, and what can be merged into them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from sdcoreml.convert.models.skeleton import parameters
+from sdcoreml.doctor.proving.families import (
+    FAMILIES,
+    write_controlnet,
+    write_json,
+    write_sd1,
+)
+from tests.convert.models.test_single_file import original, save
+
+
+def _folder(write: Callable[[Path], None], parent: Path) -> Path:
+    write(parent / "model")
+    return parent / "model"
+
+
+def _file(name: str, parent: Path) -> Path:
+    return save(parent / f"{name}.safetensors", original(name))
+
+
+def write_lcm(parent: Path) -> Path:
+    """Write a consistency model, which only ComfyUI's nodes run."""
+    model = _folder(write_sd1, parent)
+    place = model / "unet" / "config.json"
+    config = {**json.loads(place.read_text()), "time_cond_proj_dim": 256}
+    shutil.rmtree(model / "unet")
+    shapes = parameters("UNet2DConditionModel", config) or {}
+    (model / "unet").mkdir()
+    save(
+        model / "unet" / "diffusion_pytorch_model.safetensors",
+        {name: np.zeros(shape, "f2") for name, shape in shapes.items()},
+    )
+    write_json(place, config)
+    return model
+
+
+MODELS: Mapping[str, Callable[[Path], Path]] = {
+    **{f"{name} folder": partial(_folder, write) for name, write in FAMILIES.items()},
+    **{f"{name} file": partial(_file, name) for name in ("sd1", "sd2", "sdxl", "refiner")},
+    "controlnet": partial(_folder, write_controlnet),
+}
+"""Writes one model of each family into a folder, and returns its path."""

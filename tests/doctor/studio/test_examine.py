@@ -1,0 +1,100 @@
+"""What the page says of a path: the judgement of `inspect`, in plain and bounded words."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdcoreml.convert.jobs.opening import open_model
+from sdcoreml.doctor.studio.bench import Bench
+from sdcoreml.doctor.studio.examine import examine
+from sdcoreml.ground.errors import UsageError
+from tests.convert.models.test_single_file import original, save
+from tests.convert.stand_ins import StandIn, finish, job_of, write_model
+from tests.doctor.commands.test_library import SIZE
+from tests.doctor.studio.models import MODELS, write_lcm
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path / "results")
+    yield made
+    made.close()
+
+
+def examined(bench: Bench, path: Path) -> dict[str, Any]:
+    """Examine a path; what is returned must be JSON."""
+    found: dict[str, Any] = json.loads(json.dumps(examine(bench, path)))
+    return found
+
+
+def test_a_model_is_judged_planned_and_offered_at_once(tmp_path: Path, bench: Bench) -> None:
+    found = examined(bench, MODELS["sd1 file"](tmp_path))
+    assert (found["title"], found["family"]) == ("sd1.safetensors", "Stable Diffusion 1.x")
+    assert found["form"] == "safetensors"
+    assert found["verdict"]["can"] == "headers"
+    assert (
+        "Apple's Swift package, Mochi Diffusion and ComfyUI's nodes run it."
+        in (found["verdict"]["sentence"])
+    )
+    assert "Makes a folder of about 7 MB with 4 programs" in found["verdict"]["sentence"]
+    assert [one["key"] for one in found["offer"]["groups"]][:4] == ["app", "device", "size", "bits"]
+    assert len(found["plan"]["folders"][0]["programs"]) == 4
+    assert found["findings"] == []
+
+
+def test_a_consistency_model_can_be_converted_for_comfyui(tmp_path: Path, bench: Bench) -> None:
+    found = examined(bench, write_lcm(tmp_path))
+    assert found["verdict"]["can"] == "headers"
+    assert "It runs in ComfyUI's nodes. Not in Apple's" in found["verdict"]["sentence"]
+    assert found["plan"]["command"].endswith("--app=comfyui")
+
+
+def test_what_cannot_be_converted_says_why_and_what_to_do(tmp_path: Path, bench: Bench) -> None:
+    (tmp_path / "notes.safetensors").write_text("not a model")
+    found = examined(bench, tmp_path / "notes.safetensors")
+    assert found["verdict"]["can"] == "no"
+    assert found["verdict"]["sentence"].startswith("It cannot be converted: ")
+    assert found["findings"][0]["status"] == "bad"
+    assert found["plan"] is None
+    assert found["offer"]["groups"] == []
+
+
+def test_a_file_that_says_too_little_is_asked_for_more(tmp_path: Path, bench: Bench) -> None:
+    found = examined(bench, MODELS["sd2 file"](tmp_path))
+    assert found["verdict"]["can"] == "no"
+    assert [one["key"] for one in found["offer"]["groups"]] == ["prediction-type"]
+
+
+def test_a_finished_folder_is_judged_as_the_library_judges_it(tmp_path: Path, bench: Bench) -> None:
+    job = job_of(open_model(write_model(tmp_path / "cat")), tmp_path / "cat_128x128")
+    found = examined(bench, finish(job, StandIn(size=SIZE)))
+    assert (found["form"], found["offer"], found["verdict"]["can"]) == ("Core ML", None, "no")
+    assert "Core ML already" in found["verdict"]["sentence"]
+    assert [one["runs"] for one in found["verdict"]["apps"]] == ["yes", "yes"]
+
+
+HOSTILE = "<script>alert(1)</script>\x1b[31m\u202egnp.\n"
+
+
+def test_hostile_names_and_metadata_come_out_as_short_plain_text(
+    tmp_path: Path, bench: Bench
+) -> None:
+    folder = tmp_path / HOSTILE.replace("/", "")
+    folder.mkdir()
+    metadata = {"modelspec.title": HOSTILE * 2_000, "modelspec.sai_model_spec": "9" * 100_000}
+    path = save(folder / f"{HOSTILE.replace('/', '')}.safetensors", original("sd1"), metadata)
+    text = json.dumps(examine(bench, path), ensure_ascii=False)
+    assert len(text) < 60_000
+    assert not {"\x1b", "\u202e"} & {*text}
+    assert json.loads(text)["title"].startswith("<script>alert(1)<script>\\x1b[31m\\u202egnp.\\n")
+
+
+def test_a_path_is_never_a_name(bench: Bench) -> None:
+    for text in ("/etc/passwd", "./model", "~/model.safetensors", "model.safetensors"):
+        with pytest.raises(UsageError, match="no name of a model"):
+            examine(bench, text)

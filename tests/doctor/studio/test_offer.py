@@ -1,0 +1,173 @@
+"""What is offered is what the planner of `convert` accepts, for every family, and nothing else."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdcoreml.doctor.api.verbs import plan
+from sdcoreml.doctor.studio.bench import Bench, Examined, Table
+from sdcoreml.doctor.studio.choices import Chosen, File, Offer, as_data
+from sdcoreml.doctor.studio.offer import make_offer
+from sdcoreml.ground.errors import SdcoremlError
+from tests.convert.models.test_single_file import VAE, original, save
+from tests.doctor.studio.models import MODELS, write_lcm
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path / "results")
+    yield made
+    made.close()
+
+
+def offered(offer: Offer) -> dict[str, list[object]]:
+    return {group.key: [one.value for one in group.options] for group in offer.groups}
+
+
+def accepts(examined: Examined, table: Table) -> bool:
+    """Ask the function of the package, which reads everything anew."""
+    options: dict[str, Any] = {key.replace("-", "_"): value for key, value in table.items()}
+    try:
+        plan(examined.path, **options)
+    except SdcoremlError:
+        return False
+    return True
+
+
+def wishes(offer: Offer, chance: random.Random) -> dict[str, Chosen]:
+    """Choose something in every group that has options."""
+    return {
+        group.key: chance.choice(group.options).value
+        if group.kind == "one"
+        else tuple(str(one.value) for one in group.options if chance.random() < 0.5)
+        for group in offer.groups
+        if group.options
+    }
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_whatever_is_chosen_of_what_is_offered_is_planned(
+    name: str, tmp_path: Path, bench: Bench
+) -> None:
+    examined = bench.open(MODELS[name](tmp_path))
+    chance = random.Random(name)  # noqa: S311  the same choices on every run
+    told: dict[str, Chosen] = {"prediction-type": "v_prediction"} if name == "sd2 file" else {}
+    offer = first = make_offer(examined, told)
+    for _ in range(4):
+        offer = make_offer(examined, told | wishes(offer, chance))
+        assert offer.refused is None
+        assert examined.refusal(offer.table) is None
+    assert accepts(examined, offer.table)
+    for group in first.groups:
+        for option in group.options if group.kind == "one" else ():
+            again = make_offer(examined, {**told, group.key: option.value})
+            assert {one.key: one.value for one in again.groups}[group.key] == option.value
+            assert examined.refusal(again.table) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "refused"),
+    [
+        ("sd1 folder", "extras", "safety-checker"),
+        ("sdxl file", "extras", "controlled"),
+        ("sdxl file", "batch", 1),
+        ("sdxl file", "clip-skip", 2),
+        ("sd1 file", "more", "own-size"),
+        ("sd1 file", "more", "extract-ema"),
+        ("controlnet", "app", "comfyui"),
+    ],
+)
+def test_what_the_planner_refuses_is_not_offered(
+    name: str, key: str, refused: str | int, tmp_path: Path, bench: Bench
+) -> None:
+    examined = bench.open(MODELS[name](tmp_path))
+    assert refused not in offered(make_offer(examined, {})).get(key, [])
+    option: Table = {str(refused): True} if key in ("extras", "more") else {key: refused}
+    assert not accepts(examined, {"app": "mochi", **option})
+
+
+def test_a_choice_limits_those_after_it_and_never_those_before(
+    tmp_path: Path, bench: Bench
+) -> None:
+    examined = bench.open(MODELS["sd1 file"](tmp_path))
+    choices: dict[str, Chosen] = {
+        "app": "comfyui",
+        "device": "phone",
+        "clip-skip": 2,
+        "bits": 6,
+        "batch": 4,
+    }
+    offer = make_offer(examined, choices)
+    assert offer.table == {"app": "comfyui", "bits": 6, "batch": 4}
+    assert "clip-skip" not in offered(offer)
+    assert offer.changed == ("For which device: ne, as this model and app have it",)
+    phone = make_offer(examined, {"app": "apple", "device": "phone"})
+    assert phone.table == {"app": "apple", "chunk": True, "bits": 6}
+    assert offered(phone)["device"] == ["ne", "gpu", "phone"]
+
+
+def test_sizes_are_told_and_shrink_with_the_bits(tmp_path: Path, bench: Bench) -> None:
+    offer = make_offer(bench.open(MODELS["sd1 file"](tmp_path)), {})
+    (bits,) = (one for one in offer.groups if one.key == "bits")
+    sizes = [one.size for one in bits.options]
+    assert sizes == sorted((one or 0 for one in sizes), reverse=True)
+    assert sizes[0] == 2 * 3_710_955
+    assert [one.value for one in bits.options if one.is_recommended] == [16]
+
+
+def test_a_consistency_model_is_for_comfyui_only(tmp_path: Path, bench: Bench) -> None:
+    offer = make_offer(bench.open(write_lcm(tmp_path)), {})
+    assert offered(offer)["app"] == ["comfyui"]
+
+
+def test_what_a_file_does_not_say_is_asked_first_and_not_guessed(
+    tmp_path: Path, bench: Bench
+) -> None:
+    examined = bench.open(MODELS["sd2 file"](tmp_path))
+    offer = make_offer(examined, {})
+    (group,) = offer.groups
+    assert (group.key, group.value, offer.table) == ("prediction-type", "", {})
+    assert not any(one.is_recommended for one in group.options)
+    told = make_offer(examined, {"prediction-type": "v_prediction"})
+    assert told.table == {"prediction-type": "v_prediction", "app": "mochi"}
+
+
+def test_a_file_without_a_vae_is_offered_one(tmp_path: Path, bench: Bench) -> None:
+    arrays = {name: one for name, one in original("sd1").items() if "first_stage" not in name}
+    examined = bench.open(save(tmp_path / "m.safetensors", arrays))
+    assert [one.key for one in make_offer(examined, {}).groups] == ["vae"]
+    vae = File(path=save(tmp_path / "vae.safetensors", VAE))
+    offer = make_offer(examined, {"vae": (vae,)})
+    assert offer.table == {"vae": str(vae.path), "app": "mochi"}
+    assert accepts(examined, offer.table)
+
+
+def test_a_file_of_the_wrong_kind_is_refused_with_the_reason(tmp_path: Path, bench: Bench) -> None:
+    examined = bench.open(MODELS["sd1 file"](tmp_path))
+    vae = File(path=save(tmp_path / "vae.safetensors", VAE), scale=0.5)
+    offer = make_offer(examined, {"lora": (vae,)})
+    assert offer.table == {"app": "mochi"}
+    assert offer.refused is not None
+    colon = make_offer(examined, {"lora": (File(path=tmp_path / "a:b.safetensors"),)})
+    assert colon.refused is not None
+    assert "colon" in colon.refused.what
+
+
+def test_as_data_has_no_paths_and_says_how_each_group_is_answered(
+    tmp_path: Path, bench: Bench
+) -> None:
+    vae = File(path=save(tmp_path / "vae.safetensors", VAE))
+    examined = bench.open(MODELS["sd1 file"](tmp_path))
+    data = as_data(make_offer(examined, {"vae": (vae,)}))
+    assert str(tmp_path) not in str(data)
+    groups = data["groups"]
+    assert isinstance(groups, list)
+    kinds = {one["key"]: one["kind"] for one in groups}
+    assert kinds["app"] == "one"
+    assert kinds["extras"] == "many"
+    assert kinds["lora"] == "file"
