@@ -416,6 +416,10 @@ SLOW: Mapping[str, tuple[str, ...]] = {
     "tests/doctor/report/test_layout.py": ("test_whatever_is_said_each_label_starts_its_line",),
     "tests/doctor/report/test_recipe_page.py": ("test_a_thousand_layers_fit_on_a_page",),
     "tests/doctor/report/test_terminal.py": ("test_on_a_terminal_the_bytes_stand_beside_the_bar",),
+    "tests/doctor/studio/test_offer.py": (
+        "test_what_the_planner_refuses_is_not_offered",
+        "test_whatever_is_chosen_of_what_is_offered_is_planned",
+    ),
     "tests/doctor/test_anything.py": (),
     "tests/doctor/test_cli.py": (),
     "tests/doctor/test_knowledge.py": ("test_an_example_inside_a_long_log_is_found_at_its_line",),

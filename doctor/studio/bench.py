@@ -172,7 +172,7 @@ class Bench:
         self.into, self.toolchain = into, toolchain
         self._open: dict[str, tuple[object, Examined]] = {}
 
-    def open(self, given: Path | str) -> Examined:
+    def take(self, given: Path | str) -> Examined:
         """Look at a path, or at a model that is given by name.
 
         Raises:

@@ -35,7 +35,7 @@ def examine(bench: Bench, given: Path | str, title: str = "") -> dict[str, objec
         UsageError: a text is no name of a model.
         SdcoremlError: a model that is given by name cannot be found.
     """
-    examined = bench.open(given)
+    examined = bench.take(given)
     named = title or (given.name if isinstance(given, Path) else given)
     if examined.judgement.identity.form == FINISHED:
         return {"title": plain(named, 120), **judge_folder(examined.path)}

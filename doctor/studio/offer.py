@@ -99,7 +99,7 @@ class _Settling:
             wish = self.wishes.get(key)
             known = next((one for one in found if one.value == wish), None)
             self.table |= found[known] if known else {}
-            self._add(key, "one", known.value if known else "", [*found], is_folded=False)
+            self.groups.append(_group(key, "one", known.value if known else "", [*found]))
         if self.table:
             self._ask("app", self._apps(), least=1)
 
@@ -204,7 +204,7 @@ class _Settling:
             self.changed.append(f"{GROUPS[key].title}: {value}, as this model and app have it")
         self.table |= tables[value]
         if len(options) >= least:
-            self._add(key, "one", value, options, is_folded=is_folded)
+            self.groups.append(_group(key, "one", value, options, is_folded=is_folded))
 
     def _accepted(
         self, candidates: Iterable[tuple[Option, Table]], *, is_weighed: bool
@@ -233,7 +233,7 @@ class _Settling:
             or (name not in self.table and not self.examined.refusal({**self.table, name: True}))
         )
         if options:
-            self._add(key, "many", tuple(chosen), options, is_folded=is_folded)
+            self.groups.append(_group(key, "many", tuple(chosen), options, is_folded=is_folded))
 
     def _ask_files(
         self,
@@ -257,36 +257,23 @@ class _Settling:
             else:
                 texts = value
                 self.table = together
-        words = GROUPS[key]
-        self.groups.append(
-            Group(
-                key=key,
-                title=words.title,
-                sentence=words.sentence,
-                kind="file",
-                value=tuple(files),
-                is_many=is_many,
-                has_scale=has_scale,
-                takes=takes,
-                is_folded=is_folded,
-            )
-        )
+        group = _group(key, "file", tuple(files), (), is_folded=is_folded)
+        self.groups.append(replace(group, is_many=is_many, has_scale=has_scale, takes=takes))
 
-    def _add(
-        self, key: str, kind: Kind, value: Chosen, options: Sequence[Option], *, is_folded: bool
-    ) -> None:
-        words = GROUPS[key]
-        self.groups.append(
-            Group(
-                key=key,
-                title=words.title,
-                sentence=words.sentence,
-                kind=kind,
-                value=value,
-                options=tuple(options),
-                is_folded=is_folded,
-            )
-        )
+
+def _group(
+    key: str, kind: Kind, value: Chosen, options: Sequence[Option], *, is_folded: bool = False
+) -> Group:
+    words = GROUPS[key]
+    return Group(
+        key=key,
+        title=words.title,
+        sentence=words.sentence,
+        kind=kind,
+        value=value,
+        options=tuple(options),
+        is_folded=is_folded,
+    )
 
 
 def _is_list(wish: Chosen) -> TypeGuard[Sequence[object]]:

@@ -38,7 +38,7 @@ def test_a_model_is_judged_planned_and_offered_at_once(tmp_path: Path, bench: Be
     assert found["form"] == "safetensors"
     assert found["verdict"]["can"] == "headers"
     assert (
-        "Apple's Swift package, Mochi Diffusion and ComfyUI's nodes run it."
+        "runs in Apple's Swift package, Mochi Diffusion and ComfyUI's nodes."
         in (found["verdict"]["sentence"])
     )
     assert "Makes a folder of about 7 MB with 4 programs" in found["verdict"]["sentence"]

@@ -54,7 +54,7 @@ def wishes(offer: Offer, chance: random.Random) -> dict[str, Chosen]:
 def test_whatever_is_chosen_of_what_is_offered_is_planned(
     name: str, tmp_path: Path, bench: Bench
 ) -> None:
-    examined = bench.open(MODELS[name](tmp_path))
+    examined = bench.take(MODELS[name](tmp_path))
     chance = random.Random(name)  # noqa: S311  the same choices on every run
     told: dict[str, Chosen] = {"prediction-type": "v_prediction"} if name == "sd2 file" else {}
     offer = first = make_offer(examined, told)
@@ -85,7 +85,7 @@ def test_whatever_is_chosen_of_what_is_offered_is_planned(
 def test_what_the_planner_refuses_is_not_offered(
     name: str, key: str, refused: str | int, tmp_path: Path, bench: Bench
 ) -> None:
-    examined = bench.open(MODELS[name](tmp_path))
+    examined = bench.take(MODELS[name](tmp_path))
     assert refused not in offered(make_offer(examined, {})).get(key, [])
     option: Table = {str(refused): True} if key in ("extras", "more") else {key: refused}
     assert not accepts(examined, {"app": "mochi", **option})
@@ -94,7 +94,7 @@ def test_what_the_planner_refuses_is_not_offered(
 def test_a_choice_limits_those_after_it_and_never_those_before(
     tmp_path: Path, bench: Bench
 ) -> None:
-    examined = bench.open(MODELS["sd1 file"](tmp_path))
+    examined = bench.take(MODELS["sd1 file"](tmp_path))
     choices: dict[str, Chosen] = {
         "app": "comfyui",
         "device": "phone",
@@ -112,7 +112,7 @@ def test_a_choice_limits_those_after_it_and_never_those_before(
 
 
 def test_sizes_are_told_and_shrink_with_the_bits(tmp_path: Path, bench: Bench) -> None:
-    offer = make_offer(bench.open(MODELS["sd1 file"](tmp_path)), {})
+    offer = make_offer(bench.take(MODELS["sd1 file"](tmp_path)), {})
     (bits,) = (one for one in offer.groups if one.key == "bits")
     sizes = [one.size for one in bits.options]
     assert sizes == sorted((one or 0 for one in sizes), reverse=True)
@@ -121,14 +121,14 @@ def test_sizes_are_told_and_shrink_with_the_bits(tmp_path: Path, bench: Bench) -
 
 
 def test_a_consistency_model_is_for_comfyui_only(tmp_path: Path, bench: Bench) -> None:
-    offer = make_offer(bench.open(write_lcm(tmp_path)), {})
+    offer = make_offer(bench.take(write_lcm(tmp_path)), {})
     assert offered(offer)["app"] == ["comfyui"]
 
 
 def test_what_a_file_does_not_say_is_asked_first_and_not_guessed(
     tmp_path: Path, bench: Bench
 ) -> None:
-    examined = bench.open(MODELS["sd2 file"](tmp_path))
+    examined = bench.take(MODELS["sd2 file"](tmp_path))
     offer = make_offer(examined, {})
     (group,) = offer.groups
     assert (group.key, group.value, offer.table) == ("prediction-type", "", {})
@@ -139,7 +139,7 @@ def test_what_a_file_does_not_say_is_asked_first_and_not_guessed(
 
 def test_a_file_without_a_vae_is_offered_one(tmp_path: Path, bench: Bench) -> None:
     arrays = {name: one for name, one in original("sd1").items() if "first_stage" not in name}
-    examined = bench.open(save(tmp_path / "m.safetensors", arrays))
+    examined = bench.take(save(tmp_path / "m.safetensors", arrays))
     assert [one.key for one in make_offer(examined, {}).groups] == ["vae"]
     vae = File(path=save(tmp_path / "vae.safetensors", VAE))
     offer = make_offer(examined, {"vae": (vae,)})
@@ -148,7 +148,7 @@ def test_a_file_without_a_vae_is_offered_one(tmp_path: Path, bench: Bench) -> No
 
 
 def test_a_file_of_the_wrong_kind_is_refused_with_the_reason(tmp_path: Path, bench: Bench) -> None:
-    examined = bench.open(MODELS["sd1 file"](tmp_path))
+    examined = bench.take(MODELS["sd1 file"](tmp_path))
     vae = File(path=save(tmp_path / "vae.safetensors", VAE), scale=0.5)
     offer = make_offer(examined, {"lora": (vae,)})
     assert offer.table == {"app": "mochi"}
@@ -162,7 +162,7 @@ def test_as_data_has_no_paths_and_says_how_each_group_is_answered(
     tmp_path: Path, bench: Bench
 ) -> None:
     vae = File(path=save(tmp_path / "vae.safetensors", VAE))
-    examined = bench.open(MODELS["sd1 file"](tmp_path))
+    examined = bench.take(MODELS["sd1 file"](tmp_path))
     data = as_data(make_offer(examined, {"vae": (vae,)}))
     assert str(tmp_path) not in str(data)
     groups = data["groups"]
