@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -166,7 +167,13 @@ def test_what_a_model_wants_and_it_does_not_do_is_left_out(tmp_path: Path) -> No
     assert options_of(vae, job).precision is Precision.FP32
 
 
-def test_a_velocity_is_warned_of(tmp_path: Path) -> None:
+def with_free_memory(monkeypatch: pytest.MonkeyPatch, nbytes: int) -> None:
+    """Let psutil say that this machine has so much left."""
+    monkeypatch.setattr("psutil.virtual_memory", lambda: SimpleNamespace(available=nbytes))
+
+
+def test_a_velocity_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_free_memory(monkeypatch, 10**12)
     folder = write_folder(tmp_path / "cat")
     (folder / "scheduler").mkdir()
     betas = {"beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
@@ -178,6 +185,27 @@ def test_a_velocity_is_warned_of(tmp_path: Path) -> None:
     convert_models([job], workshop, told.append)
     warned = [event.text for event in told if event.kind == "warning"]
     assert warned == ["upstream: the UNet predicts velocity, but apps interpret it as noise"]
+
+
+def test_each_program_is_announced_with_its_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_free_memory(monkeypatch, 10**9)
+    job = job_of(open_model(write_folder(tmp_path / "cat")), tmp_path / "out")
+    told: list[Event] = []
+    workshop = Workshop(runner=StandIn(size=SIZE), toolchain=MADE_IN, upstream=CONVERTER)
+    convert_models([job], workshop, told.append)
+    said = [f"{event.kind}: {event.text}" for event in told if " memory" in event.text]
+    names = ("TextEncoder", "Unet", "VAEDecoder", "VAEEncoder")
+    assert said == [
+        line
+        for name in names
+        for line in (
+            f"step: upstream writes {name}, using up to 2.0 GB of memory",
+            "warning: only 1.0 GB of memory is free",
+            "note: written in 10 bytes of memory",
+        )
+    ] + ["note: checked in 1 bytes of memory"]
 
 
 def test_it_gets_one_safetensors_file_a_component_and_no_checker(tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ def sick_toolchain(tmp_path: Path, wheels: Path, sickness: str) -> tuple[str, Pa
         (
             "no room",
             NoSpaceError,
-            r"1000000.0 TB for the environment in .* needed, [\d.]+ [GT]B free",
+            r"1000000.0 TB for the environment in .* needed, [\d.]+ \w+ free",
         ),
     ],
 )
