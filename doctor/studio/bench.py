@@ -42,7 +42,7 @@ Value: TypeAlias = str | int | float | bool | Sequence[str]
 Table: TypeAlias = Mapping[str, Value]
 """The options of a conversion: keys of a job file's `[[models]]`, without the model itself."""
 
-MOST = 8
+MOST = 3
 """The most models that are kept open."""
 
 _MOST_FILES = 2_000
