@@ -60,9 +60,7 @@ async function examine(title, asked, reference, file = null) {
   asking.abort();
   asking = new AbortController();
   const { signal } = asking;
-  const place = at("model");
-  at("start").hidden = true;
-  place.hidden = false;
+  const place = turn(true);
   fill(place, el("p", { class: "looking" }, say("looking"), " ", name(title)));
   try {
     const model = await asked(signal);
@@ -76,9 +74,7 @@ async function examine(title, asked, reference, file = null) {
 }
 
 function showRefusal(error, title = "") {
-  const place = at("model");
-  at("start").hidden = true;
-  place.hidden = false;
+  const place = turn(true);
   const heading = el("h2", {}, title ? name(title) : say("refused.title"));
   fill(place, heading, refusal(error), button(say("another"), startOver));
   focusOn(heading);
@@ -87,9 +83,15 @@ function showRefusal(error, title = "") {
 /** Show the beginning again. */
 export function startOver(isFocused = true) {
   asking.abort();
-  fill(at("model"));
-  at("model").hidden = true;
-  at("start").hidden = false;
+  fill(turn(false));
   at("hub-name").value = "";
   if (isFocused) at("browse").focus();
+}
+
+/** Show what was chosen instead of the beginning, or the other way round; return its place. */
+function turn(isChosen) {
+  at("start").hidden = isChosen;
+  at("model").hidden = !isChosen;
+  at("convert-title").classList.toggle("unseen", isChosen);
+  return at("model");
 }

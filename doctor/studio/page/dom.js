@@ -62,12 +62,16 @@ export function focusOn(node) {
   node.focus();
 }
 
-/** Order the children of a list without taking the focus from any. */
-export function arrange(list, nodes) {
+/** Give lists their children, in order, without taking the focus from any: [[list, nodes], …]. */
+export function arrange(lists) {
   const held = document.activeElement;
-  nodes.forEach((node, place) => {
-    if (list.children[place] !== node) list.insertBefore(node, list.children[place] ?? null);
-  });
-  while (list.children.length > nodes.length) list.lastElementChild.remove();
+  for (const [list, nodes] of lists) {
+    nodes.forEach((node, place) => {
+      if (list.children[place] !== node) list.insertBefore(node, list.children[place] ?? null);
+    });
+  }
+  for (const [list, nodes] of lists) {
+    while (list.children.length > nodes.length) list.lastElementChild.remove();
+  }
   if (held?.isConnected && held !== document.activeElement) held.focus({ preventScroll: true });
 }

@@ -27,8 +27,7 @@ export function entryView(id) {
     meter,
     because,
     result,
-    tools,
-    log.node,
+    el("div", { class: "foot" }, tools, log.node),
   );
   const draw = { key: "" };
   let entry = {};
@@ -58,6 +57,7 @@ export function entryView(id) {
     write(title, now.title);
     node.dataset.state = now.state;
     meter.hidden = now.state !== "running";
+    log.node.hidden = now.state === "waiting";
     if (now.state === "running") advance(now);
     log.update(now);
     // What has buttons or pictures is only made anew if it changes, or a focus would be lost.

@@ -33,8 +33,7 @@ function show(found) {
   if (!found) return;
   entries = found.entries;
   isPaused = found.is_paused;
-  const list = at("entries");
-  const held = document.activeElement?.closest?.("#entries > li");
+  const held = document.activeElement?.closest?.(".entries > li");
   const gone = [...views.keys()].filter((id) => !entries.some((entry) => entry.id === id));
   const waiting = entries.filter((entry) => entry.state === "waiting");
   const context = { waiting, act };
@@ -44,14 +43,21 @@ function show(found) {
     tell(entry);
   }
   for (const id of gone) leave(id, held);
-  arrange(list, entries.map((entry) => views.get(entry.id).node));
-  head(waiting.length);
+  const ended = entries.filter(isEnded).reverse();
+  arrange([
+    [at("entries"), entries.filter((entry) => !isEnded(entry)).map(nodeOf)],
+    [at("finished"), ended.map(nodeOf)],
+  ]);
+  head(waiting.length, ended);
   isFirst = false;
   if (expected && views.has(expected)) {
     focusOn(views.get(expected).node.querySelector("h3"));
     expected = "";
   }
 }
+
+const isEnded = (entry) => ["done", "failed", "cancelled"].includes(entry.state);
+const nodeOf = (entry) => views.get(entry.id).node;
 
 /** Forget an entry that is no longer there; who was at it is taken to its neighbour. */
 function leave(id, held) {
@@ -64,16 +70,16 @@ function leave(id, held) {
   focusOn(next?.querySelector("h3") ?? at("queue-title"));
 }
 
-function head(waiting) {
+function head(waiting, ended) {
   const toggle = at("pause");
-  const finished = entries.filter((entry) => ["done", "cancelled"].includes(entry.state));
   at("queue-empty").hidden = entries.length > 0;
+  at("finished-head").hidden = !ended.length;
   toggle.hidden = !isPaused && !entries.some((entry) => ["running", "waiting"].includes(entry.state));
   write(toggle, say(isPaused ? "resume" : "pause"));
   toggle.onclick = () => act(isPaused ? "/resume" : "/pause");
-  at("clear").hidden = finished.length < 2;
+  at("clear").hidden = ended.length < 2;
   at("clear").onclick = async () => {
-    for (const entry of finished) await act(`/${entry.id}/remove`);
+    for (const entry of ended) await act(`/${entry.id}/remove`);
     focusOn(at("queue-title"));
   };
   const said = isPaused ? say("queue.paused") : waiting ? say("queue.waiting", { count: waiting }) : "";
@@ -85,7 +91,7 @@ function tell(entry) {
   const before = states.get(entry.id);
   states.set(entry.id, entry.state);
   if (before === entry.state || isFirst) return;
-  if (["done", "failed", "cancelled"].includes(entry.state)) {
+  if (isEnded(entry)) {
     announce(say(`became.${entry.state}`, { name: entry.title, because: entry.because ?? "" }));
     watched.get(entry.id)?.(entry);
     watched.delete(entry.id);
