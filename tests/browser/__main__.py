@@ -1,4 +1,5 @@
-"""`python -m tests.browser [--if-any] [FOLDER]`: looks at every kind of page in headless Chromium.
+"""`python -m tests.browser [--if-any] [FOLDER]`: looks at every kind of page in headless Chromium,
+and uses the studio's page as people do.
 
 It fails without a browser; with --if-any, it says that nothing was run, and does not look again at
 pages in which it found no fault. Pages and pictures of them are left in FOLDER (build/browser).
@@ -15,10 +16,13 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 
 from tests.browser.looking import VIEWS, look
 from tests.browser.specimens import pages
+from tests.browser.studio.scenes import SCENES, use
+from tests.browser.studio.wire import PAGE
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "lockfiles" / "host" / "browser.txt"
@@ -60,8 +64,10 @@ def bring_tools(folder: Path) -> Path:
 
 def digest_of(contents: Mapping[str, bytes], browser: str) -> str:
     """Return a digest of all that decides what a browser finds."""
-    looking = Path(__file__).with_name("looking.py").read_bytes()
-    found = hashlib.sha256(browser.encode() + LOCK.read_bytes() + looking)
+    found = hashlib.sha256(browser.encode() + LOCK.read_bytes())
+    ours = (*Path(__file__).parent.rglob("*.py"), *Path(__file__).parent.rglob("*.json"))
+    for path in sorted((*ours, *PAGE.iterdir())):
+        found.update(path.name.encode() + path.read_bytes())
     for name, content in contents.items():
         found.update(name.encode() + content)
     return found.hexdigest()
@@ -92,11 +98,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, content in contents.items():
         made[name].write_bytes(content)
     faults = 0
-    for fault in look(made, browser, source, args.folder):
+    looked = look(made, browser, source, args.folder)
+    for fault in chain(looked, use(browser, source, args.folder, print)):
         print(fault, flush=True)
         faults += 1
     stamp.write_text("" if faults else digest)
-    print(f"{len(made)} pages in {len(VIEWS)} views each: {faults} faults; see {args.folder}")
+    print(
+        f"{len(made)} pages in {len(VIEWS)} views each, the studio in {len(SCENES)} scenes:"
+        f" {faults} faults; see {args.folder}"
+    )
     return int(bool(faults))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.pages import HOSTILE
 
-_TEXT = Path(__file__).with_name("studio.json").read_text("utf-8")
+_TEXT = Path(__file__).with_name("answers.json").read_text("utf-8")
 _DATA = json.loads(_TEXT.replace("{HOSTILE}", json.dumps(HOSTILE)[1:-1]))
 
 STATE = _DATA["state"]

@@ -1,0 +1,1 @@
+"""Uses the studio's page in headless Chromium, before a fake of its server."""

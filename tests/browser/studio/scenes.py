@@ -1,0 +1,48 @@
+"""The scenes of the studio's page, in the order in which they are played."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from tests.browser.studio.fake import Studio
+from tests.browser.studio.looks import hostile, looks, refused
+from tests.browser.studio.stage import Stage
+from tests.browser.studio.troubles import crash, dropping, interrupted_drop, strangers, two_pages
+from tests.browser.studio.ways import finished, first_paint, fixing, keyboard, queue_order, quiet
+from tests.browser.studio.wire import Server
+
+SCENES: tuple[Callable[[Stage], str | None], ...] = (
+    first_paint,
+    looks,
+    strangers,
+    keyboard,
+    dropping,
+    interrupted_drop,
+    queue_order,
+    quiet,
+    crash,
+    two_pages,
+    hostile,
+    finished,
+    fixing,
+    refused,
+)
+
+
+def use(browser: str, axe: str, shots: Path, tell: Callable[[str], None]) -> Iterator[str]:
+    """Yield a line for each fault; tell figures. Playwright must be on the path of modules."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as driver:
+        chromium = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        for scene in SCENES:
+            with Server(Studio()) as server:
+                stage = Stage(chromium=chromium, axe=axe, shots=shots, server=server)
+                try:
+                    if figures := scene(stage):
+                        tell(f"studio: {figures}")
+                except Exception as error:  # noqa: BLE001 (whatever it is, it is a fault to show)
+                    yield f"studio, {scene.__name__}: {type(error).__name__}: {error}"
+            yield from (f"studio, {scene.__name__}: {line}" for line in stage.said)
+        chromium.close()

@@ -1,0 +1,96 @@
+"""What goes wrong between the studio's page and its server, and two pages at once."""
+
+from __future__ import annotations
+
+from tests.browser.studio import answers
+from tests.browser.studio.stage import VIEWS, Stage, until
+from tests.pages import HOSTILE
+
+
+def strangers(stage: Stage) -> None:
+    """Without a token or with an old one the page says what to type."""
+    for token in ("", "#wrong-token-0123456789-0123456789"):
+        with stage.page(address=f"http://127.0.0.1:{stage.server.port}/{token}") as tab:
+            tab.wait_for_selector("#notice code")
+            assert "sdcoreml studio" in tab.inner_text("#notice")
+            stage.judge(tab, "stranger")
+
+
+_DROP = """async ([name, size, kind]) => {
+  const head = new TextEncoder().encode('{"__metadata__":{}}');
+  const bytes = new Uint8Array(size);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(head.length), true);
+  bytes.set(head, 8);
+  const transfer = new DataTransfer();
+  transfer.items.add(new File([bytes], name));
+  for (const type of ['dragenter', 'dragover', kind]) {
+    const event = new DragEvent(type, { dataTransfer: transfer, bubbles: true, cancelable: true });
+    document.getElementById('drop').dispatchEvent(event);
+  }
+}"""
+
+
+def dropping(stage: Stage) -> None:
+    """A dropped file shows its head and tail first, is copied when it is converted, in parts."""
+    size = 20 << 20
+    with stage.page() as tab:
+        tab.evaluate(_DROP, [f"{HOSTILE}.safetensors", size, "drop"])
+        tab.wait_for_selector(".plan .figures")
+        drop = next(body for what, body in stage.studio.asked if what == "drop")
+        assert (drop["head"], drop["tail"]) == (8 + 19, 1 << 20), drop
+        assert int(drop["size"]) == size
+        assert drop["name"] == f"{HOSTILE}.safetensors"
+        tab.click(".offer .primary")
+        tab.wait_for_selector("#entries > li")
+    assert stage.studio.received["d1"] == size
+    assert stage.studio.asked[-1][1]["model"] == {"handle": "m-dropped"}
+
+
+def interrupted_drop(stage: Stage) -> None:
+    """A server that dies while a file is copied: the copy goes on where it was."""
+    size = 40 << 20
+    with stage.page() as tab:
+        tab.evaluate(_DROP, ["big.safetensors", size, "drop"])
+        tab.wait_for_selector(".plan .figures")
+        stage.studio.dies_at = 1
+        tab.click(".offer .primary")
+        tab.wait_for_selector("[data-server=gone]")
+        assert 0 < stage.studio.received["d1"] < size
+        stage.server.restart()
+        tab.wait_for_selector("#entries > li")
+    assert stage.studio.received["d1"] == size
+
+
+def crash(stage: Stage) -> None:
+    """A server that dies: the page says so and what to type, and comes back by itself."""
+    stage.studio.add("convert", "a")
+    with stage.page() as tab:
+        tab.wait_for_selector("#entries > li")
+        stage.server.stop()
+        tab.wait_for_selector("[data-server=gone]")
+        assert "sdcoreml studio" in tab.inner_text("#notice code")
+        stage.judge(tab, "gone")
+        stage.studio.entries[0]["title"] = "b"
+        stage.server.start()
+        tab.wait_for_selector("[data-server=here]")
+        until(tab, "document.querySelector('#entries h3').textContent === 'b'")
+        assert tab.inner_text("#notice") == ""
+
+
+def two_pages(stage: Stage) -> None:
+    """What is done in one page is seen in the other."""
+    with stage.page() as one, stage.page(VIEWS[0]) as other:
+        number = stage.studio.add("convert", "a")
+        stage.studio.add("convert", "b")
+        for tab in (one, other):
+            tab.wait_for_selector("#entries > li >> nth=1")
+        one.click("[aria-label='Up: b']")
+        for tab in (one, other):
+            until(tab, "document.querySelector('#entries h3').textContent === 'b'")
+        other.click("[aria-label='Cancel: a']")
+        one.wait_for_selector("#finished [data-state=cancelled]")
+        stage.studio.change(number, **answers.DONE)
+        shown = "document.getElementById('finished').textContent"
+        one.wait_for_selector("#finished .figures")
+        other.wait_for_selector("#finished .figures")
+        assert one.evaluate(shown) == other.evaluate(shown)
