@@ -69,7 +69,7 @@ from sdcoreml.doctor.core.runs import Recorder
 from sdcoreml.doctor.core.workplaces import BUILD, RESULTS
 from sdcoreml.doctor.gather.machine import workers
 from sdcoreml.doctor.gather.probe import Probe
-from sdcoreml.doctor.gather.toolchain import toolchain as measures
+from sdcoreml.doctor.gather.toolchain import measured
 from sdcoreml.doctor.report.terminal import draw
 from sdcoreml.envs.building.build import BuildOptions
 from sdcoreml.envs.kept.store import Environment
@@ -150,11 +150,11 @@ def work_out_plan(args: argparse.Namespace, emit: Emit) -> Planned:
         ingredients = ingredients_of(args)
         judgement = judge_ingredients(args)
         judgement.require_convertible()
-        model = with_refiner_of(draft(ingredients, emit), args)
+        model = with_refiner_of(draft(ingredients, emit, judgement), args)
         jobs = read_jobs(args, model)
         toolchain = address(load_toolchain(args.toolchain))
         machine = preflight(goal_of(jobs), toolchain=toolchain, families=MACHINE)
-        planned = plan_conversion(ingredients, judgement, jobs, measures(toolchain), machine)
+        planned = plan_conversion(ingredients, judgement, jobs, measured(toolchain), machine)
     return Planned(plan=planned, judgement=judgement, path=args.model)
 
 

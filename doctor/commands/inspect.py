@@ -19,7 +19,7 @@ from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN
 from sdcoreml.doctor.core.estimate import estimate_disk, estimate_memory
 from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.doctor.gather.model import describe
-from sdcoreml.doctor.gather.toolchain import toolchain
+from sdcoreml.doctor.gather.toolchain import measured
 from sdcoreml.ground.advice import spell
 from sdcoreml.ground.errors import Fault
 from sdcoreml.ground.quantity import amount
@@ -142,9 +142,9 @@ def needs_of(judgement: Judgement) -> Needs | None:
     """Estimate what a conversion takes, as the doctor does; `None` if nothing can be converted."""
     if judgement.reasons or not judgement.needed:
         return None
-    found, measured = describe(judgement), toolchain(DEFAULT_TOOLCHAIN)
-    memory = estimate_memory(found, Goal(), measured)
-    return Needs(disk=estimate_disk(found, measured), memory=memory)
+    found, rates = describe(judgement), measured(DEFAULT_TOOLCHAIN)
+    memory = estimate_memory(found, Goal(), rates)
+    return Needs(disk=estimate_disk(found, rates), memory=memory)
 
 
 def as_data(judgement: Judgement, needs: Needs | None) -> dict[str, object]:

@@ -95,7 +95,7 @@ def plan(args: argparse.Namespace) -> int:
     from sdcoreml.doctor.commands.jobs_plan import as_data, as_text, plan_jobs
     from sdcoreml.doctor.commands.jobs_room import MeasuredRoom
     from sdcoreml.doctor.commands.preflight import address
-    from sdcoreml.doctor.gather.toolchain import toolchain as measures
+    from sdcoreml.doctor.gather.toolchain import measured
     from sdcoreml.doctor.report.terminal import draw
     from sdcoreml.lockfiles.toolchain import load_toolchain
 
@@ -105,7 +105,7 @@ def plan(args: argparse.Namespace) -> int:
         opener = Opener(into=file.into, run=_run_wide(args), stack=stack, emit=emit)
         batches = open_batches(file, opener)
         run = _finder(args, opener, emit)
-        known = measures(address(toolchain))
+        known = measured(address(toolchain))
         checks = {"is_there": run.is_there} if run else {}
         refuse = MeasuredRoom(measured=known).refuse
         planned = plan_jobs(file.path, batches, known, refuse=refuse, **checks)
@@ -152,7 +152,7 @@ def open_run(
     from sdcoreml.doctor.commands.preflight import address, require_able
     from sdcoreml.doctor.gather.machine import workers
     from sdcoreml.doctor.gather.probe import Probe
-    from sdcoreml.doctor.gather.toolchain import toolchain as measures
+    from sdcoreml.doctor.gather.toolchain import measured
 
     def require(goal: Goal) -> None:
         require_able(preflight(goal, toolchain=address(toolchain), families=BESIDES_MODEL))
@@ -171,7 +171,7 @@ def open_run(
         toolchain=toolchain,
         require_able=require,
         emit=emit,
-        room=MeasuredRoom(measured=measures(address(toolchain))),
+        room=MeasuredRoom(measured=measured(address(toolchain))),
     )
 
 

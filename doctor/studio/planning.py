@@ -20,7 +20,7 @@ from sdcoreml.doctor.commands.convert_preflight import goal_of
 from sdcoreml.doctor.commands.examine import preflight
 from sdcoreml.doctor.commands.preflight import address
 from sdcoreml.doctor.core.check import Status
-from sdcoreml.doctor.gather.toolchain import toolchain as measures
+from sdcoreml.doctor.gather.toolchain import measured
 from sdcoreml.doctor.studio.bench import Examined, Table, words_of
 from sdcoreml.doctor.studio.choices import Choices, Chosen, File, Offer
 from sdcoreml.doctor.studio.choices import as_data as offer_data
@@ -168,8 +168,8 @@ def _plan(examined: Examined, offer: Offer, name: str) -> tuple[tuple[Job, ...],
     toolchain = address(load_toolchain(name))
     machine = preflight(goal_of(jobs), toolchain=toolchain, families=MACHINE)
     judgement = examined.read(args).judgement
-    measured = measures(toolchain)
-    return jobs, plan_conversion(ingredients_of(args), judgement, jobs, measured, machine)
+    rates = measured(toolchain)
+    return jobs, plan_conversion(ingredients_of(args), judgement, jobs, rates, machine)
 
 
 def refusal(fault: Fault) -> dict[str, object]:

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
 from sdcoreml.doctor.cli import main
 from sdcoreml.doctor.commands.convert_plan import ConversionPlan, MachineFinding, as_text
+from sdcoreml.ground.quantity import amount
+from tests.bench.models import original_shapes
 from tests.doctor.commands.test_inspect import unpacked
+from tests.doctor.studio.models import write_sparse
 from tests.schemas import read_as
 
 
@@ -109,3 +113,24 @@ def test_an_output_that_may_not_be_replaced_is_refused_first(
     said = capsys.readouterr()
     assert (said.out, "- " in said.err) == ("", False)
     assert "notes: exists and is not the output of an earlier run" in said.err
+
+
+def test_what_a_published_model_takes_is_what_the_doctor_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its programs are certified: they are not run, which would take twenty times the memory."""
+    path = write_sparse(tmp_path / "m.safetensors", original_shapes("sd1"))
+    (tmp_path / "jobs.toml").write_text("[[models]]\nmodel = 'm.safetensors'\n")
+    assert main(["doctor", str(path), "--goal", "convert", "--json"]) in (0, 1)
+    (verdict,) = json.loads(capsys.readouterr().out)["verdicts"]
+    assert "about 273 MB of memory" in verdict["needs"]
+    told = []
+    for words in (
+        ["convert", "--plan", str(path)],
+        ["jobs", "--plan", str(tmp_path / "jobs.toml")],
+    ):
+        main([*words, "--json"])
+        told.append(json.loads(capsys.readouterr().out)["plan"]["needs"]["memory"])
+    main(["inspect", str(path), "--json"])
+    told.append(json.loads(capsys.readouterr().out)["needs"]["memory"])
+    assert {amount(one) for one in told} == {"273 MB"}

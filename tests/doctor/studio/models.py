@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -43,6 +44,20 @@ def write_lcm(parent: Path) -> Path:
     )
     write_json(place, config)
     return model
+
+
+def write_sparse(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Path:
+    """Write a file of float16 tensors that is all header: its weights are a hole in the disk."""
+    at, header = 0, {}
+    for name, shape in shapes.items():
+        end = at + 2 * math.prod(shape)
+        header[name] = {"dtype": "F16", "shape": list(shape), "data_offsets": [at, end]}
+        at = end
+    text = json.dumps(header).encode()
+    with path.open("wb") as file:
+        file.write(len(text).to_bytes(8, "little") + text)
+        file.truncate(8 + len(text) + at)
+    return path
 
 
 MODELS: Mapping[str, Callable[[Path], Path]] = {
