@@ -31,7 +31,12 @@ export async function showDoctor() {
 }
 
 const verdict = (one) =>
-  el("li", {}, badge("answer", one.answer), el("span", {}, el("strong", {}, one.goal), one.because ? [": ", rich(one.because)] : null));
+  el(
+    "li",
+    {},
+    badge("answer", one.answer),
+    el("span", {}, rich(one.sentence ?? one.goal), one.needs?.length ? el("span", { class: "quiet" }, " ", rich(one.needs.join(" · "))) : null),
+  );
 
 /** One check; a fix is run through the queue, and then the same check is asked for again. */
 function check(finding) {
@@ -69,6 +74,7 @@ function check(finding) {
     el("div", { class: "entry-head" }, el("h2", {}, finding.title), badge("status", finding.status)),
     finding.what ? el("p", {}, rich(finding.what)) : null,
     finding.why ? el("p", { class: "quiet" }, rich(finding.why)) : null,
+    finding.where ? el("p", { class: "quiet" }, el("code", {}, finding.where)) : null,
     finding.fix ? fixOf(finding.fix, run) : null,
     finding.fix ? progress : null,
     el("p", { class: "quiet code" }, finding.id),

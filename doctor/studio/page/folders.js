@@ -57,7 +57,7 @@ function open(title, chosen) {
     if (at) crumbs.push(el("li", { "aria-current": "location" }, name(found.name)));
     fill(path, el("ol", {}, at ? crumbs : []));
     fill(list, found.items.map((item) => el("li", {}, line(item))));
-    write(status, say("folders.count", { count: found.items.length }));
+    write(status, say(found.is_cut ? "folders.cut" : "folders.count", { count: found.items.length }));
     focusOn(list.querySelector("button") ?? here);
   }
 

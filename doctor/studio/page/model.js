@@ -3,7 +3,7 @@
 import { ask, wasAborted } from "./api.js";
 import { announce, button, el, facts, fill, focusOn, fresh, name } from "./dom.js";
 import { sendFile } from "./drop.js";
-import { showOffer } from "./offer.js";
+import { makeChoices } from "./offer.js";
 import { badge, command, findings, folded, needs, refusal, tone } from "./parts.js";
 import { queue } from "./queue.js";
 import { percent, rich, say, size } from "./texts.js";
@@ -15,7 +15,8 @@ export function showModel(place, model, context) {
   const heading = el("h2", {}, name(model.title));
   const verdict = model.verdict;
   const about = [model.family, model.form, model.size ? size(model.size) : ""].filter(Boolean).join(" · ");
-  const offer = model.offer?.groups?.length && verdict.can !== "no" ? converting(model, context) : null;
+  // A model may need an answer before it can be converted: it has an offer, then, and no plan yet.
+  const offer = model.offer?.groups?.length ? converting(model, context) : null;
   fill(
     place,
     el(
@@ -25,12 +26,21 @@ export function showModel(place, model, context) {
       button(say("another"), () => context.startOver(), { class: "small" }),
     ),
     el("p", { class: `verdict ${tone(verdict.can)}` }, badge("can", verdict.can), el("span", {}, rich(verdict.sentence))),
+    verdict.apps?.length ? appsOf(verdict.apps) : null,
     model.findings?.length ? findings(model.findings) : null,
     model.facts?.length ? folded(say("facts"), facts(model.facts)) : null,
     offer,
   );
   focusOn(heading);
 }
+
+/** Which apps run it, each with the reason where one does not. */
+const appsOf = (apps) =>
+  el(
+    "ul",
+    { class: "apps" },
+    apps.map((app) => el("li", {}, badge("runs", app.runs), " ", name(app.name), app.reason ? [": ", rich(app.reason)] : null)),
+  );
 
 function converting(model, context) {
   const plan = el("div", { class: "plan", "aria-live": "off" });
@@ -40,12 +50,19 @@ function converting(model, context) {
   const form = el("form", { class: "offer", "aria-labelledby": "choices" });
   let asking = new AbortController();
   let timer = 0;
-  let isRefused = false;
+  let isRefused = true;
 
-  const choices = showOffer(model.offer, () => {
+  const choices = makeChoices(() => {
     clearTimeout(timer);
     timer = setTimeout(replan, PATIENCE);
   });
+
+  function show(found) {
+    isRefused = Boolean(found.refused);
+    if (found.offer?.groups) choices.show(found.offer);
+    fill(plan, found.refused ? refusal(found.refused) : null, found.folders ? showPlan(found) : null);
+    convert.setAttribute("aria-disabled", String(isRefused));
+  }
 
   async function replan() {
     asking.abort();
@@ -53,15 +70,12 @@ function converting(model, context) {
     plan.setAttribute("aria-busy", "true");
     try {
       const found = await ask("POST", "/api/plan", { model: context.reference, choices: choices.read() }, asking.signal);
-      isRefused = Boolean(found.refused);
-      fill(plan, found.refused ? refusal(found.refused) : showPlan(found));
+      show(found);
     } catch (error) {
       if (wasAborted(error)) return;
-      isRefused = true;
-      fill(plan, refusal(error));
+      show({ refused: error });
     }
     plan.removeAttribute("aria-busy");
-    convert.setAttribute("aria-disabled", String(isRefused));
   }
 
   form.addEventListener("submit", async (event) => {
@@ -81,9 +95,12 @@ function converting(model, context) {
     }
     convert.setAttribute("aria-disabled", "false");
   });
-  form.append(el("h3", { id: "choices" }, say("choices")), ...choices.nodes, plan, problem);
+  form.append(el("h3", { id: "choices" }, say("choices")), choices.node, plan, problem);
   form.append(el("div", { class: "row" }, convert, hint));
-  replan();
+  choices.show(model.offer);
+  if (model.plan) show(model.plan);
+  else if (model.verdict.can !== "no") replan();
+  else show({ refused: { what: say("choices.first") } });
   return form;
 }
 

@@ -1,26 +1,62 @@
 // The choices that a model allows, each with a sentence, the recommended ones chosen.
 
-import { button, el, fill, fresh, name } from "./dom.js";
+import { arrange, button, el, fill, fresh, name } from "./dom.js";
 import { chooseItem } from "./folders.js";
 import { folded } from "./parts.js";
 import { rich, say, size } from "./texts.js";
 
 const FEW = 6; // more than so many options of one group are a menu
 
-/** Make the fields of an OFFER; return their nodes and a function that reads what is chosen. */
-export function showOffer(offer, onChange) {
-  const made = offer.groups.filter((group) => group.kind in KINDS).map((group) => ({ group, ...KINDS[group.kind](group, onChange) }));
-  const open = made.filter(({ group }) => !group.is_folded).map(({ node }) => node);
-  const rest = made.filter(({ group }) => group.is_folded).map(({ node }) => node);
-  const read = () => {
+/** Make the fields of an OFFER, which a later offer changes where it differs. */
+export function makeChoices(onChange) {
+  const open = el("div");
+  const more = el("div");
+  const rest = folded(say("choices.more"), more);
+  const changed = el("div", { class: "changed", role: "status" });
+  const made = new Map();
+  let order = [];
+
+  function show(offer) {
+    const groups = offer.groups.filter((group) => group.kind in KINDS);
+    order = groups.map((group) => {
+      const signature = JSON.stringify({ ...group, value: null });
+      const kept = made.get(group.key);
+      if (kept?.signature === signature) {
+        if ("value" in group) kept.set?.(group.value);
+        return kept;
+      }
+      const view = KINDS[group.kind](group, onChange, kept);
+      if (kept?.node.contains(document.activeElement)) refocus(kept.node, view.node);
+      made.set(group.key, { ...view, signature, group });
+      return made.get(group.key);
+    });
+    arrange([
+      [open, order.filter(({ group }) => !group.is_folded).map(({ node }) => node)],
+      [more, order.filter(({ group }) => group.is_folded).map(({ node }) => node)],
+    ]);
+    rest.hidden = !more.children.length;
+    const told = (offer.changed ?? []).map((text) => el("p", {}, rich(text)));
+    if (told.length || changed.children.length) fill(changed, told);
+  }
+
+  function read() {
     const found = {};
-    for (const { group, value } of made) {
+    for (const { group, value } of order) {
       const chosen = value();
       if (chosen !== undefined) found[group.key] = chosen;
     }
     return found;
-  };
-  return { nodes: rest.length ? [...open, folded(say("choices.more"), ...rest)] : open, read };
+  }
+
+  return { node: el("div", {}, open, rest, changed), show, read };
+}
+
+/** A group is made anew under somebody's hands: they stay at the same place of it. */
+function refocus(before, after) {
+  const fields = (node) => [...node.querySelectorAll("input, select, button")];
+  const place = fields(before).indexOf(document.activeElement);
+  before.replaceWith(after);
+  (fields(after)[place] ?? fields(after)[0])?.focus();
 }
 
 const KINDS = { one: chooseOne, many: chooseMany, number: chooseNumber, file: chooseFiles };
@@ -73,10 +109,12 @@ function chooseOne(group, onChange) {
   if (group.options.length > FEW) return chooseFromMenu(group, onChange);
   const first = firstOf(group);
   const cards = group.options.map((option) => card(group, option, "radio", option.value === first));
-  if (!cards.some(({ input }) => input.checked) && cards.length) cards[0].input.checked = true;
   const node = field(group, el("div", { class: "options" }, cards.map((one) => one.node)));
   node.addEventListener("change", onChange);
-  return { node, value: () => cards.find(({ input }) => input.checked)?.option.value };
+  const set = (value) => {
+    for (const { input, option } of cards) input.checked = option.value === value;
+  };
+  return { node, set, value: () => cards.find(({ input }) => input.checked)?.option.value };
 }
 
 function chooseFromMenu(group, onChange) {
@@ -91,14 +129,22 @@ function chooseFromMenu(group, onChange) {
   );
   const menu = el("select", { "aria-label": group.title, "aria-describedby": why.id }, lines);
   const chosen = () => group.options[Number(menu.value)];
-  const tell = () => fill(why, rich(chosen().sentence ?? ""), costs(chosen()) ? ` ${costs(chosen())}` : null);
+  const tell = () => {
+    const option = chosen();
+    fill(why, option ? [rich(option.sentence ?? ""), " ", costs(option)] : null);
+  };
+  if (!group.options.some((option) => option.value === first)) menu.selectedIndex = -1;
   tell();
   const node = field(group, menu, why);
   menu.addEventListener("change", () => {
     tell();
     onChange();
   });
-  return { node, value: () => chosen().value };
+  const set = (value) => {
+    menu.value = String(group.options.findIndex((option) => option.value === value));
+    tell();
+  };
+  return { node, set, value: () => chosen()?.value };
 }
 
 function chooseMany(group, onChange) {
@@ -106,7 +152,10 @@ function chooseMany(group, onChange) {
   const cards = group.options.map((option) => card(group, option, "checkbox", first.has(option.value)));
   const node = field(group, el("div", { class: "options" }, cards.map((one) => one.node)));
   node.addEventListener("change", onChange);
-  return { node, value: () => cards.filter(({ input }) => input.checked).map(({ option }) => option.value) };
+  const set = (values) => {
+    for (const { input, option } of cards) input.checked = values.includes(option.value);
+  };
+  return { node, set, value: () => cards.filter(({ input }) => input.checked).map(({ option }) => option.value) };
 }
 
 function chooseNumber(group, onChange) {
@@ -118,13 +167,13 @@ function chooseNumber(group, onChange) {
 }
 
 /** Files from this machine: each may have a strength. */
-function chooseFiles(group, onChange) {
-  let chosen = [];
+function chooseFiles(group, onChange, before) {
+  let chosen = before?.chosen?.() ?? [];
   const list = el("ul", { class: "chosen" });
   const add = button(say("file.add"), async () => {
     const item = await chooseItem(group.title);
     if (!item) return;
-    chosen = group.is_many ? [...chosen, { item, scale: "1" }] : [{ item, scale: "1" }];
+    chosen = [...(group.is_many ? chosen : []), { item, scale: "1" }];
     show();
     onChange();
   });
@@ -152,5 +201,6 @@ function chooseFiles(group, onChange) {
     chosen.length
       ? chosen.map(({ item, scale }) => ({ handle: item.handle, ...(group.has_scale ? { scale: Number(scale) } : {}) }))
       : undefined;
-  return { node: field(group, list, add), value };
+  show();
+  return { node: field(group, list, add), value, chosen: () => chosen };
 }

@@ -6,7 +6,7 @@ import { duration, has, rich, say, size } from "./texts.js";
 const TONES = {
   yes: "good", good: "good", ok: "good", headers: "good", done: "good",
   no: "bad", bad: "bad", fail: "bad", failed: "bad", blocker: "bad", error: "bad",
-  warn: "open", warning: "open", open: "open", unknown: "open",
+  warn: "open", limited: "open", warning: "open", open: "open", unknown: "open",
 };
 
 export const tone = (word) => TONES[word] ?? "note";
@@ -44,7 +44,7 @@ export const findings = (found) =>
       el(
         "li",
         { class: tone(one.status) },
-        el("p", {}, badge("status", one.status), " ", rich(one.what)),
+        el("p", {}, badge("status", one.status), " ", rich(one.what), one.where ? [" ", el("span", { class: "quiet" }, one.where)] : null),
         one.why ? el("p", { class: "quiet" }, rich(one.why)) : null,
         one.remedy ? el("p", {}, rich(one.remedy)) : null,
       ),

@@ -24,16 +24,32 @@ _SIZES = {16: 2_130_000_000, 6: 890_000_000, 4: 610_000_000}
 
 
 def plan(choices: dict[str, Any]) -> dict[str, Any]:
-    """Return a plan; 4 bits and a wide picture cannot be together here."""
-    if "bits" not in choices:
+    """Return a plan. 4 bits and a wide picture cannot be together here, nor a GPU and extras."""
+    if "bits" not in choices and "prediction-type" not in choices:
         odd: dict[str, Any] = _DATA["odd_plan"]
         return odd
-    bits, size = choices["bits"], choices["size"]
+    bits, size = choices.get("bits", 6), choices.get("size", "512x512")
+    offer = _offer(choices)
     if (bits, size) == (4, "768x512"):
-        return {"refused": {"what": "4 bits are not for 768x512", "remedy": "choose 6 bits"}}
+        refused = {"what": "4 bits are not for 768x512", "remedy": "choose 6 bits"}
+        return {"offer": offer, "command": "", "refused": refused}
     needs = {**_DATA["plan"]["needs"], "disk": _SIZES[bits]}
     command = f"sdcoreml convert dreamlike-photoreal-2.0.safetensors --bits {bits} --size {size}"
-    return {**_DATA["plan"], "needs": needs, "command": command}
+    return {**_DATA["plan"], "needs": needs, "command": command, "offer": offer}
+
+
+def _offer(choices: dict[str, Any]) -> dict[str, Any]:
+    groups, changed = MODELS["m-good"]["offer"]["groups"], []
+    if choices.get("attention") == "original":
+        groups = [group for group in groups if group["key"] != "programs"]
+        changed = ["the GPU has no ControlNet here"] if choices.get("programs") else []
+    chosen = [
+        {**one, "value": choices[one["key"]]} if one["key"] in choices else one for one in groups
+    ]
+    if "prediction-type" in choices:
+        asks = MODELS["m-asks"]["offer"]["groups"][0]
+        chosen = [{**asks, "value": choices["prediction-type"]}, *chosen]
+    return {"groups": chosen, "changed": changed}
 
 
 def findings(fixed: set[str]) -> list[dict[str, Any]]:

@@ -134,3 +134,28 @@ def refused(stage: Stage) -> None:
         count = len(stage.studio.asked)
         tab.dispatch_event(".offer .primary", "click")
         assert len(stage.studio.asked) == count
+
+
+def limits(stage: Stage) -> None:
+    """A choice limits others: they go, the page says what was given up, the focus stays."""
+    with stage.page() as tab:
+        listing(tab, stage.studio)
+        model(tab, stage.studio)
+        unfolded(tab, stage.studio)
+        tab.check("[name=choice-programs] >> nth=0")
+        tab.click("text=Macs with a strong GPU")
+        tab.wait_for_selector(".changed p")
+        assert tab.query_selector("[data-key=programs]") is None
+        assert tab.is_checked("[name=choice-attention] >> nth=1")
+        assert tab.evaluate("document.activeElement.name") == "choice-attention"
+        tab.click("#model >> text=Choose another")
+        listing(tab, stage.studio)
+        tab.click("dialog >> text=v2-unknown.ckpt")
+        tab.wait_for_selector(".plan .refusal")
+        assert not tab.is_checked("[name=choice-prediction-type] >> nth=0")
+        stage.judge(tab, "asks-first")
+        tab.click("text=Velocity")
+        tab.wait_for_selector(".plan .figures")
+        tab.click(".offer .primary")
+        tab.wait_for_selector("#entries > li")
+    assert stage.studio.asked[-1][1]["choices"]["prediction-type"] == "v_prediction"

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.browser.studio.fake import Studio
-from tests.browser.studio.looks import hostile, looks, refused
+from tests.browser.studio.looks import hostile, limits, looks, refused
 from tests.browser.studio.stage import Stage
 from tests.browser.studio.troubles import crash, dropping, interrupted_drop, strangers, two_pages
 from tests.browser.studio.ways import finished, first_paint, fixing, keyboard, queue_order, quiet
@@ -27,6 +27,7 @@ SCENES: tuple[Callable[[Stage], str | None], ...] = (
     finished,
     fixing,
     refused,
+    limits,
 )
 
 
