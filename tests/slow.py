@@ -399,6 +399,7 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_what_is_no_report_or_a_damaged_one_is_read_without_complaint",
     ),
     "tests/doctor/knowledge/test_diagnosis.py": ("test_any_text_is_read_without_complaint",),
+    "tests/doctor/knowledge/test_evidence.py": ("test_the_evidence_is_that_of_the_judged_logs",),
     "tests/doctor/knowledge/test_public.py": (
         "test_damaged_logs_are_read_and_never_certain_of_another_cause",
         "test_of_those_collected_last_none_is_told_another_cause_and_most_are_named",

@@ -18,6 +18,8 @@ Each entry in the TOML files of this folder has:
                 failed and nothing else explains why
     confidence  optional: certain (the default; of families and symptoms it is likely), likely, a
                 guess
+    documented  optional, true: who prints it documents what it means, so that no judged logs have
+                to show it
     cause       why it happens, in a sentence; {name} stands for the pattern's group of that name,
                 {name|else} for it or, if it matched nothing, what is behind the bar
     fix         what to do about it, likewise
@@ -27,9 +29,11 @@ Each entry in the TOML files of this folder has:
 The entries of clashes.toml are combinations of versions that fail even without a log to match; they
 have their own file so that every run of the doctor can read them quickly. The entries of the files
 in `FAMILIES` are kinds of failures in the wordings of many programs: a family is certain only where
-five judged logs or more were named by it, and no log at first sight was another's. If several
-entries match the same line, the first is taken, so specific entries come before general ones, and
-families last.
+five judged logs or more were named by it, and no log at first sight was another's. A wording of a
+family is likely only where `PROVEN` judged logs have it: one that a single log taught is a guess.
+How many have each is in evidence.toml, which a test writes from the judged logs. If several entries
+match the same line, the first is taken, so specific entries come before general ones, and families
+last.
 """
 
 from __future__ import annotations
@@ -37,7 +41,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
 from pathlib import Path
@@ -75,7 +79,11 @@ FAMILIES = (
     "family_python",
     "family_stages",
 )
+PROVEN = 2
+"""So many judged logs show what a wording means: one that it was made from, and one it was not."""
+
 _FOLDER = Path(__file__).parent
+_EVIDENCE = _FOLDER / "evidence.toml"
 _FIELDS = frozenset(
     (
         *(
@@ -90,6 +98,7 @@ _FIELDS = frozenset(
             "stage",
             "vague",
             "symptom",
+            "documented",
         ),
         *("cause", "fix", "checks", "seen"),
     )
@@ -121,7 +130,10 @@ class Symptom(Enum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """One known failure, or a family; see the module's description for its fields."""
+    """One known failure, or a family; see the module's description for its fields.
+
+    `judged` is how many judged logs each wording of a family named; None where none need to.
+    """
 
     id: str
     topic: str
@@ -139,6 +151,12 @@ class Failure:
     fix: str
     checks: tuple[str, ...]
     seen: tuple[str, ...]
+    judged: tuple[int, ...] | None = None
+
+    def is_proven(self, wording: int) -> bool:
+        """Return whether enough judged logs have a wording (its number) to trust it."""
+        counts = self.judged
+        return counts is None or (wording < len(counts) and counts[wording] >= PROVEN)
 
 
 def fill(text: str, captured: Mapping[str, str] = MappingProxyType({})) -> str:
@@ -158,7 +176,26 @@ def entries() -> tuple[Failure, ...]:
 @cache
 def of_topic(topic: str) -> tuple[Failure, ...]:
     """Return the entries of one topic (a key of `FILES`)."""
-    return read(_FOLDER / f"{topic}.toml")
+    found = read(_FOLDER / f"{topic}.toml")
+    if topic not in FAMILIES:
+        return found
+    counts = _evidence()
+    return tuple(
+        replace(entry, judged=counts.get(entry.id, ())) if entry.judged is not None else entry
+        for entry in found
+    )
+
+
+@cache
+def _evidence() -> Mapping[str, tuple[int, ...]]:
+    """Read how many judged logs each wording of a family named, by the entry's id."""
+    table = read_table(_EVIDENCE)
+    named = table.table("named").values
+    return {
+        name: tuple(count for count in counts if isinstance(count, int))
+        for name, counts in named.items()
+        if isinstance(counts, list)
+    }
 
 
 def read(path: Path) -> tuple[Failure, ...]:
@@ -186,6 +223,7 @@ def _entry(table: TomlTable, topic: str) -> Failure:
     if sure not in {one.value for one in Confidence}:
         table.faults.append(f"{table.place}confidence {sure!r} is none of certain, likely, a guess")
         sure = usual.value
+    is_documented = table.values.get("documented") is True
     stage = table.values.get("stage")
     if stage is not None and stage not in {one.value for one in Stage}:
         table.faults.append(f"{table.place}stage {stage!r} is none of {_STAGES}")
@@ -207,7 +245,11 @@ def _entry(table: TomlTable, topic: str) -> Failure:
         fix=table.get("fix", str),
         checks=table.strings("checks"),
         seen=table.strings("seen"),
+        judged=() if topic in FAMILIES and sure == _LIKELY and not is_documented else None,
     )
+
+
+_LIKELY = Confidence.LIKELY.value
 
 
 def _pattern(table: TomlTable) -> str:
@@ -216,7 +258,9 @@ def _pattern(table: TomlTable) -> str:
         return table.get("pattern", str)
     numbers = itertools.count()
     parts = (_FLAG.sub(r"(?i:\1)", wording) for wording in table.strings("pattern"))
-    return "|".join(_GROUP.sub(lambda found: _number(found, next(numbers)), part) for part in parts)
+    told = (_GROUP.sub(lambda found: _number(found, next(numbers)), part) for part in parts)
+    # An empty group at a wording's end says which it was: the last group of a match.
+    return "|".join(f"(?:{part})(?P<{WORDING}{APART}{at}>)" for at, part in enumerate(told))
 
 
 def _number(group: re.Match[str], number: int) -> str:
@@ -225,6 +269,9 @@ def _number(group: re.Match[str], number: int) -> str:
 
 APART = "__"
 """What stands between a group's name and the number of its wording."""
+
+WORDING = "wording"
+"""The group that says which of the wordings matched."""
 
 _STAGES = ", ".join(one.value for one in Stage)
 _GROUP = re.compile(r"\(\?P<(\w+)>")

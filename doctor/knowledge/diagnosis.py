@@ -18,7 +18,7 @@ from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.ranking import Match, find_last_failed, rank
 from sdcoreml.doctor.knowledge.reading import read
 from sdcoreml.doctor.knowledge.searching import View
-from sdcoreml.doctor.knowledge.sections import find_prompts
+from sdcoreml.doctor.knowledge.sections import find_progress, find_prompts
 from sdcoreml.doctor.knowledge.skew import Skew, resolve
 from sdcoreml.doctor.knowledge.structure import Structure, find_structure
 from sdcoreml.doctor.knowledge.support import is_named_elsewhere
@@ -96,12 +96,12 @@ def examine(
         found = next(filter(None, (view.find(entry) for view in views)), None)
         if found is None:
             continue
-        line, captured = found
+        line, captured = found.line, found.captured
         doubt = find_contradiction(entry, versions or {})
         told = resolve(entry, line, captured, skew)
         if told is None or (line.number in structure.builds and entry.id in _OF_AN_ENVIRONMENT):
             continue
-        match = _match(entry, line, told, doubt)
+        match = replace(_match(entry, line, told, doubt), wording=found.wording)
         if entry.symptom:
             is_named = is_named_elsewhere(line.number, captured.values(), lines)
             match = replace(match, is_named=is_named)
@@ -109,7 +109,8 @@ def examine(
         if known is None or match.surety < known.surety:
             matches[line.number] = match
     command = find_last_failed(find_prompts(lines), structure)
-    weighed = rank(list(matches.values()), structure, command)
+    progress = max(find_progress(lines), default=0)
+    weighed = rank(list(matches.values()), structure, command, progress)
     first = next((one for one in weighed if one.role is not Role.HARMLESS), None)
     decisive = structure.decisive
     is_sure = first and not first.doubt and first.confidence is not Confidence.GUESS

@@ -50,6 +50,9 @@ _HEADER = re.compile(
     r"(?P<indent>\s*)(?:\+ )?(?:Exception Group )?(?:\w*Traceback|\w+\s{2,}Traceback)"
     r" \(most recent call"
 )
+_LOGGED = re.compile(r"\s*Call stack:\s*$")
+"""What logging prints behind an exception of its own, which it goes on from."""
+
 _IGNORED = re.compile(r"\s*Exception ignored (?:in|on|while)\b")
 _HANDLING = re.compile(r"\s*During handling of the above exception, another exception")
 _BECAUSE = re.compile(r"\s*The above exception was the direct cause of the following")
@@ -111,11 +114,19 @@ class Finder:
         """Whether the last frame is of a traceback that has not ended."""
         return bool(self._start and self._after_frame)
 
+    @property
+    def is_handling(self) -> bool:
+        """Whether that traceback is of an exception that came while another was handled."""
+        return self.is_open and self._relation is Relation.HANDLING
+
     def feed(self, line: Line) -> None:
         """Take the next line."""
         text = line.text
         if _IGNORED.match(text):
             self._ignoring = line.number
+        elif _LOGGED.match(text) and self.chains and self.chains[-1][-1].end == line.number - 1:
+            chain = self.chains.pop()
+            self.ignored.update(range(chain[0].start, line.number))
         elif relation := _relation(text):
             # What comes about while an ignored exception is handled is ignored with it.
             self._ignoring = self._ignoring or self._is_ignored * line.number

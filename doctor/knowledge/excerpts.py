@@ -20,6 +20,7 @@ _TRIGGERS = (
     *(
         "rror",
         "RROR",
+        "NotFound",
         "xception",
         "raceback",
         "illed",
@@ -38,6 +39,7 @@ _TRIGGERS = (
 _WEAK_TRIGGERS = (
     *(
         " not ",
+        " need ",
         "n't",
         "NOT ",
         "nsupported",

@@ -19,7 +19,7 @@ _GOES_ON = re.compile(
     r"(?i)\b(?:can|may) be (?:safely )?ignored\b|\boptional (?:node|module|dependency|feature)\b"
     r"|\b(?:falling|fall) back\b|\bdefaulting to\b|\bskipping\b|\bignoring\b"
     r"|^rm: cannot remove\b|^An error occurred while trying to fetch\b"
-    r"|\bwill be (?:disabled|skipped)\b|\. Disabling \w"
+    r"|\bwill be (?:disabled|skipped)\b|\. Disabling \w|\bcaught exception\b.*\bdisabled\b"
 )
 
 _FULL = re.compile(r"(?i)\b(?:no space left on device|quota exceeded|ENOSPC)\b.*\bskipping\b")

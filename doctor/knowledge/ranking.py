@@ -22,7 +22,7 @@ class Match:
     entry's conditions; `on_error` that the line tells of a failure, and
     `in_chain` that it belongs to the exceptions that ended the run, or that none did;
     `is_late` that it is a symptom, and another failure stands before it; `is_named` that the log
-    names elsewhere what it is about.
+    names elsewhere what it is about. `wording` is the number of the wording that the line has.
     """
 
     entry: Failure
@@ -38,6 +38,7 @@ class Match:
     in_chain: bool = True
     is_late: bool = False
     is_named: bool = False
+    wording: int = 0
 
     @property
     def surety(self) -> tuple[bool, int, bool]:
@@ -61,11 +62,15 @@ class Match:
         )
 
 
-def rank(matches: Sequence[Match], structure: Structure, command: int) -> tuple[Match, ...]:
+def rank(
+    matches: Sequence[Match], structure: Structure, command: int, progress: int = 0
+) -> tuple[Match, ...]:
     """Return the matches in order, with the roles and the confidence that they have in this log.
 
-    What an earlier command than that of line `command` said is a guess at most.
+    A guess at most is what an earlier command than that of line `command` said, or what stands
+    before the work that line `progress` shows done, if no failure is behind that.
     """
+    went_on = progress if progress > find_end(structure) else 0
     errors = {line.number for line in structure.errors}
     ended = structure.last_chain
     if ended and ended[0].line.number in structure.builds:
@@ -76,7 +81,7 @@ def rank(matches: Sequence[Match], structure: Structure, command: int) -> tuple[
             on_error=match.line in errors or structure.place(match.line) is not None,
             in_chain=not ended or any(one.start <= match.line <= one.end for one in ended),
             confidence=Confidence.GUESS
-            if (match.line < command and match.role is Role.CAUSE)
+            if (match.line < max(command, went_on) and match.role is Role.CAUSE)
             or (_is_family(match) and _tells_nothing(match, structure))
             else match.confidence,
         )
@@ -96,7 +101,16 @@ def rank(matches: Sequence[Match], structure: Structure, command: int) -> tuple[
     ]
     harmless = [one for one in placed if not _is_notice(one) and one.role is Role.HARMLESS]
     ordered = sorted([*told, *notices, *harmless], key=lambda one: one.rank)
-    return tuple(sorted(_follow(ordered, structure), key=lambda one: one.rank))
+    told_so = sorted(_follow(ordered, structure), key=lambda one: one.rank)
+    return tuple(_prove(one) for one in told_so)
+
+
+def _prove(match: Match) -> Match:
+    """Return a match as a guess if too few judged logs show what its wording means."""
+    if match.role is not Role.CAUSE or match.entry.is_proven(match.wording):
+        return match
+    sure = max(match.confidence, Confidence.GUESS, key=list(Confidence).index)
+    return replace(match, confidence=sure)
 
 
 _NETWORK = frozenset(
@@ -161,7 +175,7 @@ def _notice(match: Match, *, is_cause: bool) -> Match:
     if not is_cause:
         return replace(match, role=Role.HARMLESS)
     if not match.entry.notice:
-        return replace(match, confidence=Confidence.GUESS)
+        return replace(match, confidence=Confidence.GUESS, in_chain=False)
     sure = match.confidence if match.confidence is not Confidence.CERTAIN else Confidence.LIKELY
     return replace(match, confidence=sure)
 
@@ -188,6 +202,11 @@ def _is_behind(place: tuple[int, int] | None, first: tuple[int, int] | None) -> 
 
 def find_last_failed(prompts: Sequence[int], structure: Structure) -> int:
     """Return the line of the last command that a failure is behind; 0 if there is none."""
+    return max((one for one in prompts if one < find_end(structure)), default=0)
+
+
+def find_end(structure: Structure) -> int:
+    """Return the line of the last failure; 0 if there is none."""
     failed = [line.number for line in structure.errors]
     failed += [chain[0].start for chain in structure.chains]
-    return max((one for one in prompts if one < max(failed, default=0)), default=0)
+    return max(failed, default=0)

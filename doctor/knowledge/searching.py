@@ -5,13 +5,23 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import accumulate
 
-from sdcoreml.doctor.knowledge import APART, Failure
+from sdcoreml.doctor.knowledge import APART, WORDING, Failure
 from sdcoreml.doctor.knowledge.exceptions import find_frames
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.stages import Doing, find_doing
 from sdcoreml.doctor.knowledge.structure import Structure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """Where an entry was found: the line, what its groups captured, the number of its wording."""
+
+    line: Line
+    captured: Mapping[str, str]
+    wording: int = 0
 
 
 class View:
@@ -27,17 +37,18 @@ class View:
         self.text = "\n".join(line.text for line in lines)
         self._starts = [0, *accumulate(len(line.text) + 1 for line in lines)]
 
-    def find(self, entry: Failure) -> tuple[Line, Mapping[str, str]] | None:
-        """Return the line of the entry's first match and the groups of its pattern."""
-        found = None
-        for line, captured in self._matches(entry):
-            if line.number in self._ended:
-                return line, captured
-            if found is None or (found[0].number in self._frames) > (line.number in self._frames):
-                found = line, captured
-        return found
+    def find(self, entry: Failure) -> Found | None:
+        """Return the entry's first match."""
+        best = None
+        for found in self._matches(entry):
+            number = found.line.number
+            if number in self._ended:
+                return found
+            if best is None or (best.line.number in self._frames) > (number in self._frames):
+                best = found
+        return best
 
-    def _matches(self, entry: Failure) -> Iterator[tuple[Line, Mapping[str, str]]]:
+    def _matches(self, entry: Failure) -> Iterator[Found]:
         for found in re.finditer(entry.pattern, self.text, re.MULTILINE):
             # A pattern may begin with the end of the line before.
             begin = found.start() + len(found[0]) - len(found[0].lstrip())
@@ -52,7 +63,10 @@ class View:
                 if doing is None or doing.stage is not entry.stage:
                     continue
                 captured |= {"name": doing.name} if doing.name else {}
-            yield line, captured
+            name, _, wording = (found.lastgroup or "").partition(APART)
+            yield Found(
+                line=line, captured=captured, wording=int(wording) if name == WORDING else 0
+            )
 
     def _find_doing(self, line: int) -> Doing | None:
         place = self._structure.place(line)

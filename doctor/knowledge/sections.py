@@ -30,6 +30,14 @@ _PROMPT = re.compile(
 )
 
 
+_PROGRESS = re.compile(r"\bStep \d+ of \d+ +\[|\b100%\|")
+
+
+def find_progress(lines: Sequence[Line]) -> tuple[int, ...]:
+    """Return the numbers of the lines that show work done."""
+    return tuple(line.number for line in lines if _PROGRESS.search(line.text))
+
+
 def find_prompts(lines: Sequence[Line]) -> tuple[int, ...]:
     """Return the numbers of the lines with which a shell took a command."""
     return tuple(line.number for line in lines if _PROMPT.match(line.text))

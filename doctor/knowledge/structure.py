@@ -23,6 +23,9 @@ class Structure:
     is_cut: bool = False
     """Whether a traceback ends before its exception."""
 
+    is_handling: bool = False
+    """Whether that exception came while the last one of a chain was handled."""
+
     ignored: frozenset[int] = frozenset()
     """The lines of what Python ignored when it ended, or of which the next says that it goes on."""
 
@@ -44,7 +47,9 @@ class Structure:
 
     @property
     def last_chain(self) -> tuple[Raised, ...]:
-        """The exceptions that ended the run; none if something else did."""
+        """The exceptions that ended the run; none if something else did, or nobody knows which."""
+        if self.is_handling:
+            return ()
         place = self.place(self.decisive.number) if self.decisive else None
         return self.chains[place[0]] if place else ()
 
@@ -77,6 +82,7 @@ def find_structure(lines: Sequence[Line]) -> Structure:
         errors=errors,
         decisive=decisive,
         is_cut=finder.is_open,
+        is_handling=finder.is_handling,
         ignored=frozenset(ignored),
         builds=find_builds(lines),
     )

@@ -34,6 +34,7 @@ _WORDS: tuple[tuple[str, ...], ...] = (
     (
         r"(?:^|\s)[\w./+-]+[Ee]rror(?:\s*\([^)]*\))?:|Error Domain=|\[error\]|\b\w+Error\(",
         r"^!!! Exception\b",  # ComfyUI's
+        r"\w: (?:\w+\.)*[A-Z]\w+(?:Error|Exception)\s*$",  # its name alone, behind what failed
         r"^\s*[A-Z]\w+NotFound:",  # conda's own
     ),
     (r"(?i:\berror\b(?!s? (?:estimate|rate|bar|correct)))",),

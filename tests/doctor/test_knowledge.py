@@ -28,7 +28,12 @@ SKEW = "family_skew"
 
 def test_all_files_are_listed_and_all_ids_differ() -> None:
     folder = Path(__file__).parents[2] / "doctor/knowledge"
-    assert {path.stem for path in folder.glob("*.toml")} == {*FILES, *FAMILIES, "history"}
+    assert {path.stem for path in folder.glob("*.toml")} == {
+        *FILES,
+        *FAMILIES,
+        "history",
+        "evidence",
+    }
     assert len({entry.id for entry in ALL}) == len(ALL) >= 141
 
 

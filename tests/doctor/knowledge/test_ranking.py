@@ -65,7 +65,7 @@ def test_a_guess_that_says_little_comes_after_any_other(log: str, name: str) -> 
         ),
         (
             "zsh: /bin/pipenv: bad interpreter: /opt/python/bin/python3.6: no such file\n",
-            ("family-python-gone", Confidence.LIKELY),
+            ("family-python-gone", Confidence.GUESS),
         ),
         (
             "zsh: ./x.sh: bad interpreter: /bin/env: no such file or directory\n",
@@ -90,7 +90,7 @@ def test_a_guess_that_says_little_comes_after_any_other(log: str, name: str) -> 
         ("Failed to build frobs\n", ("family-build-failed", Confidence.LIKELY)),
         (
             "ModuleNotFoundError: No module named 'triton'\n",
-            ("family-not-for-mac", Confidence.LIKELY),
+            ("family-not-for-mac", Confidence.GUESS),
         ),
         ("KeyError: 'frobs'\n", ("family-key-missing", Confidence.GUESS)),
         ("overwriting variable {'PYTORCH_ENABLE_MPS_FALLBACK'}\n", None),

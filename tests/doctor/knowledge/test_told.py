@@ -88,15 +88,15 @@ LINKED = '  File "os_x.py", line 3, in f\n    os.symlink(a, b)\n    ^^^^^^^^^^^^
             "An error occurred (AccessDenied) when calling GetObject: Access Denied\n",
             ("family-access-refused", GUESS),
         ),
-        ("error: access to this repo was denied\n", ("family-access-denied", LIKELY)),
-        ("error: 403: Access denied\n", ("family-access-denied", LIKELY)),
+        ("error: access to this repo was denied\n", ("family-access-denied", GUESS)),
+        ("error: 403: Access denied\n", ("family-access-denied", GUESS)),
         ("curl: (22) The requested URL returned error: 416\n", ("family-stale-partial", LIKELY)),
         ("HTTP Error 416: Requested Range Not Satisfiable\n", ("family-stale-partial", LIKELY)),
         ("layer 416 Range: ok\nerror code: 416\n", None),
         (RENAMED, ("family-not-writable", LIKELY)),
-        (RENAMED.replace("a.tmp", "../../blobs/9c"), ("family-no-symlinks", LIKELY)),
-        (RENAMED.replace("a.tmp", "/c/blobs/9c"), ("family-no-symlinks", LIKELY)),
-        (LINKED, ("family-no-symlinks", LIKELY)),
+        (RENAMED.replace("a.tmp", "../../blobs/9c"), ("family-no-symlinks", GUESS)),
+        (RENAMED.replace("a.tmp", "/c/blobs/9c"), ("family-no-symlinks", GUESS)),
+        (LINKED, ("family-no-symlinks", GUESS)),
     ],
 )
 def test_what_was_written_or_refused_is_told_no_surer_than_the_line_says(
@@ -131,7 +131,7 @@ SWIFT = "Sources/a.swift:3:1: error: cannot find {} in scope\n"
         (
             SCRIPT.replace("run()", "def f(a: list[int]):")
             + "TypeError: 'type' object is not subscriptable\n",
-            ("family-python-too-old", LIKELY),
+            ("family-python-too-old", GUESS),
         ),
         (SCRIPT + "OSError: [Errno 19] Operation not possible\n", None),
         (SCRIPT + "OSError: [Errno 19] No such device: 'a'\n", ("family-no-mmap", LIKELY)),
@@ -192,3 +192,89 @@ def test_what_an_earlier_command_said_is_not_why_a_later_one_failed(prompt: str)
 def test_what_only_looks_like_a_prompt_is_none(text: str) -> None:
     log = f"{NO_TOOLS}{text}\n{SCRIPT}StrangeError: x\n"
     assert told(log) == (NO_TOOLS_ID, LIKELY)
+
+
+TOKENIZER = """\
+ValueError: Couldn't instantiate the backend tokenizer from one of:
+(1) a
+(2) b
+You need to have sentencepiece installed to convert a slow tokenizer
+"""
+EMPTY = """\
+Warning: caught exception 'Torch not compiled with CUDA enabled', memory monitor disabled
+Loading weights [e3b0c442] from a.ckpt
+error: it failed
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "cause"),
+    [
+        ("AttributeError: module 'numpy' has no attribute 'bfloat16'\n", "family-number-type"),
+        (
+            "RuntimeError: shape '[640, 768]' is invalid for input of size 13\n",
+            "family-tensor-sizes",
+        ),
+        ("ImportError: No module named bz2\n", "family-python-without-library"),
+        ("NameError: name 'frobs' is not defined\n", "family-name-undefined"),
+        ("OSError: [Errno 2] No such file: '/croot/x_1/work/x'\n", "family-frozen-paths"),
+        (
+            f"FileNotFoundError: [Errno 2] No such file or directory: 'C:\\\\{'long' * 60}'\n",
+            "family-name-too-long",
+        ),
+        ("./x.py: /Volumes/My: bad interpreter: No such file\n", "family-path-with-space"),
+        ("zsh: ./x.py: bad interpreter: /Volumes/My: no such file\n", "family-path-with-space"),
+        ("error: terminated(72): xcrun --sdk macosx --find xctest\n", "family-command-line-tools"),
+        ("x.cpp:9: error: program_source:7:17: error: no mpp\n", "family-gpu-kernel"),
+        ("env: pkg-config: No such file or directory\n", "family-command-missing"),
+        ("EnvironmentLocationNotFound: Not a conda environment: D:\\x\n", "family-conda-setup"),
+        ("loading stable diffusion model: UnpicklingError\n", "family-weights-unreadable"),
+        (
+            EMPTY,
+            "family-pickle-damaged",
+        ),
+        (
+            TOKENIZER,
+            "family-optional-package",
+        ),
+    ],
+)
+def test_the_cause_is_told_by_what_is_general_in_a_line(log: str, cause: str) -> None:
+    found = told(log)
+    assert found is not None
+    assert found[0] == cause
+
+
+LOGGED = """\
+Traceback (most recent call last):
+  File "/usr/lib/python3.9/logging/__init__.py", line 368, in getMessage
+    msg = msg % self.args
+TypeError: not all arguments converted during string formatting
+Call stack:
+  File "/x/app.py", line 266, in run
+    logger.error("error", e)
+"""
+FALLBACK = """\
+Traceback (most recent call last):
+  File "/x/safe.py", line 88, in check_pt
+zipfile.BadZipFile: File is not a zip file
+
+During handling of the above exception, another exception occurred:
+
+Traceback (most recent call last):
+  File "/x/safe.py", line 109, in check_pt
+"""
+
+
+def test_what_logging_could_not_print_is_no_exception_of_the_program() -> None:
+    assert examine(LOGGED, entries()).structure.chains == ()
+    assert told(LOGGED + "OSError: [Errno 28] No space left on device\n") == ("disk-full", CERTAIN)
+
+
+def test_an_exception_that_was_being_handled_when_the_log_ends_is_a_guess() -> None:
+    assert told(FALLBACK) == ("family-zip-damaged", GUESS)
+    whole = "OSError: [Errno 28] No space left on device\n"
+    assert told(FALLBACK.replace("zipfile.BadZipFile: File is not a zip file\n", whole)) == (
+        "disk-full",
+        GUESS,
+    )
