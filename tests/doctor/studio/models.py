@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from sdcoreml.convert.models.skeleton import parameters
+from sdcoreml.convert.weights.tensor import TensorInfo
 from sdcoreml.doctor.proving.families import (
     FAMILIES,
     write_controlnet,
@@ -58,6 +59,20 @@ def write_sparse(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Path:
         file.write(len(text).to_bytes(8, "little") + text)
         file.truncate(8 + len(text) + at)
     return path
+
+
+def write_lora(path: Path, tensors: Iterable[TensorInfo]) -> Path:
+    """Write a LoRA of rank 1 for the first query of a UNet with these tensors."""
+    found = next(one for one in tensors if one.name.endswith("attn1.to_q.weight"))
+    layer = "lora_unet_" + found.name.removesuffix(".weight").replace(".", "_")
+    rows, columns = found.shape
+    return save(
+        path,
+        {
+            f"{layer}.lora_up.weight": np.ones((rows, 1), "f4"),
+            f"{layer}.lora_down.weight": np.ones((1, columns), "f4"),
+        },
+    )
 
 
 MODELS: Mapping[str, Callable[[Path], Path]] = {

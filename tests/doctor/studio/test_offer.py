@@ -15,7 +15,7 @@ from sdcoreml.doctor.studio.choices import Chosen, File, Offer, as_data
 from sdcoreml.doctor.studio.offer import make_offer
 from sdcoreml.ground.errors import SdcoremlError
 from tests.convert.models.test_single_file import VAE, original, save
-from tests.doctor.studio.models import MODELS, write_lcm
+from tests.doctor.studio.models import MODELS, write_lcm, write_lora
 
 
 @pytest.fixture
@@ -68,6 +68,35 @@ def test_whatever_is_chosen_of_what_is_offered_is_planned(
             again = make_offer(examined, {**told, group.key: option.value})
             assert {one.key: one.value for one in again.groups}[group.key] == option.value
             assert examined.refusal(again.table) is None
+
+
+@pytest.mark.parametrize("name", [one for one in MODELS if one not in ("controlnet", "sd2 file")])
+def test_a_vae_and_loras_are_taken_by_every_whole_model(
+    name: str, tmp_path: Path, bench: Bench
+) -> None:
+    examined = bench.take(MODELS[name](tmp_path))
+    tensors = examined.judgement.tensors_of("unet")
+    lora = File(path=write_lora(tmp_path / "style.safetensors", tensors), scale=0.5)
+    vae = File(path=save(tmp_path / "vae.safetensors", VAE))
+    loras = [f"{lora.path}:0.5", f"{lora.path}:0.5"]
+    offer = make_offer(examined, {"lora": (lora, lora), "vae": (vae,)})
+    assert offer.refused is None
+    assert offer.table == {"app": "mochi", "lora": loras, "vae": str(vae.path)}
+    assert accepts(examined, offer.table)
+    comfyui = make_offer(examined, {"app": "comfyui", "lora": (lora,), "vae": (vae,)})
+    assert (comfyui.table["app"], comfyui.table["lora"]) == ("comfyui", loras[:1])
+    assert "vae" not in comfyui.table
+    assert "vae" not in offered(comfyui)
+
+
+def test_a_controlnet_takes_no_loras_and_may_be_for_a_folder(tmp_path: Path, bench: Bench) -> None:
+    examined = bench.take(MODELS["controlnet"](tmp_path))
+    lora = write_lora(tmp_path / "style.safetensors", examined.judgement.tensors_of("controlnet"))
+    offer = make_offer(examined, {"lora": (File(path=lora),)})
+    assert not {"lora", "vae", "embedding", "clip-skip", "batch"} & {*offered(offer)}
+    assert not accepts(examined, {"lora": [str(lora)]})
+    missing = make_offer(examined, {"for": (File(path=tmp_path),)})
+    assert missing.refused is not None
 
 
 @pytest.mark.parametrize(

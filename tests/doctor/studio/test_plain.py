@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import json
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sdcoreml.doctor.studio.plain import MOST_ITEMS, is_plain, plain, plain_data
+
+
+@settings(max_examples=30)
+@given(st.text(), st.integers(10, 50))
+def test_any_text_becomes_one_short_line_of_plain_letters(text: str, most: int) -> None:
+    said = plain(text * 20, most)
+    assert len(said) <= most
+    assert said.isprintable() or all(ord(one) > 127 for one in said if not one.isprintable())
+    assert not {"\n", "\t", "\x1b", "\u202e", "\u2066", "\x7f"} & {*said} - {"\t"}
+    said.encode()
+
+
+def test_a_long_text_loses_its_middle() -> None:
+    assert plain("a" * 50 + "b" * 50, 11) == "aaaa … bbbb"
+    assert plain("short", 11) == "short"
+
+
+def test_names_that_are_no_text_are_shown_by_their_bytes() -> None:
+    assert plain(b"caf\xe9".decode("utf-8", "surrogateescape")) == "caf\\udce9"
+
+
+def test_markup_stays_as_it_is_since_the_page_shows_it_as_text() -> None:
+    assert plain("<img src=x onerror=alert(1)>") == "<img src=x onerror=alert(1)>"
+
+
+def test_what_is_shown_as_it_is_can_be_pasted() -> None:
+    assert is_plain("sdcoreml convert '/a b/c'")
+    assert not is_plain("sdcoreml convert 'a\x1bb'")
+
+
+def test_data_is_bounded_in_length_and_depth() -> None:
+    deep: object = "end"
+    for _ in range(50):
+        deep = [deep]
+    found = plain_data({"a\x1b": ["x"] * 1_000, "deep": deep, "n": 1.5, "none": None, "t": True})
+    text = json.dumps(found)
+    assert text.count('"x"') == MOST_ITEMS
+    assert "end" not in text
+    assert json.loads(text)["n"] == 1.5
+    assert "a\\x1b" in json.loads(text)

@@ -1,0 +1,54 @@
+"""The library for the page: entries, verdicts and texts of `sdcoreml library`."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdcoreml.convert.jobs.opening import open_model
+from sdcoreml.doctor.studio.shelves import as_data, list_shelves
+from sdcoreml.ground.errors import BadInputError
+from tests.convert.stand_ins import StandIn, finish, job_of, write_model
+from tests.doctor.commands.test_library import SIZE
+
+
+def listed(folder: Path) -> dict[str, dict[str, Any]]:
+    (shelf,) = list_shelves([folder])
+    data = json.loads(json.dumps(as_data(shelf), ensure_ascii=False))
+    return {one["name"]: one for one in data["models"]}
+
+
+def test_each_entry_has_a_verdict_in_a_word_and_in_plain_words(tmp_path: Path) -> None:
+    shelf = tmp_path / "models"
+    shelf.mkdir()
+    job = job_of(open_model(write_model(tmp_path / "cat")), shelf / "cat_128x128")
+    made = finish(job, StandIn(size=SIZE))
+    shutil.copytree(made, shelf / "broken_128x128")
+    shutil.rmtree(shelf / "broken_128x128" / "VAEDecoder.mlmodelc")
+    (shelf / "empty").mkdir()
+    found = listed(shelf)
+    assert found["cat_128x128"]["verdict"] == "good"
+    assert found["cat_128x128"]["text"].startswith("Runs in both apps.")
+    assert found["cat_128x128"]["picture"] == "128 x 128"
+    assert found["cat_128x128"]["size"] > 0
+    assert Path(found["cat_128x128"]["path"]) == made
+    assert found["broken_128x128"]["verdict"] == "bad"
+    assert found["broken_128x128"]["findings"]
+    assert (found["empty"]["verdict"], found["empty"]["text"]) == ("open", "empty.")
+
+
+def test_hostile_names_are_plain_and_short(tmp_path: Path) -> None:
+    (tmp_path / ("<b>\x1b[31m\u202e" + "x" * 200)).mkdir()
+    (name,) = listed(tmp_path)
+    assert name.startswith("<b>\\x1b[31m\\u202e")
+    assert len(name) <= 120
+
+
+def test_without_mochi_the_library_is_empty(tmp_path: Path) -> None:
+    assert list_shelves() == ()
+    with pytest.raises(BadInputError):
+        list_shelves([tmp_path / "gone"])
