@@ -2,6 +2,7 @@
 
 import { ask, wasAborted } from "./api.js";
 import { announce, button, el, fill, focusOn, name } from "./dom.js";
+import { isFiles } from "./drag.js";
 import { examineFile, fileOf } from "./drop.js";
 import { chooseItem } from "./folders.js";
 import { showModel } from "./model.js";
@@ -36,14 +37,14 @@ export function startChoosing() {
     zone.classList.toggle("over", depth > 0);
   };
   // The whole window takes what is dropped: who misses the area must not lose the page to the file.
-  addEventListener("dragenter", () => lift(1));
-  addEventListener("dragleave", () => lift(-1));
-  addEventListener("dragover", (event) => event.preventDefault());
+  addEventListener("dragenter", (event) => isFiles(event) && lift(1));
+  addEventListener("dragleave", (event) => isFiles(event) && lift(-1));
+  addEventListener("dragover", (event) => isFiles(event) && event.preventDefault());
   addEventListener("drop", (event) => {
+    if (!isFiles(event)) return;
     event.preventDefault();
     depth = 0;
     lift(0);
-    if (!event.dataTransfer?.types.includes("Files")) return;
     const dropped = fileOf(event.dataTransfer);
     location.hash = "#/convert";
     if (dropped instanceof File) takeFile(dropped);

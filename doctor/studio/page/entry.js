@@ -20,10 +20,11 @@ export function entryView(id) {
   const result = el("div", { class: "result" });
   const tools = el("div", { class: "row tools" });
   const log = logView(id);
+  const head = el("div", { class: "entry-head" }, title, state);
   const node = el(
     "li",
-    { "aria-labelledby": heading },
-    el("div", { class: "entry-head" }, title, state),
+    { "aria-labelledby": heading, "data-id": id },
+    head,
     meter,
     because,
     result,
@@ -56,6 +57,7 @@ export function entryView(id) {
     context = around;
     write(title, now.title);
     node.dataset.state = now.state;
+    head.draggable = now.state === "waiting" && around.waiting.length > 1;
     meter.hidden = now.state !== "running";
     log.node.hidden = now.state === "waiting";
     if (now.state === "running") advance(now);

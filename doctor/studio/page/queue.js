@@ -2,6 +2,7 @@
 
 import { ask, isGone } from "./api.js";
 import { announce, arrange, button, fill, focusOn, write } from "./dom.js";
+import { letDrag } from "./drag.js";
 import { entryView } from "./entry.js";
 import { refusal } from "./parts.js";
 import { percent, say } from "./texts.js";
@@ -100,6 +101,8 @@ function tell(entry) {
 
 /** Call a function when an entry has ended. */
 const watch = (id, does) => watched.set(id, does);
+
+letDrag(at("entries"), (id, before) => act(`/${id}/move`, { before }));
 
 export const queue = {
   show,

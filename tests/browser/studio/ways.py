@@ -85,6 +85,12 @@ def queue_order(stage: Stage) -> None:
         tab.keyboard.press("Alt+ArrowUp")
         wait(tab, "b a c d")
         assert tab.evaluate(held) == "Down: a"
+        tab.drag_and_drop(
+            "#entries h3:text-is('d')", "#entries h3 >> nth=0", target_position={"x": 5, "y": 1}
+        )
+        wait(tab, "d b a c")
+        tab.drag_and_drop("#entries h3:text-is('d')", "#entries > li:last-child .foot")
+        wait(tab, "b a c d")
         tab.click("#pause")
         until(tab, "document.getElementById('pause').textContent === 'Go on'")
         tab.click("#pause")
