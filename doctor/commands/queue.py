@@ -10,8 +10,7 @@ from pathlib import Path
 
 from sdcoreml.doctor.commands.queue_table import declare, read_entry
 from sdcoreml.doctor.queue.entry import Entry, State
-from sdcoreml.doctor.queue.lines import event_of
-from sdcoreml.doctor.queue.runner import Runner
+from sdcoreml.doctor.queue.runner import Runner, unheard
 from sdcoreml.doctor.queue.starting import LOG, start_runner, this_program
 from sdcoreml.doctor.queue.store import Queue, Store, command_of, open_queue
 from sdcoreml.ground.advice import spell, spell_words
@@ -98,7 +97,8 @@ def work(args: argparse.Namespace) -> int:
         print(f"a runner does what waits; it tells in {store.folder / LOG}")
         return ExitCode.FINE
     before = {one.id for one in store.read().entries if one.state.is_over}
-    if not Runner(store=store, program=this_program(), say=_say, echo=_echo).run():
+    echo = _echo if sys.stderr.isatty() else unheard  # the log has it, too
+    if not Runner(store=store, program=this_program(), say=_say, echo=echo).run():
         print("another runner is at work already, and does what waits")
         return ExitCode.FINE
     queue = store.read()
@@ -210,5 +210,4 @@ def _say(text: str) -> None:
 
 
 def _echo(line: str) -> None:
-    if not event_of(line):
-        print(f"   {line}", file=sys.stderr, flush=True)
+    print(f"   {line}", file=sys.stderr, flush=True)

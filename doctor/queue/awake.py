@@ -13,15 +13,11 @@ TOOL = "caffeinate"
 
 
 @contextmanager
-def awake() -> Iterator[None]:
-    """Keep this machine awake while the block runs, or this process, if it has Apple's tool."""
-    tool = shutil.which(TOOL)
-    if tool is None:
-        yield
-        return
-    process = None
+def awake() -> Iterator[int | None]:
+    """Keep this machine awake while the block runs; yield the id of the process that does it."""
+    process, tool = None, shutil.which(TOOL)
     with suppress(OSError):
-        process = subprocess.Popen(
+        process = tool and subprocess.Popen(
             [tool, "-i", "-w", f"{os.getpid()}"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -29,7 +25,7 @@ def awake() -> Iterator[None]:
             start_new_session=True,
         )
     try:
-        yield
+        yield process.pid if process else None
     finally:
         if process:
             process.terminate()

@@ -28,11 +28,15 @@ Hear = Callable[[bytes], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """What to run: the words, the folder, and open files that it inherits beside its output."""
+    """What to run: the words, the folder, and open files that it inherits beside its output.
+
+    `grace` are the seconds in which it may tidy up when it is told to end.
+    """
 
     words: Sequence[str]
     folder: str
     keep: tuple[int, ...] = ()
+    grace: float = GRACE
 
 
 class Child:
@@ -49,7 +53,7 @@ class Child:
             start_new_session=True,
             pass_fds=command.keep,
         )
-        self.pid = self._process.pid
+        self.pid, self._grace = self._process.pid, command.grace
         self._ears: dict[int, tuple[IO[bytes], Hear]] = {}
         self._said: dict[int, bytes] = {}
         self._selector = selectors.DefaultSelector()
@@ -71,12 +75,12 @@ class Child:
             self._drain()
         return self._process.returncode
 
-    def end(self, grace: float = GRACE) -> int:
+    def end(self) -> int:
         """Tell it to end, and wait until it has tidied up; kill it if it takes too long."""
         with delay_signals():
             with suppress(ProcessLookupError):
                 self._process.terminate()
-            until = time.monotonic() + grace
+            until = time.monotonic() + self._grace
             while (code := self.wait(0.1)) is None and time.monotonic() < until:
                 pass
             if code is None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcoreml.ground.aside import write_text
-from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.errors import BadInputError, SdcoremlError
 from sdcoreml.ground.files import RegularFile
 
 LARGEST = 2 << 20
@@ -85,14 +85,16 @@ class LineFile:
     def __init__(self, path: Path, shorten: Callable[[list[bytes]], list[bytes]]) -> None:
         self._path, self._shorten = path, shorten
         self._size, self._limit = 0, LARGEST
-        with suppress(OSError):
+        self._is_there = False
+        with suppress(OSError, SdcoremlError):
             write_text(path, "")
+            self._is_there = True
 
     def add(self, line: bytes) -> None:
         """Add a line, which ends with a line feed."""
-        if self._size + len(line) > MOST:
+        if not self._is_there or self._size + len(line) > MOST:
             return
-        with suppress(OSError):
+        with suppress(OSError, SdcoremlError):
             with self._path.open("ab", buffering=0) as stream:
                 self._size += stream.write(line)
             if self._size > self._limit:

@@ -58,6 +58,8 @@ def sole_work(path: Path, say: Callable[[str], None], grace: float) -> Iterator[
     Raises:
         BusyError: it holds the lock even then, and nobody knows which process it is.
     """
+    import psutil  # noqa: F401  now: between the start of a child and its note is no time
+
     with translate_os_errors(path):
         handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -21,13 +21,14 @@ from sdcoreml.doctor.queue.lines import LineFile, event_of, second_half, without
 from sdcoreml.doctor.queue.outcome import Listener, finish, stop
 from sdcoreml.doctor.queue.post import Post, note_worker, sole_work
 from sdcoreml.doctor.queue.store import RUNNER, WORK, Store, command_of
+from sdcoreml.ground.errors import SdcoremlError
 
 LOOK = 0.25
 """Seconds between two looks at whether an entry that is being done is still wanted."""
 
 
-def _ignore(_: str) -> None:
-    """Say nothing."""
+def unheard(text: str) -> None:
+    """Discard what a runner says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,8 +40,8 @@ class Runner:
 
     store: Store
     program: Sequence[str]
-    say: Callable[[str], None] = _ignore
-    echo: Callable[[str], None] = _ignore
+    say: Callable[[str], None] = unheard
+    echo: Callable[[str], None] = unheard
     grace: float = GRACE
 
     def run(self) -> bool:
@@ -96,9 +97,16 @@ class Runner:
                 while code is None and (is_wanted := self._is_wanted(entry)):
                     code = child.wait(LOOK)
                 if code is None:
-                    code = child.end(self.grace)
-        except BaseException:
-            self.store.update(entry.id, stop)
+                    code = child.end()
+        except BaseException as error:
+            with suppress(SdcoremlError):  # it waits again in any case
+                self.store.update(entry.id, stop)
+            if isinstance(error, OSError):
+                raise SdcoremlError(
+                    f"cannot be started ({error.strerror})",
+                    where=self.program[0],
+                    remedy="see why, then `sdcoreml queue run` goes on",
+                ) from None
             raise
 
         def settle(found: Entry) -> Entry:
@@ -118,6 +126,7 @@ class Runner:
             words=(*self.program, *command_of(entry, folder)),
             folder=entry.place if is_there else os.fspath(folder),
             keep=(work,),
+            grace=self.grace,
         )
 
     def _hears(self, entry: Entry, heard: Listener) -> dict[str, Callable[[bytes], None]]:

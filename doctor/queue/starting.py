@@ -29,11 +29,14 @@ def this_program() -> tuple[str, ...]:
 
 
 def start_runner(store: Store, program: Sequence[str]) -> None:
-    """Start a runner in a session of its own; it ends at once if there is one, or nothing to do.
+    """Start a runner in a session of its own, if something waits; it ends if there is another.
 
     Raises:
         SdcoremlError: the queue's folder cannot be written.
     """
+    queue = store.read()
+    if queue.is_paused or all(entry.state.is_over for entry in queue.entries):
+        return
     with store.changing(), translate_os_errors(store.folder):
         log = os.open(store.folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     try:

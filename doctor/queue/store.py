@@ -368,7 +368,7 @@ def queue_folder() -> Path:
 def command_of(entry: Entry, folder: Path) -> Sequence[str]:
     """Return the words of an entry's command, without the program."""
     match entry.kind:
-        case Kind.CONVERT if (folder / f"{entry.id}.toml").exists():
+        case Kind.CONVERT if entry.words[:1] != ("jobs",):
             return ("jobs", os.fspath(folder / f"{entry.id}.toml"), "--json", *entry.words)
         case Kind.CONVERT | Kind.DRAW:
             return (*entry.words, "--json")
