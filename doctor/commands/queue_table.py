@@ -83,7 +83,7 @@ def declare(parser: argparse.ArgumentParser) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     """Return a parser that takes the same, and keeps each value as it was typed."""
-    parser = argparse.ArgumentParser(prog="sdcoreml queue add", add_help=False)
+    parser = argparse.ArgumentParser(add_help=False)
     for name, key in keys().items():
         options = key.action.option_strings
         if not options:
