@@ -136,15 +136,16 @@ def judge(
     *,
     accepts_schedule: bool = False,
     runtime: Runtime = Runtime.SWIFT,
+    identity: Identity | None = None,
 ) -> Judgement:
     """Judge whatever lies at `path`. Faults are collected, never raised; no tensor is read.
 
     The model is judged with `options` applied, for example with another VAE or a given prediction
     type. `accepts_schedule` permits a noise schedule that no app has; `runtime` is what will call
-    the UNet.
+    the UNet. `identity` is what the path was identified as with these options, if it was before.
     """
     options = options or UnpackOptions()
-    identity = identify_path(path, options)
+    identity = identity or identify_path(path, options)
     has_parts = identity.model is not None and bool(identity.model.components)
     if identity.form != NOT_THERE and not has_parts and is_finished(path):
         return Judgement(identity=_identify_finished(path), refusal=_judge_finished(path))

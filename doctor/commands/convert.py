@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from sdcoreml.convert.bundle.judgement import Judgement, Ruling, judge
+from sdcoreml.convert.bundle.judgement import Judgement, Ruling
 from sdcoreml.convert.cache.shelf import open_cache
 from sdcoreml.convert.jobs.manifest import MadeIn, read_manifest
 from sdcoreml.convert.jobs.opening import with_refiner
@@ -21,11 +21,7 @@ from sdcoreml.convert.jobs.steps import convert_models
 from sdcoreml.convert.jobs.unpacked import draft, prepare_model
 from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.models.files import INDEX_NAME
-from sdcoreml.convert.models.ingredients import Ingredients
 from sdcoreml.convert.models.layout import Model
-from sdcoreml.convert.models.prediction import PredictionSource
-from sdcoreml.convert.models.single_file import Weights
-from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.convert.worker import Worker
 from sdcoreml.doctor.commands.convert_crash import explain_crash
 from sdcoreml.doctor.commands.convert_deliver import (
@@ -40,7 +36,8 @@ from sdcoreml.doctor.commands.convert_environment import (
     is_replacement,
     require_torch,
 )
-from sdcoreml.doctor.commands.convert_jobs import jobs_of, policy_of, runtime_of
+from sdcoreml.doctor.commands.convert_ingredients import ingredients_of, judge_ingredients
+from sdcoreml.doctor.commands.convert_jobs import jobs_of, policy_of
 from sdcoreml.doctor.commands.convert_options import declare
 from sdcoreml.doctor.commands.convert_plan import (
     MACHINE,
@@ -85,7 +82,6 @@ from sdcoreml.ground.errors import (
 )
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.outputs import require_known
-from sdcoreml.ground.places import can_exist
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 
 SAMPLE = Path(BUILD) / "sample"
@@ -156,15 +152,6 @@ def work_out_plan(args: argparse.Namespace, emit: Emit) -> Planned:
         machine = preflight(goal_of(jobs), toolchain=toolchain, families=MACHINE)
         planned = plan_conversion(ingredients, judgement, jobs, measured(toolchain), machine)
     return Planned(plan=planned, judgement=judgement, path=args.model)
-
-
-def judge_ingredients(args: argparse.Namespace) -> Judgement:
-    """Judge the model with the given options applied."""
-    told = PredictionSource(option=vars(args).get("prediction"))
-    accepts = vars(args).get("accept_schedule", False)
-    unpacking = replace(ingredients_of(args).unpacking, told=told)
-    runtime = runtime_of(args)
-    return judge(args.model, unpacking, accepts_schedule=accepts, runtime=runtime)
 
 
 def convert(args: argparse.Namespace, mac: FindMac) -> Converted:
@@ -296,26 +283,6 @@ def with_refiner_of(model: Model, args: argparse.Namespace) -> Model:
     """Return the model with the refiner's UNet that the arguments name, if they do."""
     refiner = vars(args).get("refiner_folder")
     return with_refiner(model, refiner) if refiner else model
-
-
-def ingredients_of(args: argparse.Namespace) -> Ingredients:
-    """Return the model and the changes to make to it (VAE, LoRAs, embeddings...)."""
-    # A folder's scheduler gives the prediction; there the option only overrides it in the program.
-    is_file = can_exist(args.model) and args.model.is_file()
-    prediction = vars(args).get("prediction") if is_file else None
-    unpacking = UnpackOptions(
-        told=PredictionSource(option=prediction),
-        weights=Weights.AVERAGED if args.extract_ema else Weights.TRAINED,
-        vae=args.vae,
-        tokenizer=args.tokenizer,
-    )
-    return Ingredients(
-        model=args.model,
-        unpacking=unpacking,
-        loras=tuple(args.lora),
-        embeddings=tuple(args.embedding),
-        accepts_schedule=vars(args).get("accept_schedule", False),
-    )
 
 
 def sample(emit: Emit) -> Path:

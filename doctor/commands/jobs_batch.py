@@ -19,11 +19,10 @@ from sdcoreml.convert.jobs.unpacked import draft
 from sdcoreml.convert.models.ingredients import Ingredients
 from sdcoreml.convert.models.layout import Model
 from sdcoreml.doctor.commands.convert import (
-    ingredients_of,
-    judge_ingredients,
     read_jobs,
     with_refiner_of,
 )
+from sdcoreml.doctor.commands.convert_ingredients import ingredients_of, judge_ingredients
 from sdcoreml.doctor.commands.jobs_file import JobFile, Request
 from sdcoreml.doctor.commands.named_models import fetch_headers
 from sdcoreml.doctor.core.subjects import ModelFolder

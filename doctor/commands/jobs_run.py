@@ -18,9 +18,10 @@ from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.steps import convert_models
 from sdcoreml.convert.jobs.there import is_there, keep_finished
 from sdcoreml.convert.jobs.workshop import Workshop
-from sdcoreml.doctor.commands.convert import ingredients_of, open_model, read_jobs
+from sdcoreml.doctor.commands.convert import open_model, read_jobs
 from sdcoreml.doctor.commands.convert_crash import explain_crash
 from sdcoreml.doctor.commands.convert_deliver import deliver, fault_of
+from sdcoreml.doctor.commands.convert_ingredients import ingredients_of
 from sdcoreml.doctor.commands.convert_jobs import policy_of
 from sdcoreml.doctor.commands.convert_plan import bytes_of
 from sdcoreml.doctor.commands.convert_preflight import goal_of

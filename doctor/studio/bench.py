@@ -13,24 +13,28 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import NoReturn, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
-from sdcoreml.convert.bundle.facts import ProgramFacts
-from sdcoreml.convert.bundle.judgement import Judgement
+from sdcoreml.convert.bundle.judgement import Judgement, judge
 from sdcoreml.convert.hub.names import ModelName
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.unpacked import draft
+from sdcoreml.convert.models.identify import Identity, identify_path
 from sdcoreml.convert.models.layout import Model
+from sdcoreml.convert.models.prediction import PredictionSource
+from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.doctor.commands.convert import (
-    ingredients_of,
-    judge_ingredients,
     read_jobs,
     with_refiner_of,
+)
+from sdcoreml.doctor.commands.convert_ingredients import (
+    ingredients_of,
+    judge_ingredients,
+    unpacking_of,
 )
 from sdcoreml.doctor.commands.convert_jobs import runtime_of
 from sdcoreml.doctor.commands.convert_options import declare
 from sdcoreml.doctor.commands.convert_plan import bytes_of
-from sdcoreml.doctor.commands.inspect import look
 from sdcoreml.doctor.commands.named_models import as_model, fetch_headers
 from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN
 from sdcoreml.ground.errors import SdcoremlError, UsageError
@@ -44,6 +48,9 @@ Table: TypeAlias = Mapping[str, Value]
 
 MOST = 3
 """The most models that are kept open."""
+
+MOST_READ = 8
+"""The most ways of reading one model that are kept."""
 
 _MOST_FILES = 2_000
 """The most files of a folder by which a change of it is noticed."""
@@ -87,16 +94,16 @@ class Examined:
     """A path, or a model given by name, that was looked at.
 
     `given` is what `convert` is to be given. `path` is where its headers are: for a name, in a
-    temporary folder. `programs` are those of a finished folder. `into` is the folder for results.
+    temporary folder. `into` is the folder for results.
     """
 
     given: str
     path: Path
     into: Path
     judgement: Judgement
-    programs: tuple[ProgramFacts, ...] = ()
     held: ExitStack = field(default_factory=ExitStack, repr=False)
-    _read: dict[tuple[object, ...], Read | SdcoremlError] = field(default_factory=dict, repr=False)
+    _identities: dict[object, Identity] = field(default_factory=dict, repr=False)
+    _read: dict[object, Read | SdcoremlError] = field(default_factory=dict, repr=False)
 
     def arguments(self, table: Table) -> argparse.Namespace:
         """Return the arguments of `convert` for these options.
@@ -118,12 +125,25 @@ class Examined:
         said = vars(args)
         asked = (said.get(one) for one in ("prediction", "refiner_folder", "accept_schedule"))
         key = (ingredients_of(args), runtime_of(args), *asked)
-        if key not in self._read:
-            self._read[key] = _read(args)
-        found = self._read[key]
+        found = self._read.pop(key, None) or self._look_again(args)
+        self._read[key] = found
+        _forget(self._read)
         if isinstance(found, SdcoremlError):
             raise found
         return found
+
+    def _look_again(self, args: argparse.Namespace) -> Read | SdcoremlError:
+        try:
+            unpacking = unpacking_of(args)
+            identity = self._identities.pop(unpacking, None) or identify_path(self.path, unpacking)
+            self._identities[unpacking] = identity
+            _forget(self._identities)
+            judgement = judge_ingredients(args, identity)
+            judgement.require_convertible()
+            model = with_refiner_of(draft(ingredients_of(args), silent, judgement), args)
+        except SdcoremlError as error:
+            return error
+        return Read(judgement=judgement, model=model)
 
     def jobs(self, table: Table) -> tuple[Job, ...]:
         """Return what would be made with these options, as `convert --plan` works it out.
@@ -152,14 +172,10 @@ class Examined:
         return None
 
 
-def _read(args: argparse.Namespace) -> Read | SdcoremlError:
-    try:
-        judgement = judge_ingredients(args)
-        judgement.require_convertible()
-        model = with_refiner_of(draft(ingredients_of(args), silent, judgement), args)
-    except SdcoremlError as error:
-        return error
-    return Read(judgement=judgement, model=model)
+def _forget(known: dict[Any, Any]) -> None:
+    """Keep what was used last: of a large model, each is megabytes."""
+    while len(known) > MOST_READ:
+        known.pop(next(iter(known)))
 
 
 class Bench:
@@ -193,14 +209,15 @@ class Bench:
     def _look(self, key: str, model: Path | ModelName) -> Examined:
         with ExitStack() as stack:
             path = stack.enter_context(fetch_headers(model, silent))
-            judgement, programs = look(path)
+            usual = UnpackOptions(told=PredictionSource())
+            identity = identify_path(path, usual)
             return Examined(
                 given=key,
                 path=path,
                 into=self.into,
-                judgement=judgement,
-                programs=programs,
+                judgement=judge(path, usual, identity=identity),
                 held=stack.pop_all(),
+                _identities={usual: identity},
             )
 
     def close(self) -> None:

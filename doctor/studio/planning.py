@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcoreml.convert.jobs.plan import Job
-from sdcoreml.doctor.commands.convert import ingredients_of
+from sdcoreml.doctor.commands.convert_ingredients import ingredients_of
 from sdcoreml.doctor.commands.convert_plan import (
     MACHINE,
     ConversionPlan,

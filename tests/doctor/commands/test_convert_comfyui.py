@@ -9,8 +9,9 @@ import pytest
 from sdcoreml.convert.bundle.apps import App
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.programs.options import Runtime
-from sdcoreml.doctor.commands.convert import judge_ingredients, read_jobs
+from sdcoreml.doctor.commands.convert import read_jobs
 from sdcoreml.doctor.commands.convert_deliver import app_of
+from sdcoreml.doctor.commands.convert_ingredients import judge_ingredients
 from sdcoreml.doctor.commands.convert_jobs import jobs_of
 from sdcoreml.doctor.commands.convert_options import declare
 from sdcoreml.doctor.commands.convert_summary import summary
