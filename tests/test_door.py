@@ -28,6 +28,7 @@ OWN: Mapping[str, str] = {
     "doctor/queue/post.py": "locks of ours",
     "doctor/queue/starting.py": "no file: a log that it begins",
     "doctor/queue/store.py": "a lock of ours",
+    "doctor/studio/drop.py": "files that it has made, to write more into them",
     "doctor/studio/kept.py": "a lock of ours",
     "doctor/studio/serve.py": "no file: a page, in the browser",
     "envs/building/normalise.py": "what was installed a moment ago, from locked wheels",

@@ -17,42 +17,54 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from sdcoreml.doctor.studio.asking import Ask, read_body
-from sdcoreml.doctor.studio.gate import App, Gate
+from sdcoreml.doctor.studio.gate import App, Gate, Receive, Scope, Send
 from sdcoreml.doctor.studio.refusals import BUG, AbsentError, RequestError, as_data, status_of
-from sdcoreml.doctor.studio.routes import WAYS, Way
+from sdcoreml.doctor.studio.routes import WAYS
 from sdcoreml.doctor.studio.running import Studio
 from sdcoreml.doctor.studio.static import INDEX, find_static
+from sdcoreml.doctor.studio.stream import Feed
+from sdcoreml.doctor.studio.way import Answer, Media, Way
 from sdcoreml.ground.errors import NoSpaceError, SdcoremlError
 from sdcoreml.ground.exits import report_bug
 from sdcoreml.ground.refusals import FULL
 
+EVENTS = "/api/events"
 
-def make_app(studio: Studio, *, port: int, token: str) -> App:
+
+def make_feed(studio: Studio) -> Feed:
+    """Return what tells pages of the queue."""
+    return Feed(studio.lineup, lambda work: studio.desk.do(work, is_slow=False))
+
+
+def make_app(studio: Studio, feed: Feed, *, port: int, token: str) -> App:
     """Return the application behind its gate."""
-    answers = [Route(way.path, partial(_answer, studio, way), methods=[way.method]) for way in WAYS]
+    answers = [
+        Route(way.path, partial(_answer, studio, feed, way), methods=[way.method]) for way in WAYS
+    ]
     static = [
         Route("/", partial(_static, name=INDEX), methods=["GET"]),
         Route("/page/{name}", _static, methods=["GET"]),
     ]
-    inside = Starlette(
-        routes=[*static, *answers],
-        exception_handlers={404: _absent, 405: _absent},
-    )
+    inside = Starlette(routes=[*static, *answers], exception_handlers={404: _absent, 405: _absent})
     inside.router.redirect_slashes = False
-    return Gate(app=inside, port=port, token=token)
+
+    async def either(scope: Scope, receive: Receive, send: Send) -> None:
+        is_feed = scope["path"] == EVENTS and scope["method"] == "GET"
+        await (feed if is_feed else inside)(scope, receive, send)
+
+    return Gate(app=either, port=port, token=token)
 
 
-async def _answer(studio: Studio, way: Way, request: Request) -> Response:
+async def _answer(studio: Studio, feed: Feed, way: Way, request: Request) -> Response:
     """Answer one request; whatever happens, the answer is JSON."""
 
-    async def ask() -> Response:
+    async def ask() -> Answer | Media:
         body = await read_body(request.receive, way.most)
         asked = Ask(parts=request.path_params, query=dict(request.query_params), body=body)
-        found = await studio.desk.do(lambda: way.work(studio, asked), is_slow=way.is_slow)
-        return as_json(found)
+        return await studio.desk.do(lambda: way.work(studio, asked), is_slow=way.is_slow)
 
     try:
-        return await ask()
+        found = await ask()
     except RequestError as error:
         return as_json(as_data(error), error.status, close=True)
     except SdcoremlError as error:
@@ -61,20 +73,27 @@ async def _answer(studio: Studio, way: Way, request: Request) -> Response:
         return _refused(error)
     except Exception as error:  # noqa: BLE001  the last resort: the page shall not see a traceback
         return _bug(error)
+    if way.changes:
+        feed.nudge()
+    return _as_media(found) if isinstance(found, Media) else as_json(found)
 
 
 async def _static(request: Request, name: str = "") -> Response:
     """Answer with a file of the page."""
     try:
-        found = find_static(name or request.path_params["name"])
+        return _as_media(find_static(name or request.path_params["name"]))
     except AbsentError as error:
         return as_json(as_data(error), error.status)
-    return Response(found.content, media_type=found.media_type)
 
 
 async def _absent(_request: Request, _error: Exception) -> Response:
     error = AbsentError("there is nothing at this address", remedy="load the page again")
     return as_json(as_data(error), error.status, close=True)
+
+
+def _as_media(media: Media) -> Response:
+    headers = {"content-security-policy": media.policy} if media.policy else None
+    return Response(media.content, headers=headers, media_type=media.media_type)
 
 
 def as_json(content: Mapping[str, object], status: int = 200, *, close: bool = False) -> Response:

@@ -1,43 +1,33 @@
-"""What the page can ask for: a literal table of routes, and the function that answers each."""
+"""What the page can ask for: functions of values, in a literal table."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import sys
 from functools import cache
-from pathlib import Path
 
 import sdcoreml
 from sdcoreml.convert.deliver.mochi import find_mochi, is_there
-from sdcoreml.doctor.commands.inspect import as_data, look, needs_of
-from sdcoreml.doctor.studio import places
-from sdcoreml.doctor.studio.asking import SMALL, Ask
+from sdcoreml.convert.jobs.manifest import REPORT
+from sdcoreml.doctor.studio import places, routes_models, routes_queue
+from sdcoreml.doctor.studio.asking import Ask
+from sdcoreml.doctor.studio.refusals import AbsentError
 from sdcoreml.doctor.studio.running import Studio, machine
+from sdcoreml.doctor.studio.way import Answer, Media, Way
 from sdcoreml.envs.kept import store
+from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import Document, read_bytes
 from sdcoreml.ground.places import home_folder
 
-Answer = Mapping[str, object]
-"""An object of JSON."""
-
-Work = Callable[[Studio, Ask], Answer]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Way:
-    """A route: its method and path, what it does, and the most bytes that its body may have.
-
-    What `is_slow` waits for others that are, and for nothing else.
-    """
-
-    method: str
-    path: str
-    work: Work
-    is_slow: bool = False
-    most: int = SMALL
+REPORT_POLICY = (
+    "sandbox allow-popups; default-src 'none'; style-src 'unsafe-inline'; img-src data:;"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+"""What a report may do: show itself, with its own style. It has another origin than the page, so
+that one which somebody else has made can ask the studio for nothing."""
 
 
 def state(studio: Studio, _ask: Ask) -> Answer:
-    """Say which machine and which tool this is, and what is ready on it."""
+    """Say which machine and which tool this is, what is ready on it, and what the queue holds."""
     environment = store.current(studio.toolchain)
     mochi = find_mochi(home_folder()).models
     return {
@@ -49,6 +39,7 @@ def state(studio: Studio, _ask: Ask) -> Answer:
             "text": "ready" if environment else "built by the first conversion",
         },
         "mochi": {"handle": studio.signer.sign(mochi)} if is_there(mochi) else None,
+        "queue": studio.lineup.queue(),
     }
 
 
@@ -62,25 +53,32 @@ def folders(studio: Studio, ask: Ask) -> Answer:
     return places.list_roots(studio.signer)
 
 
-def examine(studio: Studio, ask: Ask) -> Answer:
-    """Say what a model is, and whether it can be converted."""
+def reveal(studio: Studio, ask: Ask) -> Answer:
+    """Show a folder in the system's own program for files."""
     path = studio.signer.resolve(ask.text("handle"))
-    judgement, _ = look(path)
-    return {
-        "handle": studio.signer.sign(path),
-        "title": places.shown(path),
-        **as_data(judgement, needs_of(judgement)),
-        "verdict": judgement.ruling.as_json(),
-    }
+    if not path.exists():
+        raise AbsentError("it is not there any more", where=places.shown(path))
+    folder = path if path.is_dir() else path.parent
+    words = ("open", "-R", str(path)) if sys.platform == "darwin" else ("xdg-open", str(folder))
+    studio.launch(words)
+    return {}
 
 
-def model_of(studio: Studio, ask: Ask) -> Path:
-    """Return the path of the model that is asked about."""
-    return studio.signer.resolve(ask.text("handle"))
+def report(studio: Studio, ask: Ask) -> Media:
+    """Return the page of a finished folder. Its address is its key: a link has no token."""
+    folder = studio.signer.resolve(ask.parts["key"], REPORT)
+    try:
+        content = read_bytes(folder / REPORT, Document.TEXT)
+    except BadInputError:
+        raise AbsentError("the folder has no page any more", where=folder.name) from None
+    return Media(content=content, media_type="text/html; charset=utf-8", policy=REPORT_POLICY)
 
 
 WAYS: tuple[Way, ...] = (
     Way(method="GET", path="/api/state", work=state),
     Way(method="GET", path="/api/folders", work=folders),
-    Way(method="POST", path="/api/examine", work=examine, is_slow=True),
+    Way(method="POST", path="/api/reveal", work=reveal),
+    Way(method="GET", path="/report/{key}", work=report),
+    *routes_models.WAYS,
+    *routes_queue.WAYS,
 )

@@ -6,6 +6,8 @@ import asyncio
 import os
 import signal
 import socket
+import subprocess
+import threading
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -15,11 +17,15 @@ from typing import Any
 
 import uvicorn
 
-from sdcoreml.doctor.studio.app import make_app
+from sdcoreml.doctor.core.backend import default_toolchain
+from sdcoreml.doctor.queue.starting import start_runner, this_program
+from sdcoreml.doctor.queue.store import Store
+from sdcoreml.doctor.studio.app import make_app, make_feed
+from sdcoreml.doctor.studio.bench import Bench
 from sdcoreml.doctor.studio.gate import App
-from sdcoreml.doctor.studio.handles import Signer
 from sdcoreml.doctor.studio.kept import Kept, forget, keep, read_kept, renew, sole_studio
-from sdcoreml.doctor.studio.running import Studio
+from sdcoreml.doctor.studio.refusals import AbsentError
+from sdcoreml.doctor.studio.running import NAME, make_studio
 from sdcoreml.ground.errors import BusyError, ExitCode
 
 LOOPBACK = "127.0.0.1"
@@ -36,9 +42,9 @@ ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def serve(
-    folder: Path, port: int | None, open_page: Callable[[str], object], say: Callable[[str], None]
+    store: Store, port: int | None, open_page: Callable[[str], object], say: Callable[[str], None]
 ) -> int:
-    """Serve the page of the studio in `folder`; if it has one already, open that one's page.
+    """Serve the page of a queue's studio; if it has one already, open that one's page.
 
     `say` tells the person where it is. It ends by a signal only, which then ends
     the process as it ends other commands.
@@ -46,6 +52,7 @@ def serve(
     Raises:
         BusyError: the chosen port is taken.
     """
+    folder = store.folder / NAME
     with sole_studio(folder) as is_first:
         kept = read_kept(folder)
         if not is_first:
@@ -55,13 +62,22 @@ def serve(
         with listen(port, kept.port) as listener:
             kept = renew(replace(kept, port=listener.getsockname()[1]))
             keep(folder, kept)
-            studio = Studio(folder=folder, signer=Signer(key=kept.secret))
+            studio = make_studio(
+                store,
+                kept.secret,
+                Bench(Path.cwd(), default_toolchain()),
+                start=lambda: start_runner(store, this_program()),
+                launch=launch,
+            )
+            feed = make_feed(studio)
             say(f"the studio is open at {kept.address}")
             say("Ctrl-C ends it; conversions that have begun go on")
-            server = Server(make_app(studio, port=kept.port, token=kept.token))
+            server = Server(make_app(studio, feed, port=kept.port, token=kept.token), feed.close)
+            studio.drops.sweep()
+            studio.lineup.queue()  # what a crash has stopped goes on
             open_page(kept.address)
             server.run(sockets=[listener])
-            studio.desk.close()
+            studio.close()
         _end(folder, kept, server.came)
     return ExitCode.FINE
 
@@ -76,6 +92,24 @@ def _end(folder: Path, kept: Kept, came: Sequence[int]) -> None:
 def open_in_browser(address: str) -> None:
     """Open the page in the person's browser; where there is none, its address was printed."""
     webbrowser.open(address)
+
+
+def launch(words: Sequence[str]) -> None:
+    """Start another program, such as the Finder, and leave it alone.
+
+    Raises:
+        AbsentError: this machine has no such program.
+    """
+    quiet = subprocess.DEVNULL
+    try:
+        process = subprocess.Popen(
+            words, stdin=quiet, stdout=quiet, stderr=quiet, start_new_session=True
+        )
+    except OSError:
+        raise AbsentError(
+            f"this machine has no program {words[0]}", remedy="copy the path, and open it yourself"
+        ) from None
+    threading.Thread(target=process.wait, daemon=True).start()  # or the system remembers it
 
 
 @contextmanager
@@ -108,7 +142,7 @@ def listen(port: int | None, last: int) -> Iterator[socket.socket]:
 class Server(uvicorn.Server):
     """uvicorn, which wakes up only when something happens, and ends as our commands end."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, end_answers: Callable[[], None]) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
@@ -126,6 +160,7 @@ class Server(uvicorn.Server):
             )
         )
         self.came: list[int] = []
+        self._end_answers = end_answers
         self._ending: asyncio.Event | None = None
 
     async def main_loop(self) -> None:
@@ -153,5 +188,6 @@ class Server(uvicorn.Server):
         self.force_exit = bool(self.came)
         self.came.append(number)
         self.should_exit = True
+        self._end_answers()
         if self._ending is not None:
             self._ending.set()

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from sdcoreml.doctor.studio.refusals import AbsentError
+from sdcoreml.doctor.studio.way import Media
 from sdcoreml.ground.files import Document, read_bytes
 
 PAGE = Path(__file__).with_name("page")
@@ -22,15 +22,7 @@ TYPES: Mapping[str, str] = {
 """The media type of each kind of file that a page is made of; no others are sent."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StaticFile:
-    """A file of the page: its bytes, and their media type."""
-
-    content: bytes
-    media_type: str
-
-
-def find_static(name: str, folder: Path = PAGE) -> StaticFile:
+def find_static(name: str, folder: Path = PAGE) -> Media:
     """Return the file of the page that has this name; what is asked is compared, never opened.
 
     Raises:
@@ -39,5 +31,5 @@ def find_static(name: str, folder: Path = PAGE) -> StaticFile:
     for path in folder.iterdir():
         if path.name == name and path.suffix in TYPES:
             content = read_bytes(path, Document.TEXT)
-            return StaticFile(content=content, media_type=TYPES[path.suffix])
+            return Media(content=content, media_type=TYPES[path.suffix])
     raise AbsentError("the page has no such file", where=name)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
+from sdcoreml.doctor.queue.store import open_queue
 from sdcoreml.doctor.studio.packages import require_packages
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.ground.places import environments_folder
@@ -44,16 +44,9 @@ def run(args: argparse.Namespace) -> int:
         """Open nothing."""
 
     open_page = stay_here if args.no_browser else open_in_browser
-    return serve(folder(), args.port, open_page, _say)
+    return serve(open_queue(), args.port, open_page, _say)
 
 
 def _say(line: str) -> None:
     sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
-
-
-def folder() -> Path:
-    """Return the studio's folder, in that of the queue."""
-    from platformdirs import user_state_dir
-
-    return Path(user_state_dir("sdcoreml", appauthor=False)) / "queue" / "studio"

@@ -1,0 +1,174 @@
+"""The queue as the page shows it: a view of its folder, with handles in place of paths."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from sdcoreml.convert.deliver.mochi import find_mochi, is_there
+from sdcoreml.convert.jobs.manifest import MARKER, REPORT
+from sdcoreml.doctor.queue.entry import Entry, Kind, State
+from sdcoreml.doctor.queue.store import Queue, Store, command_of
+from sdcoreml.doctor.studio import pictures
+from sdcoreml.doctor.studio.handles import Signer
+from sdcoreml.doctor.studio.places import shown
+from sdcoreml.ground.advice import spell, spell_words
+from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import Document, read_text
+from sdcoreml.ground.places import home_folder
+
+AGAIN = 5.0
+"""Seconds after which a runner that should be at work, and is not, is started once more."""
+
+LONGEST = 4_000
+"""The most letters of a line of a log, and of an explanation."""
+
+_MOST_RESULTS = 500
+
+OUTPUT = "output"
+"""The name of the file that a drawing becomes, among what its entry is about."""
+
+PICTURES = "pictures"
+"""The folder of drawings, in that of the studio."""
+
+
+@dataclass(kw_only=True)
+class Lineup:
+    """The queue in `store`; `start` starts its runner."""
+
+    store: Store
+    signer: Signer
+    start: Callable[[], None]
+    _started: float = field(default=0.0, repr=False)
+    _results: dict[object, Mapping[str, object]] = field(default_factory=dict, repr=False)
+
+    def stamp(self) -> str:
+        """Return a text that differs when the queue has changed."""
+        return self.store.changed()
+
+    def queue(self) -> Mapping[str, object]:
+        """Return the whole queue."""
+        queue = self.store.read()
+        self._keep_going(queue)
+        return {
+            "is_paused": queue.is_paused,
+            "is_running": queue.is_running,
+            "entries": [self._entry(place, one) for place, one in enumerate(queue.entries)],
+            "faults": [spell(f"{fault}") for fault in queue.faults],
+        }
+
+    def progress(self) -> Iterator[Mapping[str, object]]:
+        """Yield how far each entry is that is being done."""
+        queue = self.store.read()
+        self._keep_going(queue)
+        for one in queue.entries:
+            if one.state is State.RUNNING:
+                yield {"id": one.id, **self._progress(one)}
+
+    def begin(self) -> None:
+        """Start the runner, if there is something to do; a runner that is there goes on."""
+        self._started = time.monotonic()
+        self.start()
+
+    def _keep_going(self, queue: Queue) -> None:
+        """Start a runner anew where one was killed: what waits is not to wait for a person."""
+        waits = any(one.state is State.WAITING for one in queue.entries)
+        is_due = time.monotonic() - self._started > AGAIN
+        if waits and is_due and not (queue.is_paused or queue.is_running):
+            self.begin()
+
+    def _entry(self, place: int, entry: Entry) -> Mapping[str, object]:
+        state = State.RUNNING if entry.is_ending else entry.state
+        return {
+            "id": entry.id,
+            "kind": entry.kind.value,
+            "title": entry.title,
+            "state": state.value,
+            **(self._progress(entry) if entry.state is State.RUNNING else _NOTHING),
+            "because": spell(entry.because),
+            "remedy": spell(entry.remedy),
+            "explanation": spell(entry.explanation)[:LONGEST],
+            "code": entry.code or None,
+            "folders": [self._folder(Path(one)) for one in entry.folders],
+            "place": place,
+            "command": self._command(entry),
+            "added": entry.added.isoformat() if entry.added else None,
+            "of": entry.about.get("of") or None,
+            "check": entry.about.get("check"),
+            **(self._result(entry) if entry.state is State.DONE else {}),
+        }
+
+    def _result(self, entry: Entry) -> Mapping[str, object]:
+        """Return what came of an entry, read once: what is over changes no more."""
+        key = (entry.id, entry.ended)
+        if key not in self._results:
+            if len(self._results) >= _MOST_RESULTS:
+                self._results.clear()
+            self._results[key] = dict(self._read_result(entry))
+        return self._results[key]
+
+    def _read_result(self, entry: Entry) -> Mapping[str, object]:
+        output = entry.about.get(OUTPUT)
+        if entry.kind is Kind.DRAW and isinstance(output, str):
+            said = "\n".join(self.store.follow(entry.id).lines).encode()
+            with suppress(BadInputError):
+                return pictures.read_result(said, Path(output))
+        if entry.kind is not Kind.CONVERT:
+            return {}
+        model, table = entry.about.get("model"), entry.about.get("table")
+        original = None
+        if isinstance(model, str) and isinstance(table, dict):
+            original = pictures.original_of(model, table)
+        is_mochi_here = is_there(find_mochi(home_folder()).models)
+        return {
+            "prompt": pictures.suggest_prompt(original),
+            "steps": pictures.STEPS,
+            "can_install": is_mochi_here and "--install" not in entry.words,
+        }
+
+    def _command(self, entry: Entry) -> str:
+        said = entry.about.get("command")
+        if isinstance(said, str):
+            return said
+        return shlex.join(spell_words(("sdcoreml", *command_of(entry, self.store.folder))))
+
+    def _progress(self, entry: Entry) -> Mapping[str, object]:
+        event = self.store.progress(entry.id) or {}
+        step = event.get("step")
+        return {
+            "step": step.get("text", "") if isinstance(step, Mapping) else "",
+            "done": event.get("done", 0),
+            "total": event.get("total", 0),
+            "left": event.get("left"),
+        }
+
+    def _folder(self, folder: Path) -> Mapping[str, object]:
+        return {
+            "handle": self.signer.sign(folder),
+            "name": shown(folder),
+            "report": report_of(self.signer, folder),
+        }
+
+
+def report_of(signer: Signer, folder: Path) -> str | None:
+    """Return the address of a finished folder's own page, which its key opens without a token."""
+    has_report = (folder / MARKER).is_file() and (folder / REPORT).is_file()
+    return f"/report/{signer.sign(folder, REPORT)}" if has_report else None
+
+
+_NOTHING: Mapping[str, object] = {"step": "", "done": 0, "total": 0, "left": None}
+
+
+def is_named(store: Store, words: str) -> bool:
+    """Whether an entry of the queue has these words in a path, such as the id of a dropped file."""
+    for entry in store.read().entries:
+        said = [*entry.words, *entry.folders, f"{entry.about}"]
+        with suppress(BadInputError):
+            said.append(read_text(store.path(entry.id, "toml"), Document.RECORD))
+        if any(words in one for one in said):
+            return True
+    return False

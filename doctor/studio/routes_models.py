@@ -1,0 +1,252 @@
+"""The routes of models: what one is, what can be chosen, what would be made, and doing it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from sdcoreml.doctor.commands.library import folders_of_mochi
+from sdcoreml.doctor.core.workplaces import RESULTS
+from sdcoreml.doctor.queue.entry import Entry, Kind, State
+from sdcoreml.doctor.queue.store import New
+from sdcoreml.doctor.studio import doctoring, pictures, planning, shelves
+from sdcoreml.doctor.studio import examine as examining
+from sdcoreml.doctor.studio.asking import LARGE, Ask
+from sdcoreml.doctor.studio.bench import Table
+from sdcoreml.doctor.studio.lineup import OUTPUT, PICTURES, report_of
+from sdcoreml.doctor.studio.refusals import AbsentError, ConflictError, RequestError
+from sdcoreml.doctor.studio.routes_queue import begin_drop, find_entry
+from sdcoreml.doctor.studio.running import Studio
+from sdcoreml.doctor.studio.way import Answer, Media, Way
+from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.files import Document, read_bytes
+from sdcoreml.lockfiles.table import read_toml
+
+_LONGEST = 500
+"""The most letters of a model's name."""
+
+
+def examine(studio: Studio, ask: Ask) -> Answer:
+    """Say what a model is, whether it can be converted, and what can be chosen."""
+    return _examine(studio, ask.json())
+
+
+def drop(studio: Studio, ask: Ask) -> Answer:
+    """Say what a dropped file is, from its two ends."""
+    return _examine(studio, {"drop": begin_drop(studio, ask)})
+
+
+def _examine(studio: Studio, reference: Mapping[str, object]) -> Answer:
+    given, title = _given(studio, reference)
+    found = examining.examine(studio.bench, given, title)
+    return {**found, **reference, **({"handle": _sign(studio, given)} if title else {})}
+
+
+def _sign(studio: Studio, given: Path | str) -> str | None:
+    return studio.signer.sign(given) if isinstance(given, Path) else None
+
+
+def _given(studio: Studio, reference: object) -> tuple[Path | str, str]:
+    """Return the path or the name of a model, and what a dropped file is called, else "".
+
+    Raises:
+        RequestError: the reference is none: it is not exactly one of handle, name and drop.
+    """
+    match reference:
+        case {"drop": str(number), **rest} if not rest:
+            dropped = studio.drops.find(number)
+            return studio.drops.path(dropped), dropped.name
+        case {"handle": handle, **rest} if not rest:
+            return studio.signer.resolve(handle), ""
+        case {"name": str(name), **rest} if not rest and 0 < len(name) <= _LONGEST:
+            return name, ""
+    raise RequestError("names no model", where="the request", remedy="load the page again")
+
+
+def plan(studio: Studio, ask: Ask) -> Answer:
+    """Say what would be made with these choices, and what can be chosen with them."""
+    given, _ = _given(studio, ask.json().get("model"))
+    choices = planning.read_choices(ask.json().get("choices", {}), studio.file_of)
+    return planning.plan(studio.bench.take(given), choices, studio.toolchain)
+
+
+def add(studio: Studio, ask: Ask) -> Answer:
+    """Put a conversion into the queue.
+
+    Raises:
+        ConflictError: a dropped file is not sent yet.
+        SdcoremlError: the choices are refused.
+    """
+    given, _ = _given(studio, ask.json().get("model"))
+    if isinstance(given, Path):
+        studio.drops.require_whole(given)
+    choices = planning.read_choices(ask.json().get("choices", {}), studio.whole_file_of)
+    order = planning.order(studio.bench.take(given), choices)
+    table = dict(order.table)
+    number = studio.store.add(
+        New(
+            kind=Kind.CONVERT,
+            title=order.title,
+            words=(f"--toolchain={studio.toolchain}",),
+            job={"into": str(studio.into), "models": [{"model": order.model, **table}]},
+            place=str(studio.into),
+            about={"model": order.model, "table": table, "command": order.command},
+        )
+    )
+    studio.lineup.begin()
+    return {"id": number}
+
+
+def install(studio: Studio, ask: Ask) -> Answer:
+    """Put what an entry has made into the app's folders: its job again, which finds all made.
+
+    Raises:
+        ConflictError: it has made nothing yet.
+    """
+    entry = find_entry(studio, ask.text("id"))
+    job = studio.store.path(entry.id, "toml")
+    if entry.state is not State.DONE or entry.kind is not Kind.CONVERT or not job.is_file():
+        raise ConflictError("this entry has made no folder", remedy="wait until it has")
+    number = studio.store.add(
+        New(
+            kind=Kind.CONVERT,
+            title=entry.title,
+            words=(*(one for one in entry.words if one != "--install"), "--install"),
+            job=read_toml(job),
+            place=entry.place,
+            about={"of": entry.id, "model": entry.about.get("model", "")},
+        )
+    )
+    studio.lineup.begin()
+    return {"id": number}
+
+
+def library(studio: Studio, _ask: Ask) -> Answer:
+    """List what is in the app's folders, and in the one that results go to."""
+    found = [shelves.as_data(shelf) for shelf in shelves.list_shelves(_shelves(studio))]
+    models = [_shelved(studio, one) for shelf in found for one in _models(shelf)]
+    return {
+        "folder": found[0]["name"] if found else None,
+        "folders": [shelf["name"] for shelf in found],
+        "models": models,
+    }
+
+
+def _shelves(studio: Studio) -> list[Path]:
+    try:
+        found = [*folders_of_mochi()]
+    except BadInputError:
+        found = []
+    results = studio.into / RESULTS
+    return [*found, *([results] if results.is_dir() and results not in found else [])]
+
+
+def _models(shelf: Mapping[str, object]) -> Iterable[Mapping[str, object]]:
+    models = shelf["models"]
+    return models if isinstance(models, list) else ()
+
+
+def _shelved(studio: Studio, model: Mapping[str, object]) -> Answer:
+    path = Path(f"{model['path']}")
+    told = {name: value for name, value in model.items() if name != "path"}
+    return {**told, "handle": studio.signer.sign(path), "report": report_of(studio.signer, path)}
+
+
+def doctor(studio: Studio, ask: Ask) -> Answer:
+    """Run the doctor's checks of this machine, and of a model; or one of them."""
+    paths = [studio.signer.resolve(ask.query["model"])] if ask.query.get("model") else []
+    select = ask.query.get("select", "")
+    return doctoring.as_data(doctoring.examine_machine(paths, select, studio.toolchain))
+
+
+def fix(studio: Studio, ask: Ask) -> Answer:
+    """Put what a check suggests into the queue."""
+    mend = doctoring.find_mend(ask.text("key"), (), studio.toolchain)
+    number = studio.store.add(
+        New(kind=Kind.FIX, title=mend.title, words=mend.words, about={"check": mend.check})
+    )
+    studio.lineup.begin()
+    return {"id": number}
+
+
+def draw(studio: Studio, ask: Ask) -> Answer:
+    """Put a picture of a finished folder into the queue, beside that of its model if it is here.
+
+    Raises:
+        ConflictError: the folder is not one to draw with.
+    """
+    folder, entry = _folder_to_draw(studio, ask)
+    table = _table(entry)
+    if reason := pictures.why_not(table, studio.toolchain):
+        raise ConflictError(reason, where=folder.name)
+    output = studio.folder / PICTURES / f"{secrets.token_hex(16)}.png"
+    output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    model = entry.about.get("model") if entry else None
+    picture = pictures.plan_picture(
+        pictures.Wish(
+            folder=folder,
+            output=output,
+            prompt=ask.text("prompt", ""),
+            steps=ask.json().get("steps", pictures.STEPS),
+            against=pictures.original_of(model, table) if isinstance(model, str) else None,
+            refiner=f"{table.get('refiner', '')}",
+            toolchain=studio.toolchain,
+        )
+    )
+    number = studio.store.add(
+        New(
+            kind=Kind.DRAW,
+            title=picture.title,
+            words=picture.words,
+            place=str(studio.into),
+            about={"of": entry.id if entry else "", OUTPUT: str(output)},
+        )
+    )
+    studio.lineup.begin()
+    return {"id": number}
+
+
+def _folder_to_draw(studio: Studio, ask: Ask) -> tuple[Path, Entry | None]:
+    if handle := ask.json().get("handle"):
+        return studio.signer.resolve(handle), None
+    entry = find_entry(studio, ask.text("id"))
+    if not entry.folders:
+        raise ConflictError("this entry has made no folder", remedy="wait until it has")
+    return Path(entry.folders[0]), entry
+
+
+def _table(entry: Entry | None) -> Table:
+    table = entry.about.get("table") if entry else None
+    return table if isinstance(table, dict) else {}
+
+
+def picture(studio: Studio, ask: Ask) -> Media:
+    """Return a picture that was drawn.
+
+    Raises:
+        AbsentError: there is none.
+    """
+    entry = find_entry(studio, ask.parts["id"])
+    output = entry.about.get(OUTPUT)
+    if ask.parts["file"] != "0.png" or not isinstance(output, str):
+        raise AbsentError("there is no such picture")
+    path = studio.folder / PICTURES / Path(output).name
+    try:
+        return Media(content=read_bytes(path, Document.VOCABULARY), media_type="image/png")
+    except BadInputError:
+        raise AbsentError("the picture is not there", remedy="draw it again") from None
+
+
+WAYS: tuple[Way, ...] = (
+    Way(method="POST", path="/api/examine", work=examine, is_slow=True),
+    Way(method="POST", path="/api/drop", work=drop, is_slow=True, most=LARGE),
+    Way(method="POST", path="/api/plan", work=plan, is_slow=True),
+    Way(method="POST", path="/api/queue", work=add, is_slow=True, changes=True),
+    Way(method="POST", path="/api/install", work=install, changes=True),
+    Way(method="GET", path="/api/library", work=library, is_slow=True),
+    Way(method="GET", path="/api/doctor", work=doctor, is_slow=True),
+    Way(method="POST", path="/api/fix", work=fix, is_slow=True, changes=True),
+    Way(method="POST", path="/api/pictures", work=draw, changes=True),
+    Way(method="GET", path="/api/pictures/{id}/{file}", work=picture),
+)

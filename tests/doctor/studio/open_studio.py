@@ -1,0 +1,59 @@
+"""A studio without a server, and a page's requests to it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sdcoreml.doctor.queue.store import Store
+from sdcoreml.doctor.studio.app import make_app, make_feed
+from sdcoreml.doctor.studio.bench import Bench
+from sdcoreml.doctor.studio.gate import App
+from sdcoreml.doctor.studio.running import Studio, make_studio
+from tests.doctor.studio.asgi import OWN, PORT, TOKEN, Answered, Pairs, request
+
+KEY = b"k" * 32
+
+
+class Opened:
+    """A studio whose runner is never started: `begun` counts how often it would have been."""
+
+    def __init__(self, folder: Path) -> None:
+        self.begun = 0
+        self.launched: list[tuple[str, ...]] = []
+        self.studio: Studio = make_studio(
+            Store(folder=folder / "queue"),
+            KEY,
+            Bench(folder / "results"),
+            start=self._start,
+            launch=self.launched.append,
+        )
+        self.feed = make_feed(self.studio)
+        self.app: App = make_app(self.studio, self.feed, port=PORT, token=TOKEN)
+
+    def _start(self) -> None:
+        self.begun += 1
+
+    def get(self, target: str, headers: Pairs = OWN) -> Answered:
+        return request(self.app, "GET", target, headers)
+
+    def post(self, target: str, **body: object) -> Answered:
+        return request(self.app, "POST", target, OWN, json.dumps(body).encode())
+
+    def send(self, method: str, target: str, body: bytes = b"") -> Answered:
+        return request(self.app, method, target, OWN, body)
+
+    def sign(self, path: Path) -> str:
+        return self.studio.signer.sign(path)
+
+
+@contextmanager
+def open_studio(folder: Path) -> Iterator[Opened]:
+    """Open a studio in a folder, and close it."""
+    opened = Opened(folder)
+    try:
+        yield opened
+    finally:
+        opened.studio.close()

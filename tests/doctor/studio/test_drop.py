@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import os
+import resource
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.doctor.studio.drop import Drop, Drops, safe_name
+from sdcoreml.doctor.studio.refusals import AbsentError, ConflictError, RequestError
+from sdcoreml.ground.errors import NoSpaceError
+
+WHOLE = bytes(range(256)) * 64
+DAY = 86_400
+
+
+def ends(head: bytes, tail: bytes) -> bytes:
+    return len(head).to_bytes(4, "little") + head + tail
+
+
+def nobody(_number: str) -> bool:
+    return False
+
+
+@pytest.fixture
+def drops(tmp_path: Path) -> Drops:
+    return Drops(folder=tmp_path / "drops", is_used=nobody)
+
+
+def begin(drops: Drops, name: str = "a model.safetensors") -> Drop:
+    return drops.begin(name, len(WHOLE), ends(WHOLE[:300], WHOLE[-100:]))
+
+
+def test_what_is_recognised_is_a_file_of_its_size_with_both_ends(drops: Drops) -> None:
+    drop = begin(drops)
+    sketch = drops.path(drop)
+    assert sketch.name == "a model.safetensors"
+    assert sketch.read_bytes() == WHOLE[:300] + bytes(len(WHOLE) - 400) + WHOLE[-100:]
+    assert sketch.stat().st_mode & 0o077 == 0
+    assert drops.received(drop) == 0
+    assert drops.find(drop.id) == drop
+
+
+def test_seven_gigabytes_are_sketched_without_taking_them(drops: Drops) -> None:
+    drop = drops.begin("big.safetensors", 7_000_000_000, ends(b"head", b"tail"))
+    status = drops.path(drop).stat()
+    assert status.st_size == 7_000_000_000
+    assert status.st_blocks * 512 < 1 << 20
+
+
+def test_the_rest_follows_in_pieces_and_takes_its_place_at_the_end(drops: Drops) -> None:
+    drop = begin(drops)
+    drops.require_whole(Path("/elsewhere/x"))
+    assert drops.add(drop, 0, WHOLE[:5_000]) == 5_000
+    again = Drops(folder=drops.folder, is_used=nobody)  # as after a crash
+    assert again.received(again.find(drop.id)) == 5_000
+    with pytest.raises(ConflictError, match="not sent yet"):
+        again.require_whole(again.path(drop))
+    assert again.add(drop, 5_000, b"") == 5_000
+    assert again.add(drop, 5_000, WHOLE[5_000:]) == len(WHOLE)
+    assert again.path(drop).read_bytes() == WHOLE
+    assert again.received(drop) == len(WHOLE)
+    assert again.add(drop, len(WHOLE), b"") == len(WHOLE)
+    again.require_whole(again.path(drop))
+    assert sorted(path.name for path in drops.folder.iterdir()) == [drop.id, f"{drop.id}.json"]
+
+
+@pytest.mark.parametrize(
+    ("offset", "piece"),
+    [(1, b"x"), (0, WHOLE + b"x"), (len(WHOLE), b"x"), (10**14, b"")],
+)
+def test_a_piece_that_does_not_follow_is_refused(drops: Drops, offset: int, piece: bytes) -> None:
+    drop = begin(drops)
+    with pytest.raises(ConflictError, match="does not follow on the first 0 bytes"):
+        drops.add(drop, offset, piece)
+    assert drops.received(drop) == 0
+
+
+def test_a_file_of_which_both_ends_are_all_is_there_at_once(drops: Drops) -> None:
+    drop = drops.begin("tiny.pt", 400, ends(WHOLE[:300], WHOLE[300:400]))
+    assert drops.received(drop) == 400
+    assert drops.path(drop).read_bytes() == WHOLE[:400]
+    drops.require_whole(drops.path(drop))
+
+
+@pytest.mark.parametrize(
+    ("size", "sent"),
+    [
+        (0, ends(b"", b"")),
+        (100, b""),
+        (100, b"\1\0"),
+        (100, b"\xff\xff\xff\xffabc"),
+        (3, ends(b"ab", b"cd")),
+        (1 << 41, ends(b"ab", b"cd")),
+    ],
+)
+def test_what_is_no_two_ends_is_refused_and_leaves_nothing(
+    drops: Drops, size: int, sent: bytes
+) -> None:
+    with pytest.raises(RequestError):
+        drops.begin("x.pt", size, sent)
+    assert not drops.folder.exists()
+
+
+@pytest.mark.parametrize(
+    ("told", "name"),
+    [
+        ("x.safetensors", "x.safetensors"),
+        ("../../etc/passwd", "passwd"),
+        ("..\\..\\boot.ini", "boot.ini"),
+        ("/etc/.hidden.ckpt", "hidden.ckpt"),
+        ("..", "model"),
+        ("", "model"),
+        (".safetensors", "safetensors"),
+        ("a\0b\n\x1b[31mc\u202e.pt", "ab[31mc.pt"),
+        ("C:x.pt", "Cx.pt"),
+        ("\u00e4\u65e5 '\"$(touch x)<b>.pt", "\u00e4\u65e5 '\"$(touch x)<b>.pt"),
+        ("a\u0308.pt", "\u00e4.pt"),
+        ("x" * 300 + ".safetensors", "x" * 188 + ".safetensors"),
+        ("\u65e5" * 300, "\u65e5" * 66),
+    ],
+)
+def test_a_name_is_made_one_that_stays_in_its_folder(told: str, name: str) -> None:
+    assert safe_name(told) == name
+
+
+@pytest.mark.parametrize("number", ["", "..", "../x", "a" * 31, "A" * 32, "a" * 33, "a" * 32])
+def test_what_is_no_drop_is_not_found(drops: Drops, number: str) -> None:
+    begin(drops)
+    with pytest.raises(AbsentError, match="was removed"):
+        drops.find(number)
+
+
+def test_a_drop_is_removed_unless_the_queue_needs_it(drops: Drops) -> None:
+    drop = begin(drops)
+    used = Drops(folder=drops.folder, is_used=lambda number: number == drop.id)
+    with pytest.raises(ConflictError, match="the queue needs"):
+        used.remove(drop)
+    drops.remove(drop)
+    assert list(drops.folder.iterdir()) == []
+
+
+def test_what_nobody_went_on_with_for_a_day_is_swept_unless_it_is_used(drops: Drops) -> None:
+    old, used, new = begin(drops), begin(drops), begin(drops)
+    left = drops.folder / ("f" * 32)  # as by a kill between two steps
+    left.mkdir()
+    for path in drops.folder.rglob("*"):
+        if new.id not in f"{path}":
+            os.utime(path, (0, 0))
+    os.utime(drops.folder / used.id, (0, 0))
+    keeping = Drops(folder=drops.folder, is_used=lambda number: number == used.id)
+    assert keeping.sweep(now=2 * DAY) == tuple(sorted([old.id, left.name]))
+    assert {path.name[:32] for path in drops.folder.iterdir()} == {used.id, new.id}
+    begin(keeping)  # a new one sweeps, too
+    assert drops.find(new.id) == new
+
+
+@pytest.fixture
+def small_files() -> Iterator[Callable[[int], None]]:
+    """Limit the size of files, as a full disk would; Python ignores the signal."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    yield lambda most: resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+def test_a_disk_that_fills_up_is_told_and_what_has_come_stays(
+    drops: Drops, small_files: Callable[[int], None]
+) -> None:
+    drop = begin(drops)
+    drops.add(drop, 0, WHOLE[:4_000])
+    small_files(6_000)
+    with pytest.raises(NoSpaceError, match="a limit on the size of files was reached"):
+        drops.add(drop, 4_000, WHOLE[4_000:])
+    assert drops.received(drop) == 4_000
+    small_files(resource.getrlimit(resource.RLIMIT_FSIZE)[1])
+    assert drops.add(drop, 4_000, WHOLE[4_000:]) == len(WHOLE)
+    assert drops.path(drop).read_bytes() == WHOLE
+
+
+def test_without_room_for_the_rest_nothing_is_begun(drops: Drops) -> None:
+    drop = drops.begin("x.pt", 1 << 40, ends(b"head", b"tail"))
+    with pytest.raises(NoSpaceError, match="needs 1,099,511,627,776 bytes"):
+        drops.add(drop, 0, b"headmore")
+    assert drops.received(drop) == 0
+
+
+def test_where_no_sketch_can_be_made_nothing_is_left(
+    drops: Drops, small_files: Callable[[int], None]
+) -> None:
+    small_files(1_000)
+    with pytest.raises(NoSpaceError):
+        begin(drops)
+    assert list(drops.folder.iterdir()) == []
