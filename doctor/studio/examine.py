@@ -14,7 +14,7 @@ from sdcoreml.convert.bundle.finished import FINISHED
 from sdcoreml.convert.models.identify import Identity
 from sdcoreml.doctor.commands.inspect import headline
 from sdcoreml.doctor.studio.bench import Bench, Examined
-from sdcoreml.doctor.studio.plain import plain
+from sdcoreml.doctor.studio.plain import by_name, plain
 from sdcoreml.doctor.studio.planning import plan, refusal
 from sdcoreml.doctor.studio.shelves import judge_folder
 from sdcoreml.ground.advice import spell
@@ -39,7 +39,8 @@ def examine(bench: Bench, given: Path | str, title: str = "") -> dict[str, objec
     named = title or (given.name if isinstance(given, Path) else given)
     if examined.judgement.identity.form == FINISHED:
         return {"title": plain(named, 120), **judge_folder(examined.path)}
-    return {"title": plain(named, 120), **_model(examined, bench.toolchain)}
+    found = {"title": plain(named, 120), **_model(examined, bench.toolchain)}
+    return by_name(found, str(examined.path), examined.given)
 
 
 def _model(examined: Examined, toolchain: str) -> dict[str, object]:

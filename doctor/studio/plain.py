@@ -49,6 +49,29 @@ def plain_data(value: object, deep: int = 0) -> object:
             return value
 
 
+def by_name(data: dict[str, object], place: str, name: str) -> dict[str, object]:
+    """Return an object of JSON in whose texts a model's name stands for a temporary path."""
+    if place == name:
+        return data
+    return {_told(key, place, name): _renamed(value, place, name) for key, value in data.items()}
+
+
+def _renamed(value: object, place: str, name: str) -> object:
+    match value:
+        case str():
+            return _told(value, place, name)
+        case dict():
+            return by_name(value, place, name)
+        case list() | tuple():
+            return [_renamed(one, place, name) for one in value]
+        case _:
+            return value
+
+
+def _told(text: str, place: str, name: str) -> str:
+    return text.replace(place, name)
+
+
 def is_plain(text: str) -> bool:
     """Whether a text is shown as it is, so that what is shown can be pasted."""
     return plain(text, len(text)) == text

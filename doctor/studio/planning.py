@@ -25,7 +25,7 @@ from sdcoreml.doctor.studio.bench import Examined, Table, words_of
 from sdcoreml.doctor.studio.choices import Choices, Chosen, File, Offer
 from sdcoreml.doctor.studio.choices import as_data as offer_data
 from sdcoreml.doctor.studio.offer import make_offer
-from sdcoreml.doctor.studio.plain import is_plain, plain, plain_data
+from sdcoreml.doctor.studio.plain import by_name, is_plain, plain, plain_data
 from sdcoreml.ground.advice import TOOL, spell_words
 from sdcoreml.ground.errors import Fault, SdcoremlError, UsageError
 from sdcoreml.ground.quantity import amount, duration
@@ -103,7 +103,11 @@ def plan(examined: Examined, choices: Choices, toolchain: str) -> dict[str, obje
 
     What cannot be made is `refused`, with what to do.
     """
-    offer = make_offer(examined, choices)
+    found = _as_data(examined, make_offer(examined, choices), toolchain)
+    return by_name(found, str(examined.path), examined.given)
+
+
+def _as_data(examined: Examined, offer: Offer, toolchain: str) -> dict[str, object]:
     found: dict[str, object] = {"offer": offer_data(offer)}
     try:
         jobs, planned = _plan(examined, offer, toolchain)
