@@ -171,11 +171,17 @@ def test_a_module_that_cannot_be_run_is_no_killer(tmp_path: Path) -> None:
         made.find_broken(["test_bad.py"])
 
 
-def test_a_run_is_lent_what_it_would_bring_from_a_network(tmp_path: Path) -> None:
+def test_a_run_is_lent_what_it_would_bring_from_a_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SSL_CERT_FILE", "/certificates.pem")
+    monkeypatch.setenv("SDCOREML_MODELS", "/models")
     for name in ("clip-vocabulary", "engine-1", "tested"):
         (tmp_path / "shared" / name).mkdir(parents=True)
     (tmp_path / "shared" / "clip-vocabulary" / "merges.txt").write_text("a b")
     environ = environment(tmp_path, tmp_path / "shared", inside=False)
+    assert environ["SSL_CERT_FILE"] == "/certificates.pem"
+    assert "SDCOREML_MODELS" not in environ
     lent = tmp_path / "environments"
     assert environ["SDCOREML_ENVS"] == str(lent)
     assert sorted(path.name for path in lent.iterdir()) == ["clip-vocabulary", "engine-1"]

@@ -23,6 +23,12 @@ TEST_SECONDS = 40.0
 SHARED = environments_folder()
 """Where this checkout keeps what tests need, and would otherwise bring from a network."""
 
+REACHING = (
+    *("SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "NO_PROXY"),
+    *("UV_DEFAULT_INDEX", "PIP_INDEX_URL"),
+)
+"""Variables without which the index that brings the conda engine may be out of reach."""
+
 _OPTIONS = (
     *("-q", "-p", "no:cacheprovider", "-p", "tests.mutants.limit"),
     # The server has imported hypothesis, which is a plugin, too.
@@ -151,7 +157,7 @@ def environment(place: Path, shared: Path, *, inside: bool) -> dict[str, str]:
         shutil.copytree(vocabulary, place / "environments" / vocabulary.name)
     for engine in shared.glob("engine-*"):
         (place / "environments" / engine.name).symlink_to(engine)
-    kept = ("PATH", "LANG", "SDCOREML_LIGHT_PYTHON")
+    kept = ("PATH", "LANG", "SDCOREML_LIGHT_PYTHON", *REACHING)
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     return {
         **{name: os.environ[name] for name in kept if name in os.environ},

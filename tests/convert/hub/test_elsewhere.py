@@ -25,6 +25,8 @@ from sdcoreml.ground.errors import (
 from sdcoreml.ground.events import silent
 from tests.convert.hub.server import Fault, Server
 from tests.convert.models.folders import save_safetensors
+from tests.golden import assert_golden
+from tests.listening import Listener
 
 VERSION = CivitaiName(version="128713")
 BINARY = "application/octet-stream"
@@ -85,6 +87,22 @@ def test_a_file_by_its_address_is_brought_once(hub: Server, access: Access, cont
     offline = replace(access, offline="HF_HUB_OFFLINE")
     assert get(name, offline).path == found.path
     assert len(hub.requests) == before + 1
+
+
+def test_all_that_is_said_while_a_file_is_brought(
+    hub: Server, access: Access, content: bytes, tmp_path: Path
+) -> None:
+    publish(hub, content)
+    said = Listener(tmp_path)
+    for time in ("first", "second"):
+        said.title(f"the {time} time")
+        with obtain_file(VERSION, access, said, lambda _: None):
+            pass
+    hub.pages["/x.safetensors"] = (BINARY, content)
+    said.title("only its header, from an address")
+    with sketch_file(FileAddress(url=f"{hub.address}/x.safetensors"), access, said):
+        pass
+    assert_golden("events-elsewhere", said.whole().replace(hub.address, "HUB"))
 
 
 def test_a_file_is_seen_from_afar(hub: Server, access: Access, content: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +27,8 @@ from sdcoreml.ground.errors import (
 from sdcoreml.ground.events import Event, silent
 from tests.convert.hub.server import COMMIT, Fault, Repository, Server, sibling
 from tests.convert.models.folders import save_safetensors, write_model
+from tests.golden import assert_golden
+from tests.listening import Listener
 
 NAME = HubName(repo="acme/dream")
 CARD = b"---\nlicense: other\nlicense_name: dream-1\n---\n"
@@ -92,6 +95,24 @@ def test_a_model_is_brought_once_with_what_is_needed(
         "/api/models/acme/dream/revision/main?blobs=true"
     ]
     assert said[-1].text.endswith("10 files, all in the cache already; licence openrail")
+
+
+def test_all_that_is_said_while_a_model_is_brought(
+    source: dict[str, bytes], hub: Server, access: Access, tmp_path: Path
+) -> None:
+    large = b"{}" + b" " * 1_100_000
+    files = {"unet/config.json": large}
+    hub.repositories["acme/dream"] = Repository(files={**source, **files}, licence="openrail")
+    said = Listener(tmp_path)
+    for title in ("the first time", "the second time, with a damaged file"):
+        said.title(title)
+        with obtain_from_hub(NAME, access, said, accept):
+            pass
+        place = next(access.cache.glob("**/unet/*.safetensors")).resolve()
+        place.write_bytes(place.read_bytes()[::-1])
+    text = said.whole().replace(hub.address, "HUB")
+    # How many pieces come is the network's affair: only the last of them is compared.
+    assert_golden("events-hub", re.sub(r"(?m)^(progress .*\n)+(?=progress)", "", text))
 
 
 def test_a_cache_that_has_it_all_is_only_read(source: dict[str, bytes], access: Access) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,31 +13,11 @@ from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.steps import convert_models
 from sdcoreml.convert.jobs.verify import Against, verify
 from sdcoreml.convert.jobs.workshop import Workshop
-from sdcoreml.ground.events import Event
 from tests.convert.stand_ins import MADE_IN, StandIn, job_of, write_model
 from tests.golden import assert_golden
+from tests.listening import Listener
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
-
-
-class Listener:
-    """Takes events, and tells them without what another machine or minute has otherwise."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.lines = folder, [""]
-
-    def __call__(self, event: Event) -> None:
-        if event.kind in ("labour", "plan"):  # of bytes, which depend on the length of paths
-            return
-        figures = f" {event.done}/{event.total} {event.unit}" if event.done or event.total else ""
-        text = f"{event.kind} {event.text}{figures}".replace(str(self.folder), "FOLDER")
-        self.lines.append(re.sub(r"[0-9.]+ ([kMG]?B|bytes)\b", r"N \1", text))
-
-    def title(self, text: str) -> None:
-        self.lines.append(f"# {text}")
-
-    def whole(self) -> str:
-        return "\n".join(self.lines)
 
 
 @pytest.fixture
