@@ -145,7 +145,10 @@ def _in_comfyui(contents: Contents) -> tuple[Answer, str]:
     if contents.kind is Kind.CONTROLNET:
         return "no", "ComfyUI loads ControlNets as they are"
     is_lcm = contents.flavour == "LCM"
-    if refusal := _refusal(replace(contents, flavour="") if is_lcm else contents):
+    alike = replace(contents, flavour="") if is_lcm else contents
+    if contents.kind is Kind.UNET:  # they run nothing else
+        alike = replace(alike, kind=Kind.PIPELINE)
+    if refusal := _refusal(alike):
         return "no", refusal
     if contents.family not in IN_COMFYUI:
         is_known = contents.family is not Family.UNKNOWN

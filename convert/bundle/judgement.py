@@ -149,11 +149,13 @@ def judge(
     has_parts = identity.model is not None and bool(identity.model.components)
     if identity.form != NOT_THERE and not has_parts and is_finished(path):
         return Judgement(identity=_identify_finished(path), refusal=_judge_finished(path))
-    needed = tuple(name for name in _list_needed(identity) if name != "vae" or not options.vae)
+    listed = _list_needed(identity, options)
+    needed = tuple(name for name in listed if name != "vae" or not options.vae)
     refusals_of = {one: config_refusals(identity, needed, one) for one in Runtime}
     refusals = refusals_of[runtime]
-    refusal = _refuse(identity)
-    vocabulary = None if refusal or refusals else _vocabulary(identity)
+    refusal = _refuse(identity, options)
+    is_told = refusal or refusals or options.only_unet
+    vocabulary = None if is_told else _vocabulary(identity)
     discords = (
         ()
         if refusal
@@ -183,24 +185,27 @@ def _judge_finished(path: Path) -> Fault:
     return Fault(where=path, what=what, remedy=remedy, error=UnsupportedError, code="MOD001")
 
 
-def _list_needed(identity: Identity) -> tuple[str, ...]:
+def _list_needed(identity: Identity, options: UnpackOptions) -> tuple[str, ...]:
     contents = identity.contents
     if identity.model and CONTROLNET in identity.model.components:
         return (CONTROLNET,)
+    if options.only_unet and (identity.model or identity.single):
+        return ("unet",)
     if not identity.model and contents.kind is not Kind.PIPELINE:
         return ()
     family = identity.model.family if identity.model else contents.family
     return tuple(dict.fromkeys(program.source for program in PROGRAMS.get(family, ())))
 
 
-def _refuse(identity: Identity) -> Fault | None:
+def _refuse(identity: Identity, options: UnpackOptions) -> Fault | None:
     """Return the fault if no file of this kind can be converted; damage is judged elsewhere."""
     contents, model = identity.contents, identity.model
     if model and CONTROLNET in model.components:
         return _refuse_net(model)
     if model and contents.family is Family.UNKNOWN and _lacks_unet(model):
         return None  # its config, about which there is a fault, would say which family it is
-    if contents.kind is Kind.PIPELINE or contents.family in UNBUILT:
+    is_enough = options.only_unet and contents.kind is Kind.UNET and "unet" in identity.configs
+    if contents.kind is Kind.PIPELINE or is_enough or contents.family in UNBUILT:
         fault = refuse(contents.family, contents.task, identity.path, identity.named)
         return fault and replace(fault, code="MOD009")
     if contents.kind in (Kind.UNKNOWN, Kind.OTHER_FAMILY) and contents.flavour:
@@ -220,6 +225,9 @@ def _refuse(identity: Identity) -> Fault | None:
         what, remedy = "unknown kind of model: the names of its tensors are not known here", ONE_OF
     if option := GIVEN.get(contents.kind):
         remedy = command("convert", "MODEL", option, str(identity.path))
+    elif contents.kind is Kind.UNET and not options.only_unet:
+        alone = command("convert", identity.path, "--app", "comfyui")
+        remedy = f"{ONE_OF}; for ComfyUI, which has the rest: {alone}"
     elif (above := identity.path.resolve().parent / INDEX_NAME).is_file():
         remedy = f"give the model folder that contains it: {above.parent}"
     return _refuse_unsupported(identity, what, remedy or ONE_OF, "MOD018")

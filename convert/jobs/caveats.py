@@ -9,7 +9,6 @@ from sdcoreml.convert.jobs.foreign import foreign_names
 from sdcoreml.convert.jobs.manifest import MARKER
 from sdcoreml.convert.jobs.options import what_apps_leave_out
 from sdcoreml.convert.jobs.plan import Job
-from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.prediction import read_prediction
 from sdcoreml.convert.models.schedule import ACCEPT, describe_difference
 from sdcoreml.ground.events import Emit, Event
@@ -34,7 +33,5 @@ def notes_of(job: Job) -> tuple[str, ...]:
     assumed = read_prediction(model.scheduler, model.path).notes if job.options.prediction else ()
     difference = describe_difference(model.scheduler)
     accepted = (f"{difference} ({ACCEPT})",) if difference else ()
-    known = (
-        () if CONTROLNET in model.components else read_tokenizer(tokenizer_folder(model.path)).notes
-    )
+    known = read_tokenizer(tokenizer_folder(model.path)).notes if job.has_words else ()
     return (*(note for note in model.notes if note not in assumed), *known, *accepted)

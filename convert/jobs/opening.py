@@ -8,14 +8,19 @@ from pathlib import Path
 
 from sdcoreml.convert.bundle.families import REFINER
 from sdcoreml.convert.bundle.judgement import ONE_OF, judge, raise_gravest
+from sdcoreml.convert.models.contents import Kind
 from sdcoreml.convert.models.controlnet import is_controlnet, read_controlnet
 from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.models.identify import identify_path
 from sdcoreml.convert.models.layout import Model, read_model
+from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.ground.errors import BadInputError, UnsupportedError, raise_first
 
 
-def open_model(path: Path) -> Model:
+def open_model(path: Path, *, only_unet: bool = False) -> Model:
     """Read the folder of a model or a ControlNet, and refuse what cannot be converted.
+
+    With `only_unet`, nothing but the UNet is needed, which can be a folder of its own.
 
     Raises:
         BadInputError: the folder is damaged or incomplete; the message names the first fault.
@@ -29,7 +34,7 @@ def open_model(path: Path) -> Model:
             remedy="unpack it first: `python -m sdcoreml.convert --checkpoint_path"
             f" {shlex.quote(str(path))} --dump_path FOLDER`",
         )
-    judgement = judge(path)
+    judgement = judge(path, UnpackOptions(only_unet=only_unet))
     raise_gravest(judgement.obstacles, judgement.identity.path)
     if (model := judgement.identity.model) is None:
         raise BadInputError("not a model folder", where=path, remedy=ONE_OF)
@@ -68,6 +73,9 @@ def open_again(path: Path, refiner: Path | None = None) -> Model:
     """
     if is_controlnet(path):
         return _sound(read_controlnet(path))
+    alone = identify_path(path, UnpackOptions(only_unet=True))
+    if alone.contents.kind is Kind.UNET and alone.model:
+        return _sound(alone.model)
     model = _sound(read_model(path))
     return with_refiner(model, refiner) if refiner else model
 

@@ -67,6 +67,11 @@ class Job:
         """The programs to make and the found ones; kept programs are not among them."""
         return replace(self, found=frozenset()).parts
 
+    @property
+    def has_words(self) -> bool:
+        """Whether the folder gets the model's tokenizer: not that of a ControlNet, or a UNet."""
+        return CONTROLNET not in self.model.components and not self.options.is_for_comfyui
+
     def makes(self, part: ProgramSpec) -> bool:
         """Whether the program is made rather than kept or found."""
         is_asked = self.redo is None or bool(self.redo & {part.program, part.source})

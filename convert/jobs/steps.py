@@ -56,7 +56,6 @@ from sdcoreml.convert.jobs.staging import drop_packages, scratch_in, stage_resul
 from sdcoreml.convert.jobs.upstream import require_possible
 from sdcoreml.convert.jobs.weighed import KeptAudits
 from sdcoreml.convert.jobs.workshop import Workshop
-from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.layout import Component
 from sdcoreml.convert.models.merge import merge_component
 from sdcoreml.ground.crew import Crew
@@ -190,9 +189,8 @@ def _compile(folder: Folder, conversion: Conversion) -> Folder:
 def _add_tokenizer(folder: Folder, conversion: Conversion) -> Folder:
     """Write the tokenizer's files, except to the folder of a ControlNet or of a UNet alone."""
     conversion.emit(Event(kind="step", text="write the folder"))
-    is_alone = folder.job.options.is_for_comfyui
-    if CONTROLNET not in (model := folder.job.model).components and not is_alone:
-        for name, content in read_tokenizer(tokenizer_folder(model.path)).files():
+    if folder.job.has_words:
+        for name, content in read_tokenizer(tokenizer_folder(folder.job.model.path)).files():
             (folder.path / name).write_bytes(content)
     return folder
 

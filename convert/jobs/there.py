@@ -24,7 +24,6 @@ from sdcoreml.convert.jobs.reuse import (
     xcode,
 )
 from sdcoreml.convert.jobs.workshop import Workshop
-from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.ingredients import Ingredients
 from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.digest import named_below
@@ -151,7 +150,7 @@ def _is_of_folder(manifest: Manifest, job: Job) -> bool:
         notes_of(job),
     ):
         return False
-    if CONTROLNET in model.components:
+    if not job.has_words:
         return True
     words = read_tokenizer(tokenizer_folder(job.model.path)).files()
     return all(

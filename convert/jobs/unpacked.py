@@ -47,7 +47,7 @@ def prepare_model(ingredients: Ingredients, near: Path, emit: Emit = silent) -> 
     """
     if ingredients.is_plain:
         require_folders_own(ingredients)
-        yield open_model(ingredients.model)
+        yield open_model(ingredients.model, only_unet=ingredients.unpacking.only_unet)
         return
     given = ingredients.model
     name = given.stem if given.is_file() else given.resolve().name
@@ -58,7 +58,7 @@ def prepare_model(ingredients: Ingredients, near: Path, emit: Emit = silent) -> 
         try:
             emit(Event(kind="step", text=f"unpack {given.name}"))
             write_folder(plan, folder, emit=emit)
-            model = open_model(folder)
+            model = open_model(folder, only_unet=ingredients.unpacking.only_unet)
             yield replace(
                 model, origin=origin_of(ingredients), notes=plan.notes, settings=plan.settings
             )
@@ -82,7 +82,8 @@ def draft(
     if ingredients.is_plain:
         require_folders_own(ingredients)
         identity = judgement.identity if judgement else None
-        return (identity and identity.model) or open_model(ingredients.model)
+        only_unet = ingredients.unpacking.only_unet
+        return (identity and identity.model) or open_model(ingredients.model, only_unet=only_unet)
     if judgement is None:
         _require_supported(ingredients)
     given = ingredients.model
@@ -158,6 +159,7 @@ def unpack_again(
         told=PredictionSource(option=prediction and prediction.value),
         weights=Weights.AVERAGED if averaged else Weights.TRAINED,
         tokenizer=tokenizer,
+        only_unet=manifest.options.is_for_comfyui,
     )
     ingredients = Ingredients(model=path, unpacking=unpacking, accepts_schedule=True)
     with prepare_model(ingredients, near, emit) as model:

@@ -91,6 +91,8 @@ def unet_config(shapes: Shapes, family: Family, image_size: int) -> Config:
         "up_block_types": ["CrossAttnUpBlock2D" if on else "UpBlock2D" for on in attends[::-1]],
         "use_linear_projection": linear,
     }
+    if guidance := shapes.get("time_embedding.cond_proj.weight"):
+        config["time_cond_proj_dim"] = guidance[1]
     if added := shapes.get("add_embedding.linear_1.weight"):
         config |= {
             "addition_embed_type": "text_time",

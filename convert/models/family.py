@@ -47,6 +47,9 @@ TASKS: Mapping[int, Task] = {
 }
 """Maps the input channels of an SD UNet to the task; four of them are latent channels."""
 
+REFINER_CONTEXT = 1280
+"""The width of the text states of SDXL's refiner, which reads one text encoder only."""
+
 PIPELINES: Mapping[str, Family] = {
     "StableDiffusion3Pipeline": Family.SD3,
     "FluxPipeline": Family.FLUX,
@@ -94,7 +97,9 @@ def identify(
     task = TASKS.get(channels, Task.OTHER) if type(channels) is int else Task.OTHER
     match unet.get("addition_embed_type"):
         case "text_time":
-            refiner = "text_encoder" not in configs and "text_encoder_2" in configs
+            texts = configs.keys() & {"text_encoder", "text_encoder_2"}
+            is_alone = not texts and unet.get("cross_attention_dim") == REFINER_CONTEXT
+            refiner = is_alone or texts == {"text_encoder_2"}
             return (Family.SDXL_REFINER if refiner else Family.SDXL), task
         case None:
             pass

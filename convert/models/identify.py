@@ -14,7 +14,7 @@ from sdcoreml.convert.models.contents import Contents, Kind, recognise
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.few_steps import AppSettings, find_settings
 from sdcoreml.convert.models.files import CONFIG_NAME, INDEX_NAME
-from sdcoreml.convert.models.layout import Component, Model, read_component, read_model
+from sdcoreml.convert.models.layout import Component, Model, as_model, read_component, read_model
 from sdcoreml.convert.models.original_layout import UNET_PREFIX
 from sdcoreml.convert.models.prediction import read_prediction
 from sdcoreml.convert.models.schedule import describe_difference
@@ -101,7 +101,8 @@ def identify_path(path: Path, options: UnpackOptions | None = None) -> Identity:
         )
         return Identity(path=path, form=NOT_THERE, contents=_NOTHING, faults=(fault,))
     if path.is_dir() and not (path / INDEX_NAME).is_file() and (path / CONFIG_NAME).is_file():
-        return _of_component(path, read_component(path.resolve().name, path))
+        component = read_component(path.resolve().name, path)
+        return _of_component(path, component, options or UnpackOptions())
     if path.is_dir() or not path.exists():
         return _of_add_on_in(path) or _of_folder(path)
     return _of_file(path, options or UnpackOptions())
@@ -201,7 +202,7 @@ _STRANGE = frozenset({Kind.UNKNOWN, Kind.OTHER_FAMILY, Kind.TRANSFORMER, Kind.CO
 """Kinds for which a component's class may say more than its tensors."""
 
 
-def _of_component(path: Path, component: Component) -> Identity:
+def _of_component(path: Path, component: Component, options: UnpackOptions) -> Identity:
     tensors = component.checkpoint.tensors if component.checkpoint else ()
     contents = recognise({tensor.name: tensor.shape for tensor in tensors})
     net = (
@@ -211,6 +212,9 @@ def _of_component(path: Path, component: Component) -> Identity:
     )
     if net:
         contents = Contents(kind=Kind.CONTROLNET, family=net.family)
+    elif options.only_unet and contents.kind is Kind.UNET:
+        net = as_model(path, component)
+        contents = replace(contents, family=net.family, task=net.task)
     elif component.kind in TRANSFORMERS:
         contents = Contents(kind=Kind.OTHER_FAMILY, flavour=TRANSFORMERS[component.kind])
     elif component.kind and component.kind not in KNOWN and _is_strange(contents):
@@ -236,11 +240,16 @@ def _of_file(path: Path, options: UnpackOptions) -> Identity:
         return Identity(path=path, form="file", contents=_NOTHING, faults=faults)
     contents = recognise({tensor.name: tensor.shape for tensor in checkpoint.tensors})
     is_whole = contents.kind is Kind.PIPELINE
+    is_unet = options.only_unet and contents.kind is Kind.UNET
     told, weights = options.told, options.weights
-    single = take_apart(checkpoint, told, weights=weights) if is_whole else None
+    single = (
+        take_apart(checkpoint, told, weights=weights, only_unet=options.only_unet)
+        if is_whole or is_unet
+        else None
+    )
     prediction = single.prediction.kind if single else None
     if single and single.family is not contents.family:
-        contents = Contents(kind=contents.kind, family=single.family, task=contents.task)
+        contents = replace(contents, family=single.family)
     settings = single.settings if single else find_settings(path.stem, checkpoint.metadata)
     notes = (*checkpoint.notes, *(single.notes if single else ()), *_advice(settings))
     if single and prediction is None:

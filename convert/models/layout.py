@@ -172,6 +172,27 @@ def read_model(path: Path) -> Model:
     )
 
 
+def as_model(path: Path, unet: Component) -> Model:
+    """Wrap a UNet's own folder in a `Model` that has only this component.
+
+    Nothing says what it predicts; it is taken for noise.
+    """
+    unet = replace(unet, name="unet")
+    family, task = identify("", {"unet": unet.config}, {})
+    return Model(
+        path=path,
+        pipeline="",
+        family=family,
+        task=task,
+        components={"unet": unet},
+        tokenizers={},
+        scheduler={},
+        faults=unet.all_faults,
+        notes=(ASSUMED,),
+        settings=find_settings(path.resolve().name),
+    )
+
+
 def _read_scheduler(folder: Path, faults: list[Fault]) -> Mapping[str, object]:
     """Read the scheduler's config, which some models name config.json."""
     names = ("scheduler_config.json", CONFIG_NAME)

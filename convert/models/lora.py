@@ -157,6 +157,7 @@ def read_lora(
     path = source.path
     groups: dict[tuple[str, str], dict[str, TensorInfo]] = {}
     unknown: list[str] = []
+    is_unet, elsewhere = parts.keys() == {"unet"}, 0
     names = {component: _targets(part) for component, part in parts.items()}
     for tensor in open_checkpoint(path).tensors:
         if found := OTHER_KINDS.search(tensor.name):
@@ -166,10 +167,15 @@ def read_lora(
                 remedy="merge it with the program that made it",
             )
         target, role = _target_of(tensor.name, names, parts)
-        if target is None:
+        if target is None and is_unet and _component_of(tensor.name)[1] != "unet":
+            elsewhere += 1
+        elif target is None:
             unknown.append(tensor.name)
         else:
             groups.setdefault(target, {})[role] = tensor
+    if elsewhere:
+        text = f"{path.name}: its {elsewhere} tensors for text encoders are left to the app"
+        emit(Event(kind="note", text=text))
     if unknown and len(unknown) <= MOST_UNKNOWN * sum(map(len, groups.values())):
         named = ", ".join(unknown)
         what = "tensors have no counterpart in the model and are skipped"
@@ -200,13 +206,18 @@ def _target_of(
     role_end, role = next(((end, r) for end, r in ROLES if name.endswith(end)), ("", ""))
     if not role:
         return None, ""
-    start, component = next((s, c) for s, c in COMPONENTS if name.startswith(s))
+    start, component = _component_of(name)
     known = names.get(component, {})
     layer = name.removeprefix(start).removesuffix(role_end).replace(".", "_")
     for candidate in _spellings(layer, component, parts):
         if candidate in known:
             return (component, known[candidate]), role
     return None, role
+
+
+def _component_of(name: str) -> tuple[str, str]:
+    """Return the start of a tensor's name, and the component that it means."""
+    return next((start, part) for start, part in COMPONENTS if name.startswith(start))
 
 
 def _spellings(layer: str, component: str, parts: Mapping[str, ComponentFiles]) -> Iterator[str]:

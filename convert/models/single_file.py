@@ -48,6 +48,7 @@ from sdcoreml.convert.models.renames import (
     vae_numbering,
 )
 from sdcoreml.convert.models.skeleton import parameters
+from sdcoreml.convert.models.unet_alone import DIFFUSERS, FIRST_LAYERS, ORIGINAL, family_alone
 from sdcoreml.convert.weights.float8 import widen
 from sdcoreml.convert.weights.quantised import refuse_quantised
 from sdcoreml.convert.weights.source import Checkpoint
@@ -110,10 +111,14 @@ def take_apart(
     *,
     image_size: int | None = None,
     weights: Weights = Weights.TRAINED,
+    only_unet: bool = False,
 ) -> SingleFile | None:
-    """Take `checkpoint` apart into components; `None` if it is no whole model of a known family."""
+    """Take `checkpoint` apart into components; `None` if it is no whole model of a known family.
+
+    With `only_unet`, it can be a UNet alone, in the original layout or in diffusers'.
+    """
     ledger = Ledger(checkpoint)
-    found = layout_of(ledger.tensors)
+    found = layout_of(ledger.tensors) or (_alone(checkpoint) if only_unet else None)
     if found is None:
         return None
     family, texts = found
@@ -132,7 +137,7 @@ def take_apart(
         )
         ledger.enter(text.component, text.kind, _text(ledger, text, family), derive)
     ledger.close()
-    first = ledger.tensors.get(f"{UNET_PREFIX}input_blocks.0.0.weight")
+    first = next((ledger.tensors[name] for name in FIRST_LAYERS if name in ledger.tensors), None)
     channels = first.shape[1] if first and len(first.shape) > 1 else 0
     return SingleFile(
         path=checkpoint.path,
@@ -182,10 +187,19 @@ def _schedule(checkpoint: Checkpoint, told: PredictionSource | None) -> Mapping[
     return found
 
 
+def _alone(checkpoint: Checkpoint) -> tuple[Family, tuple[TextPart, ...]] | None:
+    """Return the family of a UNet alone, and that it has no text encoders; `None` for others."""
+    family = family_alone({tensor.name: tensor.shape for tensor in checkpoint.tensors})
+    return None if family is None else (family, ())
+
+
 def _unet(ledger: Ledger, weights: Weights) -> list[TensorInfo]:
     if weights is Weights.AVERAGED:
         ledger.take_averages()
-    return ledger.take(UNET_PREFIX, UNET, unet_numbering)
+    if DIFFUSERS in ledger.tensors:
+        return ledger.take_all()
+    prefix = "" if ORIGINAL in ledger.tensors else UNET_PREFIX
+    return ledger.take(prefix, UNET, unet_numbering)
 
 
 def take_vae(ledger: Ledger, prefix: str = VAE_PREFIX) -> list[TensorInfo]:
@@ -259,6 +273,11 @@ class Ledger:
                 self.used.add(name)
                 taken.append(self.tensors[name].rename(new))
         return taken
+
+    def take_all(self) -> list[TensorInfo]:
+        """Take all tensors as they are named."""
+        self.used.update(self.tensors)
+        return [*self.tensors.values()]
 
     def take_averages(self) -> None:
         """Replace the trained tensors with the averaged ones, under the same names."""

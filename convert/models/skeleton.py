@@ -61,7 +61,6 @@ _UNUSUAL = (
     "mid_block_only_cross_attention",
     "num_class_embeds",
     "only_cross_attention",
-    "time_cond_proj_dim",
     "time_embedding_dim",
 )
 """Options that change the parameters in ways that no SD 1.x, 2.x or XL model uses."""
@@ -161,6 +160,8 @@ def _unet_encoder(config: Config) -> Iterator[Parameter]:
     yield from _with_bias("conv_in", widths[0], _whole(config, "in_channels"), 3, 3)
     yield from _with_bias("time_embedding.linear_1", time, widths[0])
     yield from _with_bias("time_embedding.linear_2", time, time)
+    if config.get("time_cond_proj_dim"):
+        yield "time_embedding.cond_proj.weight", (widths[0], _whole(config, "time_cond_proj_dim"))
     if config.get("addition_embed_type") == "text_time":
         added = _whole(config, "projection_class_embeddings_input_dim")
         yield from _with_bias("add_embedding.linear_1", time, added)

@@ -23,7 +23,8 @@ class UnpackOptions:
 
     `image_size` is in pixels; `scheduler` is one of `configs.SCHEDULERS`; `upcast_attention` is as
     in the UNet's config, `None` for the family's default. With `is_draft`, the plan has no
-    tokenizer, since that might have to be downloaded.
+    tokenizer, since that might have to be downloaded. With `only_unet`, nothing but the UNet is
+    needed, nor taken: the app has the rest.
     """
 
     told: PredictionSource | None = None
@@ -34,6 +35,7 @@ class UnpackOptions:
     vae: Path | None = None
     tokenizer: Path | None = None
     is_draft: bool = False
+    only_unet: bool = False
 
 
 UNSAID = Fault(
@@ -57,7 +59,11 @@ def unpack(
     """
     path = checkpoint.path
     single = single or take_apart(
-        checkpoint, options.told, image_size=options.image_size, weights=options.weights
+        checkpoint,
+        options.told,
+        image_size=options.image_size,
+        weights=options.weights,
+        only_unet=options.only_unet,
     )
     if single is None:
         raise BadInputError(
@@ -71,7 +77,9 @@ def unpack(
     parts = dict(single.parts)
     if options.vae:
         parts["vae"] = read_vae(options.vae, single.family, single.image_size)
-    if "vae" not in parts:
+    if options.only_unet:
+        parts = {"unet": parts["unet"]}
+    elif "vae" not in parts:
         raise BadInputError("has no VAE", where=path, remedy="give one with --vae_path")
     unet = parts["unet"]
     upcast = _upcasts(checkpoint) if options.upcast_attention is None else options.upcast_attention
@@ -79,7 +87,7 @@ def unpack(
     parts["unet"] = ComponentFiles(kind=unet.kind, config=config, tensors=unet.tensors)
     plan = _plan(single, parts, single.prediction.kind, options)
     plan = replace(plan, notes=single.notes, settings=single.settings)
-    if options.is_draft:
+    if options.is_draft or options.only_unet:
         return plan
     tokenizer = find_tokenizer(path, options.tokenizer, emit)
     return replace(plan, files={**plan.files, **tokenizer.files(single.family)})
@@ -96,7 +104,7 @@ def _plan(
     family = single.family
     scheduler = {**scheduler_config(family, prediction, options.scheduler), **single.schedule}
     kinds = {name: part.kind for name, part in parts.items()}
-    tokenizers = dict.fromkeys(PADS[family], "CLIPTokenizer")
+    tokenizers = {} if options.only_unet else dict.fromkeys(PADS[family], "CLIPTokenizer")
     index = model_index(family, single.task, kinds, tokenizers, str(scheduler["_class_name"]))
     files: dict[str, Path | bytes] = {
         INDEX_NAME: as_json(index),

@@ -19,10 +19,16 @@ from sdcoreml.ground.places import expand_home
 VARIABLE = "SDCOREML_MODELS"
 KINDS: Mapping[str, tuple[str, ...]] = {
     "folder": ("",),
-    "comfy": ("models/checkpoints", "models/diffusers"),
+    "comfy": (
+        "models/checkpoints",
+        "models/diffusers",
+        "models/unet",
+        "models/diffusion_models",
+    ),
     "a1111": ("models/Stable-diffusion",),
 }
-"""Maps a kind of folder to the places in it where such a program keeps whole models."""
+"""Maps a kind of folder to the places in it where such a program keeps models, or their UNets."""
+_CONVERTED = (".mlpackage", ".mlmodelc")
 _DEPTH = 4
 _NEAR = 4
 
@@ -86,7 +92,9 @@ def models_in(folder: Path) -> Iterator[Path]:
             continue
         if len(here.relative_to(folder).parts) >= _DEPTH:
             names.clear()
-        names[:] = sorted(name for name in names if not name.startswith("."))
+        names[:] = sorted(
+            name for name in names if not name.startswith(".") and not name.endswith(_CONVERTED)
+        )
         yield from (
             here / name
             for name in sorted(files)

@@ -78,6 +78,7 @@ def require_for_comfyui(args: argparse.Namespace) -> None:
         "--install": "copy the package into ComfyUI's models/unet; leave it out",
         "--vae": ours,
         "--embedding": ours,
+        "--tokenizer": "ComfyUI encodes prompts itself; leave it out",
     }
     for option, remedy in refused.items():
         if said.get(option.removeprefix("--").replace("-", "_")):

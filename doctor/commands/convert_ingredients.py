@@ -11,7 +11,7 @@ from sdcoreml.convert.models.ingredients import Ingredients
 from sdcoreml.convert.models.prediction import PredictionSource
 from sdcoreml.convert.models.single_file import Weights
 from sdcoreml.convert.models.unpack import UnpackOptions
-from sdcoreml.doctor.commands.convert_jobs import runtime_of
+from sdcoreml.doctor.commands.convert_jobs import only_unet, runtime_of
 from sdcoreml.ground.places import can_exist
 
 
@@ -25,6 +25,7 @@ def ingredients_of(args: argparse.Namespace) -> Ingredients:
         weights=Weights.AVERAGED if args.extract_ema else Weights.TRAINED,
         vae=args.vae,
         tokenizer=args.tokenizer,
+        only_unet=only_unet(args),
     )
     return Ingredients(
         model=args.model,

@@ -111,6 +111,11 @@ def runtime_of(args: argparse.Namespace) -> Runtime:
     return Runtime.COMFYUI if is_comfyui else Runtime.SWIFT
 
 
+def only_unet(args: argparse.Namespace) -> bool:
+    """Return whether nothing but the UNet is converted: ComfyUI has the rest."""
+    return runtime_of(args) is Runtime.COMFYUI
+
+
 def _read_options(args: argparse.Namespace) -> dict[str, Any]:
     """Return the fields of `Options` that were given, except sizes and attention."""
     said = vars(args)

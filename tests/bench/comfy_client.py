@@ -100,40 +100,76 @@ class Interpreted:
         return {name: one.float().numpy() for name, one in found.items()}
 
 
+class AsNoise:
+    """A UNet that predicts velocity, as one that predicts noise: as our programs turn it."""
+
+    def __init__(self, unet: Callable[..., Any], schedule: torch.Tensor) -> None:
+        self._unet, self._schedule = unet, schedule
+        self.config = unet.config  # type: ignore[attr-defined]
+
+    def __call__(
+        self, sample: torch.Tensor, moment: torch.Tensor, *args: Any, **more: Any
+    ) -> tuple[torch.Tensor]:
+        """Return the noise that the UNet's velocity means."""
+        velocity = self._unet(sample, moment, *args, **more)[0].float()
+        kept = self._schedule[int(moment)]
+        return (kept.sqrt() * velocity + (1 - kept).sqrt() * sample,)
+
+
 def draw(asked: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Draw with the module, with ours and with the client's package; return figures of both."""
+    """Draw with the module, with ours and with the client's package; return figures of both.
+
+    All are asked for the same pictures with the scheduler for noise, which is all that the nodes
+    have. Of a model that predicts velocity, the client's package gets what ours does itself. What
+    both are compared with is the module with the scheduler for what it predicts.
+    """
     import coremltools
     from coreml_diffusion import CoreMLUNet, ModelVersion
 
     coremltools.models.MLModel = Interpreted
     module = module_of(asked)
-    reference, step = sampled(module, asked, asked["prediction"])
     answer: dict[str, Any] = {"theirs": dict(asked["before"]), "ours": {}}
+    unets: dict[str, Any] = {"module": module}
     for whose in ("ours", "theirs"):
-        if "error" in answer[whose]:
-            continue
-        path = f"{asked['folder']}/{whose}.mlpackage"
-        client = CoreMLUNet(path, module, ModelVersion[asked["version"]])
-        # Ours turns velocity into noise itself; the client's own predicts what the module does.
-        predicts = "epsilon" if whose == "ours" else asked["prediction"]
-        latents, first = sampled(client, asked, predicts)
-        if whose == "ours" and asked["prediction"] != "epsilon":
-            first = None
-        answer[whose] |= {
-            "accepted": True,
-            "psnr": psnr(reference, latents),
-            "step": psnr(step, first) if first is not None else float("nan"),
-        }
+        if "error" not in answer[whose]:
+            path = f"{asked['folder']}/{whose}.mlpackage"
+            unets[whose] = CoreMLUNet(path, module, ModelVersion[asked["version"]])
+            answer[whose] |= {"accepted": True, "psnr": [], "step": []}
+    is_noise = asked["prediction"] == "epsilon"
+    schedule = scheduler_for("epsilon").alphas_cumprod
+    if not is_noise and "theirs" in unets:
+        unets["theirs"] = AsNoise(unets["theirs"], schedule)
+    for seed in range(_SEED, _SEED + asked["seeds"]):
+        wanted, step = sampled(module, asked, asked["prediction"], seed)
+        if not is_noise:
+            _, step = sampled(AsNoise(module, schedule), asked, "epsilon", seed)
+        for whose in unets.keys() - {"module"}:
+            latents, first = sampled(unets[whose], asked, "epsilon", seed)
+            answer[whose]["psnr"].append(psnr(wanted, latents))
+            answer[whose]["step"].append(psnr(step, first))
     return answer
 
 
-def sampled(
-    unet: Callable[..., Any], asked: Mapping[str, Any], predicts: str
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the latents after the sampler, and the UNet's first prediction."""
+def scheduler_for(predicts: str) -> Any:
+    """Return a scheduler for what a UNet predicts."""
     from diffusers import DDIMScheduler
 
-    generator = torch.Generator().manual_seed(_SEED)
+    return DDIMScheduler(
+        beta_schedule="scaled_linear",
+        beta_start=0.00085,
+        beta_end=0.012,
+        clip_sample=False,
+        set_alpha_to_one=False,
+        steps_offset=1,
+        prediction_type=predicts,
+    )
+
+
+def sampled(
+    unet: Callable[..., Any], asked: Mapping[str, Any], predicts: str, seed: int
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the latents after the sampler, and the UNet's first prediction."""
+    generator = torch.Generator().manual_seed(seed)
 
     def noise(*shape: int) -> torch.Tensor:
         return torch.randn(shape, generator=generator).half().float()
@@ -150,15 +186,7 @@ def sampled(
         more["added_cond_kwargs"] = {"time_ids": ids, "text_embeds": noise(batch, width)}
     if asked["version"] == "LCM":
         more["timestep_cond"] = noise(batch, EMBEDDED)
-    scheduler = DDIMScheduler(
-        beta_schedule="scaled_linear",
-        beta_start=0.00085,
-        beta_end=0.012,
-        clip_sample=False,
-        set_alpha_to_one=False,
-        steps_offset=1,
-        prediction_type=predicts,
-    )
+    scheduler = scheduler_for(predicts)
     scheduler.set_timesteps(asked["steps"])
     first: torch.Tensor | None = None
     with torch.inference_mode():

@@ -7,9 +7,15 @@ import numpy as np
 import pytest
 
 from sdcoreml.convert.bundle.judgement import judge, raise_gravest
+from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.models.unpack import UnpackOptions
+from sdcoreml.convert.programs.options import Runtime
 from sdcoreml.ground.errors import BadInputError, Fault, UnsupportedError
 from tests.convert.models.folders import UNET, write_json, write_model
-from tests.convert.models.test_single_file import averages, original, save
+from tests.convert.models.originals import UNETS, original_vae
+from tests.convert.models.test_single_file import UNIT, VAE, averages, original, save
+
+INPAINTING = {"conv_in.weight": np.zeros((32, 9, 3, 3), "f2")}
 
 
 @pytest.mark.parametrize(
@@ -92,6 +98,38 @@ def test_a_file_without_a_vae_lacks_it(tmp_path: Path) -> None:
     found = judge(save(tmp_path / "m.safetensors", arrays))
     assert found.lacking == ("vae",)
     assert [fault.what for fault in found.reasons] == ["it has no vae"]
+
+
+def test_for_comfyui_a_unet_is_enough(tmp_path: Path) -> None:
+    only = UnpackOptions(only_unet=True)
+    for name, arrays in {
+        "alone": UNIT["sd1"],
+        "without a VAE": {k: a for k, a in original("sd1").items() if "first_stage" not in k},
+    }.items():
+        path = save(tmp_path / f"{name}.safetensors", arrays)
+        found = judge(path, only, runtime=Runtime.COMFYUI)
+        assert (found.reasons, found.needed, found.lacking) == ((), ("unet",), ())
+    path = save(tmp_path / "painting.safetensors", UNIT["sd1"] | INPAINTING)
+    assert "inpainting" in judge(path, only, runtime=Runtime.COMFYUI).reasons[0].what
+    path = save(tmp_path / "vae.safetensors", original_vae(VAE))
+    assert judge(path, only).reasons[0].what.startswith("this is a VAE: ")
+
+
+def test_for_comfyui_so_is_a_unets_own_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "unet"
+    folder.mkdir()
+    write_json(folder / "config.json", {"_class_name": "UNet2DConditionModel", **UNETS["sd1"]})
+    save(folder / "diffusion_pytorch_model.safetensors", UNIT["sd1"])
+    found = judge(folder, UnpackOptions(only_unet=True), runtime=Runtime.COMFYUI)
+    assert (found.reasons, found.needed) == ((), ("unet",))
+    assert found.identity.model is not None
+    assert found.identity.model.family is Family.SD1
+    assert "it needs a text encoder" in judge(folder).reasons[0].what
+
+
+def test_the_remedy_for_a_unet_alone_is_the_app_that_has_the_rest(tmp_path: Path) -> None:
+    path = save(tmp_path / "alone.safetensors", UNIT["sd1"])
+    assert f"`sdcoreml convert {path} --app comfyui`" in judge(path).reasons[0].remedy
 
 
 def test_a_name_that_no_file_can_have_is_told(tmp_path: Path) -> None:

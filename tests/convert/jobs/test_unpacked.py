@@ -9,7 +9,7 @@ import pytest
 
 from sdcoreml.convert.jobs.manifest import MadeIn, Manifest, SourceRecord
 from sdcoreml.convert.jobs.options import Options
-from sdcoreml.convert.jobs.unpacked import prepare_model, unpack_again
+from sdcoreml.convert.jobs.unpacked import draft, prepare_model, unpack_again
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.ingredients import Ingredients
 from sdcoreml.convert.models.lora import LoraSource
@@ -23,7 +23,7 @@ from sdcoreml.ground.errors import (
     WorkerError,
 )
 from sdcoreml.ground.events import Event
-from tests.convert.models.test_single_file import original, save
+from tests.convert.models.test_single_file import UNIT, Arrays, original, save
 from tests.convert.models.test_unpack import tokenizer, tree
 from tests.convert.stand_ins import write_model
 
@@ -55,6 +55,23 @@ def test_a_file_is_a_folder_of_its_name_as_long_as_it_is_needed(tmp_path: Path, 
             "embeddings": [],
         }
     assert not list(near.glob("*"))
+
+
+@pytest.mark.parametrize("arrays", [UNIT["sd1"], original("sd1")], ids=["alone", "whole"])
+def test_for_comfyui_only_the_unet_is_written_and_nothing_is_downloaded(
+    tmp_path: Path, arrays: Arrays
+) -> None:
+    path = save(tmp_path / "dream.safetensors", arrays)
+    ingredients = Ingredients(model=path, unpacking=UnpackOptions(only_unet=True))
+    assert draft(ingredients).components.keys() == {"unet"}
+    with prepare_model(ingredients, tmp_path) as model:
+        assert (set(model.components), model.family) == ({"unet"}, Family.SD1)
+        assert tree(model.path) == [
+            "model_index.json",
+            "scheduler/scheduler_config.json",
+            "unet/config.json",
+            "unet/diffusion_pytorch_model.safetensors",
+        ]
 
 
 def test_errors_name_what_was_given_and_leave_nothing(tmp_path: Path, file: Path) -> None:

@@ -10,6 +10,8 @@ from sdcoreml.convert.models.family import Family, Task, identify
 XL = {"addition_embed_type": "text_time"}
 LINEAR = {"use_linear_projection": True}
 TEXT: Mapping[str, Any] = {}
+_BASE = (Family.SDXL, Task.TEXT_TO_IMAGE)
+_REFINER = (Family.SDXL_REFINER, Task.TEXT_TO_IMAGE)
 
 
 @pytest.mark.parametrize(
@@ -25,6 +27,9 @@ TEXT: Mapping[str, Any] = {}
         ({"unet": LINEAR}, {"prediction_type": "v_prediction"}, (Family.SD2_V, Task.TEXT_TO_IMAGE)),
         ({"unet": XL, "text_encoder": TEXT}, {}, (Family.SDXL, Task.TEXT_TO_IMAGE)),
         ({"unet": XL, "text_encoder_2": TEXT}, {}, (Family.SDXL_REFINER, Task.TEXT_TO_IMAGE)),
+        ({"unet": XL}, {}, (Family.SDXL, Task.TEXT_TO_IMAGE)),
+        ({"unet": XL | {"cross_attention_dim": 1280}}, {}, _REFINER),
+        ({"unet": XL | {"cross_attention_dim": 1280}, "text_encoder": TEXT}, {}, _BASE),
         ({"unet": {"addition_embed_type": "image"}}, {}, (Family.UNKNOWN, Task.TEXT_TO_IMAGE)),
         ({"unet": {"_class_name": "UNet3DConditionModel"}}, {}, (Family.UNKNOWN, Task.OTHER)),
         ({}, {}, (Family.UNKNOWN, Task.OTHER)),

@@ -336,3 +336,19 @@ def test_a_few_tensors_that_mean_nothing_are_left_out_and_named(
     what = "1 tensors have no counterpart in the model and are skipped"
     left = f"{what}: lora_unet_mystery.lora_up.weight"
     assert [event.text for event in events] == [f"lora.safetensors: {left}"]
+
+
+def test_what_is_for_text_encoders_is_left_to_an_app_that_has_them(
+    tmp_path: Path, plan: FolderPlan, weights: dict[str, Arrays]
+) -> None:
+    alone = FolderPlan(parts={"unet": plan.parts["unet"]}, files={})
+    text = {f"lora_te_{TEXT.replace('.', '_')}.lora_down.weight": np.zeros((RANK, 3), "f4")}
+    lora = text | dict(
+        zip(kohya(LINEAR)[:2], factors(weights["unet"][f"{LINEAR}.weight"]), strict=True)
+    )
+    events: list[Event] = []
+    merge_loras(alone, [LoraSource(path=save(tmp_path, lora))], events.append)
+    said = "lora.safetensors: its 1 tensors for text encoders are left to the app"
+    assert [event.text for event in events] == [said]
+    with pytest.raises(BadInputError, match="'lora_unet_mystery"):
+        merged(tmp_path, alone, {"lora_unet_mystery.lora_up.weight": np.zeros((4, RANK), "f4")})

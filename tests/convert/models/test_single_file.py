@@ -115,6 +115,44 @@ def test_the_configs_follow_from_the_shapes(tmp_path: Path, name: str) -> None:
     assert text["num_hidden_layers"] == layers
 
 
+GUIDANCE = {"time_embedding.cond_proj.weight": np.zeros((32, 256), "f2")}
+
+
+@pytest.mark.parametrize("name", ["sd1", "sd2", "sdxl"])
+@pytest.mark.parametrize("layout", ["diffusers", "original", "bare"])
+def test_a_unet_alone_is_taken_if_nothing_else_is_asked_for(
+    tmp_path: Path, name: str, layout: str
+) -> None:
+    arrays = UNIT[name] if layout == "diffusers" else original_unet(UNIT[name])
+    if layout == "bare":
+        arrays = {key.removeprefix("model.diffusion_model."): one for key, one in arrays.items()}
+    path = save(tmp_path / "m.safetensors", arrays)
+    assert take_apart(open_checkpoint(path)) is None
+    found, whole = apart(path, only_unet=True), apart(save(tmp_path / "w", original(name)))
+    assert (found.family, found.task, found.faults) == (whole.family, whole.task, ())
+    assert found.parts.keys() == {"unet"}
+    assert found.parts["unet"].config == whole.parts["unet"].config
+    write_safetensors(found.parts["unet"].tensors, tmp_path / "part.safetensors")
+    written = safetensors.numpy.load_file(tmp_path / "part.safetensors")
+    assert {key: one.tobytes() for key, one in written.items()} == {
+        key: one.tobytes() for key, one in UNIT[name].items()
+    }
+
+
+def test_a_consistency_model_alone_has_its_guidance(tmp_path: Path) -> None:
+    found = apart(save(tmp_path / "m.safetensors", UNIT["sd1"] | GUIDANCE), only_unet=True)
+    assert (found.faults, found.parts["unet"].config["time_cond_proj_dim"]) == ((), 256)
+    lost = UNIT["sd1"] | GUIDANCE
+    del lost["conv_out.bias"]
+    (fault,) = apart(save(tmp_path / "n.safetensors", lost), only_unet=True).faults
+    assert "unet: tensors missing (1): conv_out.bias" in fault.what
+
+
+def test_another_part_alone_is_no_unet(tmp_path: Path) -> None:
+    path = save(tmp_path / "m.safetensors", original_vae(VAE))
+    assert take_apart(open_checkpoint(path), only_unet=True) is None
+
+
 def test_renames_are_one_to_one() -> None:
     for name, config in UNETS.items():
         shapes = parameters("UNet2DConditionModel", config)

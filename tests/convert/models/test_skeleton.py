@@ -58,7 +58,6 @@ def test_a_projection_is_one_parameter_more() -> None:
     ("kind", "config"),
     [
         ("UNet3DConditionModel", SD15),
-        ("UNet2DConditionModel", SD15 | {"time_cond_proj_dim": 256}),
         ("UNet2DConditionModel", SD15 | {"class_embed_type": "projection"}),
         ("UNet2DConditionModel", {"in_channels": 4}),
         ("UNet2DConditionModel", SD15 | {"block_out_channels": "wide"}),
@@ -71,6 +70,12 @@ def test_what_is_not_described_here_or_not_believable_is_none(
     kind: str, config: dict[str, Any]
 ) -> None:
     assert parameters(kind, config) is None
+
+
+def test_a_consistency_model_has_one_parameter_more() -> None:
+    plain = parameters("UNet2DConditionModel", SD15) or {}
+    found = parameters("UNet2DConditionModel", SD15 | {"time_cond_proj_dim": 256})
+    assert found == plain | {"time_embedding.cond_proj.weight": (320, 256)}
 
 
 JSON = (

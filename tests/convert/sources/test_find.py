@@ -89,7 +89,7 @@ def test_without_folders_that_is_said(folder: Path) -> None:
         find_model("dream", silent, {})
 
 
-def test_folders_of_other_programs_are_those_that_hold_whole_models(folder: Path) -> None:
+def test_folders_of_other_programs_are_those_that_hold_models(folder: Path) -> None:
     own = folder.parent / "settings/sdcoreml/config.toml"
     own.parent.mkdir(parents=True)
     own.write_text('[sources]\ncomfy = ["/C"]\na1111 = ["/A"]\nfolder = ["/F"]\n')
@@ -97,6 +97,15 @@ def test_folders_of_other_programs_are_those_that_hold_whole_models(folder: Path
         Path("/M"),
         Path("/C/models/checkpoints"),
         Path("/C/models/diffusers"),
+        Path("/C/models/unet"),
+        Path("/C/models/diffusion_models"),
         Path("/A/models/Stable-diffusion"),
         Path("/F"),
     ]
+
+
+def test_the_weights_of_what_was_converted_are_no_models(tmp_path: Path) -> None:
+    for name in ("cat.mlpackage", "Unet.mlmodelc", "weights"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "weight.bin").touch()
+    assert list(models_in(tmp_path)) == [tmp_path / "weights" / "weight.bin"]

@@ -70,6 +70,7 @@ def test_the_name_says_which_loras_are_merged(model: Path) -> None:
         (("--install",), "--install"),
         (("--vae", "there"), "--vae"),
         (("--embedding", "there.pt"), "--embedding"),
+        (("--tokenizer", "there"), "--tokenizer"),
         (("--converter", "upstream"), "--converter"),
         (("--compare-upstream",), "--converter"),
     ],

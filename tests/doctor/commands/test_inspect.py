@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from sdcoreml.convert.bundle.comfyui import interface
 from sdcoreml.convert.bundle.facts import ProgramFacts
@@ -172,6 +173,9 @@ def test_a_consistency_model_runs_in_comfyui(
     folder = unpacked(tmp_path)
     place = folder / "unet" / "config.json"
     write_json(place, {**json.loads(place.read_text()), "time_cond_proj_dim": 256})
+    weights = folder / "unet" / "diffusion_pytorch_model.safetensors"
+    arrays = safetensors.numpy.load_file(weights)
+    save(weights, {**arrays, "time_embedding.cond_proj.weight": np.zeros((32, 256), "f2")})
     inspect(folder, "--json")
     targets = read_as("inspect", capsys.readouterr().out)["targets"]
     assert [target["runs"] for target in targets] == ["no", "no", "yes"]

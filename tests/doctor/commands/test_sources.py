@@ -33,6 +33,8 @@ def test_a_folder_is_added_listed_and_removed(
     assert read_as("sources-list", capsys.readouterr().out)["folders"] == {
         f"{comfy}/models/checkpoints": 1,
         f"{comfy}/models/diffusers": 0,
+        f"{comfy}/models/unet": 0,
+        f"{comfy}/models/diffusion_models": 0,
     }
     assert main(["sources", "remove", "comfy", str(comfy)]) == 0
     assert own.read_text() == ""

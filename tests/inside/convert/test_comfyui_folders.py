@@ -15,8 +15,11 @@ from sdcoreml.convert.jobs.manifest import read_manifest
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.prove import ProofPolicy
 from sdcoreml.convert.jobs.steps import convert_models
+from sdcoreml.convert.jobs.unpacked import prepare_model
 from sdcoreml.convert.jobs.verify import Against, verify
 from sdcoreml.convert.jobs.workshop import Workshop
+from sdcoreml.convert.models.ingredients import Ingredients
+from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.convert.programs.options import Runtime
 from sdcoreml.convert.spec.reader import read_package
 from sdcoreml.convert.worker import Worker
@@ -104,3 +107,22 @@ def test_without_torch_a_certificate_proves_it(
     assert (proof.sibling.title if proof.sibling else "") == (
         f"the miniature for ComfyUI, {title}" if by == "likeness" else ""
     )
+
+
+@pytest.mark.parametrize("form", ["a file", "a folder"])
+def test_a_unet_alone_is_enough(form: str, tmp_path: Path, worker: Worker) -> None:
+    given = write(tmp_path / "tiny", LCM) / "unet"
+    if form == "a file":
+        (found,) = given.glob("*.safetensors")
+        given = found.rename(tmp_path / "dream.safetensors")
+    ingredients = Ingredients(model=given, unpacking=UnpackOptions(only_unet=True))
+    small: dict[str, Any] = {"height": 16, "width": 16, "batch": 1, "runtime": Runtime.COMFYUI}
+    with prepare_model(ingredients, tmp_path) as model:
+        folder = finish(job_of(model, tmp_path / "out", **small), worker)
+    ((stem, entry),) = json.loads((folder / "manifest.json").read_text())["programs"].items()
+    assert stem == f"{given.stem}_1x128x128_se_unet"
+    assert min(float(one["psnr"]) for one in entry["checked"]["outputs"]) >= 65
+    ports = read_package(folder / f"{stem}.mlpackage").model.description.inputs
+    assert "timestep_cond" in {port.name for port in ports}
+    again = verify(folder, worker, Against(model=given, certificates={}, fast=True))
+    assert again.faults == ()

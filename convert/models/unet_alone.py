@@ -1,0 +1,47 @@
+"""A UNet alone in one file, as ComfyUI keeps them: which family it is of, and how it is laid out.
+
+coreml-diffusion 0.1.6, which ComfyUI's Core ML nodes convert with, also takes such files
+(`load_unet` in its `convert.py`): those in the original layout, and SD 1.x in diffusers'.
+"""
+
+from __future__ import annotations
+
+from sdcoreml.convert.models.contents import Kind, Shapes, recognise
+from sdcoreml.convert.models.family import REFINER_CONTEXT, Family
+from sdcoreml.convert.models.original_layout import UNET_PREFIX
+
+DIFFUSERS = "conv_in.weight"
+"""The first layer of a UNet in diffusers' layout."""
+
+ORIGINAL = "input_blocks.0.0.weight"
+"""The first layer of a UNet in the original layout, alone or behind `UNET_PREFIX`."""
+
+FIRST_LAYERS = (f"{UNET_PREFIX}{ORIGINAL}", ORIGINAL, DIFFUSERS)
+
+_ADDED = ("label_emb.0.0.weight", "add_embedding.linear_1.weight")
+_PROJECTIONS = ("middle_block.1.proj_in.weight", "mid_block.attentions.0.proj_in.weight")
+_CONTEXTS = tuple(
+    f"{middle}.transformer_blocks.0.attn2.to_k.weight"
+    for middle in ("middle_block.1", "mid_block.attentions.0")
+)
+
+
+def family_alone(shapes: Shapes) -> Family | None:
+    """Recognise the family of a UNet alone by its structure; `None` if it is none.
+
+    Which of two families an SD 2.x model belongs to depends on what it predicts; see
+    `convert.models.original_layout.LAYOUTS`.
+    """
+    if recognise(shapes).kind is not Kind.UNET:
+        return None
+    if _shape(shapes, _ADDED):
+        is_refiner = _shape(shapes, _CONTEXTS)[-1:] == (REFINER_CONTEXT,)
+        return Family.SDXL_REFINER if is_refiner else Family.SDXL
+    is_linear = len(_shape(shapes, _PROJECTIONS)) == len(("out", "in"))
+    return Family.SD2_V if is_linear else Family.SD1
+
+
+def _shape(shapes: Shapes, ends: tuple[str, ...]) -> tuple[int, ...]:
+    """Return the shape of one of these tensors; empty if there is none."""
+    names = (f"{prefix}{end}" for prefix in (UNET_PREFIX, "") for end in ends)
+    return next((shapes[name] for name in names if name in shapes), ())

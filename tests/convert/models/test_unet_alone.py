@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import pytest
+
+from sdcoreml.convert.models.contents import Shapes
+from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.models.unet_alone import family_alone
+
+ORIGINAL: Shapes = {
+    "input_blocks.0.0.weight": (320, 4, 3, 3),
+    "output_blocks.0.0.in_layers.0.weight": (2560,),
+    "middle_block.1.proj_in.weight": (1280, 1280, 1, 1),
+    "middle_block.1.transformer_blocks.0.attn2.to_k.weight": (1280, 768),
+}
+DIFFUSERS: Shapes = {
+    "conv_in.weight": (320, 4, 3, 3),
+    "time_embedding.linear_1.weight": (1280, 320),
+    "mid_block.attentions.0.proj_in.weight": (1280, 1280, 1, 1),
+    "mid_block.attentions.0.transformer_blocks.0.attn2.to_k.weight": (1280, 768),
+}
+MATRIX = {"mid_block.attentions.0.proj_in.weight": (1280, 1280)}
+REFINER = {"middle_block.1.transformer_blocks.0.attn2.to_k.weight": (1536, 1280)}
+
+
+@pytest.mark.parametrize(
+    ("shapes", "family"),
+    [
+        (ORIGINAL, Family.SD1),
+        (DIFFUSERS, Family.SD1),
+        ({f"model.diffusion_model.{name}": one for name, one in ORIGINAL.items()}, Family.SD1),
+        ({**DIFFUSERS, **MATRIX}, Family.SD2_V),
+        ({**DIFFUSERS, **MATRIX, "add_embedding.linear_1.weight": (1280, 2816)}, Family.SDXL),
+        ({**ORIGINAL, "label_emb.0.0.weight": (1280, 2816)}, Family.SDXL),
+        ({**ORIGINAL, **REFINER, "label_emb.0.0.weight": (1, 2560)}, Family.SDXL_REFINER),
+        ({"control_model.input_blocks.0.0.weight": (320, 4, 3, 3)}, None),
+        ({"double_blocks.0.img_attn.qkv.weight": (9216, 3072)}, None),
+        ({"encoder.conv_in.weight": (1,), "decoder.conv_in.weight": (1,)}, None),
+        ({}, None),
+    ],
+)
+def test_its_structure_says_which_family_it_is_of(shapes: Shapes, family: Family | None) -> None:
+    assert family_alone(shapes) is family
