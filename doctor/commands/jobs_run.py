@@ -62,7 +62,7 @@ class Result:
     """What became of a folder; without one, of a model that was refused.
 
     `because` is the error, `code` the id of the check
-    that finds it, and `explanation` the known causes of a crash.
+    that finds it, `explanation` the known causes of a crash, and `exit_code` the error's own.
     """
 
     state: State
@@ -74,6 +74,7 @@ class Result:
     because: str = ""
     code: str = ""
     explanation: str = ""
+    exit_code: int = 0
 
     @property
     def is_there(self) -> bool:
@@ -276,7 +277,8 @@ def _unless_withheld(result: Result, error: SdcoremlError | None) -> Result:
     if error is None:
         return result
     because = spell(f"not installed: {error}")
-    return replace(result, state=State.FAILED, because=because, code=error.code)
+    failed = replace(result, state=State.FAILED, because=because, code=error.code)
+    return replace(failed, exit_code=int(error.exit_code))
 
 
 def _result(batch: Batch, error: SdcoremlError | None, job: Job | None = None) -> Result:
@@ -288,6 +290,7 @@ def _result(batch: Batch, error: SdcoremlError | None, job: Job | None = None) -
         because=spell(str(error)) if error else "",
         code=error.code if error else "",
         explanation=error.explanation if error else "",
+        exit_code=int(error.exit_code) if error else 0,
     )
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 
 from sdcoreml.doctor.queue.entry import Entry, State, now
 from sdcoreml.doctor.queue.lines import event_of
+from sdcoreml.ground.errors import ExitCode
 
 TRIES = 3
-"""How often an entry is begun whose process is ended from outside, as when memory runs out."""
+"""How often an entry is begun, if a process of its work dies, as when memory runs out."""
 
 _ERROR = "error: "
 _THERE = ("done", "reused")
@@ -49,9 +50,14 @@ def finish(entry: Entry, code: int, heard: Listener) -> Entry:
     over = replace(entry, ended=now(), exit_code=code, folders=folders)
     if code == 0:
         return replace(over, state=State.DONE)
-    if code < 0:
-        return _ended_from_outside(over, code)
     failed = [one for one in heard.results if one.get("state") not in _THERE]
+    has_lost = code == ExitCode.CHILD_DIED or any(
+        one.get("exit_code") == ExitCode.CHILD_DIED for one in failed
+    )
+    if code < 0:
+        return _begin_again(over) or _ended_from_outside(over, code)
+    if has_lost and (again := _begin_again(over)):
+        return again
     if failed:
         return _as_told(over, failed)
     said = [line.removeprefix(_ERROR) for line in heard.last if line.startswith(_ERROR)]
@@ -84,19 +90,24 @@ def _as_told(entry: Entry, failed: Sequence[Mapping[str, object]]) -> Entry:
     )
 
 
-def _ended_from_outside(entry: Entry, code: int) -> Entry:
-    """Return the entry to be begun again, unless that has happened often enough."""
+def _begin_again(entry: Entry) -> Entry | None:
+    """Return the entry to be begun again, `None` if that has happened often enough.
+
+    A process that died may have been ended from outside; what it had finished is found again.
+    """
     tries = entry.tries + 1
-    if tries < TRIES:
-        return replace(entry.anew(), tries=tries)
+    return replace(entry.anew(), tries=tries) if tries < TRIES else None
+
+
+def _ended_from_outside(entry: Entry, code: int) -> Entry:
     name = f"signal {-code}"
     with suppress(ValueError):
         name = signal.Signals(-code).name
     return replace(
         entry,
-        tries=tries,
+        tries=TRIES,
         state=State.FAILED,
-        because=f"its process was ended from outside {tries} times ({name}), as it happens when"
+        because=f"its process was ended from outside {TRIES} times ({name}), as it happens when"
         " memory runs out",
         remedy=f"close other programs, then `sdcoreml queue retry {entry.id}`",
     )

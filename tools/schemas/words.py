@@ -177,6 +177,7 @@ WORDS: Mapping[str, str] = {
     "ProgramProof.unchecked": "why nothing was run, and no certificate proves it",
     "Result.because": "the error; empty without one",
     "Result.code": "the check that finds the error; empty if there is none",
+    "Result.exit_code": "that of the error alone: see exit-codes.schema.json",
     "Result.explanation": "the known causes of a crash",
     "Result.folder": "the folder; empty for a model that was refused",
     "Result.model": "the model, as it was given",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -44,6 +45,18 @@ def test_what_is_no_table_changes_nothing(line: bytes) -> None:
     listener = Listener()
     listener.hear_event(line)
     assert listener.results == ()
+
+
+@pytest.mark.parametrize("code", [1, 7])
+def test_what_lost_a_process_is_begun_again_until_that_is_no_chance(code: int) -> None:
+    listener = heard("error: x: it died")
+    if code == 1:
+        results = [{"state": "failed", "because": "x: it died", "exit_code": 7}]
+        listener.hear_event(json.dumps({"event": "table", "results": results}).encode())
+    again = finish(replace(ENTRY, tries=1), code, listener)
+    assert (again.state, again.tries, again.begun, again.ended) == (State.WAITING, 2, None, None)
+    failed = finish(again, code, listener)
+    assert (failed.state, failed.because) == (State.FAILED, "x: it died")
 
 
 def test_an_unknown_signal_has_its_number() -> None:

@@ -1,0 +1,222 @@
+"""Kills the runner of a queue of five tiny models, or its children, at random moments.
+
+    python -m tests.kills_queue --moments 20 --seed 1
+
+At a random moment, SIGKILL hits the runner, the process that it has started for an entry, or one of
+that one's own. If it was the runner, the next one is started at once, while what the killed one has
+left may still be at work. After every few of them the queue is left alone. Every entry must be done
+then, without anybody asking for it again, with the same bytes as in a queue that nobody disturbed;
+no two entries may have been worked at at once, and nothing may be left: no process, no half-made
+file beside results, in the queue, the cache or the temporary folder.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from sdcoreml.doctor.proving.miniature import write_miniature
+from sdcoreml.doctor.queue.entry import Kind, State
+from sdcoreml.doctor.queue.store import VARIABLE, New, Store
+from sdcoreml.ground.digest import FileRecord, describe, named_below
+from sdcoreml.ground.leftovers import TOKEN
+from tests.kills import TOOL
+
+OPTIONS: Sequence[Mapping[str, object]] = (
+    {},
+    {"bits": 8},
+    {"bits": 6},
+    {"clip-skip": 2},
+    {"attention": "original"},
+)
+"""The options of the five models, which have some programs in common."""
+
+AIMS = ("runner", "child", "grandchild")
+BETWEEN = 4
+"""How many kills there are before a queue is left alone."""
+
+_LOOK = 0.05
+_GRACE = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """A folder with a model, a queue, a cache and a temporary folder."""
+
+    folder: Path
+    toolchain: str
+
+    @property
+    def store(self) -> Store:
+        """The queue."""
+        return Store(folder=self.folder / "queue")
+
+    def set_up(self) -> None:
+        """Make it anew: nothing is there yet but the model and the queue of five."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+        (self.folder / "tmp").mkdir(parents=True)
+        write_miniature(self.folder / "model")
+        model = {"model": str(self.folder / "model"), "size": "64x64"}
+        for number, options in enumerate(OPTIONS):
+            job = {"into": str(self.folder), "models": [{**model, "name": f"m{number}", **options}]}
+            words = (f"--toolchain={self.toolchain}",)
+            self.store.add(New(kind=Kind.CONVERT, title=f"m{number}", words=words, job=job))
+
+    def start(self) -> subprocess.Popen[bytes]:
+        """Start a runner in a session of its own."""
+        own = {"TMPDIR": "tmp", "SDCOREML_CACHE": "cache", VARIABLE: "queue"}
+        with (self.folder / "log").open("ab") as log:
+            return subprocess.Popen(
+                [TOOL, "queue", "run"],
+                env={**os.environ, **{key: f"{self.folder / one}" for key, one in own.items()}},
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def processes(self) -> Iterator[psutil.Process]:
+        """Yield the processes that work for this queue."""
+        for one in psutil.process_iter():
+            with suppress(psutil.Error):
+                is_ours = one.environ().get(VARIABLE) == f"{self.folder / 'queue'}"
+                if is_ours and one.status() != psutil.STATUS_ZOMBIE:
+                    yield one
+
+    def at_work(self) -> list[psutil.Process]:
+        """Return the processes that do an entry."""
+        found = []
+        for one in self.processes():
+            with suppress(psutil.Error):
+                found += [one] if "jobs" in one.cmdline() else []
+        return found
+
+    def files(self) -> Mapping[str, FileRecord]:
+        """Return the records of all results."""
+        return describe(named_below(self.folder / "models"))
+
+    def leftovers(self) -> list[str]:
+        """Return what no finished run leaves."""
+        hidden = [path for path in self.folder.rglob(".*") if TOKEN in path.name]
+        places = [path for path in (self.folder / "tmp").rglob("*") if path.is_file()]
+        return sorted(path.relative_to(self.folder).as_posix() for path in {*hidden, *places})
+
+
+def kill(runner: psutil.Process, aim: str, chance: random.Random) -> str:
+    """Kill the runner, the process of an entry, or one of that one's own; return which one."""
+    with suppress(psutil.Error):
+        children = runner.children()
+        below = [one for child in children for one in child.children(recursive=True)]
+        if aim == "grandchild" and below:
+            chance.choice(below).send_signal(signal.SIGKILL)
+            return "grandchild"
+        if aim in {"child", "grandchild"} and children:
+            chance.choice(children).send_signal(signal.SIGKILL)
+            return "child"
+        runner.send_signal(signal.SIGKILL)
+        return "runner"
+    return "nobody"
+
+
+def disturb(bench: Bench, kills: int, chance: random.Random, seconds: float) -> Iterator[str]:
+    """Work through the queue, and kill so many processes on the way; yield what was hit, or odd."""
+    process = bench.start()
+    for _ in range(kills):
+        until = time.monotonic() + chance.uniform(0.2, 1.5 * seconds / kills)
+        while process.poll() is None and time.monotonic() < until:
+            if len(bench.at_work()) > 1:
+                yield "two at once"
+            time.sleep(_LOOK)
+        if process.poll() is not None:
+            yield "nobody"
+            return
+        hit = kill(psutil.Process(process.pid), chance.choice(AIMS), chance)
+        yield hit
+        if hit == "runner":
+            process.wait()
+            process = bench.start()
+    while process.poll() is None:
+        if len(bench.at_work()) > 1:
+            yield "two at once"
+        time.sleep(_LOOK)
+
+
+def judge(bench: Bench, wanted: Mapping[str, FileRecord]) -> Iterator[str]:
+    """Yield what is not as without any kills; what was killed last gets time to end."""
+    until = time.monotonic() + _GRACE
+    while (alive := list(bench.processes())) and time.monotonic() < until:
+        time.sleep(_LOOK)
+    for one in alive:
+        with suppress(psutil.Error):
+            yield f"outlived: {' '.join(one.cmdline())[:200]}"
+    for entry in bench.store.read().entries:
+        if entry.state is not State.DONE:
+            yield f"{entry.id} {entry.state.value}: {entry.because}"
+    found = bench.files()
+    names = sorted(name for name in {*found, *wanted} if found.get(name) != wanted.get(name))
+    if names:
+        yield f"other bytes: {', '.join(names[:3])}"
+    if left := bench.leftovers():
+        yield f"left: {', '.join(left[:3])}"
+
+
+def run(bench: Bench, undisturbed: Bench, moments: int, seed: int) -> list[str]:
+    """Kill so many processes; return what did not hold, a line each."""
+    undisturbed.set_up()
+    begun = time.monotonic()
+    if undisturbed.start().wait():
+        return [f"undisturbed: {(undisturbed.folder / 'log').read_text()[-2000:]}"]
+    seconds, wanted = time.monotonic() - begun, undisturbed.files()
+    faults = [f"undisturbed: {one}" for one in judge(undisturbed, wanted)]
+    if not wanted:
+        return [*faults, "undisturbed: no results"]
+    chance, hits, odd = random.Random(seed), Counter[str](), 0  # noqa: S311  no secret
+    while (killed := sum(hits[aim] for aim in AIMS)) < moments and hits["nobody"] <= moments:
+        bench.set_up()
+        for hit in disturb(bench, min(BETWEEN, moments - killed), chance, seconds):
+            hits[hit] += 1
+        found = list(judge(bench, wanted))
+        if hits["two at once"] > odd:
+            odd = hits["two at once"]
+            found.append("two entries were worked at at once")
+        faults += [f"after {sum(hits[aim] for aim in AIMS)}: {one}" for one in found]
+        print(f"{sum(hits[aim] for aim in AIMS)} killed, {len(faults)} faults", flush=True)
+    print(", ".join(f"{who} {count}" for who, count in sorted(hits.items())))
+    if (killed := sum(hits[aim] for aim in AIMS)) < moments:
+        faults.append(f"only {killed} were hit: the others had ended before")
+    return faults
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Kill processes of queues in a temporary folder; return 1 if anything did not hold."""
+    parser = argparse.ArgumentParser(prog="python -m tests.kills_queue", description=__doc__)
+    parser.add_argument("--moments", type=int, default=20)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--toolchain", default="light")
+    args = parser.parse_args(words)
+    with tempfile.TemporaryDirectory() as folder:
+        one, other = (
+            Bench(folder=Path(folder) / name, toolchain=args.toolchain)
+            for name in ("killed", "undisturbed")
+        )
+        faults = run(one, other, args.moments, args.seed)
+    print("\n".join(faults) or f"all {args.moments} ended in the same bytes, with nothing left")
+    return int(bool(faults))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
