@@ -8,6 +8,7 @@ import pytest
 from sdcoreml.convert.compile.compiled import COREMLDATA, TEXT
 from sdcoreml.convert.compile.xcode import XcodeCompiler, find_xcode
 from sdcoreml.ground.errors import BadInputError, SdcoremlError
+from sdcoreml.ground.events import Event
 
 SCRIPT = """\
 import pathlib, sys
@@ -33,7 +34,9 @@ def stand_in(tmp_path: Path, body: str) -> XcodeCompiler:
 def test_the_compilers_folder_takes_the_wanted_name(tmp_path: Path) -> None:
     package, target = tmp_path / "a b 'c'.mlpackage", tmp_path / "out" / "Unet.mlmodelc"
     package.mkdir()
-    stand_in(tmp_path, MAKES_TWO).compile(package, target)
+    said: list[Event] = []
+    stand_in(tmp_path, MAKES_TWO).compile(package, target, said.append)
+    assert said == [Event(kind="step", text="compile a b 'c'.mlpackage with Xcode")]
     assert sorted(path.name for path in target.iterdir()) == [
         COREMLDATA,
         TEXT,

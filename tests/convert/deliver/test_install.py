@@ -25,7 +25,7 @@ from sdcoreml.convert.jobs.verify import verify
 from sdcoreml.convert.weights.clone import Placement
 from sdcoreml.ground.aside import sole_maker
 from sdcoreml.ground.errors import BadInputError, BusyError
-from sdcoreml.ground.events import silent
+from sdcoreml.ground.events import Event, silent
 from tests.convert.stand_ins import StandIn, finish, job_of, write_controlnet, write_model
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
@@ -52,8 +52,10 @@ def names(folder: Path) -> list[str]:
 
 
 def test_what_is_installed_is_what_apps_load_and_proves_itself(made: Path, tmp_path: Path) -> None:
-    done = install(made, tmp_path)
+    said: list[Event] = []
+    done = Installer(emit=said.append).install(contents_of(made), tmp_path)
     assert done.path == tmp_path / "cat_128x128"
+    assert [event.text for event in said if event.kind == "step"] == [f"install {done.path}"]
     assert done.way is not None
     assert names(tmp_path) == ["cat_128x128"]
     assert not [*done.path.glob("*.mlpackage")]

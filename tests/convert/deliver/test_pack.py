@@ -5,6 +5,7 @@ import re
 import zipfile
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
@@ -20,7 +21,7 @@ from sdcoreml.convert.jobs.verify import verify
 from sdcoreml.convert.models.fetched import FetchedFrom
 from sdcoreml.convert.programs.options import Attention
 from sdcoreml.ground.errors import BadInputError, NoSpaceError, UsageError
-from sdcoreml.ground.events import silent
+from sdcoreml.ground.events import Event, silent
 from tests.convert.stand_ins import StandIn, finish, job_of, write_controlnet, write_model
 from tests.golden import assert_golden
 
@@ -61,8 +62,16 @@ def hidden(card: str) -> str:
 
 
 def test_an_archive_is_a_folder_that_proves_itself(made: Path, tmp_path: Path) -> None:
-    (archive,) = packed([made], tmp_path)
+    said: list[Event] = []
+    (archive,) = pack([contents_of(made)], tmp_path, "", said.append)
     assert archive.path == tmp_path / "my-cat-128x128_split_einsum_compiled.zip"
+    step, *progress = said
+    assert step == Event(kind="step", text=f"pack {archive.path.name}")
+    files = contents_of(made).files
+    done = accumulate(file.size for file in files.values())
+    assert [(one.text, one.done) for one in progress] == [*zip(files, done, strict=True)]
+    whole = sum(file.size for file in files.values())
+    assert {(one.kind, one.total, one.unit) for one in progress} == {("progress", whole, "B")}
     with zipfile.ZipFile(archive.path) as file:
         assert file.testzip() is None
         tops = {name.partition("/")[0] for name in file.namelist()}
