@@ -422,6 +422,8 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_what_the_planner_refuses_is_not_offered",
         "test_whatever_is_chosen_of_what_is_offered_is_planned",
     ),
+    "tests/doctor/studio/test_malformed.py": (),
+    "tests/doctor/studio/test_serve.py": (),
     "tests/doctor/test_anything.py": (),
     "tests/doctor/test_cli.py": (),
     "tests/doctor/test_knowledge.py": ("test_an_example_inside_a_long_log_is_found_at_its_line",),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hmac
 import json
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -67,14 +68,18 @@ class Gate:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 message["headers"] = _complete(message.get("headers", ()), is_api=is_api)
-            await send(message)
+            try:
+                await send(message)
+            except Exception as error:  # whatever a server says of a connection that is closed
+                raise ConnectionError("the page went away") from error
 
-        try:
-            self.admit(scope)
-        except RequestError as error:
-            await refuse(error, send_with_headers)
-            return
-        await self.app(scope, receive, send_with_headers)
+        with suppress(ConnectionError):
+            try:
+                self.admit(scope)
+            except RequestError as error:
+                await refuse(error, send_with_headers)
+                return
+            await self.app(scope, receive, send_with_headers)
 
     def admit(self, scope: Scope) -> None:
         """Refuse a request that is not the own page's.

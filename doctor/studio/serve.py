@@ -151,6 +151,7 @@ class Server(uvicorn.Server):
                 ws="none",
                 lifespan="off",
                 log_config=None,
+                log_level="critical",  # what somebody sends that is no HTTP is no news
                 access_log=False,
                 date_header=False,
                 server_header=False,

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from typing import Any, Protocol
 
 from sdcoreml.doctor.studio.gate import Receive, Scope, Send
 from sdcoreml.ground.errors import SdcoremlError
+from sdcoreml.ground.exits import report_bug
 
 LOOK = 0.4
 """Seconds between two looks at the folder."""
@@ -150,7 +152,9 @@ class Feed:
                 await self._look()
                 with suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(self._nudged.wait(), LOOK)
-        except (OSError, SdcoremlError):  # the folder cannot be read just now: pages come again
+        except Exception as error:  # noqa: BLE001  no page may wait for news that never come
+            if not isinstance(error, OSError | SdcoremlError):  # a folder that cannot be read now
+                sys.stderr.write(f"{report_bug(error)}\n")
             self._watcher = None
             for one in self._listeners:
                 one.let_go()

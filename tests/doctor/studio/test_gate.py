@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from sdcoreml.doctor.studio.gate import POLICY, Gate, Message, Receive, Scope, Send
-from tests.doctor.studio.asgi import HOST, OWN, PORT, TOKEN, Pairs, request
+from tests.doctor.studio.asgi import HOST, OWN, PORT, TOKEN, Pairs, request, scope_of
 
 LOCALHOST = (b"host", b"localhost:7523")
 LOGIN = (b"authorization", b"Bearer literal-token-0123456789")
@@ -136,3 +136,14 @@ def test_web_sockets_are_closed() -> None:
 
     asyncio.run(GATE({"type": "websocket", "path": "/api/events", "headers": []}, receive, send))
     assert [one["type"] for one in said] == ["websocket.close"]
+
+
+@pytest.mark.parametrize("headers", [OWN, ()])
+def test_a_server_that_cannot_send_any_more_is_left_in_peace(headers: Pairs) -> None:
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(_message: Message) -> None:
+        raise RuntimeError("whatever it says")
+
+    asyncio.run(GATE(scope_of("GET", "/api/x", headers), receive, send))

@@ -1,0 +1,185 @@
+"""The server as a process: signals, a crash and a new start, and what no HTTP client would send."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from sdcoreml.doctor.studio.serve import listen
+from sdcoreml.ground.errors import BusyError
+
+
+class Running:
+    """A studio in a process of its own."""
+
+    def __init__(self, folder: Path, *words: str) -> None:
+        environ = {**os.environ, "SDCOREML_QUEUE": os.fspath(folder / "queue")}
+        command = [sys.executable, "-m", "sdcoreml", "studio", "--no-browser", *words]
+        self.process = subprocess.Popen(
+            command,
+            cwd=folder,
+            env={**environ, "PYTHONPATH": os.fspath(Path(__file__).parents[3])},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdout
+        self.first = self.process.stdout.readline()
+        self.base, _, self.token = self.first.split()[-1].partition("/#")
+        self.port = int(self.base.rpartition(":")[2] or 0)
+
+    def get(self, path: str, token: str = "") -> tuple[int, Any]:
+        """Ask for an answer; return its status and data."""
+        asked = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        try:
+            asked.request("GET", path, headers={"Authorization": f"Bearer {token or self.token}"})
+            answer = asked.getresponse()
+            return answer.status, json.loads(answer.read())
+        finally:
+            asked.close()
+
+    @property
+    def login(self) -> bytes:
+        """The headers of the own page."""
+        return f"Host: 127.0.0.1:{self.port}\r\nAuthorization: Bearer {self.token}\r\n".encode()
+
+    def listen(self) -> socket.socket:
+        """Open the stream of events; return its connection, with the first event waiting."""
+        connection = self.connect()
+        connection.sendall(b"GET /api/events HTTP/1.1\r\n" + self.login + b"\r\n")
+        said = b""
+        while b"event: queue" not in said:
+            part = connection.recv(65536)
+            assert part, said
+            said += part
+        return connection
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+
+    def end(self, number: int) -> tuple[int, str]:
+        """Send a signal; return the exit code and what was said on stderr."""
+        self.process.send_signal(number)
+        _, err = self.process.communicate(timeout=60)
+        return self.process.returncode, err
+
+
+@contextmanager
+def running(folder: Path, *words: str) -> Iterator[Running]:
+    found = Running(folder, *words)
+    with found.process:  # its pipes are closed at the end
+        try:
+            yield found
+        finally:
+            if found.process.poll() is None:
+                found.process.kill()
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "said"),
+    [
+        (signal.SIGINT, 130, "interrupted; nothing half-made was left\n"),
+        (signal.SIGTERM, 143, "terminated; nothing half-made was left\n"),
+        (signal.SIGHUP, 129, "the terminal was closed; nothing half-made was left\n"),
+    ],
+)
+def test_a_signal_ends_it_as_every_command_even_while_a_page_listens(
+    tmp_path: Path, number: int, code: int, said: str
+) -> None:
+    with running(tmp_path, "--port", "0") as studio:
+        assert studio.first.startswith("the studio is open at http://127.0.0.1:")
+        with studio.listen() as page:
+            assert studio.end(number) == (code, said)
+            while page.recv(65536):  # the answer ends, it is not cut off
+                pass
+    kept = json.loads((tmp_path / "queue" / "studio" / "studio.json").read_text())
+    assert kept == {"port": studio.port, "token": "", "key": ""}
+
+
+def test_a_page_goes_on_after_a_crash_and_there_is_one_studio(tmp_path: Path) -> None:
+    with running(tmp_path, "--port", "0") as first:
+        _, found = first.get("/api/folders")
+        with running(tmp_path) as second:
+            assert second.first == f"the studio is open already: {first.base}/#{first.token}\n"
+            assert second.process.wait(60) == 0
+        assert first.get("/api/state")[1]["queue"]["entries"] == []
+        first.process.kill()
+        first.process.wait()
+        with running(tmp_path) as again:
+            assert (again.port, again.token) == (first.port, first.token)
+            handle = found["items"][0]["handle"]
+            status, listed = again.get(f"/api/folders?handle={handle}", first.token)
+            assert (status, listed["handle"]) == (200, handle)
+            again.end(signal.SIGTERM)
+        with running(tmp_path) as new:
+            assert new.port == first.port
+            assert new.get("/api/state", first.token)[0] == 401
+
+
+RUBBISH = (
+    b"\r\n\r\n",
+    b"GET\r\n\r\n",
+    b"GET / HTTP/9.9\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+    b"GET http://evil.example/api/state HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+    b"GET /\xff\xfe HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET /" + b"a" * 100_000 + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+    b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"b" * 100_000 + b"\r\n\r\n",
+    b"POST /api/state HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n",
+    b"POST /api/state HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef",
+    b"POST /api/state HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n",
+    b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 500,
+    b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    b"GET /api/events HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+)
+
+
+def test_what_is_no_http_and_who_goes_away_harms_nobody(tmp_path: Path) -> None:
+    with running(tmp_path, "--port", "0") as studio:
+        for sent in RUBBISH:
+            with studio.connect() as connection:
+                connection.sendall(sent)
+                connection.shutdown(socket.SHUT_WR)
+                said = b""
+                while part := connection.recv(65536):
+                    said += part
+                assert not said or 400 <= int(said.split()[1]) < 500, sent[:60]
+        begun = b" HTTP/1.1\r\n" + studio.login + b"Content-Length: "
+        for path in (b"POST /api/examine", b"PUT /api/drop/" + b"a" * 32, b"GET /api/events"):
+            with studio.connect() as connection:  # and is closed in the middle of a body
+                connection.sendall(path + begun + b"999\r\n\r\nab")
+        with studio.connect() as connection:  # a body that is too large is refused before it came
+            connection.sendall(b"POST /api/examine" + begun + b"99999999\r\n\r\n" + b" " * 200_000)
+            assert connection.recv(65536).startswith(b"HTTP/1.1 413")
+        assert studio.get("/api/state")[1]["queue"]["entries"] == []
+        code, err = studio.end(signal.SIGTERM)
+        assert (code, err) == (143, "terminated; nothing half-made was left\n")
+
+
+def test_it_listens_on_this_machine_alone(tmp_path: Path) -> None:
+    with running(tmp_path, "--port", "0") as studio:
+        found = psutil.Process(studio.process.pid).net_connections()
+        listening = [one.laddr for one in found if one.status == psutil.CONN_LISTEN]
+        assert listening == [("127.0.0.1", studio.port)]
+
+
+def test_a_port_that_is_taken_is_told_if_it_was_asked_for() -> None:
+    with listen(0, 0) as first:
+        port = first.getsockname()[1]
+        with pytest.raises(BusyError, match="the port is taken"), listen(port, 0):
+            pass
+        with listen(None, port) as other:
+            assert other.getsockname()[1] != port
