@@ -61,10 +61,12 @@ def read_zip(path: Path, trust: Trust) -> PickledTensors:
         root = interpret(io.BytesIO(data), records)
     except MalformedPickleError as error:
         raise name_damage(path, f"data.pkl: {error}") from None
-    storages = {key: members.get(f"{prefix}data/{key}") for key in records.storages}
-    starts = {key: _place(path, records.storages[key], found) for key, found in storages.items()}
-    used = tuple(found for found in storages.values() if found)
-    return PickledTensors(root, starts, records.unknown_names(), (member, *used))
+    storages = {
+        key: _require_whole(path, storage, members.get(f"{prefix}data/{key}"))
+        for key, storage in records.storages.items()
+    }
+    starts = {key: found.start for key, found in storages.items()}
+    return PickledTensors(root, starts, records.unknown_names(), (member, *storages.values()))
 
 
 def name_damage(path: Path, what: str) -> BadInputError:
@@ -89,9 +91,10 @@ def _pickle_name(path: Path, members: dict[str, Member]) -> str:
             where=path,
             remedy="get the state dict instead",
         )
-    if len(names) != 1 or names[0].rsplit("/")[-1] != "data.pkl":
-        raise _archive(path, members)
-    return names[0]
+    match names:
+        case [name] if name.rsplit("/")[-1] == "data.pkl":
+            return name
+    raise _archive(path, members)
 
 
 def _archive(path: Path, names: Iterable[str]) -> BadInputError:
@@ -103,7 +106,7 @@ def _archive(path: Path, names: Iterable[str]) -> BadInputError:
     )
 
 
-def _place(path: Path, storage: StorageRecord, member: Member | None) -> int:
+def _require_whole(path: Path, storage: StorageRecord, member: Member | None) -> Member:
     if member is None:
         raise name_damage(path, f"storage {storage.key!r} has no bytes in the file")
     if member.nbytes < storage.nbytes:
@@ -120,4 +123,4 @@ def _place(path: Path, storage: StorageRecord, member: Member | None) -> int:
             where=path,
             remedy="get the original, or save it with torch.save",
         )
-    return member.start
+    return member

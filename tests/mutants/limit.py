@@ -16,6 +16,9 @@ import pytest
 
 from tests.mutants.mutant import names_in
 
+LONG_FIXTURES = frozenset({"tiny_xl"})
+"""Fixtures that alone take as long as a test may: it would fail whatever the mutant does."""
+
 WAITS = 10
 """How many times its CPU seconds a test may last on the clock."""
 
@@ -37,6 +40,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         is_slow = item.get_closest_marker("slow") is not None
         return is_slow, -shared(item.function) if isinstance(item, pytest.Function) else 0
 
+    items[:] = [
+        item for item in items if LONG_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+    ]
     items.sort(key=turn)
 
 

@@ -120,10 +120,11 @@ def test_what_a_mutant_writes_is_removed(tmp_path: Path) -> None:
     assert not Path(home).exists()
 
 
-def item(name: str, *, slow: bool = False) -> pytest.Item:
+def item(name: str, *, slow: bool = False, fixtures: tuple[str, ...] = ()) -> pytest.Item:
     made = MagicMock(spec=pytest.Function)
     made.function = {"near": near, "far": far}[name]
     made.get_closest_marker.return_value = slow or None
+    made.fixturenames = fixtures
     return made
 
 
@@ -142,6 +143,7 @@ def test_the_likeliest_tests_come_first(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("MUTANT_WORDS", "half three")
     items = [item("near", slow=True), item("far"), item("near")]
     slow, distant, quick = items
+    items.append(item("near", fixtures=("tmp_path", "tiny_xl")))
     limit.pytest_collection_modifyitems(items)
     assert items == [quick, distant, slow]
 

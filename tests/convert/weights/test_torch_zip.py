@@ -99,6 +99,14 @@ def test_a_packed_model_folder_is_to_be_unpacked(tmp_path: Path, method: int) ->
         read_zip(path, Trust.INERT)
 
 
+def test_a_packed_checkpoint_is_no_packed_folder(tmp_path: Path) -> None:
+    path = tmp_path / "dream.ckpt"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("a/data.pkl", PICKLED * 99)
+    with pytest.raises(BadInputError, match="is compressed"):
+        read_zip(path, Trust.INERT)
+
+
 def test_little_endian_is_what_everybody_has(tmp_path: Path) -> None:
     found = {"a/data.pkl": PICKLED, "a/byteorder": b"little", "a/data/0": bytes(8)}
     assert list(read_zip(members(tmp_path, found), Trust.STRICT).starts) == ["0"]
