@@ -60,4 +60,8 @@ def test_what_a_verification_says(tmp_path: Path, said: Listener) -> None:
     verify(bundle, StandIn(size=SIZE), against, said)
     said.title("against its model, fast")
     verify(bundle, StandIn(size=SIZE), replace(against, fast=True), said)
+    recipe = {"method": "kmeans", "bits": 6}
+    (small,) = convert_models([job_of(open_model(folder), tmp_path / "small", recipe=recipe)], shop)
+    said.title("of 6 bits, against its model")
+    verify(small, StandIn(size=SIZE), against, said)
     assert_golden("events-verify", said.whole())
