@@ -57,7 +57,7 @@ def evidence(args: argparse.Namespace) -> int:
 
     with draw() as emit:
         proof = prove(require_environment(args), trials_of(toolchain), emit)
-    _record(toolchain, proof)
+    record(toolchain, proof)
     return 0
 
 
@@ -85,11 +85,11 @@ def prove_toolchain(args: argparse.Namespace) -> int:
     with draw() as emit:
         made = environment_for(toolchain, emit, options=options)
         proof = prove(made, trials, emit)
-    _record(toolchain, proof)
+    record(toolchain, proof)
     return 0
 
 
-def _record(toolchain: Toolchain, proof: Evidence) -> None:
+def record(toolchain: Toolchain, proof: Evidence) -> None:
     """Append a proof to the toolchain's evidence, and print it."""
     with translate_os_errors(toolchain.folder):
         path = append_evidence(toolchain, proof)

@@ -106,6 +106,15 @@ def test_a_body_that_ends_early_is_gone_on_from(
     assert pauses == [1.0, 1.0]
 
 
+def test_what_came_is_on_disk_before_it_is_gone_on_from(
+    wanted: Wanted, web: Web, hub: Server
+) -> None:
+    hub.faults = [Fault(path="x.bin", cut=1000), Fault(path="x.bin", cut=1000)]
+    sizes: list[int] = []
+    fetch(wanted, replace(web, sleep=lambda _: sizes.append(wanted.part.stat().st_size)))
+    assert sizes == [1000, 2000]
+
+
 def test_a_body_that_always_ends_at_once_is_given_up(
     wanted: Wanted, web: Web, hub: Server, pauses: list[float]
 ) -> None:

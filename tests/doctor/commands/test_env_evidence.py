@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sdcoreml.doctor.cli import main
-from sdcoreml.doctor.commands.env_evidence import trials_of
+from sdcoreml.doctor.commands.env_evidence import record, trials_of
 from sdcoreml.doctor.proving.own import NAMES, Families
 from sdcoreml.doctor.proving.trials import Golden, Same, Sample, Suite
 from sdcoreml.ground.places import ROOT
+from sdcoreml.lockfiles.evidence import load_evidence
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain, load_variants
 from tests.envs.wheels import toolchain
+from tests.lockfiles.test_evidence import PROOF
 
 ZEROS = "0" * 64
 
@@ -49,6 +52,28 @@ def test_families_are_chosen_of_what_is_tried_with_them(
 ) -> None:
     assert main(["env", "prove", name, "--family", "sd1"]) == 2
     assert f"--family: {name} is proved as a whole" in capsys.readouterr().err
+
+
+def test_what_is_proved_is_told_recorded_and_listed(
+    own: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    proof = replace(
+        PROOF, families={"sd1": "4 programs", "sdxl": "fails: no such class"}, seal="5ea1" * 16
+    )
+    record(load_toolchain("slim"), proof)
+    assert capsys.readouterr().out.splitlines() == [
+        "  sd1         4 programs",
+        "  sdxl        fails: no such class",
+        "slim: sd1 works, sdxl fails, seal 5ea15ea15ea15ea1",
+        "recorded in toolchains/slim/evidence.toml",
+    ]
+    assert load_evidence(load_toolchain("slim")) == (proof,)
+    assert main(["env", "evidence", "--toolchain", "slim"]) == 0
+    assert capsys.readouterr().out == (
+        "2026-11-24T03:30 linux-x86_64, Linux 6.1, x86_64, Python 3.10.13, "
+        "seal 5ea15ea15ea15ea1: pytest -q: sd1 works, sdxl fails\n"
+    )
+    assert own.is_dir()
 
 
 def test_the_page_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
