@@ -1,6 +1,9 @@
 """Kills the runner of a queue of five tiny models, or its children, at random moments.
 
-    python -m tests.kills_queue --moments 20 --seed 1
+    python -m tests.kills_queue --moments 20 --seed 1 [--stand-in]
+
+With `--stand-in`, what writes programs is a stand-in without children, which takes seconds instead
+of minutes; the queue, its runner, the jobs and the cache are real.
 
 At a random moment, SIGKILL hits the runner, the process that it has started for an entry, or one of
 that one's own. If it was the runner, the next one is started at once, while what the killed one has
@@ -26,6 +29,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -34,6 +38,7 @@ from sdcoreml.doctor.queue.entry import Kind, State
 from sdcoreml.doctor.queue.store import VARIABLE, New, Store
 from sdcoreml.ground.digest import FileRecord, describe, named_below
 from sdcoreml.ground.leftovers import TOKEN
+from tests.doctor.commands.test_inspect import unpacked
 from tests.kills import TOOL
 
 OPTIONS: Sequence[Mapping[str, object]] = (
@@ -45,6 +50,16 @@ OPTIONS: Sequence[Mapping[str, object]] = (
 )
 """The options of the five models, which have some programs in common."""
 
+ROOT = Path(__file__).resolve().parents[1]
+_CODE = """\
+import sys
+from sdcoreml.doctor.queue.runner import Runner
+from sdcoreml.doctor.queue.store import open_queue
+Runner(store=open_queue(), program=(sys.executable, "-m", "tests.six_models")).run()
+"""
+STAND_IN = (sys.executable, "-c", _CODE)
+"""A runner that starts the stand-in."""
+
 AIMS = ("runner", "child", "grandchild")
 BETWEEN = 4
 """How many kills there are before a queue is left alone."""
@@ -55,10 +70,15 @@ _GRACE = 60.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """A folder with a model, a queue, a cache and a temporary folder."""
+    """A folder with a model, a queue, a cache and a temporary folder.
+
+    `command` is the runner's. With `is_plain`, the model suits a stand-in.
+    """
 
     folder: Path
-    toolchain: str
+    command: tuple[str, ...] = (f"{TOOL}", "queue", "run")
+    toolchain: str = "light"
+    is_plain: bool = False
 
     @property
     def store(self) -> Store:
@@ -69,19 +89,24 @@ class Bench:
         """Make it anew: nothing is there yet but the model and the queue of five."""
         shutil.rmtree(self.folder, ignore_errors=True)
         (self.folder / "tmp").mkdir(parents=True)
-        write_miniature(self.folder / "model")
+        if self.is_plain:
+            unpacked(self.folder)
+        else:
+            write_miniature(self.folder / "model")
         model = {"model": str(self.folder / "model"), "size": "64x64"}
         for number, options in enumerate(OPTIONS):
             job = {"into": str(self.folder), "models": [{**model, "name": f"m{number}", **options}]}
             words = (f"--toolchain={self.toolchain}",)
-            self.store.add(New(kind=Kind.CONVERT, title=f"m{number}", words=words, job=job))
+            new = New(kind=Kind.CONVERT, title=f"m{number}", words=words, job=job, place=f"{ROOT}")
+            self.store.add(new)
 
     def start(self) -> subprocess.Popen[bytes]:
         """Start a runner in a session of its own."""
         own = {"TMPDIR": "tmp", "SDCOREML_CACHE": "cache", VARIABLE: "queue"}
         with (self.folder / "log").open("ab") as log:
             return subprocess.Popen(
-                [TOOL, "queue", "run"],
+                self.command,
+                cwd=ROOT,
                 env={**os.environ, **{key: f"{self.folder / one}" for key, one in own.items()}},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
@@ -207,10 +232,12 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--moments", type=int, default=20)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--toolchain", default="light")
+    parser.add_argument("--stand-in", action="store_true")
     args = parser.parse_args(words)
+    plain: dict[str, Any] = {"command": STAND_IN, "is_plain": True} if args.stand_in else {}
     with tempfile.TemporaryDirectory() as folder:
         one, other = (
-            Bench(folder=Path(folder) / name, toolchain=args.toolchain)
+            Bench(folder=Path(folder) / name, toolchain=args.toolchain, **plain)
             for name in ("killed", "undisturbed")
         )
         faults = run(one, other, args.moments, args.seed)

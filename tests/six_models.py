@@ -1,4 +1,7 @@
-"""Runs a job file with a stand-in for what writes programs: `python -m tests.six_models FILE`."""
+"""Runs a job file with a stand-in for what writes programs: `python -m tests.six_models FILE`.
+
+Other words are passed over, so that a queue's runner can start it in the tool's place.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,8 @@ from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.doctor.commands.jobs_batch import Opener, open_batches
 from sdcoreml.doctor.commands.jobs_file import read_job_file
 from sdcoreml.doctor.commands.jobs_run import Run, table
+from sdcoreml.ground.lifeline import end_with_starter
+from sdcoreml.ground.signals import end_on_signals
 from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.convert.stand_ins import MADE_IN, StandIn
 
@@ -40,4 +45,6 @@ def main(path: Path) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1])))
+    end_on_signals()
+    end_with_starter()
+    sys.exit(main(next(Path(word) for word in sys.argv[1:] if word.endswith(".toml"))))

@@ -88,6 +88,7 @@ class Entry:
 
 
 _NOT_WRITTEN = frozenset({"id", "unknown", "is_damaged"})
+_ALWAYS = frozenset({"kind", "title", "state"})
 _WRITTEN = tuple(one.name for one in fields(Entry) if one.name not in _NOT_WRITTEN)
 
 
@@ -97,8 +98,14 @@ def now() -> datetime:
 
 
 def as_text(entry: Entry) -> str:
-    """Return the content of an entry's file."""
-    known = {name: to_plain(getattr(entry, name)) for name in _WRITTEN}
+    """Return the content of an entry's file; what is as in a new entry is left out."""
+    blank = Entry(kind=entry.kind, title="")
+    values = {name: getattr(entry, name) for name in _WRITTEN}
+    known = {
+        name: to_plain(value)
+        for name, value in values.items()
+        if name in _ALWAYS or value != getattr(blank, name)
+    }
     return json.dumps({"schema": SCHEMA, **known, **entry.unknown}, indent=1) + "\n"
 
 
