@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +14,14 @@ from sdcoreml.convert.jobs.manifest import MARKER, REPORT
 from sdcoreml.doctor.queue.entry import Entry, Kind, State
 from sdcoreml.doctor.queue.store import Queue, Store, command_of
 from sdcoreml.doctor.studio import pictures
+from sdcoreml.doctor.studio.figures import figures_of
 from sdcoreml.doctor.studio.handles import Signer
-from sdcoreml.doctor.studio.places import shown
+from sdcoreml.doctor.studio.places import short, shown
 from sdcoreml.ground.advice import spell, spell_words
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import Document, read_text
 from sdcoreml.ground.places import home_folder
+from sdcoreml.ground.quantity import duration
 
 AGAIN = 5.0
 """Seconds after which a runner that should be at work, and is not, is started once more."""
@@ -128,7 +130,14 @@ class Lineup:
             "prompt": pictures.suggest_prompt(original),
             "steps": pictures.STEPS,
             "can_install": is_mochi_here and "--install" not in entry.words,
+            "figures": [*self._figures(entry)],
         }
+
+    def _figures(self, entry: Entry) -> Iterator[Sequence[str]]:
+        for folder in entry.folders[:1]:
+            yield from figures_of(Path(folder))
+        if entry.begun and entry.ended:
+            yield ["Took", duration((entry.ended - entry.begun).total_seconds())]
 
     def _command(self, entry: Entry) -> str:
         said = entry.about.get("command")
@@ -150,6 +159,7 @@ class Lineup:
         return {
             "handle": self.signer.sign(folder),
             "name": shown(folder),
+            "parent": short(folder.parent),
             "report": report_of(self.signer, folder),
         }
 

@@ -133,6 +133,14 @@ def shown(path: Path) -> str:
     return os.fsencode(path.name or path).decode("utf-8", "replace")
 
 
+def short(path: Path) -> str:
+    """Return a path as text, with the home folder as `~`."""
+    home = home_folder()
+    is_below = path == home or home in path.parents
+    text = os.path.join("~", path.relative_to(home)) if is_below else os.fspath(path)  # noqa: PTH118
+    return os.fsencode(text).decode("utf-8", "replace").removesuffix("/.")
+
+
 def _read(folder: Path) -> tuple[list[Item], bool]:
     """Return the entries, folders first, and whether some are left out."""
     try:

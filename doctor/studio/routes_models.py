@@ -10,7 +10,7 @@ from sdcoreml.doctor.commands.library import folders_of_mochi
 from sdcoreml.doctor.core.workplaces import RESULTS
 from sdcoreml.doctor.queue.entry import Entry, Kind, State
 from sdcoreml.doctor.queue.store import New
-from sdcoreml.doctor.studio import doctoring, pictures, planning, shelves
+from sdcoreml.doctor.studio import doctoring, pictures, places, planning, shelves
 from sdcoreml.doctor.studio import examine as examining
 from sdcoreml.doctor.studio.asking import LARGE, Ask
 from sdcoreml.doctor.studio.bench import Table
@@ -78,7 +78,7 @@ def add(studio: Studio, ask: Ask) -> Answer:
         ConflictError: a dropped file is not sent yet.
         SdcoremlError: the choices are refused.
     """
-    given, _ = _given(studio, ask.json().get("model"))
+    given, title = _given(studio, ask.json().get("model"))
     if isinstance(given, Path):
         studio.drops.require_whole(given)
     choices = planning.read_choices(ask.json().get("choices", {}), studio.whole_file_of)
@@ -87,7 +87,7 @@ def add(studio: Studio, ask: Ask) -> Answer:
     number = studio.store.add(
         New(
             kind=Kind.CONVERT,
-            title=order.title,
+            title=title or (places.shown(given) if isinstance(given, Path) else given),
             words=(f"--toolchain={studio.toolchain}",),
             job={"into": str(studio.into), "models": [{"model": order.model, **table}]},
             place=str(studio.into),

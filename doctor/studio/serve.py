@@ -29,8 +29,11 @@ from sdcoreml.doctor.studio.running import NAME, make_studio
 from sdcoreml.ground.errors import BusyError, ExitCode
 
 LOOPBACK = "127.0.0.1"
-USUAL_PORT = 7523
-"""The port of a first studio: any will do; a later one has the port of the one before."""
+PORTS = range(7523, 7543)
+"""The ports of studios: a later one has the port of the one before, so that its page goes on.
+
+They are below those that systems give away to whoever connects to something.
+"""
 
 _GRACE = 3
 """Seconds that answers on their way get at the end."""
@@ -53,6 +56,8 @@ def serve(
         BusyError: the chosen port is taken.
     """
     folder = store.folder / NAME
+    with store.changing():  # it makes the queue's folder, for its user alone
+        pass
     with sole_studio(folder) as is_first:
         kept = read_kept(folder)
         if not is_first:
@@ -119,7 +124,7 @@ def listen(port: int | None, last: int) -> Iterator[socket.socket]:
     Raises:
         BusyError: the chosen port is taken.
     """
-    wanted = [port] if port is not None else [last or USUAL_PORT, USUAL_PORT, 0]
+    wanted = [port] if port is not None else [*([last] if last else []), *PORTS, 0]
     for one in wanted:
         listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from sdcoreml.doctor.studio.handles import Signer
-from sdcoreml.doctor.studio.places import MOST, list_folder, list_roots
+from sdcoreml.doctor.studio.places import MOST, list_folder, list_roots, short
 from sdcoreml.doctor.studio.refusals import AbsentError
 from tests.bench.jobs import write_hollow
 
@@ -115,3 +115,11 @@ def test_it_begins_at_home_and_where_the_studio_was_started(
         (home / "MochiDiffusion" / "models", "Mochi Diffusion's models"),
     ]
     assert found["handle"] is None
+
+
+def test_a_path_is_told_from_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert short(tmp_path) == "~"
+    assert short(tmp_path / "a b") == "~/a b"
+    assert short(Path("/other")) == "/other"
+    assert short(Path(os.fsdecode(b"/\xff"))) == "/\ufffd"

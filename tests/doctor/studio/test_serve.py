@@ -176,6 +176,12 @@ def test_it_listens_on_this_machine_alone(tmp_path: Path) -> None:
         assert listening == [("127.0.0.1", studio.port)]
 
 
+def test_the_queue_s_folder_is_its_user_s_alone(tmp_path: Path) -> None:
+    with running(tmp_path, "--port", "0"):
+        for folder in (tmp_path / "queue", tmp_path / "queue" / "studio"):
+            assert folder.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_port_that_is_taken_is_told_if_it_was_asked_for() -> None:
     with listen(0, 0) as first:
         port = first.getsockname()[1]
