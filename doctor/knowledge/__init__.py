@@ -47,6 +47,7 @@ from functools import cache
 from pathlib import Path
 from types import MappingProxyType
 
+from sdcoreml.doctor.knowledge.alternatives import split
 from sdcoreml.doctor.knowledge.stages import Stage
 from sdcoreml.lockfiles.table import TomlTable, read_table
 
@@ -224,6 +225,7 @@ def _entry(table: TomlTable, topic: str) -> Failure:
         table.faults.append(f"{table.place}confidence {sure!r} is none of certain, likely, a guess")
         sure = usual.value
     is_documented = table.values.get("documented") is True
+    is_counted = topic in FAMILIES and sure == _LIKELY and not is_documented
     stage = table.values.get("stage")
     if stage is not None and stage not in {one.value for one in Stage}:
         table.faults.append(f"{table.place}stage {stage!r} is none of {_STAGES}")
@@ -232,7 +234,7 @@ def _entry(table: TomlTable, topic: str) -> Failure:
         id=table.get("id", str),
         topic=topic,
         role=Role(role),
-        pattern=_pattern(table),
+        pattern=_pattern(table, is_counted=is_counted),
         example=table.get("example", str),
         when=table.table("when").mapping(),
         last=table.values.get("last") is True,
@@ -245,21 +247,28 @@ def _entry(table: TomlTable, topic: str) -> Failure:
         fix=table.get("fix", str),
         checks=table.strings("checks"),
         seen=table.strings("seen"),
-        judged=() if topic in FAMILIES and sure == _LIKELY and not is_documented else None,
+        judged=() if is_counted else None,
     )
 
 
 _LIKELY = Confidence.LIKELY.value
 
 
-def _pattern(table: TomlTable) -> str:
-    """Return the pattern; of a list of wordings one for all, with groups that differ in name."""
-    if not isinstance(table.values.get("pattern"), list):
-        return table.get("pattern", str)
+def _pattern(table: TomlTable, *, is_counted: bool) -> str:
+    """Return the pattern of all wordings, with groups that differ in name.
+
+    If they are counted, an empty group at a wording's end says which it is: the last of a match.
+    """
+    is_list = isinstance(table.values.get("pattern"), list)
+    given = table.strings("pattern") if is_list else (table.get("pattern", str),)
     numbers = itertools.count()
-    parts = (_FLAG.sub(r"(?i:\1)", wording) for wording in table.strings("pattern"))
-    told = (_GROUP.sub(lambda found: _number(found, next(numbers)), part) for part in parts)
-    # An empty group at a wording's end says which it was: the last group of a match.
+    told = [
+        _GROUP.sub(lambda found: _number(found, next(numbers)), part)
+        for flagged in (_FLAG.sub(r"(?i:\1)", wording) for wording in given)
+        for part in (split(flagged) if is_counted else (flagged,))
+    ]
+    if not is_counted or len(told) == 1:
+        return "|".join(told) if is_list else given[0]
     return "|".join(f"(?:{part})(?P<{WORDING}{APART}{at}>)" for at, part in enumerate(told))
 
 

@@ -134,9 +134,9 @@ SWIFT = "Sources/a.swift:3:1: error: cannot find {} in scope\n"
             ("family-python-too-old", GUESS),
         ),
         (SCRIPT + "OSError: [Errno 19] Operation not possible\n", None),
-        (SCRIPT + "OSError: [Errno 19] No such device: 'a'\n", ("family-no-mmap", LIKELY)),
+        (SCRIPT + "OSError: [Errno 19] No such device: 'a'\n", ("family-no-mmap", GUESS)),
         ("error: Bad message from peer\n", None),
-        ("error: Bad message (os error 74)\n", ("family-disk-failing", LIKELY)),
+        ("error: Bad message (os error 74)\n", ("family-disk-failing", GUESS)),
         (SWIFT.format("'foo'"), ("family-swift-build", GUESS)),
         (SWIFT.format("type 'Foo'"), ("family-swift-build", GUESS)),
         (SWIFT.format("type 'NLContextualEmbedding'"), ("family-swift-sdk", LIKELY)),
@@ -200,6 +200,13 @@ ValueError: Couldn't instantiate the backend tokenizer from one of:
 (2) b
 You need to have sentencepiece installed to convert a slow tokenizer
 """
+CUT_SHORT = """\
+Traceback (most recent call last):
+  File "/x/safetensors/torch.py", line 100, in load_file
+    result[k] = f.get_tensor(k)
+RuntimeError: shape '[75, 768]' is invalid for input of size 54888
+"""
+LORA = "family-lora-family"
 EMPTY = """\
 Warning: caught exception 'Torch not compiled with CUDA enabled', memory monitor disabled
 Loading weights [e3b0c442] from a.ckpt
@@ -229,6 +236,19 @@ error: it failed
         ("env: pkg-config: No such file or directory\n", "family-command-missing"),
         ("EnvironmentLocationNotFound: Not a conda environment: D:\\x\n", "family-conda-setup"),
         ("loading stable diffusion model: UnpicklingError\n", "family-weights-unreadable"),
+        (
+            "AttributeError: module 'torch' has no attribute '__version__'\n",
+            "family-half-installed",
+        ),
+        (
+            "ImportError: cannot import name 'load' from 'torch' (unknown location)\n",
+            "family-half-installed",
+        ),
+        ("ModuleNotFoundError: No module named 'py.nodes'\n", "family-submodule-absent"),
+        ("RuntimeError: Tracer cannot infer type of {'sample': 1}\n", "family-trace-types"),
+        ("CodeSign error: entitlements are required\n", "family-signing"),
+        (CUT_SHORT, "family-safetensors-damaged"),
+        ("ERROR clip_g.fc1.weight shape '[5, 1]' is invalid for input of size 7\n", LORA),
         (
             EMPTY,
             "family-pickle-damaged",
