@@ -23,6 +23,7 @@ BENCHMARKS: Mapping[str, str] = {
     "jobs": "planning forty models in four forms each, and finding that there is nothing to do",
     "api": "calling from Python, beside the command line",
     "second": "a second size of SD 1.5, beside the first",
+    "studio": "the page, its first byte, verdicts of 7 GB, and its server's memory and idleness",
     "cluster": "what three workers do in the time of one, on tasks that sleep",
     "diagnose": "what public failures are said to be, and how fast",
     "comfy": "UNets for ComfyUI in the hands of their client, beside its own",
