@@ -19,6 +19,7 @@ from sdcoreml.ground.aside import (
     file_aside,
     folder_aside,
     require_space,
+    reserve,
     scratch_beside,
     scratch_near,
     sole_maker,
@@ -367,6 +368,15 @@ def test_a_link_that_looks_like_a_leftover_is_not_followed(tmp_path: Path, make:
 def test_space_for_a_name_that_nothing_can_have_is_not_looked_for(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="no file can have this name"):
         require_space(tmp_path / ("x" * 300) / "file", 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has fallocate")
+def test_blocks_are_there_before_the_bytes(tmp_path: Path) -> None:
+    with (tmp_path / "file").open("wb") as stream:
+        reserve(stream.fileno(), 0)
+        assert os.fstat(stream.fileno()).st_blocks == 0
+        reserve(stream.fileno(), 1 << 20)
+        assert os.fstat(stream.fileno()).st_blocks >= (1 << 20) // 512
 
 
 def test_exactly_enough_space_is_enough(tmp_path: Path) -> None:
