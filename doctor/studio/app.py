@@ -52,7 +52,7 @@ def make_app(studio: Studio, feed: Feed, *, port: int, token: str) -> App:
         is_feed = scope["path"] == EVENTS and scope["method"] == "GET"
         await (feed if is_feed else inside)(scope, receive, send)
 
-    return Gate(app=either, port=port, token=token)
+    return Gate(app=either, port=port, token=token, tickets=studio.tickets)
 
 
 async def _answer(studio: Studio, feed: Feed, way: Way, request: Request) -> Response:

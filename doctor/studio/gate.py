@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import hmac
 import json
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from sdcoreml.doctor.studio.refusals import (
@@ -22,6 +22,7 @@ from sdcoreml.doctor.studio.refusals import (
     TokenError,
     as_data,
 )
+from sdcoreml.doctor.studio.tickets import Tickets
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -31,6 +32,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 """What a server and an application of ASGI 3 are to each other."""
 
 API = "/api/"
+EXCHANGE = "/api/token"
+"""Where the page exchanges a ticket for the token."""
+
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:;"
     " connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -57,6 +61,7 @@ class Gate:
     app: App
     port: int
     token: str
+    tickets: Tickets = field(default_factory=Tickets)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -79,6 +84,9 @@ class Gate:
             except RequestError as error:
                 await refuse(error, send_with_headers)
                 return
+            if scope["path"] == EXCHANGE:
+                await answer({"token": self.token}, send_with_headers)
+                return
             await self.app(scope, receive, send_with_headers)
 
     def admit(self, scope: Scope) -> None:
@@ -97,7 +105,8 @@ class Gate:
         is_api = scope["path"].startswith(API)
         if is_api or not _opens_page(scope, headers):
             self._require_own_page(headers)
-        if is_api and not self._has_token(headers):
+        known = self._has_ticket if scope["path"] == EXCHANGE else self._has_token
+        if is_api and not known(headers):
             raise TokenError(
                 "this page belongs to a studio that has ended",
                 remedy="open the address that `sdcoreml studio` prints",
@@ -110,11 +119,11 @@ class Gate:
             raise StrangerError("only the studio's own page may ask", remedy="open its address")
 
     def _has_token(self, headers: _Headers) -> bool:
-        said = headers.all("authorization")
-        kind, _, token = said[0].partition(" ") if len(said) == 1 else ("", "", "")
         # Bytes: two texts can only be compared so if both are ASCII.
-        is_same = hmac.compare_digest(token.encode("latin-1"), self.token.encode("latin-1"))
-        return kind.lower() == "bearer" and is_same
+        return hmac.compare_digest(_bearer(headers).encode("latin-1"), self.token.encode("latin-1"))
+
+    def _has_ticket(self, headers: _Headers) -> bool:
+        return self.tickets.take(_bearer(headers))
 
 
 class _Headers:
@@ -126,6 +135,13 @@ class _Headers:
     def all(self, name: str) -> list[str]:
         """Return the values of all headers of this name: two of one are one too many."""
         return [value.decode("latin-1") for key, value in self._pairs if key == name.encode()]
+
+
+def _bearer(headers: _Headers) -> str:
+    """Return what a request is authorised with; "" if it says so twice, or in another way."""
+    said = headers.all("authorization")
+    kind, _, token = said[0].partition(" ") if len(said) == 1 else ("", "", "")
+    return token if kind.lower() == "bearer" else ""
 
 
 def _opens_page(scope: Scope, headers: _Headers) -> bool:
@@ -146,11 +162,16 @@ def _complete(headers: Iterable[tuple[bytes, bytes]], *, is_api: bool) -> list[t
 
 async def refuse(error: RequestError, send: Send) -> None:
     """Answer with an error, and end the connection: its body may still be on the way."""
-    body = json.dumps(as_data(error)).encode("ascii")
+    await answer(as_data(error), send, error.status)
+
+
+async def answer(content: Mapping[str, object], send: Send, status: int = 200) -> None:
+    """Answer with JSON, and end the connection."""
+    body = json.dumps(content).encode("ascii")
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(body)).encode()),
         (b"connection", b"close"),
     ]
-    await send({"type": "http.response.start", "status": error.status, "headers": headers})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

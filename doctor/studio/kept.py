@@ -46,6 +46,10 @@ class Kept:
         """The address of the page; a browser sends no server what follows the `#`."""
         return f"http://127.0.0.1:{self.port}/#{self.token}"
 
+    def address_with(self, ticket: str) -> str:
+        """Return the address that a browser is started with: it has a ticket, not the token."""
+        return f"http://127.0.0.1:{self.port}/#{ticket}"
+
     @property
     def secret(self) -> bytes:
         """The key of handles."""

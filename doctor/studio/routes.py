@@ -53,6 +53,11 @@ def folders(studio: Studio, ask: Ask) -> Answer:
     return places.list_roots(studio.signer)
 
 
+def ticket(studio: Studio, _ask: Ask) -> Answer:
+    """Return a ticket for one more page, which a second `sdcoreml studio` opens."""
+    return {"ticket": studio.tickets.issue()}
+
+
 def reveal(studio: Studio, ask: Ask) -> Answer:
     """Show a folder in the system's own program for files."""
     path = studio.signer.resolve(ask.text("handle"))
@@ -77,6 +82,7 @@ def report(studio: Studio, ask: Ask) -> Media:
 WAYS: tuple[Way, ...] = (
     Way(method="GET", path="/api/state", work=state),
     Way(method="GET", path="/api/folders", work=folders),
+    Way(method="POST", path="/api/ticket", work=ticket),
     Way(method="POST", path="/api/reveal", work=reveal),
     Way(method="GET", path="/report/{key}", work=report),
     *routes_models.WAYS,

@@ -15,6 +15,7 @@ from sdcoreml.doctor.studio.desk import Desk
 from sdcoreml.doctor.studio.drop import FOLDER, Drops
 from sdcoreml.doctor.studio.handles import Signer
 from sdcoreml.doctor.studio.lineup import Lineup, is_named
+from sdcoreml.doctor.studio.tickets import Tickets
 
 NAME = "studio"
 """The name of the studio's folder, in that of the queue."""
@@ -36,6 +37,7 @@ class Studio:
     launch: Callable[[tuple[str, ...]], None]
     bench: Bench
     desk: Desk = field(default_factory=Desk)
+    tickets: Tickets = field(default_factory=Tickets)
 
     @property
     def into(self) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import http.client
 import os
 import signal
 import socket
@@ -26,7 +27,8 @@ from sdcoreml.doctor.studio.gate import App
 from sdcoreml.doctor.studio.kept import Kept, forget, keep, read_kept, renew, sole_studio
 from sdcoreml.doctor.studio.refusals import AbsentError
 from sdcoreml.doctor.studio.running import NAME, make_studio
-from sdcoreml.ground.errors import BusyError, ExitCode
+from sdcoreml.ground.documents import parse_json
+from sdcoreml.ground.errors import BadInputError, BusyError, ExitCode
 
 LOOPBACK = "127.0.0.1"
 PORTS = range(7523, 7543)
@@ -62,7 +64,7 @@ def serve(
         kept = read_kept(folder)
         if not is_first:
             say(f"the studio is open already: {kept.address}")
-            open_page(kept.address)
+            open_page(kept.address_with(ask_ticket(kept)))
             return ExitCode.FINE
         with listen(port, kept.port) as listener:
             kept = renew(replace(kept, port=listener.getsockname()[1]))
@@ -80,7 +82,7 @@ def serve(
             server = Server(make_app(studio, feed, port=kept.port, token=kept.token), feed.close)
             studio.drops.sweep()
             studio.lineup.queue()  # what a crash has stopped goes on
-            open_page(kept.address)
+            open_page(kept.address_with(studio.tickets.issue()))
             server.run(sockets=[listener])
             studio.close()
         _end(folder, kept, server.came)
@@ -92,6 +94,20 @@ def _end(folder: Path, kept: Kept, came: Sequence[int]) -> None:
     forget(folder, kept)
     for number in came[:1]:
         os.kill(os.getpid(), number)
+
+
+def ask_ticket(kept: Kept) -> str:
+    """Ask the studio that is open for a ticket; without an answer the token has to do."""
+    asked = http.client.HTTPConnection(LOOPBACK, kept.port, timeout=_GRACE)
+    try:
+        asked.request("POST", "/api/ticket", headers={"Authorization": f"Bearer {kept.token}"})
+        content = parse_json(asked.getresponse().read())
+    except (OSError, http.client.HTTPException, BadInputError):
+        return kept.token
+    finally:
+        asked.close()
+    ticket = content.get("ticket") if isinstance(content, dict) else None
+    return ticket if isinstance(ticket, str) else kept.token
 
 
 def open_in_browser(address: str) -> None:

@@ -6,15 +6,24 @@ const KEPT = "sdcoreml-token";
 const SILENCE = 45_000; // the server sends a comment every 15 s: after three, it is gone
 let token = "";
 
-/** Take the token from the address, where it must not stay, or from this tab's memory. */
-export function takeToken() {
-  const given = /^#([\w-]{16,})$/.exec(location.hash);
+/**
+ * Take the token from the address, where it must not stay, or from this tab's memory. A browser is
+ * started with a ticket, since others can read its arguments: it is exchanged for the token.
+ */
+export async function takeToken() {
+  const given = /^#([\w-]{16,})$/.exec(location.hash)?.[1];
   if (given) {
-    sessionStorage.setItem(KEPT, given[1]);
+    sessionStorage.setItem(KEPT, given.startsWith("once-") ? await exchange(given) : given);
     history.replaceState(null, "", `${location.pathname}#/convert`);
   }
   token = sessionStorage.getItem(KEPT) ?? "";
   return token !== "";
+}
+
+async function exchange(ticket) {
+  const headers = { Authorization: `Bearer ${ticket}` };
+  const answer = await fetch("/api/token", { method: "POST", headers, cache: "no-store" }).catch(() => null);
+  return answer?.ok ? (await answer.json()).token : "";
 }
 
 export class Refusal extends Error {

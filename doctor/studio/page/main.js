@@ -75,7 +75,7 @@ function onEvent(event, data) {
 }
 
 async function start() {
-  const isKnown = takeToken();
+  const isKnown = await takeToken();
   await loadTexts();
   showView(false);
   addEventListener("hashchange", () => {

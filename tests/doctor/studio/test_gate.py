@@ -125,6 +125,19 @@ def test_an_answer_with_a_policy_of_its_own_keeps_it() -> None:
     assert headers["content-security-policy"] == "sandbox"
 
 
+def test_a_ticket_is_exchanged_for_the_token_once() -> None:
+    gate = Gate(app=inside, port=PORT, token=TOKEN)
+    ticket = gate.tickets.issue()
+    given = (HOST, (b"authorization", b"Bearer " + ticket.encode()))
+    assert request(gate, "POST", "/api/x", given).status == 401, "it is no token"
+    evil = (*given, (b"origin", b"http://evil.example"))
+    assert request(gate, "POST", "/api/token", evil).status == 403, "and is not used up by others"
+    assert request(gate, "POST", "/api/token", given).data == {"token": TOKEN}
+    assert request(gate, "POST", "/api/token", given).status == 401
+    assert request(gate, "POST", "/api/token", OWN).status == 401
+    assert request(gate, "POST", "/api/token", (HOST,)).status == 401
+
+
 def test_web_sockets_are_closed() -> None:
     said: list[Message] = []
 

@@ -24,9 +24,11 @@ from sdcoreml.ground.errors import BusyError
 class Running:
     """A studio in a process of its own."""
 
-    def __init__(self, folder: Path, *words: str) -> None:
+    def __init__(self, folder: Path, *words: str, browser: Path | None = None) -> None:
         environ = {**os.environ, "SDCOREML_QUEUE": os.fspath(folder / "queue")}
-        command = [sys.executable, "-m", "sdcoreml", "studio", "--no-browser", *words]
+        environ |= {"BROWSER": os.fspath(browser)} if browser else {}
+        command = [sys.executable, "-m", "sdcoreml", "studio", *words]
+        command += [] if browser else ["--no-browser"]
         self.process = subprocess.Popen(
             command,
             cwd=folder,
@@ -40,11 +42,11 @@ class Running:
         self.base, _, self.token = self.first.split()[-1].partition("/#")
         self.port = int(self.base.rpartition(":")[2] or 0)
 
-    def get(self, path: str, token: str = "") -> tuple[int, Any]:
+    def get(self, path: str, token: str = "", method: str = "GET") -> tuple[int, Any]:
         """Ask for an answer; return its status and data."""
         asked = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            asked.request("GET", path, headers={"Authorization": f"Bearer {token or self.token}"})
+            asked.request(method, path, headers={"Authorization": f"Bearer {token or self.token}"})
             answer = asked.getresponse()
             return answer.status, json.loads(answer.read())
         finally:
@@ -77,8 +79,8 @@ class Running:
 
 
 @contextmanager
-def running(folder: Path, *words: str) -> Iterator[Running]:
-    found = Running(folder, *words)
+def running(folder: Path, *words: str, browser: Path | None = None) -> Iterator[Running]:
+    found = Running(folder, *words, browser=browser)
     with found.process:  # its pipes are closed at the end
         try:
             yield found
@@ -126,6 +128,24 @@ def test_a_page_goes_on_after_a_crash_and_there_is_one_studio(tmp_path: Path) ->
         with running(tmp_path) as new:
             assert new.port == first.port
             assert new.get("/api/state", first.token)[0] == 401
+
+
+def test_a_browser_is_started_with_a_ticket_and_not_with_the_token(tmp_path: Path) -> None:
+    opened, browser = tmp_path / "opened", tmp_path / "browser"
+    browser.write_text(f'#!/bin/sh\necho "$1" >> "{opened}"\n')
+    browser.chmod(0o755)
+    with running(tmp_path, "--port", "0", browser=browser) as studio:
+        assert studio.get("/api/state")[0] == 200  # it serves once the browser was started
+        with running(tmp_path, browser=browser) as second:
+            assert second.process.wait(60) == 0
+        addresses = opened.read_text().splitlines()
+        assert len({*addresses}) == 2
+        for address in addresses:
+            base, _, ticket = address.partition("/#")
+            assert (base, ticket.startswith("once-")) == (studio.base, True)
+            assert studio.token not in address
+            assert studio.get("/api/token", ticket, "POST") == (200, {"token": studio.token})
+            assert studio.get("/api/token", ticket, "POST")[0] == 401
 
 
 RUBBISH = (
