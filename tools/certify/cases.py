@@ -36,9 +36,24 @@ _FOR_COMFYUI: Mapping[str, tuple[str, ...]] = {
     "sdxl-refiner": ("unet",),
     "lcm": ("unet", "controlled_unet"),
 }
-"""For each model, the programs that are certified for ComfyUI: of the first size, in a batch of 1.
+"""For each model, the programs that are certified for ComfyUI, in a batch of 1.
 
 Those of other sizes and batches differ in shapes only, if every level halves the size evenly.
+"""
+
+_SIZES_FOR_COMFYUI: Mapping[str, tuple[tuple[int, int], ...]] = {
+    "sample": ((128, 128),),
+    "miniature": ((256, 256),),
+    "sd1": ((512, 512), (256, 256)),
+    "sd2-base": ((256, 256),),
+    "sd2-v": ((256, 256),),
+    "sdxl": ((256, 256),),
+    "sdxl-refiner": ((256, 256),),
+    "lcm": ((256, 256),),
+}
+"""The image sizes that are certified for ComfyUI: small ones, except for what most people use.
+
+The pieces of SPLIT_EINSUM_V2 follow the size, so that layout is certified for sizes in use only.
 """
 
 _PARTICULAR: Mapping[tuple[str, str], Mapping[str, object]] = {
@@ -123,13 +138,16 @@ def _cases(model: str) -> Iterator[Case]:
 
 def _for_comfyui(model: str) -> Iterator[Case]:
     own = _PARTICULAR.get((model, "unet"), {})
-    particular = {**own, "batch": 1, "runtime": Runtime.COMFYUI.value}
-    (width, height), *_ = _SIZES[model]
     for program in _FOR_COMFYUI[model]:
-        part = ProgramSpec(program=program, source="unet")
-        plain = Case(model=model, part=part, width=width, height=height, particular=particular)
-        for attention in _ATTENTIONS_OF.get(model, ATTENTIONS):
-            yield replace(plain, attention=attention)
+        plain = Case(
+            model=model,
+            part=ProgramSpec(program=program, source="unet"),
+            particular={**own, "batch": 1, "runtime": Runtime.COMFYUI.value},
+        )
+        for width, height in _SIZES_FOR_COMFYUI[model]:
+            for attention in _ATTENTIONS_OF.get(model, ATTENTIONS):
+                if attention != "SPLIT_EINSUM_V2" or (width, height) in _SIZES[model]:
+                    yield replace(plain, attention=attention, width=width, height=height)
 
 
 def _for_apps(model: str) -> Iterator[Case]:
