@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sdcoreml.convert.bundle.contract import COMPILED
+from sdcoreml.convert.bundle.contract import COMPILED, PACKAGE
 from sdcoreml.convert.jobs.answers import read_answers
 from sdcoreml.convert.jobs.intact import as_paths
 from sdcoreml.convert.jobs.manifest import Manifest
@@ -54,7 +54,8 @@ _PLAIN = frozenset({"vae_decoder", "vae_encoder"})
 class Subject:
     """A program to load: its compiled model, or two halves, and what to compare it with.
 
-    `reason` says why there is nothing to compare it with.
+    For ComfyUI it is the package, which the nodes let Core ML compile as they load it. `reason`
+    says why there is nothing to compare it with.
     """
 
     name: str
@@ -83,7 +84,7 @@ class LoadOptions:
 def load_folder(
     bundle: Path, manifest: Manifest, options: LoadOptions, runner: Runner, emit: Emit = silent
 ) -> LoadReport:
-    """Load, run and compare every compiled program of a folder that `verify` found sound.
+    """Load, run and compare every program of a folder that `verify` found sound, as apps load it.
 
     Args:
         bundle: the finished folder; it is only read.
@@ -94,19 +95,13 @@ def load_folder(
 
     Raises:
         BrokenError: coremltools cannot be used in the environment.
-        UnsupportedError: it is for ComfyUI, and has no compiled model.
     """
-    if manifest.options.is_for_comfyui:
-        raise UnsupportedError(
-            "only compiled models are loaded here, and ComfyUI's nodes load packages",
-            where=bundle,
-            remedy="load it in ComfyUI",
-        )
+    form = PACKAGE if manifest.options.is_for_comfyui else COMPILED
     subjects = [
         Subject(
             name=name,
             component=entry.component,
-            compiled=as_paths(entry.find_packages(bundle.resolve(), name, COMPILED)),
+            compiled=as_paths(entry.find_packages(bundle.resolve(), name, form)),
             units=options.units or units_of_apps(manifest, entry.component),
         )
         for name, entry in manifest.programs.items()
@@ -125,6 +120,8 @@ def load_folder(
 
 def units_of_apps(manifest: Manifest, component: str) -> Units:
     """Return the units that Mochi's "Auto" and Apple's package use for this program.
+
+    They are those that `convert.bundle.comfyui.UNITS` says to choose in ComfyUI's loader.
 
     Mochi: MochiDiffusion, Model/SDModelAttentionType.swift. Apple's package forces SDXL's VAEs to
     CPU and GPU: swift/StableDiffusion/pipeline/StableDiffusionXL+Resources.swift.

@@ -17,6 +17,7 @@ from typing import Protocol
 
 import numpy as np
 
+from sdcoreml.convert.bundle.contract import PACKAGE
 from sdcoreml.convert.loading.record import Loading, Part
 from sdcoreml.convert.proof.answers import Answers
 from sdcoreml.convert.proof.sampling import compare
@@ -34,14 +35,14 @@ Arrays = dict[str, np.ndarray]
 
 
 class CompiledModel(Protocol):
-    """A `coremltools.models.CompiledMLModel`: a compiled model that Core ML has loaded."""
+    """A `CompiledMLModel` or `MLModel` of coremltools: a model that Core ML has loaded."""
 
     def predict(self, data: Arrays) -> Mapping[str, np.ndarray]:
         """Run the model once."""
 
 
 Library = Callable[[str, object], CompiledModel]
-"""`CompiledMLModel` itself, which loads the compiled model at a path for a compute unit."""
+"""Loads the compiled model, or the package, at a path for a compute unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +83,10 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
 
 
 def open_library(units: str) -> tuple[Library, object]:
-    """Return `coremltools.models.CompiledMLModel` and the compute unit of this name.
+    """Return what loads a model, as apps load it, and the compute unit of this name.
+
+    A package is loaded as ComfyUI's nodes do it, by `MLModel`, which compiles it to a folder that
+    is removed with the object; compiled models by `CompiledMLModel`.
 
     Raises:
         BrokenError: coremltools, or its binding to Core ML, cannot be imported.
@@ -91,12 +95,21 @@ def open_library(units: str) -> tuple[Library, object]:
         coremltools = importlib.import_module("coremltools")
         importlib.import_module("coremltools.libcoremlpython")  # its absence shows only on loading
         models = importlib.import_module("coremltools.models")
-        return models.CompiledMLModel, coremltools.ComputeUnit[units]
+        return _library(models.CompiledMLModel, models.MLModel), coremltools.ComputeUnit[units]
     except (ImportError, OSError, AttributeError, KeyError) as error:
         raise BrokenError(
             f"coremltools cannot be used: {_said(error)}",
             remedy="`sdcoreml env verify --full` says whether the environment is as it was sealed",
         ) from None
+
+
+def _library(compiled: Library, packaged: Callable[..., CompiledModel]) -> Library:
+    def load(path: str, units: object) -> CompiledModel:
+        if path.endswith(PACKAGE):
+            return packaged(path, compute_units=units)
+        return compiled(path, units)
+
+    return load
 
 
 def read_inputs(path: Path) -> list[Arrays]:

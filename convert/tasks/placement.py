@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from sdcoreml.convert.bundle.contract import PACKAGE
 from sdcoreml.convert.loading.record import Placement
 from sdcoreml.convert.tasks.load import open_library
 from sdcoreml.ground.codec import from_plain, to_plain
@@ -43,12 +44,18 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
     """
     asked = from_plain(PlacementRequest, request, "request")
     emit(Event(kind="step", text="ask Core ML where its operations run"))
-    _, units = open_library(asked.units)
+    library, units = open_library(asked.units)
     try:
         plans = importlib.import_module("coremltools.models.compute_plan").MLComputePlan
     except (ImportError, AttributeError):
         raise UnsupportedError("this coremltools has no MLComputePlan") from None
-    found = [place for path in asked.compiled for place in _places(plans, path, units)]
+    found: list[tuple[str, str]] = []
+    for path in asked.compiled:
+        if path.endswith(PACKAGE):  # Core ML's own compiled model is there as long as this object
+            model: Any = library(path, units)
+            found += _places(plans, model.get_compiled_model_path(), units)
+        else:
+            found += _places(plans, path, units)
     totals = Counter(device for device, _ in found)
     placement = Placement(
         cpu=totals["cpu"],

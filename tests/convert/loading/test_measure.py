@@ -17,6 +17,7 @@ from sdcoreml.convert.worker import Outcome
 from sdcoreml.ground.errors import BrokenError, UnsupportedError, WorkerError
 from sdcoreml.ground.events import Emit, silent
 from tests.convert.jobs.test_answers import Recording
+from tests.convert.jobs.test_for_comfyui import UNET_OF_TWO_LEVELS, Comfy, asked
 from tests.convert.loading.stand_ins import MAC, CoreML
 from tests.convert.stand_ins import StandIn, finish, job_of, write_model, write_xl
 
@@ -54,6 +55,15 @@ def test_each_program_has_its_child_and_halves_share_one(bundle: Path) -> None:
     assert unet.placement is not None
     assert unet.placement.cpu == 2
     assert (report.faults, report.exit_code) == ((), 0)
+
+
+def test_for_comfyui_its_package_is_loaded(tmp_path: Path) -> None:
+    job = asked(write_model(tmp_path / "cat", UNET_OF_TWO_LEVELS), tmp_path / "out")
+    bundle, runner = finish(job, Comfy(size=SIZE)), CoreML()
+    ((name, one),) = load(bundle, runner).programs.items()
+    assert one.fault is None
+    loads = [request for task, request in runner.requests if task == "load"]
+    assert [Path(path).name for path in loads[0]["compiled"]] == [f"{name}.mlpackage"]
 
 
 def test_recorded_answers_are_handed_on(tmp_path: Path) -> None:

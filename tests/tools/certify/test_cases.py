@@ -79,8 +79,8 @@ def test_names_say_what_it_is() -> None:
     assert CASES["sd1-unet-split-einsum-512x768"].title == (
         "Stable Diffusion 1.x, SPLIT_EINSUM, 512x768"
     )
-    assert CASES["comfyui-lcm-controlled-unet-original-512x512"].title == (
-        "a latent consistency model for ComfyUI, ORIGINAL, 512x512"
+    assert CASES["comfyui-lcm-controlled-unet-original-256x256"].title == (
+        "a latent consistency model for ComfyUI, ORIGINAL, 256x256"
     )
     assert CASES["sdxl-text-encoder-2"].options("macOS14") == ProgramOptions(
         text_states=TextStates.PENULTIMATE, target=Target.MACOS14

@@ -22,6 +22,7 @@ from sdcoreml.convert.jobs.verify import verify
 from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.loading.measure import LoadOptions, load_folder, units_of_apps
 from sdcoreml.convert.loading.record import LoadReport, Machine, Source, Units
+from sdcoreml.convert.programs.options import Runtime
 from sdcoreml.convert.watch import Bounds
 from sdcoreml.convert.worker import Worker
 from sdcoreml.doctor.proving.miniature import write_miniature
@@ -212,3 +213,23 @@ def test_apps_choose_the_units_by_attention(folder: Path) -> None:
     manifest = read_manifest(folder)
     assert units_of_apps(manifest, "unet") is Units.NE
     assert isinstance(manifest, Manifest)
+
+
+def test_a_package_for_comfyui_is_loaded_as_its_nodes_load_it(
+    tmp_path: Path, worker: Worker, load: Load
+) -> None:
+    write_miniature(tmp_path / "cat")
+    workshop = Workshop(runner=worker, toolchain=MADE_IN, policy=ProofPolicy())
+    small = {**SMALL, "batch": 1, "runtime": Runtime.COMFYUI}
+    job = job_of(open_model(tmp_path / "cat"), tmp_path / "made", "ORIGINAL", **small)
+    (folder,) = convert_models([job], workshop)
+    report = load(folder)
+    ((name, one),) = report.programs.items()
+    assert (report.faults, one.source, one.units) == ((), Source.RECORDED, Units.GPU)
+    assert one.psnr is not None
+    assert one.psnr > 60
+    assert one.loading is not None
+    assert [part.file for part in one.loading.parts] == [f"{name}.mlpackage"]
+    assert one.placement is not None
+    (fault,) = load(folder, f"crash:{name}").faults
+    assert "died of SIGSEGV" in fault.what

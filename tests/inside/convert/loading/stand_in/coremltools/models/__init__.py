@@ -21,6 +21,24 @@ def _fault(path: str) -> str:
     return fault if Path(path).stem == name else ""
 
 
+class MLModel:
+    """A package, which is compiled as it is loaded; only by name can it be given its units."""
+
+    def __init__(self, model: str, *, compute_units: object) -> None:
+        if not model.endswith(".mlpackage"):
+            raise RuntimeError("not a package")
+        self._path = model
+        self._model = CompiledMLModel(model, compute_units)
+
+    def predict(self, data: dict[str, np.ndarray]) -> dict[str, Any]:
+        """Compute the outputs."""
+        return self._model.predict(data)
+
+    def get_compiled_model_path(self) -> str:
+        """Return where the compiled model would be."""
+        return self._path
+
+
 class CompiledMLModel:
     """A compiled model that the interpreter runs."""
 
