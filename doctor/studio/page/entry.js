@@ -86,8 +86,15 @@ function keepFocus(tools, makes) {
   if (held) (tools.querySelector(`[data-does="${held}"]`) ?? tools.querySelector("button"))?.focus();
 }
 
-const because_ = (entry) =>
-  entry.state === "failed" ? refusal({ what: entry.because || say("failed.unknown"), remedy: entry.remedy }) : [];
+/** Why it failed, and what helps; what the tool knows besides is folded. */
+function because_(entry) {
+  if (entry.state !== "failed") return [];
+  const lines = (entry.explanation ?? "").split("\n").filter(Boolean);
+  return [
+    refusal({ what: entry.because || say("failed.unknown"), remedy: entry.remedy }),
+    lines.length ? folded(say("failed.why"), lines.map((line) => el("p", {}, rich(line)))) : null,
+  ];
+}
 
 function tool(key, entry, does, attributes = {}) {
   const label = `${say(key)}: ${plain(entry.title)}`;
@@ -154,7 +161,7 @@ function folderLine(folder, entry, attempt) {
   return el(
     "li",
     {},
-    el("span", { class: "name" }, name(folder.name)),
+    el("span", { class: "name" }, name(folder.name), folder.parent ? [" ", el("span", { class: "quiet" }, say("folder.in", { place: plain(folder.parent) }))] : null),
     folder.size ? el("span", { class: "quiet" }, size(folder.size)) : null,
     el(
       "span",
@@ -220,6 +227,7 @@ function logView(id) {
     try {
       const found = await ask("GET", query(`/api/queue/${encodeURIComponent(id)}/log`, { offset }));
       offset = found.offset;
+      if (found.is_anew) fill(lines);
       const isAtEnd = lines.scrollTop + lines.clientHeight >= lines.scrollHeight - 4;
       if (found.lines.length) lines.append(plain(`${found.lines.join("\n")}\n`));
       if (isAtEnd) lines.scrollTop = lines.scrollHeight;

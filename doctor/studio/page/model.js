@@ -26,9 +26,8 @@ export function showModel(place, model, context) {
       button(say("another"), () => context.startOver(), { class: "small" }),
     ),
     el("p", { class: `verdict ${tone(verdict.can)}` }, badge("can", verdict.can), el("span", {}, rich(verdict.sentence))),
-    verdict.apps?.length ? appsOf(verdict.apps) : null,
     model.findings?.length ? findings(model.findings) : null,
-    model.facts?.length ? folded(say("facts"), facts(model.facts)) : null,
+    model.facts?.length ? folded(say("facts"), facts(model.facts), verdict.apps?.length ? appsOf(verdict.apps) : null) : null,
     offer,
   );
   focusOn(heading);
@@ -43,7 +42,8 @@ const appsOf = (apps) =>
   );
 
 function converting(model, context) {
-  const plan = el("div", { class: "plan", "aria-live": "off" });
+  const plan = el("div", { class: "plan" });
+  const details = el("div", { class: "details" });
   const problem = el("div", { role: "alert" });
   const convert = el("button", { class: "primary", type: "submit" }, say("convert"));
   const hint = context.file ? el("p", { class: "quiet" }, say("drop.copied")) : null;
@@ -60,7 +60,8 @@ function converting(model, context) {
   function show(found) {
     isRefused = Boolean(found.refused);
     if (found.offer?.groups) choices.show(found.offer);
-    fill(plan, found.refused ? refusal(found.refused) : null, found.folders ? showPlan(found) : null);
+    fill(plan, found.refused ? refusal(found.refused) : needs(found));
+    fill(details, found.folders ? showPlan(found) : null);
     convert.setAttribute("aria-disabled", String(isRefused));
   }
 
@@ -95,8 +96,8 @@ function converting(model, context) {
     }
     convert.setAttribute("aria-disabled", "false");
   });
-  form.append(el("h3", { id: "choices" }, say("choices")), choices.node, plan, problem);
-  form.append(el("div", { class: "row" }, convert, hint));
+  form.append(el("h3", { id: "choices" }, say("choices")), choices.node, details);
+  form.append(el("div", { class: "bar" }, problem, plan, el("div", { class: "row" }, convert, hint)));
   choices.show(model.offer);
   if (model.plan) show(model.plan);
   else if (model.verdict.can !== "no") replan();
@@ -110,12 +111,11 @@ function showPlan(plan) {
     el("li", {}, name(made.folder.split("/").pop()), " ", el("span", { class: "quiet" }, made.programs.map((one) => one.name).join(", "))),
   );
   return [
-    plan.sentence ? el("p", { class: "sentence" }, rich(plan.sentence)) : null,
-    needs(plan),
     short.length ? findings(short) : null,
     folded(
       say("plan.more"),
       makes.length ? [el("p", { class: "label" }, say("plan.makes")), el("ul", { class: "plain" }, makes)] : null,
+      plan.needs?.memory ? [el("p", { class: "label" }, say("plan.memory")), el("p", {}, size(plan.needs.memory))] : null,
       plan.command ? [el("p", { class: "label" }, say("plan.command")), command(plan.command)] : null,
     ),
   ];
@@ -132,7 +132,7 @@ async function copy(model, context, form) {
   const warn = (event) => event.preventDefault();
   const fields = [...form.querySelectorAll("fieldset")];
   for (const field of fields) field.disabled = true;
-  form.append(box);
+  form.querySelector(".bar").prepend(box);
   addEventListener("beforeunload", warn);
   try {
     return await sendFile(

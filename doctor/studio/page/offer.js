@@ -2,7 +2,6 @@
 
 import { arrange, button, el, fill, fresh, name } from "./dom.js";
 import { chooseItem } from "./folders.js";
-import { folded } from "./parts.js";
 import { rich, say, size } from "./texts.js";
 
 const FEW = 6; // more than so many options of one group are a menu
@@ -10,11 +9,22 @@ const FEW = 6; // more than so many options of one group are a menu
 /** Make the fields of an OFFER, which a later offer changes where it differs. */
 export function makeChoices(onChange) {
   const open = el("div");
-  const more = el("div");
-  const rest = folded(say("choices.more"), more);
+  const folds = [fold(say("choices.extras")), fold(say("choices.more"))];
   const changed = el("div", { class: "changed", role: "status" });
   const made = new Map();
   let order = [];
+
+  function tell() {
+    for (const { inside, told } of folds) {
+      const chosen = order.filter(({ node }) => inside.contains(node)).map((one) => one.said());
+      fill(told, chosen.filter(Boolean).join(", "));
+    }
+  }
+
+  const changes = () => {
+    tell();
+    onChange();
+  };
 
   function show(offer) {
     const groups = offer.groups.filter((group) => group.kind in KINDS);
@@ -25,18 +35,17 @@ export function makeChoices(onChange) {
         if ("value" in group) kept.set?.(group.value);
         return kept;
       }
-      const view = KINDS[group.kind](group, onChange, kept);
+      const view = KINDS[group.kind](group, changes, kept);
       if (kept?.node.contains(document.activeElement)) refocus(kept.node, view.node);
       made.set(group.key, { ...view, signature, group });
       return made.get(group.key);
     });
-    arrange([
-      [open, order.filter(({ group }) => !group.is_folded).map(({ node }) => node)],
-      [more, order.filter(({ group }) => group.is_folded).map(({ node }) => node)],
-    ]);
-    rest.hidden = !more.children.length;
-    const told = (offer.changed ?? []).map((text) => el("p", {}, rich(text)));
-    if (told.length || changed.children.length) fill(changed, told);
+    const nodesOf = (place) => order.filter(({ group }) => placeOf(group) === place).map(({ node }) => node);
+    arrange([[open, nodesOf("open")], [folds[0].inside, nodesOf("extras")], [folds[1].inside, nodesOf("more")]]);
+    for (const { node, inside } of folds) node.hidden = !inside.children.length;
+    tell();
+    const said = (offer.changed ?? []).map((text) => el("p", {}, rich(text)));
+    if (said.length || changed.children.length) fill(changed, said);
   }
 
   function read() {
@@ -48,7 +57,17 @@ export function makeChoices(onChange) {
     return found;
   }
 
-  return { node: el("div", {}, open, rest, changed), show, read };
+  return { node: el("div", {}, open, folds.map(({ node }) => node), changed), show, read };
+}
+
+/** Few choices are in sight: what is merged in or made besides is folded, and so are the rare ones. */
+const placeOf = (group) => (["file", "many"].includes(group.kind) ? "extras" : group.is_folded ? "more" : "open");
+
+/** A fold that says beside its title what is chosen in it. */
+function fold(title) {
+  const inside = el("div");
+  const told = el("span", { class: "told" });
+  return { inside, told, node: el("details", {}, el("summary", {}, title, " ", told), inside) };
 }
 
 /** A group is made anew under somebody's hands: they stay at the same place of it. */
@@ -69,6 +88,9 @@ const field = (group, ...children) =>
     group.sentence ? el("p", { class: "quiet" }, rich(group.sentence)) : null,
     ...children,
   );
+
+/** What is said of a choice outside its fold: nothing, if it is the recommended one. */
+const unusual = (option) => (option && !option.is_recommended ? option.title : "");
 
 const firstOf = (group) => ("value" in group ? group.value : group.options.find((one) => one.is_recommended)?.value);
 
@@ -114,7 +136,8 @@ function chooseOne(group, onChange) {
   const set = (value) => {
     for (const { input, option } of cards) input.checked = option.value === value;
   };
-  return { node, set, value: () => cards.find(({ input }) => input.checked)?.option.value };
+  const chosen = () => cards.find(({ input }) => input.checked)?.option;
+  return { node, set, value: () => chosen()?.value, said: () => unusual(chosen()) };
 }
 
 function chooseFromMenu(group, onChange) {
@@ -144,7 +167,7 @@ function chooseFromMenu(group, onChange) {
     menu.value = String(group.options.findIndex((option) => option.value === value));
     tell();
   };
-  return { node, set, value: () => chosen()?.value };
+  return { node, set, value: () => chosen()?.value, said: () => unusual(chosen()) };
 }
 
 function chooseMany(group, onChange) {
@@ -155,7 +178,9 @@ function chooseMany(group, onChange) {
   const set = (values) => {
     for (const { input, option } of cards) input.checked = values.includes(option.value);
   };
-  return { node, set, value: () => cards.filter(({ input }) => input.checked).map(({ option }) => option.value) };
+  const chosen = () => cards.filter(({ input }) => input.checked).map(({ option }) => option);
+  const said = () => chosen().map((option) => option.title).join(", ");
+  return { node, set, said, value: () => chosen().map((option) => option.value) };
 }
 
 function chooseNumber(group, onChange) {
@@ -163,14 +188,15 @@ function chooseNumber(group, onChange) {
   const input = el("input", { type: "number", min, max, step: step ?? "any", value, "aria-label": group.title });
   const node = field(group, el("div", { class: "row" }, input, group.unit ? el("span", { class: "quiet" }, group.unit) : null));
   input.addEventListener("input", onChange);
-  return { node, value: () => (input.value === "" || !input.validity.valid ? undefined : Number(input.value)) };
+  const said = () => (input.value === String(value ?? "") ? "" : `${group.title}: ${input.value}`);
+  return { node, said, value: () => (input.value === "" || !input.validity.valid ? undefined : Number(input.value)) };
 }
 
 /** Files from this machine: each may have a strength. */
 function chooseFiles(group, onChange, before) {
   let chosen = before?.chosen?.() ?? [];
   const list = el("ul", { class: "chosen" });
-  const add = button(say("file.add"), async () => {
+  const add = button("", async () => {
     const item = await chooseItem(group.title);
     if (!item) return;
     chosen = [...(group.is_many ? chosen : []), { item, scale: "1" }];
@@ -179,7 +205,8 @@ function chooseFiles(group, onChange, before) {
   });
   const show = () => {
     fill(list, chosen.map(line));
-    add.textContent = say(chosen.length && !group.is_many ? "file.other" : "file.add");
+    const isFull = chosen.length && !group.is_many;
+    add.textContent = say(isFull ? "file.other" : group.takes === "folder" ? "file.folder" : "file.add");
   };
   const line = (one) => {
     const strength = el("input", {
@@ -202,5 +229,6 @@ function chooseFiles(group, onChange, before) {
       ? chosen.map(({ item, scale }) => ({ handle: item.handle, ...(group.has_scale ? { scale: Number(scale) } : {}) }))
       : undefined;
   show();
-  return { node: field(group, list, add), value, chosen: () => chosen };
+  const said = () => chosen.map(({ item }) => item.name).join(", ");
+  return { node: field(group, list, add), value, said, chosen: () => chosen };
 }

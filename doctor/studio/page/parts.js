@@ -51,13 +51,12 @@ export const findings = (found) =>
     ),
   );
 
-/** The few figures that decide: what it takes on disk, how long, how much memory and room. */
+/** The few figures that decide: what it takes on disk, how long, and the room there is. */
 export function needs(plan) {
-  const { disk, minutes, memory } = plan.needs ?? {};
+  const { disk, minutes } = plan.needs ?? {};
   const rows = [
     [say("plan.disk"), disk ? size(disk) : ""],
     [say("plan.time"), minutes ? say("plan.atmost", { time: duration(minutes * 60) }) : ""],
-    [say("plan.memory"), memory ? size(memory) : ""],
     [say("plan.room"), plan.room ? say("plan.free", { size: size(plan.room.free) }) : ""],
   ];
   const made = facts(rows.filter(([, value]) => value));

@@ -1,11 +1,11 @@
 // The queue: what is on disk, shown. Nothing is kept here but how it is shown.
 
 import { ask, isGone } from "./api.js";
-import { announce, arrange, button, fill, focusOn, write } from "./dom.js";
+import { announce, arrange, el, fill, focusOn, write } from "./dom.js";
 import { letDrag } from "./drag.js";
 import { entryView } from "./entry.js";
 import { refusal } from "./parts.js";
-import { percent, say } from "./texts.js";
+import { percent, rich, say } from "./texts.js";
 
 const at = (id) => document.getElementById(id);
 const views = new Map();
@@ -13,6 +13,8 @@ const watched = new Map();
 const states = new Map();
 let entries = [];
 let isPaused = false;
+let faults = [];
+let told = "[]";
 let expected = "";
 let isFirst = true;
 
@@ -34,6 +36,7 @@ function show(found) {
   if (!found) return;
   entries = found.entries;
   isPaused = found.is_paused;
+  faults = found.faults ?? [];
   const held = document.activeElement?.closest?.(".entries > li");
   const gone = [...views.keys()].filter((id) => !entries.some((entry) => entry.id === id));
   const waiting = entries.filter((entry) => entry.state === "waiting");
@@ -85,6 +88,10 @@ function head(waiting, ended) {
   };
   const said = isPaused ? say("queue.paused") : waiting ? say("queue.waiting", { count: waiting }) : "";
   write(at("queue-state"), said);
+  const key = JSON.stringify(faults);
+  if (key === told) return;
+  told = key;
+  fill(at("queue-faults"), faults.map((text) => el("p", {}, rich(text))));
 }
 
 /** Say what became of an entry, once: not each of its steps. */
@@ -117,7 +124,7 @@ export const queue = {
   /** Take the focus to an entry as soon as it is there. */
   expect(id) {
     expected = id;
-    if (views.has(id)) show({ entries, is_paused: isPaused });
+    if (views.has(id)) show({ entries, is_paused: isPaused, faults });
   },
   entry: (id) => entries.find((one) => one.id === id),
   share() {
