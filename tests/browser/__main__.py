@@ -15,13 +15,15 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
-from itertools import chain
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from tests.browser.looking import VIEWS, look
 from tests.browser.specimens import pages
+from tests.browser.studio.house import why_not
 from tests.browser.studio.scenes import SCENES, use
+from tests.browser.studio.whole import go_through
 from tests.browser.studio.wire import PAGE
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -65,12 +67,27 @@ def bring_tools(folder: Path) -> Path:
 def digest_of(contents: Mapping[str, bytes], browser: str) -> str:
     """Return a digest of all that decides what a browser finds."""
     found = hashlib.sha256(browser.encode() + LOCK.read_bytes())
-    ours = (*Path(__file__).parent.rglob("*.py"), *Path(__file__).parent.rglob("*.json"))
-    for path in sorted((*ours, *PAGE.iterdir())):
+    tests, doctor = Path(__file__).parent, PAGE.parents[1]
+    ours = (*tests.rglob("*.py"), *tests.rglob("*.json"), *PAGE.iterdir())
+    for path in sorted((*ours, *doctor.glob("studio/*.py"), *doctor.glob("queue/*.py"))):
         found.update(path.name.encode() + path.read_bytes())
     for name, content in contents.items():
         found.update(name.encode() + content)
     return found.hexdigest()
+
+
+def judge(made: Mapping[str, Path], browser: str, axe: str, folder: Path) -> Iterator[str]:
+    """Yield all faults; the true studio is used at the same time, since it waits for its work."""
+    reason = why_not()
+    if reason:
+        print(f"NOT RUN: the whole way of the studio: {reason}", file=sys.stderr)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        ways = () if reason else (list,)
+        going = [beside.submit(way, go_through(browser, axe, folder, print)) for way in ways]
+        yield from look(made, browser, axe, folder)
+        yield from use(browser, axe, folder, print)
+        for one in going:
+            yield from one.result()
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -98,8 +115,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name, content in contents.items():
         made[name].write_bytes(content)
     faults = 0
-    looked = look(made, browser, source, args.folder)
-    for fault in chain(looked, use(browser, source, args.folder, print)):
+    for fault in judge(made, browser, source, args.folder):
         print(fault, flush=True)
         faults += 1
     stamp.write_text("" if faults else digest)

@@ -89,7 +89,7 @@ def hostile(stage: Stage) -> None:
         tab.click("dialog .item.folder >> nth=0")
         until(tab, "document.querySelectorAll('dialog .item').length === 1")
         tab.click("dialog .item")
-        tab.wait_for_selector(".plan .findings")
+        tab.wait_for_selector(".details .findings")
         unfolded(tab, stage.studio)
         stage.judge(tab, "hostile-model")
         assert tab.inner_text("#model h2").startswith("\"'></title></style><script>alert(1)")

@@ -23,8 +23,11 @@ PATIENCE = 20_000
 PAINTS = 300
 """Milliseconds after which something must be seen; the best of a few, of a busy machine."""
 
-_WIDER = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
-_AXE = "async () => (await axe.run(document)).violations"
+FEW, MANY = 3, 20
+"""How often it is measured: often only where others use the processor meanwhile."""
+
+WIDER = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+AXE = "async () => (await axe.run(document)).violations"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,19 +86,19 @@ class Stage:
     def judge(self, tab: Any, name: str, *, with_axe: bool = True) -> None:
         """Take a picture of a state, and judge it."""
         tab.screenshot(path=self.shots / f"studio-{name}.png", full_page=True)
-        if tab.evaluate(_WIDER):
+        if tab.evaluate(WIDER):
             self.said.append(f"{name}: wider than the window")
         if with_axe:
             tab.evaluate(self.axe)
-            for found in tab.evaluate(_AXE):
+            for found in tab.evaluate(AXE):
                 first = found["nodes"][0]["html"][:160]
                 self.said.append(f"{name}: axe: {found['id']}: {found['help']} (first {first})")
 
 
-def until(tab: Any, expression: str) -> None:
+def until(tab: Any, expression: str, seconds: float = PATIENCE / 1000) -> None:
     """Wait until something is true; the page's policy lets nobody wait inside it."""
-    end = time.monotonic() + PATIENCE / 1000
+    end = time.monotonic() + seconds
     while not tab.evaluate(expression):
         if time.monotonic() > end:
             raise TimeoutError(expression)
-        time.sleep(0.02)
+        time.sleep(0.03)
