@@ -38,6 +38,13 @@ def test_sticks_say_in_words_what_they_show() -> None:
     assert 'viewBox="0 0 4 10"' in made
 
 
+def test_columns_have_gaps_until_they_are_many() -> None:
+    found = [Stick(height=1, tone="q4", name="a")]
+    assert 'viewBox="0 0 1 10"' in sticks("k", "t", "d", [], 0).source
+    assert 'width="0.86"' in sticks("k", "t", "d", found, 199).source
+    assert 'width="1"' in sticks("k", "t", "d", found, 200).source
+
+
 def test_a_legend_names_each_colour() -> None:
     made = legend([("q4", "4 bits")]).source
     assert '<rect class="q4"' in made

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from enum import Enum
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -57,6 +57,11 @@ PLAIN = {
 }
 
 
+def test_the_largest_number_and_nothing_first_are_read() -> None:
+    assert from_plain(int, (1 << 63) - 1) == (1 << 63) - 1
+    assert from_plain(cast("type[int]", None | int), 7) == 7
+
+
 def test_there_and_back() -> None:
     assert to_plain(CAR) == PLAIN
     assert from_plain(Car, json.loads(json.dumps(PLAIN)), "car") == CAR
@@ -85,6 +90,8 @@ def test_there_and_back() -> None:
             "car.built: a time with its offset from UTC is expected, not '2026-05-03'",
         ),
         ({"age": 1}, "car: unknown field 'age'"),
+        ({f"{one}age": 1 for one in "zyxwabcd"}, "car: unknown field 'aage'"),
+        ({"extras": {"k" * 60: ""}}, f"car.extras.{'k' * 60}: int is expected, not str"),
         (
             {"extras": {"horns": 1 << 63}},
             "car.extras.horns: an integer of at most 63 bits is expected, not 9223372036854775808",
