@@ -159,7 +159,7 @@ class Lineup:
         return {
             "handle": self.signer.sign(folder),
             "name": shown(folder),
-            "parent": short(folder.parent),
+            "place": short(folder.parent),
             "report": report_of(self.signer, folder),
         }
 

@@ -3,7 +3,7 @@
 These two, because the page needs what the standard library's server lacks: answers that stay open
 for events beside uploads of gigabytes, in one thread, with bounds on what a client may send. Both
 are small, pure Python, maintained by one team for years, and widely read; a server without a
-framework would be the same code written again. They take 3 MB, and nobody needs them who only
+framework would be the same code written again. They take 4 MB, and nobody needs them who only
 types, so they are no dependency of the tool.
 
 Where they are installed already (a checkout's `.venv`, or `pip install sdcoreml[studio]`), those
@@ -18,15 +18,10 @@ import sys
 from pathlib import Path
 
 from sdcoreml.envs.kept import store
-from sdcoreml.envs.pythons.apart import Group, bring
+from sdcoreml.envs.pythons.apart import bring
+from sdcoreml.envs.pythons.groups import STUDIO
 from sdcoreml.ground.events import Emit
-from sdcoreml.lockfiles.toolchain import FOLDER
 
-STUDIO = Group(
-    lock=FOLDER / "host" / "studio.txt",
-    prefix="studio-",
-    what="the server of the page, Starlette and uvicorn (once, 3 MB)",
-)
 _NEEDED = ("starlette", "uvicorn")
 
 

@@ -19,6 +19,7 @@ from sdcoreml.envs.kept.store import (
     remove_orphans,
 )
 from sdcoreml.envs.kept.users import is_used
+from sdcoreml.envs.pythons.groups import STUDIO
 from sdcoreml.envs.pythons.interpreter import OBTAINED
 from sdcoreml.ground.events import Emit, silent
 from sdcoreml.ground.refusals import translate_store_errors
@@ -71,13 +72,15 @@ def find_garbage(folder: Path) -> Garbage:
     needed = {one.interpreter.path.resolve() for one in environments.keys() - set(unkept)}
     pythons = (path for path in _folders(folder, OBTAINED) if not _is_around(path, needed))
     engines = _folders(folder, ENGINE)
-    dasks = _folders(folder, DASK.prefix)
-    today = {engine_name() if engines else "", DASK.folder_name() if dasks else ""}
+    groups = {one: _folders(folder, one.prefix) for one in (DASK, STUDIO)}
+    today = {one.folder_name() for one, found in groups.items() if found}
+    today |= {engine_name()} if engines else set()
+    others = (path for found in groups.values() for path in found)
     return Garbage(
         environments=unkept,
         used=used,
         pythons=tuple(pythons),
-        engines=tuple(path for path in (*engines, *dasks) if path.name not in today),
+        engines=tuple(path for path in (*engines, *others) if path.name not in today),
     )
 
 

@@ -8,10 +8,13 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.envs.care.garbage import Garbage, collect, find_garbage
+from sdcoreml.envs.cluster.dask import DASK
 from sdcoreml.envs.conda import engine
 from sdcoreml.envs.conda.engine import engine_name
 from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.store import Environment
+from sdcoreml.envs.pythons.apart import Group
+from sdcoreml.envs.pythons.groups import STUDIO
 from tests.envs.kept.test_store import finished
 
 
@@ -93,6 +96,15 @@ def test_engines_of_other_locks_go_and_today_s_stays(
     found, size = collect(tmp_path)
     assert (found.engines, size) == ((before,), 7)
     assert names(tmp_path) == {".lock", "lock.txt", today.name}
+
+
+@pytest.mark.parametrize("group", [DASK, STUDIO], ids=lambda group: group.prefix)
+def test_other_groups_of_other_locks_go_and_today_s_stays(tmp_path: Path, group: Group) -> None:
+    before = filled(tmp_path / f"{group.prefix}0123456789abcdef", 7)
+    today = filled(tmp_path / group.folder_name())
+    assert find_garbage(tmp_path).engines == (before,)
+    collect(tmp_path)
+    assert names(tmp_path) == {".lock", today.name}
 
 
 def test_a_link_to_an_engine_elsewhere_is_left_alone(tmp_path: Path) -> None:
