@@ -38,6 +38,18 @@ def new(*words: str) -> int:
     return main(["env", "new", *words, "--from", "./old", "--find-links", "wheels"])
 
 
+def test_another_python_is_told_with_what_is_locked_otherwise(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    toolchain(project / "new", {"one==1.0": ZEROS}, version="3.18.0", name="newer")
+    assert main(["env", "diff", "./new", "./old"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "newer, against tiny:",
+        "  Python  3.19.0 -> 3.18.0",
+        "  the same versions",
+    ]
+
+
 def test_a_toolchain_is_made_beside_the_project_and_compared(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 
 from sdcoreml.doctor.cli import main
 from sdcoreml.envs.kept import store
+from sdcoreml.envs.kept.users import use
 from tests.envs.kept.test_store import finished
 from tests.schemas import read_as
 
@@ -91,6 +92,19 @@ def test_what_nothing_keeps_is_removed(root: Path, capsys: pytest.CaptureFixture
     assert capsys.readouterr().out == "1 environment removed, 99 bytes\n"
     assert not loose.exists()
     assert len(store.list_environments(root)) == 2
+
+
+def test_what_somebody_uses_stays_and_is_named(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    loose = finished(root / ("c" * 16), SEAL).path
+    with use(loose):
+        assert main(["env", "gc"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"{root}: nothing to remove",
+        f"{loose} stays: a running process uses it",
+    ]
+    assert loose.is_dir()
 
 
 def test_a_damaged_earlier_one_is_not_used(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
