@@ -65,6 +65,17 @@ def test_a_damaged_configuration_keeps_nobody_from_help_or_from_naming_another_t
     assert "--toolchain NAME" in capsys.readouterr().out
 
 
+def test_without_a_choice_or_a_current_folder_it_is_the_tested_one(
+    configuration: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert default_toolchain() == "tested"
+    gone = configuration.parent / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert default_toolchain() == "tested"
+
+
 def test_a_recorded_toolchain_that_is_gone_is_said_to_be_recorded(
     configuration: Path, tmp_path: Path
 ) -> None:
