@@ -21,10 +21,12 @@ export function entryView(id) {
   const tools = el("div", { class: "row tools" });
   const log = logView(id);
   const head = el("div", { class: "entry-head" }, title, state);
+  const makes = el("p", { class: "quiet makes" });
   const node = el(
     "li",
     { "aria-labelledby": heading, "data-id": id },
     head,
+    makes,
     meter,
     because,
     result,
@@ -59,6 +61,7 @@ export function entryView(id) {
     node.dataset.state = now.state;
     head.draggable = now.state === "waiting" && around.waiting.length > 1;
     meter.hidden = now.state !== "running";
+    write(makes, now.state === "done" ? "" : (now.makes ?? []).join(", "));
     log.node.hidden = now.state === "waiting";
     if (now.state === "running") advance(now);
     log.update(now);

@@ -66,7 +66,8 @@ class Studio:
         number = f"e{next(self.numbers)}"
         entry = {"id": number, "kind": kind, "title": title, "state": "waiting", "step": "",
                  "done": 0, "total": 0, "left": None, "because": "", "remedy": "", "folders": [],
-                 "place": len(self.entries), "command": f"sdcoreml convert {title}"}  # fmt: skip
+                 "place": len(self.entries), "makes": [f"{title}_512x512"],
+                 "command": f"sdcoreml convert {title}"}  # fmt: skip
         self.entries.append(entry | values)
         self.tell("queue", self.queue())
         return number

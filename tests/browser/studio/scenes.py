@@ -8,7 +8,14 @@ from pathlib import Path
 from tests.browser.studio.fake import Studio
 from tests.browser.studio.looks import hostile, limits, looks, refused
 from tests.browser.studio.stage import Stage
-from tests.browser.studio.troubles import crash, dropping, interrupted_drop, strangers, two_pages
+from tests.browser.studio.troubles import (
+    crash,
+    dropping,
+    interrupted_drop,
+    strangers,
+    ticket,
+    two_pages,
+)
 from tests.browser.studio.ways import finished, first_paint, fixing, keyboard, queue_order, quiet
 from tests.browser.studio.wire import Server
 
@@ -16,6 +23,7 @@ SCENES: tuple[Callable[[Stage], str | None], ...] = (
     first_paint,
     looks,
     strangers,
+    ticket,
     keyboard,
     dropping,
     interrupted_drop,

@@ -4,16 +4,26 @@ from __future__ import annotations
 
 from tests.browser.studio import answers
 from tests.browser.studio.stage import VIEWS, Stage, until
+from tests.browser.studio.wire import TICKET
 from tests.pages import HOSTILE
 
 
 def strangers(stage: Stage) -> None:
     """Without a token or with an old one the page says what to type."""
-    for token in ("", "#wrong-token-0123456789-0123456789"):
+    for token in ("", "#wrong-token-0123456789-0123456789", "#once-a-wrong-ticket-0123456789"):
         with stage.page(address=f"http://127.0.0.1:{stage.server.port}/{token}") as tab:
             tab.wait_for_selector("#notice code")
             assert "sdcoreml studio" in tab.inner_text("#notice")
             stage.judge(tab, "stranger")
+
+
+def ticket(stage: Stage) -> None:
+    """A browser is started with a ticket, which the page exchanges; neither stays in the address."""
+    with stage.page(address=f"http://127.0.0.1:{stage.server.port}/#{TICKET}") as tab:
+        tab.wait_for_selector("[data-server=here]")
+        assert tab.evaluate("location.hash") == "#/convert"
+        tab.reload()
+        tab.wait_for_selector("[data-server=here]")
 
 
 _DROP = """async ([name, size, kind]) => {

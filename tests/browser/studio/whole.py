@@ -61,10 +61,15 @@ class Visit:
 
     def portray(self, name: str, scheme: str) -> None:
         """Take a picture for the README: what is seen without scrolling."""
-        self.one.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-        self.one.evaluate("scrollTo(0, 0)")
-        self.one.screenshot(path=self.shots / f"readme-{name}.png")
-        self.one.emulate_media(color_scheme="light", reduced_motion="reduce")
+        tab = self.one
+        before = tab.viewport_size
+        tab.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        tab.set_viewport_size({"width": 1120, "height": 720})
+        tab.evaluate("document.activeElement.blur(), scrollTo(0, 0)")
+        tab.mouse.move(0, 0)
+        tab.screenshot(path=self.shots / f"readme-{name}.png")
+        tab.set_viewport_size(before)
+        tab.emulate_media(color_scheme="light", reduced_motion="reduce")
 
     def choose(self, name: str) -> None:
         """Choose from the listing of the machine's folders, beginning at the home folder."""
@@ -193,7 +198,7 @@ def pictures(visit: Visit) -> None:
     report.close()
     tab.click(f"{entry} >> text=Draw a picture with it")
     tab.fill(f"{entry} >> .draw input[type=text]", "a red circle on a blue background")
-    tab.fill(f"{entry} >> .draw input[type=number]", "6")
+    tab.fill(f"{entry} >> .draw input[type=number]", "12")
     tab.click(f"{entry} >> .draw button")
     for window in (tab, visit.other):
         until(window, "[...document.images].some((one) => one.naturalWidth > 100)", LONG)

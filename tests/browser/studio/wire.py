@@ -16,6 +16,9 @@ from tests.browser.studio.fake import Body, Refused, Studio, routes
 
 PAGE = Path(__file__).resolve().parents[3] / "doctor" / "studio" / "page"
 TOKEN = "literal-token-of-the-fake-0123456789"  # noqa: S105 (of a fake)
+TICKET = "once-literal-ticket-of-the-fake-0123456789"
+"""What a browser is started with, and exchanges for the token."""
+
 KINDS = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -124,10 +127,14 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refused(421, "another host")
         if self.headers.get("Origin", f"http://{own}") != f"http://{own}":
             raise Refused(403, "another origin")
+        if path == "/api/token" and self.headers.get("Authorization") == f"Bearer {TICKET}":
+            return
         if path.startswith("/api/") and self.headers.get("Authorization") != f"Bearer {TOKEN}":
             raise Refused(401, "a wrong token")
 
     def _route(self, path: str, query: Body, raw: bytes) -> Any:
+        if path == "/api/token":
+            return {"token": TOKEN}
         is_json = self.headers.get("Content-Type") == "application/json"
         body = json.loads(raw) if is_json and raw else raw
         if found := routes(self.studio).get((self.command, path)):
