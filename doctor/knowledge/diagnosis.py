@@ -15,7 +15,7 @@ from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure, Role, fill
 from sdcoreml.doctor.knowledge.crashes import keep_crashed, read_report
 from sdcoreml.doctor.knowledge.excerpts import choose_telling
 from sdcoreml.doctor.knowledge.lines import Line
-from sdcoreml.doctor.knowledge.ranking import Match, find_last_failed, rank
+from sdcoreml.doctor.knowledge.ranking import Match, rank
 from sdcoreml.doctor.knowledge.reading import read
 from sdcoreml.doctor.knowledge.searching import View
 from sdcoreml.doctor.knowledge.sections import find_progress, find_prompts
@@ -108,9 +108,8 @@ def examine(
         known = matches.get(line.number)
         if known is None or match.surety < known.surety:
             matches[line.number] = match
-    command = find_last_failed(find_prompts(lines), structure)
     progress = max(find_progress(lines), default=0)
-    weighed = rank(list(matches.values()), structure, command, progress)
+    weighed = rank(list(matches.values()), structure, find_prompts(lines), progress)
     first = next((one for one in weighed if one.role is not Role.HARMLESS), None)
     decisive = structure.decisive
     is_sure = first and not first.doubt and first.confidence is not Confidence.GUESS

@@ -115,9 +115,9 @@ class Finder:
         return bool(self._start and self._after_frame)
 
     @property
-    def is_handling(self) -> bool:
-        """Whether that traceback is of an exception that came while another was handled."""
-        return self.is_open and self._relation is Relation.HANDLING
+    def is_unknown(self) -> bool:
+        """Whether nobody knows the exception of that traceback: no other was its direct cause."""
+        return self.is_open and self._relation is not Relation.BECAUSE
 
     def feed(self, line: Line) -> None:
         """Take the next line."""

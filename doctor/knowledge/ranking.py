@@ -63,14 +63,23 @@ class Match:
 
 
 def rank(
-    matches: Sequence[Match], structure: Structure, command: int, progress: int = 0
+    matches: Sequence[Match],
+    structure: Structure,
+    prompts: Sequence[int] = (),
+    progress: int = 0,
 ) -> tuple[Match, ...]:
     """Return the matches in order, with the roles and the confidence that they have in this log.
 
-    A guess at most is what an earlier command than that of line `command` said, or what stands
-    before the work that line `progress` shows done, if no failure is behind that.
+    A guess at most is what stands in the command that a shell took in one of the lines `prompts`,
+    or what an earlier command than the last that failed said, or what stands before the work that
+    line `progress` shows done, if no failure is behind that.
     """
+    command = find_last_failed(prompts, structure)
     went_on = progress if progress > find_end(structure) else 0
+
+    def is_past(line: int) -> bool:
+        return line < max(command, went_on) or line in prompts
+
     errors = {line.number for line in structure.errors}
     ended = structure.last_chain
     if ended and ended[0].line.number in structure.builds:
@@ -81,7 +90,7 @@ def rank(
             on_error=match.line in errors or structure.place(match.line) is not None,
             in_chain=not ended or any(one.start <= match.line <= one.end for one in ended),
             confidence=Confidence.GUESS
-            if (match.line < max(command, went_on) and match.role is Role.CAUSE)
+            if (match.role is Role.CAUSE and is_past(match.line))
             or (_is_family(match) and _tells_nothing(match, structure))
             else match.confidence,
         )
@@ -102,12 +111,16 @@ def rank(
     harmless = [one for one in placed if not _is_notice(one) and one.role is Role.HARMLESS]
     ordered = sorted([*told, *notices, *harmless], key=lambda one: one.rank)
     told_so = sorted(_follow(ordered, structure), key=lambda one: one.rank)
-    return tuple(_prove(one) for one in told_so)
+    return tuple(_prove(one, structure) for one in told_so)
 
 
-def _prove(match: Match) -> Match:
-    """Return a match as a guess if too few judged logs show what its wording means."""
-    if match.role is not Role.CAUSE or match.entry.is_proven(match.wording):
+def _prove(match: Match, structure: Structure) -> Match:
+    """Return a match as a guess if too few judged logs show what its wording means.
+
+    So it is, too, if nobody knows the exception that the log ends in.
+    """
+    is_proven = match.entry.is_proven(match.wording) and not structure.is_unknown
+    if match.role is not Role.CAUSE or is_proven:
         return match
     sure = max(match.confidence, Confidence.GUESS, key=list(Confidence).index)
     return replace(match, confidence=sure)

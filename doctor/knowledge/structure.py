@@ -23,8 +23,8 @@ class Structure:
     is_cut: bool = False
     """Whether a traceback ends before its exception."""
 
-    is_handling: bool = False
-    """Whether that exception came while the last one of a chain was handled."""
+    is_unknown: bool = False
+    """Whether nobody knows that exception: none before it was its direct cause."""
 
     ignored: frozenset[int] = frozenset()
     """The lines of what Python ignored when it ended, or of which the next says that it goes on."""
@@ -48,7 +48,7 @@ class Structure:
     @property
     def last_chain(self) -> tuple[Raised, ...]:
         """The exceptions that ended the run; none if something else did, or nobody knows which."""
-        if self.is_handling:
+        if self.is_unknown:
             return ()
         place = self.place(self.decisive.number) if self.decisive else None
         return self.chains[place[0]] if place else ()
@@ -82,7 +82,7 @@ def find_structure(lines: Sequence[Line]) -> Structure:
         errors=errors,
         decisive=decisive,
         is_cut=finder.is_open,
-        is_handling=finder.is_handling,
+        is_unknown=finder.is_unknown,
         ignored=frozenset(ignored),
         builds=find_builds(lines),
     )

@@ -65,8 +65,6 @@ def find_limit(
     `is_named` says whether the log names elsewhere what the cause is about.
     """
     place = structure.place(line.number)
-    if structure.is_handling and place and place[0] == len(structure.chains) - 1:
-        return Confidence.GUESS
     if not _decides(entry, line, structure, deciding):
         return Confidence.GUESS if entry.topic in FAMILIES else Confidence.LIKELY
     match entry.symptom:

@@ -28,7 +28,7 @@ _WORDS: tuple[tuple[str, ...], ...] = (
     ),
     (  # A shell's or a program's, which begins with its name.
         r"^[\w./~-]+: .*(?:not found|No such file|denied)",
-        r"^[\w./~-]+: .*(?:cannot|can't|invalid|unrecognized)",
+        r"^[\w./~-]+(?:\([\w,]+\) \w+)?: .*(?:cannot|can't|invalid|unrecognized)",
         r"^(?:command not found|Unknown command)",
     ),
     (

@@ -206,7 +206,7 @@ Traceback (most recent call last):
     result[k] = f.get_tensor(k)
 RuntimeError: shape '[75, 768]' is invalid for input of size 54888
 """
-LORA = "family-lora-family"
+LORA, PIP, SHAPE = "family-lora-family", "family-pip-location", "family-coreml-shape"
 EMPTY = """\
 Warning: caught exception 'Torch not compiled with CUDA enabled', memory monitor disabled
 Loading weights [e3b0c442] from a.ckpt
@@ -247,6 +247,12 @@ error: it failed
         ("ModuleNotFoundError: No module named 'py.nodes'\n", "family-submodule-absent"),
         ("RuntimeError: Tracer cannot infer type of {'sample': 1}\n", "family-trace-types"),
         ("CodeSign error: entitlements are required\n", "family-signing"),
+        ("RepositoryNotFoundError: 404 Client Error. (Request ID: R)\n", "family-not-on-hub"),
+        (
+            'ERROR: File "setup.py" not found. Directory cannot be installed in editable mode: x\n',
+            PIP,
+        ),
+        ('Fatal error: Code=15 "The model does not have a valid input feature"\n', SHAPE),
         (CUT_SHORT, "family-safetensors-damaged"),
         ("ERROR clip_g.fc1.weight shape '[5, 1]' is invalid for input of size 7\n", LORA),
         (
@@ -298,3 +304,19 @@ def test_an_exception_that_was_being_handled_when_the_log_ends_is_a_guess() -> N
         "disk-full",
         GUESS,
     )
+
+
+FULL = "OSError: [Errno 28] No space left on device\n"
+
+
+def test_what_was_typed_into_a_shell_is_a_guess() -> None:
+    assert told("git libcudart.so not found\n" + FULL) == ("disk-full", CERTAIN)
+    assert told("me@mac ~ % echo " + FULL) == ("disk-full", GUESS)
+
+
+def test_before_a_traceback_that_the_log_does_not_end_all_is_a_guess() -> None:
+    frame = 'Traceback (most recent call last):\n  File "my.py", line 3, in <module>\n    main()\n'
+    because = "The above exception was the direct cause of the following exception:\n\n"
+    assert told(FULL) == ("disk-full", CERTAIN)
+    assert told(FULL + frame) == ("disk-full", GUESS)
+    assert told(FULL + "\n" + because + frame) == ("disk-full", CERTAIN)
