@@ -18,7 +18,7 @@ def strangers(stage: Stage) -> None:
 
 
 def ticket(stage: Stage) -> None:
-    """A browser is started with a ticket, which the page exchanges; neither stays in the address."""
+    """A browser is started with a ticket, which is exchanged; nothing stays in the address."""
     with stage.page(address=f"http://127.0.0.1:{stage.server.port}/#{TICKET}") as tab:
         tab.wait_for_selector("[data-server=here]")
         assert tab.evaluate("location.hash") == "#/convert"

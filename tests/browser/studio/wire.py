@@ -112,6 +112,8 @@ class _Handler(BaseHTTPRequestHandler):
             self._gate(url.path)
             if url.path == "/api/events":
                 self._stream()
+            elif url.path == "/api/token":
+                self._answer({"token": TOKEN})
             elif url.path.startswith("/api/"):
                 self._answer(self._route(url.path, query, raw))
             else:
@@ -133,8 +135,6 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refused(401, "a wrong token")
 
     def _route(self, path: str, query: Body, raw: bytes) -> Any:
-        if path == "/api/token":
-            return {"token": TOKEN}
         is_json = self.headers.get("Content-Type") == "application/json"
         body = json.loads(raw) if is_json and raw else raw
         if found := routes(self.studio).get((self.command, path)):
