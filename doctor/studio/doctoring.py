@@ -35,8 +35,11 @@ STATUSES: Mapping[Status, str] = {
 }
 """The page's word for each status; `fail` is a check that could not be made."""
 
-_KEY = re.compile(r"([A-Z]{3}\d{3})\.(\d{1,3})\.([0-9a-f]{16})")
-_CHECK = re.compile(r"[A-Za-z]{3,12}\d{0,3}")
+KEY = re.compile(r"([A-Z]{2,4}\d{3})\.(\d{1,3})\.([0-9a-f]{16})")
+"""A key: the check, which of its findings, and a digest of the command."""
+
+CHECK = re.compile(r"[A-Za-z]{2,12}\d{0,3}")
+"""The id of a check, or a family's letters."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,7 +61,7 @@ def examine_machine(
     Raises:
         UsageError: no check or family is called so, or two paths of one kind were given.
     """
-    if select and not _CHECK.fullmatch(select):
+    if select and not CHECK.fullmatch(select):
         raise UsageError("no check is called so", where=plain(select, 40))
     chosen = {"select": select} if select else {}
     args = read_options("doctor", [], {"toolchain": toolchain, **chosen})
@@ -137,7 +140,7 @@ def find_mend(key: str, paths: Sequence[Path] = (), toolchain: str = DEFAULT_TOO
     Raises:
         UsageError: it suggests that no more, or nothing that a button may run.
     """
-    parts = _KEY.fullmatch(key)
+    parts = KEY.fullmatch(key)
     if parts is None:
         raise UsageError("there is no such fix", where=plain(key, 60), remedy="look again")
     report = examine_machine(paths, parts[1], toolchain)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcoreml.convert.jobs.plan import Job
+from sdcoreml.convert.models.words import forget_vocabularies
 from sdcoreml.doctor.commands.convert_ingredients import ingredients_of
 from sdcoreml.doctor.commands.convert_plan import (
     MACHINE,
@@ -104,6 +105,7 @@ def plan(examined: Examined, choices: Choices, toolchain: str) -> dict[str, obje
     What cannot be made is `refused`, with what to do.
     """
     found = _as_data(examined, make_offer(examined, choices), toolchain)
+    forget_vocabularies()  # this process stays, and is to be small
     return by_name(found, str(examined.path), examined.given)
 
 

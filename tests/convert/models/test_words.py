@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import itertools
+import json
 
 import pytest
 
-from sdcoreml.convert.models.words import add_words, encode, why_untypable
+from sdcoreml.convert.models.words import (
+    add_words,
+    encode,
+    forget_vocabularies,
+    parse_vocabulary,
+    why_untypable,
+)
 
 MERGES = ["#version: 0.2", "c a", "ca t", "ca t</w>", "t o", "> :</w>"]
 LETTERS = "abcdefghijklmnopqrstuvwxyz<>-_1,.!?)(:;'\""
@@ -96,3 +103,12 @@ def test_encoding_merges_the_earliest_pair_first() -> None:
 )
 def test_what_cannot_be_typed_says_why(word: str, why: str) -> None:
     assert why_untypable(word) == why
+
+
+def test_a_vocabulary_is_parsed_once_until_it_is_forgotten() -> None:
+    content = json.dumps({"a": 12345}).encode()
+    number = parse_vocabulary(content, "vocab.json")["a"]
+    assert parse_vocabulary(content, "vocab.json")["a"] is number
+    forget_vocabularies()
+    again = parse_vocabulary(content, "vocab.json")["a"]
+    assert (again, again is number) == (number, False)

@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from sdcoreml.doctor.checks import CHECKS
-from sdcoreml.doctor.core.check import CheckFamily, Finding, Fix, Status, error
+from sdcoreml.doctor.core.check import Check, CheckFamily, Finding, Fix, Status, error
 from sdcoreml.doctor.core.engine import GoalVerdict, Report, Result
 from sdcoreml.doctor.studio.doctoring import (
+    CHECK,
+    KEY,
     OWN,
     as_data,
     choose_mend,
@@ -117,6 +119,15 @@ def test_this_machine_is_examined_by_one_check_alone() -> None:
     for wrong in ("NOT001", "x", "--fix", HOSTILE):
         with pytest.raises(UsageError):
             examine_machine(select=wrong)
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda one: one.id)
+def test_the_fix_of_every_check_can_be_found_by_its_key(check: Check) -> None:
+    one = report(result(check.id, BUILD))
+    (finding,) = found(one)
+    assert choose_mend(finding["fix"]["key"], one).check == check.id
+    assert KEY.fullmatch(finding["fix"]["key"])
+    assert CHECK.fullmatch(check.id)
 
 
 def test_commands_that_are_ours_are_still_suggested_by_a_check() -> None:
