@@ -25,11 +25,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from sdcoreml.doctor.studio.refusals import AbsentError, ConflictError, RequestError
-from sdcoreml.ground.aside import flush_folder, require_space, write_text
+from sdcoreml.ground.aside import flush_folder, write_text
 from sdcoreml.ground.documents import read_record
-from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.errors import BadInputError, NoSpaceError
 from sdcoreml.ground.files import Document
 from sdcoreml.ground.refusals import translate_os_errors
 
@@ -43,6 +44,9 @@ _LENGTH = 4
 
 _LONGEST_NAME = 200
 _DAY = 86_400.0
+
+
+Bytes: TypeAlias = bytes | bytearray
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +65,7 @@ class Drops:
     folder: Path
     is_used: Callable[[str], bool]
 
-    def begin(self, name: str, size: int, ends: bytes) -> Drop:
+    def begin(self, name: str, size: int, ends: Bytes) -> Drop:
         """Take the ends of a file: the length of its head, the head, and its tail.
 
         Raises:
@@ -106,7 +110,7 @@ class Drops:
         except FileNotFoundError:
             return drop.size
 
-    def add(self, drop: Drop, offset: int, piece: bytes) -> int:
+    def add(self, drop: Drop, offset: int, piece: Bytes) -> int:
         """Write the next piece of a file; return how many bytes have come.
 
         Raises:
@@ -120,7 +124,7 @@ class Drops:
         if have == drop.size:
             return have
         part = self._part(drop.id)
-        require_space(self.path(drop), drop.size - have)
+        self._require_room(drop, drop.size - have)
         with _written(self.path(drop)):
             handle = os.open(part, os.O_WRONLY | os.O_CLOEXEC)
             try:
@@ -133,6 +137,17 @@ class Drops:
                 part.replace(self.path(drop))
                 flush_folder(self.path(drop).parent)
         return have + len(piece)
+
+    def _require_room(self, drop: Drop, nbytes: int) -> None:
+        """Raise `NoSpaceError` if so many bytes do not fit beside the others."""
+        free = shutil.disk_usage(self.folder).free
+        if free < nbytes:
+            raise NoSpaceError(
+                f"needs {nbytes:,} bytes, and the disk that it goes to has {free:,} free",
+                where=drop.name,
+                remedy=f"free {nbytes - free:,} bytes, or choose the file from this computer: that"
+                " copies nothing",
+            )
 
     def remove(self, drop: Drop) -> None:
         """Remove a file that the queue does not need.
@@ -212,9 +227,10 @@ def safe_name(name: str) -> str:
     return f"{stem or 'model'}{ending}"
 
 
-def _split(ends: bytes, size: int) -> tuple[bytes, bytes]:
+def _split(ends: Bytes, size: int) -> tuple[memoryview, memoryview]:
+    whole = memoryview(ends)  # slices of bytes would be copies of megabytes
     length = int.from_bytes(ends[:_LENGTH], "little")
-    head, tail = ends[_LENGTH : _LENGTH + length], ends[_LENGTH + length :]
+    head, tail = whole[_LENGTH : _LENGTH + length], whole[_LENGTH + length :]
     if len(ends) < _LENGTH or len(head) != length or len(head) + len(tail) > size:
         raise RequestError("these are no ends of a file of this size", where="the request")
     if not 0 < size <= LARGEST:
@@ -222,7 +238,7 @@ def _split(ends: bytes, size: int) -> tuple[bytes, bytes]:
     return head, tail
 
 
-def _write_sketch(path: Path, size: int, head: bytes, tail: bytes) -> None:
+def _write_sketch(path: Path, size: int, head: memoryview, tail: memoryview) -> None:
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
         os.ftruncate(handle, size)
@@ -232,7 +248,7 @@ def _write_sketch(path: Path, size: int, head: bytes, tail: bytes) -> None:
         os.close(handle)
 
 
-def _append(handle: int, offset: int, piece: bytes) -> None:
+def _append(handle: int, offset: int, piece: Bytes) -> None:
     """Write a piece as a whole or not at all: the length of the file says what has come."""
     try:
         _write_all(handle, piece, offset)
@@ -241,7 +257,7 @@ def _append(handle: int, offset: int, piece: bytes) -> None:
         raise
 
 
-def _write_all(handle: int, data: bytes, offset: int) -> None:
+def _write_all(handle: int, data: Bytes | memoryview, offset: int) -> None:
     rest = memoryview(data)
     while rest:
         written = os.pwrite(handle, rest, offset)

@@ -180,7 +180,8 @@ def test_a_drop_for_which_there_is_no_room_says_so(studio: Opened) -> None:
     found = studio.send("POST", f"/api/drop?name=x.pt&size={size}", struct.pack("<I", 2) + b"abcd")
     answered = studio.send("PUT", f"/api/drop/{found.data['drop']}?offset=0", b"abcdef")
     assert answered.status == 507
-    assert answered.refused.startswith("needs 1,099,511,627,776 bytes and ")
+    assert answered.refused.startswith("needs 1,099,511,627,776 bytes, and the disk")
+    assert answered.data["error"]["where"] == "x.pt"
     assert answered.data["error"]["remedy"].startswith("free ")
 
 
