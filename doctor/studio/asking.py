@@ -15,7 +15,7 @@ SMALL = 64 << 10
 """The most bytes of a body of JSON."""
 
 LARGE = 9 << 20
-"""The most bytes of a piece of a dropped file: 8 MiB, or a head and a tail."""
+"""The most bytes of a part of a dropped file: a piece of it, or its head and tail."""
 
 PATIENCE = 30.0
 """Seconds that the next part of a body may take: it comes from this machine."""

@@ -4,7 +4,7 @@ import { ask, isGone, pause, query } from "./api.js";
 
 const START = 4 << 20;
 const END = 1 << 20;
-const CHUNK = 8 << 20;
+const CHUNK = 4 << 20;
 const LONGEST_HEADER = 6 << 20;
 
 /** Return what the server says of a file: MODEL with `drop`, the number of the upload. */
