@@ -101,6 +101,21 @@ def test_faults_of_inner_tables_name_their_place_and_are_raised_together() -> No
     )
 
 
+@pytest.mark.parametrize("rows", ["x", 3, [1], [{"a": 1}, "x"]])
+def test_what_is_no_array_of_tables_is_a_fault(rows: object) -> None:
+    read = table(rows=rows)
+    assert read.tables("rows") == ()
+    assert read.faults == [f"rows is {rows!r}, not a array of tables"]
+
+
+def test_each_table_of_an_array_names_its_own_place() -> None:
+    read = table(rows=[{"a": 1}, {"a": "x"}])
+    first, second = read.tables("rows")
+    assert (first.get("a", int), second.get("a", int)) == (1, 0)
+    assert read.faults == ["rows[1].a is 'x', not a int"]
+    assert table().tables("rows") == ()
+
+
 def test_whole_tables_are_read_by_kind() -> None:
     read = table(names={"a": "1.0", "b": "2"}, rates={"a": 1, "b": 0.5}, bad={"a": 1, "b": "x"})
     assert read.table("names").mapping() == {"a": "1.0", "b": "2"}
