@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcoreml.convert.bundle.comfyui import FOLDER
-from sdcoreml.convert.bundle.contract import COMPILED
+from sdcoreml.convert.bundle.contract import COMPILED, PACKAGE
 from sdcoreml.convert.bundle.tokenizer import tokenizer_files
 from sdcoreml.convert.jobs.intact import odd_faults
 from sdcoreml.convert.jobs.manifest import MARKER, Manifest, manifest_faults, read_manifest
@@ -23,7 +23,7 @@ class Contents:
     """The files to hand on of a finished folder, by their paths in it, sorted.
 
     Packages are not among them: apps load what is compiled. Of a ControlNet it is the compiled
-    model alone, since apps keep many of them in one folder.
+    model alone, since apps keep many of them in one folder; for ComfyUI it is the package alone.
     """
 
     folder: Path
@@ -34,6 +34,11 @@ class Contents:
     def is_net(self) -> bool:
         """Whether the folder holds a ControlNet."""
         return is_net(self.manifest)
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether it is one program alone, which has no manifest where it is put."""
+        return self.is_net or self.manifest.options.is_for_comfyui
 
     @property
     def nbytes(self) -> int:
@@ -65,15 +70,18 @@ def is_assembled_alike(one: Mapping[str, object], other: Mapping[str, object]) -
     return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)
 
 
-def contents_of(folder: Path) -> Contents:
+def contents_of(folder: Path, form: str = COMPILED) -> Contents:
     """List what to hand on of a finished folder; weights are not read.
+
+    `form` is what is handed on of programs: for ComfyUI, and for it alone, packages.
 
     Raises:
         BadInputError: it is no folder of ours, it was changed, or it lacks a compiled model.
     """
     manifest = read_manifest(folder)
     raise_first([*manifest_faults(folder), *odd_faults(folder, manifest)])
-    if manifest.options.is_for_comfyui:
+    is_for_comfyui = manifest.options.is_for_comfyui
+    if is_for_comfyui and form != PACKAGE:
         raise BadInputError(
             "it is for ComfyUI, whose nodes load the package as it is",
             where=folder,
@@ -84,9 +92,9 @@ def contents_of(folder: Path) -> Contents:
         name: one
         for entry in programs
         for name, one in entry.files.items()
-        if name.partition("/")[0].endswith(COMPILED)
+        if name.partition("/")[0].endswith(form)
     }
-    if not is_net(manifest):
+    if not is_net(manifest) and not is_for_comfyui:
         words = manifest.tokenizer or describe(
             {path.name: path for path in tokenizer_files(folder)}
         )

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from sdcoreml.convert.bundle.contract import PACKAGE
 from sdcoreml.convert.deliver.contents import Contents, is_assembled_alike, is_same_model
 from sdcoreml.convert.deliver.mochi import is_there
 from sdcoreml.convert.jobs.foreign import carry_over
@@ -50,7 +51,7 @@ class Installer:
     _beside: dict[Path, Mapping[FileRecord, Path]] = field(default_factory=dict)
 
     def install(self, contents: Contents, place: Path) -> Installed:
-        """Put a finished folder, or the program of a ControlNet, into the folder `place`.
+        """Put a finished folder, or its one program, into the folder `place`.
 
         Raises:
             BadInputError: something else has its name there, or a file changed meanwhile.
@@ -141,14 +142,14 @@ def _inode(path: Path) -> tuple[int, int]:
 
 
 def name_of(contents: Contents) -> str:
-    """Return the name that a folder is installed by; a ControlNet is installed by its program's."""
-    if contents.is_net:
+    """Return the name that a folder is installed by; a program alone is installed by its own."""
+    if contents.is_bare:
         return next(iter(contents.files)).partition("/")[0]
     return contents.folder.resolve().name
 
 
 def _inner(contents: Contents, name: str) -> str:
-    return name.partition("/")[2] if contents.is_net else name
+    return name.partition("/")[2] if contents.is_bare else name
 
 
 def _link(source: Path, target: Path) -> bool:
@@ -164,13 +165,13 @@ def is_installed(contents: Contents, target: Path) -> bool:
     """Whether `target` has just these files.
 
     Of a model's folder the manifest, which has the digests of all others, and the sizes are
-    compared; a ControlNet's program, which has no manifest, is hashed.
+    compared; a program alone, which has no manifest, is hashed.
     """
     files = {name: target / _inner(contents, name) for name in contents.files}
     try:
         if any(path.stat().st_size != contents.files[name].size for name, path in files.items()):
             return False
-        if not contents.is_net:
+        if not contents.is_bare:
             files = {MARKER: files[MARKER]}
         found = describe(files)
     except (OSError, BadInputError):
@@ -183,7 +184,7 @@ def _same(one: FileRecord, other: FileRecord) -> bool:
 
 
 def require_free(
-    target: Path, model: str, made_from: Mapping[str, object] | None = None, *, is_net: bool
+    target: Path, model: str, made_from: Mapping[str, object] | None = None, *, is_bare: bool
 ) -> None:
     """Refuse to put `model` where something else is already, before its files are read.
 
@@ -193,7 +194,7 @@ def require_free(
     Raises:
         BadInputError: `target` is there, and is not a folder that was made of the model.
     """
-    other = _find_other(target, is_net=is_net)
+    other = _find_other(target, is_bare=is_bare)
     if other is None:
         return
     if other.model.name != model:
@@ -205,20 +206,21 @@ def require_free(
 
 def _require_same(target: Path, contents: Contents) -> None:
     """Refuse to replace what is no earlier result of just this model, whatever its options."""
-    require_free(target, contents.manifest.model.name, is_net=contents.is_net)
-    other = _find_other(target, is_net=contents.is_net)
+    require_free(target, contents.manifest.model.name, is_bare=contents.is_bare)
+    other = _find_other(target, is_bare=contents.is_bare)
     if other and not is_same_model(other, contents.manifest):
         raise BadInputError(_OF_OTHER_FILES, where=target, remedy=ANOTHER)
 
 
-def _find_other(target: Path, *, is_net: bool) -> Manifest | None:
+def _find_other(target: Path, *, is_bare: bool) -> Manifest | None:
     """Return the manifest of what is at `target`, `None` if that is free."""
     with translate_os_errors(target):
         place = find_place(target)
         if not place.exists() or (place.is_dir() and not any(place.iterdir())):
             return None
-    if is_net:
-        raise BadInputError("another ControlNet has this name", where=target, remedy=ANOTHER)
+    if is_bare:
+        what = "another package" if target.suffix == PACKAGE else "another ControlNet"
+        raise BadInputError(f"{what} has this name", where=target, remedy=ANOTHER)
     try:
         return read_manifest(place)
     except BadInputError:

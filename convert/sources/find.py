@@ -82,6 +82,11 @@ def folders_here(environ: Mapping[str, str] = os.environ) -> Iterator[Path]:
             yield from (expand_home(root) / below for below in KINDS.get(kind, ("",)))
 
 
+def homes_of(kind: str) -> tuple[Path, ...]:
+    """Return the folders of a program that `sdcoreml sources add` was told of."""
+    return tuple(map(expand_home, read_configuration().sources.get(kind, ())))
+
+
 def models_in(folder: Path) -> Iterator[Path]:
     """Yield the models in a folder and below: weight files, and folders in diffusers' layout."""
     for place, names, files in os.walk(folder, followlinks=True):

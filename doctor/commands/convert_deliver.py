@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcoreml.convert.bundle.apps import UNUSED, App
-from sdcoreml.convert.bundle.contract import COMPILED
+from sdcoreml.convert.bundle.comfyui import FOLDER
+from sdcoreml.convert.bundle.contract import COMPILED, PACKAGE
 from sdcoreml.convert.deliver.contents import contents_of
 from sdcoreml.convert.deliver.install import (
     Installed,
@@ -23,6 +24,7 @@ from sdcoreml.convert.deliver.mochi import MochiFolders, find_mochi
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.loading.record import LoadReport
 from sdcoreml.convert.models.controlnet import CONTROLNET
+from sdcoreml.convert.sources.find import homes_of
 from sdcoreml.doctor.commands.convert_upstream import wants_upstream
 from sdcoreml.doctor.commands.verify_coreml import verdict
 from sdcoreml.ground.advice import command
@@ -75,7 +77,6 @@ def require_for_comfyui(args: argparse.Namespace) -> None:
         return
     ours = "ComfyUI loads it itself, and only the UNet is converted; leave it out"
     refused = {
-        "--install": "copy the package into ComfyUI's models/unet; leave it out",
         "--vae": ours,
         "--embedding": ours,
         "--tokenizer": "ComfyUI encodes prompts itself; leave it out",
@@ -99,36 +100,39 @@ def _require_free(places: _Places, job: Job) -> None:
     if mochi := places.mochi:
         chosen = mochi.nets_chosen if is_net else mochi.models_chosen
         require_home(place, chosen=chosen, may_make=platform.system() == "Darwin")
-    if is_net:
-        _require_net_free(place, job)
+    if places.comfyui or is_net:
+        _require_program_free(place, job, PACKAGE if places.comfyui else COMPILED)
         return
     # Of a draft, whose origin is {}, it is not known yet.
     made_from = {} if model.origin is None else model.origin or None
-    require_free(place / job.output.name, model.path.resolve().name, made_from, is_net=False)
+    require_free(place / job.output.name, model.path.resolve().name, made_from, is_bare=False)
 
 
-def _require_net_free(place: Path, job: Job) -> None:
-    """Refuse a ControlNet's place, unless it has what was made and installed before."""
-    stems = [part.stem for part in job.all_parts if part.program == CONTROLNET]
-    for stem in stems:
-        target = place / f"{stem}{COMPILED}"
-        if not _is_there(job.output, target):
-            require_free(target, stem, is_net=True)
+def _require_program_free(place: Path, job: Job, form: str) -> None:
+    """Refuse the place of a program alone, unless it has what was made and installed before."""
+    for part in job.all_parts:
+        target = place / f"{part.stem}{form}"
+        if not _is_there(job.output, target, form):
+            require_free(target, part.stem, is_bare=True)
 
 
-def _is_there(folder: Path, target: Path) -> bool:
+def _is_there(folder: Path, target: Path, form: str) -> bool:
     try:
-        return is_installed(contents_of(folder), target)
+        return is_installed(contents_of(folder, form), target)
     except BadInputError:
         return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Places:
-    """Where results are installed: Mochi's folders, or the ControlNets' of one model, `nets`."""
+    """Where results are installed: Mochi's folders, or the ControlNets' of one model, `nets`.
+
+    `comfyui` is ComfyUI's folder for the packages of UNets.
+    """
 
     mochi: MochiFolders | None
     nets: Path | None
+    comfyui: Path | None = None
 
     @classmethod
     def of(cls, args: argparse.Namespace) -> _Places:
@@ -137,6 +141,8 @@ class _Places:
         With --app apple a ControlNet goes beside the others of the model that --for names.
         """
         said = vars(args)
+        if said.get("app") == App.COMFYUI.value:
+            return cls(mochi=None, nets=None, comfyui=_comfyui() if said.get("install") else None)
         mochi = find_mochi(home_folder()) if said.get("install") else None
         is_beside = said.get("app") == App.APPLE.value and said.get("beside")
         nets = Path(said["beside"]) / NETS if is_beside else None
@@ -144,9 +150,38 @@ class _Places:
 
     def place_of(self, *, is_net: bool) -> Path | None:
         """Return the folder for a model, or for a ControlNet; `None` without one."""
+        if self.comfyui:
+            return self.comfyui
         if is_net:
             return self.nets
         return self.mochi.models if self.mochi else None
+
+
+def _comfyui() -> Path:
+    """Return ComfyUI's folder for the packages of UNets, if ComfyUI is known in one place.
+
+    Raises:
+        UsageError: it is known in none, or in several.
+        BadInputError: it is not there.
+    """
+    known = homes_of("comfy")
+    if not known:
+        told = command("sources", "add", "comfy", "FOLDER")
+        raise UsageError("where ComfyUI is, is not known", where="--install", remedy=told)
+    if len(known) > 1:
+        raise UsageError(
+            f"ComfyUI is known in {len(known)} places",
+            where="--install",
+            remedy=f"leave it out, and copy the package into one's {FOLDER}",
+        )
+    forget = command("sources", "remove", "comfy", known[0])
+    if not (known[0] / FOLDER).parent.is_dir():
+        raise BadInputError(
+            "ComfyUI is not there",
+            where=known[0],
+            remedy=f"connect its disk, or forget it: {forget}",
+        )
+    return known[0] / FOLDER
 
 
 def _require_used(app: App, job: Job) -> None:
@@ -204,9 +239,9 @@ def _install(
     installer: Installer,
     find_fault: Callable[[Path], SdcoremlError | None],
 ) -> Installed | None:
-    if places.mochi is None and places.nets is None:
+    if places.mochi is None and places.nets is None and places.comfyui is None:
         return None
-    contents = contents_of(folder)
+    contents = contents_of(folder, PACKAGE if places.comfyui else COMPILED)
     place = places.place_of(is_net=contents.is_net)
     if place is None:
         return None

@@ -101,7 +101,8 @@ def _delivery(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--install",
         action="store_true",
-        help="then put the result into Mochi Diffusion's folder of models, or of ControlNets; never"
+        help="then put the result into Mochi Diffusion's folder of models, or of ControlNets, or"
+        " with --app comfyui into the models/unet of the ComfyUI that `sources add` names; never"
         " over anything else",
     )
 

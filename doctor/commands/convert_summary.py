@@ -164,17 +164,23 @@ def next_steps(folder: Path, manifest: Manifest, app: App | None = None) -> tupl
 
 def _for_comfyui(folder: Path, manifest: Manifest) -> tuple[str, ...]:
     (name,) = manifest.programs
-    unit = UNITS[manifest.options.attention.value]
     return (
         f"  next: put {folder}/{name}.mlpackage into ComfyUI's {FOLDER}",
-        f"        and choose it in the node {LOADER} (ComfyUI-CoreMLSuite 2), with {unit}",
+        f"        and {_choose_in_comfyui(manifest)}",
     )
+
+
+def _choose_in_comfyui(manifest: Manifest) -> str:
+    unit = UNITS[manifest.options.attention.value]
+    return f"choose it in the node {LOADER} (ComfyUI-CoreMLSuite 2), with {unit}"
 
 
 def _when_installed(installed: Installed, manifest: Manifest) -> tuple[str, ...]:
     """Return where a result was put, and what to choose in the app."""
     how = installed.way.value if installed.way else "it was there already"
     place = f"  installed: {installed.path} ({how})"
+    if manifest.options.is_for_comfyui:
+        return (place, f"  next: {_choose_in_comfyui(manifest)}")
     if CONTROLNET in manifest.components:
         return (place, "  next: choose it beside a model of its size and attention")
     unit = compute_units(manifest).in_mochi

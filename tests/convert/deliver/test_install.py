@@ -173,11 +173,11 @@ def test_two_at_once_do_not_mix(made: Path, tmp_path: Path) -> None:
 
 
 def test_a_model_of_the_same_name_is_refused_before_the_work(made: Path, tmp_path: Path) -> None:
-    require_free(tmp_path / "cat_128x128", "cat", is_net=False)
+    require_free(tmp_path / "cat_128x128", "cat", is_bare=False)
     install(made, tmp_path)
-    require_free(tmp_path / "cat_128x128", "cat", is_net=False)
+    require_free(tmp_path / "cat_128x128", "cat", is_bare=False)
     with pytest.raises(BadInputError, match="made of cat and not of dog"):
-        require_free(tmp_path / "cat_128x128", "dog", is_net=False)
+        require_free(tmp_path / "cat_128x128", "dog", is_bare=False)
 
 
 def test_another_model_of_the_same_name_is_never_replaced(made: Path, tmp_path: Path) -> None:
@@ -210,9 +210,9 @@ def test_the_same_model_with_other_options_replaces_its_earlier_result(
 
 def test_what_it_was_assembled_from_is_compared_before_the_work(made: Path, tmp_path: Path) -> None:
     install(made, tmp_path)
-    require_free(tmp_path / "cat_128x128", "cat", {}, is_net=False)
+    require_free(tmp_path / "cat_128x128", "cat", {}, is_bare=False)
     with pytest.raises(BadInputError, match="made of other files"):
-        require_free(tmp_path / "cat_128x128", "cat", {"loras": []}, is_net=False)
+        require_free(tmp_path / "cat_128x128", "cat", {"loras": []}, is_bare=False)
 
 
 def test_a_folder_of_the_app_that_is_not_there(tmp_path: Path) -> None:

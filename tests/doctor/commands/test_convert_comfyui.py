@@ -67,7 +67,6 @@ def test_the_name_says_which_loras_are_merged(model: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "where"),
     [
-        (("--install",), "--install"),
         (("--vae", "there"), "--vae"),
         (("--embedding", "there.pt"), "--embedding"),
         (("--tokenizer", "there"), "--tokenizer"),

@@ -4,6 +4,7 @@ import argparse
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,6 +23,7 @@ from sdcoreml.doctor.commands.convert_options import declare
 from sdcoreml.doctor.commands.convert_summary import Converted, next_steps, summary
 from sdcoreml.doctor.commands.verify_coreml import load_finished
 from sdcoreml.ground.arguments import Parser
+from sdcoreml.ground.digest import describe, named_below
 from sdcoreml.ground.errors import (
     BadInputError,
     SdcoremlError,
@@ -31,6 +33,9 @@ from sdcoreml.ground.errors import (
 )
 from sdcoreml.ground.events import silent
 from sdcoreml.lockfiles.toolchain import load_toolchain
+from tests.convert.jobs.test_for_comfyui import SIZE as COMFY_SIZE
+from tests.convert.jobs.test_for_comfyui import UNET_OF_TWO_LEVELS, Comfy
+from tests.convert.jobs.test_for_comfyui import asked as comfy_job
 from tests.convert.loading.stand_ins import MAC, CoreML
 from tests.convert.stand_ins import (
     StandIn,
@@ -220,3 +225,61 @@ def test_what_was_made_is_told_before_the_error_of_its_installation(
     told = read_as("convert", capsys.readouterr().out)
     assert told["verdict"]["can"] == "yes"
     assert [one["folder"] for one in told["results"]] == [str(tmp_path / "cat_128x128")]
+
+
+@pytest.fixture
+def comfy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the folder of a ComfyUI that `sdcoreml sources` knows."""
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "settings"))
+    own = tmp_path / "settings/sdcoreml/config.toml"
+    own.parent.mkdir(parents=True)
+    own.write_text(f'[sources]\ncomfy = ["{tmp_path}/ComfyUI"]\n')
+    (tmp_path / "ComfyUI/models").mkdir(parents=True)
+    return tmp_path / "ComfyUI"
+
+
+INSTALL = asked("model", "--app", "comfyui", "--install")
+
+
+def for_comfyui(parent: Path, **choices: Any) -> Job:
+    return comfy_job(write_model(parent / "cat", UNET_OF_TWO_LEVELS), parent / "made", **choices)
+
+
+def test_a_package_goes_into_comfyuis_folder_and_replaces_nothing(
+    comfy: Path, tmp_path: Path
+) -> None:
+    planned = for_comfyui(tmp_path)
+    require_deliverable(INSTALL, [planned])
+    made = finish(planned, Comfy(size=COMFY_SIZE))
+    target = comfy / "models/unet/cat_1x128x128_se_unet.mlpackage"
+    for way in (True, False):
+        (done,) = deliver(INSTALL, [made], silent).installed.values()
+        assert (done.path, done.way is not None) == (target, way)
+    (source,) = made.glob("*.mlpackage")
+    assert describe(named_below(target)) == describe(named_below(source))
+    assert [one.name for one in target.parent.iterdir() if one.name[0] != "."] == [target.name]
+    text = summary(made, read_manifest(made), App.COMFYUI, done)
+    assert text.splitlines()[-2:] == [
+        f"  installed: {target} (it was there already)",
+        "  next: choose it in the node Load Core ML UNet (ComfyUI-CoreMLSuite 2), with CPU_AND_NE",
+    ]
+    (target / "Manifest.json").write_text("another's")
+    with pytest.raises(BadInputError, match="another package has this name"):
+        require_deliverable(INSTALL, [planned])
+    (error,) = deliver(INSTALL, [made], silent).withheld.values()
+    assert "another package has this name" in error.what
+    assert (target / "Manifest.json").read_text() == "another's"
+
+
+def test_where_comfyui_is_must_be_known(comfy: Path, tmp_path: Path) -> None:
+    own, planned = tmp_path / "settings/sdcoreml/config.toml", [for_comfyui(tmp_path)]
+    (comfy / "models").rmdir()
+    with pytest.raises(BadInputError, match="ComfyUI is not there"):
+        require_deliverable(INSTALL, planned)
+    own.write_text('[sources]\ncomfy = ["/A", "/B"]\n')
+    with pytest.raises(UsageError, match="known in 2 places"):
+        require_deliverable(INSTALL, planned)
+    own.write_text("")
+    with pytest.raises(UsageError, match=r"is not known.*sources add comfy FOLDER"):
+        require_deliverable(INSTALL, planned)
+    require_deliverable(asked("model", "--app", "comfyui"), planned)
