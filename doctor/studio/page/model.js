@@ -23,7 +23,7 @@ export function showModel(place, model, context) {
       "header",
       { class: "model-head" },
       el("div", {}, heading, about ? el("p", { class: "quiet" }, about) : null),
-      button(say("another"), () => context.startOver(), { class: "small" }),
+      button(say("another"), () => leave(model, context), { class: "small" }),
     ),
     el("p", { class: `verdict ${tone(verdict.can)}` }, badge("can", verdict.can), el("span", {}, rich(verdict.sentence))),
     model.findings?.length ? findings(model.findings) : null,
@@ -31,6 +31,12 @@ export function showModel(place, model, context) {
     offer,
   );
   focusOn(heading);
+}
+
+/** Go back to the beginning; of a dropped file that nobody converts, nothing stays on the disk. */
+function leave(model, context) {
+  if (context.file) ask("DELETE", `/api/drop/${model.drop}`).catch(() => {});
+  context.startOver();
 }
 
 /** Which apps run it, each with the reason where one does not. */

@@ -135,6 +135,11 @@ class Studio:
         done = {"received": self.received[number]}
         return {**done, "handle": "m-dropped"} if done["received"] == self.dropped["size"] else done
 
+    def tell_drop(self, number: str, *, is_over: bool) -> Any:
+        if is_over:
+            return {"size": self.received.pop(number)}
+        return {"received": self.received[number], "size": self.dropped["size"]}
+
     def note(self, what: str, body: Body) -> Any:
         self.asked.append((what, body))
         return {}

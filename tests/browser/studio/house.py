@@ -27,6 +27,9 @@ from tests.guard import make_home
 
 TOOL = Path(__file__).resolve().parents[3] / ".venv" / "bin" / "sdcoreml"
 SMALL, SAMPLE, LARGE = "small.safetensors", "sample", "sd-xl.safetensors"
+ODD = "'\"><img src=x onerror=alert(1)>&lt;\u202e`x`.safetensors"
+"""A name that a file may have, and that must stay a name."""
+
 PATIENCE = 60.0
 """Seconds that the server may take to be there, on a busy machine."""
 
@@ -60,6 +63,7 @@ class House:
         make_home(self.environ, self.folder)
         write_sample(self.home / SAMPLE, vocabulary_folder())
         save(self.home / SMALL, calm(original("sd1")))
+        os.link(self.home / SMALL, self.home / ODD)
         write_sparse(self.home / LARGE, original_shapes("sdxl"))
 
     def start(self) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from tests.browser.studio import answers
 from tests.browser.studio.stage import VIEWS, Stage, until
 from tests.browser.studio.wire import TICKET
@@ -54,6 +56,20 @@ def dropping(stage: Stage) -> None:
         tab.wait_for_selector("#entries > li")
     assert stage.studio.received["d1"] == size
     assert stage.studio.asked[-1][1]["model"] == {"handle": "m-dropped"}
+
+
+def left_drop(stage: Stage) -> None:
+    """Of a dropped file that nobody converts, nothing stays on the server's disk."""
+    with stage.page() as tab:
+        tab.evaluate(_DROP, ["left.safetensors", 2 << 20, "drop"])
+        tab.wait_for_selector(".plan .figures")
+        assert "d1" in stage.studio.received
+        tab.click("#model >> text=Choose another")
+        tab.wait_for_selector("#start:not([hidden])")
+        end = time.monotonic() + 20
+        while stage.studio.received and time.monotonic() < end:
+            time.sleep(0.05)
+    assert stage.studio.received == {}
 
 
 def interrupted_drop(stage: Stage) -> None:

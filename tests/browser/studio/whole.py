@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.browser.looking import View
-from tests.browser.studio.house import LARGE, SAMPLE, SMALL, House
+from tests.browser.studio.house import LARGE, ODD, SAMPLE, SMALL, House
 from tests.browser.studio.stage import AXE, WIDER, until
 
 VERDICT = 1.0
@@ -44,9 +44,15 @@ class Visit:
         context.set_default_timeout(60_000)
         tab = context.new_page()
         tab.on("pageerror", lambda error: self.said.append(f"error: {error}"))
+        tab.on("console", self._hear)
         tab.goto(self.house.address)
         tab.wait_for_selector("[data-server=here]")
         return tab
+
+    def _hear(self, message: Any) -> None:
+        """Note what the browser complains of, such as a script that the policy did not let run."""
+        if "Content Security Policy" in message.text:
+            self.said.append(message.text)
 
     def judge(self, name: str) -> None:
         for tab, width in ((self.one, "wide"), (self.other, "narrow")):
@@ -107,6 +113,23 @@ def verdicts(visit: Visit) -> str:
         visit.judge(f"large-{way}")
         tab.click("#model >> text=Choose another")
     return f"verdict of 7 GB: {'; '.join(told)}"
+
+
+def odd_names(visit: Visit) -> None:
+    """A file whose name is markup is listed, judged and dropped by that name, and nothing runs."""
+    tab = visit.one
+    tab.click("#browse")
+    tab.wait_for_selector("dialog .item")
+    tab.click("dialog .item:has-text('onerror')")
+    for _ in range(2):
+        tab.wait_for_selector("#model .verdict")
+        assert "<img src=x onerror=alert(1)>" in tab.inner_text("#model h2")
+        assert not tab.query_selector("main img")
+        visit.judge("odd-name")
+        tab.click("#model >> text=Choose another")
+        tab.set_input_files("#file", visit.house.home / ODD)
+    tab.wait_for_selector("#model .verdict")
+    tab.click("#model >> text=Choose another")
 
 
 def enqueue(visit: Visit) -> None:
@@ -220,6 +243,7 @@ def others(visit: Visit) -> None:
 
 SCENES: tuple[Callable[[Visit], str | None], ...] = (
     verdicts,
+    odd_names,
     enqueue,
     killed_server,
     steer,

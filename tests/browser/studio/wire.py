@@ -148,10 +148,7 @@ class _Handler(BaseHTTPRequestHandler):
             case ["drop", number] if self.command == "PUT":
                 return self.studio.receive(number, query, body)
             case ["drop", number]:
-                return {
-                    "received": self.studio.received[number],
-                    "size": self.studio.dropped["size"],
-                }
+                return self.studio.tell_drop(number, is_over=self.command == "DELETE")
             case ["pictures", _number, name]:
                 return png(200 - 40 * int(name.split(".")[0]), 128)
         raise Refused(404, f"there is no {path}")
