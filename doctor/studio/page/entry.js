@@ -164,7 +164,7 @@ function folderLine(folder, entry, attempt) {
   return el(
     "li",
     {},
-    el("span", { class: "name" }, name(folder.name), folder.parent ? [" ", el("span", { class: "quiet" }, say("folder.in", { place: plain(folder.parent) }))] : null),
+    el("span", { class: "name" }, name(folder.name), folder.place ? [" ", el("span", { class: "quiet" }, say("folder.in", { place: plain(folder.place) }))] : null),
     folder.size ? el("span", { class: "quiet" }, size(folder.size)) : null,
     el(
       "span",
