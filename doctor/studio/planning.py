@@ -8,7 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from sdcoreml.convert.bundle.contract import first_macos
 from sdcoreml.convert.jobs.plan import Job
+from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.words import forget_vocabularies
 from sdcoreml.doctor.commands.convert_ingredients import ingredients_of
 from sdcoreml.doctor.commands.convert_plan import (
@@ -117,7 +119,8 @@ def _as_data(examined: Examined, offer: Offer, toolchain: str) -> dict[str, obje
         return {**found, "refused": refusal(error.fault), "command": ""}
     order = _order(examined, offer, jobs)
     lacks = [one for one in planned.machine if one.status == Status.ERROR.value]
-    found |= {"sentence": sentence(planned), "command": order.command}
+    said = f"{sentence(planned)} {systems(jobs[0])}".strip()
+    found |= {"sentence": said, "command": order.command}
     if offer.refused:
         found["refused"] = refusal(offer.refused)
     elif planned.can == "no" and lacks:
@@ -199,3 +202,20 @@ def sentence(planned: ConversionPlan) -> str:
         f"Makes a folder of about {amount(size)} with {programs}; meanwhile it takes"
         f" {amount(planned.disk)} of disk and {amount(planned.memory)} of memory{time}."
     )
+
+
+def systems(job: Job) -> str:
+    """Say in a sentence which systems run the result, as `library` says it of a finished folder."""
+    target, family = job.options.target, job.model.family
+    macos = first_macos(target.specification, is_xl=family in _XL)
+    if not macos:
+        return ""
+    ios = "" if family in _XL or job.options.is_for_comfyui else f", and from {_spaced(target.ios)}"
+    return f"It runs from macOS {macos} on{ios}."
+
+
+_XL = frozenset({Family.SDXL, Family.SDXL_REFINER})
+
+
+def _spaced(ios: str) -> str:
+    return ios.replace("iOS", "iOS ")

@@ -61,6 +61,21 @@ def test_the_plan_is_the_one_that_convert_prints(
     assert "refused" not in found
 
 
+@pytest.mark.parametrize(
+    ("name", "choices", "said"),
+    [
+        ("sd1 file", {}, "It runs from macOS 13 on, and from iOS 16."),
+        ("sd1 file", {"target": "macOS15"}, "It runs from macOS 15 on, and from iOS 18."),
+        ("sd1 file", {"app": "comfyui"}, "It runs from macOS 13 on."),
+        ("sdxl file", {}, "It runs from macOS 14 on."),
+    ],
+)
+def test_the_systems_that_run_the_result_are_told(
+    name: str, choices: Choices, said: str, tmp_path: Path, bench: Bench
+) -> None:
+    assert planned(bench, MODELS[name](tmp_path), choices)["sentence"].endswith(said)
+
+
 def test_an_order_is_a_table_of_a_job_file_and_a_command_that_say_the_same(
     tmp_path: Path, bench: Bench
 ) -> None:
