@@ -45,6 +45,7 @@ class Lineup:
     store: Store
     signer: Signer
     start: Callable[[], None]
+    _is_over: bool = field(default=False, repr=False)
     _started: float = field(default=0.0, repr=False)
     _results: dict[object, Mapping[str, object]] = field(default_factory=dict, repr=False)
 
@@ -55,6 +56,7 @@ class Lineup:
     def queue(self) -> Mapping[str, object]:
         """Return the whole queue."""
         queue = self.store.read()
+        self._is_over = all(one.state.is_over for one in queue.entries)
         self._keep_going(queue)
         return {
             "is_paused": queue.is_paused,
@@ -64,7 +66,9 @@ class Lineup:
         }
 
     def progress(self) -> Iterator[Mapping[str, object]]:
-        """Yield how far each entry is that is being done."""
+        """Yield how far each entry is that is being done; where all is over, nothing is read."""
+        if self._is_over:
+            return
         queue = self.store.read()
         self._keep_going(queue)
         for one in queue.entries:

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
@@ -36,6 +37,9 @@ PORTS = range(7523, 7543)
 
 They are below those that systems give away to whoever connects to something.
 """
+
+_SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
+"""Variables of which one is set where a browser can show a page."""
 
 _GRACE = 3
 """Seconds that answers on their way get at the end."""
@@ -82,7 +86,8 @@ def serve(
             server = Server(make_app(studio, feed, port=kept.port, token=kept.token), feed.close)
             studio.drops.sweep()
             studio.lineup.queue()  # what a crash has stopped goes on
-            open_page(kept.address_with(studio.tickets.issue()))
+            address = kept.address_with(studio.tickets.issue())
+            threading.Thread(target=open_page, args=(address,), daemon=True).start()
             server.run(sockets=[listener])
             studio.close()
         _end(folder, kept, server.came)
@@ -111,8 +116,12 @@ def ask_ticket(kept: Kept) -> str:
 
 
 def open_in_browser(address: str) -> None:
-    """Open the page in the person's browser; where there is none, its address was printed."""
-    webbrowser.open(address)
+    """Open the page in the person's browser; where there is none, its address was printed.
+
+    Without a screen a browser would be one of text, which takes the terminal and shows nothing.
+    """
+    if sys.platform == "darwin" or any(os.environ.get(name) for name in _SCREENS):
+        webbrowser.open(address)
 
 
 def launch(words: Sequence[str]) -> None:

@@ -35,6 +35,9 @@ MEMORY, BYTES, VERDICT, FIRST = 80e6, 200e3, 1.0, 0.05
 IDLE = 10.0
 """Seconds in which a server that nobody asks must use no CPU time that the system counts."""
 
+LISTENING = 0.1
+"""The most CPU seconds in that time while a page is open: one in a hundred."""
+
 _REPEATS = 20
 _HEAD, _TAIL = 4 << 20, 1 << 20
 
@@ -140,10 +143,30 @@ def measure(server: Server, folder: Path) -> Iterator[Row]:
         server.call("GET", path)
     server.call("POST", "/api/plan", model={"handle": handle}, choices={"bits": 6})
     yield memory(server, "memory, after all that the page can ask")
+    name = f"CPU in {IDLE:.0f} s, nobody listens"
+    yield Row(name=name, value=idle(server), limit=0.0, unit="s")
+    with listening(server):
+        name = f"CPU in {IDLE:.0f} s, a page is open"
+        yield Row(name=name, value=idle(server), limit=LISTENING, unit="s")
+
+
+def idle(server: Server) -> float:
+    """Return the CPU seconds that the server uses while it is asked for nothing."""
     before = server.cpu()
     time.sleep(IDLE)
-    used = server.cpu() - before
-    yield Row(name=f"CPU in {IDLE:.0f} s of idleness", value=used, limit=0.0, unit="s")
+    return server.cpu() - before
+
+
+@contextmanager
+def listening(server: Server) -> Iterator[None]:
+    """Listen to the server's events, as an open page does."""
+    asked = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
+    try:
+        asked.request("GET", "/api/events", headers={"Authorization": f"Bearer {server.token}"})
+        asked.getresponse().readline()
+        yield
+    finally:
+        asked.close()
 
 
 def here(server: Server) -> str:

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -138,7 +139,8 @@ def test_a_browser_is_started_with_a_ticket_and_not_with_the_token(tmp_path: Pat
         assert studio.get("/api/state")[0] == 200  # it serves once the browser was started
         with running(tmp_path, browser=browser) as second:
             assert second.process.wait(60) == 0
-        addresses = opened.read_text().splitlines()
+        while len(addresses := opened.read_text().splitlines()) < 2:
+            time.sleep(0.05)  # the first one's is started beside the server
         assert len({*addresses}) == 2
         for address in addresses:
             base, _, ticket = address.partition("/#")
