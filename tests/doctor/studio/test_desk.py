@@ -24,7 +24,7 @@ def test_one_thing_is_done_after_another_and_quick_ones_do_not_wait_for_slow_one
         assert await desk.do(lambda: "quick", is_slow=False) == "quick"
         assert done == []
         may_end.set()
-        assert await asyncio.gather(first, second) == ["first", "second"]
+        assert [*await asyncio.gather(first, second)] == ["first", "second"]
         assert done == ["first", "second"]
         desk.close()
 
