@@ -8,7 +8,7 @@ import json
 import os
 import re
 import tarfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -110,7 +110,13 @@ def unpack(path: Path, folder: Path, emit: Emit) -> ArchiveRecord:
                     where=path,
                     remedy="export it on a machine of this kind",
                 )
-            faults = _extract(archive, carried, folder, emit)
+            total = os.fstat(stream.fileno()).st_size
+            faults = _extract(
+                archive,
+                carried,
+                folder,
+                lambda done: emit(Event(kind="progress", done=done, total=total, unit="B")),
+            )
     except BadInputError as error:
         raise ArchiveError(error.what, where=path, remedy=error.remedy or _AGAIN) from None
     except (tarfile.TarError, EOFError, ValueError) as error:
@@ -149,12 +155,11 @@ def _read_record(archive: tarfile.TarFile) -> ArchiveRecord:
 
 
 def _extract(
-    archive: tarfile.TarFile, carried: ArchiveRecord, folder: Path, emit: Emit
+    archive: tarfile.TarFile, carried: ArchiveRecord, folder: Path, progress: Callable[[int], None]
 ) -> list[str]:
     """Unpack the members that the record names; return those missing or with another hash."""
     (folder / WHEELS).mkdir()
     missing, faults = dict(carried.contents), []
-    total = Path(os.fsdecode(archive.name or "")).stat().st_size
     for member in archive:
         if member.name == RECORD:
             continue
@@ -170,7 +175,7 @@ def _extract(
             while chunk := stream.read(_CHUNK):
                 digest.update(chunk)
                 output.write(chunk)
-        emit(Event(kind="progress", done=member.offset_data + member.size, total=total, unit="B"))
+        progress(member.offset_data + member.size)
         if digest.hexdigest() != wanted:
             faults.append(f"{member.name} does not have the recorded hash")
     return faults + [f"{name} is missing" for name in missing]

@@ -149,6 +149,13 @@ def test_what_cannot_be_compiled_is_refused_with_the_reason(found: Model, reason
     assert any(reason in said for said in reasons(found)), reasons(found)
 
 
+def test_a_name_of_an_input_is_looked_at_too() -> None:
+    function = SOUND.program.functions["main"]
+    odd = replace(function, inputs=(*function.inputs, NamedType(name="a b", type=F32)))
+    found = with_program(replace(SOUND.program, functions={"main": odd}))
+    assert "function 'main': the name 'a b' is not an identifier" in reasons(found)
+
+
 def test_an_operation_reads_what_an_earlier_one_computes() -> None:
     named = NamedType(name="z", type=STRING)
     early = Operation(type="relu", inputs={"x": ("late",)}, outputs=(named,))
