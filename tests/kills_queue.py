@@ -1,6 +1,6 @@
 """Kills the runner of a queue of five tiny models, or its children, at random moments.
 
-    python -m tests.kills_queue --moments 20 --seed 1 [--stand-in]
+    python -m tests.kills_queue --moments 20 --seed 1 [--stand-in] [--aims runner child]
 
 With `--stand-in`, what writes programs is a stand-in without children, which takes seconds instead
 of minutes; the queue, its runner, the jobs and the cache are real.
@@ -75,13 +75,15 @@ _GRACE = 60.0
 class Bench:
     """A folder with a model, a queue, a cache and a temporary folder.
 
-    `command` is the runner's. With `is_plain`, the model suits a stand-in.
+    `command` is the runner's, `aims` are what may be hit. With `is_plain`, the model suits a
+    stand-in.
     """
 
     folder: Path
     command: tuple[str, ...] = (f"{TOOL}", "queue", "run")
     toolchain: str = "light"
     is_plain: bool = False
+    aims: tuple[str, ...] = AIMS
 
     @property
     def store(self) -> Store:
@@ -195,7 +197,7 @@ def disturb(bench: Bench, kills: int, chance: random.Random, seconds: float) -> 
         if process.poll() is not None:
             yield "nobody"
             return
-        aim, entry = chance.choice(AIMS), bench.running()
+        aim, entry = chance.choice(bench.aims), bench.running()
         if aim == "pause":
             bench.store.pause()
             process.wait()
@@ -273,11 +275,14 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--toolchain", default="light")
     parser.add_argument("--stand-in", action="store_true")
+    parser.add_argument("--aims", nargs="+", choices=AIMS, default=AIMS)
     args = parser.parse_args(words)
     plain: dict[str, Any] = {"command": STAND_IN, "is_plain": True} if args.stand_in else {}
     with tempfile.TemporaryDirectory() as folder:
         one, other = (
-            Bench(folder=Path(folder) / name, toolchain=args.toolchain, **plain)
+            Bench(
+                folder=Path(folder) / name, toolchain=args.toolchain, aims=tuple(args.aims), **plain
+            )
             for name in ("killed", "undisturbed")
         )
         faults = run(one, other, args.moments, args.seed)

@@ -16,7 +16,7 @@ from sdcoreml.doctor.queue.store import Queue, Store, command_of, open_queue
 from sdcoreml.ground.advice import spell, spell_words
 from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.errors import ExitCode
-from sdcoreml.ground.quantity import amount
+from sdcoreml.ground.quantity import amount, duration
 
 SCHEMA = 1
 """The version of the format that `--json` prints."""
@@ -180,9 +180,10 @@ def _more(store: Store, entry: Entry) -> Iterator[str]:
     match entry.state:
         case State.RUNNING:
             progress = store.progress(entry.id) or {}
-            done, total = progress.get("done"), progress.get("total")
+            done, total, left = (progress.get(name) for name in ("done", "total", "left"))
+            rest = f", {duration(left)} left" if isinstance(left, int | float) else ""
             if isinstance(done, int) and isinstance(total, int) and total:
-                yield f"{done / total:.0%} of {amount(total)}"
+                yield f"{done / total:.0%} of {amount(total)}{rest}"
         case State.FAILED:
             yield spell(": ".join(filter(None, (entry.because, entry.remedy))))
             yield from entry.explanation.splitlines()

@@ -115,14 +115,15 @@ def test_how_far_it_is_and_why_it_failed_are_listed(store: Store) -> None:
     )
     store.update("2", lambda _: failed)
     store.update("1", lambda one: replace(one, state=State.RUNNING, begun=now()))
-    store.path("1", "events").write_text('{"event": "progress", "done": 1, "total": 4000000}\n')
+    events = store.path("1", "events")
+    events.write_text('{"event": "progress", "done": 3, "total": 4000000, "left": 130.0}\n')
     with ExitStack() as stack:
         runner = os.open(store.folder / "runner", os.O_RDWR | os.O_CREAT)
         stack.callback(os.close, runner)
         locks.lock(runner)
         assert list(as_text(store, store.read())) == [
             "   1  running    one",
-            "      0% of 4 MB",
+            "      0% of 4 MB, about 2 minutes left",
             "   2  failed     two",
             "      no room: make some",
             "      a",
