@@ -63,7 +63,7 @@ class _Parser(argparse.ArgumentParser):
 
 @cache
 def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="sdcoreml convert", allow_abbrev=False, add_help=False)
+    parser = _Parser(prog="convert", allow_abbrev=False, add_help=False)
     declare(parser)
     return parser
 

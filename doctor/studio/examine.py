@@ -17,8 +17,7 @@ from sdcoreml.doctor.studio.bench import Bench, Examined
 from sdcoreml.doctor.studio.plain import by_name, plain
 from sdcoreml.doctor.studio.planning import plan, refusal
 from sdcoreml.doctor.studio.shelves import judge_folder
-from sdcoreml.ground.advice import spell
-from sdcoreml.ground.quantity import amount
+from sdcoreml.ground.quantity import amount, duration
 
 MOST_FINDINGS = 20
 """The most findings about one model."""
@@ -66,7 +65,7 @@ def _model(examined: Examined, toolchain: str) -> dict[str, object]:
 
 
 def _app(one: AppVerdict) -> dict[str, str]:
-    return {"name": one.target, "runs": one.runs, "reason": plain(spell(one.reason))}
+    return {"name": one.target, "runs": one.runs, "reason": plain(one.reason.partition("; `")[0])}
 
 
 def _size(identity: Identity) -> int:
@@ -91,11 +90,20 @@ def _verdict(examined: Examined, planned: Mapping[str, object]) -> Iterator[str]
     if isinstance(refused, Mapping):
         yield f"It can be converted, but not on this machine as it is: {refused['what']}."
     else:
-        yield "This machine can convert it."
+        yield f"This machine can convert it{_takes(planned)}."
     for runs, said in _RUNS.items():
         if names := [one.target for one in judgement.verdicts if one.runs == runs]:
             yield f"{said} {_listed(names)}."
-    yield str(planned.get("sentence", ""))
+
+
+def _takes(planned: Mapping[str, object]) -> str:
+    """Say how large the result is, and how long it takes at most."""
+    needs, folders = planned.get("needs"), planned.get("folders")
+    minutes = needs.get("minutes") if isinstance(needs, Mapping) else None
+    found = folders if isinstance(folders, list) else []
+    size = sum(program["bytes"] for one in found for program in one["programs"])
+    time = f" in {duration(60 * minutes)}" if isinstance(minutes, int | float) else ""
+    return f"{time}, to a folder of about {amount(size)}"
 
 
 def _listed(names: Sequence[str]) -> str:

@@ -128,7 +128,8 @@ class _Settling:
         ):
             if key not in self.table and not (is_net and key in _OF_UNETS):
                 self._ask(key, _plain_options(key, words), is_folded=True)
-        more = {key: words for key, words in MORE.items() if not (is_net and key in _OF_UNETS)}
+        left_out = {*(_OF_UNETS if is_net else ()), *(() if identity.has_ema else ("extract-ema",))}
+        more = {key: words for key, words in MORE.items() if key not in left_out}
         self._ask_many("more", more, is_folded=True)
 
     def _ask_ingredients(self, family: Family, *, is_file: bool) -> None:

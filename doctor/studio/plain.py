@@ -25,12 +25,18 @@ def plain(text: str, most: int = MOST_LETTERS) -> str:
 
     What is too long loses its middle: the start says where, the end what to do.
     """
-    said = text.encode("utf-8", "backslashreplace").decode()
-    line = one_line(spell(said[: 4 * MOST_LETTERS] if len(said) > 4 * MOST_LETTERS else said))
+    said = text[: 4 * MOST_LETTERS] if len(text) > 4 * MOST_LETTERS else text
+    shown = one_line(spell(said)).replace("\t", " ")
+    line = "".join(one if one.isprintable() else _escape(one) for one in shown)
     if len(line) <= most:
         return line
     half = (most - 3) // 2
     return f"{line[:half]} … {line[-half:]}"
+
+
+def _escape(letter: str) -> str:
+    """Return a letter that nobody sees, or half of one, by its number."""
+    return letter.encode("ascii", "backslashreplace").decode()
 
 
 def plain_data(value: object, deep: int = 0) -> object:

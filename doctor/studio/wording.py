@@ -48,8 +48,8 @@ GROUPS: Mapping[str, Words] = {
     ),
     "recipe": Words(
         title="Recipe",
-        sentence="A file that `sdcoreml recipe` wrote: bits for each layer. Measured: at 4 bits on"
-        " average the sample's UNet keeps 58 dB, with 4 bits throughout 46.",
+        sentence="Bits for each layer, as `sdcoreml recipe MODEL` wrote them. Measured: at 4 bits"
+        " on average the sample's UNet keeps 58 dB, with 4 bits throughout 46.",
     ),
     "target": Words(
         title="Oldest system", sentence="Newer ones always run it, too; iOS counts likewise."
@@ -180,13 +180,16 @@ COSTS: Mapping[int, str] = {
 Measured on 2026-11-30 with the folders that `MEASURED_BY` names, by its JSON (`rows`, `near`).
 """
 
-MEASURED_BY = """\
-sdcoreml draw models/sample-split-einsum_128x128 'a red circle on a blue background' \
-'a yellow star' 'a purple heart on a white background' --against build/sample \
---compare models/sample-split-einsum-8-bit_128x128 \
---compare models/sample-split-einsum-6-bit_128x128 \
---compare models/sample-split-einsum-4-bit_128x128 --json"""
-"""The command that reproduces `COSTS`, of folders that `sdcoreml convert --sample` makes.
+MEASURED_BY: tuple[str, ...] = (
+    *("draw", "models/sample-split-einsum_128x128"),
+    *("a red circle on a blue background", "a yellow star", "a purple heart on a white background"),
+    *("--against", "build/sample"),
+    *("--compare", "models/sample-split-einsum-8-bit_128x128"),
+    *("--compare", "models/sample-split-einsum-6-bit_128x128"),
+    *("--compare", "models/sample-split-einsum-4-bit_128x128"),
+    "--json",
+)
+"""The words of the command that reproduces `COSTS`.
 
-Those of fewer bits are made by `sdcoreml convert build/sample --bits N`.
+`sdcoreml convert --sample` and `sdcoreml convert build/sample --bits N` make its folders.
 """
