@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdcoreml.ground.aside import write_text
+from sdcoreml.ground.aside import open_aside
 from sdcoreml.ground.errors import BadInputError, SdcoremlError
 from sdcoreml.ground.files import RegularFile
 
@@ -76,6 +77,18 @@ def event_of(line: bytes | str) -> Mapping[str, object]:
     return {}
 
 
+def write_private(path: Path, data: bytes) -> None:
+    """Write a file aside that nobody else may read: prompts and paths are nobody else's affair.
+
+    Raises:
+        BadInputError: something is there that no file can replace.
+        OSError: the system's own error; what was there is as it was.
+    """
+    with open_aside(path) as handle, open(handle, "wb", closefd=False) as stream:
+        os.fchmod(handle, 0o600)
+        stream.write(data)
+
+
 class LineFile:
     """A file that lines are added to; when it is too long, `shorten` says which lines remain.
 
@@ -87,7 +100,7 @@ class LineFile:
         self._size, self._limit = 0, LARGEST
         self._is_there = False
         with suppress(OSError, SdcoremlError):
-            write_text(path, "")
+            write_private(path, b"")
             self._is_there = True
 
     def add(self, line: bytes) -> None:
@@ -104,7 +117,7 @@ class LineFile:
         with RegularFile(self._path) as file:
             lines = file.read().splitlines(keepends=True)
         text = b"".join(self._shorten(lines))
-        write_text(self._path, text.decode("utf-8", "surrogateescape"))
+        write_private(self._path, text)
         self._size = len(text)
         self._limit = max(LARGEST, 2 * self._size)
 

@@ -31,9 +31,8 @@ from sdcoreml.doctor.queue.entry import (
     from_content,
     now,
 )
-from sdcoreml.doctor.queue.lines import Heard, last_progress, read_lines
+from sdcoreml.doctor.queue.lines import Heard, last_progress, read_lines, write_private
 from sdcoreml.ground import locks
-from sdcoreml.ground.aside import write_text
 from sdcoreml.ground.codec import DecodeError, from_plain, to_plain
 from sdcoreml.ground.documents import read_object
 from sdcoreml.ground.errors import BadInputError, BusyError, Fault, SdcoremlError, UsageError
@@ -339,7 +338,7 @@ class Store:
 
     def _write(self, path: Path, text: str) -> None:
         with translate_os_errors(path):
-            write_text(path, text)
+            write_private(path, text.encode("utf-8", "surrogateescape"))
 
 
 def open_queue(folder: Path | None = None) -> Store:

@@ -152,6 +152,15 @@ def test_what_is_removed_leaves_no_file_and_its_number_is_not_given_again(tmp_pa
     assert store.add(fix()) == "3"
 
 
+def test_nobody_else_may_read_what_is_in_it(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    store = filled(tmp_path, "a")
+    store.add(New(kind=Kind.CONVERT, title="b", job={"models": []}))
+    store.path("1", "json").chmod(0o644)
+    store.cancel("1")
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
 def test_a_pause_is_remembered(tmp_path: Path) -> None:
     store = filled(tmp_path, "a")
     store.pause()
