@@ -6,10 +6,15 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.convert.bundle.tokenizer import (
+    RESTORE,
     Tokenizer,
     check_tokenizer,
+    pair_faults,
+    read_added_words,
     read_ids,
     read_tokenizer,
+    read_written,
+    tokenizer_files,
     tokenizer_folder,
 )
 from sdcoreml.ground.errors import BadInputError
@@ -169,6 +174,53 @@ def test_words_that_merges_make_and_the_vocabulary_lacks_are_noted(tmp_path: Pat
     assert read_tokenizer(folder).notes == (
         "merges.txt makes 1 words that vocab.json does not have (first 'zz'): prompts lose them",
     )
+
+
+def test_the_first_three_words_that_get_lost_are_named(tmp_path: Path) -> None:
+    merges = b"#version: 0.2\na b</w>\nx 1\nx 2\nx 3\nx 4\n"
+    (note,) = read_tokenizer(folder(tmp_path, merges=merges)).notes
+    assert note == (
+        "merges.txt makes 4 words that vocab.json does not have (first 'x1', 'x2', 'x3'):"
+        " prompts lose them"
+    )
+
+
+def test_the_files_that_are_there_are_listed(tmp_path: Path) -> None:
+    assert tokenizer_files(tmp_path) == ()
+    folder(tmp_path)
+    assert tokenizer_files(tmp_path) == (tmp_path / "vocab.json", tmp_path / "merges.txt")
+    assert read_written(tmp_path).files() == read_tokenizer(tmp_path).files()
+    (tmp_path / "vocab.json").unlink()
+    assert tokenizer_files(tmp_path) == (tmp_path / "merges.txt",)
+    (tmp_path / "merges.txt").unlink()
+    assert read_ids(tmp_path) == {}
+
+
+def test_the_words_that_each_file_adds_are_read(tmp_path: Path) -> None:
+    assert read_added_words(tmp_path) == {}
+    content = {
+        "added_tokens": [{"content": "<one>", "id": 7}, {"content": "<|endoftext|>", "id": 4}]
+    }
+    (tmp_path / "tokenizer.json").write_text(json.dumps(content))
+    content = {"added_tokens_decoder": {"8": {"content": "<two>"}}}  # type: ignore[dict-item]
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(content))
+    (tmp_path / "added_tokens.json").write_text('{"<three>": 9}')
+    assert read_added_words(tmp_path) == {"<one>": 7, "<two>": 8, "<three>": 9}
+
+
+def pairs(merges: bytes, **vocab: int) -> list[str]:
+    """Return the faults of a vocabulary and its merges."""
+    tokenizer = Tokenizer(vocab=json.dumps({**VOCAB, **vocab}).encode(), merges=merges)
+    return [str(fault) for fault in pair_faults(tokenizer, Path("t"))]
+
+
+def test_a_pair_is_compared_where_its_vocabulary_is_sound() -> None:
+    assert pairs(b"#version: 0.2\na b</w>\n") == []
+    assert pairs(b"a b</w>\n") == []
+    lost = "1 of vocab.json's tokens have no merge, such as 'ab</w>'"
+    assert pairs(b"#version: 0.2\n") == [f"t/merges.txt: {lost}; {RESTORE}"]
+    numbers = "its 5 tokens are not numbered 0 to 4, each once"
+    assert pairs(b"#version: 0.2\n", a=7) == [f"t/vocab.json: {numbers}; {RESTORE}"]
 
 
 def test_a_padding_that_is_no_word_is_noted(tmp_path: Path) -> None:
