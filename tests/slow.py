@@ -422,6 +422,9 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_what_the_planner_refuses_is_not_offered",
         "test_whatever_is_chosen_of_what_is_offered_is_planned",
     ),
+    "tests/doctor/studio/test_app.py": (
+        "test_two_conversions_of_one_model_are_told_apart_by_what_they_make",
+    ),
     "tests/doctor/studio/test_malformed.py": (),
     "tests/doctor/studio/test_serve.py": (),
     "tests/doctor/test_anything.py": (),

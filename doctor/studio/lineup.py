@@ -105,6 +105,7 @@ class Lineup:
             "added": entry.added.isoformat() if entry.added else None,
             "of": entry.about.get("of") or None,
             "check": entry.about.get("check"),
+            "makes": _makes(entry),
             **(self._result(entry) if entry.state is State.DONE else {}),
         }
 
@@ -175,6 +176,12 @@ def report_of(signer: Signer, folder: Path) -> str | None:
 
 
 _NOTHING: Mapping[str, object] = {"step": "", "done": 0, "total": 0, "left": None}
+
+
+def _makes(entry: Entry) -> Sequence[str]:
+    """Return the names of the folders that an entry will make, by which two of one model differ."""
+    makes = entry.about.get("makes")
+    return [one for one in makes if isinstance(one, str)] if isinstance(makes, list) else []
 
 
 def is_named(store: Store, words: str) -> bool:

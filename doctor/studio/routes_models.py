@@ -91,7 +91,12 @@ def add(studio: Studio, ask: Ask) -> Answer:
             words=(f"--toolchain={studio.toolchain}",),
             job={"into": str(studio.into), "models": [{"model": order.model, **table}]},
             place=str(studio.into),
-            about={"model": order.model, "table": table, "command": order.command},
+            about={
+                "model": order.model,
+                "table": table,
+                "command": order.command,
+                "makes": [Path(one).name for one in order.folders],
+            },
         )
     )
     studio.lineup.begin()

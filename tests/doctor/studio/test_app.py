@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sdcoreml.convert.jobs.manifest import MARKER, REPORT
+from sdcoreml.doctor.proving.miniature import write_miniature
 from sdcoreml.doctor.queue.entry import Kind, State
 from sdcoreml.doctor.queue.store import New
 from sdcoreml.doctor.studio.handles import Signer
@@ -326,3 +327,23 @@ def test_a_damaged_queue_is_shown_with_its_fault(studio: Opened) -> None:
     found = studio.get("/api/queue").data
     assert found["entries"][0]["state"] == "failed"
     assert len(found["faults"]) == 1
+
+
+def test_two_conversions_of_one_model_are_told_apart_by_what_they_make(
+    studio: Opened, tmp_path: Path
+) -> None:
+    write_miniature(tmp_path / "model")
+    reference = {"handle": studio.sign(tmp_path / "model")}
+    for bits in (16, 6):
+        assert studio.post("/api/queue", model=reference, choices={"bits": bits}).status == 200
+    first, second = studio.get("/api/queue").data["entries"]
+    assert first["title"] == second["title"] == "model"
+    assert first["makes"] != second["makes"]
+    assert "6-bit" in second["makes"][0]
+    assert studio.begun >= 2
+    (store_first, _) = studio.studio.store.read().entries
+    job = studio.studio.store.path(store_first.id, "toml").read_text()
+    assert f'model = "{tmp_path / "model"}"' in job
+    refused = studio.post("/api/queue", model=reference, choices={"bits": 5})
+    assert refused.status == 400
+    assert len(studio.studio.store.read().entries) == 2
