@@ -90,10 +90,13 @@ class Identity:
         return sum(part.nbytes for part in self.parts)
 
 
-def identify_path(path: Path, options: UnpackOptions | None = None) -> Identity:
+def identify_path(
+    path: Path, options: UnpackOptions | None = None, known: Checkpoint | None = None
+) -> Identity:
     """Identify `path`: a diffusers folder, a component's folder, a file or an index.
 
-    Faults are collected, never raised. A file is taken apart according to `options`.
+    Faults are collected, never raised. A file is taken apart according to `options`. If its header
+    was read before, for other options, `known` is what was read.
     """
     if not can_exist(path):
         fault = Fault(
@@ -105,7 +108,7 @@ def identify_path(path: Path, options: UnpackOptions | None = None) -> Identity:
         return _of_component(path, component, options or UnpackOptions())
     if path.is_dir() or not path.exists():
         return _of_add_on_in(path) or _of_folder(path)
-    return _of_file(path, options or UnpackOptions())
+    return _of_file(path, options or UnpackOptions(), known)
 
 
 def _of_add_on_in(folder: Path) -> Identity | None:
@@ -234,8 +237,8 @@ def _is_strange(contents: Contents) -> bool:
     return contents.kind in _STRANGE and is_unknown
 
 
-def _of_file(path: Path, options: UnpackOptions) -> Identity:
-    checkpoint, faults = examine(path)
+def _of_file(path: Path, options: UnpackOptions, known: Checkpoint | None = None) -> Identity:
+    checkpoint, faults = (known, ()) if known else examine(path)
     if checkpoint is None:
         return Identity(path=path, form="file", contents=_NOTHING, faults=faults)
     contents = recognise({tensor.name: tensor.shape for tensor in checkpoint.tensors})

@@ -135,7 +135,10 @@ class Examined:
     def _look_again(self, args: argparse.Namespace) -> Read | SdcoremlError:
         try:
             unpacking = unpacking_of(args)
-            identity = self._identities.pop(unpacking, None) or identify_path(self.path, unpacking)
+            known = self.judgement.identity.checkpoint
+            identity = self._identities.pop(unpacking, None) or identify_path(
+                self.path, unpacking, known
+            )
             self._identities[unpacking] = identity
             _forget(self._identities)
             judgement = judge_ingredients(args, identity)

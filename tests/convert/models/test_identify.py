@@ -9,6 +9,8 @@ from sdcoreml.convert.bundle.apps import APPLE, COMFYUI, MOCHI, verdicts
 from sdcoreml.convert.models.contents import Kind
 from sdcoreml.convert.models.family import Family, Task
 from sdcoreml.convert.models.identify import GROUPS, ComponentFacts, identify_path
+from sdcoreml.convert.models.prediction import PredictionSource
+from sdcoreml.convert.models.unpack import UnpackOptions
 from tests.convert.models.folders import (
     TEXT_ENCODER,
     UNET,
@@ -235,3 +237,19 @@ def test_a_folder_with_an_index_is_a_model_whatever_lies_below(tmp_path: Path) -
     assert identify_path(tmp_path).contents.kind is Kind.LORA
     write_json(tmp_path / "model_index.json", {"_class_name": "StableDiffusionPipeline"})
     assert identify_path(tmp_path).form == "diffusers folder"
+
+
+def test_a_file_whose_header_was_read_is_not_read_again(tmp_path: Path) -> None:
+    path = save(tmp_path / "m.safetensors", original("sd2"))
+    first = identify_path(path)
+    assert first.checkpoint
+    told = UnpackOptions(told=PredictionSource(option="v_prediction"))
+    again = identify_path(path, told)
+    known = identify_path(path, told, first.checkpoint)
+    assert (known.prediction, known.parts, known.configs) == (
+        again.prediction,
+        again.parts,
+        again.configs,
+    )
+    assert known.checkpoint is first.checkpoint
+    assert (first.prediction, known.prediction) == (None, "v_prediction")
