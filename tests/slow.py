@@ -74,8 +74,13 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_a_file_by_its_address_is_brought_once",
         "test_a_file_is_seen_from_afar",
         "test_a_version_of_civitai_is_brought_and_checked",
+        "test_all_that_is_said_while_a_file_is_brought",
     ),
     "tests/convert/hub/test_obtain.py": (),
+    "tests/convert/hub/test_web.py": (
+        "test_certificates_may_be_a_file_or_a_folder",
+        "test_the_pauses_that_a_server_asks_for_are_kept_and_told",
+    ),
     "tests/convert/jobs/test_answers.py": (),
     "tests/convert/jobs/test_claims.py": (
         "test_what_does_not_follow_from_the_model",

@@ -48,6 +48,7 @@ def test_what_a_conversion_says_the_first_time_and_again(
     assert_golden("events-convert", said.whole())
 
 
+@pytest.mark.slow
 def test_what_a_verification_says(tmp_path: Path, said: Listener) -> None:
     folder = write_model(tmp_path / "cat")
     job = job_of(open_model(folder), tmp_path / "out")

@@ -187,6 +187,7 @@ def test_a_velocity_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert warned == ["upstream: the UNet predicts velocity, but apps interpret it as noise"]
 
 
+@pytest.mark.slow
 def test_each_program_is_announced_with_its_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
