@@ -390,3 +390,16 @@ def test_without_a_model_the_doctor_imports_nothing_that_only_models_need(tmp_pa
         check=True,
     )
     assert done.stderr == ""
+
+
+@pytest.mark.slow
+def test_a_command_ends_with_its_starter_if_that_asks_for_it() -> None:
+    code = "import time; from sdcoreml.doctor import cli; cli.run = time.sleep; cli.main(60)"
+    with subprocess.Popen(
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "SDCOREML_ENDS_WITH_STDIN": "1"},
+    ) as process:
+        assert process.communicate(timeout=30)[1].startswith(b"terminated; nothing")
+    assert process.returncode == 143

@@ -201,6 +201,7 @@ def test_one_failing_model_stops_no_other(shelf: Shelf) -> None:
     ]
     assert shelf.results[1].because == "unet: computes wrong numbers; report it"
     assert "no such file" in shelf.results[2].because
+    assert [one.exit_code for one in shelf.results][:3] == [0, 6, 3]
 
 
 def test_folders_of_one_conversion_fail_one_by_one(shelf: Shelf) -> None:
