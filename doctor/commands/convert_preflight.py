@@ -19,4 +19,5 @@ def goal_of(jobs: Sequence[Job]) -> Goal:
         attention=job.options.attention.value,
         height=PIXELS_PER_LATENT * job.options.height,
         width=PIXELS_PER_LATENT * job.options.width,
+        is_for_comfyui=job.options.is_for_comfyui,
     )

@@ -66,18 +66,20 @@ def is_certified(
     *,
     attention: str,
     size: tuple[int, int],
+    caller: str = "",
 ) -> bool:
     """Return True if a component's programs are certified.
 
     `certified` has the certificates, as `<component>: <title>` without the target. `size` is width
-    and height of the image in pixels.
+    and height of the image in pixels. `caller` is what a UNet's titles say of what calls it.
     """
     known = next((one for one in PUBLISHED if _is_one(model, one)), None)
     if known is None or not _is_near(part, known):
         return False
     picture = f"{size[0]}x{size[1]}"
     if part.name == "unet":
-        return any(f"unet: {title}, {attention}, {picture}" in certified for title in known.titles)
+        titles = (f"unet: {title}{caller}, {attention}, {picture}" for title in known.titles)
+        return any(title in certified for title in titles)
     if part.name == "vae":
         return all(
             any(f"{program}: {title}, {picture}" in certified for title in known.vae)
@@ -87,7 +89,12 @@ def is_certified(
 
 
 def is_certified_at_another_size(
-    part: ComponentState, model: ModelFolder, certified: Collection[str], *, attention: str
+    part: ComponentState,
+    model: ModelFolder,
+    certified: Collection[str],
+    *,
+    attention: str,
+    caller: str = "",
 ) -> bool:
     """Return True if a component's programs are certified at any size.
 
@@ -100,7 +107,7 @@ def is_certified_at_another_size(
     if part.name == "vae":
         starts = tuple(f"vae_decoder: {title}, " for title in known.vae)
         return any(name.startswith(starts) for name in certified)
-    starts = tuple(f"{part.name}: {title}, {attention}, " for title in known.titles)
+    starts = tuple(f"{part.name}: {title}{caller}, {attention}, " for title in known.titles)
     return attention != "SPLIT_EINSUM_V2" and any(name.startswith(starts) for name in certified)
 
 

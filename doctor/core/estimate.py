@@ -55,7 +55,7 @@ def estimate_memory(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts) -
     If the toolchain has no measured memory, or no component can be converted, it is the size of the
     largest component times the toolchain's factor.
     """
-    parts = _to_convert(model)
+    parts = _to_convert(model, goal)
     if not toolchain.peaks or not parts:
         sizes = [sum(file.size for file in part.weights) for part in model.components]
         return int(toolchain.memory * max(sizes, default=0))
@@ -75,18 +75,18 @@ def estimate_time(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts, cor
 
     Building and comparing weights use one core; running programs uses all.
     """
-    making = estimate_making(model, toolchain)
+    making = estimate_making(model, goal, toolchain)
     checking = estimate_checking(model, goal, toolchain)
     if not making or checking is None:
         return 0.0
     return making + estimate_wall_time(checking, cores, toolchain.parallel)
 
 
-def estimate_making(model: ModelFolder, toolchain: ToolchainFacts) -> float:
+def estimate_making(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts) -> float:
     """Return the CPU seconds to build every program and compare its weights; 0 if not measured."""
     rates = toolchain.rates
     each = rates["build"] + rates.get("audit", 0.0) if "build" in rates else 0.0
-    return sum(part.parameters / 1e6 * each for part in _to_convert(model))
+    return sum(part.parameters / 1e6 * each for part in _to_convert(model, goal))
 
 
 def estimate_checking(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts) -> float | None:
@@ -97,7 +97,9 @@ def estimate_checking(model: ModelFolder, goal: Goal, toolchain: ToolchainFacts)
     """
     if "torch" not in toolchain.pins:
         return 0.0
-    parts = [part for part in _to_convert(model) if not _is_certified(part, model, goal, toolchain)]
+    parts = [
+        part for part in _to_convert(model, goal) if not _is_certified(part, model, goal, toolchain)
+    ]
     if any(_kind(part) not in toolchain.rates for part in parts):
         return None
     return sum(
@@ -114,9 +116,15 @@ def estimate_wall_time(seconds: float, cores: int, parallel: float) -> float:
     return seconds * (1 - parallel + parallel / min(cores, MOST_CORES))
 
 
-def _to_convert(model: ModelFolder) -> list[ComponentState]:
+def _to_convert(model: ModelFolder, goal: Goal) -> list[ComponentState]:
     """Return the components from which programs are made."""
-    return [part for part in model.components if part.name in model.needed]
+    needed = {"unet"} if goal.is_for_comfyui else model.needed
+    return [part for part in model.components if part.name in needed]
+
+
+def _caller(goal: Goal) -> str:
+    """Return what certificates' titles say of what calls a UNet; see `tools.certify.cases`."""
+    return " for ComfyUI" if goal.is_for_comfyui else ""
 
 
 def _kind(part: ComponentState) -> str:
@@ -127,8 +135,8 @@ def _kind(part: ComponentState) -> str:
 def _is_certified(
     part: ComponentState, model: ModelFolder, goal: Goal, toolchain: ToolchainFacts
 ) -> bool:
-    attention, size = goal.attention, _size(model, goal)
-    return is_certified(part, model, toolchain.certified, attention=attention, size=size)
+    attention, size, known = goal.attention, _size(model, goal), toolchain.certified
+    return is_certified(part, model, known, attention=attention, size=size, caller=_caller(goal))
 
 
 def _area_run(
@@ -136,7 +144,9 @@ def _area_run(
 ) -> float:
     """Return the area for which a component is run, divided by that of the measured rates."""
     area, known = _area(model, goal), toolchain.certified
-    is_alike = is_certified_at_another_size(part, model, known, attention=goal.attention)
+    is_alike = is_certified_at_another_size(
+        part, model, known, attention=goal.attention, caller=_caller(goal)
+    )
     return min(area, SMALL) if is_alike else area
 
 

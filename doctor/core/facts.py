@@ -264,7 +264,7 @@ class Goal:
     """The user's goal, and the options that change the resources it needs.
 
     `kind` is "env", "convert" or "bundle" (open a finished folder). `height` and `width` are image
-    pixels, 0 for the model's default.
+    pixels, 0 for the model's default. `is_for_comfyui` says that only a UNet is converted.
     """
 
     kind: str = "convert"
@@ -273,6 +273,7 @@ class Goal:
     attention: str = "SPLIT_EINSUM"
     height: int = 0
     width: int = 0
+    is_for_comfyui: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -74,6 +74,20 @@ def test_a_part_is_certified_under_any_title_of_its_model(
     assert (found, at_any) == (here, elsewhere)
 
 
+def test_a_unet_for_comfyui_has_certificates_of_its_own() -> None:
+    (unet,) = (part for part in SD2.components if part.name == "unet")
+    known = {"unet: Stable Diffusion 2.x base for ComfyUI, ORIGINAL, 256x256"}
+    for caller, attention, at_any in (
+        (" for ComfyUI", "ORIGINAL", True),
+        ("", "ORIGINAL", False),
+        (" for ComfyUI", "SPLIT_EINSUM", False),
+    ):
+        asked: dict[str, str] = {"attention": attention, "caller": caller}
+        assert is_certified_at_another_size(unet, SD2, known, **asked) is at_any
+        assert is_certified(unet, SD2, known, size=(256, 256), **asked) is at_any
+        assert not is_certified(unet, SD2, known, size=(512, 512), **asked)
+
+
 @pytest.mark.parametrize("change", [0.998, 1.002])
 def test_a_part_of_another_size_is_not_certified(change: float) -> None:
     unet, *others = SD2.components

@@ -44,7 +44,21 @@ def test_a_second_text_encoder_counts_as_one_and_what_is_not_needed_does_not() -
         components=(*MODEL.components, part("text_encoder_2", parameters=700_000_000)),
     )
     assert estimate_checking(more, GOAL, TOOLCHAIN) == pytest.approx(0.1 * (123 + 700))
-    assert estimate_making(more, TOOLCHAIN) == pytest.approx(0.01 * (123 + 700))
+    assert estimate_making(more, GOAL, TOOLCHAIN) == pytest.approx(0.01 * (123 + 700))
+
+
+def test_for_comfyui_only_the_unet_is_made_and_by_certificates_of_its_own() -> None:
+    comfyui = replace(GOAL, is_for_comfyui=True, attention="ORIGINAL")
+    assert estimate_making(MODEL, comfyui, TOOLCHAIN) == pytest.approx(0.01 * 860)
+    assert estimate_checking(MODEL, comfyui, TOOLCHAIN) == pytest.approx(0.4 * 860)
+    known = replace(TOOLCHAIN, certified=list_certified())
+    unet = part("unet", parameters=859_520_964)
+    others = (one for one in MODEL.components if one.name != "unet")
+    model = replace(MODEL, components=(unet, *others))
+    assert estimate_checking(model, comfyui, known) == 0
+    wide = replace(comfyui, width=768)
+    assert "unet: Stable Diffusion 1.x, ORIGINAL, 768x512" in known.certified
+    assert estimate_checking(model, wide, known) == pytest.approx(0.4 * 859.5 * 0.1, rel=1e-3)
 
 
 def test_no_time_is_said_where_nobody_measured() -> None:
