@@ -84,6 +84,37 @@ def test_a_program_above_the_limit_is_not_kept(tmp_path: Path, stock: Stock) -> 
     assert stock.entries() == ()
 
 
+def test_what_just_fits_is_kept_and_used_again(tmp_path: Path, stock: Stock) -> None:
+    path, content = write(tmp_path / "whole", b"x" * 100)
+    stock.keep({path: content})
+    (before,) = stock.entries()
+    os.utime(before.path.parent, ns=(1, 1))
+    stock.keep({path: content})
+    (after,) = stock.entries()
+    assert (after.path, after.used > 1) == (before.path, True)
+
+
+def test_what_another_process_keeps_meanwhile_is_its_own(tmp_path: Path, stock: Stock) -> None:
+    path, content = write(tmp_path / "program", b"program")
+    entry = stock.path_of(content).parent
+    entry.mkdir(parents=True)
+    (entry / "half").touch()
+    stock.keep({path: content})
+    assert not stock.path_of(content).exists()
+    assert [one.name for one in stock.folder.iterdir()] == []
+
+
+def test_to_remove_a_file_leaves_no_handle_open(tmp_path: Path, stock: Stock) -> None:
+    path, content = write(tmp_path / "program", b"program")
+    stock.keep({path: content})
+    lowest = os.dup(0)
+    os.close(lowest)
+    stock.remove(content)
+    again = os.dup(0)
+    os.close(again)
+    assert (again, stock.entries()) == (lowest, ())
+
+
 def test_what_leaves_stays_known_where_it_is_linked_to(
     tmp_path: Path, stock: Stock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
