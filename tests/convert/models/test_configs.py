@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from sdcoreml.convert.models.configs import (
@@ -17,6 +19,7 @@ from sdcoreml.convert.models.configs import (
 from sdcoreml.convert.models.family import Family, Task
 from sdcoreml.convert.models.skeleton import parameters
 from tests.convert.models.originals import TEXT_CONFIG, UNETS, VAE_CONFIG
+from tests.golden import assert_golden
 
 XL = (Family.SDXL, Family.SDXL_REFINER)
 FAMILIES = {
@@ -208,3 +211,25 @@ def test_the_names_of_diffusers_script() -> None:
         "dpm": "DPMSolverMultistepScheduler",
         "ddim": "DDIMScheduler",
     }
+
+
+def test_all_that_is_derived_is_kept_whole() -> None:
+    """A key that is left out would be given its default by diffusers, often another one."""
+    made: dict[str, object] = {}
+    for name, config in UNETS.items():
+        of = shapes("UNet2DConditionModel", config)
+        made[f"unet {name}"] = unet_config(of, FAMILIES[name], IMAGE_SIZES[FAMILIES[name]])
+    guided = {**shapes("UNet2DConditionModel", UNETS["sd1"])}
+    guided["time_embedding.cond_proj.weight"] = (64, 256)
+    made["unet with guidance"] = unet_config(guided, Family.SD1, 512)
+    made["vae"] = vae_config(shapes("AutoencoderKL", VAE_CONFIG), Family.SD1, 512)
+    made["vae sdxl"] = vae_config(shapes("AutoencoderKL", VAE_CONFIG), Family.SDXL, 1024)
+    text = shapes("CLIPTextModel", TEXT_CONFIG)
+    made["text"] = text_config(text, Family.SD1, "CLIPTextModel", open_clip=False)
+    made["open text"] = text_config(text, Family.SD2_V, "CLIPTextModel", open_clip=True)
+    for kind in SCHEDULERS:
+        made[f"scheduler {kind}"] = scheduler_config(Family.SD1, "epsilon", kind)
+    for family in Family:
+        made[f"scheduler of {family.name}"] = scheduler_config(family, "v_prediction", None)
+    made["tokenizer"] = tokenizer_config("!")
+    assert_golden("configs", json.dumps(made, indent=1))
