@@ -67,7 +67,7 @@ async function examine(title, asked, reference, file = null) {
     const model = await asked(signal);
     if (signal.aborted) return;
     showModel(place, model, { reference: reference ?? { drop: model.drop }, file, startOver });
-    announce(`${model.title}: ${model.verdict.sentence}`);
+    announce(model.verdict.sentence);
   } catch (error) {
     if (wasAborted(error)) return;
     showRefusal(error, title);
