@@ -7,6 +7,7 @@ finished folder is judged as `library` judges it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from sdcoreml.convert.bundle.apps import AppVerdict
@@ -14,9 +15,11 @@ from sdcoreml.convert.bundle.finished import FINISHED
 from sdcoreml.convert.models.identify import Identity
 from sdcoreml.doctor.commands.inspect import headline
 from sdcoreml.doctor.studio.bench import Bench, Examined
+from sdcoreml.doctor.studio.offer import VERDICTS
 from sdcoreml.doctor.studio.plain import by_name, plain
 from sdcoreml.doctor.studio.planning import plan, refusal
 from sdcoreml.doctor.studio.shelves import judge_folder
+from sdcoreml.doctor.studio.wording import UNET_ALONE
 from sdcoreml.ground.quantity import amount, duration
 
 MOST_FINDINGS = 20
@@ -47,21 +50,44 @@ def _model(examined: Examined, toolchain: str) -> dict[str, object]:
     identity = judgement.identity
     planned = plan(examined, {}, toolchain)
     can = "headers" if "folders" in planned else judgement.ruling.can
-    apps = [_app(one) for one in judgement.verdicts]
+    apps = [_app(one) for one in _as_offered(examined, planned)]
     return {
         "family": identity.contents.family.value,
         "form": plain(identity.form),
         "size": _size(identity),
         "verdict": {
             "can": can,
-            "sentence": " ".join(_verdict(examined, planned)),
+            "sentence": " ".join(_verdict(examined, planned, apps)),
             "apps": apps,
         },
         "facts": [[name, plain(value)] for name, value in _facts(identity)],
-        "findings": list(_findings(examined))[:MOST_FINDINGS],
+        "findings": list(_findings(examined, "bad" if can == "no" else "warn"))[:MOST_FINDINGS],
         "offer": planned.pop("offer"),
         "plan": planned if "folders" in planned else None,
     }
+
+
+def _as_offered(examined: Examined, planned: Mapping[str, object]) -> Iterator[AppVerdict]:
+    """Yield the apps' verdicts on the model as it is: an app runs it if it is offered.
+
+    So ComfyUI runs a UNet alone, and no other app a file that has no VAE yet.
+    """
+    judgement, offered = examined.judgement, _apps_offered(planned)
+    fault = judgement.ruling.fault
+    for one in judgement.verdicts:
+        is_offered = VERDICTS[one.target].value in offered
+        if is_offered and one.runs == "no":
+            yield replace(one, runs="limited", reason=UNET_ALONE)
+        elif not is_offered and one.runs != "no" and offered:
+            yield replace(one, runs="no", reason=fault.what if fault else "not as it is")
+        else:
+            yield one
+
+
+def _apps_offered(planned: Mapping[str, object]) -> set[object]:
+    offer = planned["offer"]
+    groups = offer["groups"] if isinstance(offer, Mapping) else ()
+    return {one["value"] for group in groups if group["key"] == "app" for one in group["options"]}
 
 
 def _app(one: AppVerdict) -> dict[str, str]:
@@ -76,7 +102,9 @@ def _size(identity: Identity) -> int:
         return identity.nbytes
 
 
-def _verdict(examined: Examined, planned: Mapping[str, object]) -> Iterator[str]:
+def _verdict(
+    examined: Examined, planned: Mapping[str, object], apps: Sequence[Mapping[str, str]]
+) -> Iterator[str]:
     """Yield sentences: whether it can be converted here, what runs it, what becomes of it."""
     judgement = examined.judgement
     if "folders" not in planned:
@@ -92,7 +120,7 @@ def _verdict(examined: Examined, planned: Mapping[str, object]) -> Iterator[str]
     else:
         yield f"This machine can convert it{_takes(planned)}."
     for runs, said in _RUNS.items():
-        if names := [one.target for one in judgement.verdicts if one.runs == runs]:
+        if names := [one["name"] for one in apps if one["runs"] == runs]:
             yield f"{said} {_listed(names)}."
 
 
@@ -125,10 +153,10 @@ def _facts(identity: Identity) -> Iterator[tuple[str, str]]:
         yield "Note", note
 
 
-def _findings(examined: Examined) -> Iterator[dict[str, object]]:
+def _findings(examined: Examined, status: str) -> Iterator[dict[str, object]]:
     """Yield what stands against a conversion, the gravest first, then what only is to be known."""
     ruling = examined.judgement.ruling
     reasons = examined.judgement.reasons
     first = [ruling.fault] if ruling.fault else []
     for fault in (*first, *(one for one in reasons if one not in first)):
-        yield {"status": "bad", **refusal(fault)}
+        yield {"status": status, **refusal(fault)}

@@ -30,15 +30,17 @@ from sdcoreml.doctor.studio.wording import (
     PREDICTIONS,
     SKIPS,
     TARGETS,
+    UNET_ALONE,
     Words,
 )
 from sdcoreml.ground.errors import BadInputError, Fault, SdcoremlError
 
-_VERDICTS: Mapping[str, App] = {
+VERDICTS: Mapping[str, App] = {
     MOCHI: App.MOCHI,
     APPLE: App.APPLE,
     COMFYUI: App.COMFYUI,
 }
+"""The apps by the names that their verdicts have."""
 
 _PRESETS: Mapping[str, Table] = {
     "ne": {},
@@ -74,7 +76,10 @@ class _Settling:
     refused: Fault | None = None
 
     def settle(self) -> Offer:
-        """Ask all groups."""
+        """Ask all groups; first for a VAE that a file lacks, since ComfyUI alone needs none."""
+        judgement = self.examined.judgement
+        if judgement.lacking == ("vae",) and judgement.identity.single:
+            self._ask_files("vae")
         self._ask("app", self._apps(), least=1)
         if "app" not in self.table:
             self._ask_what_is_missing()
@@ -88,20 +93,18 @@ class _Settling:
         )
 
     def _ask_what_is_missing(self) -> None:
-        """Ask what a model does not say or has not, without which no app is accepted.
+        """Ask what a model does not say of itself, without which no app is accepted.
 
         Nothing is recommended: who does not answer is told what is missing.
         """
-        judgement, key = self.examined.judgement, "prediction-type"
-        if judgement.lacking == ("vae",) and judgement.identity.single:
-            self._ask_files("vae")
-        elif found := dict(self._accepted(_told(PREDICTIONS), is_weighed=False)):
+        key = "prediction-type"
+        if found := dict(self._accepted(_told(PREDICTIONS), is_weighed=False)):
             wish = self.wishes.get(key)
             known = next((one for one in found if one.value == wish), None)
             self.table |= found[known] if known else {}
             self.groups.append(_group(key, "one", known.value if known else "", [*found]))
-        if self.table:
-            self._ask("app", self._apps(), least=1)
+            if known:
+                self._ask("app", self._apps(), least=1)
 
     def _ask_all(self) -> None:
         identity = self.examined.read(self.examined.arguments(self.table)).judgement.identity
@@ -144,15 +147,17 @@ class _Settling:
             self._ask_files("tokenizer", takes="folder", is_folded=True)
 
     def _apps(self) -> Iterator[tuple[Option, Table]]:
-        said = {_VERDICTS[one.target]: one for one in self.examined.judgement.verdicts}
+        """Yield the apps that run the model; for ComfyUI a UNet is enough, which is no model."""
+        said = {VERDICTS[one.target]: one for one in self.examined.judgement.verdicts}
         for app, title in APPS.items():
             verdict = said.get(app)
-            if verdict is None or verdict.runs == "no":
+            runs = verdict.runs if verdict else "no"
+            if verdict is None or (runs == "no" and app is not App.COMFYUI):
                 continue
-            sentence = verdict.reason.partition("; `")[0]
-            limits = "limited: " if verdict.runs == "limited" else ""
-            words = Words(title=title, sentence=_as_sentence(f"{limits}{sentence}"))
-            yield _option(app.value, words), {"app": app.value}
+            limits = "limited: " if runs == "limited" else ""
+            reason = f"{limits}{verdict.reason.partition('; `')[0]}"
+            sentence = UNET_ALONE if runs == "no" else _as_sentence(reason)
+            yield _option(app.value, Words(title=title, sentence=sentence)), {"app": app.value}
 
     def _devices(self, family: Family, *, is_net: bool) -> Iterator[tuple[Option, Table]]:
         app = App(str(self.table["app"]))

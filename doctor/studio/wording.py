@@ -149,6 +149,8 @@ APPS: Mapping[App, str] = {
     App.COMFYUI: "ComfyUI",
 }
 
+UNET_ALONE = "Its nodes draw with this UNet; ComfyUI has the rest."
+
 BATCHES: Mapping[bool, Mapping[int, Words]] = {
     True: {
         2: Words(title="2", sentence="Both halves of the guidance at once, as all apps call it."),

@@ -57,6 +57,17 @@ def test_a_consistency_model_can_be_converted_for_comfyui(tmp_path: Path, bench:
     assert found["plan"]["command"].endswith("--app=comfyui")
 
 
+def test_apps_run_a_model_as_far_as_they_are_offered(tmp_path: Path, bench: Bench) -> None:
+    arrays = {name: one for name, one in original("sd1").items() if "first_stage" not in name}
+    whole = examined(bench, save(tmp_path / "m.safetensors", arrays))
+    assert whole["verdict"]["can"] == "headers"
+    assert [one["runs"] for one in whole["verdict"]["apps"]] == ["no", "no", "yes"]
+    assert [one["status"] for one in whole["findings"]] == ["warn"]
+    unet = examined(bench, MODELS["sd2 folder"](tmp_path) / "unet")
+    assert [one["runs"] for one in unet["verdict"]["apps"]] == ["no", "no", "limited"]
+    assert "With limits in ComfyUI's nodes. Not in Apple's" in unet["verdict"]["sentence"]
+
+
 def test_what_cannot_be_converted_says_why_and_what_to_do(tmp_path: Path, bench: Bench) -> None:
     (tmp_path / "notes.safetensors").write_text("not a model")
     found = examined(bench, tmp_path / "notes.safetensors")

@@ -154,6 +154,17 @@ def test_a_consistency_model_is_for_comfyui_only(tmp_path: Path, bench: Bench) -
     assert offered(offer)["app"] == ["comfyui"]
 
 
+def test_a_unet_alone_is_enough_for_comfyui(tmp_path: Path, bench: Bench) -> None:
+    unet = MODELS["sd2 folder"](tmp_path) / "unet"
+    examined = bench.take(unet)
+    offer = make_offer(examined, {})
+    assert offered(offer)["app"] == ["comfyui"]
+    assert accepts(examined, offer.table)
+    assert not {"vae", "embedding", "clip-skip"} & {*offered(offer)}
+    vae = bench.take(save(tmp_path / "vae.safetensors", VAE))
+    assert make_offer(vae, {}).groups == ()
+
+
 def test_what_a_file_does_not_say_is_asked_first_and_not_guessed(
     tmp_path: Path, bench: Bench
 ) -> None:
@@ -169,9 +180,13 @@ def test_what_a_file_does_not_say_is_asked_first_and_not_guessed(
 def test_a_file_without_a_vae_is_offered_one(tmp_path: Path, bench: Bench) -> None:
     arrays = {name: one for name, one in original("sd1").items() if "first_stage" not in name}
     examined = bench.take(save(tmp_path / "m.safetensors", arrays))
-    assert [one.key for one in make_offer(examined, {}).groups] == ["vae"]
+    alone = make_offer(examined, {})
+    assert [one.key for one in alone.groups][:2] == ["vae", "app"]
+    assert offered(alone)["app"] == ["comfyui"]
     vae = File(path=save(tmp_path / "vae.safetensors", VAE))
     offer = make_offer(examined, {"vae": (vae,)})
+    assert offered(offer)["app"] == ["mochi", "apple"]
+    assert [one.key for one in offer.groups].count("vae") == 1
     assert offer.table == {"vae": str(vae.path), "app": "mochi"}
     assert accepts(examined, offer.table)
 
