@@ -75,18 +75,17 @@ export const pause = (milliseconds) => new Promise((done) => setTimeout(done, mi
 export async function follow(onState, onEvent) {
   for (let wait = 400; ; wait = Math.min(wait * 1.4, 4000)) {
     const control = new AbortController();
+    let isStrange = false;
     try {
       const answer = await send("GET", "/api/events", undefined, control.signal);
       await onState("here");
       wait = 400;
       await readEvents(answer.body.getReader(), control, onEvent);
     } catch (error) {
-      if (error.status === 401) {
-        onState("stranger");
-        return;
-      }
+      isStrange = error.status === 401;
     }
-    onState("gone");
+    // Another studio may have this port for a while: the own one may be back later.
+    onState(isStrange ? "stranger" : "gone");
     await pause(wait);
   }
 }

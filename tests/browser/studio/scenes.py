@@ -9,6 +9,7 @@ from tests.browser.studio.fake import Studio
 from tests.browser.studio.looks import hostile, limits, looks, refused
 from tests.browser.studio.stage import Stage
 from tests.browser.studio.troubles import (
+    another,
     crash,
     dropping,
     interrupted_drop,
@@ -25,6 +26,7 @@ SCENES: tuple[Callable[[Stage], str | None], ...] = (
     looks,
     strangers,
     ticket,
+    another,
     keyboard,
     dropping,
     interrupted_drop,

@@ -19,6 +19,15 @@ def strangers(stage: Stage) -> None:
             stage.judge(tab, "stranger")
 
 
+def another(stage: Stage) -> None:
+    """Another studio has the port for a while: the page says so, and comes back to its own."""
+    with stage.page() as tab:
+        stage.server.restart(token="of-another-studio-0123456789")  # noqa: S106 (of a fake)
+        tab.wait_for_selector("[data-server=stranger]")
+        stage.server.restart()
+        tab.wait_for_selector("[data-server=here]")
+
+
 def ticket(stage: Stage) -> None:
     """A browser is started with a ticket, which is exchanged; nothing stays in the address."""
     with stage.page(address=f"http://127.0.0.1:{stage.server.port}/#{TICKET}") as tab:

@@ -53,11 +53,13 @@ class Server:
     def __exit__(self, *_exc: object) -> None:
         self.stop()
 
-    def start(self) -> None:
+    def start(self, token: str = TOKEN) -> None:
         """Listen: at first at any port, later at the one from before."""
+        own = token
 
         class Handler(_Handler):
             owner = self
+            token = own
             studio = self.studio
             closing = self._closing = threading.Event()
 
@@ -77,14 +79,15 @@ class Server:
                 server.shutdown()
                 server.server_close()
 
-    def restart(self) -> None:
+    def restart(self, token: str = TOKEN) -> None:
         """Be there again."""
         self.stop()
-        self.start()
+        self.start(token)
 
 
 class _Handler(BaseHTTPRequestHandler):
     owner: Server
+    token: str
     studio: Studio
     closing: threading.Event
     protocol_version = "HTTP/1.1"
@@ -131,7 +134,7 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refused(403, "another origin")
         if path == "/api/token" and self.headers.get("Authorization") == f"Bearer {TICKET}":
             return
-        if path.startswith("/api/") and self.headers.get("Authorization") != f"Bearer {TOKEN}":
+        if path.startswith("/api/") and self.headers.get("Authorization") != f"Bearer {self.token}":
             raise Refused(401, "a wrong token")
 
     def _route(self, path: str, query: Body, raw: bytes) -> Any:
