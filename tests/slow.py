@@ -422,6 +422,9 @@ SLOW: Mapping[str, tuple[str, ...]] = {
     "tests/doctor/report/test_layout.py": ("test_whatever_is_said_each_label_starts_its_line",),
     "tests/doctor/report/test_recipe_page.py": ("test_a_thousand_layers_fit_on_a_page",),
     "tests/doctor/report/test_terminal.py": ("test_on_a_terminal_the_bytes_stand_beside_the_bar",),
+    "tests/doctor/studio/test_named.py": (
+        "test_a_name_is_fetched_once_and_its_temporary_folder_is_never_told",
+    ),
     "tests/doctor/studio/test_offer.py": (
         "test_a_vae_and_loras_are_taken_by_every_whole_model",
         "test_what_the_planner_refuses_is_not_offered",
