@@ -59,6 +59,7 @@ function converting(model, context) {
   let isRefused = true;
 
   const choices = makeChoices(() => {
+    asking.abort(); // an answer to older choices must not take back what was chosen since
     clearTimeout(timer);
     timer = setTimeout(replan, PATIENCE);
   });

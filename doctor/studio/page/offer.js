@@ -40,7 +40,7 @@ export function makeChoices(onChange) {
       made.set(group.key, { ...view, signature, group });
       return made.get(group.key);
     });
-    const nodesOf = (place) => order.filter(({ group }) => placeOf(group) === place).map(({ node }) => node);
+    const nodesOf = (place) => order.filter(({ group }, at) => placeOf(group, at) === place).map(({ node }) => node);
     arrange([[open, nodesOf("open")], [folds[0].inside, nodesOf("extras")], [folds[1].inside, nodesOf("more")]]);
     for (const { node, inside } of folds) node.hidden = !inside.children.length;
     tell();
@@ -60,8 +60,14 @@ export function makeChoices(onChange) {
   return { node: el("div", {}, open, folds.map(({ node }) => node), changed), show, read };
 }
 
-/** Few choices are in sight: what is merged in or made besides is folded, and so are the rare ones. */
-const placeOf = (group) => (["file", "many"].includes(group.kind) ? "extras" : group.is_folded ? "more" : "open");
+/**
+ * Few choices are in sight: what is merged in or made besides is folded, and so are the rare ones.
+ * What comes first, unfolded, is what the model cannot do without, such as a VAE that it lacks.
+ */
+function placeOf(group, place) {
+  if (place === 0 && !group.is_folded) return "open";
+  return ["file", "many"].includes(group.kind) ? "extras" : group.is_folded ? "more" : "open";
+}
 
 /** A fold that says beside its title what is chosen in it. */
 function fold(title) {

@@ -14,6 +14,16 @@ _DATA = json.loads(_TEXT.replace("{HOSTILE}", json.dumps(HOSTILE)[1:-1]))
 STATE = _DATA["state"]
 FOLDERS = _DATA["folders"]
 MODELS = _DATA["models"] | {"owner/name": _DATA["models"]["m-good"] | {"title": "owner/name"}}
+_VAE = {"key": "vae", "title": "Another VAE", "sentence": "The file has none.", "kind": "file"}
+_LACK = {**_VAE, "is_folded": False, "is_many": False, "has_scale": False, "options": []}
+MODELS["m-lacks"] = {
+    **MODELS["m-asks"],
+    "title": "no-vae",
+    "offer": {"groups": [_LACK], "changed": []},
+}
+FOLDERS["f-home"]["items"].append(
+    {"handle": "m-lacks", "name": "no-vae.safetensors", "kind": "model", "size": 1_719_000_000}
+)
 LIBRARY = _DATA["library"]
 VERDICTS = _DATA["verdicts"]
 LOG = _DATA["log"]

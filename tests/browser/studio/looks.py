@@ -159,3 +159,13 @@ def limits(stage: Stage) -> None:
         tab.click(".offer .primary")
         tab.wait_for_selector("#entries > li")
     assert stage.studio.asked[-1][1]["choices"]["prediction-type"] == "v_prediction"
+
+
+def lacks(stage: Stage) -> None:
+    """What a model cannot do without is asked for in sight, not behind a fold."""
+    with stage.page() as tab:
+        listing(tab, stage.studio)
+        tab.click("dialog >> text=no-vae.safetensors")
+        tab.wait_for_selector("[data-key=vae] button")
+        assert tab.is_visible("[data-key=vae] button")
+        stage.judge(tab, "lacks")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.browser.studio.fake import Studio
-from tests.browser.studio.looks import hostile, limits, looks, refused
+from tests.browser.studio.looks import hostile, lacks, limits, looks, refused
 from tests.browser.studio.stage import Stage
 from tests.browser.studio.troubles import (
     another,
@@ -40,6 +40,7 @@ SCENES: tuple[Callable[[Stage], str | None], ...] = (
     fixing,
     refused,
     limits,
+    lacks,
 )
 
 
