@@ -15,6 +15,7 @@ from tests.forks import fork_server, program_of
 
 COLD: Mapping[str, str] = {
     "convert/loading/test_measure.py": "the watch measures the memory of the child itself",
+    "convert/test_comfyui_folders.py": "one of its Pythons is that of `light`, which has no torch",
     "convert/test_case.py": "a conversion with all checks starts its children as a user's does",
     "convert/test_golden.py": "one of its Pythons is another one, which has no torch",
 }

@@ -27,6 +27,7 @@ RESULT = {
     "because": "",
     "code": "",
     "explanation": "",
+    "exit_code": 0,
 }
 
 
