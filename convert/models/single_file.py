@@ -19,6 +19,7 @@ from sdcoreml.convert.models.family import TASKS, Family, Task
 from sdcoreml.convert.models.few_steps import AppSettings, find_settings
 from sdcoreml.convert.models.folder_plan import ComponentFiles
 from sdcoreml.convert.models.original_layout import (
+    OPEN_CLIP_BLOCKS,
     UNET_PREFIX,
     TextPart,
     block_of,
@@ -48,7 +49,13 @@ from sdcoreml.convert.models.renames import (
     vae_numbering,
 )
 from sdcoreml.convert.models.skeleton import parameters
-from sdcoreml.convert.models.unet_alone import DIFFUSERS, FIRST_LAYERS, ORIGINAL, family_alone
+from sdcoreml.convert.models.unet_alone import (
+    DIFFUSERS,
+    FIRST_LAYERS,
+    ORIGINAL,
+    family_alone,
+    is_linear,
+)
 from sdcoreml.convert.weights.float8 import widen
 from sdcoreml.convert.weights.quantised import refuse_quantised
 from sdcoreml.convert.weights.source import Checkpoint
@@ -71,6 +78,8 @@ IGNORED = re.compile(
 The text projection that it matches is CLIP-L's: ComfyUI writes it, although neither SD 1.x nor SDXL
 uses it.
 """
+
+_SD2 = frozenset({Family.SD2_BASE, Family.SD2_V})
 
 BUNDLED = "bundle_emb."
 """The prefix of AUTOMATIC1111's textual inversions within a checkpoint."""
@@ -122,6 +131,8 @@ def take_apart(
     if found is None:
         return None
     family, texts = found
+    if family is Family.SD1 and is_linear({one.name: one.shape for one in checkpoint.tensors}):
+        family = Family.SD2_V  # its text encoder has the names of SD 1.x
     prediction = find_prediction(family, checkpoint, told)
     if family is Family.SD2_V and prediction.kind == EPSILON:
         family = Family.SD2_BASE
@@ -133,7 +144,10 @@ def take_apart(
         ledger.enter("vae", "AutoencoderKL", tensors, vae)
     for text in texts:
         derive = partial(
-            configs.text_config, family=family, kind=text.kind, open_clip=text.table is OPEN_CLIP
+            configs.text_config,
+            family=family,
+            kind=text.kind,
+            open_clip=text.table is OPEN_CLIP or family in _SD2,
         )
         ledger.enter(text.component, text.kind, _text(ledger, text, family), derive)
     ledger.close()
@@ -168,7 +182,7 @@ def _bundled_note(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _blocks_note(ledger: Ledger, family: Family, texts: tuple[TextPart, ...]) -> tuple[str, ...]:
-    if family not in (Family.SD2_BASE, Family.SD2_V):
+    if family not in _SD2 or any(text.table is CLIP for text in texts):
         return ()
     return tuple(filter(None, (describe_blocks(ledger.tensors, text.prefix) for text in texts)))
 
@@ -217,8 +231,8 @@ def _as_linear(tensor: TensorInfo) -> TensorInfo:
 def _text(ledger: Ledger, text: TextPart, family: Family) -> list[TensorInfo]:
     tensors = ledger.take(text.prefix, text.table, number_nothing)
     if text.table is CLIP:
-        return tensors
-    if family in (Family.SD2_BASE, Family.SD2_V):
+        return _keep_used(tensors, OPEN_CLIP_BLOCKS - 1) if family in _SD2 else tensors
+    if family in _SD2:
         tensors = _keep_used(tensors, count_used_blocks(ledger.tensors, text.prefix))
     return [part for tensor in tensors for part in _split(tensor)]
 

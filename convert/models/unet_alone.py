@@ -37,8 +37,12 @@ def family_alone(shapes: Shapes) -> Family | None:
     if _shape(shapes, _ADDED):
         is_refiner = _shape(shapes, _CONTEXTS)[-1:] == (REFINER_CONTEXT,)
         return Family.SDXL_REFINER if is_refiner else Family.SDXL
-    is_linear = len(_shape(shapes, _PROJECTIONS)) == len(("out", "in"))
-    return Family.SD2_V if is_linear else Family.SD1
+    return Family.SD2_V if is_linear(shapes) else Family.SD1
+
+
+def is_linear(shapes: Shapes) -> bool:
+    """Whether the attention's projections are matrices, as in SD 2.x, not kernels as in SD 1.x."""
+    return len(_shape(shapes, _PROJECTIONS)) == len(("out", "in"))
 
 
 def _shape(shapes: Shapes, ends: tuple[str, ...]) -> tuple[int, ...]:

@@ -65,14 +65,21 @@ def original_shapes(model: str) -> Mapping[str, tuple[int, ...]]:
         for name, config in MODELS[model].configs.items()
     }
     texts = original_texts(
-        "sdxl" if MODELS[model].family is Family.SDXL else "sd1",
+        _ORIGINALS.get(MODELS[model].family, "sd1"),
         stand_ins["text_encoder"],
-        stand_ins.get("text_encoder_2", {}),
+        stand_ins.get("text_encoder_2", stand_ins["text_encoder"]),
         np.concatenate,
     )
     unet, vae = original_unet(stand_ins["unet"]), original_vae(stand_ins["vae"])
     return {name: array.shape for name, array in (unet | vae | texts).items()}
 
+
+_ORIGINALS: Mapping[Family, str] = {
+    Family.SD2_BASE: "sd2",
+    Family.SD2_V: "sd2",
+    Family.SDXL: "sdxl",
+}
+"""The family by its name in `tests.convert.models.originals`, if it is not SD 1.x."""
 
 FORMS: Mapping[str, Callable[[Path, str], None]] = {
     "folder": write_folder,

@@ -327,6 +327,14 @@ def test_sd2_in_the_newer_names_is_sd2(tmp_path: Path) -> None:
     assert found.parts.keys() == {"unet", "vae", "text_encoder"}
 
 
+def test_a_unet_of_sd2_beside_an_encoder_with_the_names_of_sd1_is_sd2(tmp_path: Path) -> None:
+    parts = original("sd1") | original_unet(UNIT["sd2"])
+    found = apart(save(tmp_path / "m.safetensors", parts))
+    assert (found.family, found.image_size, found.faults) == (Family.SD2_V, 768, ())
+    assert found.parts["text_encoder"].config["hidden_act"] == "gelu"
+    assert apart(save(tmp_path / "m.safetensors", parts), None).prediction.kind is None
+
+
 def test_an_encoder_without_its_last_block_and_what_stands_behind_keeps_all(tmp_path: Path) -> None:
     arrays = {k: a for k, a in original("sd2").items() if "text_projection" not in k}
     found = apart(save(tmp_path / "m.safetensors", arrays))
