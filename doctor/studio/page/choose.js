@@ -3,7 +3,7 @@
 import { ask, wasAborted } from "./api.js";
 import { announce, button, el, fill, focusOn, name } from "./dom.js";
 import { isFiles } from "./drag.js";
-import { examineFile, fileOf } from "./drop.js";
+import { discard, examineFile, fileOf } from "./drop.js";
 import { chooseItem } from "./folders.js";
 import { showModel } from "./model.js";
 import { refusal } from "./parts.js";
@@ -48,28 +48,45 @@ export function startChoosing() {
     const dropped = fileOf(event.dataTransfer);
     location.hash = "#/convert";
     if (dropped instanceof File) takeFile(dropped);
-    else if (dropped) showRefusal({ what: say(`drop.${dropped}`), remedy: say("drop.instead") });
+    else if (dropped) refuse({ what: say(`drop.${dropped}`), remedy: say("drop.instead") });
   });
 }
 
 function takeFile(file) {
-  examine(file.name, (signal) => examineFile(file, signal), null, file);
+  // This is not broken off: its answer says what has to be removed from the disk again.
+  examine(file.name, () => examineFile(file), null, file);
+}
+
+/** Leave what is looked at; a copy of it that is going on ends, and says so. */
+function leave() {
+  fill(at("stopped"));
+  asking.abort();
+}
+
+const tell = (text) => fill(at("stopped"), el("p", {}, text));
+
+function refuse(error) {
+  leave();
+  showRefusal(error);
 }
 
 /** Ask what something is, and show the verdict; only the last that was asked for is shown. */
 async function examine(title, asked, reference, file = null) {
-  asking.abort();
+  leave();
   asking = new AbortController();
   const { signal } = asking;
   const place = turn(true);
   fill(place, el("p", { class: "looking" }, say("looking"), " ", name(title)));
   try {
     const model = await asked(signal);
-    if (signal.aborted) return;
-    showModel(place, model, { reference: reference ?? { drop: model.drop }, file, startOver });
+    if (signal.aborted) {
+      if (file) discard(model.drop);
+      return;
+    }
+    showModel(place, model, { reference: reference ?? { drop: model.drop }, file, signal, startOver, tell });
     announce(model.verdict.sentence);
   } catch (error) {
-    if (wasAborted(error)) return;
+    if (wasAborted(error) || signal.aborted) return;
     showRefusal(error, title);
   }
 }
@@ -83,7 +100,7 @@ function showRefusal(error, title = "") {
 
 /** Show the beginning again. */
 export function startOver(isFocused = true) {
-  asking.abort();
+  leave();
   fill(turn(false));
   at("hub-name").value = "";
   if (isFocused) at("browse").focus();

@@ -8,13 +8,13 @@ const CHUNK = 4 << 20;
 const LONGEST_HEADER = 6 << 20;
 
 /** Return what the server says of a file: MODEL with `drop`, the number of the upload. */
-export async function examineFile(file, signal) {
+export async function examineFile(file) {
   const head = await headOf(file);
   const tail = file.slice(Math.max(head.size, file.size - END));
   const length = new DataView(new ArrayBuffer(4));
   length.setUint32(0, head.size, true);
   const body = new Blob([length, head, tail]);
-  return ask("POST", query("/api/drop", { name: file.name, size: file.size }), body, signal);
+  return ask("POST", query("/api/drop", { name: file.name, size: file.size }), body);
 }
 
 async function headOf(file) {
@@ -51,6 +51,9 @@ async function whereItWas(id, signal) {
     }
   }
 }
+
+/** Leave a file that nobody converts: nothing of it stays on the server's disk. */
+export const discard = (id) => ask("DELETE", `/api/drop/${id}`).catch(() => {});
 
 /** Return the one file that was dropped, "folder" or "many" for what a browser cannot hand over, or null. */
 export function fileOf(transfer) {

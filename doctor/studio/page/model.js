@@ -1,8 +1,8 @@
 // What a model is, the verdict, the few choices, the plan, and the button.
 
 import { ask, wasAborted } from "./api.js";
-import { announce, button, el, facts, fill, focusOn, fresh, name } from "./dom.js";
-import { sendFile } from "./drop.js";
+import { announce, button, el, facts, fill, focusOn, fresh, name, plain } from "./dom.js";
+import { discard, sendFile } from "./drop.js";
 import { makeChoices } from "./offer.js";
 import { badge, command, findings, folded, needs, refusal, tone } from "./parts.js";
 import { queue } from "./queue.js";
@@ -10,20 +10,24 @@ import { percent, rich, say, size } from "./texts.js";
 
 const PATIENCE = 150; // milliseconds between the last change and the question what it means
 
-/** Show a MODEL; `context` has its reference, the dropped file if it was one, and the way back. */
+/**
+ * Show a MODEL; `context` has its reference, the dropped file if it was one, the way back, and a
+ * signal that is given as soon as another is looked at.
+ */
 export function showModel(place, model, context) {
   const heading = el("h2", {}, name(model.title));
   const verdict = model.verdict;
   const about = [model.family, model.form, model.size ? size(model.size) : ""].filter(Boolean).join(" · ");
   // A model may need an answer before it can be converted: it has an offer, then, and no plan yet.
   const offer = model.offer?.groups?.length ? converting(model, context) : null;
+  context.signal.addEventListener("abort", () => leave(model, context));
   fill(
     place,
     el(
       "header",
       { class: "model-head" },
       el("div", {}, heading, about ? el("p", { class: "quiet" }, about) : null),
-      button(say("another"), () => leave(model, context), { class: "small" }),
+      button(say("another"), () => context.startOver(), { class: "small" }),
     ),
     el("p", { class: `verdict ${tone(verdict.can)}` }, badge("can", verdict.can), el("span", {}, rich(verdict.sentence))),
     model.findings?.length ? findings(model.findings) : null,
@@ -33,10 +37,9 @@ export function showModel(place, model, context) {
   focusOn(heading);
 }
 
-/** Go back to the beginning; of a dropped file that nobody converts, nothing stays on the disk. */
+/** Of a dropped file that nobody converts, nothing stays on the disk. */
 function leave(model, context) {
-  if (context.file) ask("DELETE", `/api/drop/${model.drop}`).catch(() => {});
-  context.startOver();
+  if (context.file && !context.isSent) discard(model.drop);
 }
 
 /** Which apps run it, each with the reason where one does not. */
@@ -57,6 +60,9 @@ function converting(model, context) {
   let asking = new AbortController();
   let timer = 0;
   let isRefused = true;
+  let isSending = false;
+
+  const allow = () => convert.setAttribute("aria-disabled", String(isRefused || isSending));
 
   const choices = makeChoices(() => {
     asking.abort(); // an answer to older choices must not take back what was chosen since
@@ -69,7 +75,7 @@ function converting(model, context) {
     if (found.offer?.groups) choices.show(found.offer);
     fill(plan, found.refused ? refusal(found.refused) : needs(found));
     fill(details, found.folders ? showPlan(found) : null);
-    convert.setAttribute("aria-disabled", String(isRefused));
+    allow();
   }
 
   async function replan() {
@@ -89,19 +95,26 @@ function converting(model, context) {
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (convert.getAttribute("aria-disabled") === "true") return;
-    convert.setAttribute("aria-disabled", "true");
+    isSending = true;
+    allow();
     fill(problem);
     try {
       const reference = context.file ? { handle: await copy(model, context, form) } : context.reference;
-      if (!reference.handle && context.file) return;
+      context.isSent = true; // from here on the queue needs the file
       const { id } = await ask("POST", "/api/queue", { model: reference, choices: choices.read() });
-      context.startOver(false);
-      queue.expect(id);
+      if (form.isConnected) {
+        context.startOver(false); // another model may have been opened meanwhile: it stays
+        queue.expect(id);
+      }
       announce(say("queue.added", { name: model.title }));
     } catch (error) {
+      const wasSent = context.isSent;
+      context.isSent = false;
+      if (wasSent && context.signal.aborted) leave(model, context);
       if (!wasAborted(error)) fill(problem, refusal(error));
     }
-    convert.setAttribute("aria-disabled", "false");
+    isSending = false;
+    allow();
   });
   form.append(el("h3", { id: "choices" }, say("choices")), choices.node, details);
   form.append(el("div", { class: "bar" }, problem, plan, el("div", { class: "row" }, convert, hint)));
@@ -131,6 +144,10 @@ function showPlan(plan) {
 /** Copy a dropped file to the server's disk while a bar shows how far it is. */
 async function copy(model, context, form) {
   const control = new AbortController();
+  const stopToo = () => {
+    control.abort();
+    context.tell(say("drop.stopped", { name: plain(model.title) }));
+  };
   const label = fresh("label");
   const bar = el("progress", { max: "1", value: "0", "aria-labelledby": label });
   const said = el("span", { class: "quiet" });
@@ -141,6 +158,7 @@ async function copy(model, context, form) {
   for (const field of fields) field.disabled = true;
   form.querySelector(".bar").prepend(box);
   addEventListener("beforeunload", warn);
+  context.signal.addEventListener("abort", stopToo);
   try {
     return await sendFile(
       model.drop,
@@ -153,6 +171,7 @@ async function copy(model, context, form) {
     );
   } finally {
     removeEventListener("beforeunload", warn);
+    context.signal.removeEventListener("abort", stopToo);
     for (const field of fields) field.disabled = false;
     box.remove();
   }

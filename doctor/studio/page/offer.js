@@ -100,8 +100,10 @@ const unusual = (option) => (option && !option.is_recommended ? option.title : "
 
 const firstOf = (group) => ("value" in group ? group.value : group.options.find((one) => one.is_recommended)?.value);
 
+/** What an option takes: its size stays on one line, what it costs is a phrase that may be long. */
 function costs(option) {
-  return [option.size ? size(option.size) : "", option.cost ?? ""].filter(Boolean).join(" · ");
+  const amount = option.size ? el("span", { class: "amount" }, size(option.size)) : null;
+  return [amount, amount && option.cost ? " · " : null, option.cost].filter(Boolean);
 }
 
 function card(group, option, type, isChosen) {
@@ -127,7 +129,7 @@ function card(group, option, type, isChosen) {
         name(option.title),
         option.is_recommended ? [" ", el("span", { class: "recommended" }, say("recommended"))] : null,
       ),
-      el("span", { class: "why", id: why }, rich(option.sentence ?? ""), cost ? [" ", el("span", { class: "cost" }, cost)] : null),
+      el("span", { class: "why", id: why }, rich(option.sentence ?? ""), cost.length ? [" ", el("span", { class: "cost" }, cost)] : null),
     ),
   );
   return { node, input, option };
@@ -160,7 +162,7 @@ function chooseFromMenu(group, onChange) {
   const chosen = () => group.options[Number(menu.value)];
   const tell = () => {
     const option = chosen();
-    fill(why, option ? [rich(option.sentence ?? ""), " ", costs(option)] : null);
+    fill(why, option ? [...rich(option.sentence ?? ""), " ", ...costs(option)] : null);
   };
   if (!group.options.some((option) => option.value === first)) menu.selectedIndex = -1;
   tell();

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from sdcoreml.doctor.studio.wording import COSTS
 from tests.pages import HOSTILE
 
 _TEXT = Path(__file__).with_name("answers.json").read_text("utf-8")
@@ -30,6 +31,8 @@ LOG = _DATA["log"]
 DONE = _DATA["done"]
 DRAWN = _DATA["drawn"]
 FAILED = _DATA["failed"]
+for _option in MODELS["m-good"]["offer"]["groups"][1]["options"]:
+    _option["cost"] = COSTS[_option["value"]]  # as long as the true ones
 _SIZES = {16: 2_130_000_000, 6: 890_000_000, 4: 610_000_000}
 
 

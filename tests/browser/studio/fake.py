@@ -36,6 +36,8 @@ class Studio:
         self.asked: list[tuple[str, Body]] = []
         self.fixed: set[str] = set()
         self.dies_at: int | None = None
+        self.may_receive = threading.Event()
+        self.may_receive.set()
         self.changed = threading.Condition()
         self.news: list[tuple[str, Any]] = []
         self.numbers = iter(range(1, 10_000))
@@ -129,6 +131,9 @@ class Studio:
         return self.dropped
 
     def receive(self, number: str, query: Body, body: bytes) -> Any:
+        self.may_receive.wait(timeout=20)
+        if number not in self.received:
+            raise Refused(404, "this file was removed", "drop it again")
         if int(query["offset"]) != self.received[number]:
             raise Refused(409, "this part does not follow the last")
         self.received[number] += len(body)

@@ -27,6 +27,10 @@ FEW, MANY = 3, 20
 """How often it is measured: often only where others use the processor meanwhile."""
 
 WIDER = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
+_CARDS = "[...document.querySelectorAll('.option')]"
+SPILLS = f"{_CARDS}.some((one) => one.scrollWidth > one.clientWidth)"
+"""Whether an option's words stand outside its card."""
+
 AXE = "async () => (await axe.run(document)).violations"
 
 
@@ -88,6 +92,8 @@ class Stage:
         tab.screenshot(path=self.shots / f"studio-{name}.png", full_page=True)
         if tab.evaluate(WIDER):
             self.said.append(f"{name}: wider than the window")
+        if tab.evaluate(SPILLS):
+            self.said.append(f"{name}: an option is wider than its card")
         if with_axe:
             tab.evaluate(self.axe)
             for found in tab.evaluate(AXE):

@@ -81,6 +81,37 @@ def left_drop(stage: Stage) -> None:
     assert stage.studio.received == {}
 
 
+def stopped_drop(stage: Stage) -> None:
+    """Another model is opened while a file is copied: the copy ends, and the new one stays."""
+    with stage.page() as tab:
+        tab.evaluate(_DROP, ["first.safetensors", 12 << 20, "drop"])
+        tab.wait_for_selector(".plan .figures")
+        stage.studio.may_receive.clear()
+        tab.click(".offer .primary")
+        tab.wait_for_selector(".copying progress")
+        tab.evaluate(_PASTE, "owner/name")
+        until(tab, "document.querySelector('#model h2')?.textContent === 'owner/name'")
+        assert "Copying first.safetensors was stopped" in tab.inner_text("#stopped")
+        stage.judge(tab, "stopped-drop")
+        stage.studio.may_receive.set()
+        until(tab, "document.querySelector('.offer .primary').ariaDisabled === 'false'")
+        end = time.monotonic() + 20
+        while stage.studio.received and time.monotonic() < end:
+            time.sleep(0.05)
+        assert tab.inner_text("#model h2") == "owner/name"
+        tab.click("#model >> text=Choose another")
+        assert tab.inner_text("#stopped") == ""
+    assert stage.studio.received == {}
+    assert stage.studio.entries == []
+
+
+_PASTE = """(name) => {
+  document.getElementById('hub-name').value = name;
+  document.getElementById('hub').requestSubmit();
+}"""
+"""The form is not in sight while a model is shown; what is dropped goes the same way."""
+
+
 def interrupted_drop(stage: Stage) -> None:
     """A server that dies while a file is copied: the copy goes on where it was."""
     size = 40 << 20

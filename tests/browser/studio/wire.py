@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -173,8 +174,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         for name, value in (*_headers(kind), ("Content-Length", str(len(content)))):
             self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(content)
+        with suppress(BrokenPipeError, ConnectionResetError):  # the page waits no more
+            self.end_headers()
+            self.wfile.write(content)
 
     def _stream(self) -> None:
         self.close_connection = True
