@@ -87,7 +87,8 @@ def combine(
     """
     is_file = ingredients.model.is_file()
     plan = _unpack(ingredients, emit, opened) if is_file else _read(ingredients, emit)
-    plan = merge_loras(plan, ingredients.loras, emit)
+    only_unet = ingredients.unpacking.only_unet
+    plan = merge_loras(plan, ingredients.loras, emit, only_unet=only_unet)
     known = len(plan.notes)
     for source in ingredients.embeddings:
         plan = add_embedding(plan, read_embedding(source.path, source.word))

@@ -175,7 +175,8 @@ def read_model(path: Path) -> Model:
 def as_model(path: Path, unet: Component) -> Model:
     """Wrap a UNet's own folder in a `Model` that has only this component.
 
-    Nothing says what it predicts; it is taken for noise.
+    Nothing says what it predicts. It is taken for noise, except of SD 2.x, of which there are two
+    kinds: that is refused unless it is told (`lacks_prediction`).
     """
     unet = replace(unet, name="unet")
     family, task = identify("", {"unet": unet.config}, {})
@@ -188,9 +189,18 @@ def as_model(path: Path, unet: Component) -> Model:
         tokenizers={},
         scheduler={},
         faults=unet.all_faults,
-        notes=(ASSUMED,),
+        notes=() if family is Family.SD2_BASE else (ASSUMED,),
         settings=find_settings(path.resolve().name),
     )
+
+
+def lacks_prediction(model: Model) -> bool:
+    """Whether this is the folder of an SD 2.x UNet alone, with nothing that says what it predicts.
+
+    A model's own folder has an index, and so a pipeline.
+    """
+    is_alone = not model.pipeline and model.components.keys() == {"unet"}
+    return is_alone and model.family is Family.SD2_BASE and not model.scheduler
 
 
 def _read_scheduler(folder: Path, faults: list[Fault]) -> Mapping[str, object]:

@@ -126,18 +126,26 @@ def parse_lora(text: str) -> LoraSource:
     return LoraSource(path=expand_home(path), scale=factor)
 
 
-def merge_loras(plan: FolderPlan, sources: Sequence[LoraSource], emit: Emit = silent) -> FolderPlan:
+def merge_loras(
+    plan: FolderPlan,
+    sources: Sequence[LoraSource],
+    emit: Emit = silent,
+    *,
+    only_unet: bool = False,
+) -> FolderPlan:
     """Return `plan` with every LoRA of `sources` merged into its components.
 
-    A few tensors without a counterpart are skipped and named in a note.
+    A few tensors without a counterpart are skipped and named in a note. With `only_unet`, what
+    is for text encoders is left to the app.
 
     Raises:
-        BadInputError: a file is not a LoRA, or a LoRA for another model.
+        BadInputError: a file is not a LoRA, one for another model, or has nothing for the UNet.
         UnsupportedError: a file has tensors of `OTHER_KINDS`, such as a DoRA's.
     """
     deltas: dict[tuple[str, str], list[Change]] = {}
+    taken = {"unet": plan.parts["unet"]} if only_unet else plan.parts
     for source in sources:
-        for target, delta in read_lora(source, plan.parts, emit).items():
+        for target, delta in read_lora(source, taken, emit).items():
             deltas.setdefault(target, []).append(delta)
     parts = dict(plan.parts)
     for name, part in plan.parts.items():
@@ -160,6 +168,9 @@ def read_lora(
     is_unet, elsewhere = parts.keys() == {"unet"}, 0
     names = {component: _targets(part) for component, part in parts.items()}
     for tensor in open_checkpoint(path).tensors:
+        if is_unet and _component_of(tensor.name)[1] != "unet":
+            elsewhere += 1
+            continue
         if found := OTHER_KINDS.search(tensor.name):
             raise UnsupportedError(
                 f"it has tensors {found[1]!r}, so it is an adapter of another kind than LoRA",
@@ -167,15 +178,12 @@ def read_lora(
                 remedy="merge it with the program that made it",
             )
         target, role = _target_of(tensor.name, names, parts)
-        if target is None and is_unet and _component_of(tensor.name)[1] != "unet":
-            elsewhere += 1
-        elif target is None:
+        if target is None:
             unknown.append(tensor.name)
         else:
             groups.setdefault(target, {})[role] = tensor
     if elsewhere:
-        text = f"{path.name}: its {elsewhere} tensors for text encoders are left to the app"
-        emit(Event(kind="note", text=text))
+        _tell_left(path, elsewhere, emit, is_all=not groups and not unknown)
     if unknown and len(unknown) <= MOST_UNKNOWN * sum(map(len, groups.values())):
         named = ", ".join(unknown)
         what = "tensors have no counterpart in the model and are skipped"
@@ -192,6 +200,15 @@ def read_lora(
         for target, roles in groups.items()
         if roles.keys() != {"alpha"}
     }
+
+
+def _tell_left(path: Path, count: int, emit: Emit, *, is_all: bool) -> None:
+    """Say what is left to the app; raise `BadInputError` if that is all that the LoRA has."""
+    if is_all:
+        what = "this LoRA changes text encoders only, which are not converted here"
+        raise BadInputError(what, where=path, remedy="leave it out, and load it in the app")
+    what = f"{count} tensors for text encoders are" if count > 1 else "tensor for a text encoder is"
+    emit(Event(kind="note", text=f"{path.name}: its {what} left to the app"))
 
 
 def _targets(part: ComponentFiles) -> dict[str, str]:

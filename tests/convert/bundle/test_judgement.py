@@ -8,6 +8,7 @@ import pytest
 
 from sdcoreml.convert.bundle.judgement import judge, raise_gravest
 from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.models.prediction import PredictionSource
 from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.convert.programs.options import Runtime
 from sdcoreml.ground.errors import BadInputError, Fault, UnsupportedError
@@ -125,6 +126,26 @@ def test_for_comfyui_so_is_a_unets_own_folder(tmp_path: Path) -> None:
     assert found.identity.model is not None
     assert found.identity.model.family is Family.SD1
     assert "it needs a text encoder" in judge(folder).reasons[0].what
+
+
+@pytest.mark.parametrize("form", ["file", "folder"])
+def test_what_a_unet_of_sd_2_predicts_must_be_told_be_it_a_file_or_a_folder(
+    tmp_path: Path, form: str
+) -> None:
+    path = tmp_path / "unet"
+    path.mkdir()
+    write_json(path / "config.json", {"_class_name": "UNet2DConditionModel", **UNETS["sd2"]})
+    file = save(path / "diffusion_pytorch_model.safetensors", UNIT["sd2"])
+    path = file if form == "file" else path
+
+    def reasons(said: str | None) -> list[str]:
+        only = UnpackOptions(only_unet=True, told=PredictionSource(option=said))
+        return [
+            f"{one.code} {one.what}" for one in judge(path, only, runtime=Runtime.COMFYUI).reasons
+        ]
+
+    what = "MOD018 a Stable Diffusion 2.x model that does not say what it predicts"
+    assert [reasons(said) for said in (None, "epsilon", "v_prediction")] == [[what], [], []]
 
 
 def test_the_remedy_for_a_unet_alone_is_the_app_that_has_the_rest(tmp_path: Path) -> None:

@@ -342,13 +342,29 @@ def test_what_is_for_text_encoders_is_left_to_an_app_that_has_them(
     tmp_path: Path, plan: FolderPlan, weights: dict[str, Arrays]
 ) -> None:
     alone = FolderPlan(parts={"unet": plan.parts["unet"]}, files={})
-    text = {f"lora_te_{TEXT.replace('.', '_')}.lora_down.weight": np.zeros((RANK, 3), "f4")}
-    lora = text | dict(
-        zip(kohya(LINEAR)[:2], factors(weights["unet"][f"{LINEAR}.weight"]), strict=True)
-    )
-    events: list[Event] = []
-    merge_loras(alone, [LoraSource(path=save(tmp_path, lora))], events.append)
-    said = "lora.safetensors: its 1 tensors for text encoders are left to the app"
-    assert [event.text for event in events] == [said]
+    # It fits no text encoder, and is of a kind that is refused in a UNet: neither is our matter.
+    text = {
+        f"lora_te_{TEXT.replace('.', '_')}.lora_down.weight": np.zeros((RANK, 3), "f4"),
+        f"lora_te_{TEXT.replace('.', '_')}.dora_scale": np.zeros((RANK, 3), "f4"),
+    }
+    changes = factors(weights["unet"][f"{LINEAR}.weight"])
+    lora = text | dict(zip(kohya(LINEAR)[:2], changes, strict=True))
+    source = LoraSource(path=save(tmp_path, lora))
+    for one in (alone, plan):
+        events: list[Event] = []
+        merged_plan = merge_loras(one, [source], events.append, only_unet=True)
+        said = "lora.safetensors: its 2 tensors for text encoders are left to the app"
+        assert [event.text for event in events] == [said]
+        assert merged_plan.parts["unet"].whole is None
+        assert merged_plan.parts.get("text_encoder") == one.parts.get("text_encoder")
     with pytest.raises(BadInputError, match="'lora_unet_mystery"):
         merged(tmp_path, alone, {"lora_unet_mystery.lora_up.weight": np.zeros((4, RANK), "f4")})
+
+
+def test_what_changes_no_unet_is_refused_where_nothing_else_is_converted(
+    tmp_path: Path, plan: FolderPlan
+) -> None:
+    text = {f"lora_te_{TEXT.replace('.', '_')}.lora_down.weight": np.zeros((RANK, 3), "f4")}
+    source = LoraSource(path=save(tmp_path, text))
+    with pytest.raises(BadInputError, match="changes text encoders only"):
+        merge_loras(plan, [source], only_unet=True)
