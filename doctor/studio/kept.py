@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,11 +66,15 @@ def read_kept(folder: Path) -> Kept:
     return Kept()
 
 
-def renew(kept: Kept) -> Kept:
-    """Return it with a token and a key: those of a killed studio stay, so that its page goes on."""
-    if kept.token and kept.key:
+def renew(kept: Kept, port: int) -> Kept:
+    """Return it for a port, with a token and a key.
+
+    Those of a killed studio stay on its port alone, so that its page goes on. On another port they
+    would be no secret: whoever has taken the old one is asked by that page, with its token.
+    """
+    if kept.port == port and kept.token and kept.key:
         return kept
-    return Kept(port=kept.port, token=secrets.token_urlsafe(_BYTES), key=secrets.token_hex(_BYTES))
+    return Kept(port=port, token=secrets.token_urlsafe(_BYTES), key=secrets.token_hex(_BYTES))
 
 
 def keep(folder: Path, kept: Kept) -> None:
@@ -93,15 +97,16 @@ def forget(folder: Path, kept: Kept) -> None:
 
 
 @contextmanager
-def sole_studio(folder: Path) -> Iterator[bool]:
-    """Hold the lock of the only studio while the block runs; yield False if there is one already.
+def sole_studio(folder: Path) -> Iterator[Callable[[], bool]]:
+    """Yield what takes the lock of the only studio, or returns False while another one holds it.
 
-    The file stays: whoever removes a lock that another has just opened would let in a second.
+    It is held until the block ends. The file stays: whoever removes a lock that another has just
+    opened would let in a second.
     """
     with translate_os_errors(folder / LOCK):
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         handle = os.open(folder / LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
-        yield locks.try_lock(handle)
+        yield lambda: locks.try_lock(handle)
     finally:
         os.close(handle)

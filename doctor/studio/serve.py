@@ -10,10 +10,11 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 import webbrowser
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ from sdcoreml.doctor.queue.store import Store
 from sdcoreml.doctor.studio.app import make_app, make_feed
 from sdcoreml.doctor.studio.bench import Bench
 from sdcoreml.doctor.studio.gate import App
-from sdcoreml.doctor.studio.kept import Kept, forget, keep, read_kept, renew, sole_studio
+from sdcoreml.doctor.studio.kept import LOCK, Kept, forget, keep, read_kept, renew, sole_studio
 from sdcoreml.doctor.studio.refusals import AbsentError
 from sdcoreml.doctor.studio.running import NAME, make_studio
 from sdcoreml.ground.documents import parse_json
@@ -44,6 +45,10 @@ _SCREENS = ("DISPLAY", "WAYLAND_DISPLAY", "BROWSER")
 _GRACE = 3
 """Seconds that answers on their way get at the end."""
 
+_PATIENCE, _SILENT, _LOOK = 10.0, 2.0, 0.2
+"""Seconds that another studio gets to start or to end, of which the first ones are not told, and
+those between two looks."""
+
 _HEADERS = 32 << 10
 """The most bytes of a request's head: the longest handle has 6 kB."""
 
@@ -59,19 +64,19 @@ def serve(
     the process as it ends other commands.
 
     Raises:
-        BusyError: the chosen port is taken.
+        BusyError: the chosen port is taken, or another studio has the queue and does not answer.
     """
     folder = store.folder / NAME
     with store.changing():  # it makes the queue's folder, for its user alone
         pass
-    with sole_studio(folder) as is_first:
-        kept = read_kept(folder)
-        if not is_first:
-            say(f"the studio is open already: {kept.address}")
-            open_page(kept.address_with(ask_ticket(kept)))
+    with sole_studio(folder) as take:
+        if other := find_other(folder, take, say):
+            say(f"the studio is open already: {other.kept.address}")
+            open_page(other.address)
             return ExitCode.FINE
+        kept = read_kept(folder)
         with listen(port, kept.port) as listener:
-            kept = renew(replace(kept, port=listener.getsockname()[1]))
+            kept = renew(kept, listener.getsockname()[1])
             keep(folder, kept)
             studio = make_studio(
                 store,
@@ -101,18 +106,65 @@ def _end(folder: Path, kept: Kept, came: Sequence[int]) -> None:
         os.kill(os.getpid(), number)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Other:
+    """The studio that is open already, and the address with a ticket of its page."""
+
+    kept: Kept
+    address: str
+
+
+def find_other(
+    folder: Path,
+    take: Callable[[], bool],
+    say: Callable[[str], None],
+    clock: Callable[[], float] = time.monotonic,
+    pause: Callable[[float], None] = time.sleep,
+) -> Other | None:
+    """Return the studio that is open; `None` once its lock is ours, which `take` tries to take.
+
+    One that is just starting or ending holds the lock, too, but has no page to open: it is waited
+    for.
+
+    Raises:
+        BusyError: there is one, and it does not answer.
+    """
+    begun, is_told = clock(), False
+    while not take():
+        kept = read_kept(folder)
+        if ticket := ask_ticket(kept):
+            return Other(kept=kept, address=kept.address_with(ticket))
+        waited = clock() - begun
+        if waited >= _PATIENCE:
+            raise BusyError(
+                "another studio of this queue is running, and does not answer",
+                where=folder / LOCK,
+                remedy="end the process that has this file open, and start again",
+            )
+        if waited >= _SILENT and not is_told:
+            say("another studio of this queue is starting or ending: waiting for it")
+            is_told = True
+        pause(_LOOK)
+    return None
+
+
 def ask_ticket(kept: Kept) -> str:
-    """Ask the studio that is open for a ticket; without an answer the token has to do."""
+    """Ask the studio that is open for a ticket; return "" without an answer.
+
+    The token is no replacement: other users could read it among the arguments of the browser.
+    """
+    if not (kept.port and kept.token):
+        return ""
     asked = http.client.HTTPConnection(LOOPBACK, kept.port, timeout=_GRACE)
     try:
         asked.request("POST", "/api/ticket", headers={"Authorization": f"Bearer {kept.token}"})
         content = parse_json(asked.getresponse().read())
     except (OSError, http.client.HTTPException, BadInputError):
-        return kept.token
+        return ""
     finally:
         asked.close()
     ticket = content.get("ticket") if isinstance(content, dict) else None
-    return ticket if isinstance(ticket, str) else kept.token
+    return ticket if isinstance(ticket, str) else ""
 
 
 def open_in_browser(address: str) -> None:

@@ -28,14 +28,22 @@ def test_what_is_kept_is_read_again_and_only_its_user_may(tmp_path: Path) -> Non
 
 def test_a_killed_studio_s_page_goes_on_and_an_ended_one_s_does_not(tmp_path: Path) -> None:
     keep(tmp_path, KEPT)
-    assert renew(read_kept(tmp_path)) == KEPT
+    assert renew(read_kept(tmp_path), 7523) == KEPT
     forget(tmp_path, KEPT)
     kept = read_kept(tmp_path)
     assert kept == Kept(port=7523)
-    first, second = renew(kept), renew(kept)
+    first, second = renew(kept, 7523), renew(kept, 7523)
     assert len({KEPT.token, first.token, second.token}) == 3
     assert len({KEPT.key, first.key, second.key}) == 3
     assert (first.port, len(first.token), len(first.secret)) == (7523, 43, 32)
+
+
+def test_on_another_port_nothing_is_as_it_was_since_a_page_sends_its_token_to_the_old_one() -> None:
+    moved = renew(KEPT, 7524)
+    assert moved.port == 7524
+    assert moved.token != KEPT.token
+    assert moved.key != KEPT.key
+    assert (len(moved.token), len(moved.secret)) == (43, 32)
 
 
 @pytest.mark.parametrize(
@@ -53,7 +61,7 @@ def test_a_killed_studio_s_page_goes_on_and_an_ended_one_s_does_not(tmp_path: Pa
 def test_what_is_damaged_counts_as_nothing(tmp_path: Path, text: str) -> None:
     (tmp_path / "studio.json").write_text(text)
     (tmp_path / "studio.json").chmod(0o600)
-    assert renew(read_kept(tmp_path)).token not in ("", "t")
+    assert renew(read_kept(tmp_path), 1).token not in ("", "t")
 
 
 def test_what_others_may_have_read_is_not_used_again(tmp_path: Path) -> None:
@@ -64,6 +72,6 @@ def test_what_others_may_have_read_is_not_used_again(tmp_path: Path) -> None:
 
 def test_there_is_one_studio_for_a_folder(tmp_path: Path) -> None:
     with sole_studio(tmp_path) as first, sole_studio(tmp_path) as second:
-        assert (first, second) == (True, False)
+        assert (first(), second()) == (True, False)
     with sole_studio(tmp_path) as again:
-        assert again
+        assert again()

@@ -10,16 +10,19 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import psutil
 import pytest
 
-from sdcoreml.doctor.studio.serve import listen
+from sdcoreml.doctor.studio.kept import Kept, keep, sole_studio
+from sdcoreml.doctor.studio.serve import ask_ticket, find_other, listen
 from sdcoreml.ground.errors import BusyError
+from tests.doctor.studio.test_kept import KEPT
 
 
 class Running:
@@ -211,3 +214,59 @@ def test_a_port_that_is_taken_is_told_if_it_was_asked_for() -> None:
             pass
         with listen(None, port) as other:
             assert other.getsockname()[1] != port
+
+
+def test_after_a_crash_another_port_has_another_token(tmp_path: Path) -> None:
+    with running(tmp_path, "--port", "0") as first:
+        first.process.kill()
+        first.process.wait()
+    with listen(first.port, 0), running(tmp_path) as second:  # as another user of the machine
+        assert second.port != first.port
+        assert second.token != first.token
+        assert second.get("/api/state", first.token)[0] == 401
+
+
+class Moments:
+    """A clock that goes on only while somebody waits; at `end`, something happens."""
+
+    def __init__(self, end: float, happen: Callable[[], object]) -> None:
+        self.now, self.end, self.happen = 0.0, end, happen
+
+    def pause(self, seconds: float) -> None:
+        before, self.now = self.now, self.now + seconds
+        if before < self.end <= self.now:
+            self.happen()
+
+
+@pytest.mark.parametrize(("seconds", "is_told"), [(1.0, False), (9.0, True)])
+def test_a_studio_that_is_ending_is_waited_for(
+    tmp_path: Path,
+    seconds: float,
+    is_told: bool,  # noqa: FBT001
+) -> None:
+    said: list[str] = []
+    with ExitStack() as other, sole_studio(tmp_path) as take:
+        assert other.enter_context(sole_studio(tmp_path))()
+        moments = Moments(seconds, other.close)
+        found = find_other(tmp_path, take, said.append, lambda: moments.now, moments.pause)
+        assert found is None
+        assert seconds <= moments.now < seconds + 1
+    assert bool(said) is is_told
+
+
+def test_one_that_does_not_answer_is_an_error_and_its_token_opens_nothing(tmp_path: Path) -> None:
+    with listen(0, 0) as silent:
+        port = silent.getsockname()[1]
+    keep(tmp_path, replace(KEPT, port=port))
+    for kept in (Kept(), Kept(port=port), replace(KEPT, port=port)):
+        assert ask_ticket(kept) == ""
+    said: list[str] = []
+    moments = Moments(99.0, said.clear)
+    with (
+        sole_studio(tmp_path) as first,
+        sole_studio(tmp_path) as take,
+        pytest.raises(BusyError, match="does not answer"),
+    ):
+        assert first()
+        find_other(tmp_path, take, said.append, lambda: moments.now, moments.pause)
+    assert said == ["another studio of this queue is starting or ending: waiting for it"]
