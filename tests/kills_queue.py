@@ -36,8 +36,9 @@ import psutil
 
 from sdcoreml.doctor.proving.miniature import write_miniature
 from sdcoreml.doctor.queue.entry import Entry, Kind, State
+from sdcoreml.doctor.queue.order import New
 from sdcoreml.doctor.queue.outcome import TRIES
-from sdcoreml.doctor.queue.store import VARIABLE, New, Store
+from sdcoreml.doctor.queue.store import VARIABLE, Store
 from sdcoreml.ground.digest import FileRecord, describe, named_below
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.ground.leftovers import TOKEN

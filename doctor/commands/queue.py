@@ -10,9 +10,10 @@ from pathlib import Path
 
 from sdcoreml.doctor.commands.queue_table import declare, read_entry
 from sdcoreml.doctor.queue.entry import Entry, State
+from sdcoreml.doctor.queue.order import Queue
 from sdcoreml.doctor.queue.runner import Runner, unheard
 from sdcoreml.doctor.queue.starting import LOG, start_runner, this_program
-from sdcoreml.doctor.queue.store import Queue, Store, command_of, open_queue
+from sdcoreml.doctor.queue.store import Store, command_of, open_queue
 from sdcoreml.ground.advice import spell, spell_words
 from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.errors import ExitCode

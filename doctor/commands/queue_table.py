@@ -12,7 +12,7 @@ from sdcoreml.doctor.commands.convert_values import positive_int
 from sdcoreml.doctor.commands.jobs_file import INTO, MODEL, MODELS, Key, keys, relative
 from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.doctor.queue.entry import Kind
-from sdcoreml.doctor.queue.store import New
+from sdcoreml.doctor.queue.order import New
 from sdcoreml.ground.errors import BadInputError, UsageError
 
 OF_RUN = ("toolchain", "workers")

@@ -1,7 +1,9 @@
 """A queue's folder: the truth about what waits, which commands, pages and the runner share.
 
     order.json   the order of the entries, the pause switch, and the number of the next entry
+    paused       there if a full disk did not take the switch
     N.json       an entry (`doctor.queue.entry`)
+    N.cancelled  there if a full disk did not take that it was cancelled
     N.toml       the job file of a conversion, which `sdcoreml jobs` reads
     N.events     what its command said, as lines of JSON; N.log what it said besides
     runner       locked while there is a runner
@@ -14,80 +16,38 @@ costs its entry alone.
 
 from __future__ import annotations
 
-import json
 import os
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sdcoreml.doctor.queue.entry import (
-    Entry,
-    Kind,
-    State,
-    as_text,
-    damaged,
-    from_content,
-    now,
+from sdcoreml.doctor.queue.entries import Entries, link
+from sdcoreml.doctor.queue.entry import Entry, Kind, State, now
+from sdcoreml.doctor.queue.lines import Heard, last_progress, read_lines
+from sdcoreml.doctor.queue.order import (
+    ORDER,
+    New,
+    Order,
+    Queue,
+    read_order,
+    write_order,
+    write_text,
 )
-from sdcoreml.doctor.queue.lines import Heard, last_progress, read_lines, write_private
 from sdcoreml.ground import locks
-from sdcoreml.ground.codec import DecodeError, from_plain, to_plain
-from sdcoreml.ground.documents import read_object
-from sdcoreml.ground.errors import BadInputError, BusyError, Fault, SdcoremlError, UsageError
-from sdcoreml.ground.files import Document
+from sdcoreml.ground.errors import (
+    BadInputError,
+    BusyError,
+    Fault,
+    NoSpaceError,
+    SdcoremlError,
+    UsageError,
+)
 from sdcoreml.ground.places import expand_home
 from sdcoreml.ground.refusals import translate_os_errors
 
 VARIABLE = "SDCOREML_QUEUE"
-ORDER, RUNNER, WORK = "order.json", "runner", "work"
-_ENTRY = re.compile(r"([1-9][0-9]{0,8})\.json")
-_BELONGINGS = ("toml", "events", "log", "json")
-"""The files of an entry, by their endings; the one that makes it an entry goes last."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
-    """The order of the entries by their ids, as far as it is known, and the pause switch."""
-
-    schema: int = 1
-    order: tuple[str, ...] = ()
-    is_paused: bool = False
-    next: int = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Queue:
-    """What a queue holds at one moment, in order. `faults` are those of its files."""
-
-    entries: tuple[Entry, ...] = ()
-    is_paused: bool = False
-    is_running: bool = False
-    faults: tuple[Fault, ...] = ()
-
-    def find(self, number: str) -> Entry:
-        """Return an entry by its id; raise `UsageError` if there is none."""
-        for entry in self.entries:
-            if entry.id == number:
-                return entry
-        known = ", ".join(entry.id for entry in self.entries) or "none"
-        raise UsageError(f"no entry {number} in the queue", remedy=f"there are: {known}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class New:
-    """An entry to add; `job` is the content of a job file, with absolute paths.
-
-    The other fields are those of an `Entry`.
-    """
-
-    kind: Kind
-    title: str
-    words: tuple[str, ...] = ()
-    job: Mapping[str, object] | None = None
-    place: str = ""
-    about: Mapping[str, object] = field(default_factory=dict)
+RUNNER, WORK, PAUSED = "runner", "work", "paused"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -95,16 +55,20 @@ class Store:
     """The queue in `folder`, which is made when something is added."""
 
     folder: Path
-    _kept: dict[str, tuple[tuple[int, int], Entry]] = field(default_factory=dict)
+    _files: Entries = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find out which files there are when somebody asks."""
+        self._files = Entries(folder=self.folder)
 
     def read(self) -> Queue:
         """Return what the queue holds now. A run that nobody works at any more waits again."""
-        found = self._find()
-        order, faults = self._order()
+        found = self._files.find()
+        order, faults = read_order(self.folder)
         ids = [number for number in order.order if number in found]
         ids += sorted(found.keys() - {*ids}, key=int)
         is_running = self.is_running
-        entries = [entry for number in ids if (entry := self._entry(number, found[number]))]
+        entries = [entry for number in ids if (entry := self._files.read(number, found[number]))]
         if not is_running:
             entries = [_at_rest(entry) for entry in entries]
         faults += [
@@ -114,7 +78,7 @@ class Store:
         ]
         return Queue(
             entries=tuple(entries),
-            is_paused=order.is_paused,
+            is_paused=order.is_paused or os.path.lexists(self.folder / PAUSED),
             is_running=is_running,
             faults=tuple(faults),
         )
@@ -127,7 +91,7 @@ class Store:
         moment = 0
         with suppress(OSError):
             moment = self.folder.stat().st_mtime_ns  # every change renames a file in it
-        names = sorted((name, inode) for name, (inode, _) in self._find().items())
+        names = sorted((name, inode) for name, (inode, _) in self._files.find().items())
         return f"{moment:x}-{hash(tuple(names)):x}-{self.is_running:d}"
 
     @property
@@ -142,29 +106,25 @@ class Store:
             NoSpaceError, SdcoremlError: the folder cannot be written; nothing was added.
         """
         with self.changing():
-            order, _ = self._order()
-            number = str(max([order.next, *(int(name) + 1 for name in self._find())]))
+            order, _ = read_order(self.folder)
+            number = str(max([order.next, *(int(name) + 1 for name in self._files.find())]))
             if new.job is not None:
                 import tomlkit
 
-                self._write(self.path(number, "toml"), tomlkit.dumps(dict(new.job)))
-            entry = Entry(
-                id=number,
-                kind=new.kind,
-                title=new.title,
-                words=new.words,
-                place=new.place,
-                about=new.about,
-                added=now(),
-            )
+                write_text(self.path(number, "toml"), tomlkit.dumps(dict(new.job)))
+            entry = Entry(id=number, kind=new.kind, title=new.title, words=new.words)
+            entry = replace(entry, place=new.place, about=new.about, added=now())
             ids = [*self._ids(order), number]
-            self._write_order(replace(order, order=tuple(ids), next=int(number) + 1))
+            write_order(self.folder, replace(order, order=tuple(ids), next=int(number) + 1))
             self.write(entry)
         return number
 
     def move(self, number: str, before: str | None) -> None:
         """Move an entry before another one; to the end without one."""
         with self.changing():
+            order, faults = read_order(self.folder)
+            for fault in faults:
+                raise BadInputError(fault.what, where=fault.where, remedy=fault.remedy)
             queue = self.read()
             queue.find(number)
             if before is not None:
@@ -173,61 +133,79 @@ class Store:
                 return
             ids = [entry.id for entry in queue.entries if entry.id != number]
             ids.insert(len(ids) if before is None else ids.index(before), number)
-            self._write_order(replace(self._order()[0], order=tuple(ids)))
+            write_order(self.folder, replace(order, order=tuple(ids)))
 
-    def cancel(self, number: str) -> None:
-        """Do not do an entry; if it is being done, the runner ends it, and what is half-made goes.
+    def cancel(self, *numbers: str) -> None:
+        """Do not do entries; one that is being done the runner ends, and what is half-made goes.
 
         Raises:
-            UsageError: there is no such entry, or it is over.
+            UsageError: there is no such entry, or it is over. None was changed.
         """
 
         def cancel(entry: Entry) -> Entry:
             if entry.state.is_over:
-                raise UsageError(f"entry {number} is {entry.state.value} already")
+                raise UsageError(f"entry {entry.id} is {entry.state.value} already")
             is_idle = entry.state is State.WAITING
             return replace(entry, state=State.CANCELLED, ended=now() if is_idle else None)
 
-        self._change(number, cancel)
+        with self.changing():
+            for entry in self._each(numbers, cancel):
+                self._files.write_cancelled(entry)
 
-    def retry(self, number: str) -> None:
-        """Do an entry again that is over, at its place in the order."""
+    def retry(self, *numbers: str) -> None:
+        """Do entries again that are over, each at its place in the order."""
 
         def wait(entry: Entry) -> Entry:
             if not entry.state.is_over:
-                raise UsageError(f"entry {number} is {entry.state.value}")
+                raise UsageError(f"entry {entry.id} is {entry.state.value}")
             return entry.anew()
 
-        self._change(number, wait)
+        with self.changing():
+            for entry in self._each(numbers, wait):
+                self.write(entry)
 
-    def remove(self, number: str) -> None:
-        """Forget an entry; what it has made stays.
+    def remove(self, *numbers: str) -> None:
+        """Forget entries; what they have made stays. This needs no room on the disk.
 
         Raises:
-            BusyError: it is being done.
+            BusyError: one is being done. None was changed.
         """
-        with self.changing():
-            queue = self.read()
-            entry = queue.find(number)
-            if queue.is_running and (entry.state is State.RUNNING or entry.is_ending):
+        is_running = self.is_running
+
+        def let_go(entry: Entry) -> Entry:
+            if is_running and (entry.state is State.RUNNING or entry.is_ending):
                 raise BusyError(
                     "is being worked at",
-                    where=f"entry {number}",
-                    remedy=f"end it first: `sdcoreml queue cancel {number}`",
+                    where=f"entry {entry.id}",
+                    remedy=f"end it first: `sdcoreml queue cancel {entry.id}`",
                 )
-            ids = tuple(one.id for one in queue.entries if one.id != number)
-            self._write_order(replace(self._order()[0], order=ids))
-            with translate_os_errors(self.folder):
-                for ending in _BELONGINGS:
-                    self.path(number, ending).unlink(missing_ok=True)
+            return entry
+
+        with self.changing():
+            gone = self._each(numbers, let_go, with_damaged=True)
+            self._files.remove(*(entry.id for entry in gone))
+            with suppress(NoSpaceError):  # an order may name what is not there any more
+                self._keep(read_order(self.folder)[0])
 
     def pause(self) -> None:
         """Do nothing more; what is being done is ended, and waits again at its place."""
-        self._switch(is_paused=True)
+        with self.changing():
+            order, _ = read_order(self.folder)
+            try:
+                self._keep(replace(order, is_paused=True))
+            except NoSpaceError:
+                names = (ORDER, RUNNER, WORK)
+                if not any(link(self.folder / name, self.folder / PAUSED) for name in names):
+                    raise
 
     def resume(self) -> None:
-        """Go on."""
-        self._switch(is_paused=False)
+        """Go on. An order that cannot be read is made anew."""
+        with self.changing():
+            order, _ = read_order(self.folder)
+            if order.is_paused or not os.path.lexists(self.folder / PAUSED):
+                self._keep(replace(order, is_paused=False, is_unreadable=False))
+            with translate_os_errors(self.folder):
+                (self.folder / PAUSED).unlink(missing_ok=True)
 
     def follow(self, number: str, offset: int = 0) -> Heard:
         """Return the lines that an entry's command has printed since `offset`: events as JSON."""
@@ -243,7 +221,7 @@ class Store:
 
     def path(self, number: str, ending: str) -> Path:
         """Return the path of one of an entry's files."""
-        return self.folder / f"{number}.{ending}"
+        return self._files.path(number, ending)
 
     @contextmanager
     def changing(self) -> Iterator[None]:
@@ -257,10 +235,10 @@ class Store:
     def update(self, number: str, change: Callable[[Entry], Entry]) -> Entry | None:
         """Change an entry as it is now; return it, or `None` if it is gone or cannot be read."""
         with self.changing():
-            found = self._find()
+            found = self._files.find()
             if number not in found:
                 return None
-            entry = self._entry(number, found[number])
+            entry = self._files.read(number, found[number])
             if entry is None or entry.is_damaged:
                 return None
             changed = change(entry)
@@ -270,75 +248,39 @@ class Store:
 
     def write(self, entry: Entry) -> None:
         """Write an entry's file; the caller is `changing`."""
-        self._write(self.path(entry.id, "json"), as_text(entry))
+        self._files.write(entry)
 
-    def _change(self, number: str, change: Callable[[Entry], Entry]) -> None:
-        with self.changing():
-            entry = self.read().find(number)
-            if entry.is_damaged:
-                raise BadInputError(
-                    entry.because, where=self.path(number, "json"), remedy=entry.remedy
-                )
-            self.write(change(entry))
+    def _each(
+        self,
+        numbers: Collection[str],
+        change: Callable[[Entry], Entry],
+        *,
+        with_damaged: bool = False,
+    ) -> list[Entry]:
+        """Return entries changed, but not written; raise an error unless all can be changed."""
+        queue, changed, errors = self.read(), list[Entry](), list[SdcoremlError]()
+        for number in dict.fromkeys(numbers):
+            with _kept_in(errors):
+                entry = queue.find(number)
+                if entry.is_damaged and not with_damaged:
+                    path = self.path(number, "json")
+                    raise BadInputError(entry.because, where=path, remedy=entry.remedy)
+                changed.append(change(entry))
+        if len(errors) == len(numbers) == 1:
+            raise errors[0]
+        if errors:
+            told = (f"{one.where}: {one.what}".removeprefix(": ") for one in errors)
+            remedy = f"nothing was changed; {errors[0].remedy}".removesuffix("; ")
+            raise type(errors[0])("; ".join(told), remedy=remedy)
+        return changed
 
-    def _switch(self, *, is_paused: bool) -> None:
-        with self.changing():
-            order, _ = self._order()
-            ids = tuple(self._ids(order))
-            self._write_order(replace(order, order=ids, is_paused=is_paused))
+    def _keep(self, order: Order) -> None:
+        write_order(self.folder, replace(order, order=tuple(self._ids(order))))
 
     def _ids(self, order: Order) -> list[str]:
-        found = self._find()
+        found = self._files.find()
         known = [number for number in order.order if number in found]
         return [*known, *sorted(found.keys() - {*known}, key=int)]
-
-    def _find(self) -> dict[str, tuple[int, int]]:
-        """Return the ids of all entries, each with the inode and change time of its file."""
-        found = {}
-        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.folder) as files:
-            for one in files:
-                if match := _ENTRY.fullmatch(one.name):
-                    with suppress(FileNotFoundError):
-                        told = one.stat(follow_symlinks=False)
-                        found[match[1]] = (told.st_ino, told.st_mtime_ns)
-        return found
-
-    def _entry(self, number: str, stamp: tuple[int, int]) -> Entry | None:
-        """Return an entry; `None` if its file has gone meanwhile."""
-        kept = self._kept.get(number)
-        if kept and kept[0] == stamp:
-            return kept[1]
-        path = self.path(number, "json")
-        try:
-            entry = from_content(number, read_object(path, Document.RECORD))
-        except (BadInputError, DecodeError) as error:
-            if not os.path.lexists(path):
-                return None
-            what = error.what if isinstance(error, SdcoremlError) else str(error)
-            entry = damaged(number, f"its file cannot be read: {what}")
-        self._kept[number] = (stamp, entry)
-        return entry
-
-    def _order(self) -> tuple[Order, list[Fault]]:
-        """Return the order; if its file is damaged, that of their numbers, and the fault."""
-        path = self.folder / ORDER
-        if not os.path.lexists(path):
-            return Order(), []
-        try:
-            content = read_object(path, Document.RECORD)
-            known = {name: content[name] for name in Order.__slots__ if name in content}
-            return from_plain(Order, known), []
-        except (BadInputError, DecodeError) as error:
-            what = error.what if isinstance(error, SdcoremlError) else str(error)
-            lost = "the order of the queue is lost; entries are done by their numbers"
-            return Order(), [Fault(where=path, what=what, remedy=lost)]
-
-    def _write_order(self, order: Order) -> None:
-        self._write(self.folder / ORDER, json.dumps(to_plain(order)) + "\n")
-
-    def _write(self, path: Path, text: str) -> None:
-        with translate_os_errors(path):
-            write_private(path, text.encode("utf-8", "surrogateescape"))
 
 
 def open_queue(folder: Path | None = None) -> Store:
@@ -380,6 +322,15 @@ def _at_rest(entry: Entry) -> Entry:
     if entry.state is State.RUNNING:
         return replace(entry, state=State.WAITING, begun=None)
     return replace(entry, ended=entry.begun) if entry.is_ending else entry
+
+
+@contextmanager
+def _kept_in(errors: list[SdcoremlError]) -> Iterator[None]:
+    """Collect an error of the block, instead of ending with it."""
+    try:
+        yield
+    except SdcoremlError as error:
+        errors.append(error)
 
 
 def _is_locked(path: Path) -> bool:

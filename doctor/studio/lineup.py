@@ -12,7 +12,8 @@ from pathlib import Path
 from sdcoreml.convert.deliver.mochi import find_mochi, is_there
 from sdcoreml.convert.jobs.manifest import MARKER, REPORT
 from sdcoreml.doctor.queue.entry import Entry, Kind, State
-from sdcoreml.doctor.queue.store import Queue, Store, command_of
+from sdcoreml.doctor.queue.order import Queue
+from sdcoreml.doctor.queue.store import Store, command_of
 from sdcoreml.doctor.studio import pictures
 from sdcoreml.doctor.studio.figures import figures_of
 from sdcoreml.doctor.studio.handles import Signer

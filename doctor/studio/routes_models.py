@@ -9,7 +9,7 @@ from pathlib import Path
 from sdcoreml.doctor.commands.library import folders_of_mochi
 from sdcoreml.doctor.core.workplaces import RESULTS
 from sdcoreml.doctor.queue.entry import Entry, Kind, State
-from sdcoreml.doctor.queue.store import New
+from sdcoreml.doctor.queue.order import New
 from sdcoreml.doctor.studio import doctoring, pictures, places, planning, shelves
 from sdcoreml.doctor.studio import examine as examining
 from sdcoreml.doctor.studio.asking import LARGE, Ask

@@ -15,8 +15,9 @@ import pytest
 from sdcoreml.doctor.cli import main
 from sdcoreml.doctor.commands.queue import as_text
 from sdcoreml.doctor.queue.entry import Kind, State, now
+from sdcoreml.doctor.queue.order import New
 from sdcoreml.doctor.queue.starting import start_runner, this_program
-from sdcoreml.doctor.queue.store import New, Store, open_queue
+from sdcoreml.doctor.queue.store import Store, open_queue
 from sdcoreml.ground import locks
 from tests.schemas import read_as
 

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from sdcoreml.doctor.queue.entry import Kind
-from sdcoreml.doctor.queue.store import New, Store
+from sdcoreml.doctor.queue.order import New
+from sdcoreml.doctor.queue.store import Store
 
 SCRIPT = """\
 import json, os, signal, sys, time

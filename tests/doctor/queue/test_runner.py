@@ -192,7 +192,6 @@ def test_a_damaged_entry_is_passed_over(tmp_path: Path) -> None:
     for _ in range(3):
         add(store, "say")
     store.path("1", "json").write_text("{")
-    (tmp_path / "order.json").write_text("?")
     store.path("2", "events").mkdir()
     run(store)
     assert states(store) == ["failed", "done", "done"]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,8 +14,10 @@ from pathlib import Path
 
 import pytest
 
+from sdcoreml.doctor.queue.entries import link
 from sdcoreml.doctor.queue.entry import Entry, Kind, State, now
-from sdcoreml.doctor.queue.store import New, Store, command_of, open_queue
+from sdcoreml.doctor.queue.order import New
+from sdcoreml.doctor.queue.store import Store, command_of, open_queue
 from sdcoreml.ground import locks
 from sdcoreml.ground.errors import BadInputError, BusyError, UsageError
 from sdcoreml.lockfiles.table import read_toml
@@ -251,15 +255,90 @@ def test_an_entry_that_is_no_file_stops_nobody(tmp_path: Path) -> None:
     assert [one.is_damaged for one in store.read().entries] == [False, True, True]
 
 
-@pytest.mark.parametrize("text", ["", "{", '{"order": 3}', '{"next": "x"}'])
-def test_a_damaged_order_is_told_and_made_anew(text: str, tmp_path: Path) -> None:
-    store = filled(tmp_path, "a", "b")
-    (tmp_path / "order.json").write_text(text)
-    (fault,) = store.read().faults
-    assert fault.remedy == "the order of the queue is lost; entries are done by their numbers"
-    assert ids(store) == ["1", "2"]
-    assert store.add(fix("c")) == "3"
-    assert (ids(store), store.read().faults) == (["1", "2", "3"], ())
+def full_disk(work: str, store: Store) -> subprocess.CompletedProcess[str]:
+    """Do something with a queue in a process that can write no byte into a file."""
+    code = (
+        "import resource, sys; from pathlib import Path\n"
+        "from sdcoreml.doctor.queue.store import Store\n"
+        "from sdcoreml.ground.exits import run_to_exit_code\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
+        "store = Store(folder=Path(sys.argv[1]))\n"
+        f"sys.exit(run_to_exit_code(lambda: {work} or 0))"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", code, store.folder],
+        cwd=Path(__file__).parents[3],
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+
+@pytest.mark.slow
+def test_a_full_disk_keeps_nobody_from_ending_what_runs(tmp_path: Path) -> None:
+    store = filled(tmp_path, "a", "b", "c")
+    mark(store, "2", State.RUNNING)
+    with runner_of(store):
+        assert full_disk("store.cancel('1', '2')", store).stderr == ""
+        assert full_disk("store.pause()", store).returncode == 0
+        first, second, _ = store.read().entries
+        assert (first.state, second.is_ending) == (State.CANCELLED, True)
+        assert store.read().is_paused
+    assert full_disk("store.remove('3', '1')", store).returncode == 0
+    assert [path.name for path in tmp_path.iterdir() if path.name[0] in "13"] == []
+    failed = full_disk("store.retry('2')", store)
+    assert (failed.returncode, failed.stderr.count("\n")) == (5, 1)
+    assert "make room there and try again (nothing was changed)" in failed.stderr
+    assert states(store) == ["cancelled"]
+    assert full_disk("store.resume()", store).returncode == 0
+    store.retry("2")
+    assert (states(store), store.read().is_paused) == (["waiting"], False)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["2.json", "order.json", "runner"]
+
+
+def test_a_disk_that_knows_no_second_names_is_told_the_truth(tmp_path: Path) -> None:
+    (tmp_path / "a").touch()
+    assert link(tmp_path / "a", tmp_path / "b")
+    assert link(tmp_path / "a", tmp_path / "b")
+    assert not link(tmp_path / "gone", tmp_path / "c")
+
+
+def test_of_a_removed_entry_nothing_comes_back_even_if_its_remover_was_killed(
+    tmp_path: Path,
+) -> None:
+    store = filled(tmp_path, "a", "b", "c")
+    for ending in ("toml", "log", "events"):
+        store.path("2", ending).touch()
+    store.path("2", "json").unlink()  # what goes first
+    assert ids(store) == ["1", "3"]
+    (tmp_path / "3.toml").touch()
+    (tmp_path / "other.toml").touch()
+    store.remove("1")
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "3.json",
+        "3.toml",
+        "order.json",
+        "other.toml",
+    ]
+    assert store.add(fix()) == "4"
+
+
+def test_of_several_entries_all_are_changed_or_none(tmp_path: Path) -> None:
+    store = filled(tmp_path, "a", "b", "c")
+    with pytest.raises(UsageError, match=r"no entry 99 in the queue; nothing was changed; there"):
+        store.cancel("1", "99")
+    assert states(store) == ["waiting"] * 3
+    store.cancel("1", "2", "1")
+    with pytest.raises(UsageError, match="entry 1 is cancelled already; no entry 9 in the queue;"):
+        store.cancel("1", "9", "3")
+    with pytest.raises(UsageError, match="entry 3 is waiting"):
+        store.retry("1", "3")
+    assert states(store) == ["cancelled", "cancelled", "waiting"]
+    mark(store, "3", State.RUNNING)
+    with runner_of(store), pytest.raises(BusyError, match="entry 3: is being worked at"):
+        store.remove("1", "3")
+    store.remove("1", "3")
+    assert ids(store) == ["2"]
 
 
 def test_what_another_version_has_written_stays(tmp_path: Path) -> None:
@@ -276,6 +355,8 @@ def test_what_another_version_has_written_stays(tmp_path: Path) -> None:
     store.retry("1")
     content = json.loads(path.read_text())
     assert (content["colour"], content["deep"]) == ("red", {"a": [1]})
+    store.pause()
+    assert json.loads((tmp_path / "order.json").read_text())["speed"] == 3
     assert not store.read().faults
 
 

@@ -12,7 +12,7 @@ import pytest
 from sdcoreml.convert.jobs.manifest import MARKER, REPORT
 from sdcoreml.doctor.proving.miniature import write_miniature
 from sdcoreml.doctor.queue.entry import Kind, State
-from sdcoreml.doctor.queue.store import New
+from sdcoreml.doctor.queue.order import New
 from sdcoreml.doctor.studio.handles import Signer
 from sdcoreml.doctor.studio.routes import WAYS
 from tests.doctor.studio.asgi import HOST

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.doctor.queue.entry import Kind
-from sdcoreml.doctor.queue.store import New
+from sdcoreml.doctor.queue.order import New
 from sdcoreml.doctor.studio.handles import Signer
 from sdcoreml.doctor.studio.routes import WAYS
 from tests.doctor.studio.asgi import HOST, OWN, Pairs, request
