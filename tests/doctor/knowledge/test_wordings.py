@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from sdcoreml.doctor.knowledge import Confidence, entries
@@ -44,3 +46,12 @@ def test_a_line_without_a_word_of_failure_is_no_sure_cause() -> None:
     cause = examine("PackagesNotFoundError:\n  - xformers\n", entries()).cause
     assert cause is not None
     assert cause.confidence is not Confidence.GUESS
+
+
+def test_no_pattern_begins_with_a_run_of_any_characters() -> None:
+    # It would be looked for again from every character of a line, in a long one for seconds.
+    begins = re.compile(r'^(?:\(\?i?:)*(?:\(\?:[^()|]*\|)?"?\??\[(?:\^|\\w\.? )[^\]]*\][*+]')
+    found = {
+        entry.id for entry in entries() for one in entry.pattern.split(")|(?:") if begins.match(one)
+    }
+    assert found == set()
