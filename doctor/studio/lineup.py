@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,20 +12,17 @@ from pathlib import Path
 from sdcoreml.convert.deliver.mochi import find_mochi, is_there
 from sdcoreml.convert.jobs.manifest import MARKER, REPORT
 from sdcoreml.doctor.queue.entry import Entry, Kind, State
-from sdcoreml.doctor.queue.order import Queue
 from sdcoreml.doctor.queue.store import Store, command_of
 from sdcoreml.doctor.studio import pictures
 from sdcoreml.doctor.studio.figures import figures_of
 from sdcoreml.doctor.studio.handles import Signer
+from sdcoreml.doctor.studio.keeper import Keeper
 from sdcoreml.doctor.studio.places import short, shown
 from sdcoreml.ground.advice import spell, spell_words
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import Document, read_text
 from sdcoreml.ground.places import home_folder
 from sdcoreml.ground.quantity import duration
-
-AGAIN = 5.0
-"""Seconds after which a runner that should be at work, and is not, is started once more."""
 
 LONGEST = 4_000
 """The most letters of a line of a log, and of an explanation."""
@@ -38,32 +35,34 @@ OUTPUT = "output"
 PICTURES = "pictures"
 """The folder of drawings, in that of the studio."""
 
+_DRAWING = re.compile(r"[0-9a-f]{32}\.png")
+
 
 @dataclass(kw_only=True)
 class Lineup:
-    """The queue in `store`; `start` starts its runner."""
+    """The queue in `store`; `keeper` keeps its runner going."""
 
     store: Store
     signer: Signer
-    start: Callable[[], None]
+    keeper: Keeper
     _is_over: bool = field(default=False, repr=False)
-    _started: float = field(default=0.0, repr=False)
     _results: dict[object, Mapping[str, object]] = field(default_factory=dict, repr=False)
 
     def stamp(self) -> str:
         """Return a text that differs when the queue has changed."""
-        return self.store.changed()
+        return f"{self.store.changed()} {self.keeper.fault() or ''}"
 
     def queue(self) -> Mapping[str, object]:
         """Return the whole queue."""
         queue = self.store.read()
         self._is_over = all(one.state.is_over for one in queue.entries)
-        self._keep_going(queue)
+        self.keeper.look(queue)
+        own = self.keeper.fault()
         return {
             "is_paused": queue.is_paused,
             "is_running": queue.is_running,
             "entries": [self._entry(place, one) for place, one in enumerate(queue.entries)],
-            "faults": [spell(f"{fault}") for fault in queue.faults],
+            "faults": [spell(f"{fault}") for fault in (*queue.faults, *([own] if own else []))],
         }
 
     def progress(self) -> Iterator[Mapping[str, object]]:
@@ -71,22 +70,14 @@ class Lineup:
         if self._is_over:
             return
         queue = self.store.read()
-        self._keep_going(queue)
+        self.keeper.look(queue)
         for one in queue.entries:
             if one.state is State.RUNNING:
                 yield {"id": one.id, **self._progress(one)}
 
     def begin(self) -> None:
-        """Start the runner, if there is something to do; a runner that is there goes on."""
-        self._started = time.monotonic()
-        self.start()
-
-    def _keep_going(self, queue: Queue) -> None:
-        """Start a runner anew where one was killed: what waits is not to wait for a person."""
-        waits = any(one.state is State.WAITING for one in queue.entries)
-        is_due = time.monotonic() - self._started > AGAIN
-        if waits and is_due and not (queue.is_paused or queue.is_running):
-            self.begin()
+        """Start the runner, if there is something to do; what goes wrong is one of the faults."""
+        self.keeper.begin()
 
     def _entry(self, place: int, entry: Entry) -> Mapping[str, object]:
         state = State.RUNNING if entry.is_ending else entry.state
@@ -135,7 +126,9 @@ class Lineup:
         return {
             "prompt": pictures.suggest_prompt(original),
             "steps": pictures.STEPS,
-            "can_install": is_mochi_here and "--install" not in entry.words,
+            "can_install": is_mochi_here
+            and "--install" not in entry.words
+            and is_repeatable(self.store, entry),
             "figures": [*self._figures(entry)],
         }
 
@@ -185,6 +178,13 @@ def _makes(entry: Entry) -> Sequence[str]:
     return [one for one in makes if isinstance(one, str)] if isinstance(makes, list) else []
 
 
+def is_repeatable(store: Store, entry: Entry) -> bool:
+    """Whether an entry has made folders that its job, done again, would find made."""
+    is_made = entry.kind is Kind.CONVERT and entry.state is State.DONE
+    # A job file of the person's own is named among the words, and not copied into the queue.
+    return is_made and (entry.words[:1] == ("jobs",) or store.path(entry.id, "toml").is_file())
+
+
 def is_named(store: Store, words: str) -> bool:
     """Whether an entry of the queue has these words in a path, such as the id of a dropped file."""
     for entry in store.read().entries:
@@ -194,3 +194,15 @@ def is_named(store: Store, words: str) -> bool:
         if any(words in one for one in said):
             return True
     return False
+
+
+def sweep_pictures(store: Store, folder: Path) -> None:
+    """Remove the drawings in `folder` that no entry has; all stay while an entry is damaged."""
+    entries = store.read().entries
+    if any(entry.is_damaged for entry in entries):
+        return  # what it has is not known
+    kept = {Path(f"{entry.about.get(OUTPUT)}").name for entry in entries}
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if _DRAWING.fullmatch(path.name) and path.name not in kept:
+                path.unlink(missing_ok=True)

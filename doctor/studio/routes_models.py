@@ -8,13 +8,19 @@ from pathlib import Path
 
 from sdcoreml.doctor.commands.library import folders_of_mochi
 from sdcoreml.doctor.core.workplaces import RESULTS
-from sdcoreml.doctor.queue.entry import Entry, Kind, State
+from sdcoreml.doctor.queue.entry import Entry, Kind
 from sdcoreml.doctor.queue.order import New
 from sdcoreml.doctor.studio import doctoring, pictures, places, planning, shelves
 from sdcoreml.doctor.studio import examine as examining
 from sdcoreml.doctor.studio.asking import LARGE, Ask
 from sdcoreml.doctor.studio.bench import Table
-from sdcoreml.doctor.studio.lineup import OUTPUT, PICTURES, report_of
+from sdcoreml.doctor.studio.lineup import (
+    OUTPUT,
+    PICTURES,
+    is_repeatable,
+    report_of,
+    sweep_pictures,
+)
 from sdcoreml.doctor.studio.refusals import AbsentError, ConflictError, RequestError
 from sdcoreml.doctor.studio.routes_queue import begin_drop, find_entry
 from sdcoreml.doctor.studio.running import Studio
@@ -111,14 +117,14 @@ def install(studio: Studio, ask: Ask) -> Answer:
     """
     entry = find_entry(studio, ask.text("id"))
     job = studio.store.path(entry.id, "toml")
-    if entry.state is not State.DONE or entry.kind is not Kind.CONVERT or not job.is_file():
+    if not is_repeatable(studio.store, entry):
         raise ConflictError("this entry has made no folder", remedy="wait until it has")
     number = studio.store.add(
         New(
             kind=Kind.CONVERT,
             title=entry.title,
             words=(*(one for one in entry.words if one != "--install"), "--install"),
-            job=read_toml(job),
+            job=None if entry.words[:1] == ("jobs",) else read_toml(job),
             place=entry.place,
             about={"of": entry.id, "model": entry.about.get("model", "")},
         )
@@ -185,6 +191,7 @@ def draw(studio: Studio, ask: Ask) -> Answer:
     table = _table(entry)
     if reason := pictures.why_not(table, studio.toolchain):
         raise ConflictError(reason, where=folder.name)
+    sweep_pictures(studio.store, studio.folder / PICTURES)
     output = studio.folder / PICTURES / f"{secrets.token_hex(16)}.png"
     output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     model = entry.about.get("model") if entry else None

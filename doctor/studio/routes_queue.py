@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sdcoreml.doctor.queue.entry import Entry
 from sdcoreml.doctor.studio.asking import LARGE, Ask
-from sdcoreml.doctor.studio.lineup import LONGEST
+from sdcoreml.doctor.studio.lineup import LONGEST, PICTURES, sweep_pictures
 from sdcoreml.doctor.studio.refusals import AbsentError, RequestError
 from sdcoreml.doctor.studio.running import Studio
 from sdcoreml.doctor.studio.way import Answer, Way
@@ -41,8 +41,9 @@ def retry(studio: Studio, ask: Ask) -> Answer:
 
 
 def remove(studio: Studio, ask: Ask) -> Answer:
-    """Forget an entry."""
+    """Forget an entry, and a picture that it has drawn."""
     studio.store.remove(_entry(studio, ask).id)
+    sweep_pictures(studio.store, studio.folder / PICTURES)
     return studio.lineup.queue()
 
 

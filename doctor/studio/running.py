@@ -14,7 +14,8 @@ from sdcoreml.doctor.studio.bench import Bench
 from sdcoreml.doctor.studio.desk import Desk
 from sdcoreml.doctor.studio.drop import FOLDER, Drops
 from sdcoreml.doctor.studio.handles import Signer
-from sdcoreml.doctor.studio.lineup import Lineup, is_named
+from sdcoreml.doctor.studio.keeper import Keeper
+from sdcoreml.doctor.studio.lineup import PICTURES, Lineup, is_named, sweep_pictures
 from sdcoreml.doctor.studio.tickets import Tickets
 
 NAME = "studio"
@@ -67,6 +68,11 @@ class Studio:
         self.drops.require_whole(path)
         return path
 
+    def sweep(self) -> None:
+        """Remove dropped files and pictures that nobody needs any more."""
+        self.drops.sweep()
+        sweep_pictures(self.store, self.folder / PICTURES)
+
     def close(self) -> None:
         """Put away what is open."""
         self.desk.close()
@@ -87,7 +93,7 @@ def make_studio(
         folder=folder,
         signer=signer,
         store=store,
-        lineup=Lineup(store=store, signer=signer, start=start),
+        lineup=Lineup(store=store, signer=signer, keeper=Keeper(store=store, start=start)),
         drops=Drops(folder=folder / FOLDER, is_used=lambda number: is_named(store, number)),
         bench=bench,
         launch=launch,

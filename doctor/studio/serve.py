@@ -89,7 +89,7 @@ def serve(
             say(f"the studio is open at {kept.address}")
             say("Ctrl-C ends it; conversions that have begun go on")
             server = Server(make_app(studio, feed, port=kept.port, token=kept.token), feed.close)
-            studio.drops.sweep()
+            studio.sweep()
             studio.lineup.queue()  # what a crash has stopped goes on
             address = kept.address_with(studio.tickets.issue())
             threading.Thread(target=open_page, args=(address,), daemon=True).start()

@@ -18,10 +18,12 @@ KEY = b"k" * 32
 
 
 class Opened:
-    """A studio whose runner is never started: `begun` counts how often it would have been."""
+    """A studio whose runner is never started: `begun` counts how often it would have been,
+    and it cannot be with a `refusal`."""
 
     def __init__(self, folder: Path) -> None:
         self.begun = 0
+        self.refusal: OSError | None = None
         self.launched: list[tuple[str, ...]] = []
         self.studio: Studio = make_studio(
             Store(folder=folder / "queue"),
@@ -35,6 +37,8 @@ class Opened:
 
     def _start(self) -> None:
         self.begun += 1
+        if self.refusal:
+            raise self.refusal
 
     def get(self, target: str, headers: Pairs = OWN) -> Answered:
         return request(self.app, "GET", target, headers)

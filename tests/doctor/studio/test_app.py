@@ -169,6 +169,21 @@ def test_a_dropped_file_is_known_from_its_ends_and_then_sent(
     assert studio.get(where).status == 404
 
 
+def test_a_file_to_merge_that_is_not_sent_yet_is_refused(studio: Opened, tmp_path: Path) -> None:
+    write_miniature(tmp_path / "model")
+    data = tensors(tmp_path / "x")
+    ends = struct.pack("<I", 700) + data[:700] + data[-50:]
+    found = studio.send("POST", f"/api/drop?name=style.safetensors&size={len(data)}", ends).data
+    early = studio.post(
+        "/api/queue",
+        model={"handle": studio.sign(tmp_path / "model")},
+        choices={"lora": [{"handle": found["handle"]}]},
+    )
+    assert (early.status, early.refused) == (409, "this file is not sent yet")
+    assert early.data["error"]["where"] == "style.safetensors"
+    assert studio.studio.store.read().entries == ()
+
+
 @pytest.mark.parametrize(
     "query", ["", "?name=x", "?size=5", "?name=x&size=-5", "?name=&size=5", "?name=x&size=1e9"]
 )
@@ -256,6 +271,20 @@ def test_a_runner_that_was_killed_is_started_again(studio: Opened) -> None:
     assert studio.begun == 1, "not at every look"
 
 
+def test_a_runner_that_cannot_be_started_is_told_and_all_is_answered(studio: Opened) -> None:
+    number = add(studio)
+    studio.refusal = BlockingIOError(11, "Resource temporarily unavailable")
+    before = studio.studio.lineup.stamp()
+    for target in ("/api/queue", "/api/state"):
+        assert studio.get(target).status == 200
+    assert list(studio.studio.lineup.progress()) == []
+    assert studio.studio.lineup.stamp() != before, "pages that listen are told"
+    assert studio.post("/api/queue/resume").status == 200
+    found = studio.get("/api/queue").data
+    assert [one["id"] for one in found["entries"]] == [number]
+    assert "cannot be started" in found["faults"][0]
+
+
 def test_a_report_is_shown_in_a_room_of_its_own(studio: Opened, tmp_path: Path) -> None:
     folder = tmp_path / "made"
     folder.mkdir()
@@ -299,6 +328,62 @@ def test_a_picture_is_that_of_its_entry(studio: Opened) -> None:
     outside = add(studio, output="/etc/passwd")
     assert studio.get(f"/api/pictures/{outside}/0.png").status == 404
     assert studio.get(f"/api/pictures/{add(studio)}/0.png").status == 404
+
+
+def test_a_picture_goes_with_its_entry(studio: Opened, tmp_path: Path) -> None:
+    folder = studio.studio.folder / "pictures"
+    folder.mkdir(parents=True)
+    kept, gone, left = (folder / f"{letter * 32}.png" for letter in "abc")
+    for path in (kept, gone, left, folder / "mine.png"):
+        path.write_bytes(b"\x89PNG")
+    damaged = add(studio, output=str(kept))
+    number = add(studio, output=str(gone))
+    file = studio.studio.store.path(damaged, "json")
+    text = file.read_text()
+    file.write_text("{")
+    studio.studio.sweep()
+    assert len([*folder.iterdir()]) == 4, "what a damaged entry has is not known"
+    file.write_text(text)
+    studio.studio.sweep()
+    assert {path.name for path in folder.iterdir()} == {kept.name, gone.name, "mine.png"}
+    studio.post(f"/api/queue/{number}/remove")
+    assert {path.name for path in folder.iterdir()} == {kept.name, "mine.png"}
+    left.write_bytes(b"\x89PNG")
+    drawing = {"handle": studio.sign(tmp_path), "prompt": "a star", "steps": 3}
+    assert studio.post("/api/pictures", **drawing).status == 200
+    assert {path.name for path in folder.iterdir()} == {kept.name, "mine.png"}
+
+
+def finish(studio: Opened, number: str) -> None:
+    """Let an entry be done."""
+    store = studio.studio.store
+    with store.changing():
+        store.write(replace(store.read().find(number), state=State.DONE))
+
+
+def test_a_job_file_is_installed_by_the_same_command_and_one_that_is_lost_by_none(
+    studio: Opened, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "MochiDiffusion" / "models").mkdir(parents=True)
+    store = studio.studio.store
+    words = ("jobs", "/mine/nightly.toml", "--workers=2")
+    named = store.add(New(kind=Kind.CONVERT, title="nightly", words=words, place="/mine"))
+    own = store.add(
+        New(kind=Kind.CONVERT, title="own", words=("--toolchain=x",), job={"into": "/"})
+    )
+    lost = store.add(New(kind=Kind.CONVERT, title="lost", words=("--toolchain=x",)))
+    for number in (named, own, lost):
+        finish(studio, number)
+    shown = studio.get("/api/queue").data["entries"]
+    assert [one["can_install"] for one in shown] == [True, True, False]
+    first, second = (studio.post("/api/install", id=one).data["id"] for one in (named, own))
+    assert studio.post("/api/install", id=lost).status == 409
+    again = store.read().find(first)
+    assert (again.words, again.place) == ((*words, "--install"), "/mine")
+    assert not store.path(first, "toml").exists()
+    assert store.read().find(second).words == ("--toolchain=x", "--install")
+    assert store.path(second, "toml").read_text() == store.path(own, "toml").read_text()
 
 
 def test_what_has_made_nothing_can_neither_be_drawn_with_nor_installed(studio: Opened) -> None:

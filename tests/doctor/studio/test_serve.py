@@ -134,6 +134,19 @@ def test_a_page_goes_on_after_a_crash_and_there_is_one_studio(tmp_path: Path) ->
             assert new.get("/api/state", first.token)[0] == 401
 
 
+def test_what_nobody_needs_any_more_is_removed_at_the_start(tmp_path: Path) -> None:
+    folder = tmp_path / "queue" / "studio"
+    old, new = (folder / "drops" / (letter * 32) for letter in "ab")
+    picture = folder / "pictures" / f"{'c' * 32}.png"
+    for path in (old, new, picture.parent):
+        path.mkdir(parents=True)
+    os.utime(old, (0, 0))
+    picture.write_bytes(b"\x89PNG")
+    with running(tmp_path, "--port", "0") as studio:
+        assert studio.get("/api/state")[0] == 200
+        assert (old.exists(), new.exists(), picture.exists()) == (False, True, False)
+
+
 def test_a_browser_is_started_with_a_ticket_and_not_with_the_token(tmp_path: Path) -> None:
     opened, browser = tmp_path / "opened", tmp_path / "browser"
     browser.write_text(f'#!/bin/sh\necho "$1" >> "{opened}"\n')
