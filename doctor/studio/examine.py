@@ -15,6 +15,7 @@ from sdcoreml.convert.bundle.finished import FINISHED
 from sdcoreml.convert.models.identify import Identity
 from sdcoreml.doctor.commands.inspect import headline
 from sdcoreml.doctor.studio.bench import Bench, Examined
+from sdcoreml.doctor.studio.doubts import Doubt, as_finding, doubts_of
 from sdcoreml.doctor.studio.offer import VERDICTS
 from sdcoreml.doctor.studio.plain import by_name, plain
 from sdcoreml.doctor.studio.planning import plan, refusal
@@ -51,6 +52,9 @@ def _model(examined: Examined, toolchain: str) -> dict[str, object]:
     planned = plan(examined, {}, toolchain)
     can = "headers" if "folders" in planned else judgement.ruling.can
     apps = [_app(one) for one in _as_offered(examined, planned)]
+    doubts = [*doubts_of(identity)]
+    status = "bad" if can == "no" else "warn"
+    findings = [*_findings(examined, status), *map(as_finding, doubts)]
     return {
         "family": identity.contents.family.value,
         "form": plain(identity.form),
@@ -60,8 +64,8 @@ def _model(examined: Examined, toolchain: str) -> dict[str, object]:
             "sentence": " ".join(_verdict(examined, planned, apps)),
             "apps": apps,
         },
-        "facts": [[name, plain(value)] for name, value in _facts(identity)],
-        "findings": list(_findings(examined, "bad" if can == "no" else "warn"))[:MOST_FINDINGS],
+        "facts": [[name, plain(value)] for name, value in _facts(identity, doubts)],
+        "findings": findings[:MOST_FINDINGS],
         "offer": planned.pop("offer"),
         "plan": planned if "folders" in planned else None,
     }
@@ -116,7 +120,7 @@ def _verdict(
         return
     refused = planned.get("refused")
     if isinstance(refused, Mapping):
-        yield f"It can be converted, but not on this machine as it is: {refused['what']}."
+        yield f"It can be converted, but not on this machine as it is. {refused['what']}."
     else:
         yield f"This machine can convert it{_takes(planned)}."
     for runs, said in _RUNS.items():
@@ -125,13 +129,21 @@ def _verdict(
 
 
 def _takes(planned: Mapping[str, object]) -> str:
-    """Say how large the result is, and how long it takes at most."""
+    """Say how large the result is with these bits, and how long it takes at most."""
     needs, folders = planned.get("needs"), planned.get("folders")
     minutes = needs.get("minutes") if isinstance(needs, Mapping) else None
     found = folders if isinstance(folders, list) else []
     size = sum(program["bytes"] for one in found for program in one["programs"])
     time = f" in {duration(60 * minutes)}" if isinstance(minutes, int | float) else ""
-    return f"{time}, to a folder of about {amount(size)}"
+    return f"{time}, to a folder of about {amount(size)}{_at_bits(planned)}"
+
+
+def _at_bits(planned: Mapping[str, object]) -> str:
+    """Say which bits are chosen: the sentence stays when others are."""
+    offer = planned["offer"]
+    groups = offer["groups"] if isinstance(offer, Mapping) else ()
+    bits = next((one["value"] for one in groups if one["key"] == "bits"), None)
+    return f" at {bits} bits" if bits else ""
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -139,8 +151,8 @@ def _listed(names: Sequence[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def _facts(identity: Identity) -> Iterator[tuple[str, str]]:
-    """Yield what is known of a model, each with its name."""
+def _facts(identity: Identity, doubts: Sequence[Doubt]) -> Iterator[tuple[str, str]]:
+    """Yield what is known of a model, each with its name; what is told as a doubt is left out."""
     yield "What it is", headline(identity)
     for part in identity.parts:
         types = ", ".join(part.dtypes) or "unreadable"
@@ -149,8 +161,10 @@ def _facts(identity: Identity) -> Iterator[tuple[str, str]]:
         yield "Predicts", identity.prediction
     if identity.missing:
         yield "Missing", ", ".join(identity.missing)
+    told = {note for one in doubts for note in one.notes}
     for note in identity.notes:
-        yield "Note", note
+        if note not in told:
+            yield "Note", note
 
 
 def _findings(examined: Examined, status: str) -> Iterator[dict[str, object]]:

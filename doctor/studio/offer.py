@@ -17,6 +17,8 @@ from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT, Family
 from sdcoreml.doctor.studio.bench import Examined, Table, Value
 from sdcoreml.doctor.studio.choices import Choices, Chosen, File, Group, Kind, Offer, Option
+from sdcoreml.doctor.studio.doubts import KEY, describe_own_size, is_prediction_in_doubt
+from sdcoreml.doctor.studio.plain import as_sentence
 from sdcoreml.doctor.studio.wording import (
     APPS,
     BATCHES,
@@ -49,7 +51,7 @@ _PRESETS: Mapping[str, Table] = {
 }
 """What each device stands for; attention is for the Neural Engine unless it is asked for."""
 
-_OF_UNETS = frozenset({"batch", "chunk", "prediction-type"})
+_OF_UNETS = frozenset({"batch", "chunk", KEY})
 """What the planner accepts for a ControlNet, too, where it changes nothing."""
 
 _XL_SIZES = ("1024x1024", "832x1216", "1216x832", "896x1152", "1152x896", "768x768")
@@ -97,7 +99,7 @@ class _Settling:
 
         Nothing is recommended: who does not answer is told what is missing.
         """
-        key = "prediction-type"
+        key = KEY
         if found := dict(self._accepted(_told(PREDICTIONS), is_weighed=False)):
             wish = self.wishes.get(key)
             known = next((one for one in found if one.value == wish), None)
@@ -126,11 +128,12 @@ class _Settling:
         for key, words in (
             ("batch", BATCHES[is_whole or is_net]),
             ("target", TARGETS),
-            ("prediction-type", PREDICTIONS),
+            (KEY, PREDICTIONS),
             ("packages", KEEP),
         ):
             if key not in self.table and not (is_net and key in _OF_UNETS):
-                self._ask(key, _plain_options(key, words), is_folded=True)
+                is_folded = key != KEY or not is_prediction_in_doubt(identity)
+                self._ask(key, _plain_options(key, words), is_folded=is_folded)
         left_out = {*(_OF_UNETS if is_net else ()), *(() if identity.has_ema else ("extract-ema",))}
         more = {key: words for key, words in MORE.items() if key not in left_out}
         self._ask_many("more", more, is_folded=True)
@@ -156,7 +159,7 @@ class _Settling:
                 continue
             limits = "limited: " if runs == "limited" else ""
             reason = f"{limits}{verdict.reason.partition('; `')[0]}"
-            sentence = UNET_ALONE if runs == "no" else _as_sentence(reason)
+            sentence = UNET_ALONE if runs == "no" else f"{as_sentence(reason)}."
             yield _option(app.value, Words(title=title, sentence=sentence)), {"app": app.value}
 
     def _devices(self, family: Family, *, is_net: bool) -> Iterator[tuple[Option, Table]]:
@@ -167,14 +170,15 @@ class _Settling:
                 yield _option(name, words, is_recommended=name == best), _PRESETS[name]
 
     def _sizes(self) -> Iterator[tuple[Option, Table]]:
-        model = self.examined.read(self.examined.arguments(self.table)).model
-        height, width = (PIXELS_PER_LATENT * side for side in own_size(model))
+        read = self.examined.read(self.examined.arguments(self.table))
+        height, width = (PIXELS_PER_LATENT * side for side in own_size(read.model))
         own = f"{width}x{height}"
         longer = 3 * width // 2, 3 * height // 2
         others = (f"{width}x{longer[1]}", f"{longer[0]}x{height}", f"{longer[0]}x{longer[1]}")
         is_large = width >= _XL * PIXELS_PER_LATENT
+        described = describe_own_size(read.judgement.identity)
         for size in dict.fromkeys((own, *(_XL_SIZES if is_large else others))):
-            how = "What the model was trained for." if size == own else _shape(size)
+            how = described if size == own else _shape(size)
             words = Words(title=size.replace("x", " x "), sentence=how)
             yield (
                 _option(size, words, is_recommended=size == own),
@@ -317,7 +321,7 @@ def _told(known: Mapping[str, Words]) -> Iterator[tuple[Option, Table]]:
     """Yield what a model is said to predict, of which nothing is the default."""
     for value, words in known.items():
         if value:
-            yield _option(value, words), {"prediction-type": value}
+            yield _option(value, words), {KEY: value}
 
 
 def _text(file: File, *, has_scale: bool) -> str:
@@ -338,7 +342,3 @@ def _shape(size: str) -> str:
     if width == height:
         return "Square."
     return "Portrait." if width < height else "Landscape."
-
-
-def _as_sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:]}."

@@ -6,6 +6,7 @@ characters, letters that turn the direction of reading, bytes that are no text, 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from sdcoreml.ground.advice import spell
@@ -32,6 +33,15 @@ def plain(text: str, most: int = MOST_LETTERS) -> str:
         return line
     half = (most - 3) // 2
     return f"{line[:half]} … {line[-half:]}"
+
+
+def as_sentence(text: str, most: int = MOST_LETTERS) -> str:
+    """Return plain text that begins as a sentence does; what is no plain word is left as it is."""
+    line = plain(text, most)
+    return f"{line[0].upper()}{line[1:]}" if _WORD.match(line) else line
+
+
+_WORD = re.compile(r"[a-z]+(?=[\s,;.']|$)")
 
 
 def _escape(letter: str) -> str:

@@ -28,7 +28,7 @@ from sdcoreml.doctor.studio.bench import Examined, Table, words_of
 from sdcoreml.doctor.studio.choices import Choices, Chosen, File, Offer
 from sdcoreml.doctor.studio.choices import as_data as offer_data
 from sdcoreml.doctor.studio.offer import make_offer
-from sdcoreml.doctor.studio.plain import by_name, is_plain, plain, plain_data
+from sdcoreml.doctor.studio.plain import as_sentence, by_name, is_plain, plain, plain_data
 from sdcoreml.ground.advice import TOOL, spell_words
 from sdcoreml.ground.errors import Fault, SdcoremlError, UsageError
 from sdcoreml.ground.quantity import amount, duration
@@ -124,7 +124,7 @@ def _as_data(examined: Examined, offer: Offer, toolchain: str) -> dict[str, obje
     if offer.refused:
         found["refused"] = refusal(offer.refused)
     elif planned.can == "no" and lacks:
-        what, remedy = plain(lacks[0].what), plain(lacks[0].remedy)
+        what, remedy = as_sentence(lacks[0].what), as_sentence(lacks[0].remedy)
         found["refused"] = {"what": what, "remedy": remedy, "code": lacks[0].id}
     found["room"] = {"needed": planned.disk, "free": _free(Path(order.folders[0]))}
     data = plain_data(as_data(planned))
@@ -185,9 +185,9 @@ def refusal(fault: Fault) -> dict[str, object]:
     """Return why something is refused, and what to do, as values for JSON."""
     where = plain(Path(fault.where).name if fault.where else "", _LONGEST)
     return {
-        "what": plain(fault.what),
+        "what": as_sentence(fault.what),
         "where": where,
-        "remedy": plain(fault.remedy),
+        "remedy": as_sentence(fault.remedy),
         "code": fault.code or None,
     }
 

@@ -42,12 +42,13 @@ def test_a_model_is_judged_planned_and_offered_at_once(tmp_path: Path, bench: Be
         in (found["verdict"]["sentence"])
     )
     assert found["verdict"]["sentence"].startswith(
-        "This machine can convert it in less than a minute, to a folder of about 7 MB. It "
+        "This machine can convert it in less than a minute, to a folder of about 7 MB at 16 bits."
+        " It "
     )
     assert not any("`" in one["reason"] for one in found["verdict"]["apps"])
     assert [one["key"] for one in found["offer"]["groups"]][:4] == ["app", "device", "size", "bits"]
     assert len(found["plan"]["folders"][0]["programs"]) == 4
-    assert found["findings"] == []
+    assert [one["status"] for one in found["findings"]] == ["info"]
 
 
 def test_a_consistency_model_can_be_converted_for_comfyui(tmp_path: Path, bench: Bench) -> None:
@@ -62,7 +63,7 @@ def test_apps_run_a_model_as_far_as_they_are_offered(tmp_path: Path, bench: Benc
     whole = examined(bench, save(tmp_path / "m.safetensors", arrays))
     assert whole["verdict"]["can"] == "headers"
     assert [one["runs"] for one in whole["verdict"]["apps"]] == ["no", "no", "yes"]
-    assert [one["status"] for one in whole["findings"]] == ["warn"]
+    assert [one["status"] for one in whole["findings"]] == ["warn", "info"]
     unet = examined(bench, MODELS["sd2 folder"](tmp_path) / "unet")
     assert [one["runs"] for one in unet["verdict"]["apps"]] == ["no", "no", "limited"]
     assert "With limits in ComfyUI's nodes. Not in Apple's" in unet["verdict"]["sentence"]

@@ -1,0 +1,87 @@
+"""What could ruin the pictures is told in the open, and the choice that settles it is in sight."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from sdcoreml.doctor.studio.bench import Bench
+from sdcoreml.doctor.studio.examine import examine
+from tests.convert.models.originals import original_unet
+from tests.convert.models.test_single_file import UNIT, original, save
+from tests.doctor.studio.models import MODELS
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path / "results")
+    yield made
+    made.close()
+
+
+def examined(bench: Bench, path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(json.dumps(examine(bench, path)))
+    return found
+
+
+def group_of(found: dict[str, Any], key: str) -> dict[str, Any]:
+    (group,) = (one for one in found["offer"]["groups"] if one["key"] == key)
+    return dict(group)
+
+
+def test_a_prediction_that_is_assumed_is_a_note_in_the_open(tmp_path: Path, bench: Bench) -> None:
+    found = examined(bench, MODELS["sd1 file"](tmp_path))
+    (finding,) = found["findings"]
+    assert finding["status"] == "info"
+    assert finding["what"] == "It does not say what its UNet predicts: noise is assumed"
+    assert "choose that at “What the UNet predicts”" in finding["remedy"]
+    assert group_of(found, "prediction-type")["is_folded"]
+    assert "Note" not in {name for name, _ in found["facts"]}
+
+
+def test_where_something_speaks_against_it_the_choice_is_in_sight(
+    tmp_path: Path, bench: Bench
+) -> None:
+    found = examined(bench, save(tmp_path / "dream-vpred.safetensors", original("sd1")))
+    (finding,) = found["findings"]
+    assert finding["status"] == "warn"
+    assert "though its name (vpred) points the other way" in finding["what"]
+    assert "If its author says velocity, choose that" in finding["remedy"]
+    assert not group_of(found, "prediction-type")["is_folded"]
+
+
+def test_what_says_it_itself_is_in_no_doubt(tmp_path: Path, bench: Bench) -> None:
+    metadata = {"modelspec.prediction_type": "epsilon"}
+    file = save(tmp_path / "m.safetensors", original("sd1"), metadata)
+    assert examined(bench, file)["findings"] == []
+    folder = MODELS["sd1 folder"](tmp_path)
+    assert examined(bench, folder)["findings"] == []
+
+
+def test_a_folder_without_a_scheduler_is_in_doubt(tmp_path: Path, bench: Bench) -> None:
+    folder = MODELS["sd1 folder"](tmp_path)
+    (folder / "scheduler" / "scheduler_config.json").unlink()
+    (folder / "scheduler").rmdir()
+    (finding,) = examined(bench, folder)["findings"]
+    assert (finding["status"], "noise is assumed" in finding["what"]) == ("info", True)
+
+
+def test_sd2_with_the_names_of_sd1_is_asked_what_it_predicts(tmp_path: Path, bench: Bench) -> None:
+    arrays = original("sd1") | original_unet(UNIT["sd2"])
+    found = examined(bench, save(tmp_path / "m.safetensors", arrays))
+    assert found["family"].startswith("Stable Diffusion 2")
+    assert [one["key"] for one in found["offer"]["groups"]] == ["prediction-type"]
+
+
+def test_the_size_of_a_family_is_not_called_the_models_own(tmp_path: Path, bench: Bench) -> None:
+    file, folder = MODELS["sd1 file"](tmp_path), MODELS["sd1 folder"](tmp_path)
+    said = {
+        path: group_of(examined(bench, path), "size")["options"][0]["sentence"]
+        for path in (file, folder)
+    }
+    assert said[file] == "Usual for its kind; it says none."
+    assert said[folder] == "What the model was trained for."
