@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from sdcoreml.doctor.commands.convert_values import positive_int
 from sdcoreml.doctor.commands.queue_table import declare, read_entry
 from sdcoreml.doctor.queue.entry import Entry, State
 from sdcoreml.doctor.queue.order import Queue
@@ -25,10 +27,13 @@ SCHEMA = 1
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the actions."""
-    parser.set_defaults(action=show, json=False)
+    parser.set_defaults(action=show)
+    parser.add_argument("--json", action="store_true", help="print the list as JSON")
     actions = parser.add_subparsers(metavar="ACTION", title="actions (default: list)")
     shown = actions.add_parser("list", help="show what is in the queue, and how far it is")
-    shown.add_argument("--json", action="store_true", help="print it as JSON")
+    shown.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="print it as JSON"
+    )
     shown.set_defaults(action=show)
     text = "put a model with convert's options, or a job file, at the end of the queue"
     one = actions.add_parser("add", help=text, description=text)
@@ -57,7 +62,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
     text = "do an entry earlier or later"
     one = actions.add_parser("move", help=text, description=text)
     one.add_argument("id", metavar="ID", help="the number of an entry")
-    one.add_argument("to", type=int, metavar="PLACE", help="its new place in the queue, from 1 on")
+    one.add_argument(
+        "to", type=positive_int, metavar="PLACE", help="its new place in the queue, from 1 on"
+    )
     one.set_defaults(action=move)
 
 
@@ -128,8 +135,14 @@ def resume(_: argparse.Namespace) -> int:
 def change(args: argparse.Namespace) -> int:
     """Cancel, retry or remove entries."""
     store = open_queue()
-    for number in args.ids:
-        {"cancel": store.cancel, "retry": store.retry, "remove": store.remove}[args.change](number)
+    do, done = {
+        "cancel": (store.cancel, "cancelled"),
+        "retry": (store.retry, "waits again"),
+        "remove": (store.remove, "removed; what it has made stays"),
+    }[args.change]
+    do(*args.ids)
+    for number in dict.fromkeys(args.ids):
+        print(f"{number}: {done}")
     if args.change == "retry":
         _advise(store)
     return ExitCode.FINE
@@ -139,7 +152,7 @@ def move(args: argparse.Namespace) -> int:
     """Move an entry to a place, counted from 1."""
     store = open_queue()
     others = [one.id for one in store.read().entries if one.id != args.id]
-    at = max(args.to - 1, 0)
+    at = args.to - 1
     store.move(args.id, others[at] if at < len(others) else None)
     return ExitCode.FINE
 
@@ -174,7 +187,17 @@ def _state(queue: Queue) -> str:
         return "a runner is at work"
     if waiting:
         return spell("nobody works at it; `sdcoreml queue run` does")
-    return "all is done"
+    return _results(queue.entries)
+
+
+def _results(entries: Sequence[Entry]) -> str:
+    """Return how many entries ended how, and how to do again those that failed."""
+    count = Counter(one.state for one in entries)
+    failed = " ".join(one.id for one in entries if one.state is State.FAILED and not one.is_damaged)
+    if count[State.DONE] == len(entries):
+        return "all is done"
+    told = ", ".join(f"{count[state]} {state.value}" for state in State if count[state])
+    return spell(f"{told}; `sdcoreml queue retry {failed}` tries again") if failed else told
 
 
 def _more(store: Store, entry: Entry) -> Iterator[str]:

@@ -8,12 +8,16 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from sdcoreml.convert.hub.names import PlainWord
+from sdcoreml.convert.sources.find import find_model
 from sdcoreml.doctor.commands.convert_values import positive_int
 from sdcoreml.doctor.commands.jobs_file import INTO, MODEL, MODELS, Key, keys, relative
+from sdcoreml.doctor.commands.named_models import as_model
 from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.doctor.queue.entry import Kind
 from sdcoreml.doctor.queue.order import New
 from sdcoreml.ground.errors import BadInputError, UsageError
+from sdcoreml.ground.events import Event
 
 OF_RUN = ("toolchain", "workers")
 """Options of `convert` that are options of `jobs`, and no keys of a job file."""
@@ -25,7 +29,7 @@ def read_entry(words: Sequence[str], here: Path) -> New:
     """Return the entry for the words of a command, as seen from the folder `here`.
 
     Raises:
-        BadInputError: no such file or folder.
+        BadInputError: no such file or folder, nor a model of that name.
         UsageError: there is no model, or an option beside a job file.
     """
     given = vars(_parser().parse_args(words))
@@ -40,6 +44,8 @@ def read_entry(words: Sequence[str], here: Path) -> New:
     table[MODEL] = found = relative(keys()[MODEL].action.type, model, here)
     if Path(found).is_absolute() and not os.path.lexists(found):
         raise BadInputError("no such file or folder", where=found, remedy="check the path")
+    if isinstance(named := as_model(found), PlainWord):
+        find_model(named.word, _quiet)  # as `convert` would, but before anything is added
     return New(
         kind=Kind.CONVERT,
         title=_title(words, model),
@@ -47,6 +53,10 @@ def read_entry(words: Sequence[str], here: Path) -> New:
         job={INTO: os.fspath(here), MODELS: [table]},
         place=os.fspath(here),
     )
+
+
+def _quiet(event: Event) -> None:
+    """Leave to the run what it tells of the model."""
 
 
 def _of_file(path: Path, given: Mapping[str, object], of_run: Sequence[str], here: Path) -> New:

@@ -14,10 +14,13 @@ from sdcoreml.ground.places import as_path
 
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the actions."""
-    parser.set_defaults(action=show, json=False)
+    parser.set_defaults(action=show)
+    parser.add_argument("--json", action="store_true", help="print the list as JSON")
     actions = parser.add_subparsers(metavar="ACTION", title="actions (default: list)")
     shown = actions.add_parser("list", help="show the folders, and how many models each has")
-    shown.add_argument("--json", action="store_true", help="print them as JSON")
+    shown.add_argument(
+        "--json", action="store_true", default=argparse.SUPPRESS, help="print them as JSON"
+    )
     shown.set_defaults(action=show)
     for name, action, text in (
         ("add", add, "look for models in this folder, too"),

@@ -7,8 +7,8 @@ import selectors
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO
 
@@ -93,8 +93,7 @@ class Child:
         """End it if it still runs; end what it has left running, and close the pipes."""
         if self._process.returncode is None:
             self.end()
-        if self._process.returncode:
-            self._kill_group()
+        self._kill_group()
         for one in (self._process.stdin, self._process.stdout, self._process.stderr):
             if one:
                 one.close()
@@ -126,13 +125,3 @@ class Child:
                 return
             for key, _ in ready:
                 self._read(key.fd)
-
-
-@contextmanager
-def running(command: Command, hears: Mapping[str, Hear]) -> Iterator[Child]:
-    """Yield a command that runs; whatever ends the block ends the command."""
-    child = Child(command, hears)
-    try:
-        yield child
-    finally:
-        child.close()

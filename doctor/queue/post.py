@@ -66,7 +66,7 @@ def sole_work(path: Path, say: Callable[[str], None], grace: float) -> Iterator[
         if not _lock_within(handle, _TRIES * _INSTANT):
             say("waiting for a process of a runner that was killed")
             if not _lock_within(handle, grace):
-                _kill_noted(handle)
+                _kill_noted(handle, path)
                 _require(_lock_within(handle, max(1.0, grace / 4)), path)
         yield handle
     finally:
@@ -86,12 +86,34 @@ def _lock_within(handle: int, seconds: float) -> bool:
     return held
 
 
-def _kill_noted(handle: int) -> None:
-    """Kill the process that was noted, and its children, if it is that process still."""
+def _kill_noted(handle: int, path: Path) -> None:
+    """Kill the process that was noted, and its children, if it is that process still.
+
+    If it is gone, what it has left in its session, with the file of the lock open, is killed.
+    """
     noted = re.match(rb"(\d+) ([\d.]+) ", os.pread(handle, _LONGEST, 0))
-    if noted and abs(_began(int(noted[1])) - float(noted[2])) < _SAME:
+    if not noted:
+        return
+    leader = int(noted[1])
+    with suppress(ProcessLookupError, PermissionError):
+        if abs(_began(leader) - float(noted[2])) < _SAME:
+            os.killpg(leader, signal.SIGKILL)
+    for pid in _holders(path):
         with suppress(ProcessLookupError, PermissionError):
-            os.killpg(int(noted[1]), signal.SIGKILL)
+            if os.getsid(pid) == leader:
+                os.kill(pid, signal.SIGKILL)
+
+
+def _holders(path: Path) -> Iterator[int]:
+    """Yield the processes of this user, beside this one, that have a file open."""
+    import psutil
+
+    place = os.path.realpath(path)
+    for one in psutil.process_iter():
+        with suppress(psutil.Error, OSError):
+            is_other = one.pid != os.getpid() and one.uids().real == os.getuid()
+            if is_other and any(file.path == place for file in one.open_files()):
+                yield one.pid
 
 
 def _began(pid: int) -> float:
@@ -105,8 +127,9 @@ def _began(pid: int) -> float:
 
 def _require(is_held: bool, path: Path) -> None:  # noqa: FBT001
     if not is_held:
+        pids = " ".join(map(str, _holders(path)))
         raise BusyError(
             "a process of an earlier run is still at work",
             where=path,
-            remedy="end it, or restart the machine",
+            remedy=f"end it (kill -9 {pids})" if pids else "restart the machine",
         )

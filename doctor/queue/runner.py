@@ -10,16 +10,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdcoreml.doctor.queue.awake import awake
-from sdcoreml.doctor.queue.child import GRACE, Command, running
+from sdcoreml.doctor.queue.child import GRACE, Child, Command
 from sdcoreml.doctor.queue.entry import Entry, State, now
 from sdcoreml.doctor.queue.lines import LineFile, event_of, second_half, without_progress
 from sdcoreml.doctor.queue.outcome import Listener, finish, stop
 from sdcoreml.doctor.queue.post import Post, note_worker, sole_work
+from sdcoreml.doctor.queue.starting import begin_log
 from sdcoreml.doctor.queue.store import RUNNER, WORK, Store, command_of
 from sdcoreml.ground.errors import SdcoremlError
 
@@ -50,7 +51,7 @@ class Runner:
             if not post.is_held:
                 return False
             work = self.store.folder / WORK
-            with sole_work(work, self.say, self.grace) as handle, awake():
+            with sole_work(work, self._say, self.grace) as handle, awake():
                 while entry := self._next(post):
                     self._do(entry, handle)
             return True
@@ -62,6 +63,7 @@ class Runner:
         with self.store.changing():
             post = Post(self.store.folder / RUNNER)
             if post.is_held:
+                begin_log(self.store)
                 self._forget_killed()
         try:
             yield post
@@ -89,24 +91,18 @@ class Runner:
 
     def _do(self, entry: Entry, work: int) -> None:
         """Do an entry, as long as it is wanted, and write down what became of it."""
-        self.say(f"{entry.id}: {entry.title}: begun")
+        self._say(f"{entry.id}: {entry.title}: begun")
         heard, code, is_wanted = Listener(), None, True
         try:
-            with running(self._command(entry, work), self._hears(entry, heard)) as child:
+            with closing(self._start(entry, work, heard)) as child:
                 note_worker(work, child.pid)
                 while code is None and (is_wanted := self._is_wanted(entry)):
                     code = child.wait(LOOK)
                 if code is None:
                     code = child.end()
-        except BaseException as error:
+        except BaseException:
             with suppress(SdcoremlError):  # it waits again in any case
                 self.store.update(entry.id, stop)
-            if isinstance(error, OSError):
-                raise SdcoremlError(
-                    f"cannot be started ({error.strerror})",
-                    where=self.program[0],
-                    remedy="see why, then `sdcoreml queue run` goes on",
-                ) from None
             raise
 
         def settle(found: Entry) -> Entry:
@@ -117,7 +113,24 @@ class Runner:
         settled = self.store.update(entry.id, settle)
         if settled:
             because = f": {settled.because}" if settled.because else ""
-            self.say(f"{entry.id}: {entry.title}: {settled.state.value}{because}")
+            self._say(f"{entry.id}: {entry.title}: {settled.state.value}{because}")
+
+    def _say(self, text: str) -> None:
+        self._tell(self.say, text)
+
+    def _tell(self, listener: Callable[[str], None], text: str) -> None:
+        with suppress(OSError, ValueError):  # a terminal that has gone costs its lines alone
+            listener(text)
+
+    def _start(self, entry: Entry, work: int, heard: Listener) -> Child:
+        try:
+            return Child(self._command(entry, work), self._hears(entry, heard))
+        except OSError as error:
+            raise SdcoremlError(
+                f"cannot be started ({error.strerror})",
+                where=self.program[0],
+                remedy="see why, then `sdcoreml queue run` goes on",
+            ) from None
 
     def _command(self, entry: Entry, work: int) -> Command:
         folder = self.store.folder
@@ -140,7 +153,7 @@ class Runner:
         def hear_err(line: bytes) -> None:
             heard.hear_log(line)
             log.add(line)
-            self.echo(line.decode(errors="replace").rstrip("\n"))
+            self._tell(self.echo, line.decode(errors="replace").rstrip("\n"))
 
         return {"stdout": hear_out, "stderr": hear_err}
 

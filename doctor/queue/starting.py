@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from sdcoreml.doctor.queue.store import VARIABLE, Store
@@ -28,6 +29,13 @@ def this_program() -> tuple[str, ...]:
     return (sys.executable, "-c", _CODE)
 
 
+def begin_log(store: Store, handle: int = 1) -> None:
+    """Empty the log if what this process prints goes there: only the runner knows that it is it."""
+    with suppress(OSError):
+        if os.path.samestat(os.fstat(handle), (store.folder / LOG).stat()):
+            os.ftruncate(handle, 0)
+
+
 def start_runner(store: Store, program: Sequence[str]) -> None:
     """Start a runner in a session of its own, if something waits; it ends if there is another.
 
@@ -38,7 +46,7 @@ def start_runner(store: Store, program: Sequence[str]) -> None:
     if queue.is_paused or all(entry.state.is_over for entry in queue.entries):
         return
     with store.changing(), translate_os_errors(store.folder):
-        log = os.open(store.folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        log = os.open(store.folder / LOG, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     try:
         process = subprocess.Popen(
             [*program, "queue", "run"],

@@ -19,6 +19,7 @@ from sdcoreml.doctor.queue.order import New
 from sdcoreml.doctor.queue.starting import start_runner, this_program
 from sdcoreml.doctor.queue.store import Store, open_queue
 from sdcoreml.ground import locks
+from sdcoreml.ground.advice import spell
 from tests.schemas import read_as
 
 
@@ -42,7 +43,8 @@ def test_an_empty_queue_says_how_to_fill_it(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "nothing is in the queue; `" in queue(capsys)
-    assert read_as("queue-list", queue(capsys, "list", "--json"))["entries"] == []
+    for words in (("list", "--json"), ("--json",), ("--json", "list")):
+        assert read_as("queue-list", queue(capsys, *words))["entries"] == []
     assert not store.folder.exists()
 
 
@@ -55,7 +57,12 @@ def test_what_is_added_is_listed_and_changed(
     queue(capsys, "add", "owner/other")
     queue(capsys, "move", "3", "1")
     queue(capsys, "move", "1", "9")
-    queue(capsys, "cancel", "1", "2")
+    for place in ("0", "-1", "x"):
+        with pytest.raises(SystemExit, match="2"):
+            main(["queue", "move", "3", place])
+    assert "whole number above 0" in capsys.readouterr().err
+    queue(capsys, "cancel", "1", "99", code=2)
+    assert queue(capsys, "cancel", "1", "2", "1") == "1: cancelled\n2: cancelled\n"
     assert queue(capsys).splitlines()[:3] == [
         "   3  waiting    owner/other",
         "   2  cancelled  owner/name",
@@ -132,7 +139,35 @@ def test_how_far_it_is_and_why_it_failed_are_listed(store: Store) -> None:
             "a runner is at work",
         ]
     store.remove("1")
-    assert list(as_text(store, store.read()))[-1] == "all is done"
+    assert last_line(store) == "1 failed; `sdcoreml queue retry 2` tries again"
+    for number in ("3", "4"):
+        add(store, number)
+        store.update(number, lambda one: replace(one, state=State.DONE))
+    assert last_line(store) == "2 done, 1 failed; `sdcoreml queue retry 2` tries again"
+    store.path("2", "json").write_text("?")
+    assert last_line(store) == "2 done, 1 failed"
+    store.remove("2")
+    assert last_line(store) == "all is done"
+    store.cancel(add(store, "five"))
+    assert last_line(store) == "2 done, 1 cancelled"
+
+
+def last_line(store: Store) -> str:
+    return list(as_text(store, store.read()))[-1].replace(spell("`sdcoreml "), "`sdcoreml ")
+
+
+def test_a_word_that_names_no_model_is_not_added(
+    store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert main(["queue", "add", "nosuch"]) == 3
+    assert "nosuch: there is no file or folder with that name" in capsys.readouterr().err
+    assert not store.folder.exists()
+    models = Path("models")
+    models.mkdir()
+    (models / "nosuch.safetensors").touch()
+    monkeypatch.setenv("SDCOREML_MODELS", "models")
+    queue(capsys, "add", "nosuch")
+    assert [one.title for one in store.read().entries] == ["nosuch"]
 
 
 @pytest.mark.slow

@@ -36,6 +36,9 @@ def test_a_folder_is_added_listed_and_removed(
         f"{comfy}/models/unet": 0,
         f"{comfy}/models/diffusion_models": 0,
     }
+    for words in (("--json",), ("--json", "list")):
+        assert main(["sources", *words]) == 0
+        assert read_as("sources-list", capsys.readouterr().out)["folders"]
     assert main(["sources", "remove", "comfy", str(comfy)]) == 0
     assert own.read_text() == ""
     capsys.readouterr()

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.doctor.queue.entry import State
+from sdcoreml.doctor.queue.order import Queue
 from sdcoreml.doctor.queue.runner import Runner
 from sdcoreml.doctor.queue.store import Store
 from sdcoreml.ground.errors import SdcoremlError
@@ -213,3 +214,32 @@ def test_without_the_program_everything_waits(tmp_path: Path) -> None:
         Runner(store=store, program=("/nothing",)).run()
     assert states(store) == ["waiting"]
     assert not store.is_running
+
+
+def test_a_terminal_that_has_gone_stops_nothing(tmp_path: Path) -> None:
+    store = Store(folder=tmp_path)
+    add(store, "say")
+
+    def gone(_: str) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    assert Runner(store=store, program=PROGRAM, say=gone, echo=gone).run()
+    assert states(store) == ["done"]
+    assert "beside" in store.follow_log("1").lines
+
+
+def test_only_what_cannot_be_started_is_told_so(tmp_path: Path) -> None:
+    store = Store(folder=tmp_path / "q")
+    add(store, "wait", "0", place=tmp_path)
+
+    def broken(self: Store) -> Queue:
+        if (tmp_path / "began").exists():
+            raise OSError(5, "Input/output error")
+        return Store.read(self)
+
+    class Failing(Store):
+        read = broken
+
+    with pytest.raises(OSError, match="Input/output error"):
+        Runner(store=Failing(folder=store.folder), program=PROGRAM).run()
+    assert states(store) == ["waiting"]
