@@ -1,4 +1,4 @@
-"""Formats sizes and times for messages."""
+"""Formats sizes, times and counts for messages."""
 
 from __future__ import annotations
 
@@ -24,3 +24,8 @@ def duration(seconds: float) -> str:
         return "less than a minute"
     number, unit = (minutes, "minute") if minutes < _HOURS else (round(minutes / 60), "hour")
     return f"about {number} {unit}" + ("s" if number > 1 else "")
+
+
+def count_programs(number: int, kind: str = "") -> str:
+    """Format a number of programs of a `kind`: "1 program", "3 compiled programs"."""
+    return f"{number} {kind}program{'' if number == 1 else 's'}"

@@ -60,7 +60,9 @@ class Certificate:
     def summary(self) -> str:
         """Describe the certificate in one line."""
         figures = ", ".join(f"{item.output} {item.psnr} dB {item.mode}" for item in self.outputs)
-        return f"{self.title}: certified in {self.toolchain} on {self.date}: {figures}"
+        return (
+            f"{self.title}: certified on {self.date} with the toolchain {self.toolchain}: {figures}"
+        )
 
 
 def load(path: Path = FILE) -> dict[str, Certificate]:

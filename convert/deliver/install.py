@@ -26,7 +26,7 @@ from sdcoreml.ground.digest import FileRecord, describe, sha256
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.files import refusal
-from sdcoreml.ground.outputs import find_place
+from sdcoreml.ground.outputs import files_in, find_place
 from sdcoreml.ground.refusals import translate_os_errors
 
 ANOTHER = "choose another --name, or move that one away"
@@ -165,13 +165,18 @@ def is_installed(contents: Contents, target: Path) -> bool:
     """Whether `target` has just these files.
 
     Of a model's folder the manifest, which has the digests of all others, and the sizes are
-    compared; a program alone, which has no manifest, is hashed.
+    compared; what else is in it is its app's or its user's. A program alone, which has no manifest,
+    is hashed, and a file more makes it another.
     """
     files = {name: target / _inner(contents, name) for name in contents.files}
     try:
         if any(path.stat().st_size != contents.files[name].size for name, path in files.items()):
             return False
-        if not contents.is_bare:
+        if contents.is_bare:
+            wanted = {_inner(contents, name) for name in files}
+            if wanted != {*files_in(target)}:
+                return False
+        else:
             files = {MARKER: files[MARKER]}
         found = describe(files)
     except (OSError, BadInputError):

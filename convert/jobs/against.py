@@ -37,6 +37,7 @@ from sdcoreml.ground.digest import find_changed
 from sdcoreml.ground.errors import BadInputError, Fault
 from sdcoreml.ground.events import Emit, Event
 from sdcoreml.ground.files import Document, read_bytes
+from sdcoreml.ground.quantity import count_programs
 
 _TOKENIZER = (
     "add --tokenizer FOLDER if it was converted with one, otherwise convert the model again"
@@ -255,7 +256,7 @@ def _check(
         if not (_relies_on_certificate(entry.checked) or entry.checked.unchecked or against.fast)
     }
     policy = ProofPolicy(certificates=against.certificates, run=frozenset(measured), draws=True)
-    emit(Event(kind="step", text=f"audit the weights of {len(made)} compiled programs"))
+    emit(Event(kind="step", text=f"audit the weights of {count_programs(len(made), 'compiled ')}"))
     proofs = prove(made, policy, runner, emit, fast=against.fast)
     return {one.part.stem: proofs[one.part.program] for one in made}
 

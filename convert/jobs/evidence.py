@@ -87,12 +87,12 @@ def share_of_range(psnr: float) -> str:
 
 def _figures(proof: ProgramProof) -> Iterator[str]:
     if sibling := proof.sibling:
-        when = f"certified in {sibling.origin.toolchain} on {sibling.origin.date}"
+        when = f"certified on {sibling.origin.date} with the toolchain {sibling.origin.toolchain}"
         yield f"differs only in shapes from {sibling.title}, {when}"
     if issued := proof.certificate:
         figures = worst_of(issued.outputs or proof.outputs)
         then = f" (with random weights then: {figures})" if figures else ""
-        yield f"graph certified in {issued.toolchain} on {issued.date}{then}"
+        yield f"graph certified on {issued.date} with the toolchain {issued.toolchain}{then}"
     elif proof.unchecked:
         yield f"not run: {proof.unchecked}"
     else:

@@ -17,6 +17,7 @@ from sdcoreml.convert.jobs.options import ATTENTIONS, COMPRESSED, Options
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
 from sdcoreml.convert.models.layout import Model
+from sdcoreml.convert.models.unet_alone import name_alone
 from sdcoreml.convert.programs.drawable import require_drawable
 from sdcoreml.convert.programs.options import Precision
 from sdcoreml.ground.codec import from_plain
@@ -102,7 +103,7 @@ def plan(
         options=options,
         redo=redo,
         beside=beside,
-        name=name,
+        name=name or _name_by_place(model, options),
     )
     require_runnable(job)
     return job
@@ -199,7 +200,7 @@ def default_folder(
     model: Model, options: Options, name: str = "", loras: tuple[str, ...] = ()
 ) -> Path:
     """Return the default folder for a result: in `models` or, for a ControlNet, in `controlnet`."""
-    called = name or _own_name(model)
+    called = name or _name_by_place(model, options) or _own_name(model)
     if options.is_for_comfyui:
         return Path("models") / folder_for(options, called, loras)
     if CONTROLNET in model.components:
@@ -209,6 +210,12 @@ def default_folder(
 
 def _own_name(model: Model) -> str:
     return model.path.resolve().name
+
+
+def _name_by_place(model: Model, options: Options) -> str:
+    """Return the name of a UNet alone that is called as all are; "" for what has its own name."""
+    is_alone = options.is_for_comfyui and model.components.keys() == {"unet"}
+    return name_alone(model.path) if is_alone else ""
 
 
 def folder_name(model: str, options: Options) -> str:

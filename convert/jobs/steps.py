@@ -62,6 +62,7 @@ from sdcoreml.ground.crew import Crew
 from sdcoreml.ground.digest import describe, files_below
 from sdcoreml.ground.errors import SdcoremlError
 from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.ground.quantity import count_programs
 
 
 def convert_models(
@@ -159,7 +160,7 @@ def _prove(folder: Folder, conversion: Conversion) -> Folder:
         require_checked(folder.job, {entry.component: entry.checked for entry in found})
     if not folder.programs:
         return folder
-    title = f"audit the weights of {len(folder.programs)} programs"
+    title = f"audit the weights of {count_programs(len(folder.programs))}"
     conversion.emit(Event(kind="step", text=title))
     audits = KeptAudits(cache=shop.finds) if shop.finds else None
     proofs = prove(folder.programs, shop.policy, shop.runner, conversion.emit, audits=audits)

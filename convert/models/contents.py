@@ -211,8 +211,18 @@ def _transformer(shapes: _Named) -> Contents | None:
     return None
 
 
+CONTROLNETS = (
+    "control_model.",
+    "controlnet_cond_embedding.",
+    "controlnet_down_blocks.",
+    "input_hint_block.",
+    "zero_convs.",
+)
+"""Parts of names that only a ControlNet's tensors have, in either layout."""
+
+
 def _controlnet(shapes: _Named) -> Contents | None:
-    if _has(shapes, "control_model.") or _has(shapes, "controlnet_cond_embedding."):
+    if any(_has(shapes, part) for part in CONTROLNETS):
         family = BY_CONTEXT.get(_width(shapes, *_CONTEXT), Family.UNKNOWN)
         return Contents(kind=Kind.CONTROLNET, family=family)
     return None

@@ -6,6 +6,10 @@ coreml-diffusion 0.1.6, which ComfyUI's Core ML nodes convert with, also takes s
 
 from __future__ import annotations
 
+import itertools
+import re
+from pathlib import Path
+
 from sdcoreml.convert.models.contents import Kind, Shapes, recognise
 from sdcoreml.convert.models.family import REFINER_CONTEXT, Family
 from sdcoreml.convert.models.original_layout import UNET_PREFIX
@@ -24,6 +28,30 @@ _CONTEXTS = tuple(
     f"{middle}.transformer_blocks.0.attn2.to_k.weight"
     for middle in ("middle_block.1", "mid_block.attentions.0")
 )
+
+GENERIC = frozenset({"diffusion_pytorch_model", "unet"})
+"""What diffusers calls every UNet's folder and file: it says nothing of the model."""
+
+COLLECTIONS = frozenset({"", "checkpoints", "diffusion_models", "models", "snapshots"})
+"""Folders in which programs keep many models: their names say nothing of one, either."""
+
+_CACHED = re.compile("models--.+--(.+)")
+"""Matches a model's folder in the hub's cache, in which a `snapshots/COMMIT` has its files."""
+
+
+def name_alone(path: Path) -> str:
+    """Return what to call the model whose UNet alone is at `path`; "" if its own name says it.
+
+    So `LCM_Dreamshaper_v7/unet` is not called `unet`, as every other. A path whose folders say no
+    more keeps its own name, such as ComfyUI's `diffusion_models/unet`.
+    """
+    name, *above = (one.name for one in (path.resolve(), *path.resolve().parents))
+    if name.partition(".")[0] not in GENERIC:
+        return ""
+    called, *rest = itertools.dropwhile(GENERIC.__contains__, above)
+    if rest[:1] == ["snapshots"] and (cached := _CACHED.fullmatch(rest[1])):
+        return cached[1]
+    return "" if called in COLLECTIONS else called
 
 
 def family_alone(shapes: Shapes) -> Family | None:

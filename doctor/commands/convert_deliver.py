@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from sdcoreml.doctor.commands.verify_coreml import verdict
 from sdcoreml.ground.advice import command
 from sdcoreml.ground.errors import BadInputError, SdcoremlError, UnsupportedError, UsageError
 from sdcoreml.ground.events import Emit
+from sdcoreml.ground.outputs import find_place
 from sdcoreml.ground.places import home_folder
 
 NETS = "controlnet"
@@ -162,7 +164,7 @@ def _comfyui() -> Path:
 
     Raises:
         UsageError: it is known in none, or in several.
-        BadInputError: it is not there.
+        BadInputError: it is not there, or nothing can be put there.
     """
     known = homes_of("comfy")
     if not known:
@@ -181,7 +183,25 @@ def _comfyui() -> Path:
             where=known[0],
             remedy=f"connect its disk, or forget it: {forget}",
         )
+    _require_usable(known[0] / FOLDER)
     return known[0] / FOLDER
+
+
+def _require_usable(folder: Path) -> None:
+    """Refuse ComfyUI's folder of UNets if no package can be put there; it is made if need be.
+
+    Raises:
+        BadInputError: it is a link that leads nowhere, is no folder, or may not be written to.
+    """
+    place = find_place(folder)
+    otherwise = "leave --install out, and copy the package to where ComfyUI reads it"
+    if not place.is_dir() and place.exists():
+        remedy = f"move it away, or {otherwise}"
+        raise BadInputError("is a file, and ComfyUI reads a folder", where=folder, remedy=remedy)
+    there = place if place.is_dir() else place.parent
+    if not os.access(there, os.W_OK | os.X_OK):
+        remedy = f"see who owns it, or {otherwise}"
+        raise BadInputError("may not be written to", where=there, remedy=remedy)
 
 
 def _require_used(app: App, job: Job) -> None:

@@ -232,7 +232,7 @@ def require_consistent(args: argparse.Namespace, model: Model) -> None:
             args.output and several
         ),
         "--output is the whole name of a model's folder; leave --name out": bool(
-            args.output and said.get("name") and not is_net
+            args.output and said.get("name") and not is_net and not only_unet(args)
         ),
         "--components needs --output, the finished folder to mend": (
             "components" in said and not args.output

@@ -21,7 +21,7 @@ from sdcoreml.doctor.core.engine import Report
 from sdcoreml.doctor.core.estimate import estimate_disk, estimate_memory, estimate_time
 from sdcoreml.doctor.core.facts import ToolchainFacts
 from sdcoreml.doctor.gather.model import describe
-from sdcoreml.ground.quantity import amount
+from sdcoreml.ground.quantity import amount, count_programs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +128,7 @@ def as_text(plan: ConversionPlan) -> Iterator[str]:
     yield "would be made from"
     yield from (f"  {path}  {amount(size)}" for path, size in plan.sources.items())
     for made in plan.folders:
-        yield f"{made.folder}: {len(made.programs)} programs"
+        yield f"{made.folder}: {count_programs(len(made.programs))}"
         width = max((len(program.name) for program in made.programs), default=0)
         for program in made.programs:
             size = f"about {amount(program.bytes)}" if program.bytes else "of unknown size"

@@ -25,7 +25,7 @@ from sdcoreml.ground.errors import BadInputError, UsageError
 from sdcoreml.ground.files import Document, open_regular
 from sdcoreml.ground.page import Page
 from sdcoreml.ground.places import as_path, expand_home
-from sdcoreml.ground.quantity import amount
+from sdcoreml.ground.quantity import amount, count_programs
 
 PNG = b"\x89PNG\r\n\x1a\n"
 """The first bytes of every PNG file."""
@@ -204,7 +204,7 @@ def assemble(found: Found) -> Page:
 
 def _describe(found: Found) -> Iterator[str]:
     if found.folder:
-        yield f"{len(found.folder.programs)} programs"
+        yield count_programs(len(found.folder.programs))
         yield "the times of its run" if found.run else "no times: no log of its run is here"
     elif found.run:
         yield f"{len(found.run.steps)} steps"

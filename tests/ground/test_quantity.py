@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sdcoreml.ground.quantity import amount, duration
+from sdcoreml.ground.quantity import amount, count_programs, duration
 
 
 @pytest.mark.parametrize(
@@ -52,3 +52,12 @@ def test_a_number_of_a_unit_is_never_one_of_the_next(size: int) -> None:
     assert float(number) < 1000
     scale = {"bytes": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}[unit]
     assert abs(float(number) * scale - size) <= max(0.5 * scale, 1)
+
+
+def test_one_program_is_one() -> None:
+    assert [count_programs(number) for number in (0, 1, 2)] == [
+        "0 programs",
+        "1 program",
+        "2 programs",
+    ]
+    assert count_programs(1, "compiled ") == "1 compiled program"

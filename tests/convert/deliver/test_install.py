@@ -161,7 +161,12 @@ def test_a_controlnet_is_installed_as_its_program(tmp_path: Path) -> None:
     done = install(net, tmp_path / "nets")
     assert (names(tmp_path / "nets"), done.path.name) == ([program.name], program.name)
     assert (done.path / "metadata.json").read_bytes() == (program / "metadata.json").read_bytes()
+    (done.path / ".DS_Store").touch()
     assert install(net, tmp_path / "nets").way is None
+    (done.path / "weights/more.bin").touch()
+    with pytest.raises(BadInputError, match="another ControlNet has this name"):
+        install(net, tmp_path / "nets")
+    (done.path / "weights/more.bin").unlink()
     (done.path / "model.mil").write_text("of somebody else")
     with pytest.raises(BadInputError, match="another ControlNet has this name"):
         install(net, tmp_path / "nets")

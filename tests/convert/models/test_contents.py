@@ -59,6 +59,22 @@ SPECIMENS: tuple[tuple[Shapes, Contents], ...] = (
         {"controlnet_cond_embedding.conv_in.weight": (16, 3), f"{ATTENTION}.to_k.weight": (1, 768)},
         Contents(kind=Kind.CONTROLNET, family=Family.SD1),
     ),
+    *(
+        (
+            {
+                "conv_in.weight": (320, 4, 3, 3),
+                "time_embedding.linear_1.weight": (1280, 320),
+                f"{ATTENTION}.to_k.weight": (320, 768),
+                of_a_net: (4,),
+            },
+            Contents(kind=Kind.CONTROLNET, family=Family.SD1),
+        )
+        for of_a_net in (
+            "controlnet_down_blocks.0.bias",
+            "input_hint_block.0.bias",
+            "zero_convs.0.0.bias",
+        )
+    ),
     ({"adapter.body.0.resnets.0.block1.weight": (1,)}, Contents(kind=Kind.T2I_ADAPTER)),
     (
         {

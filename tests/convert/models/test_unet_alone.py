@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from sdcoreml.convert.models.contents import Shapes
 from sdcoreml.convert.models.family import Family
-from sdcoreml.convert.models.unet_alone import family_alone
+from sdcoreml.convert.models.unet_alone import family_alone, name_alone
 
 ORIGINAL: Shapes = {
     "input_blocks.0.0.weight": (320, 4, 3, 3),
@@ -40,3 +42,27 @@ REFINER = {"middle_block.1.transformer_blocks.0.attn2.to_k.weight": (1536, 1280)
 )
 def test_its_structure_says_which_family_it_is_of(shapes: Shapes, family: Family | None) -> None:
     assert family_alone(shapes) is family
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("LCM_Dreamshaper_v7/unet", "LCM_Dreamshaper_v7"),
+        ("LCM_Dreamshaper_v7/unet/diffusion_pytorch_model.fp16", "LCM_Dreamshaper_v7"),
+        ("models--SimianLuo--LCM_Dreamshaper_v7/snapshots/c7f9b67/unet", "LCM_Dreamshaper_v7"),
+        ("dream.v8/unet", "dream.v8"),
+        ("dream/unet/unet", "dream"),
+        ("dream/unet.fp16", "dream"),
+        ("ComfyUI/models/unet/dream", ""),
+        ("ComfyUI/models/unet/unet", ""),
+        ("ComfyUI/models/diffusion_models/unet", ""),
+        ("ComfyUI/models/diffusion_models/dream/unet", "dream"),
+        ("snapshots/c7f9b67/unet", "c7f9b67"),
+    ],
+)
+def test_what_every_unet_is_called_is_no_name(path: str, name: str, tmp_path: Path) -> None:
+    assert name_alone(tmp_path / path) == name
+
+
+def test_a_unet_above_all_folders_keeps_its_name() -> None:
+    assert name_alone(Path("/unet")) == name_alone(Path("/unet/unet")) == ""

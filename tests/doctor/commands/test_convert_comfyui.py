@@ -64,6 +64,32 @@ def test_the_name_says_which_loras_are_merged(model: Path) -> None:
     assert [part.stem for part in job.parts] == ["dog_a_z_1x128x128_se_unet"]
 
 
+def test_a_unets_folder_is_named_after_the_model_unless_a_name_is_given(tmp_path: Path) -> None:
+    whole = open_model(write_model(tmp_path / "dream.v8"))
+    folder, unet = tmp_path / "dream.v8/unet", whole.components["unet"]
+    found = replace(whole, path=folder, components={"unet": unet})
+
+    def named(*words: str) -> tuple[Path, list[str]]:
+        (job,) = jobs_of(asked(folder, "--app", "comfyui", *words), found)
+        # The model that is opened for the work may lie elsewhere.
+        job = replace(job, model=replace(found, path=tmp_path / "scratch/unet"))
+        return job.output, [part.stem for part in job.parts]
+
+    assert named() == (Path("models/dream.v8_1x128x128_se"), ["dream_1x128x128_se_unet"])
+    assert named("--name", "cat")[1] == ["cat_1x128x128_se_unet"]
+
+
+def test_the_package_can_be_named_in_a_folder_of_any_name(model: Path) -> None:
+    words = ("--name", "dog", "--output", "here")
+    (job,) = jobs_of(asked(model, "--app", "comfyui", *words), open_model(model))
+    assert (job.output, [part.stem for part in job.parts]) == (
+        Path("here"),
+        ["dog_1x128x128_se_unet"],
+    )
+    with pytest.raises(UsageError, match="leave --name out"):
+        jobs_of(asked(model, *words), open_model(model))
+
+
 @pytest.mark.parametrize(
     ("words", "where"),
     [

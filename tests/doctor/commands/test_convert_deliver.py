@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 from dataclasses import replace
 from pathlib import Path
@@ -283,3 +284,31 @@ def test_where_comfyui_is_must_be_known(comfy: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"is not known.*sources add comfy FOLDER"):
         require_deliverable(INSTALL, planned)
     require_deliverable(asked("model", "--app", "comfyui"), planned)
+
+
+def test_a_folder_of_comfyui_that_takes_no_package_is_refused_before_the_work(
+    comfy: Path, tmp_path: Path
+) -> None:
+    unets, planned = comfy / "models/unet", [for_comfyui(tmp_path)]
+    unets.symlink_to(tmp_path / "disk/unet")
+    with pytest.raises(BadInputError, match=r"is a link to .*/disk/unet, which leads nowhere"):
+        require_deliverable(INSTALL, planned)
+    (tmp_path / "disk/unet").mkdir(parents=True)
+    require_deliverable(INSTALL, planned)
+    unets.unlink()
+    unets.touch()
+    with pytest.raises(BadInputError, match=r"is a file, and ComfyUI reads a folder; .*--install"):
+        require_deliverable(INSTALL, planned)
+    unets.unlink()
+    require_deliverable(INSTALL, planned)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
+def test_a_folder_of_comfyui_that_may_not_be_written_to_is_refused(
+    comfy: Path, tmp_path: Path
+) -> None:
+    planned = [for_comfyui(tmp_path)]
+    (comfy / "models").chmod(0o500)
+    with pytest.raises(BadInputError, match="may not be written to; see who owns it"):
+        require_deliverable(INSTALL, planned)
+    (comfy / "models").chmod(0o700)

@@ -140,7 +140,7 @@ def test_results_that_do_not_differ_are_exact() -> None:
 def test_a_certificates_figures_are_never_this_models() -> None:
     certified = replace(CHECKED, certificate=ISSUED)
     assert evidence(certified) == (
-        "52 of 52 weights equal; graph certified in tested on 2026-11-24"
+        "52 of 52 weights equal; graph certified on 2026-11-24 with the toolchain tested"
         " (with random weights then: 131.3 dB in fp32, 70.0 dB in fp16)"
     )
     assert certified.measured == ()
@@ -181,7 +181,7 @@ def test_a_graph_that_differs_from_a_certified_one_in_its_shapes_is_said_to() ->
     related = replace(CHECKED, outputs=OUTPUTS, sample="128x192", sibling=SIBLING)
     which = (
         "52 of 52 weights equal; differs only in shapes from Stable Diffusion 1.x, ORIGINAL,"
-        " 512x512, certified in tested on 2026-11-24"
+        " 512x512, certified on 2026-11-24 with the toolchain tested"
     )
     assert evidence(related) == (
         f"{which}; run here for 128x192: 131.3 dB in fp32, 70.0 dB in fp16"

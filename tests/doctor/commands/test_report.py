@@ -71,7 +71,7 @@ def test_a_folders_page_has_the_run_that_made_it(
 ) -> None:
     folder = folder_in(here)
     assert "The run" not in text_of(write(folder))
-    assert "1 programs, no times: no log of its run is here" in capsys.readouterr().out
+    assert "1 program, no times: no log of its run is here" in capsys.readouterr().out
     runs.keep([replace(LOG, digest=read_manifest(folder).digest)])
     said = text_of(write(folder.rename(here / "moved")))
     for part in (

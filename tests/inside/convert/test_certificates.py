@@ -277,7 +277,8 @@ def test_a_damaged_file_is_bad_input(tmp_path: Path, text: str, reason: str) -> 
 
 def test_a_certificate_in_one_line() -> None:
     assert CERTIFICATE.summary() == (
-        "SD 1.x, SPLIT_EINSUM, 512x512: certified in tested on 2026-11-24: noise_pred 130.5 dB fp32"
+        "SD 1.x, SPLIT_EINSUM, 512x512: certified on 2026-11-24 with the toolchain tested:"
+        " noise_pred 130.5 dB fp32"
     )
 
 
