@@ -431,6 +431,7 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_whatever_is_chosen_of_what_is_offered_is_planned",
     ),
     "tests/doctor/studio/test_app.py": (
+        "test_no_command_names_a_dropped_file_which_is_not_kept",
         "test_two_conversions_of_one_model_are_told_apart_by_what_they_make",
     ),
     "tests/doctor/studio/test_doubts.py": (

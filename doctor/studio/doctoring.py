@@ -18,7 +18,7 @@ from sdcoreml.doctor.api.options import read_options
 from sdcoreml.doctor.commands.doctor import examine_given
 from sdcoreml.doctor.core.check import Finding, Fix, Status
 from sdcoreml.doctor.core.engine import DEFAULT_TOOLCHAIN, Report, Result
-from sdcoreml.doctor.studio.plain import MOST_ITEMS, is_plain, plain
+from sdcoreml.doctor.studio.plain import MOST_ITEMS, as_sentence, is_plain, plain
 from sdcoreml.ground.advice import TOOL, spell_words
 from sdcoreml.ground.errors import UsageError
 
@@ -30,10 +30,10 @@ STATUSES: Mapping[Status, str] = {
     Status.INFO: "info",
     Status.WARNING: "warn",
     Status.ERROR: "bad",
-    Status.UNKNOWN: "fail",
+    Status.UNKNOWN: "unknown",
     Status.SKIPPED: "skipped",
 }
-"""The page's word for each status; `fail` is a check that could not be made."""
+"""The page's word for each status; `unknown` is a check that could not be made."""
 
 KEY = re.compile(r"([A-Z]{2,4}\d{3})\.(\d{1,3})\.([0-9a-f]{16})")
 """A key: the check, which of its findings, and a digest of the command."""
@@ -79,7 +79,7 @@ def as_data(report: Report) -> dict[str, object]:
             {
                 "goal": one.goal,
                 "answer": one.answer,
-                "sentence": plain(one.sentence),
+                "sentence": as_sentence(one.sentence),
                 "because": list(one.because),
                 "needs": [plain(need) for need in one.needs],
             }
@@ -91,17 +91,20 @@ def as_data(report: Report) -> dict[str, object]:
 
 
 def _findings(result: Result) -> Iterator[dict[str, object]]:
-    """Yield what a check found, or that it found nothing or was not made."""
+    """Yield what a check found; of one that found nothing, or was not made, nothing is `what`.
+
+    The title says what a check demands, which is the opposite of what it found: `what` is the
+    heading, where there is one.
+    """
     about = {"id": result.id, "title": result.title, "family": result.family.value}
     if not result.findings:
-        why = plain(result.reason)
-        yield {**about, "status": STATUSES[result.status], "what": result.title, "why": why}
+        yield {**about, "status": STATUSES[result.status], "why": as_sentence(result.reason)}
     for number, finding in enumerate(result.findings):
         found: dict[str, object] = {
             **about,
             "status": STATUSES[finding.status],
-            "what": plain(finding.what),
-            "why": plain(finding.why),
+            "what": as_sentence(finding.what),
+            "why": as_sentence(finding.why),
         }
         if finding.where:
             found["where"] = plain(finding.where)
@@ -113,7 +116,7 @@ def _fix(check: str, number: int, finding: Finding) -> dict[str, object]:
     commands = [shlex.join(spell_words(command)) for command in fix.commands]
     typed = " && ".join(commands)
     found: dict[str, object] = {
-        "title": plain(fix.title),
+        "title": as_sentence(fix.title),
         "command": typed if is_plain(typed) else "",
         "is_safe": fix.safe,
     }
@@ -157,6 +160,6 @@ def choose_mend(key: str, report: Report) -> Mend:
         for number, finding in enumerate(result.findings):
             fix = finding.fix
             if fix and (words := _words(fix)) and _key(result.id, number, fix) == key:
-                return Mend(title=plain(fix.title, 160), words=words, check=result.id)
+                return Mend(title=as_sentence(fix.title, 160), words=words, check=result.id)
     what = "this is no longer what the check suggests"
     raise UsageError(what, where=plain(key, 60), remedy="look at the findings again")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdcoreml.convert.bundle.contract import first_macos
@@ -16,6 +16,7 @@ from sdcoreml.doctor.commands.convert_ingredients import ingredients_of
 from sdcoreml.doctor.commands.convert_plan import (
     MACHINE,
     ConversionPlan,
+    MachineFinding,
     as_data,
     plan_conversion,
 )
@@ -27,11 +28,11 @@ from sdcoreml.doctor.gather.toolchain import measured
 from sdcoreml.doctor.studio.bench import Examined, Table, words_of
 from sdcoreml.doctor.studio.choices import Choices, Chosen, File, Offer
 from sdcoreml.doctor.studio.choices import as_data as offer_data
+from sdcoreml.doctor.studio.doctoring import STATUSES
 from sdcoreml.doctor.studio.offer import make_offer
 from sdcoreml.doctor.studio.plain import as_sentence, by_name, is_plain, plain, plain_data
 from sdcoreml.ground.advice import TOOL, spell_words
 from sdcoreml.ground.errors import Fault, SdcoremlError, UsageError
-from sdcoreml.ground.quantity import amount, duration
 from sdcoreml.lockfiles.toolchain import load_toolchain
 
 MOST_FILES = 20
@@ -119,16 +120,27 @@ def _as_data(examined: Examined, offer: Offer, toolchain: str) -> dict[str, obje
         return {**found, "refused": refusal(error.fault), "command": ""}
     order = _order(examined, offer, jobs)
     lacks = [one for one in planned.machine if one.status == Status.ERROR.value]
-    said = f"{sentence(planned)} {systems(jobs[0])}".strip()
-    found |= {"sentence": said, "command": order.command}
+    found |= {"sentence": sentence(planned, systems(jobs[0])), "command": order.command}
+    found["result"] = sum(one.bytes for made in planned.folders for one in made.programs)
     if offer.refused:
         found["refused"] = refusal(offer.refused)
     elif planned.can == "no" and lacks:
         what, remedy = as_sentence(lacks[0].what), as_sentence(lacks[0].remedy)
         found["refused"] = {"what": what, "remedy": remedy, "code": lacks[0].id}
     found["room"] = {"needed": planned.disk, "free": _free(Path(order.folders[0]))}
-    data = plain_data(as_data(planned))
-    return {**data, **found} if isinstance(data, dict) else found
+    data = plain_data(as_data(replace(planned, machine=())))
+    machine = {"can": planned.can, "findings": [_machine(one) for one in planned.machine]}
+    return {**data, **found, "machine": machine} if isinstance(data, dict) else found
+
+
+def _machine(finding: MachineFinding) -> dict[str, object]:
+    """Return what was found about this machine, in the page's words."""
+    return {
+        "id": finding.id,
+        "status": STATUSES[Status(finding.status)],
+        "what": as_sentence(finding.what),
+        "remedy": as_sentence(finding.remedy),
+    }
 
 
 def _free(output: Path) -> int:
@@ -192,26 +204,21 @@ def refusal(fault: Fault) -> dict[str, object]:
     }
 
 
-def sentence(planned: ConversionPlan) -> str:
-    """Say in a sentence what would be made, and what that takes."""
-    size = sum(program.bytes for folder in planned.folders for program in folder.programs)
+def sentence(planned: ConversionPlan, runs: str) -> str:
+    """Say in a short sentence what would be made, and what runs it; the figures stand beside it."""
     count = sum(len(folder.programs) for folder in planned.folders)
     programs = f"{count} programs" if count > 1 else "one program"
-    time = f", {duration(60 * planned.minutes)}" if planned.minutes is not None else ""
-    return (
-        f"Makes a folder of about {amount(size)} with {programs}; meanwhile it takes"
-        f" {amount(planned.disk)} of disk and {amount(planned.memory)} of memory{time}."
-    )
+    return f"Makes {programs}{f' for {runs} or newer' if runs else ''}."
 
 
 def systems(job: Job) -> str:
-    """Say in a sentence which systems run the result, as `library` says it of a finished folder."""
+    """Say which systems run the result, as `library` says it of a finished folder."""
     target, family = job.options.target, job.model.family
     macos = first_macos(target.specification, is_xl=family in _XL)
     if not macos:
         return ""
-    ios = "" if family in _XL or job.options.is_for_comfyui else f", and from {_spaced(target.ios)}"
-    return f"It runs from macOS {macos} on{ios}."
+    ios = "" if family in _XL or job.options.is_for_comfyui else f", {_spaced(target.ios)}"
+    return f"macOS {macos}{ios}"
 
 
 _XL = frozenset({Family.SDXL, Family.SDXL_REFINER})

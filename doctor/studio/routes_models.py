@@ -46,7 +46,18 @@ def drop(studio: Studio, ask: Ask) -> Answer:
 def _examine(studio: Studio, reference: Mapping[str, object]) -> Answer:
     given, title = _given(studio, reference)
     found = examining.examine(studio.bench, given, title)
+    if isinstance(made := found.get("plan"), dict):
+        found["plan"] = _typable(studio, given, made)
     return {**found, **reference, **({"handle": _sign(studio, given)} if title else {})}
+
+
+def _typable(studio: Studio, given: Path | str, made: dict[str, object]) -> dict[str, object]:
+    """Return a plan without its command, if that names a dropped file, which is not kept."""
+    return {**made, "command": ""} if _is_dropped(studio, given) else made
+
+
+def _is_dropped(studio: Studio, given: Path | str) -> bool:
+    return isinstance(given, Path) and given.is_relative_to(studio.drops.folder)
 
 
 def _sign(studio: Studio, given: Path | str) -> str | None:
@@ -74,7 +85,8 @@ def plan(studio: Studio, ask: Ask) -> Answer:
     """Say what would be made with these choices, and what can be chosen with them."""
     given, _ = _given(studio, ask.json().get("model"))
     choices = planning.read_choices(ask.json().get("choices", {}), studio.file_of)
-    return planning.plan(studio.bench.take(given), choices, studio.toolchain)
+    made = planning.plan(studio.bench.take(given), choices, studio.toolchain)
+    return _typable(studio, given, made)
 
 
 def add(studio: Studio, ask: Ask) -> Answer:
@@ -100,7 +112,7 @@ def add(studio: Studio, ask: Ask) -> Answer:
             about={
                 "model": order.model,
                 "table": table,
-                "command": order.command,
+                "command": "" if _is_dropped(studio, given) else order.command,
                 "makes": [Path(one).name for one in order.folders],
             },
         )

@@ -51,10 +51,11 @@ export const findings = (found) =>
     ),
   );
 
-/** The few figures that decide: what it takes on disk, how long, and the room there is. */
+/** The few figures that decide: how large it becomes, what it takes on disk, how long, and the room there is. */
 export function needs(plan) {
   const { disk, minutes } = plan.needs ?? {};
   const rows = [
+    [say("plan.result"), plan.result ? size(plan.result) : ""],
     [say("plan.disk"), disk ? size(disk) : ""],
     [say("plan.time"), minutes ? say("plan.atmost", { time: duration(minutes * 60) }) : ""],
     [say("plan.room"), plan.room ? say("plan.free", { size: size(plan.room.free) }) : ""],

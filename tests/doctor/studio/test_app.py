@@ -15,6 +15,7 @@ from sdcoreml.doctor.queue.entry import Kind, State
 from sdcoreml.doctor.queue.order import New
 from sdcoreml.doctor.studio.handles import Signer
 from sdcoreml.doctor.studio.routes import WAYS
+from tests.convert.models.test_single_file import original, save
 from tests.doctor.studio.asgi import HOST
 from tests.doctor.studio.open_studio import Opened, open_studio
 from tests.doctor.studio.test_places import LORA
@@ -167,6 +168,20 @@ def test_a_dropped_file_is_known_from_its_ends_and_then_sent(
     assert studio.studio.signer.resolve(last["handle"]).read_bytes() == data
     assert studio.send("DELETE", where).status == 200
     assert studio.get(where).status == 404
+
+
+def test_no_command_names_a_dropped_file_which_is_not_kept(studio: Opened, tmp_path: Path) -> None:
+    path = save(tmp_path / "dream.safetensors", original("sd1"))
+    data = path.read_bytes()
+    head = data[: 8 + int.from_bytes(data[:8], "little")]
+    ends = struct.pack("<I", len(head)) + head + data[-50:]
+    found = studio.send("POST", f"/api/drop?name=dream.safetensors&size={len(data)}", ends).data
+    assert found["plan"]["folders"]
+    assert found["plan"]["command"] == ""
+    again = studio.post("/api/plan", model={"drop": found["drop"]}, choices={"bits": 6}).data
+    assert (bool(again["folders"]), again["command"]) == (True, "")
+    kept = {"handle": studio.sign(path)}
+    assert "dream.safetensors" in studio.post("/api/plan", model=kept, choices={}).data["command"]
 
 
 def test_a_file_to_merge_that_is_not_sent_yet_is_refused(studio: Opened, tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def test_a_safe_command_of_ours_has_a_key_by_which_it_is_found_again() -> None:
     assert "fix" not in first
     assert second["fix"]["command"] == "sdcoreml env"
     mend = choose_mend(second["fix"]["key"], one)
-    assert (mend.title, mend.words, mend.check) == ("build it", ("env",), "ENV001")
+    assert (mend.title, mend.words, mend.check) == ("Build it", ("env",), "ENV001")
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,16 @@ def test_what_needs_attention_comes_first_and_each_status_has_a_word() -> None:
         id="BBB001", family=CheckFamily.GIT, title="B", status=Status.SKIPPED, reason="not given"
     )
     said = found(report(skipped, *results))
-    assert [one["status"] for one in said][:5] == ["bad", "warn", "fail", "info", "ok"]
-    assert {"id": "BBB001", "why": "not given"}.items() <= said[5].items()
+    assert [one["status"] for one in said][:5] == ["bad", "warn", "unknown", "info", "ok"]
+    assert {"id": "BBB001", "why": "Not given"}.items() <= said[5].items()
+
+
+def test_the_heading_is_what_was_found_and_not_what_the_check_demands() -> None:
+    nothing = Result(id="BBB001", family=CheckFamily.GIT, title="It is clean", status=Status.OK)
+    broken, clean = found(report(result("ENV001", BUILD), nothing))
+    assert (broken["what"], broken["title"]) == ("Broken", "A check")
+    assert broken["fix"]["title"] == "Build it"
+    assert "what" not in clean
 
 
 def test_hostile_texts_come_out_short_and_plain() -> None:

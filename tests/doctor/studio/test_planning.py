@@ -55,7 +55,8 @@ def test_the_plan_is_the_one_that_convert_prints(
     assert mine["programs"] == theirs["programs"]
     assert mine["folder"] == str(bench.into / theirs["folder"])
     assert (found["from"], found["needs"]) == (told["from"], told["needs"])
-    assert "with 5 programs" in found["sentence"]
+    assert "Makes 5 programs" in found["sentence"]
+    assert found["result"] == sum(one["bytes"] for one in mine["programs"])
     assert found["room"]["needed"] == told["needs"]["disk"]
     assert found["room"]["free"] > 0
     assert "refused" not in found
@@ -64,16 +65,24 @@ def test_the_plan_is_the_one_that_convert_prints(
 @pytest.mark.parametrize(
     ("name", "choices", "said"),
     [
-        ("sd1 file", {}, "It runs from macOS 13 on, and from iOS 16."),
-        ("sd1 file", {"target": "macOS15"}, "It runs from macOS 15 on, and from iOS 18."),
-        ("sd1 file", {"app": "comfyui"}, "It runs from macOS 13 on."),
-        ("sdxl file", {}, "It runs from macOS 14 on."),
+        ("sd1 file", {}, "Makes 4 programs for macOS 13, iOS 16 or newer."),
+        ("sd1 file", {"target": "macOS15"}, "Makes 4 programs for macOS 15, iOS 18 or newer."),
+        ("sd1 file", {"app": "comfyui"}, "Makes one program for macOS 13 or newer."),
+        ("sdxl file", {}, "Makes 5 programs for macOS 14 or newer."),
     ],
 )
 def test_the_systems_that_run_the_result_are_told(
     name: str, choices: Choices, said: str, tmp_path: Path, bench: Bench
 ) -> None:
-    assert planned(bench, MODELS[name](tmp_path), choices)["sentence"].endswith(said)
+    assert planned(bench, MODELS[name](tmp_path), choices)["sentence"] == said
+
+
+def test_what_a_machine_lacks_is_said_in_the_pages_words(tmp_path: Path, bench: Bench) -> None:
+    found = planned(bench, MODELS["sd1 file"](tmp_path), {})
+    assert found["machine"]["findings"]
+    for one in found["machine"]["findings"]:
+        assert one["status"] in {"ok", "info", "unknown", "warn", "bad", "skipped"}
+        assert not one["what"][:1].islower()
 
 
 def test_an_order_is_a_table_of_a_job_file_and_a_command_that_say_the_same(
