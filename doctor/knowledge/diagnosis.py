@@ -18,7 +18,7 @@ from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.ranking import Match, rank
 from sdcoreml.doctor.knowledge.reading import read
 from sdcoreml.doctor.knowledge.searching import View
-from sdcoreml.doctor.knowledge.sections import find_progress, find_prompts
+from sdcoreml.doctor.knowledge.sections import find_sections
 from sdcoreml.doctor.knowledge.skew import Skew, resolve
 from sdcoreml.doctor.knowledge.structure import Structure, find_structure
 from sdcoreml.doctor.knowledge.support import is_named_elsewhere
@@ -108,8 +108,7 @@ def examine(
         known = matches.get(line.number)
         if known is None or match.surety < known.surety:
             matches[line.number] = match
-    progress = max(find_progress(lines), default=0)
-    weighed = rank(list(matches.values()), structure, find_prompts(lines), progress)
+    weighed = rank(list(matches.values()), structure, find_sections(lines))
     first = next((one for one in weighed if one.role is not Role.HARMLESS), None)
     decisive = structure.decisive
     is_sure = first and not first.doubt and first.confidence is not Confidence.GUESS

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure, Role
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.notices import goes_on, is_warning
+from sdcoreml.doctor.knowledge.sections import Sections
 from sdcoreml.doctor.knowledge.structure import Structure
 from sdcoreml.doctor.knowledge.support import find_deciding, find_earlier, find_limit
 from sdcoreml.doctor.knowledge.wordings import may_tell
@@ -63,23 +64,16 @@ class Match:
 
 
 def rank(
-    matches: Sequence[Match],
-    structure: Structure,
-    prompts: Sequence[int] = (),
-    progress: int = 0,
+    matches: Sequence[Match], structure: Structure, sections: Sections | None = None
 ) -> tuple[Match, ...]:
     """Return the matches in order, with the roles and the confidence that they have in this log.
 
-    A guess at most is what stands in the command that a shell took in one of the lines `prompts`,
-    or what an earlier command than the last that failed said, or what stands before the work that
-    line `progress` shows done, if no failure is behind that.
+    A guess at most is what stands in the command that a shell took, what an earlier command than
+    the last that failed said, and what stands before the work that a line shows done, if no failure
+    is behind that; outside of a traceback also what a line announces that others may see, and what
+    the same command says behind it that it did its work.
     """
-    command = find_last_failed(prompts, structure)
-    went_on = progress if progress > find_end(structure) else 0
-
-    def is_past(line: int) -> bool:
-        return line < max(command, went_on) or line in prompts
-
+    is_past = _find_past(structure, sections or Sections())
     errors = {line.number for line in structure.errors}
     ended = structure.last_chain
     if ended and ended[0].line.number in structure.builds:
@@ -124,6 +118,27 @@ def _prove(match: Match, structure: Structure) -> Match:
         return match
     sure = max(match.confidence, Confidence.GUESS, key=list(Confidence).index)
     return replace(match, confidence=sure)
+
+
+def _find_past(structure: Structure, sections: Sections) -> Callable[[int], bool]:
+    """Return what tells whether the log itself says that a line is not why the run failed."""
+    end = find_end(structure)
+    command = find_last_failed(sections.prompts, structure)
+    went_on = max((one for one in sections.progress if one > end), default=0)
+    succeeded = [one for one in sections.success if one > end]
+
+    def is_past(line: int) -> bool:
+        if line < max(command, went_on) or line in sections.prompts:
+            return True
+        if structure.is_in_traceback(line):
+            return False
+        # What a later command says of its work says nothing of an earlier one's.
+        ended = min((one for one in sections.prompts if one > line), default=None)
+        return line in sections.quoted or any(
+            line < one and (ended is None or one < ended) for one in succeeded
+        )
+
+    return is_past
 
 
 _NETWORK = frozenset(

@@ -45,6 +45,11 @@ class Structure:
                     return number, place
         return None
 
+    def is_in_traceback(self, line: int) -> bool:
+        """Return whether a line belongs to exceptions of which one has a traceback."""
+        place = self.place(line)
+        return place is not None and any(one.steps for one in self.chains[place[0]])
+
     @property
     def last_chain(self) -> tuple[Raised, ...]:
         """The exceptions that ended the run; none if something else did, or nobody knows which."""
