@@ -37,6 +37,19 @@ UPWARDS: Mapping[str, object] = {
 }
 """UNet options that a ControlNet does not have, because it has no up path."""
 
+ALIKE: Mapping[str, str] = {
+    "addition_embed_type_num_heads": "of an embedding that builders refuse",
+    "dropout": "training only",
+    "sample_size": "the usual size, not the one that the graph declares",
+    "upcast_attention": "types in attention, which no layout here needs: queries are scaled first",
+    "use_linear_projection": "a matrix after a reshape, drawn as the 1x1 convolution before it",
+}
+"""Options that the UNet's builder takes and that change no result, each with the reason.
+
+They stay out of a certificate's key: UNets of the same widths with and without linear projections
+have one graph, though their modules are written in two ways. A test runs both against it.
+"""
+
 CONDITION: Mapping[str, object] = {
     "conditioning_channels": 3,
     "conditioning_embedding_out_channels": [16, 32, 96, 256],

@@ -15,7 +15,7 @@ CROSS_UP, PLAIN_UP = "CrossAttnUpBlock2D", "UpBlock2D"
 
 NOTHING: Mapping[str, tuple[object, ...]] = {}
 
-_READ = frozenset(
+READ = frozenset(
     {
         "addition_embed_type_num_heads",  # for an embedding that is refused
         "addition_time_embed_dim",
@@ -38,6 +38,7 @@ _READ = frozenset(
         "use_linear_projection",  # a linear layer is a 1x1 convolution
     }
 )
+"""The options that may have any value: what they say is drawn, or changes no result."""
 
 _ACCEPTED: Mapping[str, tuple[object, ...]] = {
     "act_fn": ("silu", "swish"),
@@ -129,7 +130,7 @@ def parse_unet(
         UnsupportedError: it has an option that is not implemented.
         BadInputError: it lacks a required option.
     """
-    refuse_unknown(component, config, _READ | read, {**_ACCEPTED, **accepted})
+    refuse_unknown(component, config, READ | read, {**_ACCEPTED, **accepted})
     reader = ConfigReader(component=component, config=config)
     reader.require("block_out_channels", "cross_attention_dim", "down_block_types")
     channels = reader.read("block_out_channels", tuple[int, ...])

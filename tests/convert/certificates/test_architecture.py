@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import fields
 
 from sdcoreml.convert.certificates.architecture import (
+    ALIKE,
     JUDGED,
     LAYOUT_ONLY,
+    UNET,
+    UPWARDS,
     architecture,
     options_in_key,
 )
 from sdcoreml.convert.programs.options import Attention, Prediction, ProgramOptions
+from sdcoreml.convert.programs.unet_config import READ
 from tools.certify.models import SD1_UNET, VAE
 
 OLD_FILE = {"_class_name": "UNet2DConditionModel", "_diffusers_version": "0.6.0", **SD1_UNET}
@@ -62,3 +66,9 @@ def test_every_option_of_a_program_counts_in_the_key_or_only_changes_its_layout(
     assert options.keys() == {*JUDGED, *LAYOUT_ONLY}
     assert not JUDGED.keys() & LAYOUT_ONLY.keys()
     assert {name: options[name] for name in JUDGED} == JUDGED
+
+
+def test_every_option_that_a_unet_is_built_by_counts_or_changes_no_result() -> None:
+    assert {*READ} - ALIKE.keys() <= UNET.keys() | UPWARDS.keys()
+    assert not ALIKE.keys() & (UNET.keys() | UPWARDS.keys())
+    assert ALIKE.keys() <= READ

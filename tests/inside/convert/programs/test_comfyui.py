@@ -70,6 +70,17 @@ def test_it_computes_what_the_module_computes(
     ]
 
 
+def test_one_graph_is_that_of_linear_projections_and_of_convolutions(tmp_path: Path) -> None:
+    def key(*, linear: bool) -> str:
+        made = checkpoint("unet", tmp_path / f"{linear}", {"use_linear_projection": linear})
+        parity = made.check(tmp_path / f"{linear}.mlpackage", options(), runtime=Runtime.COMFYUI)
+        assert parity.passed, parity.faults()
+        assert parity.psnr(Mode.FP32) >= FP32
+        return parity.key
+
+    assert key(linear=True) == key(linear=False) != ""
+
+
 def test_text_states_are_not_taken_for_another_apps(tmp_path: Path) -> None:
     made = checkpoint("unet", tmp_path)
     ours = made.check(tmp_path / "a.mlpackage", options(), runtime=Runtime.COMFYUI)
