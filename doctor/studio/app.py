@@ -33,7 +33,7 @@ EVENTS = "/api/events"
 
 def make_feed(studio: Studio) -> Feed:
     """Return what tells pages of the queue."""
-    return Feed(studio.lineup, lambda work: studio.desk.do(work, is_slow=False))
+    return Feed(studio.lineup, studio.desk.do)
 
 
 def make_app(studio: Studio, feed: Feed, *, port: int, token: str) -> App:
@@ -61,7 +61,7 @@ async def _answer(studio: Studio, feed: Feed, way: Way, request: Request) -> Res
     async def ask() -> Answer | Media:
         body = await read_body(request.receive, way.most)
         asked = Ask(parts=request.path_params, query=dict(request.query_params), body=body)
-        return await studio.desk.do(lambda: way.work(studio, asked), is_slow=way.is_slow)
+        return await studio.desk.do(lambda: way.work(studio, asked), way.hand)
 
     try:
         found = await ask()

@@ -1,16 +1,17 @@
 """Does what the page asks in threads, one thing at a time, so that the server always answers.
 
 The tool's functions are not made to run at once in one process. What takes long, such as the
-doctor, has a thread of its own: a listing does not wait for it.
+doctor, has a thread of its own: a listing does not wait for it. So do dropped files, whose last
+piece waits until gigabytes are on the disk.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from queue import SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar, get_args
 
 T = TypeVar("T")
 
@@ -67,17 +68,21 @@ class Hand:
             work()
 
 
+Name: TypeAlias = Literal["quick", "slow", "drop"]
+"""The threads: for what is done in an instant, for what takes long, and for dropped files."""
+
+
 class Desk:
-    """Two threads: for what is done in an instant, and for the rest."""
+    """A thread for each kind of work."""
 
     def __init__(self) -> None:
-        self._quick, self._slow = Hand("quick"), Hand("slow")
+        self._hands: Mapping[Name, Hand] = {name: Hand(name) for name in get_args(Name)}
 
-    async def do(self, work: Callable[[], T], *, is_slow: bool) -> T:
+    async def do(self, work: Callable[[], T], hand: Name = "quick") -> T:
         """Return what `work` returns, or raise what it raises."""
-        return await (self._slow if is_slow else self._quick).do(work)
+        return await self._hands[hand].do(work)
 
     def close(self) -> None:
         """Begin nothing more, and wait a moment for what is being done."""
-        for one in (self._quick, self._slow):
+        for one in self._hands.values():
             one.close()

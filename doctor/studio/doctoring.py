@@ -10,9 +10,8 @@ from __future__ import annotations
 import hashlib
 import re
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from sdcoreml.doctor.api.options import read_options
 from sdcoreml.doctor.commands.doctor import examine_given
@@ -51,21 +50,18 @@ class Mend:
     check: str
 
 
-def examine_machine(
-    paths: Sequence[Path] = (), select: str = "", toolchain: str = DEFAULT_TOOLCHAIN
-) -> Report:
-    """Run the doctor's checks of this machine, and of a model or a finished folder.
+def examine_machine(select: str = "", toolchain: str = DEFAULT_TOOLCHAIN) -> Report:
+    """Run the doctor's checks of this machine.
 
     `select` runs the checks of one id or family only.
 
     Raises:
-        UsageError: no check or family is called so, or two paths of one kind were given.
+        UsageError: no check or family is called so.
     """
     if select and not CHECK.fullmatch(select):
         raise UsageError("no check is called so", where=plain(select, 40))
     chosen = {"select": select} if select else {}
     args = read_options("doctor", [], {"toolchain": toolchain, **chosen})
-    args.paths = [*paths]
     report, _ = examine_given(args)
     return report
 
@@ -137,7 +133,7 @@ def _key(check: str, number: int, fix: Fix) -> str:
     return f"{check}.{number}.{digest.hexdigest()[:16]}"
 
 
-def find_mend(key: str, paths: Sequence[Path] = (), toolchain: str = DEFAULT_TOOLCHAIN) -> Mend:
+def find_mend(key: str, toolchain: str = DEFAULT_TOOLCHAIN) -> Mend:
     """Run the check of a fix again, and return what it suggests now.
 
     Raises:
@@ -146,7 +142,7 @@ def find_mend(key: str, paths: Sequence[Path] = (), toolchain: str = DEFAULT_TOO
     parts = KEY.fullmatch(key)
     if parts is None:
         raise UsageError("there is no such fix", where=plain(key, 60), remedy="look again")
-    report = examine_machine(paths, parts[1], toolchain)
+    report = examine_machine(parts[1], toolchain)
     return choose_mend(key, report)
 
 

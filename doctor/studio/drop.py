@@ -44,6 +44,8 @@ _LENGTH = 4
 
 _LONGEST_NAME = 200
 _DAY = 86_400.0
+_STILL = 600.0
+"""Seconds after which a file of which nothing more has come is not waited for with room."""
 
 
 Bytes: TypeAlias = bytes | bytearray
@@ -139,8 +141,8 @@ class Drops:
         return have + len(piece)
 
     def _require_room(self, drop: Drop, nbytes: int) -> None:
-        """Raise `NoSpaceError` if so many bytes do not fit beside the others."""
-        free = shutil.disk_usage(self.folder).free
+        """Raise `NoSpaceError` if so many bytes do not fit beside the rest of earlier files."""
+        free = max(0, shutil.disk_usage(self.folder).free - self._promised(drop))
         if free < nbytes:
             raise NoSpaceError(
                 f"needs {nbytes:,} bytes, and the disk that it goes to has {free:,} free",
@@ -148,6 +150,25 @@ class Drops:
                 remedy=f"free {nbytes - free:,} bytes, or choose the file from this computer: that"
                 " copies nothing",
             )
+
+    def _promised(self, drop: Drop) -> int:
+        """Return how much is still to come of files whose sending began before this one's."""
+        mine = self._begun(drop.id)
+        since = time.time() - _STILL
+        nbytes = 0
+        for number in self._ids():
+            if self._begun(number) >= mine or self._touched(number) < since:
+                continue
+            with suppress(AbsentError):  # it was removed meanwhile
+                other = self.find(number)
+                nbytes += other.size - self.received(other)
+        return nbytes
+
+    def _begun(self, number: str) -> tuple[int, str]:
+        """Return what orders files by their beginning: their records are written once."""
+        with suppress(OSError):
+            return self._record(number).stat().st_mtime_ns, number
+        return 0, number
 
     def remove(self, drop: Drop) -> None:
         """Remove a file that the queue does not need.

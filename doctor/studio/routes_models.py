@@ -177,15 +177,14 @@ def _shelved(studio: Studio, model: Mapping[str, object]) -> Answer:
 
 
 def doctor(studio: Studio, ask: Ask) -> Answer:
-    """Run the doctor's checks of this machine, and of a model; or one of them."""
-    paths = [studio.signer.resolve(ask.query["model"])] if ask.query.get("model") else []
+    """Run the doctor's checks of this machine, or one of them."""
     select = ask.query.get("select", "")
-    return doctoring.as_data(doctoring.examine_machine(paths, select, studio.toolchain))
+    return doctoring.as_data(doctoring.examine_machine(select, studio.toolchain))
 
 
 def fix(studio: Studio, ask: Ask) -> Answer:
     """Put what a check suggests into the queue."""
-    mend = doctoring.find_mend(ask.text("key"), (), studio.toolchain)
+    mend = doctoring.find_mend(ask.text("key"), studio.toolchain)
     number = studio.store.add(
         New(kind=Kind.FIX, title=mend.title, words=mend.words, about={"check": mend.check})
     )
@@ -263,14 +262,14 @@ def picture(studio: Studio, ask: Ask) -> Media:
 
 
 WAYS: tuple[Way, ...] = (
-    Way(method="POST", path="/api/examine", work=examine, is_slow=True),
-    Way(method="POST", path="/api/drop", work=drop, is_slow=True, most=LARGE),
-    Way(method="POST", path="/api/plan", work=plan, is_slow=True),
-    Way(method="POST", path="/api/queue", work=add, is_slow=True, changes=True),
+    Way(method="POST", path="/api/examine", work=examine, hand="slow"),
+    Way(method="POST", path="/api/drop", work=drop, hand="slow", most=LARGE),
+    Way(method="POST", path="/api/plan", work=plan, hand="slow"),
+    Way(method="POST", path="/api/queue", work=add, hand="slow", changes=True),
     Way(method="POST", path="/api/install", work=install, changes=True),
-    Way(method="GET", path="/api/library", work=library, is_slow=True),
-    Way(method="GET", path="/api/doctor", work=doctor, is_slow=True),
-    Way(method="POST", path="/api/fix", work=fix, is_slow=True, changes=True),
+    Way(method="GET", path="/api/library", work=library, hand="slow"),
+    Way(method="GET", path="/api/doctor", work=doctor, hand="slow"),
+    Way(method="POST", path="/api/fix", work=fix, hand="slow", changes=True),
     Way(method="POST", path="/api/pictures", work=draw, changes=True),
     Way(method="GET", path="/api/pictures/{id}/{file}", work=picture),
 )

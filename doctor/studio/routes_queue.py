@@ -124,7 +124,7 @@ WAYS: tuple[Way, ...] = (
     Way(method="POST", path="/api/queue/{id}/remove", work=remove, changes=True),
     Way(method="POST", path="/api/queue/{id}/move", work=move, changes=True),
     Way(method="GET", path="/api/queue/{id}/log", work=log),
-    Way(method="GET", path="/api/drop/{id}", work=how_far),
-    Way(method="PUT", path="/api/drop/{id}", work=send_piece, most=LARGE),
-    Way(method="DELETE", path="/api/drop/{id}", work=give_up),
+    Way(method="GET", path="/api/drop/{id}", work=how_far, hand="drop"),
+    Way(method="PUT", path="/api/drop/{id}", work=send_piece, hand="drop", most=LARGE),
+    Way(method="DELETE", path="/api/drop/{id}", work=give_up, hand="drop"),
 )

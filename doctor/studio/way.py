@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sdcoreml.doctor.studio.asking import SMALL, Ask
+from sdcoreml.doctor.studio.desk import Name
 from sdcoreml.doctor.studio.running import Studio
 
 Answer = Mapping[str, object]
@@ -28,13 +29,13 @@ Work = Callable[[Studio, Ask], "Answer | Media"]
 class Way:
     """A route: its method and path, what it does, and the most bytes that its body may have.
 
-    What `is_slow` waits for others that are, and for nothing else. What `changes` the queue is
+    It waits for others that the same `hand` does, and for nothing else. What `changes` the queue is
     told to all pages at once.
     """
 
     method: str
     path: str
     work: Work
-    is_slow: bool = False
+    hand: Name = "quick"
     changes: bool = False
     most: int = SMALL

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import struct
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,7 +18,7 @@ from sdcoreml.doctor.queue.order import New
 from sdcoreml.doctor.studio.handles import Signer
 from sdcoreml.doctor.studio.routes import WAYS
 from tests.convert.models.test_single_file import original, save
-from tests.doctor.studio.asgi import HOST
+from tests.doctor.studio.asgi import HOST, send
 from tests.doctor.studio.open_studio import Opened, open_studio
 from tests.doctor.studio.test_places import LORA
 
@@ -214,6 +216,25 @@ def test_a_drop_for_which_there_is_no_room_says_so(studio: Opened) -> None:
     assert answered.refused.startswith("needs 1,099,511,627,776 bytes, and the disk")
     assert answered.data["error"]["where"] == "x.pt"
     assert answered.data["error"]["remedy"].startswith("free ")
+
+
+def test_all_is_answered_while_a_dropped_file_is_put_on_the_disk(studio: Opened) -> None:
+    may_end = threading.Event()
+
+    async def play() -> None:
+        writing = asyncio.ensure_future(studio.studio.desk.do(lambda: may_end.wait(30), "drop"))
+        where = f"/api/drop/{'a' * 32}"
+        others = [asyncio.ensure_future(send(studio.app, one, where)) for one in ("PUT", "GET")]
+        assert (await send(studio.app, "GET", "/api/queue")).status == 200
+        assert not any(one.done() for one in others), "what is said of dropped files waits"
+        may_end.set()
+        await writing
+        assert {one.status for one in await asyncio.gather(*others)} <= {400, 404}
+
+    try:
+        asyncio.run(play())
+    finally:
+        may_end.set()
 
 
 def test_bodies_have_a_limit(studio: Opened) -> None:

@@ -19,9 +19,10 @@ def test_one_thing_is_done_after_another_and_quick_ones_do_not_wait_for_slow_one
 
     async def play() -> None:
         desk = Desk()
-        first = asyncio.ensure_future(desk.do(lambda: slow("first"), is_slow=True))
-        second = asyncio.ensure_future(desk.do(lambda: slow("second"), is_slow=True))
-        assert await desk.do(lambda: "quick", is_slow=False) == "quick"
+        first = asyncio.ensure_future(desk.do(lambda: slow("first"), "slow"))
+        second = asyncio.ensure_future(desk.do(lambda: slow("second"), "slow"))
+        assert await desk.do(lambda: "quick") == "quick"
+        assert await desk.do(lambda: "drop", "drop") == "drop"
         assert done == []
         may_end.set()
         assert [*await asyncio.gather(first, second)] == ["first", "second"]
@@ -38,8 +39,8 @@ def test_what_is_raised_is_raised_to_who_asked_and_the_next_is_done() -> None:
     async def play() -> None:
         desk = Desk()
         with pytest.raises(KeyError):
-            await desk.do(fail, is_slow=False)
-        assert await desk.do(lambda: 7, is_slow=False) == 7
+            await desk.do(fail)
+        assert await desk.do(lambda: 7) == 7
         desk.close()
 
     asyncio.run(play())
@@ -51,14 +52,14 @@ def test_what_nobody_waits_for_any_more_is_not_begun() -> None:
 
     async def play() -> None:
         desk = Desk()
-        first = asyncio.ensure_future(desk.do(lambda: may_end.wait(30), is_slow=True))
-        second = asyncio.ensure_future(desk.do(lambda: begun.append(1), is_slow=True))
+        first = asyncio.ensure_future(desk.do(lambda: may_end.wait(30), "slow"))
+        second = asyncio.ensure_future(desk.do(lambda: begun.append(1), "slow"))
         await asyncio.sleep(0)
         second.cancel()
         await asyncio.sleep(0)
         may_end.set()
         assert await first
-        assert await desk.do(lambda: "after", is_slow=True) == "after"
+        assert await desk.do(lambda: "after", "slow") == "after"
         desk.close()
 
     asyncio.run(play())

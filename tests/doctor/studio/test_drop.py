@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import resource
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -192,3 +193,37 @@ def test_where_no_sketch_can_be_made_nothing_is_left(
     with pytest.raises(NoSpaceError):
         begin(drops)
     assert list(drops.folder.iterdir()) == []
+
+
+def test_what_is_still_to_come_of_an_earlier_file_is_not_given_to_a_later_one(drops: Drops) -> None:
+    free = shutil.disk_usage(drops.folder.parent).free
+    first = drops.begin("first.pt", free // 10 * 7, ends(b"head", b"tail"))
+    second = drops.begin("second.pt", free // 10 * 7, ends(b"head", b"tail"))
+    for drop, moment in ((first, 1), (second, 2)):
+        os.utime(drops.folder / f"{drop.id}.json", (moment, moment))
+    with pytest.raises(NoSpaceError, match="and the disk that it goes to has"):
+        drops.add(second, 0, b"head")
+    assert drops.add(first, 0, b"head") == 4, "the first one goes on"
+    for path in (f"{first.id}.part", first.id):
+        os.utime(drops.folder / path, (1, 1))
+    assert drops.add(second, 0, b"head") == 4, "the first one was given up long ago"
+
+
+def test_a_file_takes_its_name_once_all_of_it_is_on_the_disk(
+    drops: Drops, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drop = begin(drops)
+    flushed: list[tuple[str, int]] = []
+    fsync = os.fsync
+
+    def flush(handle: int) -> None:
+        there = drops.path(drop).read_bytes() == WHOLE
+        flushed.append(("whole" if there else "sketch", os.fstat(handle).st_size))
+        fsync(handle)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    drops.add(drop, 0, WHOLE[:5_000])
+    assert flushed == []
+    drops.add(drop, 5_000, WHOLE[5_000:])
+    assert flushed[0] == ("sketch", len(WHOLE))
+    assert [name for name, _ in flushed] == ["sketch", "whole"], "then its folder"
