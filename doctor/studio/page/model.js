@@ -101,7 +101,7 @@ function converting(model, context) {
     try {
       const reference = context.file ? { handle: await copy(model, context, form) } : context.reference;
       context.isSent = true; // from here on the queue needs the file
-      const { id } = await ask("POST", "/api/queue", { model: reference, choices: choices.read() });
+      const { id } = await ask("POST", "/api/queue", { model: reference, choices: choices.read(true) });
       if (form.isConnected) {
         context.startOver(false); // another model may have been opened meanwhile: it stays
         queue.expect(id);

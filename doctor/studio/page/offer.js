@@ -12,6 +12,7 @@ export function makeChoices(onChange) {
   const folds = [fold(say("choices.extras")), fold(say("choices.more"))];
   const changed = el("div", { class: "changed", role: "status" });
   const made = new Map();
+  const touched = new Set(); // what was chosen by hand; all else is recommended anew with each change
   let order = [];
 
   function tell() {
@@ -21,13 +22,15 @@ export function makeChoices(onChange) {
     }
   }
 
-  const changes = () => {
+  const changes = (key) => {
+    touched.add(key);
     tell();
     onChange();
   };
 
   function show(offer) {
     const groups = offer.groups.filter((group) => group.kind in KINDS);
+    forget(groups);
     order = groups.map((group) => {
       const signature = JSON.stringify({ ...group, value: null });
       const kept = made.get(group.key);
@@ -35,7 +38,7 @@ export function makeChoices(onChange) {
         if ("value" in group) kept.set?.(group.value);
         return kept;
       }
-      const view = KINDS[group.kind](group, changes, kept);
+      const view = KINDS[group.kind](group, () => changes(group.key), kept);
       if (kept?.node.contains(document.activeElement)) refocus(kept.node, view.node);
       made.set(group.key, { ...view, signature, group });
       return made.get(group.key);
@@ -48,11 +51,22 @@ export function makeChoices(onChange) {
     if (said.length || changed.children.length) fill(changed, said);
   }
 
-  function read() {
+  /** What is no longer offered, or was answered with another value, is no wish any more. */
+  function forget(groups) {
+    for (const key of touched) {
+      const [now, before] = [groups.find((one) => one.key === key), order.find(({ group }) => group.key === key)];
+      const isOther = now?.kind === "one" && "value" in now && now.value !== before?.value();
+      if (!now || isOther) touched.delete(key);
+    }
+  }
+
+  /** Return the wishes; with `isAll` everything as it is seen, recommended or not. */
+  function read(isAll = false) {
     const found = {};
     for (const { group, value } of order) {
       const chosen = value();
-      if (chosen !== undefined) found[group.key] = chosen;
+      const isWish = isAll || group.kind !== "one" || touched.has(group.key);
+      if (isWish && chosen !== undefined) found[group.key] = chosen;
     }
     return found;
   }

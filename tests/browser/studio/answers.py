@@ -36,9 +36,10 @@ for _option in MODELS["m-good"]["offer"]["groups"][1]["options"]:
 _SIZES = {16: 2_130_000_000, 6: 890_000_000, 4: 610_000_000}
 
 
-def plan(choices: dict[str, Any]) -> dict[str, Any]:
+def plan(choices: dict[str, Any], model: str = "") -> dict[str, Any]:
     """Return a plan. 4 bits and a wide picture cannot be together here, nor a GPU and extras."""
-    if "bits" not in choices and "prediction-type" not in choices:
+    offered = (MODELS.get(model) or {}).get("offer") or {"groups": []}
+    if any(group["key"] == HOSTILE for group in offered["groups"]):
         odd: dict[str, Any] = _DATA["odd_plan"]
         return odd
     bits, size = choices.get("bits", 6), choices.get("size", "512x512")

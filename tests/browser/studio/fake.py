@@ -34,6 +34,7 @@ class Studio:
         self.received: dict[str, int] = {}
         self.dropped: Body = {}
         self.asked: list[tuple[str, Body]] = []
+        self.planned: list[Any] = []
         self.fixed: set[str] = set()
         self.dies_at: int | None = None
         self.may_receive = threading.Event()
@@ -89,7 +90,8 @@ class Studio:
         return answers.MODELS[key]
 
     def plan(self, _query: Body, body: Any) -> Any:
-        return answers.plan(body["choices"])
+        self.planned.append(body["choices"])
+        return answers.plan(body["choices"], body["model"].get("handle", ""))
 
     def enqueue(self, _query: Body, body: Any) -> Any:
         self.asked.append(("queue", body))

@@ -148,6 +148,9 @@ def limits(stage: Stage) -> None:
         assert tab.query_selector("[data-key=programs]") is None
         assert tab.is_checked("[name=choice-attention] >> nth=1")
         assert tab.evaluate("document.activeElement.name") == "choice-attention"
+        # What was not chosen by hand is recommended anew, and is no wish.
+        assert stage.studio.planned[-1].keys() >= {"attention"}
+        assert not stage.studio.planned[-1].keys() & {"bits", "size", "target"}
         tab.click("#model >> text=Choose another")
         listing(tab, stage.studio)
         tab.click("dialog >> text=v2-unknown.ckpt")

@@ -140,6 +140,16 @@ def test_a_choice_limits_those_after_it_and_never_those_before(
     assert offered(phone)["device"] == ["ne", "gpu", "phone"]
 
 
+def test_what_is_no_wish_is_recommended_anew_for_another_app(tmp_path: Path, bench: Bench) -> None:
+    """The page sends what was chosen by hand alone: a default of one app is no wish in the next."""
+    examined = bench.take(MODELS["sd1 file"](tmp_path))
+    values = [
+        {one.key: one.value for one in make_offer(examined, {"app": app}).groups}["batch"]
+        for app in ("mochi", "comfyui", "mochi")
+    ]
+    assert values == [2, 1, 2]
+
+
 def test_sizes_are_told_and_shrink_with_the_bits(tmp_path: Path, bench: Bench) -> None:
     offer = make_offer(bench.take(MODELS["sd1 file"](tmp_path)), {})
     (bits,) = (one for one in offer.groups if one.key == "bits")
