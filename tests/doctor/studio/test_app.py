@@ -225,7 +225,8 @@ def test_all_is_answered_while_a_dropped_file_is_put_on_the_disk(studio: Opened)
         writing = asyncio.ensure_future(studio.studio.desk.do(lambda: may_end.wait(30), "drop"))
         where = f"/api/drop/{'a' * 32}"
         others = [asyncio.ensure_future(send(studio.app, one, where)) for one in ("PUT", "GET")]
-        assert (await send(studio.app, "GET", "/api/queue")).status == 200
+        for _ in range(3):  # the first one may come before the others
+            assert (await send(studio.app, "GET", "/api/queue")).status == 200
         assert not any(one.done() for one in others), "what is said of dropped files waits"
         may_end.set()
         await writing
