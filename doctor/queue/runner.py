@@ -60,6 +60,7 @@ class Runner:
     def _at_post(self) -> Iterator[Post]:
         # Whoever finds the post taken relies on the runner to see what it has changed. So both
         # taking and leaving it need the lock of the folder: a runner looks a last time under it.
+        # One that ends by an error leaves it at once: whoever tries to take it just now gets it.
         with self.store.changing():
             post = Post(self.store.folder / RUNNER)
             if post.is_held:

@@ -56,6 +56,7 @@ def has_ended(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.slow
 def test_what_a_worker_that_has_gone_left_at_work_is_killed(tmp_path: Path) -> None:
     path = tmp_path / "work"
     with worker(path) as (handle, process, left):
@@ -67,6 +68,7 @@ def test_what_a_worker_that_has_gone_left_at_work_is_killed(tmp_path: Path) -> N
             assert has_ended(left)
 
 
+@pytest.mark.slow
 def test_a_bystander_with_the_noted_number_is_never_killed(tmp_path: Path) -> None:
     path = tmp_path / "work"
     bystander = subprocess.Popen(["sleep", "600"], start_new_session=True)
