@@ -100,7 +100,12 @@ class _Settling:
         Nothing is recommended: who does not answer is told what is missing.
         """
         key = KEY
-        if found := dict(self._accepted(_told(PREDICTIONS), is_weighed=False)):
+        found: dict[Option, Table] = {}
+        for app in ({}, {"app": App.COMFYUI.value}):  # that app takes a UNet alone
+            self.table |= app
+            found = found or dict(self._accepted(_told(PREDICTIONS), is_weighed=False))
+        del self.table["app"]
+        if found:
             wish = self.wishes.get(key)
             known = next((one for one in found if one.value == wish), None)
             self.table |= found[known] if known else {}

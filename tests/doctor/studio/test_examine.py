@@ -64,7 +64,7 @@ def test_apps_run_a_model_as_far_as_they_are_offered(tmp_path: Path, bench: Benc
     assert whole["verdict"]["can"] == "headers"
     assert [one["runs"] for one in whole["verdict"]["apps"]] == ["no", "no", "yes"]
     assert [one["status"] for one in whole["findings"]] == ["warn", "info"]
-    unet = examined(bench, MODELS["sd2 folder"](tmp_path) / "unet")
+    unet = examined(bench, MODELS["sd1 folder"](tmp_path) / "unet")
     assert [one["runs"] for one in unet["verdict"]["apps"]] == ["no", "no", "limited"]
     assert "With limits in ComfyUI's nodes. Not in Apple's" in unet["verdict"]["sentence"]
 

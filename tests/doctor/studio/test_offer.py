@@ -165,7 +165,7 @@ def test_a_consistency_model_is_for_comfyui_only(tmp_path: Path, bench: Bench) -
 
 
 def test_a_unet_alone_is_enough_for_comfyui(tmp_path: Path, bench: Bench) -> None:
-    unet = MODELS["sd2 folder"](tmp_path) / "unet"
+    unet = MODELS["sd1 folder"](tmp_path) / "unet"
     examined = bench.take(unet)
     offer = make_offer(examined, {})
     assert offered(offer)["app"] == ["comfyui"]
@@ -173,6 +173,14 @@ def test_a_unet_alone_is_enough_for_comfyui(tmp_path: Path, bench: Bench) -> Non
     assert not {"vae", "embedding", "clip-skip"} & {*offered(offer)}
     vae = bench.take(save(tmp_path / "vae.safetensors", VAE))
     assert make_offer(vae, {}).groups == ()
+
+
+def test_a_unet_alone_of_sd2_is_asked_what_it_predicts(tmp_path: Path, bench: Bench) -> None:
+    examined = bench.take(MODELS["sd2 folder"](tmp_path) / "unet")
+    assert offered(make_offer(examined, {})) == {"prediction-type": ["epsilon", "v_prediction"]}
+    told = make_offer(examined, {"prediction-type": "v_prediction"})
+    assert told.table == {"prediction-type": "v_prediction", "app": "comfyui"}
+    assert accepts(examined, told.table)
 
 
 def test_what_a_file_does_not_say_is_asked_first_and_not_guessed(
