@@ -9,7 +9,8 @@ has moved. In the studio's folder:
     drops/ID/NAME   the sparse file, until the whole one takes its name
 
 Whatever is killed, what has come stays, and the page goes on from there. What nobody went on with
-for a day is removed, unless the queue names it.
+for a day is removed, unless the queue names it; when the studio starts, after an hour already if
+not all of it has come, since the page that would have sent the rest is gone.
 """
 
 from __future__ import annotations
@@ -43,9 +44,10 @@ _LENGTH = 4
 """The bytes before a head that say how long it is, the lowest first."""
 
 _LONGEST_NAME = 200
-_DAY = 86_400.0
 _STILL = 600.0
 """Seconds after which a file of which nothing more has come is not waited for with room."""
+HOUR, DAY = 3_600.0, 86_400.0
+"""Seconds after which a file that nobody went on with is removed: half a one, and any."""
 
 
 Bytes: TypeAlias = bytes | bytearray
@@ -195,12 +197,16 @@ class Drops:
                     "this file is not sent yet", where=path.name, remedy="wait, or drop it again"
                 )
 
-    def sweep(self, now: float | None = None) -> tuple[str, ...]:
-        """Remove what nobody went on with for a day; return the ids of what was removed."""
-        before = (time.time() if now is None else now) - _DAY
+    def sweep(self, now: float | None = None, *, unfinished: float = DAY) -> tuple[str, ...]:
+        """Remove what nobody went on with for a day; return the ids of what was removed.
+
+        A file of which a part is missing stays for `unfinished` seconds after the last one.
+        """
+        moment = time.time() if now is None else now
         gone = []
         for number in sorted(self._ids()):
-            if self._touched(number) < before and not self.is_used(number):
+            patience = unfinished if self._part(number).exists() else DAY
+            if self._touched(number) < moment - patience and not self.is_used(number):
                 self._remove(number)
                 gone.append(number)
         return tuple(gone)

@@ -126,6 +126,7 @@ class Lineup:
         return {
             "prompt": pictures.suggest_prompt(original),
             "steps": pictures.STEPS,
+            "most_steps": pictures.MOST_STEPS,
             "can_install": is_mochi_here
             and "--install" not in entry.words
             and is_repeatable(self.store, entry),

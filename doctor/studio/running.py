@@ -12,7 +12,7 @@ from sdcoreml.doctor.gather.probe import Probe
 from sdcoreml.doctor.queue.store import Store
 from sdcoreml.doctor.studio.bench import Bench
 from sdcoreml.doctor.studio.desk import Desk
-from sdcoreml.doctor.studio.drop import FOLDER, Drops
+from sdcoreml.doctor.studio.drop import FOLDER, HOUR, Drops
 from sdcoreml.doctor.studio.handles import Signer
 from sdcoreml.doctor.studio.keeper import Keeper
 from sdcoreml.doctor.studio.lineup import PICTURES, Lineup, is_named, sweep_pictures
@@ -69,8 +69,8 @@ class Studio:
         return path
 
     def sweep(self) -> None:
-        """Remove dropped files and pictures that nobody needs any more."""
-        self.drops.sweep()
+        """At a start, remove dropped files and pictures that nobody needs any more."""
+        self.drops.sweep(unfinished=HOUR)
         sweep_pictures(self.store, self.folder / PICTURES)
 
     def close(self) -> None:

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from sdcoreml.doctor.commands.library import JudgedShelf, folders_of_mochi, judge
+from sdcoreml.doctor.core.check import Finding, Fix
 from sdcoreml.doctor.core.library import Judged, Kind
 from sdcoreml.doctor.gather import Request, gather
 from sdcoreml.doctor.gather.library import read_shelf
 from sdcoreml.doctor.gather.probe import Probe
-from sdcoreml.doctor.studio.plain import plain
+from sdcoreml.doctor.studio.places import short
+from sdcoreml.doctor.studio.plain import is_plain, plain
+from sdcoreml.ground.advice import spell_words
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.quantity import amount
 
 MOST_MODELS = 500
 """The most models of one folder that are listed."""
+
+_PASSED_OVER = "Apps pass over it: it can stay, or be removed if it takes room"
 
 _VERDICTS = {"yes": "good", "limited": "open", "no": "bad"}
 _WORDS = {
@@ -43,10 +49,11 @@ def list_shelves(folders: Sequence[Path] = ()) -> tuple[JudgedShelf, ...]:
 
 def as_data(shelf: JudgedShelf) -> dict[str, object]:
     """Convert a shelf to plain values for JSON; `path` of each model is for the server alone."""
+    name = plain(short(shelf.path))
     return {
-        "name": plain(str(shelf.path)),
+        "name": name,
         "path": str(shelf.path),
-        "models": [_entry(one) for one in shelf.entries[:MOST_MODELS]],
+        "models": [{**_entry(one), "folder": name} for one in shelf.entries[:MOST_MODELS]],
         "sharing_saves": sum(one.saves for one in shelf.twins),
     }
 
@@ -67,15 +74,21 @@ def _entry(judged: Judged) -> dict[str, object]:
             {"name": one.target, "runs": one.runs, "reason": plain(one.reason)}
             for one in judged.apps
         ],
-        "findings": [
-            {
-                "id": check,
-                "status": finding.status.value,
-                "what": plain(finding.what),
-                "remedy": plain(finding.fix.title) if finding.fix else "",
-            }
-            for check, finding in judged.findings
-        ],
+        "findings": [_finding(check, finding) for check, finding in judged.findings],
+    }
+
+
+def _finding(check: str, finding: Finding) -> dict[str, object]:
+    """Return what to look at, why, and what to do: in words, and as the command that does it."""
+    fix = finding.fix or Fix("")
+    typed = " && ".join(shlex.join(spell_words(command)) for command in fix.commands)
+    return {
+        "id": check,
+        "status": finding.status.value,
+        "what": plain(finding.what),
+        "why": plain(finding.why),
+        "remedy": plain(fix.title),
+        "command": typed if is_plain(typed) else "",
     }
 
 
@@ -92,12 +105,13 @@ def _text(judged: Judged) -> Iterator[str]:
     entry = judged.entry
     if not judged.apps:
         yield f"{entry.reason or entry.kind.value}."
-        if entry.remedy:
-            yield f"{entry.remedy}."
+        yield f"{entry.remedy or _PASSED_OVER}."
         return
     yield f"{_WORDS[verdict_of(judged)]}."
+    found = {finding.what for _, finding in judged.findings}  # these are said by themselves
     for reason in dict.fromkeys(one.reason for one in judged.apps if one.reason):
-        yield f"{reason}."
+        if reason not in found:
+            yield f"{reason[:1].upper()}{reason[1:]}."
     if judged.macos:
         yield f"From macOS {judged.macos} on."
     if judged.fits:

@@ -35,7 +35,7 @@ GROUPS: Mapping[str, Words] = {
         title="LoRAs", sentence="Merged into the weights, each with a strength; 1 is as trained."
     ),
     "vae": Words(title="Another VAE", sentence="Decodes the pictures instead of the model's own."),
-    "extras": Words(title="Extras", sentence="Programs that are made besides."),
+    "extras": Words(title="Made besides", sentence="More programs, and where the folder goes."),
     "embedding": Words(
         title="Embeddings", sentence="Textual inversions; each becomes a word for prompts."
     ),
@@ -68,7 +68,7 @@ GROUPS: Mapping[str, Words] = {
     "tokenizer": Words(
         title="Tokenizer", sentence="A folder with vocab.json and merges.txt, if it has its own."
     ),
-    "more": Words(title="More", sentence="For those who know why."),
+    "more": Words(title="Switches", sentence="For those who know why."),
 }
 """The groups of choices by their keys, in the order of `doctor.studio.offer`."""
 

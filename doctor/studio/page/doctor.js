@@ -7,7 +7,8 @@ import { queue } from "./queue.js";
 import { rich, say } from "./texts.js";
 
 const at = (id) => document.getElementById(id);
-const isFine = (finding) => ["good", "note"].includes(tone(finding.status)) && !finding.fix;
+const isFine = (finding) => ["ok", "info"].includes(finding.status) && !finding.fix;
+const isSkipped = (finding) => finding.status === "skipped" && !finding.fix;
 
 export async function showDoctor() {
   const place = at("doctor-list");
@@ -15,13 +16,15 @@ export async function showDoctor() {
   place.setAttribute("aria-busy", "true");
   try {
     const found = await ask("GET", "/api/doctor");
-    const bad = found.findings.filter((one) => !isFine(one));
     const fine = found.findings.filter(isFine);
+    const skipped = found.findings.filter(isSkipped);
+    const bad = found.findings.filter((one) => !isFine(one) && !isSkipped(one));
     fill(
       place,
       el("ul", { class: "verdicts" }, (found.verdicts ?? []).map(verdict)),
       bad.length ? el("ul", { class: "checks" }, bad.map(check)) : el("p", { class: "empty" }, say("doctor.well")),
-      fine.length ? folded(say("doctor.fine", { count: fine.length }), el("ul", { class: "checks quiet-checks" }, fine.map(check))) : null,
+      fine.length ? folded(say("doctor.fine", { count: fine.length }), el("ul", { class: "checks" }, fine.map(check))) : null,
+      skipped.length ? folded(say("doctor.skipped", { count: skipped.length }), el("ul", { class: "checks" }, skipped.map(check))) : null,
     );
     announce(say("doctor.count", { count: bad.length }));
   } catch (error) {

@@ -3,9 +3,7 @@
 import { ask, isGone, picture, query } from "./api.js";
 import { button, el, facts, fill, fresh, name, plain, write } from "./dom.js";
 import { badge, command, folded, refusal } from "./parts.js";
-import { duration, percent, rich, say, size } from "./texts.js";
-
-const stepOf = (entry) => (typeof entry.step === "object" ? entry.step?.text : entry.step) ?? "";
+import { duration, percent, rich, say } from "./texts.js";
 
 /** Make the view of an entry: its node, and what brings it up to date. */
 export function entryView(id) {
@@ -47,7 +45,7 @@ export function entryView(id) {
     const isKnown = now.total > 0;
     if (isKnown) bar.value = Math.min(1, (now.done ?? 0) / now.total);
     else bar.removeAttribute("value");
-    write(step, stepOf(now));
+    write(step, now.step);
     const share = isKnown ? percent(now.done ?? 0, now.total) : "";
     const rest = Number.isFinite(now.left) && now.left !== null ? say("left", { time: duration(now.left) }) : "";
     write(left, [share, rest].filter(Boolean).join(" · "));
@@ -165,7 +163,6 @@ function folderLine(folder, entry, attempt) {
     "li",
     {},
     el("span", { class: "name" }, name(folder.name), folder.place ? [" ", el("span", { class: "quiet" }, say("folder.in", { place: plain(folder.place) }))] : null),
-    folder.size ? el("span", { class: "quiet" }, size(folder.size)) : null,
     el(
       "span",
       { class: "row" },
@@ -197,11 +194,11 @@ function sheet(entry) {
   );
 }
 
-/** Ask for pictures of a finished folder. */
-export function drawForm(of, attempt) {
+/** Ask for pictures of what an entry has made. */
+function drawForm(of, attempt) {
   const [prompt, steps] = [fresh("prompt"), fresh("steps")];
-  const text = el("input", { id: prompt, type: "text", maxlength: "500", value: of.prompt ?? say("draw.example"), autocomplete: "off" });
-  const number = el("input", { id: steps, type: "number", min: "1", max: "100", value: String(of.steps ?? 20) });
+  const text = el("input", { id: prompt, type: "text", maxlength: "500", value: of.prompt, autocomplete: "off" });
+  const number = el("input", { id: steps, type: "number", min: "1", max: String(of.most_steps), value: String(of.steps) });
   const form = el(
     "form",
     { class: "draw" },
@@ -211,8 +208,7 @@ export function drawForm(of, attempt) {
   );
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    const which = of.id ? { id: of.id } : { handle: of.handle };
-    attempt(() => ask("POST", "/api/pictures", { ...which, prompt: text.value, steps: Number(number.value) }));
+    attempt(() => ask("POST", "/api/pictures", { id: of.id, prompt: text.value, steps: Number(number.value) }));
   });
   return folded(say("draw.title"), form);
 }

@@ -2,8 +2,8 @@
 
 import { ask, isGone } from "./api.js";
 import { announce, button, el, fill, name, plain } from "./dom.js";
-import { drawForm, reportLink } from "./entry.js";
-import { badge, refusal, tone } from "./parts.js";
+import { reportLink } from "./entry.js";
+import { badge, findings, refusal, tone } from "./parts.js";
 import { rich, say, size } from "./texts.js";
 
 export async function showLibrary() {
@@ -12,15 +12,22 @@ export async function showLibrary() {
   place.setAttribute("aria-busy", "true");
   try {
     const found = await ask("GET", "/api/library");
-    const where = found.folder ? el("p", { class: "quiet" }, say("library.in"), " ", el("code", {}, name(found.folder))) : null;
-    const none = found.models.length ? null : el("p", { class: "empty" }, say("library.empty"));
-    fill(place, where, none, el("ul", { class: "shelf" }, found.models.map(book)));
+    const shelves = found.folders.map((folder) => shelf(folder, found.models.filter((model) => model.folder === folder)));
+    fill(place, shelves.length ? shelves : empty());
     announce(say("library.count", { count: found.models.length }));
   } catch (error) {
     fill(place, refusal(error));
   }
   place.removeAttribute("aria-busy");
 }
+
+const empty = () => el("p", { class: "empty" }, say("library.empty"));
+
+/** A folder of models: where it is, and what is in it. */
+const shelf = (folder, models) => [
+  el("p", { class: "quiet" }, say("library.in"), " ", el("code", {}, name(folder))),
+  models.length ? el("ul", { class: "shelf" }, models.map(book)) : empty(),
+];
 
 function book(model) {
   const problem = el("div", { role: "alert" });
@@ -39,6 +46,7 @@ function book(model) {
     { class: tone(model.verdict) },
     el("div", { class: "entry-head" }, el("h2", {}, name(model.name)), badge("shelf", model.verdict)),
     model.text ? el("p", {}, rich(model.text)) : null,
+    model.findings?.length ? findings(model.findings) : null,
     el(
       "div",
       { class: "row tools" },
@@ -46,7 +54,6 @@ function book(model) {
       button(say("reveal"), reveal, { class: "small", "aria-label": `${say("reveal")}: ${plain(model.name)}` }),
       model.report ? reportLink(model) : null,
     ),
-    model.can_draw ? drawForm(model, attempt) : null,
     problem,
   );
 }

@@ -131,6 +131,7 @@ function showPlan(plan) {
     el("li", {}, name(made.folder.split("/").pop()), " ", el("span", { class: "quiet" }, made.programs.map((one) => one.name).join(", "))),
   );
   return [
+    plan.sentence ? el("p", {}, rich(plan.sentence)) : null,
     short.length ? findings(short) : null,
     folded(
       say("plan.more"),

@@ -17,8 +17,11 @@ export function makeChoices(onChange) {
 
   function tell() {
     for (const { inside, told } of folds) {
-      const chosen = order.filter(({ node }) => inside.contains(node)).map((one) => one.said());
-      fill(told, chosen.filter(Boolean).join(", "));
+      const lines = order
+        .filter(({ node }) => inside.contains(node))
+        .map((one) => ({ group: one.group.title, chosen: one.said() }))
+        .filter(({ chosen }) => chosen);
+      fill(told, lines.map((line) => say("choices.told", line)).join("; "));
     }
   }
 
@@ -75,12 +78,13 @@ export function makeChoices(onChange) {
 }
 
 /**
- * Few choices are in sight: what is merged in or made besides is folded, and so are the rare ones.
+ * Few choices are in sight: the rare ones are folded, and so is what is merged in or made besides.
  * What comes first, unfolded, is what the model cannot do without, such as a VAE that it lacks.
  */
 function placeOf(group, place) {
   if (place === 0 && !group.is_folded) return "open";
-  return ["file", "many"].includes(group.kind) ? "extras" : group.is_folded ? "more" : "open";
+  if (group.is_folded) return "more";
+  return ["file", "many"].includes(group.kind) ? "extras" : "open";
 }
 
 /** A fold that says beside its title what is chosen in it. */
@@ -98,7 +102,7 @@ function refocus(before, after) {
   (fields(after)[place] ?? fields(after)[0])?.focus();
 }
 
-const KINDS = { one: chooseOne, many: chooseMany, number: chooseNumber, file: chooseFiles };
+const KINDS = { one: chooseOne, many: chooseMany, file: chooseFiles };
 
 const field = (group, ...children) =>
   el(
@@ -203,15 +207,6 @@ function chooseMany(group, onChange) {
   const chosen = () => cards.filter(({ input }) => input.checked).map(({ option }) => option);
   const said = () => chosen().map((option) => option.title).join(", ");
   return { node, set, said, value: () => chosen().map((option) => option.value) };
-}
-
-function chooseNumber(group, onChange) {
-  const { min, max, step, value } = group;
-  const input = el("input", { type: "number", min, max, step: step ?? "any", value, "aria-label": group.title });
-  const node = field(group, el("div", { class: "row" }, input, group.unit ? el("span", { class: "quiet" }, group.unit) : null));
-  input.addEventListener("input", onChange);
-  const said = () => (input.value === String(value ?? "") ? "" : `${group.title}: ${input.value}`);
-  return { node, said, value: () => (input.value === "" || !input.validity.valid ? undefined : Number(input.value)) };
 }
 
 /** Files from this machine: each may have a strength. */

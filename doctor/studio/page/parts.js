@@ -1,6 +1,6 @@
 // Small parts that several views show.
 
-import { button, el, facts, name } from "./dom.js";
+import { button, el, facts } from "./dom.js";
 import { duration, has, rich, say, size } from "./texts.js";
 
 const TONES = {
@@ -47,6 +47,7 @@ export const findings = (found) =>
         el("p", {}, badge("status", one.status), " ", rich(one.what), one.where ? [" ", el("span", { class: "quiet" }, one.where)] : null),
         one.why ? el("p", { class: "quiet" }, rich(one.why)) : null,
         one.remedy ? el("p", {}, rich(one.remedy)) : null,
+        one.command ? command(one.command) : null,
       ),
     ),
   );
@@ -66,5 +67,3 @@ export function needs(plan) {
 }
 
 export const folded = (title, ...children) => el("details", {}, el("summary", {}, title), ...children);
-
-export const named = (value) => name(value ?? "");

@@ -126,7 +126,6 @@ export const queue = {
     expected = id;
     if (views.has(id)) show({ entries, is_paused: isPaused, faults });
   },
-  entry: (id) => entries.find((one) => one.id === id),
   share() {
     const running = entries.find((entry) => entry.state === "running");
     return running?.total ? percent(running.done ?? 0, running.total) : "";

@@ -164,6 +164,27 @@ def limits(stage: Stage) -> None:
     assert stage.studio.asked[-1][1]["choices"]["prediction-type"] == "v_prediction"
 
 
+def folds(stage: Stage) -> None:
+    """What is rare is behind the second fold, whatever its kind; each fold says what is chosen."""
+    told = "[...document.querySelectorAll('.told')].map((one) => one.textContent)"
+    inside = "[...document.querySelectorAll('.offer .told')].map((one) => [...one.closest('details').querySelectorAll('[data-key]')].map((group) => group.dataset.key).join(' '))"  # noqa: E501 (a script)
+    with stage.page() as tab:
+        listing(tab, stage.studio)
+        model(tab, stage.studio)
+        assert tab.evaluate(inside) == ["lora programs", "embedding clip-skip target"]
+        assert tab.evaluate(told) == ["", ""]
+        assert "One folder for Mochi Diffusion" in tab.inner_text(".details > p")
+        unfolded(tab, stage.studio)
+        tab.check("[name=choice-programs] >> nth=0")
+        tab.check("[name=choice-programs] >> nth=1")
+        tab.check("[name=choice-clip-skip] >> nth=1")
+        tab.select_option("[data-key=target] select", "2")
+        assert tab.evaluate(told) == [
+            "Made besides: ControlNet, Safety checker",
+            "CLIP skip: 2; Oldest system: macOS15",
+        ]
+
+
 def lacks(stage: Stage) -> None:
     """What a model cannot do without is asked for in sight, not behind a fold."""
     with stage.page() as tab:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.browser.studio.fake import Studio
-from tests.browser.studio.looks import hostile, lacks, limits, looks, refused
+from tests.browser.studio.looks import folds, hostile, lacks, limits, looks, refused
 from tests.browser.studio.stage import Stage
 from tests.browser.studio.troubles import (
     another,
@@ -19,7 +19,16 @@ from tests.browser.studio.troubles import (
     ticket,
     two_pages,
 )
-from tests.browser.studio.ways import finished, first_paint, fixing, keyboard, queue_order, quiet
+from tests.browser.studio.ways import (
+    checks,
+    finished,
+    first_paint,
+    fixing,
+    keyboard,
+    queue_order,
+    quiet,
+    shelves,
+)
 from tests.browser.studio.wire import Server
 
 SCENES: tuple[Callable[[Stage], str | None], ...] = (
@@ -43,6 +52,9 @@ SCENES: tuple[Callable[[Stage], str | None], ...] = (
     refused,
     limits,
     lacks,
+    folds,
+    checks,
+    shelves,
 )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.browser.studio import answers
-from tests.browser.studio.looks import doctor
+from tests.browser.studio.looks import doctor, library
 from tests.browser.studio.stage import FEW, MANY, PAINTS, Stage, until
 from tests.browser.studio.wire import PAGE
 
@@ -142,14 +142,45 @@ def finished(stage: Stage) -> None:
         tab.click("#finished >> text=Put into Mochi")
         tab.wait_for_selector("#finished >> text=Being put into Mochi")
         tab.click("#finished .result summary")
+        assert tab.get_attribute("#finished form input[type=number]", "max") == "50"
         tab.fill("#finished form input[type=text]", "a yellow star")
         tab.click("#finished form button")
         tab.wait_for_selector("#entries > li")
         assert tab.get_attribute("#finished a", "href") == "/report/abc"
-    asked = [{"prompt": "a yellow star", "steps": 20, "id": number}, {"id": number}]
+    asked = [{"prompt": "a yellow star", "steps": 8, "id": number}, {"id": number}]
     assert stage.studio.asked[-1] == ("pictures", asked[0])
     assert ("install", asked[1]) in stage.studio.asked
     assert ("reveal", {"handle": "o1"}) in stage.studio.asked
+
+
+def checks(stage: Stage) -> None:
+    """A check that was not made is not among those that found nothing wrong."""
+    with stage.page() as tab:
+        doctor(tab, stage.studio)
+        folds = "[...document.querySelectorAll('#doctor-list > details')].map((one) => [one.firstChild.textContent, one.querySelectorAll('li').length])"  # noqa: E501 (a script)
+        assert tab.evaluate(folds) == [
+            ["2 checks that found nothing wrong", 2],
+            ["1 check that was not made", 1],
+        ]
+        shown = "#doctor-list > .checks"
+        assert tab.query_selector(f"{shown} [data-check=MOD001]") is None
+        assert tab.query_selector(f"{shown} [data-check=ENV001]")
+
+
+def shelves(stage: Stage) -> None:
+    """Each folder of models is named, and what is wrong says what it is, why, and what helps."""
+    with stage.page() as tab:
+        library(tab, stage.studio)
+        where = tab.eval_on_selector_all(
+            "#library-list > p code", "all => all.map((one) => one.textContent)"
+        )
+        assert where[:2] == ["~/Library/Containers/Mochi/models", "~/models"]
+        assert len(where) == 3
+        sound, wrong = tab.query_selector_all("#library-list > ul > li")[:2]
+        assert sound.query_selector(".findings") is None
+        said = wrong.query_selector(".findings").inner_text()
+        for words in ("vocab.json is missing", "stops when it loads it", "add the file", "--force"):
+            assert words in said, said
 
 
 def fixing(stage: Stage) -> None:

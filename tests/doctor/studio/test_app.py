@@ -2,8 +2,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +17,9 @@ from sdcoreml.convert.jobs.manifest import MARKER, REPORT
 from sdcoreml.doctor.proving.miniature import write_miniature
 from sdcoreml.doctor.queue.entry import Kind, State
 from sdcoreml.doctor.queue.order import New
+from sdcoreml.doctor.studio.drop import HOUR
 from sdcoreml.doctor.studio.handles import Signer
+from sdcoreml.doctor.studio.refusals import AbsentError
 from sdcoreml.doctor.studio.routes import WAYS
 from tests.convert.models.test_single_file import original, save
 from tests.doctor.studio.asgi import HOST, send
@@ -331,8 +335,11 @@ def test_a_report_is_shown_in_a_room_of_its_own(studio: Opened, tmp_path: Path) 
     add(studio)
     with store.changing():
         (entry,) = store.read().entries
-        store.write(replace(entry, state=State.DONE, folders=(str(folder),)))
-    (shown,) = studio.get("/api/queue").data["entries"][0]["folders"]
+        made = replace(entry, kind=Kind.CONVERT, state=State.DONE, folders=(str(folder),))
+        store.write(made)
+    (told,) = studio.get("/api/queue").data["entries"]
+    assert (told["steps"], told["most_steps"]) == (8, 50)  # which the page's field allows
+    (shown,) = told["folders"]
     answered = studio.get(shown["report"], (HOST,))
     assert answered.body == (folder / REPORT).read_bytes()
     assert "sandbox" in answered.headers["content-security-policy"].split()[0]
@@ -449,6 +456,16 @@ def test_a_damaged_queue_is_shown_with_its_fault(studio: Opened) -> None:
     found = studio.get("/api/queue").data
     assert found["entries"][0]["state"] == "failed"
     assert len(found["faults"]) == 1
+
+
+def test_half_a_dropped_file_of_a_page_that_is_gone_is_removed_at_a_start(studio: Opened) -> None:
+    drops = studio.studio.drops
+    drop = drops.begin("a.ckpt", 9, b"\1\0\0\0PK")
+    for path in drops.folder.rglob("*"):
+        os.utime(path, (time.time() - 2 * HOUR,) * 2)
+    studio.studio.sweep()
+    with pytest.raises(AbsentError):
+        drops.find(drop.id)
 
 
 def test_two_conversions_of_one_model_are_told_apart_by_what_they_make(

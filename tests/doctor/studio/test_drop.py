@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.doctor.studio.drop import Drop, Drops, safe_name
+from sdcoreml.doctor.studio.drop import DAY, HOUR, Drop, Drops, safe_name
 from sdcoreml.doctor.studio.refusals import AbsentError, ConflictError, RequestError
 from sdcoreml.ground.errors import NoSpaceError
 
 WHOLE = bytes(range(256)) * 64
-DAY = 86_400
 
 
 def ends(head: bytes, tail: bytes) -> bytes:
@@ -155,6 +154,19 @@ def test_what_nobody_went_on_with_for_a_day_is_swept_unless_it_is_used(drops: Dr
     assert {path.name[:32] for path in drops.folder.iterdir()} == {used.id, new.id}
     begin(keeping)  # a new one sweeps, too
     assert drops.find(new.id) == new
+
+
+def test_at_a_start_half_a_file_is_swept_after_an_hour_and_a_whole_one_is_not(drops: Drops) -> None:
+    half, whole, fresh = begin(drops), begin(drops), begin(drops)
+    drops.add(half, 0, WHOLE[:300])
+    drops.add(whole, 0, WHOLE)
+    for path in drops.folder.rglob("*"):
+        os.utime(path, (0, 0))
+    os.utime(drops.folder / f"{fresh.id}.part", (HOUR, HOUR))  # its last part came later
+    assert drops.sweep(now=HOUR + 1) == ()
+    assert drops.sweep(now=HOUR + 1, unfinished=HOUR) == (half.id,)
+    assert drops.find(whole.id) == whole
+    assert drops.find(fresh.id) == fresh
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from sdcoreml.doctor.studio.wording import GROUPS
 from tests.pages import Seen
 
 PAGE = Path(__file__).resolve().parents[3] / "doctor" / "studio" / "page"
@@ -81,6 +82,12 @@ def test_every_text_of_the_catalogue_is_shown_somewhere() -> None:
         and not (key.endswith(tuple(tails)) and key.split(".")[0] in {"gone", "stranger"})
     ]
     assert unused == []
+
+
+def test_no_group_is_called_like_the_fold_that_it_is_in() -> None:
+    folds = (TEXTS["choices.extras"], TEXTS["choices.more"])
+    assert [one.title for one in GROUPS.values() if any(map(one.title.__eq__, folds))] == []
+    assert not folds[1].startswith(GROUPS["more"].title)
 
 
 def test_no_word_stands_in_a_script() -> None:

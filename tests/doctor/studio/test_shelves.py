@@ -38,7 +38,25 @@ def test_each_entry_has_a_verdict_in_a_word_and_in_plain_words(tmp_path: Path) -
     assert Path(found["cat_128x128"]["path"]) == made
     assert found["broken_128x128"]["verdict"] == "bad"
     assert found["broken_128x128"]["findings"]
-    assert (found["empty"]["verdict"], found["empty"]["text"]) == ("open", "empty.")
+    assert found["empty"]["verdict"] == "open"
+    assert found["empty"]["text"].startswith("empty. Apps pass over it: it can stay,")
+    assert {one["folder"] for one in found.values()} == {str(shelf)}
+
+
+def test_what_is_wrong_is_said_once_with_what_to_do(tmp_path: Path) -> None:
+    job = job_of(open_model(write_model(tmp_path / "cat")), tmp_path / "shelf" / "cat_128x128")
+    made = finish(job, StandIn(size=SIZE))
+    shutil.rmtree(made / "VAEDecoder.mlmodelc")
+    (made / "merges.txt").unlink()
+    (book,) = listed(tmp_path / "shelf").values()
+    found = {one["what"]: one for one in book["findings"]}
+    mend = found["not compiled yet: VAEDecoder"]
+    assert mend["why"].startswith("Swift apps load .mlmodelc")
+    assert mend["remedy"].startswith("compile them")
+    assert mend["command"].endswith(f"compile {made / 'VAEDecoder.mlpackage'}")
+    reasons = {one["reason"] for one in book["apps"]} & found.keys()
+    assert reasons
+    assert not [one for one in reasons if one in book["text"]]
 
 
 def test_hostile_names_are_plain_and_short(tmp_path: Path) -> None:
