@@ -72,10 +72,10 @@ class TomlTable:
         return TomlTable(path=self.path, place=place, values=value, faults=self.faults)
 
     def tables(self, key: str) -> tuple[TomlTable, ...]:
-        """Return the array of tables at `key`; empty if there is none."""
+        """Return the list of tables at `key`; empty if there is none."""
         rows = self.values.get(key, ())
         if not isinstance(rows, list | tuple) or not all(isinstance(row, Mapping) for row in rows):
-            self._fault(key, "array of tables", rows)
+            self._fault(key, "list of tables", rows)
             return ()
         return tuple(
             TomlTable(

@@ -105,7 +105,7 @@ def test_faults_of_inner_tables_name_their_place_and_are_raised_together() -> No
 def test_what_is_no_array_of_tables_is_a_fault(rows: object) -> None:
     read = table(rows=rows)
     assert read.tables("rows") == ()
-    assert read.faults == [f"rows is {rows!r}, not a array of tables"]
+    assert read.faults == [f"rows is {rows!r}, not a list of tables"]
 
 
 def test_each_table_of_an_array_names_its_own_place() -> None:
