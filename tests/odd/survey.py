@@ -114,7 +114,11 @@ class Row:
         yield from (
             f"{name}'s remedy is {name} itself"
             for name, answer in answers.items()
-            if re.search(rf"sdcoreml {name}(?! MODEL)", str((answer.verdict or {}).get("remedy")))
+            # with an option that was not given, it is another command
+            if re.search(
+                rf"sdcoreml {name}(?! MODEL|.* --app )",
+                str((answer.verdict or {}).get("remedy")),
+            )
         )
 
     def _misleading(self) -> Iterator[str]:
