@@ -44,8 +44,9 @@ def kinds_of(schema: dict[str, Any]) -> list[str]:
 
 
 def verbs_with_json(parser: argparse.ArgumentParser, words: str) -> Iterator[str]:
+    has_actions = any(isinstance(one, argparse._SubParsersAction) for one in parser._actions)
     for action in parser._actions:
-        if "--json" in action.option_strings:
+        if "--json" in action.option_strings and not has_actions:  # else it is the default one's
             yield words
         if isinstance(action, argparse._SubParsersAction):
             for name, one in action.choices.items():
