@@ -24,7 +24,7 @@ SHARPENED = {
     "unet": (("to_q.", "to_k."), 6),
     "unet_refiner": (("to_q.", "to_k."), 4),
     "vae_decoder": (("to_q.", "to_k."), 40),
-    "vae_encoder": (("to_q.", "to_k."), 8),
+    "vae_encoder": (("to_q.", "to_k."), 12),
     "safety_checker": (("q_proj.", "k_proj."), 12),
     "text_encoder": (("q_proj.", "k_proj."), 20),
     "text_encoder_2": (("q_proj.", "k_proj."), 40),
