@@ -42,9 +42,10 @@ def read_entry(words: Sequence[str], here: Path) -> New:
         return _of_file(here / Path(model).expanduser(), given, of_run, here)
     table = {name: _value(keys()[name], said, here) for name, said in given.items() if said}
     table[MODEL] = found = relative(keys()[MODEL].action.type, model, here)
-    if Path(found).is_absolute() and not os.path.lexists(found):
+    named = as_model(found)
+    if isinstance(named, Path) and not os.path.lexists(here / named):
         raise BadInputError("no such file or folder", where=found, remedy="check the path")
-    if isinstance(named := as_model(found), PlainWord):
+    if isinstance(named, PlainWord):
         find_model(named.word, _quiet)  # as `convert` would, but before anything is added
     return New(
         kind=Kind.CONVERT,

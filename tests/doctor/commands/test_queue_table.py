@@ -97,13 +97,20 @@ def test_a_job_file_is_named_and_read_when_its_turn_comes(tmp_path: Path) -> Non
     [
         ((), UsageError, "give a model or a job file"),
         (("gone.ckpt",), BadInputError, "gone.ckpt: no such file or folder"),
+        (("models/gone",), BadInputError, "models/gone: no such file or folder"),
         (("gone.toml",), BadInputError, "gone.toml: no such file"),
         (("here.toml", "--bits=6"), UsageError, "here.toml: --bits is said in the job file"),
     ],
 )
 def test_what_cannot_be_done_is_refused_at_once(
-    words: tuple[str, ...], error: type[SdcoremlError], said: str, tmp_path: Path
+    words: tuple[str, ...],
+    error: type[SdcoremlError],
+    said: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "models").mkdir()  # so that it is no name on the hub
     (tmp_path / "here.toml").touch()
     with pytest.raises(error, match=said):
         read_entry(words, tmp_path)
