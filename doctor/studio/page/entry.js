@@ -1,8 +1,8 @@
 // One entry of the queue.
 
-import { ask, isGone, picture, query } from "./api.js";
+import { ask, picture, query } from "./api.js";
 import { button, el, facts, fill, fresh, name, plain, write } from "./dom.js";
-import { badge, command, folded, refusal } from "./parts.js";
+import { attempts, badge, command, folded, refusal } from "./parts.js";
 import { duration, percent, rich, say } from "./texts.js";
 
 /** Make the view of an entry: its node, and what brings it up to date. */
@@ -126,16 +126,7 @@ function move(entry, { waiting, act }, by) {
 }
 
 function results(entry) {
-  const problem = el("div", { role: "alert" });
-  const attempt = async (asked) => {
-    fill(problem);
-    try {
-      return await asked();
-    } catch (error) {
-      if (!isGone(error)) fill(problem, refusal(error));
-      return null;
-    }
-  };
+  const { problem, attempt } = attempts();
   const folders = (entry.folders ?? []).map((folder) => folderLine(folder, entry, attempt));
   return [
     entry.figures?.length ? figures(entry.figures) : null,

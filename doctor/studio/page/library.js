@@ -1,9 +1,9 @@
 // What is in the app's folder, with verdicts.
 
-import { ask, isGone } from "./api.js";
+import { ask } from "./api.js";
 import { announce, button, el, fill, name, plain } from "./dom.js";
 import { reportLink } from "./entry.js";
-import { badge, findings, refusal, tone } from "./parts.js";
+import { attempts, badge, findings, refusal, tone } from "./parts.js";
 import { rich, say, size } from "./texts.js";
 
 export async function showLibrary() {
@@ -30,16 +30,7 @@ const shelf = (folder, models) => [
 ];
 
 function book(model) {
-  const problem = el("div", { role: "alert" });
-  const attempt = async (asked) => {
-    fill(problem);
-    try {
-      return await asked();
-    } catch (error) {
-      if (!isGone(error)) fill(problem, refusal(error));
-      return null;
-    }
-  };
+  const { problem, attempt } = attempts();
   const reveal = () => attempt(() => ask("POST", "/api/reveal", { handle: model.handle }));
   return el(
     "li",

@@ -1,6 +1,7 @@
 // Small parts that several views show.
 
-import { button, el, facts } from "./dom.js";
+import { isGone } from "./api.js";
+import { button, el, facts, fill } from "./dom.js";
 import { duration, has, rich, say, size } from "./texts.js";
 
 const TONES = {
@@ -67,3 +68,18 @@ export function needs(plan) {
 }
 
 export const folded = (title, ...children) => el("details", {}, el("summary", {}, title), ...children);
+
+/** Return a place for what is refused, and what tries to ask and tells it there. */
+export function attempts() {
+  const problem = el("div", { role: "alert" });
+  const attempt = async (asked) => {
+    fill(problem);
+    try {
+      return await asked();
+    } catch (error) {
+      if (!isGone(error)) fill(problem, refusal(error));
+      return null;
+    }
+  };
+  return { problem, attempt };
+}
