@@ -16,8 +16,8 @@ from sdcoreml.ground.lifeline import end_with_starter
 from sdcoreml.ground.signals import end_on_signals
 end_on_signals()
 end_with_starter()
-print(sorted(name for name in os.environ if "STDIN" in name), flush=True)
 try:
+    print(sorted(name for name in os.environ if "STDIN" in name), flush=True)
     time.sleep(float(sys.argv[1]))
 finally:
     print("tidied", flush=True)
