@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from sdcoreml.doctor.studio.asking import Ask, read_body
 from sdcoreml.doctor.studio.gate import App, Gate, Receive, Scope, Send
+from sdcoreml.doctor.studio.proof import Secret
 from sdcoreml.doctor.studio.refusals import BUG, AbsentError, RequestError, as_data, status_of
 from sdcoreml.doctor.studio.routes import WAYS
 from sdcoreml.doctor.studio.running import Studio
@@ -36,7 +37,7 @@ def make_feed(studio: Studio) -> Feed:
     return Feed(studio.lineup, studio.desk.do)
 
 
-def make_app(studio: Studio, feed: Feed, *, port: int, token: str) -> App:
+def make_app(studio: Studio, feed: Feed, *, port: int, secret: Secret) -> App:
     """Return the application behind its gate."""
     answers = [
         Route(way.path, partial(_answer, studio, feed, way), methods=[way.method]) for way in WAYS
@@ -52,7 +53,7 @@ def make_app(studio: Studio, feed: Feed, *, port: int, token: str) -> App:
         is_feed = scope["path"] == EVENTS and scope["method"] == "GET"
         await (feed if is_feed else inside)(scope, receive, send)
 
-    return Gate(app=either, port=port, token=token, tickets=studio.tickets)
+    return Gate(app=either, port=port, secret=secret, tickets=studio.tickets)
 
 
 async def _answer(studio: Studio, feed: Feed, way: Way, request: Request) -> Response:

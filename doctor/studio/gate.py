@@ -15,6 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from sdcoreml.doctor.studio.proof import Secret
 from sdcoreml.doctor.studio.refusals import (
     OtherHostError,
     RequestError,
@@ -34,6 +35,9 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 API = "/api/"
 EXCHANGE = "/api/token"
 """Where the page exchanges a ticket for the token."""
+
+PROOF = "/api/proof"
+"""Where a page without a pass has the server prove itself. Whoever asks learns nothing from it."""
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:;"
@@ -60,7 +64,7 @@ class Gate:
 
     app: App
     port: int
-    token: str
+    secret: Secret
     tickets: Tickets = field(default_factory=Tickets)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -85,7 +89,10 @@ class Gate:
                 await refuse(error, send_with_headers)
                 return
             if scope["path"] == EXCHANGE:
-                await answer({"token": self.token}, send_with_headers)
+                await answer({"token": self.secret.token}, send_with_headers)
+                return
+            if scope["path"] == PROOF:
+                await self._prove(scope, send_with_headers)
                 return
             await self.app(scope, receive, send_with_headers)
 
@@ -95,7 +102,7 @@ class Gate:
         Raises:
             OtherHostError: it is meant for another host.
             StrangerError: it comes from another site's page.
-            TokenError: it asks for more than static files, without the token.
+            TokenError: it asks for more than static files or a proof, without the pass.
         """
         headers = _Headers(scope["headers"])
         if headers.all("host") not in ([f"127.0.0.1:{self.port}"], [f"localhost:{self.port}"]):
@@ -105,8 +112,7 @@ class Gate:
         is_api = scope["path"].startswith(API)
         if is_api or not _opens_page(scope, headers):
             self._require_own_page(headers)
-        known = self._has_ticket if scope["path"] == EXCHANGE else self._has_token
-        if is_api and not known(headers):
+        if is_api and not self._knows(scope["path"], headers):
             raise TokenError(
                 "this page belongs to a studio that has ended",
                 remedy="open the address that `sdcoreml studio` prints",
@@ -118,12 +124,25 @@ class Gate:
         if set(headers.all("origin")) - own or sites - _OWN_SITES:
             raise StrangerError("only the studio's own page may ask", remedy="open its address")
 
-    def _has_token(self, headers: _Headers) -> bool:
+    def _knows(self, path: str, headers: _Headers) -> bool:
+        """Whether a request has what its path demands."""
+        if path == PROOF:
+            return True
+        said = _bearer(headers)
+        if path == EXCHANGE:
+            return self.tickets.take(said)
+        known = self.secret.access, self.secret.token  # the token: until the page proves
         # Bytes: two texts can only be compared so if both are ASCII.
-        return hmac.compare_digest(_bearer(headers).encode("latin-1"), self.token.encode("latin-1"))
+        return bool(said) and any(
+            hmac.compare_digest(said.encode("latin-1"), one.encode("latin-1")) for one in known
+        )
 
-    def _has_ticket(self, headers: _Headers) -> bool:
-        return self.tickets.take(_bearer(headers))
+    async def _prove(self, scope: Scope, send: Send) -> None:
+        nonce = scope["query_string"].removeprefix(b"nonce=").decode("latin-1")
+        try:
+            await answer(self.secret.prove(nonce), send)
+        except RequestError as error:
+            await refuse(error, send)
 
 
 class _Headers:

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 import webbrowser
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,8 +25,9 @@ from sdcoreml.doctor.queue.starting import start_runner, this_program
 from sdcoreml.doctor.queue.store import Store
 from sdcoreml.doctor.studio.app import make_app, make_feed
 from sdcoreml.doctor.studio.bench import Bench
-from sdcoreml.doctor.studio.gate import App
+from sdcoreml.doctor.studio.gate import PROOF, App
 from sdcoreml.doctor.studio.kept import LOCK, Kept, forget, keep, read_kept, renew, sole_studio
+from sdcoreml.doctor.studio.proof import Secret, make_nonce
 from sdcoreml.doctor.studio.refusals import AbsentError
 from sdcoreml.doctor.studio.running import NAME, make_studio
 from sdcoreml.ground.documents import parse_json
@@ -48,6 +49,9 @@ _GRACE = 3
 _PATIENCE, _SILENT, _LOOK = 10.0, 2.0, 0.2
 """Seconds that another studio gets to start or to end, of which the first ones are not told, and
 those between two looks."""
+
+_LONGEST = 64 << 10
+"""The most bytes of another studio's answer: whoever has its port is not known yet."""
 
 _HEADERS = 32 << 10
 """The most bytes of a request's head: the longest handle has 6 kB."""
@@ -88,7 +92,8 @@ def serve(
             feed = make_feed(studio)
             say(f"the studio is open at {kept.address}")
             say("Ctrl-C ends it; conversions that have begun go on")
-            server = Server(make_app(studio, feed, port=kept.port, token=kept.token), feed.close)
+            app = make_app(studio, feed, port=kept.port, secret=Secret(token=kept.token))
+            server = Server(app, feed.close)
             studio.sweep()
             studio.lineup.queue()  # what a crash has stopped goes on
             address = kept.address_with(studio.tickets.issue())
@@ -149,22 +154,32 @@ def find_other(
 
 
 def ask_ticket(kept: Kept) -> str:
-    """Ask the studio that is open for a ticket; return "" without an answer.
+    """Ask the studio that is open for a ticket; return "" without an answer, or without its proof.
 
     The token is no replacement: other users could read it among the arguments of the browser.
     """
     if not (kept.port and kept.token):
         return ""
-    asked = http.client.HTTPConnection(LOOPBACK, kept.port, timeout=_GRACE)
-    try:
-        asked.request("POST", "/api/ticket", headers={"Authorization": f"Bearer {kept.token}"})
-        content = parse_json(asked.getresponse().read())
-    except (OSError, http.client.HTTPException, BadInputError):
+    nonce = make_nonce()
+    told = _ask(kept.port, "GET", f"{PROOF}?nonce={nonce}")
+    secret = Secret(token=kept.token, life=told.get("id", ""))
+    if not secret.is_proved(nonce, told.get("proof", "")):
         return ""
+    return _ask(kept.port, "POST", "/api/ticket", secret.access).get("ticket", "")
+
+
+def _ask(port: int, method: str, path: str, access: str = "") -> Mapping[str, str]:
+    """Return the texts of an answer; none without one."""
+    asked = http.client.HTTPConnection(LOOPBACK, port, timeout=_GRACE)
+    try:
+        asked.request(method, path, headers={"Authorization": f"Bearer {access}"} if access else {})
+        content = parse_json(asked.getresponse().read(_LONGEST))
+    except (OSError, http.client.HTTPException, BadInputError):
+        return {}
     finally:
         asked.close()
-    ticket = content.get("ticket") if isinstance(content, dict) else None
-    return ticket if isinstance(ticket, str) else ""
+    found = content.items() if isinstance(content, dict) else ()
+    return {name: said for name, said in found if isinstance(said, str)}
 
 
 def open_in_browser(address: str) -> None:

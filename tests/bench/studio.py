@@ -25,6 +25,7 @@ from urllib.parse import quote
 
 import psutil
 
+from sdcoreml.doctor.studio.proof import Secret, make_nonce
 from sdcoreml.doctor.studio.static import PAGE
 from tests.bench.jobs import write_hollow
 from tests.bench.models import original_shapes
@@ -58,15 +59,17 @@ class Server:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout
-        base, _, self.token = process.stdout.readline().split()[-1].partition("/#")
-        self.port = int(base.rpartition(":")[2])
+        base, _, token = process.stdout.readline().split()[-1].partition("/#")
+        self.port, self.access = int(base.rpartition(":")[2]), ""
+        life = self.call("GET", f"/api/proof?nonce={make_nonce()}")["id"]
+        self.access = Secret(token=token, life=life).access
         self.watched = psutil.Process(process.pid)
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> bytes:
         """Return the answer; raise OSError if it is a refusal."""
         asked = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         try:
-            asked.request(method, path, body, {"Authorization": f"Bearer {self.token}"})
+            asked.request(method, path, body, {"Authorization": f"Bearer {self.access}"})
             answer = asked.getresponse()
             content = answer.read()
         finally:
@@ -162,7 +165,7 @@ def listening(server: Server) -> Iterator[None]:
     """Listen to the server's events, as an open page does."""
     asked = http.client.HTTPConnection("127.0.0.1", server.port, timeout=60)
     try:
-        asked.request("GET", "/api/events", headers={"Authorization": f"Bearer {server.token}"})
+        asked.request("GET", "/api/events", headers={"Authorization": f"Bearer {server.access}"})
         asked.getresponse().readline()
         yield
     finally:

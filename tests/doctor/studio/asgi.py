@@ -10,11 +10,16 @@ from typing import Any
 from urllib.parse import unquote
 
 from sdcoreml.doctor.studio.gate import App, Message
+from sdcoreml.doctor.studio.proof import Secret
 
 PORT = 7523
 TOKEN = "literal-token-0123456789"  # noqa: S105  of tests
+SECRET = Secret(token=TOKEN, life="literal-life")
+PASS = b"2d5b1adb460864394055ad57b8c64c932f945f1334eb3801ab28472ffdf068e8"
+"""What the page makes of the token and the life: HMAC-SHA256 of "page literal-life"."""
+
 HOST = (b"host", b"127.0.0.1:7523")
-OWN = (HOST, (b"authorization", b"Bearer literal-token-0123456789"))
+OWN = (HOST, (b"authorization", b"Bearer " + PASS))
 """The headers that the page's own requests have."""
 
 Pairs = Sequence[tuple[bytes, bytes]]

@@ -12,7 +12,7 @@ from sdcoreml.doctor.studio.app import make_app, make_feed
 from sdcoreml.doctor.studio.bench import Bench
 from sdcoreml.doctor.studio.gate import App
 from sdcoreml.doctor.studio.running import Studio, make_studio
-from tests.doctor.studio.asgi import OWN, PORT, TOKEN, Answered, Pairs, request
+from tests.doctor.studio.asgi import OWN, PORT, SECRET, Answered, Pairs, request
 
 KEY = b"k" * 32
 
@@ -33,7 +33,7 @@ class Opened:
             launch=self.launched.append,
         )
         self.feed = make_feed(self.studio)
-        self.app: App = make_app(self.studio, self.feed, port=PORT, token=TOKEN)
+        self.app: App = make_app(self.studio, self.feed, port=PORT, secret=SECRET)
 
     def _start(self) -> None:
         self.begun += 1

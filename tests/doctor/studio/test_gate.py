@@ -5,10 +5,11 @@ import asyncio
 import pytest
 
 from sdcoreml.doctor.studio.gate import POLICY, Gate, Message, Receive, Scope, Send
-from tests.doctor.studio.asgi import HOST, OWN, PORT, TOKEN, Pairs, request, scope_of
+from sdcoreml.doctor.studio.proof import Secret
+from tests.doctor.studio.asgi import HOST, OWN, PASS, PORT, SECRET, TOKEN, Pairs, request, scope_of
 
 LOCALHOST = (b"host", b"localhost:7523")
-LOGIN = (b"authorization", b"Bearer literal-token-0123456789")
+LOGIN = (b"authorization", b"Bearer " + PASS)
 ORIGIN = (b"origin", b"http://127.0.0.1:7523")
 OPENED = ((b"sec-fetch-mode", b"navigate"), (b"sec-fetch-dest", b"document"))
 
@@ -19,7 +20,7 @@ async def inside(scope: Scope, _receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": scope["path"].encode()})
 
 
-GATE = Gate(app=inside, port=PORT, token=TOKEN)
+GATE = Gate(app=inside, port=PORT, secret=SECRET)
 
 
 @pytest.mark.parametrize(
@@ -29,7 +30,7 @@ GATE = Gate(app=inside, port=PORT, token=TOKEN)
         (LOCALHOST, LOGIN),
         (*OWN, ORIGIN, (b"sec-fetch-site", b"same-origin")),
         (*OWN, (b"origin", b"http://localhost:7523"), (b"sec-fetch-site", b"none")),
-        (HOST, (b"Authorization", b"bearer literal-token-0123456789")),
+        (HOST, (b"Authorization", b"bearer " + PASS)),
     ],
 )
 def test_the_own_page_is_let_in(headers: Pairs) -> None:
@@ -64,10 +65,10 @@ def test_the_own_page_is_let_in(headers: Pairs) -> None:
         ((HOST,), 401),
         ((HOST, (b"authorization", b"")), 401),
         ((HOST, (b"authorization", b"Bearer ")), 401),
-        ((HOST, (b"authorization", b"Bearer literal-token-0123456788")), 401),
-        ((HOST, (b"authorization", b"Bearer literal-token-01234567890")), 401),
-        ((HOST, (b"authorization", b"Basic literal-token-0123456789")), 401),
-        ((HOST, (b"authorization", b"literal-token-0123456789")), 401),
+        ((HOST, (b"authorization", b"Bearer " + PASS[:-1])), 401),
+        ((HOST, (b"authorization", b"Bearer " + PASS + b"0")), 401),
+        ((HOST, (b"authorization", b"Basic " + PASS)), 401),
+        ((HOST, (b"authorization", PASS)), 401),
         ((HOST, (b"authorization", b"Bearer \xff\x00")), 401),
         ((HOST, LOGIN, LOGIN), 401),
     ],
@@ -81,8 +82,22 @@ def test_nobody_else_is(headers: Pairs, status: int) -> None:
 
 
 def test_an_empty_token_opens_nothing() -> None:
-    gate = Gate(app=inside, port=PORT, token=TOKEN)
-    assert request(gate, "GET", "/api/x?token=literal-token-0123456789", (HOST,)).status == 401
+    gate = Gate(app=inside, port=PORT, secret=Secret(token=""))
+    for said in (b"", b"Bearer ", b"Bearer"):
+        assert request(gate, "GET", "/api/x", (HOST, (b"authorization", said))).status == 401
+    assert request(GATE, "GET", "/api/x?token=literal-token-0123456789", (HOST,)).status == 401
+
+
+def test_a_page_that_has_no_pass_gets_a_proof_and_another_site_s_none() -> None:
+    nonce = "/api/proof?nonce=literal-nonce-0123"
+    proof = "6094a0bb277d147ceb4263e1b856d42353fcfe03e422304f4bdb9544aef6c7be"
+    answered = request(GATE, "GET", nonce, (HOST,))
+    assert (answered.status, answered.data) == (200, {"id": "literal-life", "proof": proof})
+    evil = (b"origin", b"http://evil.example")
+    assert request(GATE, "GET", nonce, (HOST, evil)).status == 403
+    assert request(GATE, "GET", nonce, ((b"host", b"evil.example"),)).status == 421
+    for query in ("", "?nonce=", "?nonce=short", "?nonce=" + "a" * 65, "?nonce=%00" + "a" * 20):
+        assert request(GATE, "GET", f"/api/proof{query}", (HOST,)).status == 400
 
 
 def test_static_files_need_no_token_but_the_own_page() -> None:
@@ -120,13 +135,13 @@ def test_an_answer_with_a_policy_of_its_own_keeps_it() -> None:
         await send({"type": "http.response.start", "status": 200, "headers": own})
         await send({"type": "http.response.body", "body": b""})
 
-    gate = Gate(app=report, port=PORT, token=TOKEN)
+    gate = Gate(app=report, port=PORT, secret=SECRET)
     headers = request(gate, "GET", "/report/x", (HOST,)).headers
     assert headers["content-security-policy"] == "sandbox"
 
 
 def test_a_ticket_is_exchanged_for_the_token_once() -> None:
-    gate = Gate(app=inside, port=PORT, token=TOKEN)
+    gate = Gate(app=inside, port=PORT, secret=SECRET)
     ticket = gate.tickets.issue()
     given = (HOST, (b"authorization", b"Bearer " + ticket.encode()))
     assert request(gate, "POST", "/api/x", given).status == 401, "it is no token"

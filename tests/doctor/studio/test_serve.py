@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -20,6 +21,7 @@ import psutil
 import pytest
 
 from sdcoreml.doctor.studio.kept import Kept, keep, sole_studio
+from sdcoreml.doctor.studio.proof import Secret
 from sdcoreml.doctor.studio.serve import ask_ticket, find_other, listen
 from sdcoreml.ground.errors import BusyError
 from tests.doctor.studio.test_kept import KEPT
@@ -46,11 +48,23 @@ class Running:
         self.base, _, self.token = self.first.split()[-1].partition("/#")
         self.port = int(self.base.rpartition(":")[2] or 0)
 
-    def get(self, path: str, token: str = "", method: str = "GET") -> tuple[int, Any]:
+    def get_access(self, token: str = "") -> str:
+        """Have the server prove itself; return the pass to it."""
+        _, told = self.ask("GET", "/api/proof?nonce=literal-nonce-0123")
+        secret = Secret(token=token or self.token, life=told["id"])
+        assert secret.is_proved("literal-nonce-0123", told["proof"]) or token
+        return secret.access
+
+    def get(self, path: str, token: str = "") -> tuple[int, Any]:
+        """Ask for an answer as the page does; return its status and data."""
+        return self.ask("GET", path, self.get_access(token))
+
+    def ask(self, method: str, path: str, bearer: str = "") -> tuple[int, Any]:
         """Ask for an answer; return its status and data."""
         asked = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
-            asked.request(method, path, headers={"Authorization": f"Bearer {token or self.token}"})
+            said = {"Authorization": f"Bearer {bearer}"} if bearer else {}
+            asked.request(method, path, headers=said)
             answer = asked.getresponse()
             return answer.status, json.loads(answer.read())
         finally:
@@ -59,7 +73,8 @@ class Running:
     @property
     def login(self) -> bytes:
         """The headers of the own page."""
-        return f"Host: 127.0.0.1:{self.port}\r\nAuthorization: Bearer {self.token}\r\n".encode()
+        access = self.get_access()
+        return f"Host: 127.0.0.1:{self.port}\r\nAuthorization: Bearer {access}\r\n".encode()
 
     def listen(self) -> socket.socket:
         """Open the stream of events; return its connection, with the first event waiting."""
@@ -116,7 +131,7 @@ def test_a_signal_ends_it_as_every_command_even_while_a_page_listens(
 
 def test_a_page_goes_on_after_a_crash_and_there_is_one_studio(tmp_path: Path) -> None:
     with running(tmp_path, "--port", "0") as first:
-        _, found = first.get("/api/folders")
+        old, (_, found) = first.get_access(), first.get("/api/folders")
         with running(tmp_path) as second:
             assert second.first == f"the studio is open already: {first.base}/#{first.token}\n"
             assert second.process.wait(60) == 0
@@ -126,6 +141,7 @@ def test_a_page_goes_on_after_a_crash_and_there_is_one_studio(tmp_path: Path) ->
         with running(tmp_path) as again:
             assert (again.port, again.token) == (first.port, first.token)
             handle = found["items"][0]["handle"]
+            assert again.ask("GET", "/api/state", old)[0] == 401, "a pass is good for one life"
             status, listed = again.get(f"/api/folders?handle={handle}", first.token)
             assert (status, listed["handle"]) == (200, handle)
             again.end(signal.SIGTERM)
@@ -162,8 +178,8 @@ def test_a_browser_is_started_with_a_ticket_and_not_with_the_token(tmp_path: Pat
             base, _, ticket = address.partition("/#")
             assert (base, ticket.startswith("once-")) == (studio.base, True)
             assert studio.token not in address
-            assert studio.get("/api/token", ticket, "POST") == (200, {"token": studio.token})
-            assert studio.get("/api/token", ticket, "POST")[0] == 401
+            assert studio.ask("POST", "/api/token", ticket) == (200, {"token": studio.token})
+            assert studio.ask("POST", "/api/token", ticket)[0] == 401
 
 
 RUBBISH = (
@@ -284,3 +300,23 @@ def test_one_that_does_not_answer_is_an_error_and_its_token_opens_nothing(tmp_pa
         assert first()
         find_other(tmp_path, take, said.append, lambda: moments.now, moments.pause)
     assert said == ["another studio of this queue is starting or ending: waiting for it"]
+
+
+def test_whoever_has_the_port_and_not_the_token_is_told_nothing() -> None:
+    said: list[bytes] = []
+
+    def pretend(listener: socket.socket) -> None:
+        connection, _ = listener.accept()
+        with connection:
+            said.append(connection.recv(65536))
+            body = b'{"id": "made-up", "proof": "made-up", "ticket": "once-made-up"}'
+            connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    with listen(0, 0) as other:
+        thread = threading.Thread(target=pretend, args=(other,))
+        thread.start()
+        assert ask_ticket(replace(KEPT, port=other.getsockname()[1])) == ""
+        thread.join()
+    assert said[0].startswith(b"GET /api/proof?nonce=")
+    assert KEPT.token.encode() not in said[0]
+    assert b"uthorization" not in said[0]
