@@ -235,7 +235,7 @@ def _progress(done: int, total: int) -> Event:
 
 def flat(outputs: Outputs) -> torch.Tensor:
     """Join all outputs into one vector, float64."""
-    return torch.cat([outputs[name].double().flatten() for name in sorted(outputs)])
+    return torch.cat([output.double().flatten() for output in outputs.values()])
 
 
 def psnr(wanted: torch.Tensor, found: torch.Tensor) -> float:

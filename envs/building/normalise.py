@@ -62,16 +62,16 @@ def relocate_scripts(folder: Path) -> tuple[Path, ...]:
 def _relocate(script: Path, folder: Path) -> bool:
     """Rewrite a script's first line; return False if it does not contain the environment's path."""
     path = folder / "bin" / "python"
-    # pip writes the path verbatim, uv quotes it for a shell; a version may follow in both.
-    quoted = os.fsencode(shlex.quote(os.fspath(path)).removesuffix("'"))
+    # pip writes the path verbatim; uv quotes it for a shell, some versions only where it must be.
+    # A version may follow in all.
+    quoted = os.fsencode(shlex.quote(f"{path} ").removesuffix(" '"))
     with script.open("rb") as stream:
         head = stream.readline(_LONGEST_LINE)
         if head == b"#!/bin/sh\n":  # what pip writes for a path with a space, or a long one
             head = stream.readline(_LONGEST_LINE)
             stream.readline(_LONGEST_LINE)
-        if not head.startswith(
-            (b"#!" + bytes(path), b"'''exec' \"" + bytes(path), b"'''exec' " + quoted)
-        ):
+        begins = (b"#!", b"'''exec' ", b"'''exec' \"")
+        if not head.startswith((*(begin + bytes(path) for begin in begins), begins[1] + quoted)):
             return False
         body = stream.read()
     script.write_bytes(_TRAMPOLINE + body)

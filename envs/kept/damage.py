@@ -41,7 +41,7 @@ def find_record_faults(
     """
     folder = environment.path.stat()
     forbidden = 0o7000 if writable else 0o7022
-    for path in sorted(OWN):
+    for path in OWN:
         if what := _find_fault(own.get(path), folder.st_uid, forbidden):
             yield _own(path, what)
     mode = manifest.mode_of(EntryKind.FOLDER, folder)

@@ -32,7 +32,7 @@ FILE = "files.tsv"
 BENEATH = "python.tsv"
 """The manifest of the environment's Python: see `envs.kept.beneath`."""
 RECORD = "record.json"
-OWN = frozenset(f"{SEALED}/{name}" for name in (FILE, BENEATH, RECORD))
+OWN = tuple(f"{SEALED}/{name}" for name in (FILE, BENEATH, RECORD))
 """The manifests and the record, which the manifest cannot list."""
 MACHINE = "(machine)"
 """The owner of files that contain the interpreter's path; the seal excludes them."""

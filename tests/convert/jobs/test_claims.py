@@ -56,6 +56,7 @@ def put(*path: str, value: object) -> Callable[[dict[str, Any]], object]:
     ("path", "value", "what"),
     [
         (("model", "name"), "dog", "the model's name should be 'cat', and it says 'dog'"),
+        (("model", "family"), "FLUX", "its family should be 'Stable Diffusion 1.x', and it says"),
         (("model", "notes"), ["made by me"], "its notes should be"),
         (("inputs", "unet/b"), {"size": 1, "sha256": "5f"}, "source files is not the model's"),
         (("options", "height"), 24, "Unet: its options should be"),

@@ -200,3 +200,16 @@ def test_whose_code_failed_is_told_by_the_last_frame(path: str, code: str) -> No
         f'  File "{path}", line 3, in f\n    f()\nA: 1\nValueError: x\n'
     ).chains
     assert raised.code == code
+
+
+@pytest.mark.parametrize(
+    ("end", "is_cut"),
+    [
+        ('  File "x.py", line 3, in f\n    f()\n', True),
+        ('  File "x.py", line 3, in f\n    f()\nValueError: a\n', False),
+        ('  File "x.py", line 3, in f\nTraceback (most recent call last):\n', False),
+        ("", False),
+    ],
+)
+def test_a_log_is_cut_after_a_frame_whose_exception_never_came(end: str, *, is_cut: bool) -> None:
+    assert structure(f"Traceback (most recent call last):\n{end}").is_cut is is_cut

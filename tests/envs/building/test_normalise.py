@@ -138,6 +138,7 @@ def written(folder: Path, head: str) -> Path:
         ("plain", "#!{}3.10\n"),
         ("long", "#!/bin/sh\n'''exec' {} \"$0\" \"$@\"\n' '''\n"),
         ("by pip", "#!/bin/sh\n'''exec' \"{}\" \"$0\" \"$@\"\n' '''\n"),
+        ("long", "#!/bin/sh\n'''exec' '{}' \"$0\" \"$@\"\n' '''\n"),
         ("by uv", "#!/bin/sh\n'''exec' '{}' \"$0\" \"$@\"\n' '''\n"),
         ("by uv", "#!/bin/sh\n'''exec' '{}3.10' \"$0\" \"$@\"\n' '''\n"),
     ],

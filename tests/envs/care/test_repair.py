@@ -19,6 +19,7 @@ from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.envs.pythons.interpreter import probe
 from sdcoreml.envs.pythons.venv import site_packages
 from sdcoreml.ground.errors import BrokenError, InstallError
+from sdcoreml.ground.events import Event
 from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.envs.damages import DAMAGES, flip
 from tests.envs.wheels import PYTHON, VERSION, standard_wheels, toolchain
@@ -138,6 +139,20 @@ def test_a_package_that_became_another_is_refused(
     flip(path)
     with pytest.raises(BrokenError, match=r"one\.py: its package no longer has the sealed bytes"):
         repair(forged, source=source)
+
+
+def test_what_is_added_meanwhile_is_a_failure(
+    environment: Environment, source: PackageSource
+) -> None:
+    site = site_packages(environment.path)
+    (site / "one.py").unlink()
+
+    def add(event: Event) -> None:
+        if event.text.startswith("restore "):
+            (site / "sitecustomize.py").write_text("print('hostile')\n")
+
+    with pytest.raises(BrokenError, match=r"sitecustomize\.py: .*; `sdcoreml env build --fresh "):
+        repair(environment, source=source, emit=add)
 
 
 def test_an_edited_manifest_is_not_believed(
