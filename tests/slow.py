@@ -356,6 +356,7 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_two_conversions_of_one_folder_are_refused",
     ),
     "tests/doctor/commands/test_jobs_run.py": (),
+    "tests/doctor/commands/test_jobs_task.py": ("test_stdout_has_the_answer_alone",),
     "tests/doctor/commands/test_library.py": ("test_a_library_of_many_kinds",),
     "tests/doctor/commands/test_named_models.py": (
         "test_a_gated_model_says_where_to_accept_and_what_to_set",
