@@ -468,6 +468,7 @@ SLOW: Mapping[str, tuple[str, ...]] = {
     ),
     "tests/envs/care/test_archive.py": (),
     "tests/envs/care/test_garbage.py": ("test_engines_of_other_locks_go_and_today_s_stays",),
+    "tests/envs/care/test_mend.py": (),
     "tests/envs/care/test_repair.py": (),
     "tests/envs/care/test_reseal.py": (),
     "tests/envs/conda/test_engine.py": (),
