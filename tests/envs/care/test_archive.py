@@ -165,6 +165,13 @@ def test_packing_and_unpacking_tell_their_bytes(
     import_environment(
         tmp_path / "x.tar", python=PYTHON, folder=tmp_path / "envs", emit=events.append
     )
+    steps = [event.text for event in events if event.kind == "step"]
+    assert steps[:4] == [
+        "download 2 locked wheels",
+        "hash and pack",
+        "compare every wheel in x.tar with its lock",
+        "check that there is room",
+    ]
     told = [event for event in events if event.kind == "progress" and event.unit == "B"][count:]
     assert {event.total for event in told[:4]} == {(tmp_path / "x.tar").stat().st_size}
     assert [event.done for event in told[:4]] == sorted(event.done for event in told[:4])

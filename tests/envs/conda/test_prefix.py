@@ -56,6 +56,19 @@ def test_what_is_built_is_a_conda_prefix_with_the_locked_wheels_in_it(place: Pla
     assert verify_full(made).faults == ()
     assert store.read("tiny-conda", link) == made
     assert leftovers(place.root) == []
+    told = [event.text.replace(f"{place.root}/", "") for event in events if event.text]
+    assert told == [
+        "check that there is room",
+        f"Python {VERSION} from conda: {made.path.name}/bin/python{MINOR}",
+        "make an empty environment",
+        f"7 kB of conda packages to download from file://{place.channel}/",
+        "install 2 locked packages",
+        "compile bytecode",
+        "compare what is installed with the lock",
+        f"lock {made.lock_digest[:16]}, target {made.target}",
+        "import the direct pins",
+        "hash every file and seal",
+    ]
     events.clear()
     assert place.make(events=events) == made
     assert events == []

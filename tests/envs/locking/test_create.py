@@ -87,7 +87,14 @@ def names(folder: Path) -> list[str]:
 
 
 def test_a_toolchain_is_made_and_each_change_explained(parent: Toolchain, wheels: Path) -> None:
-    made = make(parent, wheels)
+    events: list[Event] = []
+    made = make(parent, wheels, emit=events.append)
+    assert [(event.kind, event.text) for event in events] == [
+        ("step", f"resolve mine for {host_target()}"),
+        ("note", "2 packages, 0 bytes to download"),
+        ("step", "explain what differs from tiny"),
+        ("step", f"ask another resolver about mine for {host_target()}"),
+    ]
     assert list(map(str, made.changes)) == [
         "one 1.0 -> 2.0: set",
         "two 2.1 -> 1.0: one>=2.0 needs two<2",
@@ -143,7 +150,10 @@ def test_the_same_python_has_the_same_conda_packages(parent: Toolchain, wheels: 
 
 
 def test_of_a_target_that_is_left_out_the_reason_is_kept(parent: Toolchain, wheels: Path) -> None:
-    made = make(parent, wheels, targets=(OTHER,))
+    events: list[Event] = []
+    made = make(parent, wheels, targets=(OTHER,), emit=events.append)
+    asked = Event(kind="step", text=f"ask what {host_target()} lacks, which was left out")
+    assert asked in events
     assert made.toolchain.targets == (OTHER,)
     assert dict(made.toolchain.refused) == {host_target(): LEFT_OUT}
     assert "where mine is not" in made.silence
