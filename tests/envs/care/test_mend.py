@@ -41,7 +41,7 @@ def told(
         (site_packages(copy) / name).unlink()
     events: list[Event] = []
     mended = mend(environment, pristine[1], events.append)
-    texts = [(one.kind, one.text.replace(f"{copy}/", "")) for one in events if one.text]
+    texts = [(str(one.kind), one.text.replace(f"{copy}/", "")) for one in events if one.text]
     return mended is not None and not verify_full(mended).faults, texts
 
 
