@@ -11,8 +11,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from sdcoreml.convert.bundle.app_verdicts import app_verdicts, config_refusals
-from sdcoreml.convert.bundle.apps import ADD_ONS, GIVEN, AppVerdict
+from sdcoreml.convert.bundle.app_verdicts import Refusals, app_verdicts, config_refusals
+from sdcoreml.convert.bundle.apps import ADD_ONS, COMFYUI, GIVEN, AppVerdict
 from sdcoreml.convert.bundle.families import PROGRAMS, RUN, UNBUILT, refuse
 from sdcoreml.convert.bundle.finished import FINISHED, is_finished
 from sdcoreml.convert.bundle.harmony import Vocabulary, harmony_faults, read_vocabulary
@@ -171,7 +171,24 @@ def judge(
         refusal=refusal,
         refusals=refusals,
         discords=discords,
-        verdicts=app_verdicts(identity, refusals_of),
+        verdicts=_verdicts(identity, refusals_of, options),
+    )
+
+
+def _verdicts(
+    identity: Identity, refusals_of: Mapping[Runtime, Refusals], options: UnpackOptions
+) -> tuple[AppVerdict, ...]:
+    """Return the apps' verdicts; ComfyUI's of a UNet alone is that of what is converted for it."""
+    found = app_verdicts(identity, refusals_of)
+    if identity.contents.kind is not Kind.UNET or options.only_unet:
+        return found
+    only = replace(options, only_unet=True)
+    alone = identify_path(identity.path, only, identity.checkpoint)
+    return tuple(
+        theirs if theirs.target == COMFYUI else one
+        for one, theirs in zip(
+            found, judge(identity.path, only, identity=alone).verdicts, strict=True
+        )
     )
 
 

@@ -12,7 +12,7 @@ from sdcoreml.convert.bundle.judgement import Judgement, judge, raise_gravest
 from sdcoreml.convert.jobs.manifest import Manifest
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.models.family import identify
-from sdcoreml.convert.models.files import INDEX_NAME
+from sdcoreml.convert.models.files import INDEX_NAME, is_part
 from sdcoreml.convert.models.folder_plan import FolderPlan, write_folder
 from sdcoreml.convert.models.ingredients import (
     Ingredients,
@@ -23,6 +23,7 @@ from sdcoreml.convert.models.ingredients import (
 from sdcoreml.convert.models.layout import Component, Model
 from sdcoreml.convert.models.prediction import PredictionSource
 from sdcoreml.convert.models.single_file import Weights
+from sdcoreml.convert.models.unet_alone import name_alone
 from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.ground.aside import scratch_beside
 from sdcoreml.ground.codec import as_object, to_plain
@@ -50,7 +51,7 @@ def prepare_model(ingredients: Ingredients, near: Path, emit: Emit = silent) -> 
         yield open_model(ingredients.model, only_unet=ingredients.unpacking.only_unet)
         return
     given = ingredients.model
-    name = given.stem if given.is_file() else given.resolve().name
+    name = _name_of(ingredients)
     plan = combine(ingredients, emit)
     _require_supported(ingredients)
     with scratch_beside(near / name) as scratch:
@@ -66,6 +67,14 @@ def prepare_model(ingredients: Ingredients, near: Path, emit: Emit = silent) -> 
             error.move(folder, given)
             error.move(scratch, near)
             raise
+
+
+def _name_of(ingredients: Ingredients) -> str:
+    """Return the name of the folder to assemble: by it the programs are named."""
+    given = ingredients.model
+    is_alone = ingredients.unpacking.only_unet and (given.is_file() or is_part(given))
+    own = given.stem if given.is_file() else given.resolve().name
+    return (is_alone and name_alone(given)) or own
 
 
 def draft(

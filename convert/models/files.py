@@ -57,6 +57,21 @@ def parse_weight_name(name: str) -> WeightName | None:
     return WeightName(format=found["format"], variant=variant)
 
 
+def is_part(folder: Path) -> bool:
+    """Whether a folder is that of a model's part, with a config.json, not that of a whole model."""
+    return (folder / CONFIG_NAME).is_file() and not (folder / INDEX_NAME).is_file()
+
+
+def find_scheduler(model: Path) -> Path | None:
+    """Return the config of the scheduler in a model's folder, which some models name as the others.
+
+    `None` if there is none.
+    """
+    names = ("scheduler_config.json", CONFIG_NAME)
+    places = (model / "scheduler" / name for name in names)
+    return next((place for place in places if place.is_file()), None)
+
+
 def find_weights(folder: Path) -> tuple[WeightFiles, ...]:
     """Find every set of weights in `folder`; the one to use comes first.
 

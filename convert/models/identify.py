@@ -13,7 +13,7 @@ from sdcoreml.convert.models.absence import weight_files, weight_files_below
 from sdcoreml.convert.models.contents import Contents, Kind, recognise
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.few_steps import AppSettings, find_settings
-from sdcoreml.convert.models.files import CONFIG_NAME, INDEX_NAME
+from sdcoreml.convert.models.files import INDEX_NAME, is_part
 from sdcoreml.convert.models.layout import Component, Model, as_model, read_component, read_model
 from sdcoreml.convert.models.original_layout import UNET_PREFIX
 from sdcoreml.convert.models.prediction import read_prediction
@@ -103,7 +103,7 @@ def identify_path(
             where=path, what="the name is too long for a path", remedy="give a file or a folder"
         )
         return Identity(path=path, form=NOT_THERE, contents=_NOTHING, faults=(fault,))
-    if path.is_dir() and not (path / INDEX_NAME).is_file() and (path / CONFIG_NAME).is_file():
+    if is_part(path):
         component = read_component(path.resolve().name, path)
         return _of_component(path, component, options or UnpackOptions())
     if path.is_dir() or not path.exists():
@@ -213,11 +213,14 @@ def _of_component(path: Path, component: Component, options: UnpackOptions) -> I
         if component.kind == controlnet.KIND
         else None
     )
+    prediction, schedule = None, ""
     if net:
         contents = Contents(kind=Kind.CONTROLNET, family=net.family)
     elif options.only_unet and contents.kind is Kind.UNET:
         net = as_model(path, component)
         contents = replace(contents, family=net.family, task=net.task)
+        prediction = read_prediction(net.scheduler, path).kind if net.scheduler else None
+        schedule = describe_difference(net.scheduler)
     elif component.kind in TRANSFORMERS:
         contents = Contents(kind=Kind.OTHER_FAMILY, flavour=TRANSFORMERS[component.kind])
     elif component.kind and component.kind not in KNOWN and _is_strange(contents):
@@ -227,7 +230,9 @@ def _of_component(path: Path, component: Component, options: UnpackOptions) -> I
         form="component folder",
         contents=contents,
         parts=(_facts_of(component),),
-        faults=component.all_faults,
+        prediction=prediction,
+        schedule=schedule,
+        faults=net.faults if net else component.all_faults,
         model=net,
     )
 

@@ -7,13 +7,16 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdcoreml.convert.models.configs import IMAGE_SIZES
+from sdcoreml.convert.models.contents import Kind
 from sdcoreml.convert.models.embedding import add_embedding, read_embedding
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT, Family
 from sdcoreml.convert.models.few_steps import AppSettings, find_settings
+from sdcoreml.convert.models.files import is_part
 from sdcoreml.convert.models.folder_plan import FolderPlan
+from sdcoreml.convert.models.identify import identify_path
 from sdcoreml.convert.models.layout import read_model
 from sdcoreml.convert.models.lora import LoraSource, merge_loras
-from sdcoreml.convert.models.merge import plan_folder
+from sdcoreml.convert.models.merge import plan_folder, plan_unet
 from sdcoreml.convert.models.single_file import SingleFile, Weights
 from sdcoreml.convert.models.unpack import UnpackOptions, unpack
 from sdcoreml.convert.models.vae import read_vae
@@ -122,6 +125,10 @@ def _unpack(ingredients: Ingredients, emit: Emit, opened: Opened | None) -> Fold
 
 def _read(ingredients: Ingredients, emit: Emit) -> FolderPlan:
     require_folders_own(ingredients)
+    alone = identify_path(ingredients.model, ingredients.unpacking)
+    if alone.contents.kind is Kind.UNET and alone.model:
+        _tell(alone.model.notes, emit)
+        return plan_unet(alone.model, ingredients.unpacking.told)
     model = read_model(ingredients.model)
     _tell(model.notes, emit)
     plan = plan_folder(model)
@@ -135,11 +142,15 @@ def _read(ingredients: Ingredients, emit: Emit) -> FolderPlan:
 
 
 def require_folders_own(ingredients: Ingredients) -> None:
-    """Raise `BadInputError` for options that only single files need; a folder's files decide."""
+    """Raise `BadInputError` for options that only single files need; a folder's files decide.
+
+    Those of a UNet's own folder do not say what it predicts.
+    """
     options = ingredients.unpacking
+    is_whole = not is_part(ingredients.model)
     asked = {
         "averaged weights (EMA)": options.weights is Weights.AVERAGED,
-        "a prediction type": options.told and options.told.option,
+        "a prediction type": is_whole and options.told and options.told.option,
         "a training config": options.told and options.told.config,
         "an image size": options.image_size,
         "a scheduler": options.scheduler,

@@ -18,7 +18,13 @@ from sdcoreml.convert.models.absence import (
 from sdcoreml.convert.models.family import Family, Task, identify
 from sdcoreml.convert.models.fetched import FetchedFrom
 from sdcoreml.convert.models.few_steps import AppSettings, find_settings
-from sdcoreml.convert.models.files import CONFIG_NAME, INDEX_NAME, WeightFiles, find_weights
+from sdcoreml.convert.models.files import (
+    CONFIG_NAME,
+    INDEX_NAME,
+    WeightFiles,
+    find_scheduler,
+    find_weights,
+)
 from sdcoreml.convert.models.model_index import class_of, kind_of, read_config, read_parts
 from sdcoreml.convert.models.prediction import read_prediction
 from sdcoreml.convert.models.remarks import describe_components
@@ -152,7 +158,7 @@ def read_model(path: Path) -> Model:
             faults += components[name].all_faults
         elif _holds_model(kind):
             faults.append(explain_config(folder))
-    scheduler = _read_scheduler(path / "scheduler", faults)
+    scheduler = _read_scheduler(path, faults)
     pipeline = str(index.get("_class_name", ""))
     configs = {name: component.config for name, component in components.items()}
     family, task = identify(pipeline, configs, scheduler)
@@ -175,11 +181,14 @@ def read_model(path: Path) -> Model:
 def as_model(path: Path, unet: Component) -> Model:
     """Wrap a UNet's own folder in a `Model` that has only this component.
 
-    Nothing says what it predicts. It is taken for noise, except of SD 2.x, of which there are two
-    kinds: that is refused unless it is told (`lacks_prediction`).
+    If it lies in a model's folder, that model's scheduler says what it predicts. If nothing does,
+    it is taken for noise, except of SD 2.x, of which there are two kinds: that is refused unless it
+    is told (`lacks_prediction`).
     """
-    unet = replace(unet, name="unet")
-    family, task = identify("", {"unet": unet.config}, {})
+    unet, faults = replace(unet, name="unet"), [*unet.all_faults]
+    scheduler = _read_scheduler(path.resolve().parent, faults)
+    family, task = identify("", {"unet": unet.config}, scheduler)
+    said = read_prediction(scheduler, path.resolve()).notes if scheduler else (ASSUMED,)
     return Model(
         path=path,
         pipeline="",
@@ -187,9 +196,9 @@ def as_model(path: Path, unet: Component) -> Model:
         task=task,
         components={"unet": unet},
         tokenizers={},
-        scheduler={},
-        faults=unet.all_faults,
-        notes=() if family is Family.SD2_BASE else (ASSUMED,),
+        scheduler=scheduler,
+        faults=tuple(faults),
+        notes=() if family is Family.SD2_BASE and not scheduler else said,
         settings=find_settings(path.resolve().name),
     )
 
@@ -203,10 +212,9 @@ def lacks_prediction(model: Model) -> bool:
     return is_alone and model.family is Family.SD2_BASE and not model.scheduler
 
 
-def _read_scheduler(folder: Path, faults: list[Fault]) -> Mapping[str, object]:
-    """Read the scheduler's config, which some models name config.json."""
-    names = ("scheduler_config.json", CONFIG_NAME)
-    place = next((folder / name for name in names if (folder / name).is_file()), None)
+def _read_scheduler(model: Path, faults: list[Fault]) -> Mapping[str, object]:
+    """Read the config of the scheduler in a model's folder."""
+    place = find_scheduler(model)
     return read_config(place, faults) if place else {}
 
 

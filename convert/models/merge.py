@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sdcoreml.convert.models.files import find_weights
-from sdcoreml.convert.models.folder_plan import ComponentFiles, FolderPlan
+from sdcoreml.convert.models.configs import model_index
+from sdcoreml.convert.models.files import CONFIG_NAME, INDEX_NAME, find_weights
+from sdcoreml.convert.models.folder_plan import ComponentFiles, FolderPlan, as_json
 from sdcoreml.convert.models.layout import Component, Model
+from sdcoreml.convert.models.prediction import SPELLINGS, PredictionSource
 from sdcoreml.convert.weights.float8 import widen
 from sdcoreml.convert.weights.header import PYTORCH
 from sdcoreml.convert.weights.writer import write_safetensors
@@ -64,6 +66,30 @@ def plan_folder(model: Model) -> FolderPlan:
     return FolderPlan(
         parts=parts, files=other_files(model.path), notes=model.notes, settings=model.settings
     )
+
+
+def plan_unet(model: Model, told: PredictionSource | None) -> FolderPlan:
+    """Plan the folder of a model that has nothing but a UNet, which is in a folder of its own.
+
+    `told` is what the user says that it predicts.
+
+    Raises:
+        BadInputError: the UNet has faults.
+        UnsafePickleError: its pickle names code that has no place in a checkpoint.
+    """
+    raise_first(model.faults)
+    unet = component_files(model.components["unet"])
+    said = {"prediction_type": SPELLINGS[told.option]} if told and told.option else {}
+    scheduler = {**model.scheduler, **said}
+    kind = str(scheduler.get("_class_name", ""))
+    index = model_index(model.family, model.task, {"unet": unet.kind}, {}, kind)
+    files: dict[str, Path | bytes] = {
+        INDEX_NAME: as_json(index),
+        f"unet/{CONFIG_NAME}": as_json(unet.config),
+    }
+    if scheduler:
+        files["scheduler/scheduler_config.json"] = as_json(scheduler)
+    return FolderPlan(parts={"unet": unet}, files=files, notes=model.notes, settings=model.settings)
 
 
 def require_apart(source: Path, target: Path) -> None:

@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sdcoreml.convert.models.family import Family
+from sdcoreml.convert.models.files import find_scheduler, is_part
 from sdcoreml.convert.models.schedule import BETAS
 from sdcoreml.convert.weights.source import Checkpoint
-from sdcoreml.ground.documents import parse_json
+from sdcoreml.ground.documents import parse_json, read_object
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import Document, read_text
 
@@ -116,8 +117,9 @@ def find_prediction(
     """Find what the UNet of a single file predicts, and the evidence.
 
     The first of these decides: the option; the training config, given or next to the file; a marker
-    tensor; metadata; for SD 2.x, the number of training steps. Without any of these, noise is
-    assumed, but nothing is assumed for SD 2.x, of which there are two kinds.
+    tensor; metadata; the scheduler of the model's folder that the file lies in; for SD 2.x, the
+    number of training steps. Without any of these, noise is assumed, but nothing is assumed for
+    SD 2.x, of which there are two kinds.
     """
     told = told or PredictionSource()
     if told.option:
@@ -169,6 +171,19 @@ def _find_evidence(checkpoint: Checkpoint) -> Iterator[PredictionFinding]:
     if architecture in ARCHITECTURES:
         by = "its metadata (modelspec.architecture)"
         yield PredictionFinding(kind=ARCHITECTURES[architecture], by=by)
+    if of_model := scheduler_beside(checkpoint.path).get("prediction_type"):
+        yield PredictionFinding(kind=str(of_model), by="its scheduler")
+
+
+def scheduler_beside(file: Path) -> Mapping[str, object]:
+    """Return the scheduler's config of the model whose part's weights `file` are; or nothing.
+
+    So of `MODEL/unet/diffusion_pytorch_model.safetensors`, with a config.json beside it.
+    """
+    place = find_scheduler(file.parent.resolve().parent) if is_part(file.parent) else None
+    with suppress(BadInputError):
+        return read_object(place, Document.CONFIG) if place else {}
+    return {}
 
 
 def _training(checkpoint: Checkpoint) -> Mapping[str, object]:

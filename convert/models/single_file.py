@@ -35,6 +35,7 @@ from sdcoreml.convert.models.prediction import (
     find_prediction,
     has_zero_terminal_snr,
     read_schedule,
+    scheduler_beside,
 )
 from sdcoreml.convert.models.renames import (
     CLIP,
@@ -53,6 +54,7 @@ from sdcoreml.convert.models.unet_alone import (
     DIFFUSERS,
     FIRST_LAYERS,
     ORIGINAL,
+    config_beside,
     family_alone,
     is_linear,
 )
@@ -127,17 +129,19 @@ def take_apart(
     With `only_unet`, it can be a UNet alone, in the original layout or in diffusers'.
     """
     ledger = Ledger(checkpoint)
-    found = layout_of(ledger.tensors) or (_alone(checkpoint) if only_unet else None)
-    if found is None:
+    alone = family_alone({one.name: one.shape for one in checkpoint.tensors}) if only_unet else None
+    family, texts = layout_of(ledger.tensors) or (alone, ())
+    if family is None:
         return None
-    family, texts = found
     if family is Family.SD1 and is_linear({one.name: one.shape for one in checkpoint.tensors}):
         family = Family.SD2_V  # its text encoder has the names of SD 1.x
     prediction = find_prediction(family, checkpoint, told)
     if family is Family.SD2_V and prediction.kind == EPSILON:
         family = Family.SD2_BASE
     size = image_size or configs.IMAGE_SIZES[family]
-    unet = partial(configs.unet_config, family=family, image_size=size)
+    own = config_beside(checkpoint.path) if DIFFUSERS in ledger.tensors else {}
+    derived = partial(configs.unet_config, family=family, image_size=size)
+    unet = (lambda _: {**own}) if own else derived
     vae = partial(configs.vae_config, family=family, image_size=size)
     ledger.enter("unet", "UNet2DConditionModel", _unet(ledger, weights), unet)
     if tensors := take_vae(ledger):
@@ -188,9 +192,10 @@ def _blocks_note(ledger: Ledger, family: Family, texts: tuple[TextPart, ...]) ->
 
 
 def _schedule(checkpoint: Checkpoint, told: PredictionSource | None) -> Mapping[str, object]:
-    """Read the noise schedule from markers, its stored length and a training config."""
+    """Read the noise schedule from the model's scheduler, a training config and markers."""
     config = find_config(checkpoint, told)
-    found: dict[str, object] = {**read_schedule(config)} if config else {}
+    found = {**(read_schedule(config) if config else scheduler_beside(checkpoint.path))}
+    found.pop("prediction_type", None)
     if has_zero_terminal_snr(checkpoint):
         found["rescale_betas_zero_snr"] = True
     for tensor in checkpoint.tensors:
@@ -199,12 +204,6 @@ def _schedule(checkpoint: Checkpoint, told: PredictionSource | None) -> Mapping[
         if tensor.name == "alphas_cumprod" and len(tensor.shape) == 1:
             found["num_train_timesteps"] = tensor.shape[0]
     return found
-
-
-def _alone(checkpoint: Checkpoint) -> tuple[Family, tuple[TextPart, ...]] | None:
-    """Return the family of a UNet alone, and that it has no text encoders; `None` for others."""
-    family = family_alone({tensor.name: tensor.shape for tensor in checkpoint.tensors})
-    return None if family is None else (family, ())
 
 
 def _unet(ledger: Ledger, weights: Weights) -> list[TensorInfo]:

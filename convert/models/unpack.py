@@ -82,7 +82,9 @@ def unpack(
     elif "vae" not in parts:
         raise BadInputError("has no VAE", where=path, remedy="give one with --vae_path")
     unet = parts["unet"]
-    upcast = _upcasts(checkpoint) if options.upcast_attention is None else options.upcast_attention
+    upcast = options.upcast_attention
+    if upcast is None:
+        upcast = _upcasts(checkpoint) or bool(unet.config.get("upcast_attention"))
     config = {**unet.config, "upcast_attention": upcast}
     parts["unet"] = ComponentFiles(kind=unet.kind, config=config, tensors=unet.tensors)
     plan = _plan(single, parts, single.prediction.kind, options)

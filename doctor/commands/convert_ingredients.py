@@ -6,6 +6,7 @@ import argparse
 from dataclasses import replace
 
 from sdcoreml.convert.bundle.judgement import Judgement, judge
+from sdcoreml.convert.models.files import is_part
 from sdcoreml.convert.models.identify import Identity
 from sdcoreml.convert.models.ingredients import Ingredients
 from sdcoreml.convert.models.prediction import PredictionSource
@@ -18,8 +19,9 @@ from sdcoreml.ground.places import can_exist
 def ingredients_of(args: argparse.Namespace) -> Ingredients:
     """Return the model and the changes to make to it (VAE, LoRAs, embeddings...)."""
     # A folder's scheduler gives the prediction; there the option only overrides it in the program.
-    is_file = can_exist(args.model) and args.model.is_file()
-    prediction = vars(args).get("prediction") if is_file else None
+    # A UNet's own folder has none.
+    is_alone = can_exist(args.model) and (args.model.is_file() or is_part(args.model))
+    prediction = vars(args).get("prediction") if is_alone else None
     unpacking = UnpackOptions(
         told=PredictionSource(option=prediction),
         weights=Weights.AVERAGED if args.extract_ema else Weights.TRAINED,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -146,6 +147,49 @@ def test_what_a_unet_of_sd_2_predicts_must_be_told_be_it_a_file_or_a_folder(
 
     what = "MOD018 a Stable Diffusion 2.x model that does not say what it predicts"
     assert [reasons(said) for said in (None, "epsilon", "v_prediction")] == [[what], [], []]
+
+
+SCHEDULER = {"_class_name": "DDIMScheduler", "prediction_type": "v_prediction"}
+
+
+@pytest.mark.parametrize("form", ["file", "folder"])
+def test_what_a_unet_in_a_models_folder_predicts_is_what_that_models_scheduler_says(
+    tmp_path: Path, form: str
+) -> None:
+    path = tmp_path / "model" / "unet"
+    path.mkdir(parents=True)
+    write_json(path / "config.json", {"_class_name": "UNet2DConditionModel", **UNETS["sd2"]})
+    file = save(path / "diffusion_pytorch_model.safetensors", UNIT["sd2"])
+    only = UnpackOptions(only_unet=True)
+
+    def found(scheduler: Mapping[str, object]) -> tuple[str | None, Family, list[str]]:
+        write_json(tmp_path / "model/scheduler/scheduler_config.json", scheduler)
+        judged = judge(file if form == "file" else path, only, runtime=Runtime.COMFYUI)
+        identity = judged.identity
+        return identity.prediction, identity.contents.family, [one.what for one in judged.reasons]
+
+    apps = {"beta_schedule": "scaled_linear", "beta_start": 0.00085, "beta_end": 0.012}
+    assert found(SCHEDULER | apps) == ("v_prediction", Family.SD2_V, [])
+    noise = SCHEDULER | apps | {"prediction_type": "epsilon"}
+    assert found(noise) == ("epsilon", Family.SD2_BASE, [])
+    (other,) = found(SCHEDULER)[2]
+    assert "its noise schedule is linear from 0.0001 to 0.02" in other
+    assert "'sample'" in found(SCHEDULER | apps | {"prediction_type": "sample"})[2][0]
+
+
+@pytest.mark.parametrize("form", ["file", "folder"])
+def test_a_narrow_unet_alone_is_to_comfyui_what_it_is_to_the_converter(
+    tmp_path: Path, form: str
+) -> None:
+    path = tmp_path / "unet"
+    write_json(path / "config.json", {"_class_name": "UNet2DConditionModel", **UNETS["sdxl"]})
+    file = save(path / "diffusion_pytorch_model.safetensors", UNIT["sdxl"])
+    given = file if form == "file" else path
+    swift, mochi, comfyui = judge(given).verdicts
+    assert (swift.runs, mochi.runs, comfyui.runs) == ("no", "no", "yes")
+    assert comfyui.reason.startswith("text and image to image, ControlNet; on the GPU")
+    save(file, {name: one for name, one in UNIT["sdxl"].items() if name != "conv_out.bias"})
+    assert judge(given).verdicts[-1].reason == "not until its faults are mended"
 
 
 def test_the_remedy_for_a_unet_alone_is_the_app_that_has_the_rest(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.numpy
 
 from sdcoreml.convert.jobs.manifest import MadeIn, Manifest, SourceRecord
 from sdcoreml.convert.jobs.options import Options
@@ -13,6 +14,7 @@ from sdcoreml.convert.jobs.unpacked import draft, prepare_model, unpack_again
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.ingredients import Ingredients
 from sdcoreml.convert.models.lora import LoraSource
+from sdcoreml.convert.models.prediction import PredictionSource
 from sdcoreml.convert.models.single_file import Weights
 from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.convert.programs.options import Attention, Prediction
@@ -23,6 +25,8 @@ from sdcoreml.ground.errors import (
     WorkerError,
 )
 from sdcoreml.ground.events import Event
+from tests.convert.models.folders import write_json
+from tests.convert.models.originals import UNETS
 from tests.convert.models.test_single_file import UNIT, Arrays, original, save
 from tests.convert.models.test_unpack import tokenizer, tree
 from tests.convert.stand_ins import write_model
@@ -72,6 +76,48 @@ def test_for_comfyui_only_the_unet_is_written_and_nothing_is_downloaded(
             "unet/config.json",
             "unet/diffusion_pytorch_model.safetensors",
         ]
+
+
+def lora_of_unet(path: Path) -> LoraSource:
+    name = "unet.down_blocks.0.resnets.0.time_emb_proj"
+    up = np.full((32, 1), 2, "f2")
+    down = np.full((1, 128), 3, "f2")
+    return LoraSource(path=save(path, {f"{name}.lora_A.weight": down, f"{name}.lora_B.weight": up}))
+
+
+@pytest.mark.parametrize("said", [None, "v_prediction"])
+def test_a_lora_is_merged_into_a_unets_own_folder(tmp_path: Path, said: str | None) -> None:
+    folder = tmp_path / "dream" / "unet"
+    write_json(folder / "config.json", {"_class_name": "UNet2DConditionModel", **UNETS["sd2"]})
+    save(folder / "diffusion_pytorch_model.safetensors", UNIT["sd2"])
+    ingredients = Ingredients(
+        model=folder,
+        unpacking=UnpackOptions(told=PredictionSource(option=said), only_unet=True),
+        loras=(lora_of_unet(tmp_path / "style.safetensors"),),
+    )
+    if said is None:
+        write_json(
+            folder.parent / "scheduler/scheduler_config.json", {"prediction_type": "epsilon"}
+        )
+    expected = Family.SD2_V if said else Family.SD2_BASE
+    assert draft(ingredients).family is expected
+    with prepare_model(ingredients, tmp_path / "near") as model:
+        assert (model.path.name, model.family, model.faults) == ("dream", expected, ())
+        assert model.scheduler == {"prediction_type": said or "epsilon"}
+        (file,) = model.components["unet"].weights
+        merged, name = safetensors.numpy.load_file(file), "down_blocks.0.resnets.0.time_emb_proj"
+    before = UNIT["sd2"][f"{name}.weight"]
+    assert np.array_equal(merged[f"{name}.weight"], (before.astype("f4") + 6).astype("f2"))
+    assert np.array_equal(merged[f"{name}.bias"], UNIT["sd2"][f"{name}.bias"])
+
+
+def test_a_unets_file_is_a_folder_of_its_models_name(tmp_path: Path) -> None:
+    path = tmp_path / "dream/unet/diffusion_pytorch_model.safetensors"
+    path.parent.mkdir(parents=True)
+    save(path, UNIT["sd1"])
+    ingredients = Ingredients(model=path, unpacking=UnpackOptions(only_unet=True))
+    with prepare_model(ingredients, tmp_path / "near") as model:
+        assert model.path.name == "dream"
 
 
 def test_errors_name_what_was_given_and_leave_nothing(tmp_path: Path, file: Path) -> None:

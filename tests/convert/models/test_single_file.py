@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -146,6 +147,20 @@ def test_a_consistency_model_alone_has_its_guidance(tmp_path: Path) -> None:
     del lost["conv_out.bias"]
     (fault,) = apart(save(tmp_path / "n.safetensors", lost), only_unet=True).faults
     assert "unet: tensors missing (1): conv_out.bias" in fault.what
+
+
+def test_the_config_beside_a_unets_file_says_what_its_weights_do_not_show(tmp_path: Path) -> None:
+    path = save(tmp_path / "diffusion_pytorch_model.safetensors", UNIT["sd2"])
+    own = {"_class_name": "UNet2DConditionModel", **UNETS["sd2"], "attention_head_dim": [2, 4, 4]}
+    (tmp_path / "config.json").write_text(json.dumps(own))
+    found = apart(path, only_unet=True)
+    assert (found.faults, found.parts["unet"].config["attention_head_dim"]) == ((), [2, 4, 4])
+    (tmp_path / "config.json").write_text(json.dumps(own | {"_class_name": "AutoencoderKL"}))
+    assert apart(path, only_unet=True).parts["unet"].config["attention_head_dim"] == [1, 1, 1]
+    (tmp_path / "config.json").write_text("{")
+    assert apart(path, only_unet=True).faults == ()
+    (tmp_path / "config.json").write_text(json.dumps(own | {"layers_per_block": 3}))
+    assert "tensors missing" in apart(path, only_unet=True).faults[0].what
 
 
 def test_another_part_alone_is_no_unet(tmp_path: Path) -> None:
