@@ -67,7 +67,7 @@ class Entries:
         try:
             self.write(entry)
         except NoSpaceError:
-            if not link(self.path(entry.id, "json"), self.path(entry.id, CANCELLED)):
+            if not mark(self.path(entry.id, CANCELLED), self.path(entry.id, "json")):
                 raise
 
     def remove(self, *numbers: str) -> None:
@@ -91,8 +91,16 @@ class Entries:
             return damaged(number, f"its file cannot be read: {what}")
 
 
-def link(old: Path, new: Path) -> bool:
-    """Give a file a second name, which needs no room; return whether it has it now."""
+def mark(path: Path, *others: Path) -> bool:
+    """Make a file whose being there says all, on a full disk; return whether it is there now.
+
+    A second name of one of the `others` needs nothing that could have run out. Where files have one
+    name only, as on FAT, an empty one needs no more than the name, either.
+    """
+    for other in others:
+        with suppress(OSError):
+            os.link(other, path, follow_symlinks=False)
+            return True
     with suppress(OSError):
-        os.link(old, new, follow_symlinks=False)
-    return os.path.lexists(new)
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+    return os.path.lexists(path)

@@ -22,7 +22,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from sdcoreml.doctor.queue.entries import Entries, link
+from sdcoreml.doctor.queue.entries import Entries, mark
 from sdcoreml.doctor.queue.entry import Entry, Kind, State, now
 from sdcoreml.doctor.queue.lines import Heard, last_progress, read_lines
 from sdcoreml.doctor.queue.order import (
@@ -194,8 +194,8 @@ class Store:
             try:
                 self._keep(replace(order, is_paused=True))
             except NoSpaceError:
-                names = (ORDER, RUNNER, WORK)
-                if not any(link(self.folder / name, self.folder / PAUSED) for name in names):
+                there = (self.folder / name for name in (ORDER, RUNNER, WORK))
+                if not mark(self.folder / PAUSED, *there):
                     raise
 
     def resume(self) -> None:

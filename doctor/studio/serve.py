@@ -25,6 +25,7 @@ from sdcoreml.doctor.queue.starting import start_runner, this_program
 from sdcoreml.doctor.queue.store import Store
 from sdcoreml.doctor.studio.app import make_app, make_feed
 from sdcoreml.doctor.studio.bench import Bench
+from sdcoreml.doctor.studio.bounds import Bounded
 from sdcoreml.doctor.studio.gate import PROOF, App
 from sdcoreml.doctor.studio.kept import LOCK, Kept, forget, keep, read_kept, renew, sole_studio
 from sdcoreml.doctor.studio.proof import Secret, make_nonce
@@ -243,7 +244,7 @@ class Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
-                http="h11",
+                http=Bounded,
                 loop="asyncio",
                 ws="none",
                 lifespan="off",

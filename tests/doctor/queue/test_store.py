@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.doctor.queue.entries import link
+from sdcoreml.doctor.queue.entries import mark as mark_file
 from sdcoreml.doctor.queue.entry import Entry, Kind, State, now
 from sdcoreml.doctor.queue.order import New
 from sdcoreml.doctor.queue.store import Store, command_of, open_queue
@@ -255,7 +255,7 @@ def test_an_entry_that_is_no_file_stops_nobody(tmp_path: Path) -> None:
     assert [one.is_damaged for one in store.read().entries] == [False, True, True]
 
 
-def full_disk(work: str, store: Store) -> subprocess.CompletedProcess[str]:
+def full_disk(work: str, store: Store, first: str = "") -> subprocess.CompletedProcess[str]:
     """Do something with a queue in a process that can write no byte into a file."""
     code = (
         "import resource, sys; from pathlib import Path\n"
@@ -263,6 +263,7 @@ def full_disk(work: str, store: Store) -> subprocess.CompletedProcess[str]:
         "from sdcoreml.ground.exits import run_to_exit_code\n"
         "resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))\n"
         "store = Store(folder=Path(sys.argv[1]))\n"
+        f"{first}"
         f"sys.exit(run_to_exit_code(lambda: {work} or 0))"
     )
     return subprocess.run(
@@ -296,11 +297,35 @@ def test_a_full_disk_keeps_nobody_from_ending_what_runs(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["2.json", "order.json", "runner"]
 
 
-def test_a_disk_that_knows_no_second_names_is_told_the_truth(tmp_path: Path) -> None:
-    (tmp_path / "a").touch()
-    assert link(tmp_path / "a", tmp_path / "b")
-    assert link(tmp_path / "a", tmp_path / "b")
-    assert not link(tmp_path / "gone", tmp_path / "c")
+def test_a_mark_needs_no_room_and_where_it_cannot_be_that_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a").write_text("a")
+    assert mark_file(tmp_path / "b", tmp_path / "gone", tmp_path / "a")
+    assert (tmp_path / "b").samefile(tmp_path / "a")
+    assert mark_file(tmp_path / "b", tmp_path / "a"), "it is there already"
+    assert mark_file(tmp_path / "c", tmp_path / "gone")
+    assert (tmp_path / "c").read_bytes() == b""
+    assert not mark_file(tmp_path / "nowhere" / "d", tmp_path / "a")
+
+
+ONE_NAME = """\
+import errno, os
+def refuse(*_args, **_options):
+    raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+os.link = refuse
+"""
+"""Makes all disks like those whose files have one name only, such as FAT."""
+
+
+@pytest.mark.slow
+def test_a_full_disk_without_second_names_is_paused_and_cancelled_as_well(tmp_path: Path) -> None:
+    store = filled(tmp_path, "a", "b")
+    for work in ("store.pause()", "store.cancel('1')"):
+        done = full_disk(work, store, ONE_NAME)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert store.read().is_paused
+    assert states(store) == ["cancelled", "waiting"]
+    assert full_disk("store.resume()", store, ONE_NAME).returncode == 0
+    assert not store.read().is_paused
 
 
 def test_of_a_removed_entry_nothing_comes_back_even_if_its_remover_was_killed(
