@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from sdcoreml.doctor.studio.bench import Table
-from sdcoreml.doctor.studio.plain import plain
+from sdcoreml.doctor.studio.wording import Text, title, why
 from sdcoreml.ground.errors import Fault
 
 Kind: TypeAlias = Literal["one", "many", "file"]
@@ -34,11 +34,11 @@ class Option:
     """One thing to choose. `size` are the bytes of the folder, `cost` is what it was measured."""
 
     value: str | int
-    title: str
-    sentence: str
+    title: Text
+    sentence: Text
     is_recommended: bool = False
     size: int | None = None
-    cost: str = ""
+    cost: Text = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,8 +49,6 @@ class Group:
     """
 
     key: str
-    title: str
-    sentence: str
     kind: Kind
     value: Chosen
     options: tuple[Option, ...] = ()
@@ -70,7 +68,7 @@ class Offer:
 
     groups: tuple[Group, ...]
     table: Table
-    changed: tuple[str, ...] = ()
+    changed: tuple[Text, ...] = ()
     refused: Fault | None = None
 
 
@@ -78,15 +76,15 @@ def as_data(offer: Offer) -> dict[str, object]:
     """Convert an offer to plain values for JSON. What files were chosen is not told again."""
     return {
         "groups": [_group(one) for one in offer.groups],
-        "changed": [plain(one) for one in offer.changed],
+        "changed": [*offer.changed],
     }
 
 
 def _group(group: Group) -> dict[str, object]:
     data: dict[str, object] = {
         "key": group.key,
-        "title": group.title,
-        "sentence": plain(group.sentence),
+        "title": title(group.key),
+        "sentence": why(group.key),
         "kind": group.kind,
         "is_folded": group.is_folded,
     }
@@ -101,7 +99,7 @@ def _option(option: Option) -> dict[str, object]:
     return {
         "value": option.value,
         "title": option.title,
-        "sentence": plain(option.sentence),
+        "sentence": option.sentence,
         "is_recommended": option.is_recommended,
         **({} if option.size is None else {"size": option.size}),
         **({"cost": option.cost} if option.cost else {}),

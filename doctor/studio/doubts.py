@@ -17,8 +17,8 @@ from sdcoreml.convert.models.prediction import (
     PredictionFinding,
     read_prediction,
 )
-from sdcoreml.doctor.studio.plain import as_sentence
-from sdcoreml.doctor.studio.wording import GROUPS, PREDICTIONS
+from sdcoreml.doctor.studio.plain import as_sentence, plain
+from sdcoreml.doctor.studio.wording import Text, say, title, together
 
 KEY = "prediction-type"
 """The key of the choice that settles what a UNet predicts."""
@@ -33,8 +33,8 @@ class Doubt:
     `notes` are those of the model that say the same.
     """
 
-    what: str
-    remedy: str
+    what: Text
+    remedy: Text
     is_grave: bool
     notes: tuple[str, ...] = ()
 
@@ -46,8 +46,8 @@ def doubts_of(identity: Identity) -> Iterator[Doubt]:
         yield _doubt(found)
     if identity.settings:
         advice = identity.settings.advice
-        remedy = "with an app's usual settings its pictures are poor"
-        yield Doubt(what=advice, remedy=remedy, is_grave=False, notes=(advice,))
+        remedy = say("doubt.settings")
+        yield Doubt(what=as_sentence(advice), remedy=remedy, is_grave=False, notes=(advice,))
 
 
 def is_prediction_in_doubt(identity: Identity) -> bool:
@@ -56,12 +56,12 @@ def is_prediction_in_doubt(identity: Identity) -> bool:
     return bool(found and found.against)
 
 
-def describe_own_size(identity: Identity) -> str:
+def describe_own_size(identity: Identity) -> Text:
     """Say whether the size of pictures that a model has by itself is its own or its family's."""
     parts = identity.configs
     config = parts.get("unet") or parts.get(CONTROLNET) or {}
     is_read = identity.single is None and config.get("sample_size")
-    return "What the model was trained for." if is_read else "Usual for its kind; it says none."
+    return say("shape.trained" if is_read else "shape.usual")
 
 
 def _prediction(identity: Identity) -> PredictionFinding | None:
@@ -77,17 +77,16 @@ def _prediction(identity: Identity) -> PredictionFinding | None:
 
 
 def _doubt(found: PredictionFinding) -> Doubt:
-    kind, other = (PREDICTIONS[one].title for one in (found.kind or "", _OTHER[found.kind or ""]))
-    says = f"{found.by} says that its UNet predicts {kind.lower()}"
+    kind = found.kind or ""
+    said = say(f"doubt.{kind}", by=as_sentence(found.by))
     if not found.by:
-        says = f"it does not say what its UNet predicts: {kind.lower()} is assumed"
-    but = f", though {' and '.join(found.against)} the other way" if found.against else ""
-    remedy = (
-        f"if its author says {other.lower()}, choose that at “{GROUPS[KEY].title}”; with the wrong"
-        " one, pictures are noise"
-    )
+        said = say(f"doubt.{kind}.assumed")
+    signs = [plain(one.removesuffix(" points")) for one in found.against]
+    against = say("doubt.against", signs=signs, count=len(signs))
+    what = together(said, against) if signs else said
+    remedy = say(f"doubt.{kind}.remedy", group=title(KEY), choice=title(KEY, _OTHER[kind]))
     return Doubt(
-        what=f"{says}{but}",
+        what=what,
         remedy=remedy,
         is_grave=bool(found.against),
         notes=(*found.notes, ASSUMED),
@@ -98,8 +97,8 @@ def as_finding(doubt: Doubt) -> dict[str, object]:
     """Convert a doubt to plain values for JSON, as a finding about a model."""
     return {
         "status": "warn" if doubt.is_grave else "info",
-        "what": as_sentence(doubt.what),
+        "what": doubt.what,
         "where": "",
-        "remedy": as_sentence(doubt.remedy),
+        "remedy": doubt.remedy,
         "code": None,
     }

@@ -7,10 +7,8 @@ finished folder is judged as `library` judges it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from sdcoreml.convert.bundle.apps import AppVerdict
 from sdcoreml.convert.bundle.finished import FINISHED
 from sdcoreml.convert.models.identify import Identity
 from sdcoreml.doctor.commands.inspect import headline
@@ -20,13 +18,10 @@ from sdcoreml.doctor.studio.offer import VERDICTS
 from sdcoreml.doctor.studio.plain import by_name, plain
 from sdcoreml.doctor.studio.planning import plan, refusal
 from sdcoreml.doctor.studio.shelves import judge_folder
-from sdcoreml.doctor.studio.wording import UNET_ALONE
-from sdcoreml.ground.quantity import amount, duration
+from sdcoreml.doctor.studio.wording import Text, say, together
 
 MOST_FINDINGS = 20
 """The most findings about one model."""
-
-_RUNS = {"yes": "It runs in", "limited": "With limits in", "no": "Not in"}
 
 
 def examine(bench: Bench, given: Path | str, title: str = "") -> dict[str, object]:
@@ -51,7 +46,7 @@ def _model(examined: Examined, toolchain: str) -> dict[str, object]:
     identity = judgement.identity
     planned = plan(examined, {}, toolchain)
     can = "headers" if "folders" in planned else judgement.ruling.can
-    apps = [_app(one) for one in _as_offered(examined, planned)]
+    apps = [*_as_offered(examined, planned)]
     doubts = [*doubts_of(identity)]
     status = "bad" if can == "no" else "warn"
     findings = [*_findings(examined, status), *map(as_finding, doubts)]
@@ -61,17 +56,17 @@ def _model(examined: Examined, toolchain: str) -> dict[str, object]:
         "size": _size(identity),
         "verdict": {
             "can": can,
-            "sentence": " ".join(_verdict(examined, planned, apps)),
+            "sentence": together(*_verdict(examined, planned, apps)),
             "apps": apps,
         },
-        "facts": [[name, plain(value)] for name, value in _facts(identity, doubts)],
+        "facts": [[name, value] for name, value in _facts(identity, doubts)],
         "findings": findings[:MOST_FINDINGS],
         "offer": planned.pop("offer"),
         "plan": planned if "folders" in planned else None,
     }
 
 
-def _as_offered(examined: Examined, planned: Mapping[str, object]) -> Iterator[AppVerdict]:
+def _as_offered(examined: Examined, planned: Mapping[str, object]) -> Iterator[Mapping[str, Text]]:
     """Yield the apps' verdicts on the model as it is: an app runs it if it is offered.
 
     So ComfyUI runs a UNet alone, and no other app a file that has no VAE yet.
@@ -81,11 +76,11 @@ def _as_offered(examined: Examined, planned: Mapping[str, object]) -> Iterator[A
     for one in judgement.verdicts:
         is_offered = VERDICTS[one.target].value in offered
         if is_offered and one.runs == "no":
-            yield replace(one, runs="limited", reason=UNET_ALONE)
+            yield _app(one.target, "limited", say("app.unet"))
         elif not is_offered and one.runs != "no" and offered:
-            yield replace(one, runs="no", reason=fault.what if fault else "not as it is")
+            yield _app(one.target, "no", plain(fault.what) if fault else say("app.not"))
         else:
-            yield one
+            yield _app(one.target, one.runs, plain(one.reason.partition("; `")[0]))
 
 
 def _apps_offered(planned: Mapping[str, object]) -> set[object]:
@@ -94,8 +89,8 @@ def _apps_offered(planned: Mapping[str, object]) -> set[object]:
     return {one["value"] for group in groups if group["key"] == "app" for one in group["options"]}
 
 
-def _app(one: AppVerdict) -> dict[str, str]:
-    return {"name": one.target, "runs": one.runs, "reason": plain(one.reason.partition("; `")[0])}
+def _app(name: str, runs: str, reason: Text) -> Mapping[str, Text]:
+    return {"name": name, "runs": runs, "reason": reason}
 
 
 def _size(identity: Identity) -> int:
@@ -107,64 +102,69 @@ def _size(identity: Identity) -> int:
 
 
 def _verdict(
-    examined: Examined, planned: Mapping[str, object], apps: Sequence[Mapping[str, str]]
-) -> Iterator[str]:
+    examined: Examined, planned: Mapping[str, object], apps: Sequence[Mapping[str, Text]]
+) -> Iterator[Text]:
     """Yield sentences: whether it can be converted here, what runs it, what becomes of it."""
     judgement = examined.judgement
     if "folders" not in planned:
         fault = judgement.ruling.fault
         what = fault.what if fault else str(planned.get("refused", ""))
-        yield f"It cannot be converted: {plain(what)}."
+        yield say("verdict.cannot", what=plain(what))
         if fault and fault.remedy:
-            yield f"What to do: {plain(fault.remedy)}."
+            yield say("verdict.remedy", remedy=plain(fault.remedy))
         return
     refused = planned.get("refused")
     if isinstance(refused, Mapping):
-        yield f"It can be converted, but not on this machine as it is. {refused['what']}."
+        yield say("verdict.elsewhere", what=refused["what"])
     else:
-        yield f"This machine can convert it{_takes(planned)}."
-    for runs, said in _RUNS.items():
+        yield from _takes(planned)
+    for runs in ("yes", "limited", "no"):
         if names := [one["name"] for one in apps if one["runs"] == runs]:
-            yield f"{said} {_listed(names)}."
+            yield say(f"verdict.runs.{runs}", names=names)
 
 
-def _takes(planned: Mapping[str, object]) -> str:
-    """Say how large the result is with these bits, and how long it takes at most."""
+def _takes(planned: Mapping[str, object]) -> Iterator[Text]:
+    """Yield how long it takes at most, and how large the result is with these bits."""
     needs, folders = planned.get("needs"), planned.get("folders")
     minutes = needs.get("minutes") if isinstance(needs, Mapping) else None
     found = folders if isinstance(folders, list) else []
     size = sum(program["bytes"] for one in found for program in one["programs"])
-    time = f" in {duration(60 * minutes)}" if isinstance(minutes, int | float) else ""
-    return f"{time}, to a folder of about {amount(size)}{_at_bits(planned)}"
+    match minutes:
+        case int() | float() if minutes >= 1:
+            yield say("verdict.can.time", seconds=60 * minutes)
+        case int() | float():
+            yield say("verdict.can.soon")
+        case _:
+            yield say("verdict.can")
+    if bits := _bits(planned):
+        yield say("verdict.size.bits", bytes=size, bits=bits)
+    else:
+        yield say("verdict.size", bytes=size)
 
 
-def _at_bits(planned: Mapping[str, object]) -> str:
-    """Say which bits are chosen: the sentence stays when others are."""
+def _bits(planned: Mapping[str, object]) -> object:
+    """Return which bits are chosen: the sentence stays when others are."""
     offer = planned["offer"]
     groups = offer["groups"] if isinstance(offer, Mapping) else ()
-    bits = next((one["value"] for one in groups if one["key"] == "bits"), None)
-    return f" at {bits} bits" if bits else ""
+    return next((one["value"] for one in groups if one["key"] == "bits"), None)
 
 
-def _listed(names: Sequence[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
-
-
-def _facts(identity: Identity, doubts: Sequence[Doubt]) -> Iterator[tuple[str, str]]:
+def _facts(identity: Identity, doubts: Sequence[Doubt]) -> Iterator[tuple[Text, Text]]:
     """Yield what is known of a model, each with its name; what is told as a doubt is left out."""
-    yield "What it is", headline(identity)
+    yield say("fact.what"), plain(headline(identity))
     for part in identity.parts:
-        types = ", ".join(part.dtypes) or "unreadable"
-        yield part.name, f"{part.parameters:,} parameters, {types}, {amount(part.nbytes)}"
+        about = {"count": part.parameters, "bytes": part.nbytes}
+        types = ", ".join(part.dtypes)
+        told = say("fact.part", **about, types=types) if types else say("fact.unreadable", **about)
+        yield plain(part.name), told
     if identity.prediction:
-        yield "Predicts", identity.prediction
+        yield say("fact.predicts"), plain(identity.prediction)
     if identity.missing:
-        yield "Missing", ", ".join(identity.missing)
-    told = {note for one in doubts for note in one.notes}
+        yield say("fact.missing"), plain(", ".join(identity.missing))
+    known = {note for one in doubts for note in one.notes}
     for note in identity.notes:
-        if note not in told:
-            yield "Note", note
+        if note not in known:
+            yield say("fact.note"), plain(note)
 
 
 def _findings(examined: Examined, status: str) -> Iterator[dict[str, object]]:

@@ -9,32 +9,35 @@ from sdcoreml.convert.bundle.contract import UNREAD
 from sdcoreml.convert.jobs.manifest import Manifest, read_manifest
 from sdcoreml.convert.proof.decibels import format_db
 from sdcoreml.convert.proof.record import FigureRecord, ProgramProof
+from sdcoreml.doctor.studio.wording import Text, say
 from sdcoreml.ground.errors import SdcoremlError
-from sdcoreml.ground.quantity import amount
 
 
-def figures_of(folder: Path) -> list[list[str]]:
+def figures_of(folder: Path) -> list[list[Text]]:
     """Return names and values; none for a folder whose manifest cannot be read."""
     try:
         manifest = read_manifest(folder)
     except (SdcoremlError, OSError):
         return []
-    return [list(one) for one in say(manifest)]
+    return [list(one) for one in figures(manifest)]
 
 
-def say(manifest: Manifest) -> Iterator[tuple[str, str]]:
+def figures(manifest: Manifest) -> Iterator[tuple[Text, Text]]:
     """Yield the name and the value of each figure."""
     proofs = [entry.checked for entry in manifest.programs.values()]
     if any(not proof.passed for proof in proofs):
-        yield "Beside the model", "not the same: do not use it"
+        yield say("figure.model"), say("figure.different")
         return
     if worst := _lowest([figure for proof in proofs for figure in _numbers(proof)]):
-        yield "Beside the model", f"{format_db(worst.psnr)} in {worst.mode}"
+        yield (
+            say("figure.model"),
+            say("figure.in", likeness=format_db(worst.psnr), mode=worst.mode),
+        )
     if cost := _lowest([figure for proof in proofs for figure in proof.fidelity]):
-        yield "Kept in fewer bits", format_db(cost.psnr)
-    yield "Weights", _weights(proofs)
+        yield say("figure.kept"), format_db(cost.psnr)
+    yield say("figure.weights"), _weights(proofs)
     files = (one for entry in manifest.programs.values() for one in entry.loaded.values())
-    yield "On disk", amount(sum(one.size for one in files))
+    yield say("figure.disk"), say("figure.bytes", bytes=sum(one.size for one in files))
 
 
 def _numbers(proof: ProgramProof) -> Iterator[FigureRecord]:
@@ -48,12 +51,12 @@ def _lowest(figures: list[FigureRecord]) -> FigureRecord | None:
     return min(figures, key=lambda one: one.psnr, default=None)
 
 
-def _weights(proofs: list[ProgramProof]) -> str:
+def _weights(proofs: list[ProgramProof]) -> Text:
     audits = [proof.audit for proof in proofs]
     if any(one.missing or one.misplaced or one.unexplained for one in audits):
-        return "not all the model's"
+        return say("figure.weights.lost")
     fewer = sum(one.weights for audit in audits for one in audit.compressed.values())
     same = sum(audit.matched for audit in audits)
     if not same + fewer:
-        return "not compared"
-    return f"all the model's, {fewer:,} in fewer bits" if fewer else "all the model's"
+        return say("figure.weights.unknown")
+    return say("figure.weights.fewer", count=fewer) if fewer else say("figure.weights.all")

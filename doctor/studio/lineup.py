@@ -18,11 +18,11 @@ from sdcoreml.doctor.studio.figures import figures_of
 from sdcoreml.doctor.studio.handles import Signer
 from sdcoreml.doctor.studio.keeper import Keeper
 from sdcoreml.doctor.studio.places import short, shown
+from sdcoreml.doctor.studio.wording import Text, say
 from sdcoreml.ground.advice import spell, spell_words
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import Document, read_text
 from sdcoreml.ground.places import home_folder
-from sdcoreml.ground.quantity import duration
 
 LONGEST = 4_000
 """The most letters of a line of a log, and of an explanation."""
@@ -133,11 +133,12 @@ class Lineup:
             "figures": [*self._figures(entry)],
         }
 
-    def _figures(self, entry: Entry) -> Iterator[Sequence[str]]:
+    def _figures(self, entry: Entry) -> Iterator[Sequence[Text]]:
         for folder in entry.folders[:1]:
             yield from figures_of(Path(folder))
         if entry.begun and entry.ended:
-            yield ["Took", duration((entry.ended - entry.begun).total_seconds())]
+            seconds = (entry.ended - entry.begun).total_seconds()
+            yield [say("figure.took"), say("figure.seconds", seconds=seconds)]
 
     def _command(self, entry: Entry) -> str:
         said = entry.about.get("command")

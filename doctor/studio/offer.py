@@ -18,22 +18,28 @@ from sdcoreml.convert.models.family import PIXELS_PER_LATENT, Family
 from sdcoreml.doctor.studio.bench import Examined, Table, Value
 from sdcoreml.doctor.studio.choices import Choices, Chosen, File, Group, Kind, Offer, Option
 from sdcoreml.doctor.studio.doubts import KEY, describe_own_size, is_prediction_in_doubt
+from sdcoreml.doctor.studio.options import (
+    describe_shape,
+    list_batches,
+    list_plain,
+    list_told,
+    take_option,
+)
 from sdcoreml.doctor.studio.plain import as_sentence
 from sdcoreml.doctor.studio.wording import (
     APPS,
-    BATCHES,
     BITS,
     COSTS,
     DEVICES,
     EXTRAS,
-    GROUPS,
     KEEP,
     MORE,
     PREDICTIONS,
     SKIPS,
     TARGETS,
-    UNET_ALONE,
-    Words,
+    Text,
+    say,
+    title,
 )
 from sdcoreml.ground.errors import BadInputError, Fault, SdcoremlError
 
@@ -74,7 +80,7 @@ class _Settling:
     wishes: Choices
     table: dict[str, Value] = field(default_factory=dict)
     groups: list[Group] = field(default_factory=list)
-    changed: list[str] = field(default_factory=list)
+    changed: list[Text] = field(default_factory=list)
     refused: Fault | None = None
 
     def settle(self) -> Offer:
@@ -100,16 +106,17 @@ class _Settling:
         Nothing is recommended: who does not answer is told what is missing.
         """
         key = KEY
-        found: dict[Option, Table] = {}
+        found: list[tuple[Option, Table]] = []
         for app in ({}, {"app": App.COMFYUI.value}):  # that app takes a UNet alone
             self.table |= app
-            found = found or dict(self._accepted(_told(PREDICTIONS), is_weighed=False))
+            found = found or [*self._accepted(list_told(KEY, PREDICTIONS), is_weighed=False)]
         del self.table["app"]
         if found:
             wish = self.wishes.get(key)
-            known = next((one for one in found if one.value == wish), None)
-            self.table |= found[known] if known else {}
-            self.groups.append(_group(key, "one", known.value if known else "", [*found]))
+            known = next((pair for pair in found if pair[0].value == wish), None)
+            self.table |= known[1] if known else {}
+            value = known[0].value if known else ""
+            self.groups.append(_group(key, "one", value, [option for option, _ in found]))
             if known:
                 self._ask("app", self._apps(), least=1)
 
@@ -125,22 +132,22 @@ class _Settling:
         self._ask("bits", self._bits())
         if not is_net:
             self._ask_files("lora", is_many=True, has_scale=True)
-        self._ask_many("extras", {"install": EXTRAS["install"]} if is_net else EXTRAS)
+        self._ask_many("extras", ("install",) if is_net else EXTRAS)
         if is_whole:
             self._ask_ingredients(identity.contents.family, is_file=identity.single is not None)
         if "bits" not in self.table:
             self._ask_files("recipe", is_folded=True)
-        for key, words in (
-            ("batch", BATCHES[is_whole or is_net]),
-            ("target", TARGETS),
-            (KEY, PREDICTIONS),
-            ("packages", KEEP),
+        for key, options in (
+            ("batch", list_batches(is_for_apps=is_whole or is_net)),
+            ("target", list_plain("target", TARGETS)),
+            (KEY, list_plain(KEY, PREDICTIONS)),
+            ("packages", list_plain("packages", KEEP)),
         ):
             if key not in self.table and not (is_net and key in _OF_UNETS):
                 is_folded = key != KEY or not is_prediction_in_doubt(identity)
-                self._ask(key, _plain_options(key, words), is_folded=is_folded)
+                self._ask(key, options, is_folded=is_folded)
         left_out = {*(_OF_UNETS if is_net else ()), *(() if identity.has_ema else ("extract-ema",))}
-        more = {key: words for key, words in MORE.items() if key not in left_out}
+        more = tuple(one for one in MORE if one not in left_out)
         self._ask_many("more", more, is_folded=True)
 
     def _ask_ingredients(self, family: Family, *, is_file: bool) -> None:
@@ -150,29 +157,29 @@ class _Settling:
         if family is Family.SDXL:
             self._ask_files("refiner", takes="folder", is_folded=True)
         self._ask_files("embedding", is_many=True, is_folded=True)
-        self._ask("clip-skip", _plain_options("clip-skip", SKIPS), is_folded=True)
+        self._ask("clip-skip", list_plain("clip-skip", SKIPS), is_folded=True)
         if is_file:
             self._ask_files("tokenizer", takes="folder", is_folded=True)
 
     def _apps(self) -> Iterator[tuple[Option, Table]]:
         """Yield the apps that run the model; for ComfyUI a UNet is enough, which is no model."""
         said = {VERDICTS[one.target]: one for one in self.examined.judgement.verdicts}
-        for app, title in APPS.items():
+        for app in APPS:
             verdict = said.get(app)
             runs = verdict.runs if verdict else "no"
             if verdict is None or (runs == "no" and app is not App.COMFYUI):
                 continue
-            limits = "limited: " if runs == "limited" else ""
-            reason = f"{limits}{verdict.reason.partition('; `')[0]}"
-            sentence = UNET_ALONE if runs == "no" else f"{as_sentence(reason)}."
-            yield _option(app.value, Words(title=title, sentence=sentence)), {"app": app.value}
+            reason = f"{as_sentence(verdict.reason.partition('; `')[0])}."
+            told: dict[str, Text] = {"yes": reason, "limited": say("app.limited", reason=reason)}
+            sentence = told.get(runs, say("app.unet"))
+            yield take_option("app", app.value, sentence=sentence), {"app": app.value}
 
     def _devices(self, family: Family, *, is_net: bool) -> Iterator[tuple[Option, Table]]:
         app = App(str(self.table["app"]))
         best = "gpu" if app is App.COMFYUI and family is Family.SDXL else "ne"
-        for name, words in DEVICES.items():
+        for name in DEVICES:
             if name != "phone" or (app is App.APPLE and not is_net):
-                yield _option(name, words, is_recommended=name == best), _PRESETS[name]
+                yield take_option("device", name, is_recommended=name == best), _PRESETS[name]
 
     def _sizes(self) -> Iterator[tuple[Option, Table]]:
         read = self.examined.read(self.examined.arguments(self.table))
@@ -183,20 +190,22 @@ class _Settling:
         is_large = width >= _XL * PIXELS_PER_LATENT
         described = describe_own_size(read.judgement.identity)
         for size in dict.fromkeys((own, *(_XL_SIZES if is_large else others))):
-            how = described if size == own else _shape(size)
-            words = Words(title=size.replace("x", " x "), sentence=how)
-            yield (
-                _option(size, words, is_recommended=size == own),
-                {} if size == own else {"size": size},
+            how = described if size == own else describe_shape(size)
+            shown = Option(
+                value=size,
+                title=size.replace("x", " x "),
+                sentence=how,
+                is_recommended=size == own,
             )
+            yield shown, {} if size == own else {"size": size}
 
     def _bits(self) -> Iterator[tuple[Option, Table]]:
         is_small = bool(self.table.get("chunk"))
-        for bits, words in BITS.items():
+        for bits in BITS:
             table: Table = {} if bits == max(BITS) else {"bits": bits}
             best = 6 if is_small else max(BITS)
-            cost = COSTS.get(bits, "")
-            yield _option(bits, words, is_recommended=bits == best, cost=cost), table
+            option = take_option("bits", bits, is_recommended=bits == best)
+            yield replace(option, cost=COSTS[bits].say()), table
 
     def _ask(
         self,
@@ -216,7 +225,8 @@ class _Settling:
         wish = self.wishes.get(key, usual)
         value = wish if isinstance(wish, str | int) and wish in tables else usual
         if value != wish:
-            self.changed.append(f"{GROUPS[key].title}: {value}, as this model and app have it")
+            shown = next(one.title for one in options if one.value == value)
+            self.changed.append(say("changed.other", group=title(key), value=shown))
         self.table |= tables[value]
         if len(options) >= least:
             self.groups.append(_group(key, "one", value, options, is_folded=is_folded))
@@ -230,7 +240,7 @@ class _Settling:
                 size = self.examined.nbytes(together) if is_weighed else None
                 yield replace(option, size=size), table
 
-    def _ask_many(self, key: str, known: Mapping[str, Words], *, is_folded: bool = False) -> None:
+    def _ask_many(self, key: str, known: Sequence[str], *, is_folded: bool = False) -> None:
         """Ask for any of the switches that the planner accepts beside what is chosen."""
         wish = self.wishes.get(key, ())
         wanted = [one for one in wish if isinstance(one, str)] if _is_list(wish) else []
@@ -240,10 +250,11 @@ class _Settling:
                 self.table[one] = True
                 chosen.append(one)
             else:
-                self.changed.append(f"{known[one].title if one in known else one}: not with this")
+                shown = title(key, one) if one in known else one
+                self.changed.append(say("changed.not", choice=shown))
         options = tuple(
-            _option(name, words)
-            for name, words in known.items()
+            take_option(key, name)
+            for name in known
             if name in chosen
             or (name not in self.table and not self.examined.refusal({**self.table, name: True}))
         )
@@ -279,11 +290,8 @@ class _Settling:
 def _group(
     key: str, kind: Kind, value: Chosen, options: Sequence[Option], *, is_folded: bool = False
 ) -> Group:
-    words = GROUPS[key]
     return Group(
         key=key,
-        title=words.title,
-        sentence=words.sentence,
         kind=kind,
         value=value,
         options=tuple(options),
@@ -295,38 +303,10 @@ def _is_list(wish: Chosen) -> TypeGuard[Sequence[object]]:
     return isinstance(wish, list | tuple)
 
 
-def _option(
-    value: str | int, words: Words, *, is_recommended: bool = False, cost: str = ""
-) -> Option:
-    return Option(
-        value=value,
-        title=words.title,
-        sentence=words.sentence,
-        is_recommended=is_recommended,
-        cost=cost,
-    )
-
-
 def _recommend(options: Sequence[Option]) -> list[Option]:
     """Return the options with one of them recommended: the first, if the best is not offered."""
     best = next((one.value for one in options if one.is_recommended), options[0].value)
     return [replace(one, is_recommended=one.value == best) for one in options]
-
-
-def _plain_options(
-    key: str, known: Mapping[str, Words] | Mapping[int, Words]
-) -> Iterator[tuple[Option, Table]]:
-    """Yield the values of a key; the first is what `convert` does unasked, and is not said."""
-    values: Iterable[str | int] = known
-    for number, (value, words) in enumerate(zip(values, known.values(), strict=True)):
-        yield _option(value, words, is_recommended=not number), {key: value} if number else {}
-
-
-def _told(known: Mapping[str, Words]) -> Iterator[tuple[Option, Table]]:
-    """Yield what a model is said to predict, of which nothing is the default."""
-    for value, words in known.items():
-        if value:
-            yield _option(value, words), {KEY: value}
 
 
 def _text(file: File, *, has_scale: bool) -> str:
@@ -340,10 +320,3 @@ def _name_fault(file: File) -> SdcoremlError | None:
         return None
     what, remedy = "its name has a colon, which separates the strength", "rename the file"
     return BadInputError(what, where=file.path, remedy=remedy)
-
-
-def _shape(size: str) -> str:
-    width, height = map(int, size.split("x"))
-    if width == height:
-        return "Square."
-    return "Portrait." if width < height else "Landscape."

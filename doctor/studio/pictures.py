@@ -14,6 +14,7 @@ from sdcoreml.convert.models.files import INDEX_NAME
 from sdcoreml.convert.proof.decibels import format_db
 from sdcoreml.doctor.studio.bench import Table
 from sdcoreml.doctor.studio.plain import plain
+from sdcoreml.doctor.studio.wording import Text, say
 from sdcoreml.ground.documents import parse_json, read_object
 from sdcoreml.ground.errors import BadInputError, UsageError
 from sdcoreml.ground.files import Document
@@ -112,7 +113,7 @@ def plan_picture(wish: Wish) -> Picture:
     words = (f"--{name}={value}" for name, value in options.items() if value)
     # A prompt that begins with a dash would be read as an option; a tokenizer ignores the space.
     text = f" {said}" if said.startswith("-") else said
-    title = plain(f"Picture of {wish.folder.name}: {said}", 120)
+    title = plain(f"{wish.folder.name}: {said}", 120)
     return Picture(title=title, words=("draw", *words, f"{wish.folder}", text), output=wish.output)
 
 
@@ -127,38 +128,38 @@ def read_result(said: bytes, output: Path) -> dict[str, object]:
         raise BadInputError("there is no picture", where=output, remedy="draw it again")
     near = content.get("likeness")
     has_both = isinstance(near, Mapping)
-    title = "Left: this folder. Right: the model itself." if has_both else "This folder"
+    title = say("picture.both" if has_both else "picture.one")
     figures = [
-        *_figures("Beside the model", near),
-        *_figures("In half precision", content.get("half")),
+        *_figures(say("figure.model"), near),
+        *_figures(say("figure.half"), content.get("half")),
     ]
     width, height = content.get("width"), content.get("height")
     if isinstance(width, int) and isinstance(height, int):
-        figures.append(["Size", f"{width} x {height}"])
+        figures.append([say("figure.size"), f"{width} x {height}"])
     return {
-        "pictures": [{"title": title, "text": "; ".join(text for _, text in figures[:1])}],
+        "pictures": [{"title": title, "text": figures[0][1] if near else ""}],
         "figures": figures,
         "warnings": list(_warnings(content))[:10],
     }
 
 
-def _figures(title: str, near: object) -> list[list[str]]:
+def _figures(title: Text, near: object) -> list[list[Text]]:
     """Return how near two pictures are, if it was measured."""
     if not isinstance(near, Mapping):
         return []
     psnr, ssim = near.get("psnr"), near.get("ssim")
     if not isinstance(psnr, int | float) or not isinstance(ssim, int | float):
         return []
-    return [[title, f"{format_db(float(psnr))}, SSIM {float(ssim):.4f}"]]
+    return [[title, say("figure.near", likeness=format_db(float(psnr)), ssim=ssim)]]
 
 
-def _warnings(content: Mapping[str, object]) -> Iterator[str]:
+def _warnings(content: Mapping[str, object]) -> Iterator[Text]:
     """Yield what is to be known of a picture: notes, words that the app loses, the checker."""
     notes = content.get("notes")
     yield from (plain(str(one)) for one in (notes if isinstance(notes, list) else ())[:5])
     reading = content.get("prompt")
     beyond = reading.get("beyond") if isinstance(reading, Mapping) else None
     if isinstance(beyond, list) and beyond:
-        yield plain(f"The prompt is too long; apps ignore: {' '.join(map(str, beyond))}")
+        yield say("picture.beyond", words=plain(" ".join(map(str, beyond))))
     if content.get("unsafe"):
-        yield "The safety checker objects: Apple's package would hide this picture."
+        yield say("picture.unsafe")

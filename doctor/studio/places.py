@@ -18,6 +18,7 @@ from sdcoreml.convert.models.identify import identify_path
 from sdcoreml.convert.sources.find import folders_here
 from sdcoreml.doctor.studio.handles import Signer
 from sdcoreml.doctor.studio.refusals import AbsentError
+from sdcoreml.doctor.studio.wording import Text, say
 from sdcoreml.ground.errors import SdcoremlError
 from sdcoreml.ground.places import home_folder
 from sdcoreml.ground.refusals import DENIED
@@ -45,7 +46,7 @@ class Item:
     path: Path
     kind: str
     size: int | None = None
-    what: str = ""
+    what: Text = ""
 
     def as_data(self, signer: Signer) -> Mapping[str, object]:
         """Convert it for the page."""
@@ -92,19 +93,19 @@ def list_roots(signer: Signer) -> Mapping[str, object]:
     }
 
 
-def roots(system: str = sys.platform) -> Iterator[tuple[Path, str]]:
+def roots(system: str = sys.platform) -> Iterator[tuple[Path, Text]]:
     """Yield the places to begin at, each once, with what it is in words."""
     home = home_folder()
     with suppress(SdcoremlError):
         sources = tuple(folders_here())
     mochi = find_mochi(home)
     places = (
-        (home, "your home folder"),
-        (home / "Downloads", "downloads"),
-        (Path.cwd(), "where the studio was started"),
-        *((one, "models that another program keeps") for one in sources),
-        (mochi.models, "Mochi Diffusion's models"),
-        *((one, "a disk") for one in _volumes(system)),
+        (home, say("place.home")),
+        (home / "Downloads", say("place.downloads")),
+        (Path.cwd(), say("place.here")),
+        *((one, say("place.others")) for one in sources),
+        (mochi.models, say("place.mochi")),
+        *((one, say("place.disk")) for one in _volumes(system)),
     )
     seen: set[str] = set()
     for path, what in places:
@@ -180,7 +181,7 @@ def _with_kind(item: Item) -> Item:
     if item.kind == "folder":
         with suppress(OSError):
             if is_coreml(item.path):
-                return Item(path=item.path, kind="model", what="Core ML model")
+                return Item(path=item.path, kind="model", what=say("place.coreml"))
         return item
     try:
         contents = identify_path(item.path).contents

@@ -31,6 +31,7 @@ from sdcoreml.doctor.studio.choices import as_data as offer_data
 from sdcoreml.doctor.studio.doctoring import STATUSES
 from sdcoreml.doctor.studio.offer import make_offer
 from sdcoreml.doctor.studio.plain import as_sentence, by_name, is_plain, plain, plain_data
+from sdcoreml.doctor.studio.wording import Text, say
 from sdcoreml.ground.advice import TOOL, spell_words
 from sdcoreml.ground.errors import Fault, SdcoremlError, UsageError
 from sdcoreml.lockfiles.toolchain import load_toolchain
@@ -161,7 +162,8 @@ def order(examined: Examined, choices: Choices) -> Order:
         raise offer.refused.as_error()
     if offer.changed:
         remedy = "look at the choices again"
-        raise UsageError("; ".join(offer.changed), where="the choices", remedy=remedy)
+        what = "not all of these are possible together"
+        raise UsageError(what, where="the choices", remedy=remedy)
     return _order(examined, offer, _jobs(examined, offer))
 
 
@@ -204,11 +206,12 @@ def refusal(fault: Fault) -> dict[str, object]:
     }
 
 
-def sentence(planned: ConversionPlan, runs: str) -> str:
+def sentence(planned: ConversionPlan, runs: str) -> Text:
     """Say in a short sentence what would be made, and what runs it; the figures stand beside it."""
     count = sum(len(folder.programs) for folder in planned.folders)
-    programs = f"{count} programs" if count > 1 else "one program"
-    return f"Makes {programs}{f' for {runs} or newer' if runs else ''}."
+    if not runs:
+        return say("plan.programs", count=count)
+    return say("plan.programs.for", count=count, systems=runs)
 
 
 def systems(job: Job) -> str:

@@ -36,7 +36,6 @@ def state(studio: Studio, _ask: Ask) -> Answer:
         "toolchain": {
             "name": studio.toolchain,
             "is_ready": environment is not None,
-            "text": "ready" if environment else "built by the first conversion",
         },
         "mochi": {"handle": studio.signer.sign(mochi)} if is_there(mochi) else None,
         "queue": studio.lineup.queue(),

@@ -13,22 +13,15 @@ from sdcoreml.doctor.gather import Request, gather
 from sdcoreml.doctor.gather.library import read_shelf
 from sdcoreml.doctor.gather.probe import Probe
 from sdcoreml.doctor.studio.places import short
-from sdcoreml.doctor.studio.plain import is_plain, plain
+from sdcoreml.doctor.studio.plain import as_sentence, is_plain, plain
+from sdcoreml.doctor.studio.wording import Text, say, together
 from sdcoreml.ground.advice import spell_words
 from sdcoreml.ground.errors import BadInputError
-from sdcoreml.ground.quantity import amount
 
 MOST_MODELS = 500
 """The most models of one folder that are listed."""
 
-_PASSED_OVER = "Apps pass over it: it can stay, or be removed if it takes room"
-
 _VERDICTS = {"yes": "good", "limited": "open", "no": "bad"}
-_WORDS = {
-    "good": "Runs in both apps",
-    "open": "Runs with limits",
-    "bad": "Does not run",
-}
 
 
 def list_shelves(folders: Sequence[Path] = ()) -> tuple[JudgedShelf, ...]:
@@ -65,7 +58,7 @@ def _entry(judged: Judged) -> dict[str, object]:
         "name": plain(entry.name, 120),
         "path": entry.path,
         "verdict": verdict_of(judged),
-        "text": plain(" ".join(_text(judged))),
+        "text": together(*_text(judged)),
         "kind": entry.kind.value,
         "family": entry.family.value,
         "picture": f"{width} x {height}" if width else "",
@@ -100,29 +93,29 @@ def verdict_of(judged: Judged) -> str:
     return _VERDICTS[next(iter(runs))] if len(runs) == 1 else "open"
 
 
-def _text(judged: Judged) -> Iterator[str]:
+def _text(judged: Judged) -> Iterator[Text]:
     """Yield sentences about an entry: what runs it, or why it is none that apps list."""
     entry = judged.entry
     if not judged.apps:
-        yield f"{entry.reason or entry.kind.value}."
-        yield f"{entry.remedy or _PASSED_OVER}."
+        yield f"{as_sentence(entry.reason or entry.kind.value)}."
+        yield f"{as_sentence(entry.remedy)}." if entry.remedy else say("shelf.passed")
         return
-    yield f"{_WORDS[verdict_of(judged)]}."
+    yield say(f"shelf.runs.{verdict_of(judged)}")
     found = {finding.what for _, finding in judged.findings}  # these are said by themselves
     for reason in dict.fromkeys(one.reason for one in judged.apps if one.reason):
         if reason not in found:
-            yield f"{reason[:1].upper()}{reason[1:]}."
+            yield f"{as_sentence(reason)}."
     if judged.macos:
-        yield f"From macOS {judged.macos} on."
+        yield say("shelf.from", system=f"macOS {judged.macos}")
     if judged.fits:
-        yield f"Fits {', '.join(judged.fits[:3])}."
+        yield say("shelf.fits", names=[plain(one) for one in judged.fits[:3]])
 
 
 def judge_folder(path: Path) -> dict[str, object]:
     """Return what a finished folder or program is, as a model of the page."""
     (shelf,) = list_shelves([path if path.is_dir() else path.parent])
     mine = [one for one in shelf.entries if Path(one.entry.path) == path] or list(shelf.entries)
-    texts = [plain(" ".join(_text(one))) for one in mine[:1]]
+    texts = [text for one in mine[:1] for text in _text(one)]
     entry = mine[0].entry if mine else None
     data = _entry(mine[0]) if mine else {}
     return {
@@ -131,10 +124,10 @@ def judge_folder(path: Path) -> dict[str, object]:
         "size": entry.nbytes if entry else 0,
         "verdict": {
             "can": "no",
-            "sentence": " ".join(["This is Core ML already: nothing is left to convert.", *texts]),
+            "sentence": together(say("verdict.finished"), *texts),
             "apps": data.get("apps", []),
         },
-        "facts": [["On disk", amount(entry.nbytes)]] if entry else [],
+        "facts": [[say("figure.disk"), say("figure.bytes", bytes=entry.nbytes)]] if entry else [],
         "findings": data.get("findings", []),
         "offer": None,
         "plan": None,

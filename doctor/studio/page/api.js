@@ -1,6 +1,6 @@
 // The one way to the server: every request has the token, every refusal is a value that can be shown.
 
-import { say } from "./texts.js";
+import { read, say } from "./texts.js";
 
 const KEPT = "sdcoreml-token";
 const SILENCE = 45_000; // the server sends a comment every 15 s: after three, it is gone
@@ -49,14 +49,16 @@ async function send(method, path, body, signal) {
     throw new Refusal({ what: say("gone.what"), remedy: say("gone.remedy") }, 0);
   }
   if (answer.ok) return answer;
-  const said = await answer.json().catch(() => ({}));
+  const said = await heard(answer).catch(() => ({}));
   const unknown = { what: say("refused.unknown", { status: answer.status }) };
   throw new Refusal(said.error ?? unknown, answer.status);
 }
 
+const heard = async (answer) => read(await answer.text());
+
 export async function ask(method, path, body, signal) {
   const answer = await send(method, path, body, signal);
-  return answer.status === 204 ? {} : answer.json();
+  return answer.status === 204 ? {} : heard(answer);
 }
 
 /** Return a picture as an address that an <img> takes; it has to be asked for with the token. */
@@ -110,5 +112,5 @@ function emit(block, onEvent) {
     if (line.startsWith("event:")) event = line.slice(6).trim();
     else if (line.startsWith("data:")) data.push(line.slice(5));
   }
-  if (data.length) onEvent(event, JSON.parse(data.join("\n")));
+  if (data.length) onEvent(event, read(data.join("\n")));
 }

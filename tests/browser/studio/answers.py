@@ -32,7 +32,7 @@ DONE = _DATA["done"]
 DRAWN = _DATA["drawn"]
 FAILED = _DATA["failed"]
 for _option in MODELS["m-good"]["offer"]["groups"][1]["options"]:
-    _option["cost"] = COSTS[_option["value"]]  # as long as the true ones
+    _option["cost"] = COSTS[_option["value"]].say()  # as long as the true ones
 _SIZES = {16: 2_130_000_000, 6: 890_000_000, 4: 610_000_000}
 
 

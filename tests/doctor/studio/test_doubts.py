@@ -14,6 +14,7 @@ from sdcoreml.doctor.studio.examine import examine
 from tests.convert.models.originals import original_unet
 from tests.convert.models.test_single_file import UNIT, original, save
 from tests.doctor.studio.models import MODELS
+from tests.doctor.studio.said import find_text, keys_in
 
 
 @pytest.fixture
@@ -37,10 +38,14 @@ def test_a_prediction_that_is_assumed_is_a_note_in_the_open(tmp_path: Path, benc
     found = examined(bench, MODELS["sd1 file"](tmp_path))
     (finding,) = found["findings"]
     assert finding["status"] == "info"
-    assert finding["what"] == "It does not say what its UNet predicts: noise is assumed"
-    assert "choose that at “What the UNet predicts”" in finding["remedy"]
+    assert finding["what"] == {"say": "doubt.epsilon.assumed"}
+    assert finding["remedy"] == {
+        "say": "doubt.epsilon.remedy",
+        "group": {"say": "choice.prediction-type"},
+        "choice": {"say": "prediction-type.v_prediction"},
+    }
     assert group_of(found, "prediction-type")["is_folded"]
-    assert "Note" not in {name for name, _ in found["facts"]}
+    assert "fact.note" not in [key for name, _ in found["facts"] for key in keys_in(name)]
 
 
 def test_where_something_speaks_against_it_the_choice_is_in_sight(
@@ -49,8 +54,8 @@ def test_where_something_speaks_against_it_the_choice_is_in_sight(
     found = examined(bench, save(tmp_path / "dream-vpred.safetensors", original("sd1")))
     (finding,) = found["findings"]
     assert finding["status"] == "warn"
-    assert "though its name (vpred) points the other way" in finding["what"]
-    assert "If its author says velocity, choose that" in finding["remedy"]
+    assert find_text(finding["what"], "doubt.against")["signs"] == ["its name (vpred)"]
+    assert finding["remedy"]["say"] == "doubt.epsilon.remedy"
     assert not group_of(found, "prediction-type")["is_folded"]
 
 
@@ -67,7 +72,7 @@ def test_a_folder_without_a_scheduler_is_in_doubt(tmp_path: Path, bench: Bench) 
     (folder / "scheduler" / "scheduler_config.json").unlink()
     (folder / "scheduler").rmdir()
     (finding,) = examined(bench, folder)["findings"]
-    assert (finding["status"], "noise is assumed" in finding["what"]) == ("info", True)
+    assert (finding["status"], finding["what"]["say"]) == ("info", "doubt.epsilon.assumed")
 
 
 def test_sd2_with_the_names_of_sd1_is_asked_what_it_predicts(tmp_path: Path, bench: Bench) -> None:
@@ -83,5 +88,5 @@ def test_the_size_of_a_family_is_not_called_the_models_own(tmp_path: Path, bench
         path: group_of(examined(bench, path), "size")["options"][0]["sentence"]
         for path in (file, folder)
     }
-    assert said[file] == "Usual for its kind; it says none."
-    assert said[folder] == "What the model was trained for."
+    assert said[file] == {"say": "shape.usual"}
+    assert said[folder] == {"say": "shape.trained"}

@@ -17,6 +17,7 @@ from tests.convert.models.test_single_file import original, save
 from tests.convert.stand_ins import StandIn, finish, job_of, write_model
 from tests.doctor.commands.test_library import SIZE
 from tests.doctor.studio.models import MODELS, write_lcm
+from tests.doctor.studio.said import find_text, keys_in
 
 
 @pytest.fixture
@@ -37,14 +38,12 @@ def test_a_model_is_judged_planned_and_offered_at_once(tmp_path: Path, bench: Be
     assert (found["title"], found["family"]) == ("sd1.safetensors", "Stable Diffusion 1.x")
     assert found["form"] == "safetensors"
     assert found["verdict"]["can"] == "headers"
-    assert (
-        "runs in Apple's Swift package, Mochi Diffusion and ComfyUI's nodes."
-        in (found["verdict"]["sentence"])
-    )
-    assert found["verdict"]["sentence"].startswith(
-        "This machine can convert it in less than a minute, to a folder of about 7 MB at 16 bits."
-        " It "
-    )
+    sentence = found["verdict"]["sentence"]
+    assert keys_in(sentence) == ["verdict.can.soon", "verdict.size.bits", "verdict.runs.yes"]
+    apps = ["Apple's Swift package", "Mochi Diffusion", "ComfyUI's nodes"]
+    assert find_text(sentence, "verdict.runs.yes") == {"names": apps}
+    size = find_text(sentence, "verdict.size.bits")
+    assert (size["bits"], round(size["bytes"], -6)) == (16, 7_000_000)
     assert not any("`" in one["reason"] for one in found["verdict"]["apps"])
     assert [one["key"] for one in found["offer"]["groups"]][:4] == ["app", "device", "size", "bits"]
     assert len(found["plan"]["folders"][0]["programs"]) == 4
@@ -54,7 +53,9 @@ def test_a_model_is_judged_planned_and_offered_at_once(tmp_path: Path, bench: Be
 def test_a_consistency_model_can_be_converted_for_comfyui(tmp_path: Path, bench: Bench) -> None:
     found = examined(bench, write_lcm(tmp_path))
     assert found["verdict"]["can"] == "headers"
-    assert "It runs in ComfyUI's nodes. Not in Apple's" in found["verdict"]["sentence"]
+    sentence = found["verdict"]["sentence"]
+    assert find_text(sentence, "verdict.runs.yes") == {"names": ["ComfyUI's nodes"]}
+    assert find_text(sentence, "verdict.runs.no")["names"][0] == "Apple's Swift package"
     assert found["plan"]["command"].endswith("--app=comfyui")
 
 
@@ -66,14 +67,15 @@ def test_apps_run_a_model_as_far_as_they_are_offered(tmp_path: Path, bench: Benc
     assert [one["status"] for one in whole["findings"]] == ["warn", "info"]
     unet = examined(bench, MODELS["sd1 folder"](tmp_path) / "unet")
     assert [one["runs"] for one in unet["verdict"]["apps"]] == ["no", "no", "limited"]
-    assert "With limits in ComfyUI's nodes. Not in Apple's" in unet["verdict"]["sentence"]
+    limited = find_text(unet["verdict"]["sentence"], "verdict.runs.limited")
+    assert limited == {"names": ["ComfyUI's nodes"]}
 
 
 def test_what_cannot_be_converted_says_why_and_what_to_do(tmp_path: Path, bench: Bench) -> None:
     (tmp_path / "notes.safetensors").write_text("not a model")
     found = examined(bench, tmp_path / "notes.safetensors")
     assert found["verdict"]["can"] == "no"
-    assert found["verdict"]["sentence"].startswith("It cannot be converted: ")
+    assert keys_in(found["verdict"]["sentence"]) == ["verdict.cannot", "verdict.remedy"]
     assert found["findings"][0]["status"] == "bad"
     assert found["plan"] is None
     assert found["offer"]["groups"] == []
@@ -89,7 +91,7 @@ def test_a_finished_folder_is_judged_as_the_library_judges_it(tmp_path: Path, be
     job = job_of(open_model(write_model(tmp_path / "cat")), tmp_path / "cat_128x128")
     found = examined(bench, finish(job, StandIn(size=SIZE)))
     assert (found["form"], found["offer"], found["verdict"]["can"]) == ("Core ML", None, "no")
-    assert "Core ML already" in found["verdict"]["sentence"]
+    assert keys_in(found["verdict"]["sentence"])[:2] == ["verdict.finished", "shelf.runs.good"]
     assert [one["runs"] for one in found["verdict"]["apps"]] == ["yes", "yes"]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from sdcoreml.convert.jobs.manifest import parse_manifest
-from sdcoreml.doctor.studio.figures import figures_of, say
+from sdcoreml.doctor.studio.figures import figures, figures_of
 from tests.convert.jobs.test_manifest import CHECKED, FIGURE, SHA, of_program
 
 HALF = {**FIGURE, "mode": "fp16", "psnr": 71.62}
@@ -14,40 +14,43 @@ LESS = {**FIGURE, "mode": "fp16", "psnr": 70.04}
 AUDIT = CHECKED["audit"]
 FILES = {"VAEDecoder.mlmodelc/model.mil": {"size": 15_000_000, "sha256": SHA}}
 ISSUED = {"toolchain": "tested", "lock": "5f", "date": "2026-11-25", "outputs": [FIGURE, LESS]}
+NEAR = {"say": "figure.in", "likeness": "70.0 dB", "mode": "fp16"}
 
 
-def said(**checked: Any) -> dict[str, str]:
+def said(**checked: Any) -> dict[str, Any]:
     program = of_program(checked={**CHECKED, **checked}, files=FILES)
-    return dict(say(parse_manifest(program)))
+    found = figures(parse_manifest(program))
+    return {f"{name['say']}": value for name, value in found if not isinstance(name, str)}
 
 
 def test_the_worst_output_in_half_precision_counts() -> None:
     found = said(outputs=[FIGURE, HALF, LESS], audit={**AUDIT, "compressed": {}})
     assert found == {
-        "Beside the model": "70.0 dB in fp16",
-        "Weights": "all the model's",
-        "On disk": "15 MB",
+        "figure.model": NEAR,
+        "figure.weights": {"say": "figure.weights.all"},
+        "figure.disk": {"say": "figure.bytes", "bytes": 15_000_000},
     }
 
 
 def test_a_certified_graph_has_the_figures_of_its_certificate() -> None:
     found = said(outputs=[], certificate=ISSUED)
-    assert found["Beside the model"] == "70.0 dB in fp16"
+    assert found["figure.model"] == NEAR
 
 
 def test_what_was_compressed_says_what_it_keeps() -> None:
     found = said(fidelity=[{**FIGURE, "psnr": 41.26}])
-    assert found["Kept in fewer bits"] == "41.3 dB"
-    assert found["Weights"] == "all the model's, 9 in fewer bits"
+    assert found["figure.kept"] == "41.3 dB"
+    assert found["figure.weights"] == {"say": "figure.weights.fewer", "count": 9}
 
 
 @pytest.mark.parametrize("fault", ["missing", "misplaced", "unexplained"])
 def test_weights_that_are_not_the_model_s_are_told(fault: str) -> None:
-    assert said(audit={**AUDIT, fault: ["a.weight"]})["Weights"] == "not all the model's"
+    found = said(audit={**AUDIT, fault: ["a.weight"]})
+    assert found["figure.weights"] == {"say": "figure.weights.lost"}
 
 
 def test_a_folder_that_did_not_pass_has_one_figure() -> None:
-    assert said(passed=False) == {"Beside the model": "not the same: do not use it"}
+    assert said(passed=False) == {"figure.model": {"say": "figure.different"}}
 
 
 def test_without_a_manifest_there_are_none(tmp_path: Path) -> None:

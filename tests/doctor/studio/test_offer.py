@@ -13,6 +13,7 @@ from sdcoreml.doctor.api.verbs import plan
 from sdcoreml.doctor.studio.bench import Bench, Examined, Table
 from sdcoreml.doctor.studio.choices import Chosen, File, Offer, as_data
 from sdcoreml.doctor.studio.offer import make_offer
+from sdcoreml.doctor.studio.wording import say
 from sdcoreml.ground.errors import SdcoremlError
 from tests.convert.models.test_single_file import VAE, original, save
 from tests.doctor.studio.models import MODELS, write_lcm, write_lora
@@ -134,7 +135,9 @@ def test_a_choice_limits_those_after_it_and_never_those_before(
     offer = make_offer(examined, choices)
     assert offer.table == {"app": "comfyui", "bits": 6, "batch": 4}
     assert "clip-skip" not in offered(offer)
-    assert offer.changed == ("For which device: ne, as this model and app have it",)
+    assert offer.changed == (
+        say("changed.other", group=say("choice.device"), value=say("device.ne")),
+    )
     phone = make_offer(examined, {"app": "apple", "device": "phone"})
     assert phone.table == {"app": "apple", "chunk": True, "bits": 6}
     assert offered(phone)["device"] == ["ne", "gpu", "phone"]

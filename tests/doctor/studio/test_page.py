@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.doctor.studio.wording import GROUPS
+from tests.doctor.studio.test_wording import choices, keys_said, matches
 from tests.pages import Seen
 
 PAGE = Path(__file__).resolve().parents[3] / "doctor" / "studio" / "page"
@@ -51,13 +51,49 @@ def test_every_module_is_asked_for_at_once() -> None:
     assert early == set(SCRIPTS)
 
 
+LANGUAGES = re.findall(r'hreflang="([\w-]+)" href="/page/(\S+)"', FILES["index.html"])
+
+
+def test_each_language_is_a_file_and_a_line_of_the_page() -> None:
+    assert LANGUAGES[0] == ("en", "texts.en.json")
+    assert {name for _, name in LANGUAGES} == {one for one in FILES if one.startswith("texts.")} - {
+        "texts.js"
+    }
+    assert all(name == f"texts.{language}.json" for language, name in LANGUAGES)
+
+
+@pytest.mark.parametrize("name", [name for _, name in LANGUAGES])
+def test_a_language_has_no_text_that_english_lacks_and_the_same_values(name: str) -> None:
+    for key, text in json.loads(FILES[name]).items():
+        assert _values(text) == _values(TEXTS[key]), key
+
+
+def _values(text: str | dict[str, str]) -> set[str]:
+    """Return the values of a text; its plurals may leave the count out."""
+    whole = text if isinstance(text, str) else " ".join(text.values())
+    return set(re.findall(r"\{[^}]*\}", whole))
+
+
+FORMS = set(re.findall(r"FORMS = \{ ([\w, ]+) \}", SCRIPTS["texts.js"])[0].split(", "))
+
+
+def test_every_form_of_a_value_is_one_that_the_page_knows() -> None:
+    assert set(re.findall(r"\|(\w+)\}", FILES["texts.en.json"])) == FORMS
+
+
 def said() -> Iterator[str]:
-    """Yield the keys of the catalogue that the page names, whole."""
+    """Yield the keys of the catalogue that the page and the server name; `*` stands for any."""
     for text in SCRIPTS.values():
         for call in re.findall(r"\b(?:say|tool)\(([^;]*)", text):
             yield from re.findall(r'"([a-z]+(?:\.[a-z]+)*)"', call)
         yield from re.findall(r'"(size\.[a-z]+)"', text)
+        for kind in re.findall(r'badge\("(\w+)"', text):
+            yield f"{kind}.*"
+        for whole in re.findall(r"say\(`([^`]*)`", text):
+            yield re.sub(r"\$\{[^}]*\}", "*", whole)
     yield from re.findall(r'data-(?:say|label|hint)="([^"]+)"', FILES["index.html"])
+    yield from keys_said()
+    yield from (key for pair in choices() for key in pair)
 
 
 def test_every_text_is_in_the_catalogue() -> None:
@@ -67,27 +103,8 @@ def test_every_text_is_in_the_catalogue() -> None:
 
 
 def test_every_text_of_the_catalogue_is_shown_somewhere() -> None:
-    stems = {stem for text in SCRIPTS.values() for stem in re.findall(r"`([a-z]+\.)\$\{", text)}
-    stems |= {
-        f"{kind}." for text in SCRIPTS.values() for kind in re.findall(r'badge\("(\w+)"', text)
-    }
-    tails = {tail for text in SCRIPTS.values() for tail in re.findall(r"\}(\.[a-z]+)`", text)}
-    whole = set(said())
-    unused = [
-        key
-        for key in TEXTS
-        if key not in whole | {"language"}
-        and key.removesuffix(".mac") not in whole
-        and not key.startswith(tuple(stems))
-        and not (key.endswith(tuple(tails)) and key.split(".")[0] in {"gone", "stranger"})
-    ]
-    assert unused == []
-
-
-def test_no_group_is_called_like_the_fold_that_it_is_in() -> None:
-    folds = (TEXTS["choices.extras"], TEXTS["choices.more"])
-    assert [one.title for one in GROUPS.values() if any(map(one.title.__eq__, folds))] == []
-    assert not folds[1].startswith(GROUPS["more"].title)
+    shown = {one for key in said() for one in matches(key)}
+    assert [key for key in TEXTS if key.removesuffix(".mac") not in shown] == []
 
 
 def test_no_word_stands_in_a_script() -> None:

@@ -21,6 +21,7 @@ from sdcoreml.doctor.studio.pictures import (
     suggest_prompt,
     why_not,
 )
+from sdcoreml.doctor.studio.wording import say
 from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.errors import BadInputError, UsageError
 
@@ -104,15 +105,15 @@ def test_figures_are_read_from_what_draw_prints(tmp_path: Path) -> None:
     (tmp_path / "0.png").touch()
     near = to_plain(Likeness(steps=(60.0,), psnr=41.26, ssim=0.98765))
     found = read_result(said(likeness=near, unsafe=True), tmp_path / "0.png")
-    assert found["figures"] == [["Beside the model", "41.3 dB, SSIM 0.9877"], ["Size", "128 x 64"]]
-    assert found["pictures"] == [
-        {"title": "Left: this folder. Right: the model itself.", "text": "41.3 dB, SSIM 0.9877"}
-    ]
+    told = say("figure.near", likeness="41.3 dB", ssim=0.98765)
+    size = [say("figure.size"), "128 x 64"]
+    assert found["figures"] == [[say("figure.model"), told], size]
+    assert found["pictures"] == [{"title": say("picture.both"), "text": told}]
     warnings = found["warnings"]
     assert isinstance(warnings, list)
     assert len(warnings) == 3
     alone = read_result(said(), tmp_path / "0.png")
-    assert alone["figures"] == [["Size", "128 x 64"]]
+    assert alone["figures"] == [size]
 
 
 @pytest.mark.parametrize("wrong", [b"", b"[]", b"{", b"\xff", b"null\n"])

@@ -11,6 +11,7 @@ import pytest
 from sdcoreml.doctor.studio.handles import Signer
 from sdcoreml.doctor.studio.places import MOST, list_folder, list_roots, short
 from sdcoreml.doctor.studio.refusals import AbsentError
+from sdcoreml.doctor.studio.wording import say
 from tests.bench.jobs import write_hollow
 
 SIGNER = Signer(key=b"k" * 32)
@@ -60,7 +61,7 @@ def test_what_a_model_is_stands_beside_it(tmp_path: Path) -> None:
 def test_a_folder_of_programs_is_a_model(tmp_path: Path) -> None:
     (tmp_path / "done" / "Unet.mlmodelc").mkdir(parents=True)
     (item,) = items(list_folder(tmp_path, SIGNER))
-    assert (item["kind"], item["what"]) == ("model", "Core ML model")
+    assert (item["kind"], item["what"]) == ("model", say("place.coreml"))
 
 
 def test_every_way_up_and_down_is_a_handle(tmp_path: Path) -> None:
@@ -109,10 +110,10 @@ def test_it_begins_at_home_and_where_the_studio_was_started(
     found: Any = list_roots(SIGNER)
     places = [(SIGNER.resolve(one["handle"]), one["what"]) for one in found["items"]]
     assert places[:4] == [
-        (home, "your home folder"),
-        (here, "where the studio was started"),
-        (models, "models that another program keeps"),
-        (home / "MochiDiffusion" / "models", "Mochi Diffusion's models"),
+        (home, say("place.home")),
+        (here, say("place.here")),
+        (models, say("place.others")),
+        (home / "MochiDiffusion" / "models", say("place.mochi")),
     ]
     assert found["handle"] is None
 

@@ -14,6 +14,7 @@ from sdcoreml.doctor.studio.shelves import as_data, list_shelves
 from sdcoreml.ground.errors import BadInputError
 from tests.convert.stand_ins import StandIn, finish, job_of, write_model
 from tests.doctor.commands.test_library import SIZE
+from tests.doctor.studio.said import keys_in
 
 
 def listed(folder: Path) -> dict[str, dict[str, Any]]:
@@ -32,14 +33,14 @@ def test_each_entry_has_a_verdict_in_a_word_and_in_plain_words(tmp_path: Path) -
     (shelf / "empty").mkdir()
     found = listed(shelf)
     assert found["cat_128x128"]["verdict"] == "good"
-    assert found["cat_128x128"]["text"].startswith("Runs in both apps.")
+    assert keys_in(found["cat_128x128"]["text"])[0] == "shelf.runs.good"
     assert found["cat_128x128"]["picture"] == "128 x 128"
     assert found["cat_128x128"]["size"] > 0
     assert Path(found["cat_128x128"]["path"]) == made
     assert found["broken_128x128"]["verdict"] == "bad"
     assert found["broken_128x128"]["findings"]
     assert found["empty"]["verdict"] == "open"
-    assert found["empty"]["text"].startswith("empty. Apps pass over it: it can stay,")
+    assert keys_in(found["empty"]["text"]) == ["Empty.", "shelf.passed"]
     assert {one["folder"] for one in found.values()} == {str(shelf)}
 
 
@@ -56,7 +57,7 @@ def test_what_is_wrong_is_said_once_with_what_to_do(tmp_path: Path) -> None:
     assert mend["command"].endswith(f"compile {made / 'VAEDecoder.mlpackage'}")
     reasons = {one["reason"] for one in book["apps"]} & found.keys()
     assert reasons
-    assert not [one for one in reasons if one in book["text"]]
+    assert not [one for one in reasons if one in f"{keys_in(book['text'])}"]
 
 
 def test_hostile_names_are_plain_and_short(tmp_path: Path) -> None:
