@@ -126,4 +126,5 @@ def test_the_server_ends_with_the_process_that_started_it() -> None:
         server = psutil.Process(int(owner.stdout.readline()))
         os.kill(owner.pid, signal.SIGKILL)
         psutil.wait_procs([server], 60)
-        assert not server.is_running()
+        # Where nobody waits for orphans, as in some containers, it stays as a zombie.
+        assert not server.is_running() or server.status() == psutil.STATUS_ZOMBIE

@@ -250,6 +250,6 @@ def is_alive(number: int) -> bool:
     with contextlib.suppress(psutil.NoSuchProcess):
         process = psutil.Process(number)
         with contextlib.suppress(psutil.TimeoutExpired):
-            process.wait(2)
+            process.wait(60)
         return process.status() != psutil.STATUS_ZOMBIE
     return False

@@ -35,7 +35,10 @@ case "$*" in
     *"--no-index -e ."*) echo "${HEAD:-#!$0}" >.venv/bin/sdcoreml; chmod 755 .venv/bin/sdcoreml ;;
     *"pip install --require-hashes"*)
         env >"$CALLS.env"
-        if [ -n "${SLOW:-}" ]; then touch "$CALLS.slow"; sleep "$SLOW"; fi
+        if [ -n "${SLOW:-}" ]; then
+            touch "$CALLS.slow"
+            while [ ! -e "$CALLS.go" ] && [ -d "${CALLS%/*}" ]; do sleep 0.02; done
+        fi
         if [ -n "${BROKEN:-}" ]; then echo "  ERROR: $BROKEN"; echo "and more"; exit 1; fi ;;
 esac
 """
@@ -99,7 +102,7 @@ class Clone:
     def run(self, **environ: str) -> tuple[int, str]:
         """Run the script; return its exit code and what it wrote to stderr."""
         process = self.start(**environ)
-        out, err = process.communicate(timeout=60)
+        out, err = process.communicate(timeout=120)
         assert out == "", "stdout is for those who call it"
         return process.returncode, err
 
@@ -429,7 +432,7 @@ def test_a_failure_gives_the_older_one_back(clone: Clone) -> None:
 
 
 def wait_for(path: Path) -> None:
-    for _ in range(500):
+    for _ in range(6000):
         if path.exists():
             return
         time.sleep(0.02)
@@ -438,10 +441,11 @@ def wait_for(path: Path) -> None:
 
 def test_ended_from_outside_it_gives_the_older_one_back(clone: Clone) -> None:
     with_an_older_one(clone)
-    process = clone.start(SLOW="0.3")
+    process = clone.start(SLOW="1")
     wait_for(clone.calls.with_name("calls.slow"))
     process.send_signal(signal.SIGTERM)
-    process.communicate(timeout=60)
+    clone.calls.with_name("calls.go").touch()
+    process.communicate(timeout=120)
     assert process.returncode == 143
     assert (clone.folder / ".venv/mark").read_text() == "older"
     assert clone.names() == {".venv"}
@@ -449,10 +453,11 @@ def test_ended_from_outside_it_gives_the_older_one_back(clone: Clone) -> None:
 
 def test_what_a_killed_one_left_is_no_hindrance(clone: Clone) -> None:
     with_an_older_one(clone)
-    process = clone.start(SLOW="0.3")
+    process = clone.start(SLOW="1")
     wait_for(clone.calls.with_name("calls.slow"))
     process.kill()
-    process.communicate(timeout=60)
+    clone.calls.with_name("calls.go").touch()
+    process.communicate(timeout=120)
     assert ".venv.lock" in clone.names()
     assert clone.run()[0] == 0
     assert clone.names() == {".venv"}
@@ -461,10 +466,14 @@ def test_what_a_killed_one_left_is_no_hindrance(clone: Clone) -> None:
 
 def test_of_two_at_once_the_second_waits_and_finds_it_made(clone: Clone) -> None:
     clone.python()
-    first = clone.start(SLOW="0.8")
+    first = clone.start(SLOW="1")
     wait_for(clone.calls.with_name("calls.slow"))
-    assert clone.run() == (0, "")
-    first.communicate(timeout=60)
+    second = clone.start()
+    time.sleep(0.3)  # it may begin to wait; if it has not, it finds the lock or what was made
+    clone.calls.with_name("calls.go").touch()
+    assert second.communicate(timeout=120) == ("", "")
+    assert second.returncode == 0
+    first.communicate(timeout=120)
     assert first.returncode == 0
     assert sum(" -m venv " in line for line in clone.called()) == 1
     assert clone.names() == {".venv"}

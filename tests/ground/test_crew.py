@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -42,6 +43,10 @@ def open_work(common):
                 os.kill(os.getpid(), signal.SIGKILL)
             case "sleep":
                 time.sleep(1000)
+            case path:
+                while not os.path.exists(path):
+                    time.sleep(0.01)
+                return os.getpid()
     yield work
 """
 """The work of helpers, in a module that only they have."""
@@ -56,23 +61,29 @@ OPENING = Opening(function="work_of_test:open_work", common={"name": "this one"}
 
 
 class Waiting:
-    """The owner's work: it waits until a helper has finished an item, then returns its own id."""
+    """The owner's work: it waits until a helper has finished an item, then returns its own id.
 
-    def __init__(self) -> None:
+    A helper whose item is `begun` waits in turn until the owner has begun one.
+    """
+
+    def __init__(self, begun: Path | None = None) -> None:
         self._helped = threading.Event()
+        self._begun = begun
 
     def __call__(self, _: object) -> int:
-        assert self._helped.wait(60)
+        if self._begun:
+            self._begun.touch()
+        assert self._helped.wait(120)
         return os.getpid()
 
     def done(self, _: int) -> None:
         self._helped.set()
 
 
-def test_a_helper_takes_part_and_answers_are_in_order() -> None:
-    own = Waiting()
+def test_a_helper_takes_part_and_answers_are_in_order(tmp_path: Path) -> None:
+    own = Waiting(tmp_path / "begun")
     with Crew(2, CODE) as crew:
-        first = crew.map(own, OPENING, ["pid"] * 2, own.done)
+        first = crew.map(own, OPENING, [f"{tmp_path / 'begun'}"] * 2, own.done)
         again = crew.map(own, OPENING, ["pid", "threads"], own.done)
     assert len(set(first)) == 2
     assert os.getpid() in first
@@ -107,7 +118,7 @@ def test_the_error_of_a_helper_is_raised_here(item: str, kind: type[Exception], 
     def wait_for_helper(_: object) -> None:
         for thread in threading.enumerate():
             if thread.name.startswith("helper"):
-                thread.join(60)
+                thread.join(120)
 
     with pytest.raises(kind, match=said), Crew(2, CODE) as crew:
         crew.map(wait_for_helper, OPENING, [item] * 40)
@@ -136,4 +147,4 @@ def test_a_helper_ends_with_its_owner_and_not_by_ctrl_c() -> None:
         helper.send_signal(signal.SIGINT)
         helper.stdin.write(b'{"item": "sleep"}\n')
         helper.stdin.close()
-        assert helper.wait(60) == 1
+        assert helper.wait(120) == 1

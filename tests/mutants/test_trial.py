@@ -156,7 +156,8 @@ def test_what_a_mutant_names() -> None:
 
 
 def test_a_test_that_hangs_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("MUTANT_SECONDS", "0.05")
+    # It is told again after a tenth of this, which must not have passed before the timers stop.
+    monkeypatch.setenv("MUTANT_SECONDS", "0.3")
     run = limit.pytest_runtest_protocol()
     next(run)
     with pytest.raises(TimeoutError):

@@ -175,14 +175,14 @@ class Handler(BaseHTTPRequestHandler):
         if fault and fault.cut is not None:
             part = part[: fault.cut]
             self.close_connection = True
+        self.server.owner.sent += len(part)  # now: whoever has all of it may look at once
         gate = self.server.owner.gate
         middle = len(part) // 2 if gate else len(part)
         self.wfile.write(part[:middle])
         if gate:
             self.wfile.flush()
-            gate.wait(20)
+            gate.wait(120)
             self.wfile.write(part[middle:])
-        self.server.owner.sent += len(part)
 
 
 class _Http(ThreadingHTTPServer):

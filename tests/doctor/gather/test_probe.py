@@ -37,20 +37,21 @@ def test_a_program_that_hangs_is_killed_with_its_children(tmp_path: Path) -> Non
     fifo = tmp_path / "fifo"
     os.mkfifo(fifo)
     reader = os.open(fifo, os.O_RDONLY | os.O_NONBLOCK)
+    os.close(os.open(fifo, os.O_WRONLY))  # at its end also if the program never came to open it
     answers: list[object] = []
     program = ("sh", "-c", 'exec 9>"$0"; sleep 120 & wait', str(fifo))
     thread = threading.Thread(target=lambda: answers.append(run(program, seconds=1)), daemon=True)
     thread.start()
-    thread.join(30)
+    thread.join(120)
     assert answers == [Unknown(reason="sh did not answer within 1 s")]
     # A FIFO becomes readable at its end: when the last process that could write to it is gone.
-    assert select.select([reader], [], [], 30)[0] == [reader]
+    assert select.select([reader], [], [], 120)[0] == [reader]
     assert os.read(reader, 1) == b""
     os.close(reader)
 
 
 def test_tasks_run_together_and_a_failing_one_is_unknown() -> None:
-    barrier = threading.Barrier(2, timeout=5)
+    barrier = threading.Barrier(2, timeout=120)
 
     def meet() -> str:
         barrier.wait()
@@ -59,7 +60,7 @@ def test_tasks_run_together_and_a_failing_one_is_unknown() -> None:
     def fail() -> str:
         raise LookupError("nothing here")
 
-    results = run_together({"a": meet, "b": meet, "c": fail}, seconds=5)
+    results = run_together({"a": meet, "b": meet, "c": fail}, seconds=120)
     assert [results[name].value for name in "ab"] == ["met", "met"]
     assert results["c"].value == Unknown(reason="LookupError: nothing here")
     assert all(result.seconds >= 0 for result in results.values())
@@ -78,5 +79,5 @@ def test_an_error_of_ours_is_the_reason_as_it_prints() -> None:
     def refuse() -> None:
         raise BadInputError("is damaged", where="x", remedy="bring it again")
 
-    (result,) = run_together({"a": refuse}, seconds=5).values()
+    (result,) = run_together({"a": refuse}, seconds=120).values()
     assert result.value == Unknown(reason="x: is damaged; bring it again")

@@ -16,7 +16,10 @@ sys.path.insert(0, root)
 def say(**event):
     print(json.dumps({"schema": 1, **event}), flush=True)
 def linger(number, frame):
-    time.sleep(float(rest[0]))
+    while rest[0].startswith("/") and not os.path.exists(rest[0]):
+        time.sleep(0.01)
+    if not rest[0].startswith("/"):
+        time.sleep(float(rest[0]))
     open("tidied", "w").close()
     sys.exit(143)
 if what in ("wait", "hang"):

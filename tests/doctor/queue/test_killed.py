@@ -47,7 +47,7 @@ def start(store: Store) -> Iterator[subprocess.Popen[bytes]]:
 
 
 def until(condition: Callable[[], bool]) -> None:
-    for _ in range(3000):
+    for _ in range(12_000):
         if condition():
             return
         time.sleep(0.01)
@@ -84,7 +84,7 @@ def test_a_runner_that_is_told_to_end_ends_its_child_first(
         until((tmp_path / "began").exists)
         child = pid_of_child(store)
         process.send_signal(number)
-        assert process.wait(30) == code
+        assert process.wait(120) == code
     assert (tmp_path / "tidied").exists()
     assert not is_alive(child)
     assert [one.state.value for one in store.read().entries] == ["waiting", "waiting"]
@@ -92,7 +92,7 @@ def test_a_runner_that_is_told_to_end_ends_its_child_first(
 
 
 def test_the_child_of_a_killed_runner_ends_and_its_successor_waits_for_that(tmp_path: Path) -> None:
-    store = waiting(tmp_path, "wait", "1")
+    store = waiting(tmp_path, "wait", f"{tmp_path / 'may end'}")
     with start(store) as process:
         until((tmp_path / "began").exists)
         child = pid_of_child(store)
@@ -100,7 +100,12 @@ def test_the_child_of_a_killed_runner_ends_and_its_successor_waits_for_that(tmp_
     store.remove("1")
     assert store.read().entries[0].state.value == "waiting"
     said: list[str] = []
-    Runner(store=store, program=PROGRAM, say=said.append).run()
+
+    def hear(text: str) -> None:
+        said.append(text)
+        (tmp_path / "may end").touch()
+
+    Runner(store=store, program=PROGRAM, say=hear, grace=120).run()
     assert (tmp_path / "tidied").exists()
     assert not is_alive(child)
     assert said == [

@@ -31,7 +31,7 @@ def run(store: Store, grace: float = 10.0) -> list[str]:
 
 def until(condition: Callable[[], bool]) -> None:
     """Wait for something that is about to happen."""
-    for _ in range(1000):
+    for _ in range(12_000):
         if condition():
             return
         time.sleep(0.01)
@@ -41,10 +41,11 @@ def until(condition: Callable[[], bool]) -> None:
 @contextmanager
 def at_work(store: Store, grace: float = 10.0) -> Iterator[threading.Thread]:
     """Let a runner work in a thread while the block runs; it has to end afterwards."""
-    thread = threading.Thread(target=run, args=(store, grace))
+    # A daemon: one that a failed test leaves at work must not keep the process of tests alive.
+    thread = threading.Thread(target=run, args=(store, grace), daemon=True)
     thread.start()
     yield thread
-    thread.join(30)
+    thread.join(120)
     assert not thread.is_alive()
 
 

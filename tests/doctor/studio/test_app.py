@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shutil
 import struct
 import threading
 import time
@@ -212,8 +213,12 @@ def test_a_drop_without_name_or_size_is_refused(studio: Opened, query: str) -> N
     assert studio.send("POST", f"/api/drop{query}", b"\0\0\0\0").status == 400
 
 
-def test_a_drop_for_which_there_is_no_room_says_so(studio: Opened) -> None:
+def test_a_drop_for_which_there_is_no_room_says_so(
+    studio: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
     size = 1 << 40
+    usage = shutil.disk_usage(Path.cwd())._replace(free=size - 10**9)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     found = studio.send("POST", f"/api/drop?name=x.pt&size={size}", struct.pack("<I", 2) + b"abcd")
     answered = studio.send("PUT", f"/api/drop/{found.data['drop']}?offset=0", b"abcdef")
     assert answered.status == 507

@@ -191,6 +191,15 @@ def test_a_disk_that_fills_up_is_told_and_what_has_come_stays(
     assert drops.path(drop).read_bytes() == WHOLE
 
 
+@pytest.fixture
+def small_disk(monkeypatch: pytest.MonkeyPatch) -> int:
+    """Let the disk have so many bytes free, whatever it and other tests do."""
+    usage = shutil.disk_usage(Path.cwd())._replace(free=1_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+    return usage.free
+
+
+@pytest.mark.usefixtures("small_disk")
 def test_without_room_for_the_rest_nothing_is_begun(drops: Drops) -> None:
     drop = drops.begin("x.pt", 1 << 40, ends(b"head", b"tail"))
     with pytest.raises(NoSpaceError, match="needs 1,099,511,627,776 bytes"):
@@ -207,10 +216,11 @@ def test_where_no_sketch_can_be_made_nothing_is_left(
     assert list(drops.folder.iterdir()) == []
 
 
-def test_what_is_still_to_come_of_an_earlier_file_is_not_given_to_a_later_one(drops: Drops) -> None:
-    free = shutil.disk_usage(drops.folder.parent).free
-    first = drops.begin("first.pt", free // 10 * 7, ends(b"head", b"tail"))
-    second = drops.begin("second.pt", free // 10 * 7, ends(b"head", b"tail"))
+def test_what_is_still_to_come_of_an_earlier_file_is_not_given_to_a_later_one(
+    drops: Drops, small_disk: int
+) -> None:
+    first = drops.begin("first.pt", small_disk // 10 * 7, ends(b"head", b"tail"))
+    second = drops.begin("second.pt", small_disk // 10 * 7, ends(b"head", b"tail"))
     for drop, moment in ((first, 1), (second, 2)):
         os.utime(drops.folder / f"{drop.id}.json", (moment, moment))
     with pytest.raises(NoSpaceError, match="and the disk that it goes to has"):

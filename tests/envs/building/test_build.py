@@ -283,13 +283,13 @@ def test_two_at_once_wait_and_say_so(tiny: str, wheels: Path, tmp_path: Path) ->
     thread = threading.Thread(target=second)
     with store.hold_lock(root):
         thread.start()
-        first = said.get(timeout=20)
+        first = said.get(timeout=120)
         assert (
             first.text
             == f"{root}: another build (process {os.getpid()}) is at work; waiting for it"
         )
         assert made == []
-    thread.join(timeout=60)
+    thread.join(timeout=120)
     assert made == [store.current("tiny", root)]
 
 
