@@ -104,7 +104,7 @@ test: bootstrap ## everything that CI runs: lint, types, all tests here and in t
 	$(TESTS) $(PYTHON_IN) -m pytest -q $(SPREAD) -m $(QUICK) $(if $(ARGS),,$(COVERED)) $(ARGS); \
 	tests=$$?; wait $$types; types=$$?; wait $$built; built=$$?; \
 	[ $$types = 0 ] && [ $$built = 0 ] && exit $$tests; exit 1
-	@$(TESTS) $(PYTHON_IN) -m pytest -q $(WIDE) -m "slow or network" $(ARGS)
+	@$(TESTS) $(PYTHON_IN) -m tests.again -q $(WIDE) -m "slow or network" $(ARGS)
 	@$(TESTS) $(PYTHON_IN) tests/inside/runner.py -q $(ARGS)
 	@$(if $(ARGS),,$(TESTS) $(PYTHON_IN) -m tests.browser --if-any)
 

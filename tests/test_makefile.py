@@ -222,6 +222,7 @@ def test_each_part_of_the_tests_can_fail_them(
         assert collected == "-m pytest -qq --collect-only"
         assert built == "tests/inside/runner.py --build"
         assert "-m not slow and not network --cov" in quick
+        assert slow.startswith("-m tests.again ")
         assert "-m slow or network" in slow
         assert inside == "tests/inside/runner.py -q"
         assert browser == "-m tests.browser --if-any"

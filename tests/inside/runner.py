@@ -29,6 +29,7 @@ from sdcoreml.ground.errors import ExitCode
 from sdcoreml.ground.exits import run_to_exit_code
 from sdcoreml.ground.places import environments_folder
 from sdcoreml.lockfiles.toolchain import load_toolchain
+from tests.again import Suite
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCK = ROOT / "lockfiles" / "host" / "inside.txt"
@@ -149,8 +150,9 @@ def main(arguments: list[str]) -> int:
         TemporaryDirectory(prefix="sdcoreml-inside-") as folder,
     ):
         workers = [] if where == [] else spread(python, test_tools(python), Path(folder))
-        command += [*workers, *arguments, *where]
-        return subprocess.run(command, check=False, cwd=ROOT, env=environ, pass_fds=held).returncode
+        more = {"cwd": ROOT, "env": environ, "pass_fds": held}
+        command += [*arguments, *where]
+        return Suite(command=command, spread=workers, more=more).run()
 
 
 if __name__ == "__main__":
