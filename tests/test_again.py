@@ -140,7 +140,7 @@ def test_who_ends_it_ends_pytest(tmp_path: Path) -> None:
     folder = written(tmp_path, "import time\ndef test_a(tmp_path):\n    time.sleep(600)\n")
     begun = "from pathlib import Path\ndef pytest_runtest_call():\n    Path(r'{}').touch()\n"
     (folder / "conftest.py").write_text(begun.format(tmp_path / "begun"))
-    command = [sys.executable, "-m", "tests.again", *BARE, f"--rootdir={folder}", folder]
+    command = [sys.executable, "-m", "tests.again", *BARE, f"--rootdir={folder}", f"{folder}"]
     environ = {**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     with subprocess.Popen(command, cwd=ROOT, env=environ, stdout=subprocess.PIPE) as process:
         while not (tmp_path / "begun").exists():
