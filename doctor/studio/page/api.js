@@ -1,30 +1,10 @@
-// The one way to the server: every request has the token, every refusal is a value that can be shown.
+// The one way to the server: every request has the pass, every refusal is a value that can be shown.
 
+import { forget, passOf } from "./pass.js";
 import { read, say } from "./texts.js";
 
-const KEPT = "sdcoreml-token";
+const UNKNOWN = 401;
 const SILENCE = 45_000; // the server sends a comment every 15 s: after three, it is gone
-let token = "";
-
-/**
- * Take the token from the address, where it must not stay, or from this tab's memory. A browser is
- * started with a ticket, since others can read its arguments: it is exchanged for the token.
- */
-export async function takeToken() {
-  const given = /^#([\w-]{16,})$/.exec(location.hash)?.[1];
-  if (given) {
-    sessionStorage.setItem(KEPT, given.startsWith("once-") ? await exchange(given) : given);
-    history.replaceState(null, "", `${location.pathname}#/convert`);
-  }
-  token = sessionStorage.getItem(KEPT) ?? "";
-  return token !== "";
-}
-
-async function exchange(ticket) {
-  const headers = { Authorization: `Bearer ${ticket}` };
-  const answer = await fetch("/api/token", { method: "POST", headers, cache: "no-store" }).catch(() => null);
-  return answer?.ok ? (await answer.json()).token : "";
-}
 
 export class Refusal extends Error {
   constructor({ what, where, remedy, code }, status) {
@@ -36,23 +16,34 @@ export class Refusal extends Error {
 export const isGone = (error) => error instanceof Refusal && error.status === 0;
 export const wasAborted = (error) => error?.name === "AbortError";
 
-async function send(method, path, body, signal) {
-  const headers = { Authorization: `Bearer ${token}` };
+async function send(method, path, body, signal, isAgain = false) {
   const isRaw = body instanceof Blob || body instanceof Uint8Array;
+  const headers = {};
   if (body !== undefined) headers["Content-Type"] = isRaw ? "application/octet-stream" : "application/json";
   const sent = isRaw || body === undefined ? body : JSON.stringify(body);
+  const proved = passOf();
   let answer;
   try {
+    const pass = await proved;
+    if (!pass) throw stranger();
+    headers.Authorization = `Bearer ${pass}`;
     answer = await fetch(path, { method, headers, body: sent, signal, cache: "no-store" });
   } catch (error) {
-    if (wasAborted(error)) throw error;
+    if (wasAborted(error) || error instanceof Refusal) throw error;
+    forget(proved);
     throw new Refusal({ what: say("gone.what"), remedy: say("gone.remedy") }, 0);
   }
   if (answer.ok) return answer;
+  if (answer.status === UNKNOWN && !isAgain) {
+    forget(proved); // the server was started anew
+    return send(method, path, body, signal, true);
+  }
   const said = await heard(answer).catch(() => ({}));
   const unknown = { what: say("refused.unknown", { status: answer.status }) };
   throw new Refusal(said.error ?? unknown, answer.status);
 }
+
+const stranger = () => new Refusal({ what: say("stranger.what"), remedy: say("stranger.remedy") }, UNKNOWN);
 
 const heard = async (answer) => read(await answer.text());
 
@@ -72,7 +63,7 @@ export const pause = (milliseconds) => new Promise((done) => setTimeout(done, mi
 
 /**
  * Follow the server's events for as long as the page is open. `onState` is told "here", "gone" or
- * "stranger" (the token is not the server's), `onEvent` each event's name and data.
+ * "stranger" (it is not the server of this page), `onEvent` each event's name and data.
  */
 export async function follow(onState, onEvent) {
   for (let wait = 400; ; wait = Math.min(wait * 1.4, 4000)) {
@@ -84,8 +75,9 @@ export async function follow(onState, onEvent) {
       wait = 400;
       await readEvents(answer.body.getReader(), control, onEvent);
     } catch (error) {
-      isStrange = error.status === 401;
+      isStrange = error.status === UNKNOWN;
     }
+    forget();
     // Another studio may have this port for a while: the own one may be back later.
     onState(isStrange ? "stranger" : "gone");
     await pause(wait);

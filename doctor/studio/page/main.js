@@ -1,10 +1,11 @@
 // The page is a view: it shows what the server says, and keeps nothing that matters.
 
-import { ask, follow, takeToken } from "./api.js";
+import { ask, follow } from "./api.js";
 import { announce, button, el, fill, focusOn } from "./dom.js";
 import { startChoosing } from "./choose.js";
 import { showDoctor } from "./doctor.js";
 import { showLibrary } from "./library.js";
+import { takeToken } from "./pass.js";
 import { queue } from "./queue.js";
 import { loadTexts, rich, say, size } from "./texts.js";
 
@@ -50,7 +51,7 @@ function notice(kind) {
     place,
     el("strong", {}, say(`${kind}.what`)),
     el("span", {}, rich(say(`${kind}.remedy`))),
-    kind === "stranger" ? button(say("again"), () => location.reload()) : null,
+    kind !== "gone" ? button(say("again"), () => location.reload()) : null,
   );
 }
 
@@ -90,7 +91,7 @@ async function start() {
   startChoosing();
   document.body.dataset.ready = "yes";
   if (isKnown) await follow(onState, onEvent);
-  else notice("stranger");
+  else notice("keyless");
 }
 
 start();

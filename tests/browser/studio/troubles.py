@@ -6,7 +6,7 @@ import time
 
 from tests.browser.studio import answers
 from tests.browser.studio.stage import VIEWS, Stage, until
-from tests.browser.studio.wire import TICKET
+from tests.browser.studio.wire import TICKET, TOKEN
 from tests.pages import HOSTILE
 
 
@@ -22,10 +22,16 @@ def strangers(stage: Stage) -> None:
 def another(stage: Stage) -> None:
     """Another studio has the port for a while: the page says so, and comes back to its own."""
     with stage.page() as tab:
+        first = set(stage.server.heard)
+        stage.server.heard.clear()
         stage.server.restart(token="of-another-studio-0123456789")  # noqa: S106 (of a fake)
         tab.wait_for_selector("[data-server=stranger]")
+        assert stage.server.heard == [], "it has not proved itself, and was asked for something"
         stage.server.restart()
         tab.wait_for_selector("[data-server=here]")
+    assert len(first) == len(set(stage.server.heard)) == 1
+    assert not first & set(stage.server.heard), "a pass outlived its server"
+    assert not any(TOKEN in one for one in (*first, *stage.server.heard))
 
 
 def ticket(stage: Stage) -> None:

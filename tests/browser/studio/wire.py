@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from sdcoreml.doctor.studio.proof import Secret
 from tests.browser.specimens import png
 from tests.browser.studio import answers
 from tests.browser.studio.fake import Body, Refused, Studio, routes
@@ -39,6 +40,9 @@ class Server:
     def __init__(self, studio: Studio) -> None:
         self.studio = studio
         self.port = 0
+        self.lives = 0
+        self.heard: list[str] = []
+        """What requests were authorised with, one after the other."""
         self._server: ThreadingHTTPServer | None = None
         self._closing = threading.Event()
         self._ending = threading.Lock()
@@ -55,12 +59,13 @@ class Server:
         self.stop()
 
     def start(self, token: str = TOKEN) -> None:
-        """Listen: at first at any port, later at the one from before."""
-        own = token
+        """Listen: at first at any port, later at the one from before, with another life."""
+        self.lives += 1
+        own = Secret(token=token, life=f"{self.lives}")
 
         class Handler(_Handler):
             owner = self
-            token = own
+            secret = own
             studio = self.studio
             closing = self._closing = threading.Event()
 
@@ -88,7 +93,7 @@ class Server:
 
 class _Handler(BaseHTTPRequestHandler):
     owner: Server
-    token: str
+    secret: Secret
     studio: Studio
     closing: threading.Event
     protocol_version = "HTTP/1.1"
@@ -114,7 +119,9 @@ class _Handler(BaseHTTPRequestHandler):
                 return
         try:
             self._gate(url.path)
-            if url.path == "/api/events":
+            if url.path == "/api/proof":
+                self._answer(self.secret.prove(query["nonce"]))
+            elif url.path == "/api/events":
                 self._stream()
             elif url.path == "/api/token":
                 self._answer({"token": TOKEN})
@@ -135,8 +142,11 @@ class _Handler(BaseHTTPRequestHandler):
             raise Refused(403, "another origin")
         if path == "/api/token" and self.headers.get("Authorization") == f"Bearer {TICKET}":
             return
-        if path.startswith("/api/") and self.headers.get("Authorization") != f"Bearer {self.token}":
-            raise Refused(401, "a wrong token")
+        is_open = path == "/api/proof" or not path.startswith("/api/")
+        said = self.headers.get("Authorization")
+        self.owner.heard.extend([said] if said else [])
+        if not is_open and said != f"Bearer {self.secret.access}":
+            raise Refused(401, "a wrong pass")
 
     def _route(self, path: str, query: Body, raw: bytes) -> Any:
         is_json = self.headers.get("Content-Type") == "application/json"
