@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tests.browser.studio.fake import Studio
+from tests.browser.studio.languages import translated
 from tests.browser.studio.looks import folds, hostile, lacks, limits, looks, refused
 from tests.browser.studio.stage import Stage
 from tests.browser.studio.troubles import (
@@ -55,6 +56,7 @@ SCENES: tuple[Callable[[Stage], str | None], ...] = (
     folds,
     checks,
     shelves,
+    translated,
 )
 
 

@@ -49,13 +49,16 @@ class Stage:
         return self.server.studio
 
     @contextmanager
-    def page(self, view: View = VIEWS[-2], address: str = "") -> Iterator[Any]:
+    def page(
+        self, view: View = VIEWS[-2], address: str = "", locale: str = "en-US"
+    ) -> Iterator[Any]:
         """Open the page as `sdcoreml studio` does, in a window of its own."""
         context = self.chromium.new_context(
             viewport={"width": view.width, "height": 900},
             color_scheme=view.scheme,
             reduced_motion="reduce",
             user_agent=MAC,
+            locale=locale,
         )
         context.set_default_timeout(PATIENCE)
         tab = context.new_page()

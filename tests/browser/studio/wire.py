@@ -41,6 +41,8 @@ class Server:
         self.studio = studio
         self.port = 0
         self.lives = 0
+        self.files: dict[str, bytes] = {}
+        """Files of the page that stand for its own, such as a translator would add."""
         self.heard: list[str] = []
         """What requests were authorised with, one after the other."""
         self._server: ThreadingHTTPServer | None = None
@@ -170,9 +172,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _static(self, path: str) -> None:
         name = "index.html" if path == "/" else path.removeprefix("/page/")
         found = PAGE / name
-        if "/" in name or not found.is_file():
+        if name not in self.owner.files and ("/" in name or not found.is_file()):
             raise Refused(404, f"there is no {path}")
-        self._send(found.read_bytes(), KINDS[found.suffix])
+        self._send(self.owner.files.get(name) or found.read_bytes(), KINDS[found.suffix])
 
     def _answer(self, content: Any) -> None:
         if isinstance(content, bytes):
