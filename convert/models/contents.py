@@ -72,9 +72,9 @@ def _has(shapes: _Named, *parts: str) -> bool:
 
 
 def _width(shapes: Shapes, *ends: str, axis: int = -1) -> int | None:
-    """Return the length of `axis` of the first tensor whose name ends in one of `ends`."""
+    """Return the length of `axis` of the first tensor with that many whose name ends so."""
     for name, shape in shapes.items():
-        if name.endswith(ends) and shape:
+        if name.endswith(ends) and shape[axis:]:
             return shape[axis]
     return None
 
@@ -118,8 +118,9 @@ LORA_FLAVOURS: Mapping[str, str] = {
 
 def _checkpoint(shapes: _Named) -> Contents | None:
     if found := layout_of(shapes):
-        channels = (shapes.get(f"{UNET_PREFIX}input_blocks.0.0.weight") or (0, 0))[1]
-        return Contents(kind=Kind.PIPELINE, family=found[0], task=TASKS.get(channels, Task.OTHER))
+        channels = _width(shapes, f"{UNET_PREFIX}input_blocks.0.0.weight", axis=1)
+        task = TASKS.get(channels or 0, Task.OTHER)
+        return Contents(kind=Kind.PIPELINE, family=found[0], task=task)
     return None
 
 

@@ -16,6 +16,7 @@ from sdcoreml.convert.models.family import REFINER_CONTEXT, Family
 from sdcoreml.convert.models.files import CONFIG_NAME
 from sdcoreml.convert.models.model_index import kind_of
 from sdcoreml.convert.models.original_layout import UNET_PREFIX
+from sdcoreml.convert.models.skeleton import parameters
 from sdcoreml.ground.documents import read_object
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import Document
@@ -63,13 +64,15 @@ def name_alone(path: Path) -> str:
 def config_beside(file: Path) -> Mapping[str, object]:
     """Return the config.json of a UNet whose weights `file` are; empty if there is none beside it.
 
-    It says what the weights do not show: the number of heads, and the size of pictures.
+    It says what the weights do not show: the number of heads, and the size of pictures. One that
+    says too little to show any weight is as none.
     """
     try:
         config = read_object(file.parent / CONFIG_NAME, Document.CONFIG)
     except BadInputError:
         return {}
-    return config if kind_of(config) == "UNet2DConditionModel" else {}
+    is_unet = kind_of(config) == "UNet2DConditionModel"
+    return config if is_unet and parameters(kind_of(config), config) else {}
 
 
 def family_alone(shapes: Shapes) -> Family | None:

@@ -29,8 +29,8 @@ REASONS: Mapping[str, str] = {
     "latent_channels": "apps sample 4",
     "num_class_embeds": "no app sends a class",
     "out_channels": "apps want 4",
-    "time_cond_proj_dim": "a consistency model's guidance embedding, which only ComfyUI's nodes"
-    " feed: --app comfyui",
+    "time_cond_proj_dim": "a consistency model's guidance embedding; only ComfyUI's nodes feed one,"
+    " of 256 numbers: --app comfyui",
 }
 """The reasons for refusing options that the apps do not support."""
 

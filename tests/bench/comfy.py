@@ -3,8 +3,10 @@
 The client is coreml-diffusion from the package index, unmodified: its class for a UNet calls
 `MLModel`, which only macOS has, and is answered here by our interpreter. A sampler of diffusers
 draws with that class, with our packages and with those that its own converter made of the same
-weights. The final latents are compared with those of diffusers' module in float32. What each
-conversion takes is measured in its own process.
+weights. The final latents are compared with those of diffusers' module in float32, and the two
+converters' packages picture by picture: of equal noise, how many dB ours is nearer. What each
+conversion takes is measured in its own process, also at full size (`--full`), where nothing is
+drawn.
 
 It needs Python 3.12 and a large torch, in an environment of its own, which is made once.
 """
@@ -13,8 +15,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -27,6 +31,7 @@ from sdcoreml.convert.models.skeleton import parameters
 from sdcoreml.convert.worker import Worker
 from sdcoreml.ground.places import ROOT
 from tests.bench.narrow import ATTENTIONS, SUBJECTS
+from tools.certify.models import LCM_UNET, SD1_UNET, SD2_UNET, SDXL_UNET
 from tools.certify.specimen import write_specimen
 
 CLIENT = (
@@ -42,25 +47,34 @@ CLIENT = (
 FP16_FLOOR = 65.0
 
 
+CERTAIN = 2.0
+"""From this many standard errors on, a mean difference is not taken for chance."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A model to convert and to draw with: its family in `narrow`, and the client's word for it."""
+    """A model to convert and to draw with: its family in `narrow`, and the client's word for it.
+
+    `full` is its config at full size.
+    """
 
     family: str
     version: str
     batch: int
     options: Mapping[str, Any]
     changes: Mapping[str, Any]
+    full: Mapping[str, Any]
 
 
 ROWS: Mapping[str, Row] = {
-    "SD 1.5": Row(family="SD 1.x", version="SD15", batch=2, options={}, changes={}),
+    "SD 1.5": Row(family="SD 1.x", version="SD15", batch=2, options={}, changes={}, full=SD1_UNET),
     "SD 2.1, velocity": Row(
         family="SD 2.x",
         version="SD15",
         batch=2,
         options={"prediction": "v_prediction"},
         changes={},
+        full=SD2_UNET,
     ),
     "SDXL": Row(
         family="SDXL",
@@ -69,6 +83,7 @@ ROWS: Mapping[str, Row] = {
         options={},
         # Of the depth 10, the client's converter makes graphs that it optimises for ten minutes.
         changes={"transformer_layers_per_block": [1, 2, 2]},
+        full=SDXL_UNET,
     ),
     "LCM": Row(
         family="SD 1.x",
@@ -76,12 +91,13 @@ ROWS: Mapping[str, Row] = {
         batch=1,
         options={},
         changes={"time_cond_proj_dim": 256},
+        full=LCM_UNET,
     ),
 }
 
 
 def main() -> int:
-    """Convert, draw and compare; return 1 if the client refuses a package or is far from torch."""
+    """Convert, draw and compare; return 1 if the client refuses a package or a figure is missed."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.comfy", description=__doc__)
     parser.add_argument("models", nargs="*", default=[*ROWS], help=f"of {', '.join(ROWS)}")
     parser.add_argument("--attention", choices=ATTENTIONS, default="SPLIT_EINSUM")
@@ -89,31 +105,68 @@ def main() -> int:
     parser.add_argument("--size", type=int, default=24, help="side of the latents (default: 24)")
     parser.add_argument("--steps", type=int, default=3, help="steps of the sampler (default: 3)")
     parser.add_argument("--seeds", type=int, default=5, help="pictures (default: 5)")
+    parser.add_argument(
+        "--full", action="store_true", help="only convert, at full size for 512x512 pixels"
+    )
     args = parser.parse_args()
     client = args.python or bring(ROOT / "build" / "comfy-client")
     failed = False
     shape = {
         "attention": args.attention,
-        "size": args.size,
+        "size": 64 if args.full else args.size,
         "steps": args.steps,
-        "seeds": args.seeds,
+        "seeds": 0 if args.full else args.seeds,
     }
     for name in args.models:
         with tempfile.TemporaryDirectory() as folder:
             said = measure(ROWS[name], Path(folder), client, shape)
-        print(f"{name}: ours {told(said['ours'])}; its own {told(said['theirs'])}", flush=True)
-        failed |= not said["ours"].get("accepted") or min(said["ours"]["psnr"]) < FP16_FLOOR
+        ours, theirs = said["ours"], said["theirs"]
+        print(f"{name}: ours {told(ours)}; its own {told(theirs)}", flush=True)
+        if args.full:
+            continue
+        failed |= not ours.get("accepted") or min(ours["psnr"]) < FP16_FLOOR
+        if "error" not in theirs:
+            found = Paired.of(ours["psnr"], theirs["psnr"])
+            step = Paired.of(ours["step"], theirs["step"])
+            print(f"{name}: ours is nearer by {found} after the sampler, {step} in a step")
+            failed |= found.is_further
     return int(failed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paired:
+    """How many dB nearer to torch our pictures are than the client's of the same noise."""
+
+    mean: float
+    error: float
+    count: int
+
+    @staticmethod
+    def of(ours: Sequence[float], theirs: Sequence[float]) -> Paired:
+        """Compare two figures of each picture."""
+        found = [one - other for one, other in zip(ours, theirs, strict=True)]
+        spread = statistics.stdev(found) if len(found) > 1 else math.inf
+        error = spread / len(found) ** 0.5
+        return Paired(mean=statistics.fmean(found), error=error, count=len(found))
+
+    @property
+    def is_further(self) -> bool:
+        """Whether ours are further from torch, by more than chance."""
+        return self.mean < -CERTAIN * self.error
+
+    def __str__(self) -> str:
+        return f"{self.mean:+.2f} dB (standard error {self.error:.2f}, {self.count} pictures)"
 
 
 def told(said: Mapping[str, Any]) -> str:
     """Return one converter's figures in words."""
     if "error" in said:
         return f"failed: {said['error']}"
-    return (
-        f"{spread(said['psnr'])} from torch after the sampler, {spread(said['step'])} in a step,"
-        f" conversion {said['cpu']:.1f} CPU s and {said['memory'] / 1e6:,.0f} MB"
-    )
+    cost = f"conversion {said['cpu']:.1f} CPU s and {said['memory'] / 1e6:,.0f} MB"
+    if not said.get("psnr"):
+        return cost
+    after, step = spread(said["psnr"]), spread(said["step"])
+    return f"{after} from torch after the sampler, {step} in a step, {cost}"
 
 
 def spread(figures: Sequence[float]) -> str:
@@ -123,9 +176,9 @@ def spread(figures: Sequence[float]) -> str:
 
 
 def measure(row: Row, folder: Path, client: str, shape: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Convert with both, and let the client draw with both results."""
+    """Convert with both, and let the client draw with both results, if pictures are wanted."""
     size, attention = shape["size"], shape["attention"]
-    config = {**_config(row.family), **row.changes}
+    config = {**_config(row.family), **row.changes} if shape["seeds"] else row.full
     known = {name: one for name, one in config.items() if name != "time_cond_proj_dim"}
     shapes = dict(parameters("UNet2DConditionModel", known) or {})
     if width := config.get("time_cond_proj_dim"):
@@ -151,7 +204,10 @@ def measure(row: Row, folder: Path, client: str, shape: Mapping[str, Any]) -> Ma
         **shape,
         "prediction": row.options.get("prediction", "epsilon"),
     }
-    said = dict(_ask(client, "draw", asked, _ask(client, "convert", asked)))
+    theirs = _ask(client, "convert", asked)
+    said: dict[str, Any] = {"ours": {}, "theirs": theirs}
+    if shape["seeds"]:
+        said = {**_ask(client, "draw", asked, theirs)}
     built: Any = made.value
     said["ours"] = {**said["ours"], "cpu": built[0]["cpu"], "memory": made.peak_memory}
     return said

@@ -86,6 +86,10 @@ SPECIMENS: tuple[tuple[Shapes, Contents], ...] = (
         Contents(kind=Kind.UNET, family=Family.SD1, task=Task.INPAINTING, flavour="LCM"),
     ),
     (
+        {"conv_in.weight": (320,), "time_embedding.linear_1.weight": (1280, 320)},
+        Contents(kind=Kind.UNET, task=Task.OTHER),
+    ),
+    (
         {"encoder.conv_in.weight": (1, 3, 3, 3), "decoder.conv_in.weight": (1, 4, 3, 3)},
         Contents(kind=Kind.VAE),
     ),

@@ -73,7 +73,7 @@ def test_the_guidance_is_projected_without_a_bias() -> None:
 
 
 def test_swift_sends_no_guidance_and_has_no_sizes_that_cannot_be_halved() -> None:
-    with pytest.raises(UnsupportedError, match="only ComfyUI's nodes feed: --app comfyui"):
+    with pytest.raises(UnsupportedError, match="only ComfyUI's nodes feed one, of 256"):
         draw("unet", LCM, ProgramOptions())
     with pytest.raises(UnsupportedError, match="cannot be halved 1 times"):
         draw("unet", UNET, ProgramOptions(height=7))

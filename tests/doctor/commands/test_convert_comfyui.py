@@ -115,7 +115,7 @@ def test_a_consistency_model_can_be_converted_for_comfyui_only(tmp_path: Path) -
         found = judge_ingredients(asked(model, *words)).refusals
         return f"{found['unet']}" if "unet" in found else ""
 
-    assert "which only ComfyUI's nodes feed: --app comfyui" in refusals()
+    assert "only ComfyUI's nodes feed one, of 256 numbers: --app comfyui" in refusals()
     assert "time_cond_proj_dim" not in refusals("--app", "comfyui")
 
 

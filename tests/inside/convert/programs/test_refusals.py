@@ -47,8 +47,8 @@ def test_what_the_apps_could_not_run_is_refused_with_the_reason() -> None:
         draw("unet", {**UNET, "time_cond_proj_dim": 256, "num_class_embeds": 3, "act_fn": "gelu"})
     assert str(caught.value) == (
         "unet: config.json has options that this converter does not implement:"
-        " time_cond_proj_dim=256 (a consistency model's guidance embedding, which only"
-        " ComfyUI's nodes feed: --app comfyui),"
+        " time_cond_proj_dim=256 (a consistency model's guidance embedding; only ComfyUI's"
+        " nodes feed one, of 256 numbers: --app comfyui),"
         " num_class_embeds=3 (no app sends a class), act_fn='gelu'; convert a model without it"
     )
 
