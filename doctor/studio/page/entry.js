@@ -1,7 +1,8 @@
 // One entry of the queue.
 
-import { ask, picture, query } from "./api.js";
+import { ask, query } from "./api.js";
 import { button, el, facts, fill, fresh, name, plain, write } from "./dom.js";
+import { drawForm, drawnAs, sheet } from "./draw.js";
 import { attempts, badge, command, folded, refusal } from "./parts.js";
 import { duration, percent, rich, say } from "./texts.js";
 
@@ -133,7 +134,8 @@ function results(entry) {
     entry.warnings?.length ? el("ul", { class: "plain" }, entry.warnings.map((text) => el("li", {}, rich(text)))) : null,
     folders.length ? el("ul", { class: "made" }, folders) : null,
     entry.pictures?.length ? sheet(entry) : null,
-    entry.kind === "convert" ? drawForm(entry, attempt) : null,
+    entry.drawn ? drawnAs(entry.drawn) : null,
+    entry.kind === "convert" && entry.prompt ? drawForm(entry, { id: entry.id }, attempt) : null,
     problem,
   ];
 }
@@ -168,41 +170,6 @@ export const reportLink = (folder) =>
   String(folder.report).startsWith("/report/")
     ? el("a", { href: folder.report, target: "_blank", rel: "noopener", class: "button small", "aria-label": `${say("report")}: ${plain(folder.name)}` }, say("report"))
     : null;
-
-/** Pictures side by side: the original's, and what was made of it. */
-function sheet(entry) {
-  return el(
-    "div",
-    { class: "sheet" },
-    entry.pictures.map((one, place) => {
-      const image = el("img", { alt: say("picture", { title: plain(one.title) }) });
-      picture(`/api/pictures/${encodeURIComponent(entry.id)}/${place}.png`).then(
-        (address) => (image.src = address),
-        () => {},
-      );
-      return el("figure", {}, image, el("figcaption", {}, el("strong", {}, name(one.title)), one.text ? [" ", one.text] : null));
-    }),
-  );
-}
-
-/** Ask for pictures of what an entry has made. */
-function drawForm(of, attempt) {
-  const [prompt, steps] = [fresh("prompt"), fresh("steps")];
-  const text = el("input", { id: prompt, type: "text", maxlength: "500", value: of.prompt, autocomplete: "off" });
-  const number = el("input", { id: steps, type: "number", min: "1", max: String(of.most_steps), value: String(of.steps) });
-  const form = el(
-    "form",
-    { class: "draw" },
-    el("div", { class: "grow" }, el("label", { for: prompt }, say("draw.prompt")), text),
-    el("div", {}, el("label", { for: steps }, say("draw.steps")), number),
-    el("button", { type: "submit" }, say("draw")),
-  );
-  form.addEventListener("submit", (event) => {
-    event.preventDefault();
-    attempt(() => ask("POST", "/api/pictures", { id: of.id, prompt: text.value, steps: Number(number.value) }));
-  });
-  return folded(say("draw.title"), form);
-}
 
 /** The log of an entry: asked for only while it is unfolded. */
 function logView(id) {

@@ -2,8 +2,10 @@
 
 import { ask } from "./api.js";
 import { announce, button, el, fill, name, plain } from "./dom.js";
+import { drawForm, drawnAs, sheet } from "./draw.js";
 import { reportLink } from "./entry.js";
 import { attempts, badge, findings, refusal, tone } from "./parts.js";
+import { queue } from "./queue.js";
 import { rich, say, size } from "./texts.js";
 
 export async function showLibrary() {
@@ -31,6 +33,13 @@ const shelf = (folder, models) => [
 
 function book(model) {
   const { problem, attempt } = attempts();
+  const drawn = el("div");
+  const show = (id, told) =>
+    queue.watch(id, (entry) => {
+      fill(told);
+      const failed = () => refusal({ what: entry.because || say(`state.${entry.state}`), remedy: entry.remedy });
+      fill(drawn, entry.state === "done" ? [sheet(entry), entry.drawn ? drawnAs(entry.drawn) : null] : failed());
+    });
   const reveal = () => attempt(() => ask("POST", "/api/reveal", { handle: model.handle }));
   return el(
     "li",
@@ -45,6 +54,8 @@ function book(model) {
       button(say("reveal"), reveal, { class: "small", "aria-label": `${say("reveal")}: ${plain(model.name)}` }),
       model.report ? reportLink(model) : null,
     ),
+    model.draw ? drawForm(model.draw, { handle: model.handle }, attempt, show) : null,
     problem,
+    drawn,
   );
 }

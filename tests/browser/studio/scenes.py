@@ -22,6 +22,7 @@ from tests.browser.studio.troubles import (
 )
 from tests.browser.studio.ways import (
     checks,
+    drawing,
     finished,
     first_paint,
     fixing,
@@ -56,6 +57,7 @@ SCENES: tuple[Callable[[Stage], str | None], ...] = (
     folds,
     checks,
     shelves,
+    drawing,
     translated,
 )
 

@@ -147,7 +147,7 @@ def finished(stage: Stage) -> None:
         tab.click("#finished form button")
         tab.wait_for_selector("#entries > li")
         assert tab.get_attribute("#finished a", "href") == "/report/abc"
-    asked = [{"prompt": "a yellow star", "steps": 8, "id": number}, {"id": number}]
+    asked = [{"prompt": "a yellow star", "steps": 8, "seed": 0, "id": number}, {"id": number}]
     assert stage.studio.asked[-1] == ("pictures", asked[0])
     assert ("install", asked[1]) in stage.studio.asked
     assert ("reveal", {"handle": "o1"}) in stage.studio.asked
@@ -181,6 +181,28 @@ def shelves(stage: Stage) -> None:
         said = wrong.query_selector(".findings").inner_text()
         for words in ("vocab.json is missing", "stops when it loads it", "add the file", "--force"):
             assert words in said, said
+
+
+def drawing(stage: Stage) -> None:
+    """A model of the library draws: its picture appears there, with what it was drawn of."""
+    wish = {"prompt": "a yellow star", "steps": 8, "seed": 7}
+    with stage.page() as tab:
+        library(tab, stage.studio)
+        first = "#library-list .shelf > li >> nth=0"
+        assert tab.evaluate("document.querySelectorAll('#library-list .draw').length") == 1
+        tab.click(f"{first} >> summary")
+        tab.fill(f"{first} >> .draw input[type=text]", "a yellow star")
+        tab.fill(f"{first} >> .draw input[max='4294967295']", "7")
+        tab.click(f"{first} >> .draw button")
+        tab.wait_for_selector(f"{first} >> text=It is in the queue")
+        assert stage.studio.asked[-1] == ("pictures", {**wish, "handle": "l1"})
+        stage.studio.change(stage.studio.entries[0]["id"], **answers.DRAWN, drawn=wish)
+        tab.wait_for_selector(f"{first} >> .sheet img[src]")
+        assert "Seed\n7" in tab.inner_text(first)
+        stage.judge(tab, "drawn")
+        tab.click("nav a[href='#/convert']")
+        tab.wait_for_selector("#finished .sheet img[src]")
+        assert "a yellow star" in tab.inner_text("#finished dl")
 
 
 def fixing(stage: Stage) -> None:
