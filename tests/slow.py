@@ -431,16 +431,18 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_what_the_planner_refuses_is_not_offered",
         "test_whatever_is_chosen_of_what_is_offered_is_planned",
     ),
-    "tests/doctor/studio/test_app.py": (
-        "test_no_command_names_a_dropped_file_which_is_not_kept",
-        "test_two_conversions_of_one_model_are_told_apart_by_what_they_make",
-    ),
     "tests/doctor/studio/test_doubts.py": (
         "test_a_folder_without_a_scheduler_is_in_doubt",
         "test_the_size_of_a_family_is_not_called_the_models_own",
         "test_what_says_it_itself_is_in_no_doubt",
     ),
     "tests/doctor/studio/test_malformed.py": (),
+    "tests/doctor/studio/test_routes_drop.py": (
+        "test_no_command_names_a_dropped_file_which_is_not_kept",
+    ),
+    "tests/doctor/studio/test_routes_queue.py": (
+        "test_two_conversions_of_one_model_are_told_apart_by_what_they_make",
+    ),
     "tests/doctor/studio/test_serve.py": (),
     "tests/doctor/test_anything.py": (),
     "tests/doctor/test_cli.py": (),

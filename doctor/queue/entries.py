@@ -102,5 +102,5 @@ def mark(path: Path, *others: Path) -> bool:
             os.link(other, path, follow_symlinks=False)
             return True
     with suppress(OSError):
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600))
+        path.touch(0o600, exist_ok=False)
     return os.path.lexists(path)

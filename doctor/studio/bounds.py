@@ -9,7 +9,7 @@ heard beside any number of others that do not.
 from __future__ import annotations
 
 import asyncio
-from typing import ClassVar, cast
+from typing import ClassVar
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -31,9 +31,13 @@ class Bounded(H11Protocol):
         super().connection_made(transport)
         self._wait()
         if len(self.connections) > self.most:
-            idle = (cast("Bounded", one) for one in self.connections)
-            waiting = [one for one in idle if one._waiting]  # noqa: SLF001  of this class
-            min(waiting, key=_latest).transport.abort()  # this one waits, too
+            waiting = [one for one in self.connections if isinstance(one, Bounded) and one.ends]
+            min(waiting, key=lambda one: one.ends).transport.abort()  # this one waits, too
+
+    @property
+    def ends(self) -> float:
+        """When it is let go, as the loop counts; 0 while it is answered."""
+        return self._waiting.when() if self._waiting else 0.0
 
     def data_received(self, data: bytes) -> None:
         """Hear a part of a request."""
@@ -62,8 +66,3 @@ class Bounded(H11Protocol):
         if self._waiting:
             self._waiting.cancel()
         self._waiting = None
-
-
-def _latest(one: Bounded) -> float:
-    """Return the moment at which a connection is let go."""
-    return one._waiting.when() if one._waiting else 0.0  # noqa: SLF001  of this class

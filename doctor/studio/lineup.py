@@ -29,8 +29,8 @@ LONGEST = 4_000
 
 _MOST_RESULTS = 500
 
-OUTPUT = "output"
-"""The name of the file that a drawing becomes, among what its entry is about."""
+OUTPUT, DRAWN = "output", "drawn"
+"""The file that a drawing becomes, and what is drawn, among what its entry is about."""
 
 PICTURES = "pictures"
 """The folder of drawings, in that of the studio."""
@@ -115,7 +115,8 @@ class Lineup:
         if entry.kind is Kind.DRAW and isinstance(output, str):
             said = "\n".join(self.store.follow(entry.id).lines).encode()
             with suppress(BadInputError):
-                return pictures.read_result(said, Path(output))
+                drawn = entry.about.get(DRAWN)
+                return {**pictures.read_result(said, Path(output)), DRAWN: drawn}
         if entry.kind is not Kind.CONVERT:
             return {}
         model, table = entry.about.get("model"), entry.about.get("table")
@@ -124,9 +125,7 @@ class Lineup:
             original = pictures.original_of(model, table)
         is_mochi_here = is_there(find_mochi(home_folder()).models)
         return {
-            "prompt": pictures.suggest_prompt(original),
-            "steps": pictures.STEPS,
-            "most_steps": pictures.MOST_STEPS,
+            **pictures.suggest(original),
             "can_install": is_mochi_here
             and "--install" not in entry.words
             and is_repeatable(self.store, entry),

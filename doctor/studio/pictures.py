@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from sdcoreml.convert.bundle.apps import App
+from sdcoreml.convert.drawing.choices import SEEDS
 from sdcoreml.convert.models.files import INDEX_NAME
 from sdcoreml.convert.proof.decibels import format_db
 from sdcoreml.doctor.studio.bench import Table
@@ -39,13 +40,14 @@ class Wish:
     """A picture that the page asks for, of a finished folder at its own size.
 
     With `against`, the picture of the model itself is to the right of the folder's. `refiner` is
-    that with which an SDXL folder was made. Prompt and steps are whatever the page sent.
+    that with which an SDXL folder was made. Prompt, steps and seed are whatever the page sent.
     """
 
     folder: Path
     output: Path
     prompt: str = ""
     steps: object = STEPS
+    seed: object = 0
     against: Path | None = None
     refiner: str = ""
     toolchain: str = ""
@@ -53,11 +55,15 @@ class Wish:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Picture:
-    """A picture to draw: its title, the words of `sdcoreml draw`, and the file that it becomes."""
+    """A picture to draw: its title, the words of `sdcoreml draw`, and the file that it becomes.
+
+    `drawn` is what the page shows beside it: its prompt, seed and steps.
+    """
 
     title: str
     words: tuple[str, ...]
     output: Path
+    drawn: Mapping[str, str | int]
 
 
 def why_not(table: Table, toolchain: str) -> str:
@@ -74,6 +80,11 @@ def original_of(model: str, table: Table) -> Path | None:
     path = Path(model)
     is_changed = bool(_MERGED & table.keys())
     return None if is_changed or not path.is_absolute() or not path.exists() else path
+
+
+def suggest(model: Path | None = None) -> dict[str, object]:
+    """Return what to begin with, and the limit: what a form for a picture has in its fields."""
+    return {"prompt": suggest_prompt(model), "steps": STEPS, "most_steps": MOST_STEPS}
 
 
 def suggest_prompt(model: Path | None) -> str:
@@ -94,17 +105,17 @@ def plan_picture(wish: Wish) -> Picture:
     """Return what draws the picture.
 
     Raises:
-        UsageError: the prompt is too long or has control characters, or the steps are too many.
+        UsageError: the prompt is too long or has control characters, or a number is too large.
     """
     said = " ".join(wish.prompt.split()) or suggest_prompt(wish.against)
     if len(said) > LONGEST or not said.isprintable():
         remedy = f"write at most {LONGEST} letters"
         raise UsageError("this is no prompt", where=plain(said, 60), remedy=remedy)
-    steps = wish.steps
-    if isinstance(steps, bool) or not isinstance(steps, int) or not 1 <= steps <= MOST_STEPS:
-        raise UsageError(f"from 1 to {MOST_STEPS}", where="the number of steps")
+    steps = _number(wish.steps, 1, MOST_STEPS, where="the number of steps")
+    seed = _number(wish.seed, 0, SEEDS - 1, where="the seed")
     options = {
         "steps": f"{steps}",
+        "seed": f"{seed}",
         "output": f"{wish.output}",
         "against": f"{wish.against or ''}",
         "refiner": wish.refiner if wish.against else "",
@@ -114,7 +125,18 @@ def plan_picture(wish: Wish) -> Picture:
     # A prompt that begins with a dash would be read as an option; a tokenizer ignores the space.
     text = f" {said}" if said.startswith("-") else said
     title = plain(f"{wish.folder.name}: {said}", 120)
-    return Picture(title=title, words=("draw", *words, f"{wish.folder}", text), output=wish.output)
+    return Picture(
+        title=title,
+        words=("draw", *words, f"{wish.folder}", text),
+        output=wish.output,
+        drawn={"prompt": said, "seed": seed, "steps": steps},
+    )
+
+
+def _number(said: object, least: int, most: int, *, where: str) -> int:
+    if isinstance(said, bool) or not isinstance(said, int) or not least <= said <= most:
+        raise UsageError(f"from {least} to {most}", where=where)
+    return said
 
 
 def read_result(said: bytes, output: Path) -> dict[str, object]:

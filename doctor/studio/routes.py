@@ -8,7 +8,7 @@ from functools import cache
 import sdcoreml
 from sdcoreml.convert.deliver.mochi import find_mochi, is_there
 from sdcoreml.convert.jobs.manifest import REPORT
-from sdcoreml.doctor.studio import places, routes_models, routes_queue
+from sdcoreml.doctor.studio import places, routes_drop, routes_models, routes_pictures, routes_queue
 from sdcoreml.doctor.studio.asking import Ask
 from sdcoreml.doctor.studio.refusals import AbsentError
 from sdcoreml.doctor.studio.running import Studio, machine
@@ -86,4 +86,6 @@ WAYS: tuple[Way, ...] = (
     Way(method="GET", path="/report/{key}", work=report),
     *routes_models.WAYS,
     *routes_queue.WAYS,
+    *routes_pictures.WAYS,
+    *routes_drop.WAYS,
 )

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from sdcoreml.doctor.commands.library import folders_of_mochi
 from sdcoreml.doctor.core.workplaces import RESULTS
-from sdcoreml.doctor.queue.entry import Entry, Kind
+from sdcoreml.doctor.queue.entry import Kind
 from sdcoreml.doctor.queue.order import New
 from sdcoreml.doctor.studio import doctoring, pictures, places, planning, shelves
 from sdcoreml.doctor.studio import examine as examining
-from sdcoreml.doctor.studio.asking import LARGE, Ask
-from sdcoreml.doctor.studio.bench import Table
+from sdcoreml.doctor.studio.asking import Ask
 from sdcoreml.doctor.studio.lineup import (
-    OUTPUT,
-    PICTURES,
     is_repeatable,
     report_of,
-    sweep_pictures,
 )
-from sdcoreml.doctor.studio.refusals import AbsentError, ConflictError, RequestError
-from sdcoreml.doctor.studio.routes_queue import begin_drop, find_entry
+from sdcoreml.doctor.studio.refusals import ConflictError, RequestError
+from sdcoreml.doctor.studio.routes_queue import find_entry
 from sdcoreml.doctor.studio.running import Studio
-from sdcoreml.doctor.studio.way import Answer, Media, Way
+from sdcoreml.doctor.studio.way import Answer, Way
 from sdcoreml.ground.errors import BadInputError
-from sdcoreml.ground.files import Document, read_bytes
 from sdcoreml.lockfiles.table import read_toml
 
 _LONGEST = 500
@@ -35,15 +29,11 @@ _LONGEST = 500
 
 def examine(studio: Studio, ask: Ask) -> Answer:
     """Say what a model is, whether it can be converted, and what can be chosen."""
-    return _examine(studio, ask.json())
+    return examine_reference(studio, ask.json())
 
 
-def drop(studio: Studio, ask: Ask) -> Answer:
-    """Say what a dropped file is, from its two ends."""
-    return _examine(studio, {"drop": begin_drop(studio, ask)})
-
-
-def _examine(studio: Studio, reference: Mapping[str, object]) -> Answer:
+def examine_reference(studio: Studio, reference: Mapping[str, object]) -> Answer:
+    """Say it of the model that a reference of the page names."""
     given, title = _given(studio, reference)
     found = examining.examine(studio.bench, given, title)
     if isinstance(made := found.get("plan"), dict):
@@ -150,7 +140,6 @@ def library(studio: Studio, _ask: Ask) -> Answer:
     found = [shelves.as_data(shelf) for shelf in shelves.list_shelves(_shelves(studio))]
     models = [_shelved(studio, one) for shelf in found for one in _models(shelf)]
     return {
-        "folder": found[0]["name"] if found else None,
         "folders": [shelf["name"] for shelf in found],
         "models": models,
     }
@@ -173,7 +162,13 @@ def _models(shelf: Mapping[str, object]) -> Iterable[Mapping[str, object]]:
 def _shelved(studio: Studio, model: Mapping[str, object]) -> Answer:
     path = Path(f"{model['path']}")
     told = {name: value for name, value in model.items() if name != "path"}
-    return {**told, "handle": studio.signer.sign(path), "report": report_of(studio.signer, path)}
+    can_draw = told.pop("can_draw") and not pictures.why_not({}, studio.toolchain)
+    return {
+        **told,
+        "handle": studio.signer.sign(path),
+        "report": report_of(studio.signer, path),
+        "draw": pictures.suggest() if can_draw else None,
+    }
 
 
 def doctor(studio: Studio, ask: Ask) -> Answer:
@@ -192,84 +187,12 @@ def fix(studio: Studio, ask: Ask) -> Answer:
     return {"id": number}
 
 
-def draw(studio: Studio, ask: Ask) -> Answer:
-    """Put a picture of a finished folder into the queue, beside that of its model if it is here.
-
-    Raises:
-        ConflictError: the folder is not one to draw with.
-    """
-    folder, entry = _folder_to_draw(studio, ask)
-    table = _table(entry)
-    if reason := pictures.why_not(table, studio.toolchain):
-        raise ConflictError(reason, where=folder.name)
-    sweep_pictures(studio.store, studio.folder / PICTURES)
-    output = studio.folder / PICTURES / f"{secrets.token_hex(16)}.png"
-    output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    model = entry.about.get("model") if entry else None
-    picture = pictures.plan_picture(
-        pictures.Wish(
-            folder=folder,
-            output=output,
-            prompt=ask.text("prompt", ""),
-            steps=ask.json().get("steps", pictures.STEPS),
-            against=pictures.original_of(model, table) if isinstance(model, str) else None,
-            refiner=f"{table.get('refiner', '')}",
-            toolchain=studio.toolchain,
-        )
-    )
-    number = studio.store.add(
-        New(
-            kind=Kind.DRAW,
-            title=picture.title,
-            words=picture.words,
-            place=str(studio.into),
-            about={"of": entry.id if entry else "", OUTPUT: str(output)},
-        )
-    )
-    studio.lineup.begin()
-    return {"id": number}
-
-
-def _folder_to_draw(studio: Studio, ask: Ask) -> tuple[Path, Entry | None]:
-    if handle := ask.json().get("handle"):
-        return studio.signer.resolve(handle), None
-    entry = find_entry(studio, ask.text("id"))
-    if not entry.folders:
-        raise ConflictError("this entry has made no folder", remedy="wait until it has")
-    return Path(entry.folders[0]), entry
-
-
-def _table(entry: Entry | None) -> Table:
-    table = entry.about.get("table") if entry else None
-    return table if isinstance(table, dict) else {}
-
-
-def picture(studio: Studio, ask: Ask) -> Media:
-    """Return a picture that was drawn.
-
-    Raises:
-        AbsentError: there is none.
-    """
-    entry = find_entry(studio, ask.parts["id"])
-    output = entry.about.get(OUTPUT)
-    if ask.parts["file"] != "0.png" or not isinstance(output, str):
-        raise AbsentError("there is no such picture")
-    path = studio.folder / PICTURES / Path(output).name
-    try:
-        return Media(content=read_bytes(path, Document.VOCABULARY), media_type="image/png")
-    except BadInputError:
-        raise AbsentError("the picture is not there", remedy="draw it again") from None
-
-
 WAYS: tuple[Way, ...] = (
     Way(method="POST", path="/api/examine", work=examine, hand="slow"),
-    Way(method="POST", path="/api/drop", work=drop, hand="slow", most=LARGE),
     Way(method="POST", path="/api/plan", work=plan, hand="slow"),
     Way(method="POST", path="/api/queue", work=add, hand="slow", changes=True),
     Way(method="POST", path="/api/install", work=install, changes=True),
     Way(method="GET", path="/api/library", work=library, hand="slow"),
     Way(method="GET", path="/api/doctor", work=doctor, hand="slow"),
     Way(method="POST", path="/api/fix", work=fix, hand="slow", changes=True),
-    Way(method="POST", path="/api/pictures", work=draw, changes=True),
-    Way(method="GET", path="/api/pictures/{id}/{file}", work=picture),
 )

@@ -1,11 +1,11 @@
-"""The routes of the queue, and of dropped files."""
+"""The routes of the queue."""
 
 from __future__ import annotations
 
 from sdcoreml.doctor.queue.entry import Entry
-from sdcoreml.doctor.studio.asking import LARGE, Ask
+from sdcoreml.doctor.studio.asking import Ask
 from sdcoreml.doctor.studio.lineup import LONGEST, PICTURES, sweep_pictures
-from sdcoreml.doctor.studio.refusals import AbsentError, RequestError
+from sdcoreml.doctor.studio.refusals import AbsentError
 from sdcoreml.doctor.studio.running import Studio
 from sdcoreml.doctor.studio.way import Answer, Way
 from sdcoreml.ground.visible import visible
@@ -82,39 +82,6 @@ def _go_on(studio: Studio) -> Answer:
     return studio.lineup.queue()
 
 
-def send_piece(studio: Studio, ask: Ask) -> Answer:
-    """Take the next piece of a dropped file; the last one's answer has its handle."""
-    drop = studio.drops.find(ask.parts["id"])
-    received = studio.drops.add(drop, ask.number("offset"), ask.body)
-    if received < drop.size:
-        return {"received": received}
-    return {"received": received, "handle": studio.signer.sign(studio.drops.path(drop))}
-
-
-def how_far(studio: Studio, ask: Ask) -> Answer:
-    """Say how much of a dropped file has come."""
-    drop = studio.drops.find(ask.parts["id"])
-    return {"received": studio.drops.received(drop), "size": drop.size}
-
-
-def give_up(studio: Studio, ask: Ask) -> Answer:
-    """Remove a dropped file."""
-    studio.drops.remove(studio.drops.find(ask.parts["id"]))
-    return {}
-
-
-def begin_drop(studio: Studio, ask: Ask) -> str:
-    """Take the two ends of a dropped file; return its id.
-
-    Raises:
-        RequestError: it has no name or no size.
-    """
-    name = ask.query.get("name", "")
-    if not name:
-        raise RequestError("the file has no name", where="the request")
-    return studio.drops.begin(name, ask.number("size"), ask.body).id
-
-
 WAYS: tuple[Way, ...] = (
     Way(method="GET", path="/api/queue", work=show),
     Way(method="POST", path="/api/queue/pause", work=pause, changes=True),
@@ -124,7 +91,4 @@ WAYS: tuple[Way, ...] = (
     Way(method="POST", path="/api/queue/{id}/remove", work=remove, changes=True),
     Way(method="POST", path="/api/queue/{id}/move", work=move, changes=True),
     Way(method="GET", path="/api/queue/{id}/log", work=log),
-    Way(method="GET", path="/api/drop/{id}", work=how_far, hand="drop"),
-    Way(method="PUT", path="/api/drop/{id}", work=send_piece, hand="drop", most=LARGE),
-    Way(method="DELETE", path="/api/drop/{id}", work=give_up, hand="drop"),
 )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sdcoreml.doctor.commands.library import JudgedShelf, folders_of_mochi, judge
 from sdcoreml.doctor.core.check import Finding, Fix
-from sdcoreml.doctor.core.library import Judged, Kind
+from sdcoreml.doctor.core.library import OURS, Judged, Kind
 from sdcoreml.doctor.gather import Request, gather
 from sdcoreml.doctor.gather.library import read_shelf
 from sdcoreml.doctor.gather.probe import Probe
@@ -63,6 +63,7 @@ def _entry(judged: Judged) -> dict[str, object]:
         "family": entry.family.value,
         "picture": f"{width} x {height}" if width else "",
         "size": entry.nbytes,
+        "can_draw": can_draw(judged),
         "apps": [
             {"name": one.target, "runs": one.runs, "reason": plain(one.reason)}
             for one in judged.apps
@@ -83,6 +84,15 @@ def _finding(check: str, finding: Finding) -> dict[str, object]:
         "remedy": plain(fix.title),
         "command": typed if is_plain(typed) else "",
     }
+
+
+def can_draw(judged: Judged) -> bool:
+    """Whether `sdcoreml draw` may be asked for a picture: what others have made, it does not know.
+
+    Whether all that it needs is there, it says itself.
+    """
+    entry = judged.entry
+    return entry.kind is Kind.MODEL and entry.maker == OURS and verdict_of(judged) != "bad"
 
 
 def verdict_of(judged: Judged) -> str:

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+from sdcoreml.doctor.queue.entry import Kind, State
+from sdcoreml.doctor.queue.order import New
 from sdcoreml.doctor.queue.store import Store
 from sdcoreml.doctor.studio.app import make_app, make_feed
 from sdcoreml.doctor.studio.bench import Bench
 from sdcoreml.doctor.studio.gate import App
 from sdcoreml.doctor.studio.running import Studio, make_studio
 from tests.doctor.studio.asgi import OWN, PORT, SECRET, Answered, Pairs, request
+from tests.doctor.studio.test_places import LORA
 
 KEY = b"k" * 32
 
@@ -61,3 +67,32 @@ def open_studio(folder: Path) -> Iterator[Opened]:
         yield opened
     finally:
         opened.studio.close()
+
+
+def add(studio: Opened, title: str = "a title", **about: object) -> str:
+    """Put an entry into the queue."""
+    words = ("draw", "x")
+    return studio.studio.store.add(New(kind=Kind.DRAW, title=title, words=words, about=about))
+
+
+def tensors(path: Path) -> bytes:
+    """Return a small file of a LoRA's tensors."""
+    header: dict[str, Any] = {}
+    end = 0
+    for name, shape in LORA.items():
+        size = 2
+        for one in shape:
+            size *= one
+        header[name] = {"dtype": "F16", "shape": list(shape), "data_offsets": [end, end + size]}
+        end += size
+    text = json.dumps(header).encode()
+    data = struct.pack("<Q", len(text)) + text + bytes(end)
+    path.write_bytes(data)
+    return data
+
+
+def finish(studio: Opened, number: str) -> None:
+    """Let an entry be done."""
+    store = studio.studio.store
+    with store.changing():
+        store.write(replace(store.read().find(number), state=State.DONE))

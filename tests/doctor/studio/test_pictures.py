@@ -65,6 +65,19 @@ def test_steps_are_few(steps: object) -> None:
         plan_picture(Wish(folder=Path("/m"), output=OUTPUT, steps=steps))
 
 
+@pytest.mark.parametrize("seed", [-1, 2**32, True, 2.5, "4", None])
+def test_a_seed_is_one_that_apps_take(seed: object) -> None:
+    with pytest.raises(UsageError, match="from 0 to 4294967295"):
+        plan_picture(Wish(folder=Path("/m"), output=OUTPUT, seed=seed))
+
+
+def test_what_is_drawn_is_told_beside_the_picture() -> None:
+    wish = Wish(folder=Path("/m"), output=OUTPUT, prompt=" a  star", steps=3, seed=2**32 - 1)
+    assert plan_picture(wish).drawn == {"prompt": "a star", "seed": 4294967295, "steps": 3}
+    assert read_request(parsed(wish)).seed == 4294967295
+    assert plan_picture(Wish(folder=Path("/m"), output=OUTPUT)).drawn["seed"] == 0
+
+
 def test_a_prompt_is_short_and_printable() -> None:
     for wrong in ("x" * 501, "a\x1b[2Jb", "a\u202eb"):
         with pytest.raises(UsageError, match="no prompt"):

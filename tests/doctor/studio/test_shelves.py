@@ -42,6 +42,8 @@ def test_each_entry_has_a_verdict_in_a_word_and_in_plain_words(tmp_path: Path) -
     assert found["empty"]["verdict"] == "open"
     assert keys_in(found["empty"]["text"]) == ["Empty.", "shelf.passed"]
     assert {one["folder"] for one in found.values()} == {str(shelf)}
+    can_draw = {name: one["can_draw"] for name, one in found.items()}
+    assert can_draw == {"cat_128x128": True, "broken_128x128": False, "empty": False}
 
 
 def test_what_is_wrong_is_said_once_with_what_to_do(tmp_path: Path) -> None:
