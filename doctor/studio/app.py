@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from sdcoreml.doctor.studio.asking import Ask, read_body
+from sdcoreml.doctor.studio.asking import Ask, read_body, require_small
 from sdcoreml.doctor.studio.gate import App, Gate, Receive, Scope, Send
 from sdcoreml.doctor.studio.proof import Secret
 from sdcoreml.doctor.studio.refusals import BUG, AbsentError, RequestError, as_data, status_of
@@ -60,6 +60,7 @@ async def _answer(studio: Studio, feed: Feed, way: Way, request: Request) -> Res
     """Answer one request; whatever happens, the answer is JSON."""
 
     async def ask() -> Answer | Media:
+        require_small(request.headers.get("content-length", ""), way.most)
         body = await read_body(request.receive, way.most)
         asked = Ask(parts=request.path_params, query=dict(request.query_params), body=body)
         return await studio.desk.do(lambda: way.work(studio, asked), way.hand)

@@ -75,6 +75,20 @@ class Ask:
 _DIGITS = 15
 
 
+def require_small(length: str, most: int) -> None:
+    """Refuse a body by the length that its request tells, before any of it has come.
+
+    Raises:
+        LargeError: it is larger than `most` bytes.
+    """
+    if length.isascii() and length.isdigit() and (len(length) > _DIGITS or int(length) > most):
+        raise _too_large(most)
+
+
+def _too_large(most: int) -> LargeError:
+    return LargeError(f"larger than {most:,} bytes", where="the request")
+
+
 async def read_body(receive: Receive, most: int, patience: float = PATIENCE) -> bytearray:
     """Read a request's body.
 
@@ -93,7 +107,7 @@ async def read_body(receive: Receive, most: int, patience: float = PATIENCE) -> 
             raise RequestError("the page went away")
         part = message.get("body", b"")
         if len(body) + len(part) > most:
-            raise LargeError(f"larger than {most:,} bytes", where="the request")
+            raise _too_large(most)
         body += part
         if not message.get("more_body", False):
             return body

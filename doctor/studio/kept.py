@@ -69,8 +69,8 @@ def read_kept(folder: Path) -> Kept:
 def renew(kept: Kept, port: int) -> Kept:
     """Return it for a port, with a token and a key.
 
-    Those of a killed studio stay on its port alone, so that its page goes on. On another port they
-    would be no secret: whoever has taken the old one is asked by that page, with its token.
+    Those of a killed studio stay on its port alone, so that its page goes on: that page asks at no
+    other one.
     """
     if kept.port == port and kept.token and kept.key:
         return kept

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from sdcoreml.doctor.studio.asking import Ask, read_body
+from sdcoreml.doctor.studio.asking import Ask, read_body, require_small
 from sdcoreml.doctor.studio.gate import Message, Receive
 from sdcoreml.doctor.studio.refusals import LargeError, RequestError, SlowError
 
@@ -76,3 +76,14 @@ def test_a_text_that_is_none_is_refused(key: str) -> None:
 def test_what_is_no_number_is_refused(said: str) -> None:
     with pytest.raises(RequestError, match="offset is no whole number"):
         Ask(query={"offset": said}).number("offset")
+
+
+@pytest.mark.parametrize("length", ["11", "99999999999999999999", "9" * 5000])
+def test_what_is_told_to_be_too_large_is_refused_before_it_comes(length: str) -> None:
+    with pytest.raises(LargeError, match="larger than 10 bytes"):
+        require_small(length, 10)
+
+
+@pytest.mark.parametrize("length", ["", "0", "10", "010", "-1", "x", "\u00b2", "1e9"])
+def test_any_other_length_is_found_out_while_it_comes(length: str) -> None:
+    require_small(length, 10)

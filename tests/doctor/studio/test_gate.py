@@ -61,7 +61,8 @@ def test_the_own_page_is_let_in(headers: Pairs) -> None:
         ((*OWN, ORIGIN, (b"origin", b"http://evil.example")), 403),
         ((*OWN, (b"sec-fetch-site", b"cross-site")), 403),
         ((*OWN, (b"sec-fetch-site", b"same-site")), 403),
-        # Another user of this machine.
+        # Another user of this machine, and the token itself, which is never sent.
+        ((HOST, (b"authorization", b"Bearer literal-token-0123456789")), 401),
         ((HOST,), 401),
         ((HOST, (b"authorization", b"")), 401),
         ((HOST, (b"authorization", b"Bearer ")), 401),

@@ -38,7 +38,7 @@ def test_a_killed_studio_s_page_goes_on_and_an_ended_one_s_does_not(tmp_path: Pa
     assert (first.port, len(first.token), len(first.secret)) == (7523, 43, 32)
 
 
-def test_on_another_port_nothing_is_as_it_was_since_a_page_sends_its_token_to_the_old_one() -> None:
+def test_on_another_port_nothing_is_as_it_was() -> None:
     moved = renew(KEPT, 7524)
     assert moved.port == 7524
     assert moved.token != KEPT.token
