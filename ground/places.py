@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import errno
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Literal
 
 import sdcoreml
 from sdcoreml.ground.errors import BadInputError, UsageError
@@ -44,17 +46,33 @@ def environments_folder() -> Path:
         return folder
     if is_checkout():
         return ROOT / ".envs"
-    from platformdirs import user_data_dir  # an installed wheel has it, a bare clone need not
+    return user_folder("SDCOREML_ENVS", "data", "envs")
 
+
+def user_folder(variable: str, kind: Literal["cache", "data", "state"], *below: str) -> Path:
+    """Return the folder that a variable names, else one in the user's own of this kind.
+
+    Raises:
+        UsageError: the home folder is unknown, or what the variable names can never be opened.
+    """
+    if named := os.environ.get(variable):
+        return expand_home(named).absolute()
+    import platformdirs  # an installed wheel has it, a bare clone need not
+
+    find: Mapping[str, Callable[..., str]] = {
+        "cache": platformdirs.user_cache_dir,
+        "data": platformdirs.user_data_dir,
+        "state": platformdirs.user_state_dir,
+    }
     try:
-        data = user_data_dir("sdcoreml", appauthor=False)
+        found = find[kind]("sdcoreml", appauthor=False)
     except RuntimeError:  # an older one leaves the `~` there
-        data = "~"
-    if data.startswith("~"):
+        found = "~"
+    if found.startswith("~"):
         raise UsageError(
-            "no home folder is known for this user", remedy="say where with SDCOREML_ENVS=/a/folder"
+            "no home folder is known for this user", remedy=f"say where with {variable}=/a/folder"
         )
-    return Path(data) / "envs"
+    return Path(found, *below)
 
 
 def home_folder() -> Path:

@@ -22,7 +22,6 @@ everything, and a damaged record one program.
 from __future__ import annotations
 
 import json
-import os
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -43,7 +42,7 @@ from sdcoreml.ground.errors import BadInputError, SdcoremlError, UsageError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.ground.files import Document, read_text
 from sdcoreml.ground.leftovers import sweep
-from sdcoreml.ground.places import expand_home
+from sdcoreml.ground.places import user_folder
 
 FORMAT = 1
 """The version of the folder's layout. A folder of a newer version is left alone."""
@@ -292,16 +291,7 @@ def cache_folder() -> Path:
     Raises:
         UsageError: the home folder is unknown.
     """
-    if named := os.environ.get(VARIABLE):
-        return expand_home(named).absolute()
-    from platformdirs import user_cache_dir
-
-    found = user_cache_dir("sdcoreml", appauthor=False)
-    if found.startswith("~"):
-        raise UsageError(
-            "no home folder is known for this user", remedy=f"say where with {VARIABLE}=/a/folder"
-        )
-    return Path(found)
+    return user_folder(VARIABLE, "cache")
 
 
 def open_cache(emit: Emit = silent) -> Cache | None:

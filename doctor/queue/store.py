@@ -43,7 +43,7 @@ from sdcoreml.ground.errors import (
     SdcoremlError,
     UsageError,
 )
-from sdcoreml.ground.places import expand_home
+from sdcoreml.ground.places import user_folder
 from sdcoreml.ground.refusals import translate_os_errors
 
 VARIABLE = "SDCOREML_QUEUE"
@@ -294,16 +294,7 @@ def queue_folder() -> Path:
     Raises:
         UsageError: the home folder is unknown.
     """
-    if named := os.environ.get(VARIABLE):
-        return expand_home(named).absolute()
-    from platformdirs import user_state_dir
-
-    found = user_state_dir("sdcoreml", appauthor=False)
-    if found.startswith("~"):
-        raise UsageError(
-            "no home folder is known for this user", remedy=f"say where with {VARIABLE}=/a/folder"
-        )
-    return Path(found) / "queue"
+    return user_folder(VARIABLE, "state", "queue")
 
 
 def command_of(entry: Entry, folder: Path) -> Sequence[str]:

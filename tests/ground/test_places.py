@@ -15,6 +15,7 @@ from sdcoreml.ground.places import (
     expand_home,
     home_folder,
     is_checkout,
+    user_folder,
 )
 
 
@@ -107,6 +108,24 @@ def test_without_a_home_nothing_is_looked_for_and_no_folder_is_called_tilde(
     monkeypatch.setattr("sdcoreml.ground.places.ROOT", tmp_path)
     with pytest.raises(UsageError, match="no home folder is known for this user; say where with"):
         environments_folder()
+    for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(UsageError, match="say where with SDCOREML_X=/a/folder"):
+        user_folder("SDCOREML_X", "cache")
+
+
+def test_what_is_kept_for_a_user_is_where_a_variable_says_or_the_system(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.platform", "linux")
+    for kind in ("CACHE", "DATA", "STATE"):
+        monkeypatch.setenv(f"XDG_{kind}_HOME", f"/home/me/{kind.lower()}")
+    monkeypatch.delenv("SDCOREML_X", raising=False)
+    assert user_folder("SDCOREML_X", "cache") == Path("/home/me/cache/sdcoreml")
+    assert user_folder("SDCOREML_X", "data", "a") == Path("/home/me/data/sdcoreml/a")
+    assert user_folder("SDCOREML_X", "state", "a") == Path("/home/me/state/sdcoreml/a")
+    monkeypatch.setenv("SDCOREML_X", "/elsewhere")
+    assert user_folder("SDCOREML_X", "state", "a") == Path("/elsewhere")
 
 
 @pytest.mark.parametrize("name", ["/dev/null", "file"])

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from sdcoreml.doctor.studio.bench import Bench
 from tests.doctor.studio.open_studio import Opened, open_studio
 
 
@@ -12,3 +13,10 @@ from tests.doctor.studio.open_studio import Opened, open_studio
 def studio(tmp_path: Path) -> Iterator[Opened]:
     with open_studio(tmp_path) as opened:
         yield opened
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    made = Bench(tmp_path / "results")
+    yield made
+    made.close()

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,7 +20,15 @@ from sdcoreml.doctor.proving.families import (
     write_json,
     write_sd1,
 )
+from sdcoreml.doctor.studio.bench import Bench
+from sdcoreml.doctor.studio.examine import examine
 from tests.convert.models.test_single_file import original, save
+
+
+def examined(bench: Bench, path: Path) -> dict[str, Any]:
+    """Examine a path; what is returned must be JSON."""
+    found: dict[str, Any] = json.loads(json.dumps(examine(bench, path)))
+    return found
 
 
 def _folder(write: Callable[[Path], None], parent: Path) -> Path:

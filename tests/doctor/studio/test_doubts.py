@@ -2,31 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from sdcoreml.doctor.studio.bench import Bench
-from sdcoreml.doctor.studio.examine import examine
 from tests.convert.models.originals import original_unet
 from tests.convert.models.test_single_file import UNIT, original, save
-from tests.doctor.studio.models import MODELS
+from tests.doctor.studio.models import MODELS, examined
 from tests.doctor.studio.said import find_text, keys_in
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path / "results")
-    yield made
-    made.close()
-
-
-def examined(bench: Bench, path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(json.dumps(examine(bench, path)))
-    return found
 
 
 def group_of(found: dict[str, Any], key: str) -> dict[str, Any]:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -16,21 +14,8 @@ from sdcoreml.ground.errors import UsageError
 from tests.convert.models.test_single_file import original, save
 from tests.convert.stand_ins import StandIn, finish, job_of, write_model
 from tests.doctor.commands.test_library import SIZE
-from tests.doctor.studio.models import MODELS, write_lcm
+from tests.doctor.studio.models import MODELS, examined, write_lcm
 from tests.doctor.studio.said import find_text, keys_in
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path / "results")
-    yield made
-    made.close()
-
-
-def examined(bench: Bench, path: Path) -> dict[str, Any]:
-    """Examine a path; what is returned must be JSON."""
-    found: dict[str, Any] = json.loads(json.dumps(examine(bench, path)))
-    return found
 
 
 def test_a_model_is_judged_planned_and_offered_at_once(tmp_path: Path, bench: Bench) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,13 +16,6 @@ from sdcoreml.doctor.studio.wording import say
 from sdcoreml.ground.errors import SdcoremlError
 from tests.convert.models.test_single_file import VAE, original, save
 from tests.doctor.studio.models import MODELS, write_lcm, write_lora
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path / "results")
-    yield made
-    made.close()
 
 
 def offered(offer: Offer) -> dict[str, list[object]]:

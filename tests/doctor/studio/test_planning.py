@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +20,6 @@ from sdcoreml.doctor.studio.planning import order, plan, read_choices
 from sdcoreml.ground.errors import SdcoremlError, UsageError
 from tests.convert.models.test_single_file import VAE, original, save
 from tests.doctor.studio.models import MODELS
-
-
-@pytest.fixture
-def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path / "results")
-    yield made
-    made.close()
 
 
 def resolve(sent: Mapping[str, object]) -> Path:
