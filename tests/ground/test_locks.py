@@ -110,3 +110,22 @@ def test_who_waits_for_a_lock_that_is_removed_meanwhile_takes_the_next(
         assert len(opened) == 2
         assert os.fstat(handle).st_ino == path.stat().st_ino
         assert path.read_text() == str(os.getpid())
+
+
+def test_who_gives_up_waiting_leaves_nothing_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[int] = []
+    close = os.close
+
+    def give_up(_: str) -> None:
+        monkeypatch.setattr(os, "close", lambda handle: (closed.append(handle), close(handle)))
+        raise KeyboardInterrupt
+
+    with (
+        locks.lock_file(tmp_path / "lock", pytest.fail),
+        pytest.raises(KeyboardInterrupt),
+        locks.lock_file(tmp_path / "lock", give_up),
+    ):
+        pytest.fail("it was not locked")
+    assert len(closed) == 2  # who waited, and who held

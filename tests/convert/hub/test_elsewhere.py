@@ -145,6 +145,9 @@ def test_a_version_of_civitai_is_brought_and_checked(
     hub: Server, access: Access, content: bytes
 ) -> None:
     publish(hub, content)
+    offline = replace(access, offline="HF_HUB_OFFLINE")
+    with pytest.raises(FetchError, match="HF_HUB_OFFLINE"):
+        get(VERSION, offline)
     found = get(VERSION, replace(access, civitai_token="c" * 9))
     assert found.path == access.downloads / "civitai-128713" / "dream_8.safetensors"
     assert found.path.read_bytes() == content
@@ -158,7 +161,7 @@ def test_a_version_of_civitai_is_brought_and_checked(
     assert all("Authorization" not in request.headers for request in hub.asked("/elsewhere"))
     (found.path.parent / "later.safetensors").write_bytes(content)
     (found.path.parent / "a.json").touch()
-    assert get(VERSION, replace(access, offline="HF_HUB_OFFLINE")).path == found.path
+    assert get(VERSION, offline).path == found.path
 
 
 def test_another_file_than_was_published_is_thrown_away(

@@ -255,6 +255,10 @@ def test_a_folder_is_told_by_its_scheduler(
             ["linear_end: 2e-2  # more noise"],
             {"beta_start": 0.00085, "beta_end": 0.02, "beta_schedule": "scaled_linear"},
         ),
+        (
+            ["linear_start: 1e-4"],
+            {"beta_start": 0.0001, "beta_end": 0.012, "beta_schedule": "scaled_linear"},
+        ),
         (["timesteps: 500"], {"num_train_timesteps": 500}),
         (["# timesteps: 500", "log_every_timesteps: 7", "timesteps: 1-2"], {}),
     ],

@@ -95,3 +95,7 @@ def test_betas_grow_as_published() -> None:
     assert make_betas("sigmoid", 0.0, 1.0, 3) == pytest.approx(
         [0.00247262, 0.5, 0.99752738], abs=1e-7
     )
+    # 1 - f(t + 1) / f(t) for f(t) = cos((t + 0.008) / 1.008 * pi / 2) ** 2, and 0.999 at most.
+    assert make_betas("squaredcos_cap_v2", 0.0, 1.0, 2) == pytest.approx(
+        [0.50615641, 0.999], abs=1e-7
+    )

@@ -235,6 +235,16 @@ def test_dropped_numbers_are_smaller_than_kept_ones(monkeypatch: pytest.MonkeyPa
             {"mask": np.full(768, 255, np.uint8), "nonzero_data": np.zeros(9, np.float16)},
             ParityError,
         ),
+        (
+            "constexpr_affine_dequantize",
+            {
+                "quantized_data": np.zeros(767, np.int8),
+                "scale": np.ones(1, np.float32),
+                "zero_point": np.zeros(1, np.int8),
+                "axis": 0,
+            },
+            ParityError,
+        ),
         ("constexpr_cast", {}, UnsupportedError),
     ],
 )

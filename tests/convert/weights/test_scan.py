@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
@@ -87,6 +88,12 @@ def test_what_becomes_float16_must_not_be_too_large(
 def test_only_the_tensors_that_are_asked_for_have_to_be_numbers(tmp_path: Path) -> None:
     path, tensors = written(tmp_path / "w", a=np.full(9, np.nan, "f2"), b=np.ones(9, "f2"))
     assert scan_file(path, [tensor for tensor in tensors if tensor.name == "b"]).size
+
+
+def test_a_file_that_is_cut_off_while_it_is_read_is_said(tmp_path: Path) -> None:
+    path, tensors = written(tmp_path / "w", a=np.ones(9, "f2"), b=np.ones(9, "f2"))
+    with pytest.raises(BadInputError, match="w: the file ended early; download the file again"):
+        scan_file(path, tensors, emit=lambda _: os.truncate(path, 9))
 
 
 def test_tensors_that_share_their_bytes_are_read_once(tmp_path: Path) -> None:

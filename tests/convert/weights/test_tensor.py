@@ -61,6 +61,10 @@ def test_the_reach_ends_with_the_last_element(axes: list[tuple[int, int]]) -> No
     assert tensor.reach == expected
 
 
+def test_what_is_empty_is_contiguous_whatever_its_steps() -> None:
+    assert is_contiguous((2, 0), (7, 7))
+
+
 def test_a_scalar_is_one_element() -> None:
     assert (info(()).numel, info(()).nbytes, info((), ()).reach) == (1, 4, 4)
     assert is_contiguous((), ())

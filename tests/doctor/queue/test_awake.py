@@ -12,8 +12,9 @@ from sdcoreml.doctor.queue.awake import awake
 
 STAND_IN = """\
 #!/bin/sh
+trap 'echo ended > {said}; exit' TERM
 echo "$@" > {said}
-exec sleep 60
+for i in 1 2 3 4 5 6 7 8 9; do sleep 0.3; done
 """
 
 
@@ -30,6 +31,7 @@ def test_apples_tool_runs_for_this_process_and_ends_with_the_work(
             time.sleep(0.01)
         assert said.read_text().split() == ["-i", "-w", str(os.getpid())]
         os.kill(pid, 0)
+    assert said.read_text() == "ended\n"
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
 
