@@ -317,6 +317,16 @@ def test_a_damaged_program_has_its_fault_and_exit_code(
     (tmp_path / "VAEDecoder.mlmodelc" / "model.mil").write_text("program(1.0)")
     assert inspect(tmp_path / "VAEDecoder.mlmodelc") == 3
     assert "fault: " in capsys.readouterr().out
+    assert inspect(tmp_path / "VAEDecoder.mlmodelc", "--json") == 3
+    (program,) = read_as("inspect", capsys.readouterr().out)["programs"]
+    assert program["faults"] == [
+        {
+            "path": f"{tmp_path}/VAEDecoder.mlmodelc/model.mil",
+            "what": "line 1: expected '{', found ''",
+            "next": "compile the package again",
+            "exit_code": 3,
+        }
+    ]
 
 
 def test_a_unet_for_comfyui_says_which_node_lists_it(

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from sdcoreml.convert.jobs.opening import open_model
-from sdcoreml.doctor.studio.shelves import as_data, list_shelves
+from sdcoreml.doctor.studio.shelves import as_data, judge_folder, list_shelves
 from sdcoreml.ground.errors import BadInputError
 from tests.convert.stand_ins import StandIn, finish, job_of, write_model
 from tests.doctor.commands.test_library import SIZE
@@ -57,6 +57,10 @@ def test_what_is_wrong_is_said_once_with_what_to_do(tmp_path: Path) -> None:
     assert mend["why"].startswith("Swift apps load .mlmodelc")
     assert mend["remedy"].startswith("compile them")
     assert mend["command"].endswith(f"compile {made / 'VAEDecoder.mlpackage'}")
+    assert [(one["id"], one["status"], bool(one["command"])) for one in book["findings"]] == [
+        ("BUN001", "info", True),
+        ("BUN008", "error", False),
+    ]
     reasons = {one["reason"] for one in book["apps"]} & found.keys()
     assert reasons
     assert not [one for one in reasons if one in f"{keys_in(book['text'])}"]
@@ -73,3 +77,9 @@ def test_without_mochi_the_library_is_empty(tmp_path: Path) -> None:
     assert list_shelves() == ()
     with pytest.raises(BadInputError):
         list_shelves([tmp_path / "gone"])
+
+
+def test_a_file_is_judged_as_its_folder_s_entry(tmp_path: Path) -> None:
+    (tmp_path / "cat").mkdir()
+    (tmp_path / "packed.zip").write_bytes(b"PK\5\6" + bytes(18))
+    assert judge_folder(tmp_path / "packed.zip")["size"] == 22
