@@ -94,6 +94,9 @@ def test_what_the_system_refuses_is_one_of_our_errors(
     with pytest.raises(kind) as caught, as_ours():
         raise OSError(number, "no", "/a/file")
     assert (caught.value.what, caught.value.where) == ("no", "/a/file")
+    with pytest.raises(kind) as caught, as_ours():
+        raise OSError(number, "no")
+    assert (caught.value.what, caught.value.where) == ("no", "")
 
 
 def test_the_callers_environment_stays(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -196,6 +196,8 @@ def test_without_locked_conda_packages_versions_are_what_counts() -> None:
 
 
 def test_a_conda_environment_that_is_not_as_locked_is_left_alone() -> None:
-    assert remedies("ENV008", conda(python="3.11.0")) == [
-        "`sdcoreml env --backend conda` makes one that is, apart from it; or remove it"
-    ]
+    other = {"python": "3.10.10 other_0", "pip": "23.0 py_0"}
+    for facts in (conda(python="3.11.0"), conda(builds=other)):
+        assert remedies("ENV008", facts) == [
+            "`sdcoreml env --backend conda` makes one that is, apart from it; or remove it"
+        ]

@@ -14,6 +14,7 @@ from sdcoreml.doctor.commands.env_common import (
     source_options,
     toolchain_option,
 )
+from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.ground.errors import EnvError, LockfileError
 
 
@@ -39,6 +40,7 @@ def test_options_of_where_packages_come_from() -> None:
         "installer": "pip",
         "index": "https://x.invalid",
     }
+    assert read_source(found) == PackageSource(index="https://x.invalid", wheels=Path("wheels"))
     with pytest.raises(SystemExit):
         parsed("--installer", "conda")
 

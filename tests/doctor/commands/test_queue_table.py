@@ -89,7 +89,7 @@ def test_a_job_file_is_named_and_read_when_its_turn_comes(tmp_path: Path) -> Non
     (tmp_path / "f.toml").touch()
     new = read_entry(["f.toml", "--install", "--workers=1"], tmp_path)
     assert new.words == ("jobs", str(tmp_path / "f.toml"), "--workers=1", "--install")
-    assert (new.job, new.title) == (None, "f.toml")
+    assert (new.job, new.title, new.place) == (None, "f.toml", str(tmp_path))
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -83,6 +84,23 @@ def test_a_key_of_another_command_or_place_runs_nothing() -> None:
     for wrong in ("", "ENV001", "ENV001.0.", f"{key}; rm -rf /", HOSTILE, key.upper()):
         with pytest.raises(UsageError, match="no such fix"):
             find_mend(wrong)
+
+
+def test_a_finding_has_its_place_and_whether_its_fix_is_safe() -> None:
+    at = error("broken", why="it fell", fix=BUILD, where="/a/file")
+    one = replace(result("ENV001", None), findings=(at, error("gone", why="lost")))
+    first, second = found(report(one))
+    assert first.pop("fix").items() >= {"title": "Build it", "is_safe": True}.items()
+    assert first == {
+        "id": "ENV001",
+        "title": "A check",
+        "family": "Environment",
+        "status": "bad",
+        "what": "Broken",
+        "why": "It fell",
+        "where": "/a/file",
+    }
+    assert "where" not in second
 
 
 def test_what_needs_attention_comes_first_and_each_status_has_a_word() -> None:
