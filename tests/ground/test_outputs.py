@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import stat
@@ -173,6 +174,20 @@ def test_a_tree_is_linked(tmp_path: Path) -> None:
     link_tree(tmp_path / "old", tmp_path / "new")
     assert (tmp_path / "new" / "deep" / "file").samefile(tmp_path / "old" / "deep" / "file")
     assert (tmp_path / "new" / "link").readlink() == Path("nowhere")
+
+
+def test_where_files_have_one_name_alone_a_tree_is_copied(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "x").write_text("text")
+    link_tree(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "b" / "x").read_text() == "text"
+    assert not (tmp_path / "b" / "x").samefile(tmp_path / "a" / "x")
 
 
 @pytest.mark.parametrize("path", [".", "/", "a/.."])

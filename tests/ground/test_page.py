@@ -64,6 +64,13 @@ def test_a_table_of_a_million_rows_is_cut_and_says_so() -> None:
     assert "and 98,800 more" in made
 
 
+def test_a_table_of_long_rows_is_cut_by_its_size() -> None:
+    rows = (("a" * 390,) * 3 for _ in range(1_000))
+    text = table("All", (Column(title="Name"),) * 3, rows).source
+    assert 200_000 < len(text) < 204_000
+    assert f"and {1_001 - text.count('<tr>')} more" in text
+
+
 def test_lists_escape_their_text() -> None:
     assert facts((("a<", "b<"), ("gone", ""))).source == (
         "<dl><div><dt>a&lt;</dt><dd>b&lt;</dd></div></dl>"

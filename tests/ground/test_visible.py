@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import io
 import json
+import os
 import sys
 
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdcoreml.ground.visible import (
+    Patient,
     Visible,
     filter_output,
     one_line,
@@ -91,3 +94,17 @@ def test_within_streams_are_filtered_and_afterwards_as_before(
     assert (sys.stdout, sys.stderr) == before
     sys.stdout.write("\x1b[1mlater\n")
     assert capsys.readouterr() == ("\\x1b[1mout\n\x1b[1mlater\n", "\\x1b[1merr\n")
+
+
+def test_a_reader_that_has_gone_is_not_told_and_a_full_disk_is() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with io.TextIOWrapper(os.fdopen(writer, "wb", 0)) as beneath:
+        stream = Patient(beneath)
+        assert stream.write("x" * 9_000) == 9_000
+        stream.flush()
+        assert stream.write("more") == 4
+        stream.flush()
+        with pytest.raises(OSError, match="No space"):
+            stream._fall_silent(OSError(errno.ENOSPC, "No space left on device"))
+        stream.detach()

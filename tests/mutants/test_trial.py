@@ -179,7 +179,7 @@ def test_a_run_is_lent_what_it_would_bring_from_a_network(
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/certificates.pem")
     monkeypatch.setenv("SDCOREML_MODELS", "/models")
-    for name in ("clip-vocabulary", "engine-1", "tested"):
+    for name in ("clip-vocabulary", "dask-1", "engine-1", "tested"):
         (tmp_path / "shared" / name).mkdir(parents=True)
     (tmp_path / "shared" / "clip-vocabulary" / "merges.txt").write_text("a b")
     environ = environment(tmp_path, tmp_path / "shared", inside=False)
@@ -187,6 +187,10 @@ def test_a_run_is_lent_what_it_would_bring_from_a_network(
     assert "SDCOREML_MODELS" not in environ
     lent = tmp_path / "environments"
     assert environ["SDCOREML_ENVS"] == str(lent)
-    assert sorted(path.name for path in lent.iterdir()) == ["clip-vocabulary", "engine-1"]
+    assert sorted(path.name for path in lent.iterdir()) == [
+        "clip-vocabulary",
+        "dask-1",
+        "engine-1",
+    ]
     assert (lent / "clip-vocabulary" / "merges.txt").read_text() == "a b"
     assert not (lent / "clip-vocabulary").is_symlink()

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
+from sdcoreml.envs.cluster.dask import DASK
+from sdcoreml.envs.conda.engine import ENGINE
 from sdcoreml.ground.places import environments_folder
 from tests.mutants.grounds import mutated
 from tests.mutants.mutant import Mutant
@@ -22,6 +24,9 @@ TEST_SECONDS = 40.0
 
 SHARED = environments_folder()
 """Where this checkout keeps what tests need, and would otherwise bring from a network."""
+
+LENT = (ENGINE, DASK.prefix)
+"""How the folders begin that tests run programs of, and change nothing in."""
 
 REACHING = (
     *("SSL_CERT_FILE", "SSL_CERT_DIR", "HTTPS_PROXY", "NO_PROXY"),
@@ -149,14 +154,14 @@ def environment(place: Path, shared: Path, *, inside: bool) -> dict[str, str]:
     """Return the variables of a run: what a mutant writes or deletes lies below `place`.
 
     Only uv's cache is shared by all runs, in a folder of its own. `shared` is the folder whose
-    vocabulary and conda engine are lent: tests only read the engine.
+    vocabulary, conda engine and Dask are lent: tests only read the latter.
     """
     for name in ("home", "temporary", "environments"):
         (place / name).mkdir()
     if (vocabulary := shared / "clip-vocabulary").is_dir():
         shutil.copytree(vocabulary, place / "environments" / vocabulary.name)
-    for engine in shared.glob("engine-*"):
-        (place / "environments" / engine.name).symlink_to(engine)
+    for group in (path for prefix in LENT for path in shared.glob(f"{prefix}*")):
+        (place / "environments" / group.name).symlink_to(group)
     kept = ("PATH", "LANG", "SDCOREML_LIGHT_PYTHON", *REACHING)
     offline = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     return {

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.kept.verify import verify_full
 from sdcoreml.envs.processes.installer import PackageSource
+from sdcoreml.envs.pythons.venv import site_packages
 from sdcoreml.ground.errors import ArchiveError, BadInputError, BrokenError, EnvError, InstallError
 from sdcoreml.ground.events import Event
 from sdcoreml.lockfiles.lock import load_lock
@@ -151,6 +153,10 @@ def test_another_toolchain_of_that_name_is_left_alone(
     with pytest.raises(BadInputError, match="is another toolchain of that name"):
         import_environment(packed[0] / "tiny.tar", python=PYTHON, folder=tmp_path / "envs", own=own)
     assert sorted(path.read_text() for path in (own / "tiny").iterdir()) == before
+    for file in (own / "tiny").glob("requirements*"):
+        file.unlink()  # what has no lock is another one, too
+    with pytest.raises(BadInputError, match="is another toolchain of that name"):
+        import_environment(packed[0] / "tiny.tar", python=PYTHON, folder=tmp_path / "envs", own=own)
 
 
 def test_packing_and_unpacking_tell_their_bytes(
@@ -196,6 +202,23 @@ def test_the_archive_is_the_same_bytes_each_time_and_names_no_place(
         "wheels/two-2.1-py3-none-any.whl",
     ]
     assert [path.name for path in tmp_path.iterdir()] == ["again.tar"]
+
+
+def test_what_is_damaged_or_of_another_lock_is_not_exported(
+    packed: tuple[Path, Environment], tmp_path: Path
+) -> None:
+    folder, made = packed
+    tiny, source = load_toolchain(f"{folder}/tiny/"), PackageSource(wheels=folder / "wheels")
+    copy = replace(made, path=tmp_path / "envs" / "copy")
+    shutil.copytree(made.path, copy.path, symlinks=True)
+    (site_packages(copy.path) / "one.py").write_text("")
+    for environment, said in (
+        (replace(made, lock_digest="5f"), "was built from another lock than the toolchain has now"),
+        (copy, r"one\.py: 0 bytes, was 60 \(one\); run `sdcoreml env repair`"),
+    ):
+        with pytest.raises(EnvError, match=said):
+            export_environment(environment, tiny, tmp_path / "x.tar", source=source)
+    assert not (tmp_path / "x.tar").exists()
 
 
 def without_a_wheel(contents: Members) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from sdcoreml.envs.building.base import CONDA, VENV
 from sdcoreml.envs.building.build import BuildOptions, ready
 from sdcoreml.envs.care.garbage import collect
 from sdcoreml.envs.care.repair import repair
+from sdcoreml.envs.conda.prefix import find_altered
 from sdcoreml.envs.kept import conda_meta, store
 from sdcoreml.envs.kept.verify import verify_fast, verify_full
 from sdcoreml.ground.errors import (
@@ -342,3 +344,20 @@ while os.getppid() == parent:
     standard_wheels(place.wheels)
     assert place.make(fresh=True).seal == before.seal
     assert leftovers(place.root) == []
+
+
+def test_files_that_differ_from_their_package_s_record_are_named(tmp_path: Path) -> None:
+    paths = [
+        {"_path": "bin/gone", "sha256": "aa"},
+        {"_path": "bin/other", "sha256": "bb"},
+        {"_path": "bin/link", "path_type": "softlink", "sha256": "cc"},
+        {"_path": "bin/same", "sha256": hashlib.sha256(b"text").hexdigest()},
+    ]
+    record = {"name": "a", "version": "1", "build": "0", "paths_data": {"paths": paths}}
+    for name in ("bin", "conda-meta"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "conda-meta" / "a-1-0.json").write_text(json.dumps(record))
+    for name in ("other", "same"):
+        (tmp_path / "bin" / name).write_text("text")
+    (tmp_path / "bin" / "link").symlink_to("nowhere")
+    assert list(find_altered(tmp_path)) == ["a: bin/gone is missing", "a: bin/other differs"]

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
-from sdcoreml.envs.kept.activate import activate
+import pytest
+
+from sdcoreml.envs.kept.activate import activate, run
+from sdcoreml.ground.errors import EnvError
 from tests.envs.kept.test_store import finished
 
 RUN = """\
@@ -31,6 +36,17 @@ def test_commands_and_imports_come_from_the_environment(tmp_path: Path) -> None:
     }
 
 
+def test_conda_s_own_variables_name_one_that_conda_s_packages_made(tmp_path: Path) -> None:
+    made = replace(finished(tmp_path / "one"), conda="5ea1")
+    assert activate(made, {"VIRTUAL_ENV": "/x", "CONDA_PREFIX": "/y"}) == {
+        "PATH": f"{made.path}/bin:{os.defpath}",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONNOUSERSITE": "1",
+        "CONDA_PREFIX": str(made.path),
+        "CONDA_DEFAULT_ENV": made.name,
+    }
+
+
 def started(folder: Path, *command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-c", RUN, str(folder), *command],
@@ -53,3 +69,9 @@ def test_a_command_that_is_not_there_is_one_line(tmp_path: Path) -> None:
     done = started(made.path, "no-such-command")
     assert done.stdout.startswith("no-such-command: No such file or directory; it is looked for in")
     assert done.stdout.count("\n") == 1
+    with pytest.raises(EnvError) as caught:
+        run(made, ["no-such-command"])
+    assert str(caught.value) == (
+        "no-such-command: No such file or directory; it is looked for in"
+        f" {made.path}/bin and on PATH"
+    )

@@ -56,3 +56,9 @@ def test_a_damaged_record_is_one_line(tmp_path: Path, text: str) -> None:
     assert str(caught.value) == (
         f"{path}: is not the record of a conda package; make the environment again"
     )
+
+
+def test_a_path_that_is_none_is_one_line(tmp_path: Path) -> None:
+    record(tmp_path, "a", paths_data={"paths": [{"_path": 1}]})
+    with pytest.raises(BrokenError, match="is not the record of a conda package; make the envir"):
+        list(list_files(tmp_path))

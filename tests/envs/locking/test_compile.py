@@ -95,6 +95,17 @@ def test_versions_stay_until_an_upgrade_is_asked_for(tiny: Toolchain, wheels: Pa
     assert "pylock.macos-arm64.toml" in lock(tiny, wheels, upgrade=True)
 
 
+def test_what_a_new_resolution_has_otherwise_is_named(tiny: Toolchain, wheels: Path) -> None:
+    lock(tiny, wheels)
+    first, other = compile_locks(tiny, LockRequest(wheels=wheels))
+    text = first.requirements.replace("one==1.0", "three==1.0").replace("two==2.0", "two==2.1")
+    assert find_stale(tiny, (replace(first, requirements=text), other)) == (
+        "macos-arm64: one 1.0 is no longer needed",
+        "macos-arm64: three 1.0 is not locked",
+        "macos-arm64: two resolves to 2.1, locked is 2.0",
+    )
+
+
 def test_a_replaced_file_makes_a_lock_stale(tiny: Toolchain, wheels: Path) -> None:
     lock(tiny, wheels)
     wheel(wheels, "two", "2.0", {"two.py": "OTHER = True\n"})

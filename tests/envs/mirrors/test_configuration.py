@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -118,3 +119,12 @@ def test_a_damaged_file_is_not_overwritten(tmp_path: Path) -> None:
     with pytest.raises(LockfileError, match="is not TOML"):
         write_sources({"folder": ("/models",)}, path)
     assert path.read_text() == "[index\n"
+
+
+def test_without_the_package_that_knows_the_folder_there_is_no_file(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "platformdirs", None)
+    assert configuration_file() is None
+    with pytest.raises(LockfileError, match="configuration folder is unknown; run `make boot"):
+        write_sources({})
