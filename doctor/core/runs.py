@@ -124,8 +124,7 @@ def keep(logs: Iterable[RunLog]) -> None:
         if folder.parent.is_dir():
             folder.mkdir(exist_ok=True)
             for log in logs:
-                text = json.dumps(to_plain(log), indent=1, sort_keys=True)
-                write_text(folder / f"{log.digest}.json", f"{text}\n")
+                write_text(folder / f"{log.digest}.json", f"{json.dumps(to_plain(log))}\n")
             for path in sorted(folder.glob("*.json"), key=_age)[:-KEPT]:
                 path.unlink(missing_ok=True)
 

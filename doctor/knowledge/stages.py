@@ -70,8 +70,7 @@ def find_doing(chain: Sequence[Raised], place: int) -> Doing | None:
 
     The innermost step that tells decides; if none of that exception's does, those of the others.
     """
-    others = [one for number, one in enumerate(chain) if number != place]
-    return next((doing for one in (chain[place], *others) for doing in _doings(one)), None)
+    return next((doing for one in (chain[place], *chain) for doing in _doings(one)), None)
 
 
 def _doings(raised: Raised) -> Iterator[Doing]:

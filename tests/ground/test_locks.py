@@ -118,8 +118,12 @@ def test_who_gives_up_waiting_leaves_nothing_open(
     closed: list[int] = []
     close = os.close
 
+    def note(handle: int) -> None:
+        closed.append(handle)
+        close(handle)
+
     def give_up(_: str) -> None:
-        monkeypatch.setattr(os, "close", lambda handle: (closed.append(handle), close(handle)))
+        monkeypatch.setattr(os, "close", note)
         raise KeyboardInterrupt
 
     with (

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.doctor.cli import main
+from sdcoreml.doctor.commands.env import describe_proof
 from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.touched import is_untouched
 from sdcoreml.envs.pythons.venv import site_packages
@@ -17,7 +18,9 @@ from sdcoreml.ground.places import environments_folder
 from sdcoreml.lockfiles.evidence import Evidence, append_evidence
 from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.envs.former import make_former
+from tests.envs.kept.test_store import finished
 from tests.envs.wheels import PYTHON, VERSION, standard_wheels, toolchain, wheel
+from tests.lockfiles.test_evidence import PROOF
 from tests.schemas import read_as
 
 EARLIER = Evidence(
@@ -418,3 +421,17 @@ def test_without_provision_nothing_is_brought_and_strict_refuses_drift(
     assert "stands in for the tested 3.10.99" in capsys.readouterr().err.splitlines()[-1]
     assert main(["env", *words]) == 0
     assert "(drift: tested with 3.10.99)" in capsys.readouterr().out
+
+
+def test_how_an_environment_compares_with_what_was_proven(tmp_path: Path) -> None:
+    made = finished(tmp_path / "one")  # its Python is 3.10.10, its lock 10cc, its seal 5ea1
+    like = replace(PROOF, python="3.10.10")
+    others = [replace(like, lock="0ff"), replace(like, target="macos-arm64"), PROOF]
+    assert describe_proof(made, others) == ""
+    assert describe_proof(made, [like, *others]) == (
+        "proven on 2026-11-24: 12 passed (Linux 6.1, x86_64)"
+    )
+    assert describe_proof(made, [replace(like, seal="0dd"), *others]) == (
+        "warning: what was proven is sealed 0dd; same lock, other bytes:"
+        " `sdcoreml explain ENV007` says more"
+    )
