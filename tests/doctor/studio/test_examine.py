@@ -51,9 +51,9 @@ def test_apps_run_a_model_as_far_as_they_are_offered(tmp_path: Path, bench: Benc
     assert [one["runs"] for one in whole["verdict"]["apps"]] == ["no", "no", "yes"]
     assert [one["status"] for one in whole["findings"]] == ["warn", "info"]
     unet = examined(bench, MODELS["sd1 folder"](tmp_path) / "unet")
-    assert [one["runs"] for one in unet["verdict"]["apps"]] == ["no", "no", "limited"]
-    limited = find_text(unet["verdict"]["sentence"], "verdict.runs.limited")
-    assert limited == {"names": ["ComfyUI's nodes"]}
+    assert [one["runs"] for one in unet["verdict"]["apps"]] == ["no", "no", "yes"]
+    runs = find_text(unet["verdict"]["sentence"], "verdict.runs.yes")
+    assert runs == {"names": ["ComfyUI's nodes"]}
 
 
 def test_what_cannot_be_converted_says_why_and_what_to_do(tmp_path: Path, bench: Bench) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -171,7 +172,9 @@ def test_a_unet_alone_is_enough_for_comfyui(tmp_path: Path, bench: Bench) -> Non
 
 
 def test_a_unet_alone_of_sd2_is_asked_what_it_predicts(tmp_path: Path, bench: Bench) -> None:
-    examined = bench.take(MODELS["sd2 folder"](tmp_path) / "unet")
+    unet = MODELS["sd2 folder"](tmp_path) / "unet"
+    assert offered(make_offer(bench.take(unet), {}))["app"] == ["comfyui"], "its scheduler says"
+    examined = bench.take(shutil.copytree(unet, tmp_path / "alone"))
     assert offered(make_offer(examined, {})) == {"prediction-type": ["epsilon", "v_prediction"]}
     told = make_offer(examined, {"prediction-type": "v_prediction"})
     assert told.table == {"prediction-type": "v_prediction", "app": "comfyui"}
