@@ -438,6 +438,7 @@ SLOW: Mapping[str, tuple[str, ...]] = {
     ),
     "tests/doctor/studio/test_malformed.py": (),
     "tests/doctor/studio/test_routes_drop.py": (
+        "test_a_dropped_folder_is_known_from_its_ends_and_then_sent",
         "test_no_command_names_a_dropped_file_which_is_not_kept",
     ),
     "tests/doctor/studio/test_routes_queue.py": (

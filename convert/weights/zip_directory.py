@@ -73,6 +73,42 @@ def read_members(path: Path) -> dict[str, Member]:
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """What the directory of a zip file says of a member: where its local header is, and what."""
+
+    offset: int
+    name: bytes
+    flags: int
+
+
+def list_headers(path: Path) -> tuple[Listed, ...]:
+    """Return where the local headers of a zip file of any kind should be; none if it is damaged.
+
+    They need not be there: of a file, only the two ends may be known.
+    """
+    with _BoundedFile(path) as file:
+        try:
+            with zipfile.ZipFile(file) as archive:
+                return tuple(map(_listed, archive.infolist()))
+        except (*_ODD_ZIP, _DamagedError, OSError):
+            return ()
+
+
+def _listed(entry: zipfile.ZipInfo) -> Listed:
+    return Listed(offset=entry.header_offset, name=_encoded(entry), flags=entry.flag_bits)
+
+
+def local_header(listed: Listed, align: int) -> bytes:
+    """Return a local header that agrees with the directory, without the padding at its end.
+
+    With that, which it counts, the member begins at a multiple of `align` bytes.
+    """
+    padding = -(listed.offset + _LOCAL.size + len(listed.name)) % align
+    told = (b"PK\x03\x04", 0, listed.flags, zipfile.ZIP_STORED, 0, 0, 0, 0, 0)
+    return _LOCAL.pack(*told, len(listed.name), padding) + listed.name
+
+
 def list_names(path: Path) -> tuple[str, ...]:
     """Return the names in a zip file of any kind; none if the file is damaged, or no zip file."""
     with _BoundedFile(path) as file:
@@ -108,6 +144,10 @@ def _members(file: BinaryIO) -> dict[str, Member]:
     return members
 
 
+def _encoded(entry: zipfile.ZipInfo) -> bytes:
+    return entry.orig_filename.encode("utf-8" if entry.flag_bits & _UTF8 else "cp437")
+
+
 def _member(file: BinaryIO, entry: zipfile.ZipInfo) -> Member:
     """Return the member of a directory entry, after checking that its local header agrees."""
     name = entry.orig_filename
@@ -124,12 +164,7 @@ def _member(file: BinaryIO, entry: zipfile.ZipInfo) -> Member:
         file.read(_LOCAL.size)
     )
     written = file.read(name_length)
-    if (
-        signature != b"PK\x03\x04"
-        or written != name.encode("utf-8" if entry.flag_bits & _UTF8 else "cp437")
-        or method
-        or flags & _ENCRYPTED
-    ):
+    if signature != b"PK\x03\x04" or written != _encoded(entry) or method or flags & _ENCRYPTED:
         raise _DamagedError(
             f"zip member {name!r} has a local header that differs from the directory"
         )

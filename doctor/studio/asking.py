@@ -14,6 +14,9 @@ from sdcoreml.ground.errors import BadInputError
 SMALL = 64 << 10
 """The most bytes of a body of JSON."""
 
+LIST = 1 << 20
+"""The most bytes of the list of a dropped folder's files."""
+
 LARGE = 9 << 20
 """The most bytes of a part of a dropped file: a piece of it, or its head and tail."""
 

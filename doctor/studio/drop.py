@@ -1,12 +1,13 @@
-"""Files that are dropped on the page: recognised from their two ends, then streamed to disk.
+"""What is dropped on the page: recognised from the two ends of its files, then streamed to disk.
 
-A browser hands over no path, so what is dropped has to be copied. Its header and tail come first,
-and are judged in a sparse file of its full size, so the verdict is there before a single gigabyte
+A browser hands over no path, so what is dropped has to be copied. Headers and tails come first,
+and are judged in sparse files of the full sizes, so the verdict is there before a single gigabyte
 has moved. In the studio's folder:
 
-    drops/ID.json   its name, size and number of bytes
-    drops/ID.part   what has come of it, in order: its length says where to go on
-    drops/ID/NAME   the sparse file, until the whole one takes its name
+    drops/ID.json      its name, size and number of bytes; of a folder also those of its files
+    drops/ID.part      what has come of a file, in order: its length says where to go on
+    drops/ID.N.part    what has come of the file N of a folder
+    drops/ID/NAME      the sparse file, until the whole one takes its name; or the folder of these
 
 Whatever is killed, what has come stays, and the page goes on from there. What nobody went on with
 for a day is removed, unless the queue names it; when the studio starts, after an hour already if
@@ -21,14 +22,14 @@ import re
 import secrets
 import shutil
 import time
-import unicodedata
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TypeAlias
 
+from sdcoreml.doctor.studio.dropped import Bytes, Drop, File, safe_name, split_ends
 from sdcoreml.doctor.studio.refusals import AbsentError, ConflictError, RequestError
+from sdcoreml.doctor.studio.sketch import write_all, write_sketch
 from sdcoreml.ground.aside import flush_folder, write_text
 from sdcoreml.ground.documents import read_record
 from sdcoreml.ground.errors import BadInputError, NoSpaceError
@@ -36,30 +37,11 @@ from sdcoreml.ground.files import Document
 from sdcoreml.ground.refusals import translate_os_errors
 
 FOLDER = "drops"
-LARGEST = 1 << 40
-"""The most bytes of a dropped file: a thousand times the usual model."""
-
 _ID = re.compile(r"[0-9a-f]{32}")
-_LENGTH = 4
-"""The bytes before a head that say how long it is, the lowest first."""
-
-_LONGEST_NAME = 200
 _STILL = 600.0
 """Seconds after which a file of which nothing more has come is not waited for with room."""
 HOUR, DAY = 3_600.0, 86_400.0
 """Seconds after which a file that nobody went on with is removed: half a one, and any."""
-
-
-Bytes: TypeAlias = bytes | bytearray
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drop:
-    """A dropped file: its name, made safe, and its size in bytes."""
-
-    id: str
-    name: str
-    size: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,21 +58,63 @@ class Drops:
             RequestError: they are no ends of a file of this size.
             NoSpaceError: there is no room even for them.
         """
-        head, tail = _split(ends, size)
-        self.sweep()
+        head, tail = split_ends(ends, size)
+        if not size:
+            raise RequestError("no model has this size", where="the request")
         drop = Drop(id=secrets.token_hex(16), name=safe_name(name), size=size)
-        sketch = self.path(drop)
-        with _written(sketch):
-            sketch.parent.mkdir(mode=0o700, parents=True)
+        with self._begun_whole(drop):
+            self._write_ends(drop, 0, head, tail)
+        return drop
+
+    def begin_folder(self, name: str, files: tuple[File, ...]) -> Drop:
+        """Take the names and sizes of a folder's files, which `choose_files` has chosen.
+
+        Raises:
+            NoSpaceError: there is no room even for empty files.
+        """
+        size = sum(one.size for one in files)
+        drop = Drop(id=secrets.token_hex(16), name=safe_name(name), size=size, files=files)
+        with self._begun_whole(drop):
+            for place in range(len(files)):
+                self.file(drop, place).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+                self._write_ends(drop, place, memoryview(b""), memoryview(b""))
+        return drop
+
+    def add_ends(self, drop: Drop, place: int, ends: Bytes) -> None:
+        """Take the two ends of a folder's file; all of a small one is one of them.
+
+        Raises:
+            RequestError: they are no ends of a file of this size.
+            ConflictError: more of it has come already.
+            NoSpaceError: there is no room even for them.
+        """
+        head, tail = split_ends(ends, drop.sizes[place])
+        if self.received(drop, place):
+            raise ConflictError("more of this file has come already")
+        with _written(self.file(drop, place)):
+            self._write_ends(drop, place, head, tail)
+
+    @contextmanager
+    def _begun_whole(self, drop: Drop) -> Iterator[None]:
+        """Make room and folder for what is dropped, and its record last; or leave nothing."""
+        self.sweep()
+        place = self.folder / drop.id
+        with _written(place / drop.name):
+            place.mkdir(mode=0o700, parents=True)
             try:
-                _write_sketch(sketch, size, head, tail)
-                if len(head) + len(tail) < size:
-                    self._part(drop.id).touch(mode=0o600)
+                yield
                 write_text(self._record(drop.id), json.dumps(asdict(drop)))
             except BaseException:
                 self._remove(drop.id)
                 raise
-        return drop
+
+    def _write_ends(self, drop: Drop, place: int, head: memoryview, tail: memoryview) -> None:
+        size, part = drop.sizes[place], self._part(drop, place)
+        write_sketch(self.file(drop, place), size, head, tail)
+        if len(head) + len(tail) == size:
+            part.unlink(missing_ok=True)
+        else:
+            part.touch(mode=0o600)
 
     def find(self, number: str) -> Drop:
         """Return a dropped file by its id.
@@ -104,42 +128,50 @@ class Drops:
         raise AbsentError("this file was removed", remedy="drop it again")
 
     def path(self, drop: Drop) -> Path:
-        """Return the path of the file, which is sparse until all of it has come."""
+        """Return the path of the file or folder; files are sparse until all of them has come."""
         return self.folder / drop.id / drop.name
 
-    def received(self, drop: Drop) -> int:
-        """Return how many bytes have come."""
-        try:
-            return self._part(drop.id).stat().st_size
-        except FileNotFoundError:
-            return drop.size
+    def file(self, drop: Drop, place: int) -> Path:
+        """Return the path of a file: of the only one, or of that place in a folder."""
+        return self.path(drop) / drop.files[place].path if drop.files else self.path(drop)
 
-    def add(self, drop: Drop, offset: int, piece: Bytes) -> int:
-        """Write the next piece of a file; return how many bytes have come.
+    def received(self, drop: Drop, place: int = 0) -> int:
+        """Return how many bytes of a file have come."""
+        try:
+            return self._part(drop, place).stat().st_size
+        except FileNotFoundError:
+            return drop.sizes[place]
+
+    def received_all(self, drop: Drop) -> int:
+        """Return how many bytes of all files have come."""
+        return sum(self.received(drop, place) for place in range(len(drop.sizes)))
+
+    def add(self, drop: Drop, offset: int, piece: Bytes, place: int = 0) -> int:
+        """Write the next piece of a file; return how many bytes of it have come.
 
         Raises:
             ConflictError: it does not follow on what has come.
             NoSpaceError: the rest does not fit on the disk, or a limit was reached. What has come
                 stays.
         """
-        have = self.received(drop)
-        if offset != have or len(piece) > drop.size - have:
+        have, size = self.received(drop, place), drop.sizes[place]
+        if offset != have or len(piece) > size - have:
             raise ConflictError(f"this part does not follow on the first {have:,} bytes")
-        if have == drop.size:
+        if have == size:
             return have
-        part = self._part(drop.id)
-        self._require_room(drop, drop.size - have)
-        with _written(self.path(drop)):
+        part, path = self._part(drop, place), self.file(drop, place)
+        self._require_room(drop, drop.size - self.received_all(drop))
+        with _written(path):
             handle = os.open(part, os.O_WRONLY | os.O_CLOEXEC)
             try:
                 _append(handle, have, piece)
-                if have + len(piece) == drop.size:
+                if have + len(piece) == size:
                     os.fsync(handle)
             finally:
                 os.close(handle)
-            if have + len(piece) == drop.size:
-                part.replace(self.path(drop))
-                flush_folder(self.path(drop).parent)
+            if have + len(piece) == size:
+                part.replace(path)
+                flush_folder(path.parent)
         return have + len(piece)
 
     def _require_room(self, drop: Drop, nbytes: int) -> None:
@@ -163,7 +195,7 @@ class Drops:
                 continue
             with suppress(AbsentError):  # it was removed meanwhile
                 other = self.find(number)
-                nbytes += other.size - self.received(other)
+                nbytes += other.size - self.received_all(other)
         return nbytes
 
     def _begun(self, number: str) -> tuple[int, str]:
@@ -185,14 +217,14 @@ class Drops:
         self._remove(drop.id)
 
     def require_whole(self, path: Path) -> None:
-        """Refuse a path that is a dropped file of which only the ends have come.
+        """Refuse a path of something dropped of which not all has come.
 
         Raises:
             ConflictError: it is one.
         """
         with suppress(ValueError):
             number = path.relative_to(self.folder).parts[:1]
-            if number and self._part(number[0]).exists():
+            if number and self._parts(number[0]):
                 raise ConflictError(
                     "this file is not sent yet", where=path.name, remedy="wait, or drop it again"
                 )
@@ -205,7 +237,7 @@ class Drops:
         moment = time.time() if now is None else now
         gone = []
         for number in sorted(self._ids()):
-            patience = unfinished if self._part(number).exists() else DAY
+            patience = unfinished if self._parts(number) else DAY
             if self._touched(number) < moment - patience and not self.is_used(number):
                 self._remove(number)
                 gone.append(number)
@@ -219,14 +251,14 @@ class Drops:
     def _touched(self, number: str) -> float:
         """Return when a file was last gone on with, in seconds since 1970."""
         moments = [0.0]
-        for path in (self._record(number), self._part(number), self.folder / number):
+        for path in (self._record(number), *self._parts(number), self.folder / number):
             with suppress(OSError):
                 moments.append(path.stat().st_mtime)
         return max(moments)
 
     def _remove(self, number: str) -> None:
         """Remove a file; its record goes first, so that nobody finds half of it."""
-        for path in (self._record(number), self._part(number)):
+        for path in (self._record(number), *self._parts(number)):
             with suppress(OSError):
                 path.unlink(missing_ok=True)
         shutil.rmtree(self.folder / number, ignore_errors=True)
@@ -234,61 +266,22 @@ class Drops:
     def _record(self, number: str) -> Path:
         return self.folder / f"{number}.json"
 
-    def _part(self, number: str) -> Path:
-        return self.folder / f"{number}.part"
+    def _part(self, drop: Drop, place: int) -> Path:
+        which = f".{drop.files[place].number}" if drop.files else ""
+        return self.folder / f"{drop.id}{which}.part"
 
-
-def safe_name(name: str) -> str:
-    """Return the last part of a name that a browser told, as a name that any disk takes.
-
-    It is never hidden, has no control characters, and keeps its suffix when it is cut.
-    """
-    last = re.split(r"[/\\]", unicodedata.normalize("NFC", name))[-1]
-    kept = "".join(one for one in last if one.isprintable() and one != ":").strip(" .")
-    stem, dot, suffix = kept.rpartition(".")
-    if not dot:
-        stem, suffix = kept, ""
-    ending = f"{dot}{suffix[:20]}"
-    while len(f"{stem}{ending}".encode()) > _LONGEST_NAME:
-        stem = stem[:-1]
-    return f"{stem or 'model'}{ending}"
-
-
-def _split(ends: Bytes, size: int) -> tuple[memoryview, memoryview]:
-    whole = memoryview(ends)  # slices of bytes would be copies of megabytes
-    length = int.from_bytes(ends[:_LENGTH], "little")
-    head, tail = whole[_LENGTH : _LENGTH + length], whole[_LENGTH + length :]
-    if len(ends) < _LENGTH or len(head) != length or len(head) + len(tail) > size:
-        raise RequestError("these are no ends of a file of this size", where="the request")
-    if not 0 < size <= LARGEST:
-        raise RequestError("no model has this size", where="the request")
-    return head, tail
-
-
-def _write_sketch(path: Path, size: int, head: memoryview, tail: memoryview) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        os.ftruncate(handle, size)
-        _write_all(handle, head, 0)
-        _write_all(handle, tail, size - len(tail))
-    finally:
-        os.close(handle)
+    def _parts(self, number: str) -> list[Path]:
+        """Return what has come of files of which more is to come."""
+        return [*self.folder.glob(f"{number}*.part")] if _ID.fullmatch(number) else []
 
 
 def _append(handle: int, offset: int, piece: Bytes) -> None:
     """Write a piece as a whole or not at all: the length of the file says what has come."""
     try:
-        _write_all(handle, piece, offset)
+        write_all(handle, piece, offset)
     except BaseException:
         os.ftruncate(handle, offset)
         raise
-
-
-def _write_all(handle: int, data: Bytes | memoryview, offset: int) -> None:
-    rest = memoryview(data)
-    while rest:
-        written = os.pwrite(handle, rest, offset)
-        rest, offset = rest[written:], offset + written
 
 
 @contextmanager

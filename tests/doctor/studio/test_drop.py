@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.doctor.studio.drop import DAY, HOUR, Drop, Drops, safe_name
+from sdcoreml.doctor.studio.drop import DAY, HOUR, Drops
+from sdcoreml.doctor.studio.dropped import Drop, File
 from sdcoreml.doctor.studio.refusals import AbsentError, ConflictError, RequestError
 from sdcoreml.ground.errors import NoSpaceError
 
@@ -101,28 +102,6 @@ def test_what_is_no_two_ends_is_refused_and_leaves_nothing(
     with pytest.raises(RequestError):
         drops.begin("x.pt", size, sent)
     assert not drops.folder.exists()
-
-
-@pytest.mark.parametrize(
-    ("told", "name"),
-    [
-        ("x.safetensors", "x.safetensors"),
-        ("../../etc/passwd", "passwd"),
-        ("..\\..\\boot.ini", "boot.ini"),
-        ("/etc/.hidden.ckpt", "hidden.ckpt"),
-        ("..", "model"),
-        ("", "model"),
-        (".safetensors", "safetensors"),
-        ("a\0b\n\x1b[31mc\u202e.pt", "ab[31mc.pt"),
-        ("C:x.pt", "Cx.pt"),
-        ("\u00e4\u65e5 '\"$(touch x)<b>.pt", "\u00e4\u65e5 '\"$(touch x)<b>.pt"),
-        ("a\u0308.pt", "\u00e4.pt"),
-        ("x" * 300 + ".safetensors", "x" * 188 + ".safetensors"),
-        ("\u65e5" * 300, "\u65e5" * 66),
-    ],
-)
-def test_a_name_is_made_one_that_stays_in_its_folder(told: str, name: str) -> None:
-    assert safe_name(told) == name
 
 
 @pytest.mark.parametrize("number", ["", "..", "../x", "a" * 31, "A" * 32, "a" * 33, "a" * 32])
@@ -249,3 +228,65 @@ def test_a_file_takes_its_name_once_all_of_it_is_on_the_disk(
     drops.add(drop, 5_000, WHOLE[5_000:])
     assert flushed[0] == ("sketch", len(WHOLE))
     assert [name for name, _ in flushed] == ["sketch", "whole"], "then its folder"
+
+
+FILES = (
+    File(path="unet/config.json", size=4, number=1),
+    File(path="unet/model.safetensors", size=len(WHOLE), number=5),
+    File(path="empty.txt", size=0, number=7),
+)
+
+
+def test_a_folder_s_files_are_sketched_and_come_one_by_one(drops: Drops) -> None:
+    drop = drops.begin_folder("../a model", FILES)
+    folder = drops.path(drop)
+    assert (folder.name, drop.size) == ("a model", len(WHOLE) + 4)
+    assert drops.find(drop.id) == drop
+    assert {path.stat().st_mode & 0o077 for path in folder.rglob("*")} == {0}
+    assert (folder / "unet" / "model.safetensors").stat().st_size == len(WHOLE)
+    assert [drops.received(drop, place) for place in range(3)] == [0, 0, 0]
+    drops.add_ends(drop, 0, ends(b"{}\n\n", b""))
+    drops.add_ends(drop, 1, ends(WHOLE[:300], WHOLE[-100:]))
+    assert drops.file(drop, 1).read_bytes()[:301] == WHOLE[:300] + b"\0"
+    assert drops.received_all(drop) == 4, "a small file is whole with its ends"
+    with pytest.raises(ConflictError, match="not sent yet"):
+        drops.require_whole(folder)
+    assert drops.add(drop, 0, WHOLE[:5_000], 1) == 5_000
+    with pytest.raises(ConflictError, match="has come already"):
+        drops.add_ends(drop, 1, ends(WHOLE[:300], WHOLE[-100:]))
+    again = Drops(folder=drops.folder, is_used=nobody)  # as after a crash
+    assert again.received(again.find(drop.id), 1) == 5_000
+    assert again.add(drop, 5_000, WHOLE[5_000:], 1) == len(WHOLE)
+    assert again.add(drop, 4, b"", 0) == 4
+    assert again.received_all(drop) == drop.size
+    again.require_whole(folder)
+    found = {path.name: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    assert found == {"config.json": b"{}\n\n", "model.safetensors": WHOLE, "empty.txt": b""}
+    drops.remove(drop)
+    assert list(drops.folder.iterdir()) == []
+
+
+def test_of_half_a_folder_nothing_is_left_once_nobody_goes_on(drops: Drops) -> None:
+    drop = drops.begin_folder("model", FILES)
+    drops.add(drop, 0, WHOLE[:300], 1)
+    for path in drops.folder.rglob("*"):
+        os.utime(path, (0, 0))
+    assert drops.sweep(now=HOUR + 1, unfinished=HOUR) == (drop.id,)
+    assert list(drops.folder.iterdir()) == []
+
+
+def test_ends_of_a_folder_s_file_that_are_none_are_refused(drops: Drops) -> None:
+    drop = drops.begin_folder("model", FILES)
+    for place, sent in ((0, ends(b"12345", b"")), (1, b""), (2, ends(b"x", b""))):
+        with pytest.raises(RequestError):
+            drops.add_ends(drop, place, sent)
+    assert drops.received_all(drop) == 0
+
+
+def test_where_a_folder_cannot_be_made_nothing_is_left(
+    drops: Drops, small_files: Callable[[int], None]
+) -> None:
+    small_files(1_000)
+    with pytest.raises(NoSpaceError):
+        drops.begin_folder("model", FILES)
+    assert list(drops.folder.iterdir()) == []

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import shutil
 import struct
@@ -14,6 +15,7 @@ from sdcoreml.doctor.studio.drop import HOUR
 from sdcoreml.doctor.studio.refusals import AbsentError
 from tests.convert.models.test_single_file import original, save
 from tests.doctor.studio.asgi import send
+from tests.doctor.studio.models import MODELS
 from tests.doctor.studio.open_studio import Opened, tensors
 
 
@@ -105,3 +107,95 @@ def test_half_a_dropped_file_of_a_page_that_is_gone_is_removed_at_a_start(studio
     studio.studio.sweep()
     with pytest.raises(AbsentError):
         drops.find(drop.id)
+
+
+def ends_of(data: bytes) -> bytes:
+    """Return what is sent first: so much of both ends; of a small file, all of it."""
+    most = 400_000
+    head, tail = data[:most], data[max(most, len(data) - most) :]
+    return struct.pack("<I", len(head)) + head + tail
+
+
+def test_a_dropped_folder_is_known_from_its_ends_and_then_sent(
+    studio: Opened, tmp_path: Path
+) -> None:
+    folder = MODELS["sd1 folder"](tmp_path)
+    (folder / "preview.png").write_bytes(b"\x89PNG")
+    data = {path: path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    listed = [
+        {"path": path.relative_to(folder).as_posix(), "size": len(one)}
+        for path, one in data.items()
+    ]
+    sent = json.dumps({"files": listed}).encode()
+    begun = studio.send("POST", "/api/drop/folder?name=my%20model", sent).data
+    names = [listed[one]["path"] for one in begun["wants"]]
+    assert "unet/config.json" in names
+    assert "preview.png" not in names
+    where = f"/api/drop/{begun['drop']}"
+    contents = dict(enumerate(data.values()))
+    for one in begun["wants"]:
+        ends = ends_of(contents[one])
+        assert studio.send("PUT", f"{where}/ends?file={one}", ends).data == {}
+    found = studio.post("/api/examine", drop=begun["drop"]).data
+    assert (found["title"], found["verdict"]["can"]) == ("my model", "headers")
+    assert "/models/my model-" in found["plan"]["folders"][0]["folder"]
+    assert found["plan"]["command"] == ""
+    early = studio.post("/api/queue", model={"handle": found["handle"]}, choices={})
+    assert (early.status, early.refused) == (409, "this file is not sent yet")
+    far = studio.get(where).data
+    assert 0 < far["received"] < far["size"]
+    assert [one["file"] for one in far["files"]] == begun["wants"]
+    answers = []
+    for one in begun["wants"]:
+        whole = next(file for file in far["files"] if file["file"] == one)
+        piece = contents[one][whole["received"] :]
+        target = f"{where}?file={one}&offset={whole['received']}"
+        answers.append(studio.send("PUT", target, piece).data)
+    assert [len(contents[one]) for one in begun["wants"]] == [one["received"] for one in answers]
+    assert answers[-1] == {
+        "received": answers[-1]["received"],
+        "all": far["size"],
+        "handle": found["handle"],
+    }
+    made = studio.studio.signer.resolve(answers[-1]["handle"])
+    for name in names:
+        assert (made / name).read_bytes() == (folder / name).read_bytes()
+    assert studio.post("/api/queue", model={"handle": found["handle"]}, choices={}).status == 200
+    assert studio.send("DELETE", where).refused == "the queue needs this file"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"[]",
+        b'{"files": {}}',
+        b'{"files": []}',
+        b'{"files": ["x.bin"]}',
+        b'{"files": [{"path": "x.bin"}]}',
+        b'{"files": [{"path": 1, "size": 1}]}',
+        b'{"files": [{"path": "x.bin", "size": true}]}',
+        b'{"files": [{"path": "x.bin", "size": "1"}]}',
+        b'{"files": [{"path": "../x.bin", "size": 1}]}',
+        b'{"files": [{"path": "x.bin", "size": 1e400}]}',
+    ],
+)
+def test_a_list_that_is_none_is_refused_and_leaves_nothing(studio: Opened, body: bytes) -> None:
+    assert studio.send("POST", "/api/drop/folder?name=m", body).status == 400
+    assert not studio.studio.drops.folder.exists()
+
+
+def test_only_what_was_listed_is_taken(studio: Opened) -> None:
+    sent = b'{"files": [{"path": "a.png", "size": 1}, {"path": "x.bin", "size": 4}]}'
+    assert studio.send("POST", "/api/drop/folder", sent).status == 400
+    begun = studio.send("POST", "/api/drop/folder?name=m", sent).data
+    assert begun["wants"] == [1]
+    where = f"/api/drop/{begun['drop']}"
+    ends = struct.pack("<I", 2) + b"ab"
+    for query in ("?file=0", "?file=2", "?file=-1", ""):
+        assert studio.send("PUT", f"{where}/ends{query}", ends).status in {400, 404}
+        assert studio.send("PUT", f"{where}{query or '?'}&offset=0", b"abcd").status in {400, 404}
+    assert studio.send("PUT", f"{where}/ends?file=1", ends).status == 200
+    assert studio.send("PUT", f"{where}?file=1&offset=0", b"abcd").data["received"] == 4
+    single = studio.send("POST", "/api/drop?name=x.pt&size=9", ends).data["drop"]
+    assert studio.send("PUT", f"/api/drop/{single}/ends?file=0", ends).status == 404
