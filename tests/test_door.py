@@ -30,6 +30,7 @@ OWN: Mapping[str, str] = {
     "doctor/queue/store.py": "a lock of ours",
     "doctor/studio/drop.py": "files that it has made, to write more into them",
     "doctor/studio/kept.py": "a lock of ours",
+    "doctor/studio/sketch.py": "files that it makes",
     "doctor/studio/serve.py": "no file: a page, in the browser",
     "envs/building/normalise.py": "what was installed a moment ago, from locked wheels",
     "envs/care/packing.py": "a tar file on the door's stream",
