@@ -151,7 +151,7 @@ def _converse(
         except ValueError:  # the child died in the middle of a line
             return None
         if event.kind == "result":
-            answer = from_plain(_Answer, event.data, "answer")
+            answer = from_plain(_Answer, event.data)
         else:
             emit(event)
     return answer

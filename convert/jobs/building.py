@@ -78,7 +78,7 @@ def build_packages(conversion: Conversion) -> Conversion:
     request = {"components": components, "workers": workshop.workers}
     answer = workshop.runner.run("build", request, conversion.emit)
     conversion.emit(Event(kind="note", text=f"built in {amount(answer.peak_memory)} of memory"))
-    built = iter(from_plain(tuple[Built, ...], answer.value, "answer"))
+    built = iter(from_plain(tuple[Built, ...], answer.value))
     for source, written in by_source.items():
         _note(written, built, offers[source], conversion)
     return conversion

@@ -129,7 +129,7 @@ def draw_targets(
         answer = runner.run(task, to_plain(replace(wish, originals=originals)), emit)
     return tuple(
         Drawing(drawn=one, settings=settings, notes=(*notes, *_noted(one, manifest)))
-        for one in from_plain(Album, answer.value, "answer").pictures
+        for one in from_plain(Album, answer.value).pictures
     )
 
 

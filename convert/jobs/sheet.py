@@ -94,7 +94,7 @@ def draw_sheet(
         heads = tuple((one.name, amount(one.nbytes)) for one in columns)
         sheet = ContactSheet(heads=heads, rows=rows, output=str(output))
         answer = runner.run("sheet", to_plain(sheet), emit)
-        found = from_plain(Compared, answer.value, "answer")
+        found = from_plain(Compared, answer.value)
         return Sheet(
             columns=tuple(columns),
             rows=tuple(

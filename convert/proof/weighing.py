@@ -111,7 +111,7 @@ def measure_compressed(
         tell(emit, Labour.AUDIT, auditing(counts[number]))
 
     answers = crew.map(work, opening, items, done)
-    measured = (from_plain(Compressed, answer, "answer") for answer in answers)
+    measured = (from_plain(Compressed, answer) for answer in answers)
     return dict(zip(owned, measured, strict=True))
 
 
@@ -155,7 +155,7 @@ def weighing(common: Mapping[str, str]) -> Iterator[Work]:
         files: dict[str, MappedWeights] = {}
 
         def work(item: Mapping[str, object]) -> object:
-            sent = from_plain(Sent, item["sent"], "request")
+            sent = from_plain(Sent, item["sent"])
             if sent.file and sent.file not in files:
                 files[sent.file] = stack.enter_context(open_weights(Path(sent.file)))
             parts = {name: table.as_array() for name, table in sent.tables.items()}

@@ -55,7 +55,7 @@ def task(request: Mapping[str, object], emit: Emit) -> list[dict[str, object]]:
         BadInputError: a program cannot be read, or its answers are too large to be compared.
         ParityError: a program violates its declaration, or a result is not finite.
     """
-    asked = from_plain(AnswersRequest, request, "request")
+    asked = from_plain(AnswersRequest, request)
     return [_answer(question, emit) for question in asked.programs]
 
 

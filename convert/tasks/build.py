@@ -91,7 +91,7 @@ def task(request: Mapping[str, object], emit: Emit) -> list[dict[str, object]]:
     process.
     """
     collect_rarely()
-    asked = from_plain(BuildRequest, request, "request")
+    asked = from_plain(BuildRequest, request)
     tell(emit, Labour.DRAW, STARTING)
     built, begun = [], 0.0
     for component in asked.components:

@@ -58,7 +58,7 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
     Raises:
         ParityError: packages differ from their modules; all of them are named.
     """
-    asked = from_plain(CheckRequest, request, "request")
+    asked = from_plain(CheckRequest, request)
     depth = QUICK if asked.fast else FULL
     checked: dict[str, Parity] = {}
     for part in asked.packages:

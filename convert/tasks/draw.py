@@ -58,7 +58,7 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
         ParityError: a result is not finite.
         UnableError, BrokenError, UnsupportedError: what is to run the programs cannot.
     """
-    wish = from_plain(Wish, request, "request")
+    wish = from_plain(Wish, request)
     nets = {Path(net).name.removesuffix(COMPILED): Path(net) for net in wish.nets}
     places = {**places_in(Path(wish.folder), wish.programs), **nets}
     with ExitStack() as stack:

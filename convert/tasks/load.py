@@ -66,7 +66,7 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
         BrokenError: coremltools cannot be used in this environment.
         UnsupportedError: Core ML refuses the program, or cannot run it.
     """
-    asked = from_plain(LoadRequest, request, "request")
+    asked = from_plain(LoadRequest, request)
     library, units = open_library(asked.units)
     feeds = read_inputs(Path(asked.inputs)) if asked.inputs else []
     parts: list[Part] = []

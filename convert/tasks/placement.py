@@ -42,7 +42,7 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
         UnsupportedError: this coremltools cannot ask.
         BrokenError: coremltools cannot be used in this environment.
     """
-    asked = from_plain(PlacementRequest, request, "request")
+    asked = from_plain(PlacementRequest, request)
     emit(Event(kind="step", text="ask Core ML where its operations run"))
     library, units = open_library(asked.units)
     try:

@@ -150,7 +150,7 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
     `elements` to its number of weights. There is also the PSNR in dB, against the uncompressed
     program, of the mixture (`psnr`) and of each uniform width (`uniform`).
     """
-    asked = from_plain(SensitivityRequest, request, "request")
+    asked = from_plain(SensitivityRequest, request)
     config = read_config(Path(asked.config))
     with open_known(Path(asked.weights), config) as tensors:
         subject = prepare(asked.component, config, asked.options, tensors)

@@ -144,7 +144,7 @@ class Shares:
         with fitting(opening.common) as own:
             answers = crew.map(own, opening, asked, done)
         return [
-            from_plain(Table, table, "answer").as_array()
+            from_plain(Table, table).as_array()
             for answer in answers
             for table in (answer if isinstance(answer, list) else [])
         ]
@@ -214,7 +214,7 @@ def fitting(common: Mapping[str, str]) -> Iterator[Work]:
     with TensorFile.open(Path(common["weights"])) as tensors:
 
         def work(item: object) -> object:
-            asked = from_plain(Fitting, item, "request")
+            asked = from_plain(Fitting, item)
             payloads = [piece.as_payload() for piece in asked.pieces]
             return [asdict(Table.of(found)) for found in fit(payloads, tensors, asked.form)]
 
@@ -231,7 +231,7 @@ def pouring(common: Mapping[str, str]) -> Iterator[Work]:
 
         def work(item: list[object]) -> object:
             for piece in item:
-                payload = from_plain(Piece, piece, "request").as_payload()
+                payload = from_plain(Piece, piece).as_payload()
                 os.lseek(file.fileno(), payload.offset + ALIGNMENT, os.SEEK_SET)
                 write_record(file, payload, tensors)
                 tensors.release()

@@ -30,7 +30,7 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
     Raises:
         UsageError: the pictures are of different sizes.
     """
-    asked = from_plain(ContactSheet, request, "request")
+    asked = from_plain(ContactSheet, request)
     count = sum(len(row.pictures) for row in asked.rows)
     emit(Event(kind="step", text=f"compare {count} pictures"))
     rows = [[_open(Path(picture)) for picture in row.pictures] for row in asked.rows]

@@ -38,7 +38,7 @@ class SiblingsRequest:
 
 def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
     """Return, by component, the `Sibling` of each graph of a `SiblingsRequest` that has one."""
-    asked = from_plain(SiblingsRequest, request, "request")
+    asked = from_plain(SiblingsRequest, request)
     found: dict[str, object] = {}
     for item in asked.graphs:
         emit(Event(kind="step", text=f"compare {item.component} with certified graphs"))

@@ -62,7 +62,7 @@ def task(request: Mapping[str, object], emit: Emit) -> list[dict[str, object]]:
 
     Returns the same as the task `build`: the program's CPU time in seconds and its packages.
     """
-    asked = from_plain(UpstreamRequest, request, "request")
+    asked = from_plain(UpstreamRequest, request)
     folder, out = Path(asked.folder), Path(asked.out)
     os.chdir(folder)
     (folder / "tmp").mkdir(exist_ok=True)

@@ -81,7 +81,7 @@ class MeasuringRunner:
         """Run the task; record the CPU seconds and memory that it reports for each program."""
         outcome = self.inner.run(task, request, emit)
         if task in ("build", "upstream"):
-            for made in from_plain(tuple[dict[str, object], ...], outcome.value, "answer"):
+            for made in from_plain(tuple[dict[str, object], ...], outcome.value):
                 seconds = read_field(made, "cpu", float)
                 self.costs[read_field(made, "component", str)] = (seconds, outcome.peak_memory)
         return outcome

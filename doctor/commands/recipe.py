@@ -171,7 +171,7 @@ def measure(model: Model, args: argparse.Namespace, runner: Runner, emit: Emit) 
             "bits": args.target_bits,
         }
         answer = runner.run("sensitivity", request, emit)
-    return from_plain(Sensitivity, answer.value, "answer")
+    return from_plain(Sensitivity, answer.value)
 
 
 def summary(args: argparse.Namespace, found: Sensitivity) -> str:

@@ -136,7 +136,7 @@ class Rattler:
                 newest=newest,
                 cache=cache,
             )
-        packages = from_plain(tuple[CondaPackage, ...], found, "answer")
+        packages = from_plain(tuple[CondaPackage, ...], found)
         if nameless := [package.path for package in packages if not package.sha256]:
             raise InstallError(
                 f"gives no SHA-256 for {', '.join(nameless)}, so it cannot be locked",

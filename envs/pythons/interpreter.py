@@ -78,7 +78,7 @@ def probe(python: Path, source: str = "--python") -> Interpreter | None:
     """Run a Python to learn its version and target; None if it does not run or answer."""
     try:
         answer = run([*isolate(python), "-S", "-c", _ASK])
-        said = from_plain(tuple[object, ...], parse_json(answer.out, python), "answer")
+        said = from_plain(tuple[object, ...], parse_json(answer.out, python))
         *words, wide = said
         path, version, implementation, system, machine = from_plain(tuple[str, ...], words, "words")
     except (OSError, ValueError, BadInputError):

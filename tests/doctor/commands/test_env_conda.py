@@ -157,6 +157,14 @@ def test_conda_s_files_are_written_and_checked(
     ]
 
 
+def test_what_is_cut_out_of_another_has_the_python_of_that(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for more in ((), ("--check",)):
+        assert main(["env", "lock", "--conda", "--toolchain", "light", *more]) == 0
+        assert capsys.readouterr().out == "light: has the Python of tested\n"
+
+
 def test_the_backend_is_one_of_two(
     words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

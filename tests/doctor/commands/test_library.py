@@ -20,7 +20,16 @@ from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.models.family import Family
 from sdcoreml.doctor import cli
 from sdcoreml.doctor.commands.library import configure, run
-from sdcoreml.doctor.core.library import Entry, Judged, Kind, judge_entry, pair
+from sdcoreml.doctor.commands.library_text import as_text
+from sdcoreml.doctor.core.library import (
+    Entry,
+    Judged,
+    Kind,
+    Twins,
+    WeightFile,
+    judge_entry,
+    pair,
+)
 from sdcoreml.doctor.core.subjects import Bundle, ProgramState
 from sdcoreml.ground.errors import BadInputError
 from tests.convert.stand_ins import (
@@ -296,6 +305,23 @@ def test_equal_weights_are_found_by_samples_and_links_are_not_counted(
         "  sharing weights that look equal (by size and samples) would save 3 MB:",
         "    3 MB: a/Unet, b/Unet",
     ]
+
+
+def test_beyond_the_first_groups_of_equal_weights_the_rest_is_counted(tmp_path: Path) -> None:
+    def twins(number: int) -> Twins:
+        names = (f"{name}{number}" for name in "abcde")
+        files = (
+            WeightFile(entry=name, program="Unet", path="w", size=9, inode=(1, 1)) for name in names
+        )
+        return Twins(files=tuple(files), saves=1_000_000)
+
+    lines = list(as_text(tmp_path, (), [twins(number) for number in range(7)]))
+    assert lines[-7:-4] == [
+        "  sharing weights that look equal (by size and samples) would save 7 MB:",
+        "    1 MB: a0/Unet, b0/Unet, c0/Unet, 2 more",
+        "    1 MB: a1/Unet, b1/Unet, c1/Unet, 2 more",
+    ]
+    assert lines[-1] == "    2 MB: 2 other groups"
 
 
 def test_a_model_that_is_not_converted(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,8 +16,9 @@ from sdcoreml.doctor.cli import main
 from sdcoreml.doctor.commands.queue import as_text
 from sdcoreml.doctor.queue.entry import Kind, State, now
 from sdcoreml.doctor.queue.order import New
+from sdcoreml.doctor.queue.post import Post
 from sdcoreml.doctor.queue.starting import start_runner, this_program
-from sdcoreml.doctor.queue.store import Store, open_queue
+from sdcoreml.doctor.queue.store import RUNNER, Store, open_queue
 from sdcoreml.ground import locks
 from sdcoreml.ground.advice import spell
 from tests.schemas import read_as
@@ -76,7 +77,7 @@ def test_what_is_added_is_listed_and_changed(
 def test_a_pause_is_told_wherever_it_matters(
     store: Store, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert queue(capsys, "pause").startswith("paused; ")
+    assert queue(capsys, "pause") == "paused; programs that are finished will be found again\n"
     assert "the queue is paused; `" in queue(capsys, "add", "owner/name")
     assert "paused; `" in queue(capsys, "list")
     assert "the queue is paused; `" in queue(capsys, "run")
@@ -180,6 +181,17 @@ def test_a_runner_does_what_waits_with_this_tool(
     add(store, "explain", "NONE999")
     assert "2: explain NONE999: failed: " in queue(capsys, "run", code=1)
     assert queue(capsys, "run") == ""
+
+
+def test_beside_another_runner_there_is_nothing_to_do(
+    store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    add(store, "help")
+    other = Post(store.folder / RUNNER)
+    said = queue(capsys, "run")
+    other.leave()
+    assert said == "another runner is at work already, and does what waits\n"
+    assert store.read().entries[0].state is State.WAITING
 
 
 @pytest.mark.slow

@@ -39,9 +39,10 @@ def test_a_folder_is_added_listed_and_removed(
     for words in (("--json",), ("--json", "list")):
         assert main(["sources", *words]) == 0
         assert read_as("sources-list", capsys.readouterr().out)["folders"]
+    capsys.readouterr()
     assert main(["sources", "remove", "comfy", str(comfy)]) == 0
     assert own.read_text() == ""
-    capsys.readouterr()
+    assert capsys.readouterr().out == f"forgotten; written {own}\n"
     assert main(["sources"]) == 0
     assert capsys.readouterr().out.startswith("no folders of models; name one with")
 

@@ -51,6 +51,23 @@ def test_a_hundred_megabytes_of_addresses_are_enough(tmp_path: Path, reference: 
     assert out.read_bytes() == reference
 
 
+def test_what_carries_checksums_is_checked_and_what_does_not_is_said(
+    tmp_path: Path, reference: bytes, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert reference
+    for source in (write_zip(tmp_path / "m.bin", WEIGHTS), tmp_path / "reference.safetensors"):
+        assert weights(source, tmp_path / f"{source.stem}.out.safetensors", "--verify") == 0
+    assert capsys.readouterr().err.splitlines() == [
+        "- check the input",
+        "- write m.out.safetensors",
+        "- read the output back",
+        "- check the input",
+        "  this container carries no checksums",
+        "- write reference.out.safetensors",
+        "- read the output back",
+    ]
+
+
 def test_a_folder_with_shards_becomes_one_file(tmp_path: Path, reference: bytes) -> None:
     folder = tmp_path / "unet"
     folder.mkdir()

@@ -64,12 +64,15 @@ def test_a_new_cluster_says_how_it_is_joined(
     )
     assert begin(tmp_path / "net", "127.0.0.1", 8786, member) == 0
     assert (member.asked["host"], member.asked["port"]) == ("127.0.0.1", 8786)
-    said = capsys.readouterr().out
-    assert "a cluster listens at tls://127.0.0.1:8786; Ctrl-C ends it\n" in said
-    assert f"sdcoreml worker {tmp_path}/net`\n" in said
-    assert said.endswith(
-        "mac joined\nmac left\nold cannot take part: the seal of its environment is broken\n"
-    )
+    assert capsys.readouterr().out.splitlines() == [
+        "a cluster listens at tls://127.0.0.1:8786; Ctrl-C ends it",
+        f"each machine joins it with `sdcoreml worker {tmp_path}/net`",
+        "where that folder is not shared, copy it first: its key admits",
+        f"jobs run on it with `sdcoreml jobs FILE --cluster {tmp_path}/net`",
+        "mac joined",
+        "mac left",
+        "old cannot take part: the seal of its environment is broken",
+    ]
     assert find_cluster(str(tmp_path / "net")).address == "tls://127.0.0.1:8786"
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 
@@ -45,6 +46,19 @@ def test_every_difference_from_the_lock_is_named(empty: Path) -> None:
         inventory.require_locked(empty, lock(("one", "1.0", ""), ("two", "2", "")))
     text = "lock: two 2 is missing; extra 3 is not in the lock; one is 1.1, locked is 1.0;"
     assert str(caught.value).startswith(text)
+
+
+def test_what_conda_brings_must_not_be_locked_as_well(empty: Path) -> None:
+    info = install(empty, "one", "1.0")
+    record = {"name": "one", "version": "1.0", "build": "0"}
+    paths = [{"_path": f"{info.relative_to(empty)}/RECORD"}]
+    (empty / "conda-meta").mkdir()
+    (empty / "conda-meta" / "one-1.0-0.json").write_text(
+        json.dumps({**record, "paths_data": {"paths": paths}})
+    )
+    inventory.require_locked(empty, lock())
+    with pytest.raises(InstallError, match=r"^lock: one comes from conda, and from the lock as we"):
+        inventory.require_locked(empty, lock(("one", "1.0", "")))
 
 
 def test_a_wheel_with_a_wrong_record_is_reported(empty: Path) -> None:

@@ -438,6 +438,12 @@ def test_the_commands(
     assert capsys.readouterr().out.splitlines()[-1] == f"seal {made.seal}"
     monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path / "envs"))
     assert main(["env", "import", str(tmp_path / "x.tar"), "--python", str(PYTHON)]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == f"seal {made.seal}"
+    kept = load_toolchain(f"{tmp_path}/toolchains/tiny/")
+    again = store.current(name_of(kept, "venv"), tmp_path / "envs")
+    assert again is not None
+    assert capsys.readouterr().out.splitlines() == [
+        f"tiny: envs/{again.path.name}, built from x.tar",
+        f"seal {made.seal}",
+    ]
     assert main(["env", "import", str(tmp_path / "none.tar")]) == 3
     assert "none.tar: no such file" in capsys.readouterr().err

@@ -16,6 +16,7 @@ from sdcoreml.envs.locking.compile import (
     write_locks,
 )
 from sdcoreml.ground.errors import InstallError, LockfileError, UnknownToolchainError
+from sdcoreml.ground.events import Event
 from sdcoreml.lockfiles.lock import load_lock
 from sdcoreml.lockfiles.target import TARGETS
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
@@ -155,8 +156,11 @@ def test_the_shipped_locks_agree_with_their_pins_and_wheels(name: str) -> None:
 
 
 def test_light_is_cut_out_of_tested_without_a_network() -> None:
-    light = load_toolchain("light")
-    assert find_stale(light, compile_locks(light)) == ()
+    light, events = load_toolchain("light"), list[Event]()
+    assert find_stale(light, compile_locks(light, emit=events.append)) == ()
+    assert [event.text for event in events] == [
+        f"cut light for {target} out of tested" for target in light.targets
+    ]
     assert write_locks(light, compile_locks(light)) == ()
 
 
