@@ -7,6 +7,8 @@ figures are true, nothing can prove.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -101,12 +103,10 @@ def _known_locks(name: str) -> frozenset[str]:
     proofs = {
         proof.lock for form in forms for proof in load_evidence(form) if proof.target in _TARGETS
     }
-    locks = {_lock(str(form.folder), target) for form in forms for target in _TARGETS}
-    return frozenset({*proofs, *locks} - {""})
+    return frozenset({*proofs, *(lock for form in forms for lock in _locks(str(form.folder)))})
 
 
-def _lock(folder: str, target: str) -> str:
-    try:
-        return load_lock(folder, target).digest
-    except LockfileError:  # not every form is for every target
-        return ""
+def _locks(folder: str) -> Iterator[str]:
+    for target in _TARGETS:
+        with suppress(LockfileError):  # not every form is for every target
+            yield load_lock(folder, target).digest

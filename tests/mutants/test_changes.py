@@ -53,6 +53,7 @@ def changed(source: str, tested: str = "") -> list[str]:
         ("def f(): return a", ["def f(): return None"]),
         ("def f(): return not a", ["def f(): return True", "def f(): return a"]),
         ("def f(): return True", ["def f(): return False", "def f(): return False"]),
+        ("def f(): return ''", ["def f(): return 'mutant'"]),
         ("def f(): return None", ["def f(): return True"]),
         ("größe = not a", ["größe = a"]),
     ],
