@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +22,7 @@ from sdcoreml.convert.proof.sampling import record
 from sdcoreml.convert.worker import Outcome
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.events import Emit, silent
+from sdcoreml.ground.places import ROOT
 from tests.convert.stand_ins import (
     StandIn,
     components_of,
@@ -170,3 +173,20 @@ def test_a_later_version_is_refused(bundle: Path) -> None:
     path.write_text(path.read_text().replace('"schema": 1', '"schema": 2'))
     with pytest.raises(BadInputError, match="schema 2; this version reads 1"):
         read_answers(bundle, read_manifest(bundle))
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_as_it_records_is_made_again_with_the_same_bytes(
+    tmp_path: Path, model: Path
+) -> None:
+    """A part of all moments; without the number, it takes a minute and tries each."""
+    words = (f"{model}", f"{tmp_path / 'place'}", "23")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.convert.jobs.recording_kills", *words],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    (line,) = done.stdout.splitlines()
+    assert int(line.removesuffix(" is the last moment")) > 100
