@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 from collections.abc import Generator
 from contextlib import ExitStack
 
@@ -36,6 +37,11 @@ BEGUN = pytest.StashKey[float]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # What runs in the background of a script, or under nohup, ignores signals, and so would all that
+    # it starts; a handler that does nothing is not handed on.
+    for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
     stack = ExitStack()
     config.stash[GUARD] = stack.enter_context(guarded_process())
     config.add_cleanup(stack.close)

@@ -94,5 +94,6 @@ def faults(model: Path, place: Path, step: int) -> Iterator[str]:
 
 if __name__ == "__main__":
     digests._SETTLED = -(10**10)  # the model was written just before
-    for line in faults(Path(sys.argv[1]), Path(sys.argv[2]), int((*sys.argv, 1)[3])):
+    first, second, *more = sys.argv[1:]
+    for line in faults(Path(first), Path(second), int(more[0]) if more else 1):
         sys.stdout.write(f"{line}\n")
