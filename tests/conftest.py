@@ -37,8 +37,8 @@ BEGUN = pytest.StashKey[float]()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    # What runs in the background of a script, or under nohup, ignores signals, and so would all that
-    # it starts; a handler that does nothing is not handed on.
+    # What runs in the background of a script, or under nohup, ignores signals, and so would all
+    # that it starts; a handler that does nothing is not handed on.
     for number in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, lambda *_: None)
