@@ -3,7 +3,7 @@
 import { ask, wasAborted } from "./api.js";
 import { announce, button, el, fill, focusOn, name } from "./dom.js";
 import { isFiles } from "./drag.js";
-import { discard, examineFile, fileOf } from "./drop.js";
+import { discard, droppedFile, takeDropped } from "./drop.js";
 import { chooseItem } from "./folders.js";
 import { showModel } from "./model.js";
 import { refusal } from "./parts.js";
@@ -17,7 +17,7 @@ export function startChoosing() {
   const zone = at("drop");
   const picker = at("file");
   picker.addEventListener("change", () => {
-    if (picker.files.length) takeFile(picker.files[0]);
+    if (picker.files.length) take(droppedFile(picker.files[0]));
     picker.value = "";
   });
   at("pick").addEventListener("click", () => picker.click());
@@ -45,16 +45,16 @@ export function startChoosing() {
     event.preventDefault();
     depth = 0;
     lift(0);
-    const dropped = fileOf(event.dataTransfer);
+    const dropped = takeDropped(event.dataTransfer);
     location.hash = "#/convert";
-    if (dropped instanceof File) takeFile(dropped);
-    else if (dropped) refuse({ what: say(`drop.${dropped}`), remedy: say("drop.instead") });
+    if (dropped === "many") refuse({ what: say("drop.many"), remedy: say("drop.instead") });
+    else if (dropped) take(dropped);
   });
 }
 
-function takeFile(file) {
+function take(dropped) {
   // This is not broken off: its answer says what has to be removed from the disk again.
-  examine(file.name, () => examineFile(file), null, file);
+  examine(dropped.name, dropped.examine, null, dropped);
 }
 
 /** Leave what is looked at; a copy of it that is going on ends, and says so. */
@@ -71,7 +71,7 @@ function refuse(error) {
 }
 
 /** Ask what something is, and show the verdict; only the last that was asked for is shown. */
-async function examine(title, asked, reference, file = null) {
+async function examine(title, asked, reference, dropped = null) {
   leave();
   asking = new AbortController();
   const { signal } = asking;
@@ -80,10 +80,10 @@ async function examine(title, asked, reference, file = null) {
   try {
     const model = await asked(signal);
     if (signal.aborted) {
-      if (file) discard(model.drop);
+      if (dropped) discard(model.drop);
       return;
     }
-    showModel(place, model, { reference: reference ?? { drop: model.drop }, file, signal, startOver, tell });
+    showModel(place, model, { reference: reference ?? { drop: model.drop }, dropped, signal, startOver, tell });
     announce(model.verdict.sentence);
   } catch (error) {
     if (wasAborted(error) || signal.aborted) return;

@@ -2,7 +2,7 @@
 
 import { ask, wasAborted } from "./api.js";
 import { announce, button, el, facts, fill, focusOn, fresh, name, plain } from "./dom.js";
-import { discard, sendFile } from "./drop.js";
+import { discard } from "./drop.js";
 import { makeChoices } from "./offer.js";
 import { badge, command, findings, folded, needs, refusal, tone } from "./parts.js";
 import { queue } from "./queue.js";
@@ -11,7 +11,7 @@ import { percent, rich, say, size } from "./texts.js";
 const PATIENCE = 150; // milliseconds between the last change and the question what it means
 
 /**
- * Show a MODEL; `context` has its reference, the dropped file if it was one, the way back, and a
+ * Show a MODEL; `context` has its reference, what was dropped if it was so, the way back, and a
  * signal that is given as soon as another is looked at.
  */
 export function showModel(place, model, context) {
@@ -37,9 +37,9 @@ export function showModel(place, model, context) {
   focusOn(heading);
 }
 
-/** Of a dropped file that nobody converts, nothing stays on the disk. */
+/** Of what was dropped and nobody converts, nothing stays on the disk. */
 function leave(model, context) {
-  if (context.file && !context.isSent) discard(model.drop);
+  if (context.dropped && !context.isSent) discard(model.drop);
 }
 
 /** Which apps run it, each with the reason where one does not. */
@@ -55,7 +55,7 @@ function converting(model, context) {
   const details = el("div", { class: "details" });
   const problem = el("div", { role: "alert" });
   const convert = el("button", { class: "primary", type: "submit" }, say("convert"));
-  const hint = context.file ? el("p", { class: "quiet" }, say("drop.copied")) : null;
+  const hint = context.dropped ? el("p", { class: "quiet" }, say("drop.copied")) : null;
   const form = el("form", { class: "offer", "aria-labelledby": "choices" });
   let asking = new AbortController();
   let timer = 0;
@@ -99,8 +99,8 @@ function converting(model, context) {
     allow();
     fill(problem);
     try {
-      const reference = context.file ? { handle: await copy(model, context, form) } : context.reference;
-      context.isSent = true; // from here on the queue needs the file
+      const reference = context.dropped ? { handle: await copy(model, context, form) } : context.reference;
+      context.isSent = true; // from here on the queue needs it
       const { id } = await ask("POST", "/api/queue", { model: reference, choices: choices.read(true) });
       if (form.isConnected) {
         context.startOver(false); // another model may have been opened meanwhile: it stays
@@ -142,7 +142,7 @@ function showPlan(plan) {
   ];
 }
 
-/** Copy a dropped file to the server's disk while a bar shows how far it is. */
+/** Copy what was dropped to the server's disk while a bar shows how far it is. */
 async function copy(model, context, form) {
   const control = new AbortController();
   const stopToo = () => {
@@ -161,9 +161,8 @@ async function copy(model, context, form) {
   addEventListener("beforeunload", warn);
   context.signal.addEventListener("abort", stopToo);
   try {
-    return await sendFile(
+    return await context.dropped.send(
       model.drop,
-      context.file,
       (received, total) => {
         bar.value = total ? received / total : 1;
         said.textContent = say("drop.sofar", { done: size(received), total: size(total), percent: percent(received, total || 1) });
