@@ -30,8 +30,9 @@ from sdcoreml.doctor.studio.choices import Choices, Chosen, File, Offer
 from sdcoreml.doctor.studio.choices import as_data as offer_data
 from sdcoreml.doctor.studio.doctoring import STATUSES
 from sdcoreml.doctor.studio.offer import make_offer
+from sdcoreml.doctor.studio.phone import FEW, judge_phone
 from sdcoreml.doctor.studio.plain import as_sentence, by_name, is_plain, plain, plain_data
-from sdcoreml.doctor.studio.wording import Text, say
+from sdcoreml.doctor.studio.wording import BITS, Text, say
 from sdcoreml.ground.advice import TOOL, spell_words
 from sdcoreml.ground.errors import Fault, SdcoremlError, UsageError
 from sdcoreml.lockfiles.toolchain import load_toolchain
@@ -128,6 +129,11 @@ def _as_data(examined: Examined, offer: Offer, toolchain: str) -> dict[str, obje
     elif planned.can == "no" and lacks:
         what, remedy = as_sentence(lacks[0].what), as_sentence(lacks[0].remedy)
         found["refused"] = {"what": what, "remedy": remedy, "code": lacks[0].id}
+    if any(one.key == "device" and one.value == "phone" for one in offer.groups):
+        programs = [(one.name, one.bytes) for made in planned.folders for one in made.programs]
+        bits = offer.table.get("bits", max(BITS))
+        family = jobs[0].model.family
+        found["device"] = judge_phone(family, bits if isinstance(bits, int) else FEW, programs)
     found["room"] = {"needed": planned.disk, "free": _free(Path(order.folders[0]))}
     data = plain_data(as_data(replace(planned, machine=())))
     machine = {"can": planned.can, "findings": [_machine(one) for one in planned.machine]}

@@ -79,9 +79,9 @@ def _finding(check: str, finding: Finding) -> dict[str, object]:
     return {
         "id": check,
         "status": finding.status.value,
-        "what": plain(finding.what),
-        "why": plain(finding.why),
-        "remedy": plain(fix.title),
+        "what": as_sentence(finding.what),
+        "why": as_sentence(finding.why),
+        "remedy": as_sentence(fix.title),
         "command": typed if is_plain(typed) else "",
     }
 

@@ -53,7 +53,7 @@ function check(finding) {
     const next = check(now);
     node.replaceWith(next);
     focusOn(next.querySelector("h2, h3"));
-    announce(`${now.title}: ${say(`status.${now.status}`)}`);
+    announce(say("doctor.now", { title: now.title, status: say(`status.${now.status}`) }));
   }
 
   async function run(event) {
@@ -74,13 +74,13 @@ function check(finding) {
 
   fill(
     node,
-    el("div", { class: "entry-head" }, el("h2", {}, finding.title), badge("status", finding.status)),
-    finding.what ? el("p", {}, rich(finding.what)) : null,
-    finding.why ? el("p", { class: "quiet" }, rich(finding.why)) : null,
+    // The title says what is demanded, which may be the opposite of what was found.
+    el("div", { class: "entry-head" }, el("h2", {}, rich(finding.what ?? finding.title)), badge("status", finding.status)),
+    el("p", { class: "quiet" }, finding.what ? say("doctor.checked", { title: finding.title }) : null, " ", el("code", {}, finding.id)),
+    finding.why ? el("p", {}, rich(finding.why)) : null,
     finding.where ? el("p", { class: "quiet" }, el("code", {}, finding.where)) : null,
     finding.fix ? fixOf(finding.fix, run) : null,
     finding.fix ? progress : null,
-    el("p", { class: "quiet code" }, finding.id),
   );
   return node;
 }

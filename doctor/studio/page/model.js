@@ -132,6 +132,7 @@ function showPlan(plan) {
   );
   return [
     plan.sentence ? el("p", {}, rich(plan.sentence)) : null,
+    plan.device ? findings([plan.device]) : null,
     short.length ? findings(short) : null,
     folded(
       say("plan.more"),

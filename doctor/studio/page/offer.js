@@ -118,10 +118,10 @@ const unusual = (option) => (option && !option.is_recommended ? option.title : "
 
 const firstOf = (group) => ("value" in group ? group.value : group.options.find((one) => one.is_recommended)?.value);
 
-/** What an option takes: its size stays on one line, what it costs is a phrase that may be long. */
+/** What an option takes: its size, and what that costs, which is a phrase that may be long. */
 function costs(option) {
   const amount = option.size ? el("span", { class: "amount" }, size(option.size)) : null;
-  return [amount, amount && option.cost ? " · " : null, option.cost].filter(Boolean);
+  return [amount, amount && option.cost ? " " : null, option.cost].filter(Boolean);
 }
 
 function card(group, option, type, isChosen) {

@@ -59,8 +59,8 @@ export function needs(plan) {
   const rows = [
     [say("plan.result"), plan.result ? size(plan.result) : ""],
     [say("plan.disk"), disk ? size(disk) : ""],
-    [say("plan.time"), minutes ? say("plan.atmost", { time: duration(minutes * 60) }) : ""],
-    [say("plan.room"), plan.room ? say("plan.free", { size: size(plan.room.free) }) : ""],
+    [say("plan.time"), minutes ? duration(minutes * 60) : ""],
+    [say("plan.room"), plan.room ? size(plan.room.free) : ""],
   ];
   const made = facts(rows.filter(([, value]) => value));
   made.className = "figures";

@@ -85,7 +85,7 @@ export function size(bytes) {
   const [unit, by] =
     bytes >= 1e9 ? ["size.gb", 1e9] : bytes >= 1e6 ? ["size.mb", 1e6] : bytes >= 1e3 ? ["size.kb", 1e3] : ["size.b", 1];
   const shown = bytes / by;
-  return say(unit, { number: count(shown, shown < 10 && by > 1e3 ? 1 : 0) });
+  return say(unit, { count: bytes, number: count(shown, shown < 10 && by > 1e3 ? 1 : 0) });
 }
 
 export function duration(seconds) {

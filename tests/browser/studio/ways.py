@@ -91,7 +91,7 @@ def queue_order(stage: Stage) -> None:
             "#entries h3:text-is('d')", "#entries h3 >> nth=0", target_position={"x": 5, "y": 1}
         )
         wait(tab, "d b a c")
-        tab.drag_and_drop("#entries h3:text-is('d')", "#entries > li:last-child .foot")
+        tab.drag_and_drop("#entries h3:text-is('d')", "#entries > li:last-child .makes")
         wait(tab, "b a c d")
         tab.click("#pause")
         until(tab, "document.getElementById('pause').textContent === 'Go on'")

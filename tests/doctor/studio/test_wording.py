@@ -104,6 +104,7 @@ NO_TEXTS = {
     "a purple heart on a white background": "a prompt",
     "sdcoreml sample ": "compared with a config",
     "Core ML": "a name",
+    "Unet": "a name",
     "Downloads": "the name of a folder",
     "a UNet for ComfyUI draws in ComfyUI only": "part of a refusal",
     "the toolchain ": "part of a refusal",
