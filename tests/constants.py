@@ -1,8 +1,13 @@
 """The constants of modules, the members of enumerations, and what fields and parameters are unless
-somebody says otherwise: each as a line of text, the same on every machine."""
+somebody says otherwise: each as one line of text, the same on every machine.
+
+That a value is as it is kept proves nothing of it, only that nobody has changed it without meaning
+to. What a figure is good for, another test has to say.
+"""
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import enum
 import importlib
@@ -43,9 +48,9 @@ def constants(module: ModuleType) -> dict[str, str]:
     """Return what the module defines, by a name that tells where."""
     own = module.__name__.removeprefix("sdcoreml.")
     found: dict[str, str] = {}
-    declared = vars(module).get("__annotations__", {})
+    declared, brought = vars(module).get("__annotations__", {}), _imported(module)
     for name, value in vars(module).items():
-        if str(declared.get(name, "")).startswith(_CHANGING):
+        if name in brought or str(declared.get(name, "")).startswith(_CHANGING):
             continue
         is_own = getattr(value, "__module__", None) == module.__name__
         if isinstance(value, type) and is_own:
@@ -56,6 +61,13 @@ def constants(module: ModuleType) -> dict[str, str]:
             found[name] = _tell(value)
     told = {f"{own}.{name}": text for name, text in found.items() if os.fspath(ROOT) not in text}
     return {name: text for name, text in told.items() if name not in BY_SYSTEM}
+
+
+def _imported(module: ModuleType) -> frozenset[str]:
+    """Return the names that a module has from others, which tell them."""
+    nodes = ast.walk(ast.parse(inspect.getsource(module)))
+    found = (node.names for node in nodes if isinstance(node, ast.ImportFrom))
+    return frozenset(one.asname or one.name for names in found for one in names)
 
 
 def _tell(value: object) -> str:
@@ -85,7 +97,10 @@ def _of_class(kind: type) -> Iterator[tuple[str, str]]:
         for field in dataclasses.fields(kind):
             if field.default is not dataclasses.MISSING and _is_told(field.default):
                 yield f"{kind.__name__}.{field.name}", _tell(field.default)
+    made = {"__init__"} if dataclasses.is_dataclass(kind) else set()  # of the fields told above
     for name, value in vars(kind).items():
+        if name in made:
+            continue
         if isinstance(value, FunctionType) and value.__module__ == kind.__module__:
             yield from _of_function(f"{kind.__name__}.{name}", value)
 
