@@ -437,6 +437,9 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_what_says_it_itself_is_in_no_doubt",
     ),
     "tests/doctor/studio/test_malformed.py": (),
+    "tests/doctor/studio/test_remedies.py": (
+        "test_no_model_s_findings_ask_a_person_to_type_an_option",
+    ),
     "tests/doctor/studio/test_routes_drop.py": (
         "test_a_dropped_folder_is_known_from_its_ends_and_then_sent",
         "test_no_command_names_a_dropped_file_which_is_not_kept",

@@ -17,6 +17,7 @@ from sdcoreml.doctor.studio.doubts import Doubt, as_finding, doubts_of
 from sdcoreml.doctor.studio.offer import VERDICTS
 from sdcoreml.doctor.studio.plain import by_name, plain
 from sdcoreml.doctor.studio.planning import plan, refusal
+from sdcoreml.doctor.studio.remedies import in_window
 from sdcoreml.doctor.studio.shelves import judge_folder
 from sdcoreml.doctor.studio.wording import Text, say, together
 
@@ -111,7 +112,7 @@ def _verdict(
         what = fault.what if fault else str(planned.get("refused", ""))
         yield say("verdict.cannot", what=plain(what))
         if fault and fault.remedy:
-            yield say("verdict.remedy", remedy=plain(fault.remedy))
+            yield say("verdict.remedy", remedy=in_window(fault.remedy, plain))
         return
     refused = planned.get("refused")
     if isinstance(refused, Mapping):

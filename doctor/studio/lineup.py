@@ -18,6 +18,7 @@ from sdcoreml.doctor.studio.figures import figures_of
 from sdcoreml.doctor.studio.handles import Signer
 from sdcoreml.doctor.studio.keeper import Keeper
 from sdcoreml.doctor.studio.places import short, shown
+from sdcoreml.doctor.studio.remedies import in_window
 from sdcoreml.doctor.studio.wording import Text, say
 from sdcoreml.ground.advice import spell, spell_words
 from sdcoreml.ground.errors import BadInputError
@@ -88,7 +89,7 @@ class Lineup:
             "state": state.value,
             **(self._progress(entry) if entry.state is State.RUNNING else _NOTHING),
             "because": spell(entry.because),
-            "remedy": spell(entry.remedy),
+            "remedy": in_window(entry.remedy, spell),
             "explanation": spell(entry.explanation)[:LONGEST],
             "code": entry.code or None,
             "folders": [self._folder(Path(one)) for one in entry.folders],

@@ -32,6 +32,7 @@ from sdcoreml.doctor.studio.doctoring import STATUSES
 from sdcoreml.doctor.studio.offer import make_offer
 from sdcoreml.doctor.studio.phone import FEW, judge_phone
 from sdcoreml.doctor.studio.plain import as_sentence, by_name, is_plain, plain, plain_data
+from sdcoreml.doctor.studio.remedies import in_window
 from sdcoreml.doctor.studio.wording import BITS, Text, say
 from sdcoreml.ground.advice import TOOL, spell_words
 from sdcoreml.ground.errors import Fault, SdcoremlError, UsageError
@@ -127,7 +128,7 @@ def _as_data(examined: Examined, offer: Offer, toolchain: str) -> dict[str, obje
     if offer.refused:
         found["refused"] = refusal(offer.refused)
     elif planned.can == "no" and lacks:
-        what, remedy = as_sentence(lacks[0].what), as_sentence(lacks[0].remedy)
+        what, remedy = as_sentence(lacks[0].what), in_window(lacks[0].remedy)
         found["refused"] = {"what": what, "remedy": remedy, "code": lacks[0].id}
     if any(one.key == "device" and one.value == "phone" for one in offer.groups):
         programs = [(one.name, one.bytes) for made in planned.folders for one in made.programs]
@@ -146,7 +147,7 @@ def _machine(finding: MachineFinding) -> dict[str, object]:
         "id": finding.id,
         "status": STATUSES[Status(finding.status)],
         "what": as_sentence(finding.what),
-        "remedy": as_sentence(finding.remedy),
+        "remedy": in_window(finding.remedy),
     }
 
 
@@ -207,7 +208,7 @@ def refusal(fault: Fault) -> dict[str, object]:
     return {
         "what": as_sentence(fault.what),
         "where": where,
-        "remedy": as_sentence(fault.remedy),
+        "remedy": in_window(fault.remedy),
         "code": fault.code or None,
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from sdcoreml.doctor.studio.remedies import in_window
 from sdcoreml.ground.addresses import hide_credentials
 from sdcoreml.ground.advice import spell
 from sdcoreml.ground.errors import (
@@ -88,11 +89,11 @@ def status_of(error: SdcoremlError) -> int:
 
 def as_data(error: SdcoremlError) -> Mapping[str, object]:
     """Convert an error to what the page shows; commands are spelled so that they can be typed."""
-    said = {
-        "what": error.what,
-        "where": error.where,
-        "remedy": error.remedy,
-        "explanation": error.explanation,
-    }
-    told = {name: visible(spell(hide_credentials(text))) for name, text in said.items()}
-    return {"error": {**told, "code": error.code or None}}
+    told = {name: _shown(text) for name, text in (("what", error.what), ("where", error.where))}
+    remedy = in_window(error.remedy, _shown)
+    more = {"explanation": _shown(error.explanation), "code": error.code or None}
+    return {"error": {**told, "remedy": remedy, **more}}
+
+
+def _shown(text: str) -> str:
+    return visible(spell(hide_credentials(text)))
