@@ -35,7 +35,7 @@ export const drawnAs = ({ prompt, seed, steps }) =>
  * Ask for a picture of a finished folder: `first` are its prompt and steps to begin with; `onAsked`
  * is told the number of its entry of the queue, and where to say what becomes of it.
  */
-export function drawForm(first, reference, attempt, onAsked = () => {}) {
+export function drawForm(first, reference, attempt, onAsked) {
   const text = el("input", { id: fresh("prompt"), type: "text", maxlength: "500", value: first.prompt, autocomplete: "off" });
   const number = el("input", { id: fresh("steps"), type: "number", min: "1", max: String(first.most_steps), value: String(first.steps) });
   const seed = el("input", { id: fresh("seed"), type: "number", min: "0", max: String(MOST_SEED), value: "0", required: true });

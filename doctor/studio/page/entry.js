@@ -70,7 +70,7 @@ export function entryView(id) {
     if (draw.key !== key) {
       fill(state, badge("state", now.state));
       fill(because, because_(now));
-      fill(result, now.state === "done" ? results(now) : []);
+      fill(result, now.state === "done" ? results(now, around) : []);
     }
     if (draw.key !== key || draw.place !== place || draw.of !== around.waiting.length) {
       keepFocus(tools, () => fill(tools, buttons(now, around, place)));
@@ -126,7 +126,7 @@ function move(entry, { waiting, act }, by) {
   act(`/${entry.id}/move`, { before: others[place]?.id ?? null });
 }
 
-function results(entry) {
+function results(entry, { watch }) {
   const { problem, attempt } = attempts();
   const folders = (entry.folders ?? []).map((folder) => folderLine(folder, entry, attempt));
   return [
@@ -135,7 +135,7 @@ function results(entry) {
     folders.length ? el("ul", { class: "made" }, folders) : null,
     entry.pictures?.length ? sheet(entry) : null,
     entry.drawn ? drawnAs(entry.drawn) : null,
-    entry.kind === "convert" && entry.prompt ? drawForm(entry, { id: entry.id }, attempt) : null,
+    entry.kind === "convert" && entry.prompt ? drawForm(entry, { id: entry.id }, attempt, (id, told) => watch(id, () => fill(told))) : null,
     problem,
   ];
 }

@@ -40,7 +40,7 @@ function show(found) {
   const held = document.activeElement?.closest?.(".entries > li");
   const gone = [...views.keys()].filter((id) => !entries.some((entry) => entry.id === id));
   const waiting = entries.filter((entry) => entry.state === "waiting");
-  const context = { waiting, act };
+  const context = { waiting, act, watch };
   for (const entry of entries) {
     if (!views.has(entry.id)) views.set(entry.id, entryView(entry.id));
     views.get(entry.id).update(entry, context);

@@ -33,6 +33,8 @@ class Studio:
         self.is_paused = False
         self.received: dict[str, int] = {}
         self.dropped: Body = {}
+        self.sizes: dict[int, int] = {}
+        self.parts: dict[int, int] = {}
         self.asked: list[tuple[str, Body]] = []
         self.planned: list[Any] = []
         self.fixed: set[str] = set()
@@ -132,17 +134,49 @@ class Studio:
         self.received["d1"] = 0
         return self.dropped
 
+    def drop_folder(self, query: Body, body: Any) -> Any:
+        """Take the list of a folder's files; what is no picture is wanted."""
+        self.asked.append(("folder", {**query, **body}))
+        self.sizes = {place: one["size"] for place, one in enumerate(body["files"])}
+        wants = [place for place in self.sizes if "png" not in body["files"][place]["path"]]
+        self.parts = dict.fromkeys(wants, 0)
+        answers.MODELS["d2"] = {**answers.MODELS["m-good"], "title": query["name"], "drop": "d2"}
+        return {"drop": "d2", "wants": wants}
+
+    def take_ends(self, query: Body, body: bytes) -> Any:
+        place, length = int(query["file"]), int.from_bytes(body[:4], "little")
+        self.parts[place] = length if length == self.sizes[place] else 0
+        return {}
+
+    def tell_folder(self, place: int) -> Any:
+        files = [{"file": one, "received": got} for one, got in self.parts.items()]
+        done: Body = {"received": self.parts.get(place), "all": sum(self.parts.values())}
+        if all(got == self.sizes[one] for one, got in self.parts.items()):
+            done["handle"] = "d2"
+        return done if place >= 0 else {"received": done["all"], "files": files}
+
+    def receive_part(self, query: Body, body: bytes) -> Any:
+        place = int(query["file"])
+        if int(query["offset"]) != self.parts[place]:
+            raise Refused(409, "this part does not follow the last")
+        self.parts[place] += len(body)
+        return self.tell_folder(place)
+
     def receive(self, number: str, query: Body, body: bytes) -> Any:
+        if number == "d2":
+            return self.receive_part(query, body)
         self.may_receive.wait(timeout=20)
         if number not in self.received:
             raise Refused(404, "this file was removed", "drop it again")
         if int(query["offset"]) != self.received[number]:
             raise Refused(409, "this part does not follow the last")
         self.received[number] += len(body)
-        done = {"received": self.received[number]}
+        done: Body = {"received": self.received[number]}
         return {**done, "handle": "m-dropped"} if done["received"] == self.dropped["size"] else done
 
     def tell_drop(self, number: str, *, is_over: bool) -> Any:
+        if number == "d2":
+            return self.tell_folder(-1)
         if is_over:
             return {"size": self.received.pop(number)}
         return {"received": self.received[number], "size": self.dropped["size"]}
@@ -178,6 +212,7 @@ def routes(studio: Studio) -> Mapping[tuple[str, str], Callable[[Body, Any], Any
         ("POST", "/api/queue/pause"): lambda _query, _body: studio.switch(is_paused=True),
         ("POST", "/api/queue/resume"): lambda _query, _body: studio.switch(is_paused=False),
         ("POST", "/api/drop"): studio.drop,
+        ("POST", "/api/drop/folder"): studio.drop_folder,
         ("GET", "/api/library"): lambda _query, _body: answers.LIBRARY,
         ("GET", "/api/doctor"): studio.doctor,
         ("POST", "/api/fix"): studio.fix,

@@ -104,6 +104,16 @@ class Stage:
                 self.said.append(f"{name}: axe: {found['id']}: {found['help']} (first {first})")
 
 
+def drop(tab: Any, path: Path) -> None:
+    """Drop a file or a folder as a hand does: from outside the browser."""
+    box = tab.locator("#drop").bounding_box()
+    where = {"x": box["x"] + box["width"] / 2, "y": box["y"] + 20}
+    data = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+    hand = tab.context.new_cdp_session(tab)
+    for kind in ("dragEnter", "dragOver", "drop"):
+        hand.send("Input.dispatchDragEvent", {"type": kind, **where, "data": data})
+
+
 def until(tab: Any, expression: str, seconds: float = PATIENCE / 1000) -> None:
     """Wait until something is true; the page's policy lets nobody wait inside it."""
     end = time.monotonic() + seconds

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from tests.browser.studio import answers
-from tests.browser.studio.stage import VIEWS, Stage, until
+from tests.browser.studio.stage import VIEWS, Stage, drop, until
 from tests.browser.studio.wire import TICKET, TOKEN
 from tests.pages import HOSTILE
 
@@ -71,6 +73,32 @@ def dropping(stage: Stage) -> None:
         tab.wait_for_selector("#entries > li")
     assert stage.studio.received["d1"] == size
     assert stage.studio.asked[-1][1]["model"] == {"handle": "m-dropped"}
+
+
+def folder_drop(stage: Stage) -> None:
+    """A folder is listed, the ends of what is wanted go first, the rest through a crash."""
+    sizes = {"model_index.json": 300, "unet/a.safetensors": 10 << 20, "vae/b.safetensors": 6 << 20}
+    with TemporaryDirectory() as home:
+        folder = Path(home) / "a model"
+        for name, size in {**sizes, "me.png": 5, ".git/config": 7}.items():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes(bytes(size))
+        with stage.page() as tab:
+            drop(tab, folder)
+            tab.wait_for_selector(".plan .figures")
+            assert tab.inner_text("#model h2") == "a model"
+            (listed,) = (body for what, body in stage.studio.asked if what == "folder")
+            found = {one["path"]: one["size"] for one in listed["files"]}
+            assert found == {**sizes, "me.png": 5}
+            assert sorted(stage.studio.parts.values()) == [0, 0, 300], "small files are sent whole"
+            stage.studio.dies_at = 2
+            tab.click(".offer .primary")
+            tab.wait_for_selector("[data-server=gone]")
+            assert sum(stage.studio.parts.values()) < sum(sizes.values())
+            stage.server.restart()
+            tab.wait_for_selector("#entries > li")
+    assert sorted(stage.studio.parts.values()) == sorted(sizes.values())
+    assert stage.studio.asked[-1][1]["model"] == {"handle": "d2"}
 
 
 def left_drop(stage: Stage) -> None:

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -161,8 +162,9 @@ class _Handler(BaseHTTPRequestHandler):
                 return {"lines": lines, "offset": len(answers.LOG)}
             case ["queue", number, verb]:
                 return self.studio.act(number, verb, body)
-            case ["drop", number] if self.command == "PUT":
-                return self.studio.receive(number, query, body)
+            case ["drop", number, *ends] if self.command == "PUT":
+                take = self.studio.take_ends if ends else partial(self.studio.receive, number)
+                return take(query, body)
             case ["drop", number]:
                 return self.studio.tell_drop(number, is_over=self.command == "DELETE")
             case ["pictures", _number, name]:
