@@ -264,10 +264,10 @@ def _interpret(stream: Stream, machine: Machine) -> object:
     try:
         for opcode, argument, at in pickletools.genops(cast("IO[bytes]", stream)):
             name, position = opcode.name, at or 0
-            if name == "STOP":
-                return machine.stack.pop()
-            machine.spend(1)
-            STEPS[name](machine, argument)
+            if name != "STOP":  # nothing comes after it
+                machine.spend(1)
+                STEPS[name](machine, argument)
+        return machine.stack.pop()
     except MalformedPickleError as error:
         raise MalformedPickleError(f"{error} (at byte {position:,})") from None
     except KeyError:
@@ -276,4 +276,3 @@ def _interpret(stream: Stream, machine: Machine) -> object:
     except (ValueError, IndexError, TypeError, OverflowError, MemoryError, struct.error) as error:
         reason = f"damaged pickle: {str(error) or type(error).__name__}"
         raise MalformedPickleError(f"{reason} (after byte {position:,})") from None
-    raise MalformedPickleError("the pickle has no end")

@@ -8,7 +8,12 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.convert.compile import check
-from sdcoreml.convert.compile.check import differences, faults, weight_faults
+from sdcoreml.convert.compile.check import (
+    differences,
+    faults,
+    function_differences,
+    weight_faults,
+)
 from sdcoreml.convert.compile.compiled import (
     COREMLDATA,
     METADATA,
@@ -216,3 +221,10 @@ def test_damaged_folders_are_refused(
     with pytest.raises(BadInputError, match=message) as caught:
         read_compiled(folder)
     assert str(caught.value).endswith("; compile the package again")
+
+
+def test_programs_of_other_functions_differ() -> None:
+    one, more = source(OPERATIONS), source(STATEFUL)
+    found = list(function_differences(one, more))
+    assert found[0] == "list of functions differs"
+    assert list(function_differences(one, one)) == []

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -75,6 +76,11 @@ def test_a_refusal_says_where_and_what_to_do() -> None:
     assert fault.error is UnsupportedError
 
 
+def with_function(**changes: Any) -> Model:
+    main = replace(SOUND.program.main, **changes)
+    return with_program(replace(SOUND.program, functions={"main": main}))
+
+
 LOOP = Operation(
     type="while_loop",
     inputs={},
@@ -132,6 +138,10 @@ F32 = TensorType(dtype=DataType.FLOAT32)
                 )
             ),
             "function 'main': its opset 'CoreML99'",
+        ),
+        (
+            with_function(attributes={"x": Value(type=STRING, data=Elements(values=("y",)))}),
+            "function 'main': it has attributes or block inputs",
         ),
         (
             replace(

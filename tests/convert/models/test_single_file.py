@@ -208,6 +208,14 @@ def test_averages_that_are_not_there_are_a_fault(tmp_path: Path) -> None:
     assert [fault.what for fault in found.faults] == ["holds no averaged (EMA) weights"]
 
 
+def test_averages_of_some_weights_alone_are_a_fault(tmp_path: Path) -> None:
+    arrays = original("sd1")
+    some = dict([*averages(arrays).items()][:-1])
+    path = save(tmp_path / "m.safetensors", arrays | some)
+    (fault,) = apart(path, weights=Weights.AVERAGED).faults
+    assert fault.what.startswith("averaged tensors missing (1): model_ema.")
+
+
 def test_what_is_missing_too_much_or_misshapen_is_listed(tmp_path: Path) -> None:
     arrays = original("sd1")
     prefix = "model.diffusion_model."
