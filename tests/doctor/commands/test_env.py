@@ -191,7 +191,12 @@ def test_repair_puts_right_what_verify_found(
     (site(tmp_path) / "evil.pth").write_text("")
     capsys.readouterr()
     assert main(["env", "repair", *words[2:]]) == 0
-    lines = capsys.readouterr().out.splitlines()
+    said = capsys.readouterr()
+    assert said.err.splitlines() == [
+        "- compare every byte with the seal",
+        "- restore one from the cache or the index",
+    ]
+    lines = said.out.splitlines()
     assert [line.split()[0] for line in lines] == ["restored", "removed", "tiny:"]
     assert "1 restored, 1 removed; as sealed, seal " in lines[-1]
     assert main(["env", "verify", "--full"]) == 0

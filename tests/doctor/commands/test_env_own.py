@@ -54,7 +54,9 @@ def test_a_toolchain_is_made_beside_the_project_and_compared(
     project: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert new("mine", "--set", "One==2.0") == 0
-    lines = capsys.readouterr().out.splitlines()
+    said = capsys.readouterr()
+    assert said.err.startswith(f"- resolve mine for {host_target()}\n")
+    lines = said.out.splitlines()
     assert lines[:4] == [
         "toolchains/mine: from tiny, Python 3.19.0",
         "  one  1.0 -> 2.0  set",

@@ -22,7 +22,9 @@ def test_the_commit_is_obtained_found_and_repaired(
     words = ["env", "upstream", "--toolchain", str(toolchain)]
     place = f"envs/upstream-{upstream.commit[:12]}"
     assert main([*words, "--from", "source"]) == 0
-    first, second = capsys.readouterr().out.splitlines()
+    said = capsys.readouterr()
+    assert said.err == f"- write upstream-{upstream.commit[:12]}\n"
+    first, second = said.out.splitlines()
     assert first == f"{place}: obtained, every file proved by its hash"
     assert second == f"commit {upstream.commit}"
     assert main(words) == 0

@@ -435,13 +435,17 @@ def test_the_commands(
     monkeypatch.setenv("SDCOREML_ENVS", str(folder / "envs"))
     words = ["--toolchain", f"{folder}/tiny/", "--find-links", str(folder / "wheels")]
     assert main(["env", "export", str(tmp_path / "x.tar"), *words]) == 0
-    assert capsys.readouterr().out.splitlines()[-1] == f"seal {made.seal}"
+    said = capsys.readouterr()
+    assert said.out.splitlines()[-1] == f"seal {made.seal}"
+    assert "- hash and pack\n" in said.err
     monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path / "envs"))
     assert main(["env", "import", str(tmp_path / "x.tar"), "--python", str(PYTHON)]) == 0
     kept = load_toolchain(f"{tmp_path}/toolchains/tiny/")
     again = store.current(name_of(kept, "venv"), tmp_path / "envs")
     assert again is not None
-    assert capsys.readouterr().out.splitlines() == [
+    said = capsys.readouterr()
+    assert said.err.startswith("- compare every wheel in x.tar with its lock\n")
+    assert said.out.splitlines() == [
         f"tiny: envs/{again.path.name}, built from x.tar",
         f"seal {made.seal}",
     ]
