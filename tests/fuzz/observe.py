@@ -82,8 +82,9 @@ class Grounds:
 class Observation:
     """What a command did: `code` is its exit code, or negative for a signal as in `subprocess`.
 
-    `seconds` is CPU time, `memory` the peak in bytes, and `log` the log that it wrote of a bug.
-    `left` are the paths it added and `changed` those it changed, relative to the root.
+    `seconds` is CPU time, `memory` the peak in bytes beyond what its parent held, and `log` the log
+    that it wrote of a bug. `left` are the paths it added and `changed` those it changed, relative to
+    the root.
     """
 
     code: int
@@ -102,11 +103,11 @@ class Observation:
 def observe(command: Command, words: Sequence[str], grounds: Grounds, spool: Path) -> Observation:
     """Run one command, with its output in files of the folder `spool`; return what it did."""
     before = dict(_entries(grounds.root))
-    began = time.monotonic()
+    began, held = time.monotonic(), _resident(os.getpid())
     pid = os.fork()
     if pid == 0:
         _run(command, words, grounds, spool)
-    status, usage, hung = _wait(pid, began)
+    status, usage, hung = _wait(pid, began, held)
     orphans = _end_group(pid)
     wall = time.monotonic() - began
     after = dict(_entries(grounds.root))
@@ -118,7 +119,7 @@ def observe(command: Command, words: Sequence[str], grounds: Grounds, spool: Pat
         log=_text(logs[0]) if logs else "",
         seconds=usage.ru_utime + usage.ru_stime,
         wall=wall,
-        memory=usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024),
+        memory=max(0, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) - held),
         left=tuple(sorted(after.keys() - before.keys())),
         changed=tuple(sorted(name for name in before if before[name] != after.get(name))),
         hung=hung,
@@ -181,8 +182,11 @@ def _limit() -> None:
     resource.setrlimit(resource.RLIMIT_DATA, (4 * _MEMORY, 4 * _MEMORY))
 
 
-def _wait(pid: int, began: float) -> tuple[int, resource.struct_rusage, bool]:
-    """Wait for the fork; return its status, its use of resources, and whether it was killed."""
+def _wait(pid: int, began: float, held: int) -> tuple[int, resource.struct_rusage, bool]:
+    """Wait for the fork; return its status, its use of resources, and whether it was killed.
+
+    It has `held` bytes of memory from its parent, which may have run thousands of tests.
+    """
     polls = iter(_POLLS)
     hung, used, moved, looked = False, -1, began, began
     while True:
@@ -194,7 +198,7 @@ def _wait(pid: int, began: float) -> tuple[int, resource.struct_rusage, bool]:
             looked = now
             if (ticks := _ticks(pid)) != used:  # a busy machine makes nothing hang
                 used, moved = ticks, now
-        if not hung and (now - moved > _SECONDS or _resident(pid) > _MEMORY):
+        if not hung and (now - moved > _SECONDS or _resident(pid) - held > _MEMORY):
             hung = now - moved > _SECONDS
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)

@@ -28,5 +28,5 @@ def loading_worker(
     `start` makes of a child's program one that starts otherwise, such as in a fork.
     """
     before = _BEFORE.format(fault=fault, folder=str(STAND_IN))
-    limits = {"load": bounds or Bounds(seconds=60), "placement": Bounds(seconds=60)}
+    limits = {"load": bounds or Bounds(seconds=600), "placement": Bounds(seconds=600)}
     return Worker(python=Path(sys.executable), launch=start(before + LAUNCH), bounds=limits)
