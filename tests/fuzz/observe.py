@@ -83,8 +83,8 @@ class Observation:
     """What a command did: `code` is its exit code, or negative for a signal as in `subprocess`.
 
     `seconds` is CPU time, `memory` the peak in bytes beyond what its parent held, and `log` the log
-    that it wrote of a bug. `left` are the paths it added and `changed` those it changed, relative to
-    the root.
+    that it wrote of a bug. `left` are the paths it added and `changed` those it changed, relative
+    to the root.
     """
 
     code: int
