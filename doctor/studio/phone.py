@@ -25,14 +25,14 @@ _LARGE = frozenset({Family.SDXL, Family.SDXL_REFINER})
 def judge_phone(
     family: Family, bits: int, programs: Iterable[tuple[str, int]]
 ) -> Mapping[str, object]:
-    """Return a finding for the page; `programs` are names and bytes of what would be made.
+    """Return a verdict for the page; `programs` are names and bytes of what would be made.
 
     A plan names a UNet that is made in halves once, as a whole.
     """
     if family in _LARGE:
-        return {"status": "bad", "what": say("phone.xl", took=TOOK, allowed=ALLOWED)}
+        return {"verdict": "bad", "what": say("phone.xl", took=TOOK, allowed=ALLOWED)}
     half = max((size for name, size in programs if "Unet" in name), default=0) // 2
     if bits > FEW and half > HALF:
         what, remedy = say("phone.half", bytes=half, most=HALF), say("phone.half.remedy", bits=FEW)
-        return {"status": "warn", "what": what, "remedy": remedy}
-    return {"status": "ok", "what": say("phone.holds", bytes=half)}
+        return {"verdict": "open", "what": what, "remedy": remedy}
+    return {"verdict": "good", "what": say("phone.holds", bytes=half)}

@@ -134,7 +134,8 @@ def _as_data(examined: Examined, offer: Offer, toolchain: str) -> dict[str, obje
         programs = [(one.name, one.bytes) for made in planned.folders for one in made.programs]
         bits = offer.table.get("bits", max(BITS))
         family = jobs[0].model.family
-        found["device"] = judge_phone(family, bits if isinstance(bits, int) else FEW, programs)
+        verdict = judge_phone(family, bits if isinstance(bits, int) else FEW, programs)
+        found["notes"] = {"device": verdict}
     found["room"] = {"needed": planned.disk, "free": _free(Path(order.folders[0]))}
     data = plain_data(as_data(replace(planned, machine=())))
     machine = {"can": planned.can, "findings": [_machine(one) for one in planned.machine]}

@@ -74,6 +74,7 @@ function converting(model, context) {
     isRefused = Boolean(found.refused);
     if (found.offer?.groups) choices.show(found.offer);
     fill(plan, found.refused ? refusal(found.refused) : needs(found));
+    choices.note(found.notes ?? {});
     fill(details, found.folders ? showPlan(found) : null);
     allow();
   }
@@ -132,7 +133,6 @@ function showPlan(plan) {
   );
   return [
     plan.sentence ? el("p", {}, rich(plan.sentence)) : null,
-    plan.device ? findings([plan.device]) : null,
     short.length ? findings(short) : null,
     folded(
       say("plan.more"),

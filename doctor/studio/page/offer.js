@@ -2,6 +2,7 @@
 
 import { arrange, button, el, fill, fresh, name } from "./dom.js";
 import { chooseItem } from "./folders.js";
+import { badge, tone } from "./parts.js";
 import { rich, say, size } from "./texts.js";
 
 const FEW = 6; // more than so many options of one group are a menu
@@ -43,7 +44,8 @@ export function makeChoices(onChange) {
       }
       const view = KINDS[group.kind](group, () => changes(group.key), kept);
       if (kept?.node.contains(document.activeElement)) refocus(kept.node, view.node);
-      made.set(group.key, { ...view, signature, group });
+      const told = kept?.told ?? el("div", { class: "note", role: "status" });
+      made.set(group.key, { ...view, signature, group, told });
       return made.get(group.key);
     });
     const nodesOf = (place) => order.filter(({ group }, at) => placeOf(group, at) === place).map(({ node }) => node);
@@ -63,6 +65,15 @@ export function makeChoices(onChange) {
     }
   }
 
+  /** Say what is to be known of what was chosen in a group, at that group: {key: verdict}. */
+  function note(said) {
+    for (const { group, node, told } of order) {
+      const text = group.key in said ? verdict(said[group.key]) : null;
+      if (told.textContent !== (text?.textContent ?? "")) fill(told, text);
+      if (told.parentNode !== node) node.append(told);
+    }
+  }
+
   /** Return the wishes; with `isAll` everything as it is seen, recommended or not. */
   function read(isAll = false) {
     const found = {};
@@ -74,8 +85,11 @@ export function makeChoices(onChange) {
     return found;
   }
 
-  return { node: el("div", {}, open, folds.map(({ node }) => node), changed), show, read };
+  return { node: el("div", {}, open, folds.map(({ node }) => node), changed), show, note, read };
 }
+
+const verdict = ({ verdict, what, remedy }) =>
+  el("p", { class: `verdict ${tone(verdict)}` }, badge("shelf", verdict), el("span", {}, rich(what), remedy ? [" ", ...rich(remedy)] : null));
 
 /**
  * Few choices are in sight: the rare ones are folded, and so is what is merged in or made besides.

@@ -48,8 +48,10 @@ def plan(choices: dict[str, Any], model: str = "") -> dict[str, Any]:
         refused = {"what": "4 bits are not for 768x512", "remedy": "choose 6 bits"}
         return {"offer": offer, "command": "", "refused": refused}
     needs = {**_DATA["plan"]["needs"], "disk": _SIZES[bits]}
+    told = {"verdict": "bad", "what": "No phone holds it.", "remedy": "Choose fewer bits."}
+    notes = {"attention": told} if choices.get("attention") == "original" else {}
     command = f"sdcoreml convert dreamlike-photoreal-2.0.safetensors --bits {bits} --size {size}"
-    return {**_DATA["plan"], "needs": needs, "command": command, "offer": offer}
+    return {**_DATA["plan"], "needs": needs, "notes": notes, "command": command, "offer": offer}
 
 
 def _offer(choices: dict[str, Any]) -> dict[str, Any]:

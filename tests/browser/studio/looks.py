@@ -146,8 +146,15 @@ def limits(stage: Stage) -> None:
         tab.click("text=Macs with a strong GPU")
         tab.wait_for_selector(".changed p")
         assert tab.query_selector("[data-key=programs]") is None
+        said = tab.inner_text("[data-key=attention] .note .bad")
+        assert said.endswith("No phone holds it. Choose fewer bits."), said
+        stage.judge(tab, "noted")
         assert tab.is_checked("[name=choice-attention] >> nth=1")
         assert tab.evaluate("document.activeElement.name") == "choice-attention"
+        tab.click("text=Any Mac, iPad or iPhone")
+        until(tab, "!document.querySelector('.note p')")
+        tab.click("text=Macs with a strong GPU")
+        tab.wait_for_selector(".note p")
         # What was not chosen by hand is recommended anew, and is no wish.
         assert stage.studio.planned[-1].keys() >= {"attention"}
         assert not stage.studio.planned[-1].keys() & {"bits", "size", "target"}

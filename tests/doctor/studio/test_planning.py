@@ -74,11 +74,14 @@ def test_the_systems_that_run_the_result_are_told(
 def test_for_a_phone_it_is_judged_whether_that_can_hold_it(tmp_path: Path, bench: Bench) -> None:
     choices: Choices = {"app": "apple", "device": "phone"}
     found = planned(bench, MODELS["sd1 file"](tmp_path), choices)
-    assert found["device"]["status"] == "ok"
+    assert found["notes"]["device"]["verdict"] == "good"
     (unet,) = (one for one in found["folders"][0]["programs"] if one["name"] == "Unet")
-    assert found["device"]["what"]["bytes"] == unet["bytes"] // 2 > 0
-    assert "device" not in planned(bench, MODELS["sd1 file"](tmp_path), {"app": "apple"})
-    assert planned(bench, MODELS["sdxl file"](tmp_path), choices)["device"]["status"] == "bad"
+    assert found["notes"]["device"]["what"]["bytes"] == unet["bytes"] // 2 > 0
+    assert "notes" not in planned(bench, MODELS["sd1 file"](tmp_path), {"app": "apple"})
+    assert (
+        planned(bench, MODELS["sdxl file"](tmp_path), choices)["notes"]["device"]["verdict"]
+        == "bad"
+    )
 
 
 def test_what_a_machine_lacks_is_said_in_the_pages_words(tmp_path: Path, bench: Bench) -> None:
