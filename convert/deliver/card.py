@@ -52,9 +52,9 @@ def require_card(folder: Path, archives: Collection[Path] = ()) -> None:
     place = find_place(folder / CARD)
     if not place.exists():
         return
-    found = read_bytes(place, Document.TEXT).decode("utf-8", "replace")
-    head, _, rest = found.removeprefix(_HEAD).partition("\n")
-    if not found.startswith(_HEAD) or head != _digest(rest):
+    found = read_bytes(place, Document.TEXT)
+    rest = found[len(_begin(b"")) :]
+    if found != _begin(rest) + rest:
         raise BadInputError(
             "exists, and is not as sdcoreml wrote it", where=folder / CARD, remedy=ELSEWHERE
         )
@@ -70,12 +70,12 @@ def require_card(folder: Path, archives: Collection[Path] = ()) -> None:
 def write_card(archives: Sequence[Archive], folder: Path) -> Path:
     """Write the card of the archives, which are of one model, beside them; return its path."""
     rest = "".join(f"{line}\n" for line in _lines(archives))
-    write_text(folder / CARD, f"{_HEAD}{_digest(rest)}\n{rest}")
+    write_text(folder / CARD, _begin(rest.encode("utf-8", "surrogateescape")).decode() + rest)
     return folder / CARD
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode("utf-8", "surrogateescape")).hexdigest()
+def _begin(rest: bytes) -> bytes:
+    return f"{_HEAD}{hashlib.sha256(rest).hexdigest()}\n".encode()
 
 
 def escape(text: str) -> str:

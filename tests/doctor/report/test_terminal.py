@@ -75,6 +75,19 @@ def test_on_a_terminal_finished_steps_stay_with_their_time() -> None:
     assert text.index("merge the shards (") < text.index("build the programs (")
 
 
+def test_the_time_of_a_step_is_from_its_beginning_to_its_end() -> None:
+    stream, now = io.StringIO(), [1000.0]
+    console = Console(file=stream, force_terminal=True, width=80, no_color=True)
+    with Progress(console=console, transient=True, auto_refresh=False) as progress:
+        bars = Bars(progress, lambda: now[0])
+        for event in STORY:
+            bars(event)
+            now[0] += 2.5
+        bars.finish()
+    assert "- merge the shards (7.5 s)\n" in stream.getvalue()
+    assert "- build the programs (7.5 s)\n" in stream.getvalue()
+
+
 @pytest.mark.parametrize(
     ("done", "total", "unit", "words"),
     [
@@ -123,7 +136,7 @@ def test_names_are_words_not_markup_and_steer_nothing() -> None:
 
 
 def test_a_long_step_has_a_line_a_minute_away_from_a_terminal() -> None:
-    stream, now = io.StringIO(), [0.0]
+    stream, now = io.StringIO(), [1000.0]
     lines = Lines(stream, lambda: now[0])
 
     def after(seconds: float) -> str:
@@ -146,10 +159,10 @@ def test_a_long_step_has_a_line_a_minute_away_from_a_terminal() -> None:
 
 
 def test_a_picture_s_steps_say_how_long_the_rest_takes() -> None:
-    stream, now = io.StringIO(), [0.0]
+    stream, now = io.StringIO(), [1000.0]
     lines = Lines(stream, lambda: now[0])
     lines(Event(kind="step", text="draw"))
-    now[0] = 90
+    now[0] = 1090.0
     lines(Event(kind="progress", done=3, total=12, unit="steps"))
     lines.beat()
     assert stream.getvalue().splitlines()[-1] == (
@@ -158,12 +171,12 @@ def test_a_picture_s_steps_say_how_long_the_rest_takes() -> None:
 
 
 def test_all_steps_together_are_one_number_with_the_time_left() -> None:
-    stream, now = io.StringIO(), [0.0]
+    stream, now = io.StringIO(), [1000.0]
     lines = Lines(stream, lambda: now[0])
     lines(plan({Labour.READ: 120e9, Labour.HASH: 360e9}, 1))
     lines(Event(kind="step", text="build Unet"))
     lines(Event(kind="labour", text="read", done=int(120e9)))
-    now[0] = 240.0
+    now[0] = 1240.0
     lines(Event(kind="labour", text="hash", done=int(60e9)))
     lines.beat()
     said = "  still at it: build Unet, 4 min, 38 % of all, about 13 minutes left\n"
@@ -214,19 +227,19 @@ class Story:
         emit(begin(["b"], "2 of 3: m"))
         emit(plan({Labour.READ: 100e9}, 1))
         emit(Event(kind="step", text="build Unet"))
-        self.now[0] = 120.0
+        self.now[0] = 1120.0
         emit(Event(kind="labour", text="read", done=int(50e9)))
         emit(Event(kind="progress", done=3 * 10**8, total=10**9, unit="B"))
 
 
 def test_a_run_of_many_folders_says_how_far_all_are() -> None:
-    stream, now = io.StringIO(), [0.0]
+    stream, now = io.StringIO(), [1000.0]
     lines = Lines(stream, lambda: now[0])
     Story(lines, now).tell()
     lines.beat()
     lines(end("b", None))
     lines(wait(Shortage(scarce=Scarce.MEMORY, folder="c"), "waiting for 4 GB of memory"))
-    now[0] = 240.0
+    now[0] = 1240.0
     lines.beat()
     assert stream.getvalue() == (
         "- 1 of 3: m\n"
@@ -241,7 +254,7 @@ def test_a_run_of_many_folders_says_how_far_all_are() -> None:
 
 
 def test_on_a_terminal_there_is_a_bar_for_all_one_for_a_folder_and_one_for_the_step() -> None:
-    stream, now = io.StringIO(), [0.0]
+    stream, now = io.StringIO(), [1000.0]
     console = Console(file=stream, force_terminal=True, width=140, no_color=True)
     with Progress(
         *columns(), console=console, auto_refresh=False, get_time=lambda: now[0]
@@ -269,7 +282,7 @@ def test_on_a_terminal_there_is_a_bar_for_all_one_for_a_folder_and_one_for_the_s
 
 
 def test_in_a_narrow_window_titles_are_cut_short_and_figures_are_not() -> None:
-    stream, now = io.StringIO(), [0.0]
+    stream, now = io.StringIO(), [1000.0]
     console = Console(file=stream, force_terminal=True, width=80, no_color=True)
     with Progress(
         *columns(), console=console, auto_refresh=False, get_time=lambda: now[0]
