@@ -115,12 +115,23 @@ def from_content(number: str, content: Mapping[str, object]) -> Entry:
     Raises:
         DecodeError: a field is missing or of the wrong type, or the version is a newer one.
     """
-    schema = content.get("schema")
-    if type(schema) is not int or not 1 <= schema <= SCHEMA:
-        raise DecodeError(f"schema: {SCHEMA} is expected, not {shown(schema)}")
+    require_schema(content, SCHEMA)
     known = {name: content[name] for name in _WRITTEN if name in content}
     unknown = {name: value for name, value in content.items() if name not in {*_WRITTEN, "schema"}}
     return replace(from_plain(Entry, known), id=number, unknown=unknown)
+
+
+def require_schema(content: Mapping[str, object], newest: int) -> None:
+    """Refuse the content of a file that is of no version known here.
+
+    Raises:
+        DecodeError: it is of a newer one, or says none.
+    """
+    schema = content.get("schema")
+    if type(schema) is int and schema > newest:
+        raise DecodeError("a newer version of sdcoreml wrote it")
+    if type(schema) is not int or schema < 1:
+        raise DecodeError(f"schema: {newest} is expected, not {shown(schema)}")
 
 
 def damaged(number: str, because: str) -> Entry:

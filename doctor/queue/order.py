@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
-from sdcoreml.doctor.queue.entry import Entry, Kind
+from sdcoreml.doctor.queue.entry import Entry, Kind, require_schema
 from sdcoreml.doctor.queue.lines import write_private
-from sdcoreml.ground.codec import DecodeError, from_plain, shown, to_plain
+from sdcoreml.ground.codec import DecodeError, from_plain, to_plain
 from sdcoreml.ground.documents import read_object
 from sdcoreml.ground.errors import BadInputError, Fault, NoSpaceError, SdcoremlError, UsageError
 from sdcoreml.ground.files import Document
@@ -115,9 +115,7 @@ def write_text(path: Path, text: str) -> None:
 
 
 def _from_content(content: Mapping[str, object]) -> Order:
-    schema = content.get("schema")
-    if type(schema) is not int or not 1 <= schema <= SCHEMA:
-        raise DecodeError(f"schema: {SCHEMA} is expected, not {shown(schema)}")
+    require_schema(content, SCHEMA)
     known = {name: content[name] for name in _WRITTEN if name in content}
     unknown = {name: value for name, value in content.items() if name not in {*_WRITTEN, "schema"}}
     return replace(from_plain(Order, known), unknown=unknown)

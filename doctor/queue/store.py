@@ -226,8 +226,15 @@ class Store:
     @contextmanager
     def changing(self) -> Iterator[None]:
         """Keep other writers out while the block changes something; it makes the folder."""
-        with translate_os_errors(self.folder):
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            with translate_os_errors(self.folder):
+                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except BadInputError as error:
+            if not (os.path.lexists(self.folder) and not self.folder.is_dir()):
+                raise
+            remedy = f"move it away, or say where with {VARIABLE}=/a/folder"
+            what = "stands where the queue's folder is to be"
+            raise BadInputError(what, where=self.folder, remedy=remedy) from error
         # The folder itself is locked, so that a full disk keeps nobody from trying.
         with locks.hold_folder(self.folder):
             yield

@@ -238,7 +238,9 @@ class Drops:
         gone = []
         for number in sorted(self._ids()):
             patience = unfinished if self._parts(number) else DAY
-            if self._touched(number) < moment - patience and not self.is_used(number):
+            if self._touched(number) > moment:
+                self._touch(number, moment)
+            elif self._touched(number) < moment - patience and not self.is_used(number):
                 self._remove(number)
                 gone.append(number)
         return tuple(gone)
@@ -251,10 +253,19 @@ class Drops:
     def _touched(self, number: str) -> float:
         """Return when a file was last gone on with, in seconds since 1970."""
         moments = [0.0]
-        for path in (self._record(number), *self._parts(number), self.folder / number):
+        for path in self._places(number):
             with suppress(OSError):
                 moments.append(path.stat().st_mtime)
         return max(moments)
+
+    def _touch(self, number: str, moment: float) -> None:
+        """Count from now on: the clock was ahead, and nothing would be removed until then."""
+        for path in self._places(number):
+            with suppress(OSError):
+                os.utime(path, (moment, moment))
+
+    def _places(self, number: str) -> tuple[Path, ...]:
+        return (self._record(number), *self._parts(number), self.folder / number)
 
     def _remove(self, number: str) -> None:
         """Remove a file; its record goes first, so that nobody finds half of it."""

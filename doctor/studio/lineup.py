@@ -136,7 +136,7 @@ class Lineup:
     def _figures(self, entry: Entry) -> Iterator[Sequence[Text]]:
         for folder in entry.folders[:1]:
             yield from figures_of(Path(folder))
-        if entry.begun and entry.ended:
+        if entry.begun and entry.ended and entry.begun <= entry.ended:  # a clock may go back
             seconds = (entry.ended - entry.begun).total_seconds()
             yield [say("figure.took"), say("figure.seconds", seconds=seconds)]
 

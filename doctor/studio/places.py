@@ -95,14 +95,16 @@ def list_roots(signer: Signer) -> Mapping[str, object]:
 
 def roots(system: str = sys.platform) -> Iterator[tuple[Path, Text]]:
     """Yield the places to begin at, each once, with what it is in words."""
-    home = home_folder()
+    home, here, sources = home_folder(), list[Path](), tuple[Path, ...]()
     with suppress(SdcoremlError):
         sources = tuple(folders_here())
+    with suppress(OSError):  # somebody has removed it
+        here.append(Path.cwd())
     mochi = find_mochi(home)
     places = (
         (home, say("place.home")),
         (home / "Downloads", say("place.downloads")),
-        (Path.cwd(), say("place.here")),
+        *((one, say("place.here")) for one in here),
         *((one, say("place.others")) for one in sources),
         (mochi.models, say("place.mochi")),
         *((one, say("place.disk")) for one in _volumes(system)),
@@ -158,8 +160,10 @@ def _read(folder: Path) -> tuple[list[Item], bool]:
             remedy="allow it in the system's settings for privacy" if denied else "go back",
         ) from None
     found = [item for item in map(_item, named) if item]
-    found.sort(key=lambda item: item.kind != "folder")
-    return found[:MOST], len(found) > MOST
+    models = [item for item in found if item.kind == "model"]
+    folders = [item for item in found if item.kind == "folder"]
+    room = MOST - min(len(models), MOST // 2)  # thousands of the ones do not hide the others
+    return [*folders[:room], *models][:MOST], len(found) > MOST
 
 
 def _item(entry: os.DirEntry[str]) -> Item | None:

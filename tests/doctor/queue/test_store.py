@@ -225,7 +225,7 @@ def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
             '{"schema": 1, "kind": "fly", "title": ""}',
             "kind: one of convert, draw, fix is expected",
         ),
-        ('{"schema": 2, "kind": "fix", "title": ""}', "schema: 1 is expected, not 2"),
+        ('{"schema": 2, "kind": "fix", "title": ""}', "a newer version of sdcoreml wrote it"),
         ('{"schema": 1, "kind": "fix", "title": "", "words": [1]}', r"words\[0\]: str is expected"),
     ],
 )
@@ -253,6 +253,16 @@ def test_an_entry_that_is_no_file_stops_nobody(tmp_path: Path) -> None:
     (tmp_path / "8.json").symlink_to(tmp_path / "nowhere")
     (tmp_path / "x.json").write_text("{}")
     assert [one.is_damaged for one in store.read().entries] == [False, True, True]
+
+
+def test_a_file_where_the_queue_s_folder_is_to_be_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path / "nowhere" / "x")
+    for name in ("file", "link"):
+        store = Store(folder=tmp_path / name)
+        assert store.read().entries == ()
+        with pytest.raises(BadInputError, match="stands where the queue's folder is to be"):
+            store.add(New(kind=Kind.FIX, title="a"))
 
 
 def full_disk(work: str, store: Store, first: str = "") -> subprocess.CompletedProcess[str]:

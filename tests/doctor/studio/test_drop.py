@@ -127,9 +127,8 @@ def test_what_nobody_went_on_with_for_a_day_is_swept_unless_it_is_used(drops: Dr
     for path in drops.folder.rglob("*"):
         if new.id not in f"{path}":
             os.utime(path, (0, 0))
-    os.utime(drops.folder / used.id, (0, 0))
     keeping = Drops(folder=drops.folder, is_used=lambda number: number == used.id)
-    assert keeping.sweep(now=2 * DAY) == tuple(sorted([old.id, left.name]))
+    assert keeping.sweep() == tuple(sorted([old.id, left.name]))
     assert {path.name[:32] for path in drops.folder.iterdir()} == {used.id, new.id}
     begin(keeping)  # a new one sweeps, too
     assert drops.find(new.id) == new
@@ -146,6 +145,15 @@ def test_at_a_start_half_a_file_is_swept_after_an_hour_and_a_whole_one_is_not(dr
     assert drops.sweep(now=HOUR + 1, unfinished=HOUR) == (half.id,)
     assert drops.find(whole.id) == whole
     assert drops.find(fresh.id) == fresh
+
+
+def test_what_a_clock_that_was_ahead_has_left_is_swept_a_day_later(drops: Drops) -> None:
+    drop = begin(drops)
+    for path in drops.folder.rglob("*"):
+        os.utime(path, (9 * DAY, 9 * DAY))
+    assert drops.sweep(now=2 * DAY) == ()
+    assert drops.sweep(now=2 * DAY + HOUR) == ()
+    assert drops.sweep(now=3 * DAY + 1) == (drop.id,)
 
 
 @pytest.fixture

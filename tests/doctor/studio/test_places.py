@@ -91,6 +91,15 @@ def test_a_folder_of_thousands_is_cut(tmp_path: Path) -> None:
     assert (len(found["items"]), found["is_cut"]) == (MOST, True)
 
 
+def test_thousands_of_folders_hide_no_model(tmp_path: Path) -> None:
+    for number in range(2_010):
+        (tmp_path / f"{number}").mkdir()
+    write_hollow(tmp_path / "z.safetensors", LORA)
+    found: Any = list_folder(tmp_path, SIGNER)
+    assert (len(found["items"]), found["is_cut"]) == (2_000, True)
+    assert [one["name"] for one in found["items"] if one["kind"] == "model"] == ["z.safetensors"]
+
+
 @pytest.mark.parametrize("name", ["gone", "file", "a\0b", "x" * 300])
 def test_what_is_no_folder_is_not_listed(tmp_path: Path, name: str) -> None:
     (tmp_path / "file").write_bytes(b"")
@@ -116,6 +125,28 @@ def test_it_begins_at_home_and_where_the_studio_was_started(
         (home / "MochiDiffusion" / "models", say("place.mochi")),
     ]
     assert found["handle"] is None
+
+
+def test_it_begins_at_home_though_the_folder_that_it_was_started_in_has_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "home").mkdir()
+    (tmp_path / "here").mkdir()
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path / "here")
+    (tmp_path / "here").rmdir()
+    found: Any = list_roots(SIGNER)
+    assert found["items"][0]["handle"] == SIGNER.sign(tmp_path / "home")
+
+
+def test_a_source_that_cannot_be_asked_hides_no_other_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.setattr("sys.platform", "linux")
+    (tmp_path / "sdcoreml").mkdir()
+    (tmp_path / "sdcoreml" / "config.toml").write_text("[sources")
+    assert list_roots(SIGNER)["items"]
 
 
 def test_a_path_is_told_from_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import pytest
 
 from sdcoreml.doctor.proving.miniature import write_miniature
+from sdcoreml.doctor.queue.entry import Kind, State
 from tests.doctor.studio.open_studio import Opened, add
 
 
@@ -111,3 +114,15 @@ def test_two_conversions_of_one_model_are_told_apart_by_what_they_make(
     refused = studio.post("/api/queue", model=reference, choices={"bits": 5})
     assert refused.status == 400
     assert len(studio.studio.store.read().entries) == 2
+
+
+def test_a_clock_that_went_back_makes_no_time_less_than_nothing(studio: Opened) -> None:
+    number = add(studio)
+    store = studio.studio.store
+    with store.changing():
+        entry = store.read().find(number)
+        begun = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+        ended = begun - timedelta(hours=1)
+        over = replace(entry, kind=Kind.CONVERT, state=State.DONE, begun=begun, ended=ended)
+        store.write(over)
+    assert studio.get("/api/queue").data["entries"][0]["figures"] == []
