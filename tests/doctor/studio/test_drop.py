@@ -3,7 +3,8 @@ from __future__ import annotations
 import os
 import resource
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -156,24 +157,27 @@ def test_what_a_clock_that_was_ahead_has_left_is_swept_a_day_later(drops: Drops)
     assert drops.sweep(now=3 * DAY + 1) == (drop.id,)
 
 
-@pytest.fixture
-def small_files() -> Iterator[Callable[[int], None]]:
-    """Limit the size of files, as a full disk would; Python ignores the signal."""
+@contextmanager
+def small_files(most: int) -> Iterator[None]:
+    """Limit the size of files, as a full disk would; Python ignores the signal.
+
+    No longer than the block: pytest's own output may go into a file.
+    """
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    yield lambda most: resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
-    resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-def test_a_disk_that_fills_up_is_told_and_what_has_come_stays(
-    drops: Drops, small_files: Callable[[int], None]
-) -> None:
+def test_a_disk_that_fills_up_is_told_and_what_has_come_stays(drops: Drops) -> None:
     drop = begin(drops)
     drops.add(drop, 0, WHOLE[:4_000])
-    small_files(6_000)
-    with pytest.raises(NoSpaceError, match="a limit on the size of files was reached"):
+    said = "a limit on the size of files was reached"
+    with pytest.raises(NoSpaceError, match=said), small_files(6_000):
         drops.add(drop, 4_000, WHOLE[4_000:])
     assert drops.received(drop) == 4_000
-    small_files(resource.getrlimit(resource.RLIMIT_FSIZE)[1])
     assert drops.add(drop, 4_000, WHOLE[4_000:]) == len(WHOLE)
     assert drops.path(drop).read_bytes() == WHOLE
 
@@ -194,11 +198,8 @@ def test_without_room_for_the_rest_nothing_is_begun(drops: Drops) -> None:
     assert drops.received(drop) == 0
 
 
-def test_where_no_sketch_can_be_made_nothing_is_left(
-    drops: Drops, small_files: Callable[[int], None]
-) -> None:
-    small_files(1_000)
-    with pytest.raises(NoSpaceError):
+def test_where_no_sketch_can_be_made_nothing_is_left(drops: Drops) -> None:
+    with pytest.raises(NoSpaceError), small_files(1_000):
         begin(drops)
     assert list(drops.folder.iterdir()) == []
 
