@@ -292,10 +292,7 @@ def test_ends_of_a_folder_s_file_that_are_none_are_refused(drops: Drops) -> None
     assert drops.received_all(drop) == 0
 
 
-def test_where_a_folder_cannot_be_made_nothing_is_left(
-    drops: Drops, small_files: Callable[[int], None]
-) -> None:
-    small_files(1_000)
-    with pytest.raises(NoSpaceError):
+def test_where_a_folder_cannot_be_made_nothing_is_left(drops: Drops) -> None:
+    with pytest.raises(NoSpaceError), small_files(1_000):
         drops.begin_folder("model", FILES)
     assert list(drops.folder.iterdir()) == []
