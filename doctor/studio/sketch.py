@@ -21,14 +21,18 @@ _ZIP = b"PK\x03\x04"
 
 
 def write_sketch(path: Path, size: int, head: memoryview, tail: memoryview) -> None:
-    """Write a file of this size that has both ends, and holes between them."""
-    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+    """Write a file of this size anew that has both ends, and a hole between them."""
+    flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+    handle = os.open(path, flags, 0o600)
     try:
         os.ftruncate(handle, size)
         write_all(handle, head, 0)
         write_all(handle, tail, size - len(tail))
-        if head[:4] == _ZIP and len(head) + len(tail) < size:
-            _write_headers(handle, path, range(len(head), size - len(tail)))
+        hole = range(len(head), size - len(tail))
+        if not hole:
+            os.fsync(handle)  # this is all of the file
+        elif head[:4] == _ZIP:
+            _write_headers(handle, path, hole)
     finally:
         os.close(handle)
 

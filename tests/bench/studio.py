@@ -175,7 +175,7 @@ def listening(server: Server) -> Iterator[None]:
 def here(server: Server) -> str:
     """Return the handle of the folder that the server was started in."""
     roots = server.call("GET", "/api/folders")["items"]
-    return str(next(one["handle"] for one in roots if "started" in f"{one['what']}"))
+    return str(next(one["handle"] for one in roots if one["what"] == {"say": "place.here"}))
 
 
 def memory(server: Server, name: str) -> Row:

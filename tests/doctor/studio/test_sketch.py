@@ -67,3 +67,19 @@ def test_a_directory_that_is_not_all_there_makes_no_members(tmp_path: Path) -> N
     sketch(tmp_path / "sketch", 130, 60)
     with pytest.raises(BadInputError):
         read_members(tmp_path / "sketch")
+
+
+def test_of_other_ends_that_came_before_nothing_is_left(tmp_path: Path) -> None:
+    sketch(tmp_path / "sketch", 130, 700)
+    assert sketch(tmp_path / "sketch", 2, 2) == WHOLE[:2] + bytes(len(WHOLE) - 4) + WHOLE[-2:]
+
+
+def test_all_of_a_file_is_on_the_disk_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: flushed.append(os.fstat(handle).st_size))
+    sketch(tmp_path / "half", 130, 700)
+    assert flushed == []
+    sketch(tmp_path / "whole", 130, len(WHOLE) - 130)
+    assert flushed == [len(WHOLE)]
