@@ -104,7 +104,7 @@ def main() -> int:
     parser.add_argument("--python", help="the Python of an environment that has the client")
     parser.add_argument("--size", type=int, default=24, help="side of the latents (default: 24)")
     parser.add_argument("--steps", type=int, default=3, help="steps of the sampler (default: 3)")
-    parser.add_argument("--seeds", type=int, default=5, help="pictures (default: 5)")
+    parser.add_argument("--seeds", type=int, default=6, help="pictures (default: 6)")
     parser.add_argument(
         "--full", action="store_true", help="only convert, at full size for 512x512 pixels"
     )
