@@ -36,10 +36,12 @@ def test_pieces_give_what_the_whole_gives(
     tmp_path: Path, attention: Attention, count: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     taken: list[int] = []
+    frames: list[Any] = []
     step = Executable._step
 
     def record(self: Executable, frame: Any, number: int, *more: Any) -> None:
         taken.append(number)
+        frames[:] = [frame]
         step(self, frame, number, *more)
 
     monkeypatch.setattr(Executable, "_step", record)
@@ -53,6 +55,8 @@ def test_pieces_give_what_the_whole_gives(
             (pieces,) = program.run(FEEDS, mode).values()
             # Where pieces fail, all is computed whole instead.
             assert not {*taken} & {number for one in found for number in one.numbers}
+            # What the pieces alone have read is freed, too.
+            assert frames[0]._tensors.keys() == {*program.function.block.outputs}
             (whole,) = program.run(FEEDS, mode, watch).values()
             assert torch.allclose(pieces.float(), whole.float(), atol=2e-3)
         feeds = {**FEEDS, "sample": FEEDS["sample"] * 1e30}
