@@ -366,6 +366,7 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_inspect_says_what_a_name_is",
         "test_the_doctor_goes_on_where_a_name_cannot_be_looked_at",
         "test_the_doctor_judges_a_name_as_it_would_the_model",
+        "test_the_safety_checker_is_fetched_where_it_is_asked_for",
     ),
     "tests/doctor/commands/test_pack.py": (
         "test_another_model_is_not_packed_beside",

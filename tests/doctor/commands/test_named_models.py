@@ -11,6 +11,8 @@ import pytest
 from huggingface_hub import constants
 
 from sdcoreml.doctor.cli import main
+from sdcoreml.doctor.commands.named_models import as_model, fetch_model
+from sdcoreml.ground.events import silent
 from tests.convert.hub.server import Fault, Repository, Server, serving
 from tests.convert.models.folders import INDEX, save_safetensors, write_json, write_model
 from tests.schemas import read_as
@@ -172,3 +174,16 @@ def test_a_name_that_cannot_be_fetched_has_a_verdict_too(
     verdict = read_as("convert", capsys.readouterr().out)["verdict"]
     assert (verdict["can"], verdict["code"]) == ("no", None)
     assert "HF_ENDPOINT" in verdict["remedy"]
+
+
+def test_the_safety_checker_is_fetched_where_it_is_asked_for(hub: Server) -> None:
+    files = hub.repositories["acme/dream"].files
+    checker = {
+        "safety_checker/config.json": b"{}",
+        "safety_checker/model.safetensors": files["unet/diffusion_pytorch_model.safetensors"],
+    }
+    hub.repositories["acme/dream"] = Repository(files={**files, **checker})
+    given = as_model("acme/dream")
+    for with_checker in (False, True):
+        with fetch_model(given, silent, lambda _: None, with_checker=with_checker) as found:
+            assert (found[0] / "safety_checker").is_dir() is with_checker

@@ -41,6 +41,7 @@ def test_the_version_that_removed_a_name_is_known() -> None:
         "transformers is too new: 4.48 removed shard_checkpoint, which diffusers asks for."
     )
     assert "install transformers before 4.48." in match.fix
+    assert match.confidence.value == "certain"
 
 
 def test_of_an_unknown_name_only_the_pair_is_told() -> None:
