@@ -29,11 +29,12 @@ Each entry in the TOML files of this folder has:
 The entries of clashes.toml are combinations of versions that fail even without a log to match; they
 have their own file so that every run of the doctor can read them quickly. The entries of the files
 in `FAMILIES` are kinds of failures in the wordings of many programs: a family is certain only where
-five judged logs or more were named by it, and no log at first sight was another's. A wording of a
-family is likely only where `PROVEN` judged logs have it: one that a single log taught is a guess.
-How many have each is in evidence.toml, which a test writes from the judged logs. If several entries
-match the same line, the first is taken, so specific entries come before general ones, and families
-last.
+five judged logs or more were named by it, and no log at first sight was another's. How many judged
+logs have each wording is in evidence.toml, which a test writes from them; what else has to speak
+for a cause is in grounds.py. The groups `module`, `package`, `asked`, `build`, `command`, `path`,
+`file`, `folder` and `device` capture names of what they are called (see names.py). If several
+entries match the same line, the first is taken, so specific entries come before general ones, and
+families last.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from sdcoreml.doctor.knowledge.alternatives import split
+from sdcoreml.doctor.knowledge.evidence import Evidence, find_evidence
 from sdcoreml.doctor.knowledge.stages import Stage
 from sdcoreml.lockfiles.table import TomlTable, read_table
 
@@ -80,11 +82,7 @@ FAMILIES = (
     "family_python",
     "family_stages",
 )
-PROVEN = 2
-"""So many judged logs show what a wording means: one that it was made from, and one it was not."""
-
 _FOLDER = Path(__file__).parent
-_EVIDENCE = _FOLDER / "evidence.toml"
 _FIELDS = frozenset(
     (
         *(
@@ -133,7 +131,7 @@ class Symptom(Enum):
 class Failure:
     """One known failure, or a family; see the module's description for its fields.
 
-    `judged` is how many judged logs each wording of a family named; None where none need to.
+    `evidence` is what judged logs say of it; None if nobody asked them.
     """
 
     id: str
@@ -152,12 +150,8 @@ class Failure:
     fix: str
     checks: tuple[str, ...]
     seen: tuple[str, ...]
-    judged: tuple[int, ...] | None = None
-
-    def is_proven(self, wording: int) -> bool:
-        """Return whether enough judged logs have a wording (its number) to trust it."""
-        counts = self.judged
-        return counts is None or (wording < len(counts) and counts[wording] >= PROVEN)
+    is_documented: bool = False
+    evidence: Evidence | None = None
 
 
 def fill(text: str, captured: Mapping[str, str] = MappingProxyType({})) -> str:
@@ -177,26 +171,10 @@ def entries() -> tuple[Failure, ...]:
 @cache
 def of_topic(topic: str) -> tuple[Failure, ...]:
     """Return the entries of one topic (a key of `FILES`)."""
-    found = read(_FOLDER / f"{topic}.toml")
-    if topic not in FAMILIES:
-        return found
-    counts = _evidence()
     return tuple(
-        replace(entry, judged=counts.get(entry.id, ())) if entry.judged is not None else entry
-        for entry in found
+        replace(entry, evidence=find_evidence(entry.id, entry.pattern, entry.example))
+        for entry in read(_FOLDER / f"{topic}.toml")
     )
-
-
-@cache
-def _evidence() -> Mapping[str, tuple[int, ...]]:
-    """Read how many judged logs each wording of a family named, by the entry's id."""
-    table = read_table(_EVIDENCE)
-    named = table.table("named").values
-    return {
-        name: tuple(count for count in counts if isinstance(count, int))
-        for name, counts in named.items()
-        if isinstance(counts, list)
-    }
 
 
 def read(path: Path) -> tuple[Failure, ...]:
@@ -247,7 +225,7 @@ def _entry(table: TomlTable, topic: str) -> Failure:
         fix=table.get("fix", str),
         checks=table.strings("checks"),
         seen=table.strings("seen"),
-        judged=() if is_counted else None,
+        is_documented=is_documented,
     )
 
 

@@ -14,12 +14,14 @@ from dataclasses import dataclass, field, replace
 from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure, Role, fill
 from sdcoreml.doctor.knowledge.crashes import keep_crashed, read_report
 from sdcoreml.doctor.knowledge.excerpts import choose_telling
+from sdcoreml.doctor.knowledge.grounds import Ground
 from sdcoreml.doctor.knowledge.lines import Line
+from sdcoreml.doctor.knowledge.names import MEANT, are_known, find_own
 from sdcoreml.doctor.knowledge.ranking import Match, rank
 from sdcoreml.doctor.knowledge.reading import read
 from sdcoreml.doctor.knowledge.searching import View
 from sdcoreml.doctor.knowledge.sections import find_sections
-from sdcoreml.doctor.knowledge.skew import Skew, resolve
+from sdcoreml.doctor.knowledge.skew import DOUBTFUL, Skew, resolve
 from sdcoreml.doctor.knowledge.structure import Structure, find_structure
 from sdcoreml.doctor.knowledge.support import is_named_elsewhere
 from sdcoreml.doctor.knowledge.wrapping import join_wrapped
@@ -90,6 +92,7 @@ def examine(
         chains=structure.chains,
         versions=versions or {},
     )
+    own = find_own(structure.chains)
     matches: dict[int, Match] = {}
     for entry in entries:
         views = telling if entry.topic in FAMILIES else whole
@@ -101,7 +104,12 @@ def examine(
         told = resolve(entry, line, captured, skew)
         if told is None or (line.number in structure.builds and entry.id in _OF_AN_ENVIRONMENT):
             continue
-        match = replace(_match(entry, line, told, doubt), wording=found.wording)
+        is_known = False if DOUBTFUL in told else are_known(told, own)
+        match = replace(
+            _match(entry, line, told, doubt, is_known=is_known is not False),
+            wording=found.wording,
+            grounds=_find_grounds(entry, told, versions or {}, is_known=is_known),
+        )
         if entry.symptom:
             is_named = is_named_elsewhere(line.number, captured.values(), lines)
             match = replace(match, is_named=is_named)
@@ -123,9 +131,30 @@ _OF_AN_ENVIRONMENT = frozenset(
 """What is said of the Python that ran; pip builds packages in another, which has next to none."""
 
 
-def _match(entry: Failure, line: Line, captured: Mapping[str, str], doubt: str) -> Match:
+def _find_grounds(
+    entry: Failure,
+    captured: Mapping[str, str],
+    versions: Mapping[str, str],
+    *,
+    is_known: bool | None,
+) -> Mapping[Ground, bool | None]:
+    """Return what the names and versions in a line say of an entry's cause."""
+    is_single = entry.topic not in FAMILIES
+    has_versions = bool(entry.when) and all(normalise(name) in versions for name in entry.when)
+    return {
+        # The pattern of a single failure has all names in it that it does not capture.
+        Ground.NAME: is_single or None if is_known is None else is_known,
+        Ground.VERSION: "bound" in captured or has_versions or None,
+    }
+
+
+def _match(
+    entry: Failure, line: Line, captured: Mapping[str, str], doubt: str, *, is_known: bool
+) -> Match:
     sure = captured.get(_CONFIDENCE, entry.confidence.value)
     told = {name: value for name, value in captured.items() if name != _CONFIDENCE}
+    # What nobody knows is not said to be what the entry takes it for.
+    said = told if is_known else {name: one for name, one in told.items() if name not in MEANT}
     return Match(
         entry=entry,
         line=line.number,
@@ -133,8 +162,8 @@ def _match(entry: Failure, line: Line, captured: Mapping[str, str], doubt: str) 
         captured=told,
         role=entry.role,
         confidence=Confidence.GUESS if doubt else Confidence(sure),
-        cause=fill(entry.cause, told),
-        fix=fill(entry.fix, told),
+        cause=fill(entry.cause, said),
+        fix=fill(entry.fix, said),
         doubt=doubt,
     )
 

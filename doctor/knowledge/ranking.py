@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure, Role
+from sdcoreml.doctor.knowledge.grounds import ANYWHERE, Ground, weigh, weigh_wording
 from sdcoreml.doctor.knowledge.lines import Line
+from sdcoreml.doctor.knowledge.names import is_of_the_field
 from sdcoreml.doctor.knowledge.notices import goes_on, is_warning
 from sdcoreml.doctor.knowledge.sections import Sections
 from sdcoreml.doctor.knowledge.structure import Structure
-from sdcoreml.doctor.knowledge.support import find_deciding, find_earlier, find_limit
+from sdcoreml.doctor.knowledge.support import decides, find_deciding, find_earlier, find_limit
 from sdcoreml.doctor.knowledge.wordings import may_tell
 
 
@@ -23,7 +25,8 @@ class Match:
     entry's conditions; `on_error` that the line tells of a failure, and
     `in_chain` that it belongs to the exceptions that ended the run, or that none did;
     `is_late` that it is a symptom, and another failure stands before it; `is_named` that the log
-    names elsewhere what it is about. `wording` is the number of the wording that the line has.
+    names elsewhere what it is about. `wording` is the number of the wording that the line has;
+    `grounds` is what speaks for the cause, or against it.
     """
 
     entry: Failure
@@ -40,6 +43,7 @@ class Match:
     is_late: bool = False
     is_named: bool = False
     wording: int = 0
+    grounds: Mapping[Ground, bool | None] = field(default_factory=dict)
 
     @property
     def surety(self) -> tuple[bool, int, bool]:
@@ -105,19 +109,25 @@ def rank(
     harmless = [one for one in placed if not _is_notice(one) and one.role is Role.HARMLESS]
     ordered = sorted([*told, *notices, *harmless], key=lambda one: one.rank)
     told_so = sorted(_follow(ordered, structure), key=lambda one: one.rank)
-    return tuple(_prove(one, structure) for one in told_so)
+    return tuple(_prove(one, structure, deciding) for one in told_so)
 
 
-def _prove(match: Match, structure: Structure) -> Match:
-    """Return a match as a guess if too few judged logs show what its wording means.
-
-    So it is, too, if nobody knows the exception that the log ends in.
-    """
-    is_proven = match.entry.is_proven(match.wording) and not structure.is_unknown
-    if match.role is not Role.CAUSE or is_proven:
+def _prove(match: Match, structure: Structure, deciding: Line | None) -> Match:
+    """Return a match with what speaks for it in this log, and no surer than that makes it."""
+    if match.role is not Role.CAUSE:
         return match
-    sure = max(match.confidence, Confidence.GUESS, key=list(Confidence).index)
-    return replace(match, confidence=sure)
+    line = Line(number=match.line, text=match.text)
+    place = structure.place(match.line)
+    is_known = is_of_the_field(structure.chains[place[0]]) if place else None
+    is_anywhere = match.entry.topic not in FAMILIES or match.entry.topic in ANYWHERE
+    grounds = {
+        **match.grounds,
+        **weigh_wording(match.entry, match.wording, match.text),
+        # Nobody knows what is decided by an exception that the log does not have.
+        Ground.PLACE: not structure.is_unknown and decides(match.entry, line, structure, deciding),
+        Ground.CODE: None if is_anywhere and not is_known else is_known,
+    }
+    return replace(match, grounds=grounds, confidence=weigh(grounds, match.confidence))
 
 
 def _find_past(structure: Structure, sections: Sections) -> Callable[[int], bool]:

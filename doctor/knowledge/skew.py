@@ -81,6 +81,7 @@ def resolve(
     name = captured["name"]
     module = captured.get("module", "").partition("[")[0]
     asked = known.projects.get(module.partition(".")[0]) or _owner(captured, known)
+    is_named = bool(asked)
     asked = asked or _last_project(raised, known)
     if not asked:
         needs_owner = raised is not None and "owner" in captured and "call" not in captured
@@ -95,8 +96,11 @@ def resolve(
             "confidence": Confidence.GUESS.value,
         }
     is_script = raised is not None and raised.code.endswith(".py")
-    if "owner" in captured and is_script and _CONFIDENCE not in told:
+    # Of a class that nobody knows, only the code that ran before says whose it may be.
+    if "owner" in captured and (is_script or not is_named) and _CONFIDENCE not in told:
         told = {**told, _CONFIDENCE: Confidence.GUESS.value}
+    if not asker and "bound" not in told and not _IMPORTS.search(line.text):
+        told = {**told, DOUBTFUL: name}
     return {
         **captured,
         **told,
@@ -115,6 +119,12 @@ def _pair(asker: str, asked: str, skew: Skew) -> Mapping[str, str]:
     ]
     return {"pair": f" ({' with '.join(pair)})"} if pair else {}
 
+
+DOUBTFUL = "doubtful"
+"""What nobody knows, and no package's code asks for: a script may mean another thing by it."""
+
+_IMPORTS = re.compile(r"\bimport\b|No module named|was removed in")
+"""What is imported by its name is meant to be in the package, and was in some release of it."""
 
 _READERS = frozenset({"convert_from_ckpt.py", "single_file.py", "single_file_utils.py"})
 """The files of diffusers that read single-file checkpoints, which scripts of other times call."""
@@ -198,12 +208,14 @@ def _tell(asked: str, asker: str, name: str, module: str, known: History) -> dic
         return {
             "skew": f"{asked} is too old: it has {short} since {since}, and {who} asks for it",
             "cure": f"{asked} {since} or newer",
+            "bound": since,
             "confidence": Confidence.CERTAIN.value,
         }
     if until:
         return {
             "skew": f"{asked} is too new: {until} removed {short}, which {who} asks for",
             "cure": f"{asked} before {until}",
+            "bound": until,
             "confidence": Confidence.CERTAIN.value,
         }
     return {

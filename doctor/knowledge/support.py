@@ -65,7 +65,7 @@ def find_limit(
     `is_named` says whether the log names elsewhere what the cause is about.
     """
     place = structure.place(line.number)
-    if not _decides(entry, line, structure, deciding):
+    if not decides(entry, line, structure, deciding):
         return Confidence.GUESS if entry.topic in FAMILIES else Confidence.LIKELY
     match entry.symptom:
         case None:
@@ -85,7 +85,7 @@ def is_named_elsewhere(line: int, captured: Iterable[str], lines: Iterable[Line]
     return any(abs(one.number - line) > _NEAR and named.search(one.text) for one in lines)
 
 
-def _decides(entry: Failure, line: Line, structure: Structure, deciding: Line | None) -> bool:
+def decides(entry: Failure, line: Line, structure: Structure, deciding: Line | None) -> bool:
     """Return whether a line is the one that decides, or belongs to its message or exceptions.
 
     A symptom before the line that decides is not of it, unless that line only says that the process

@@ -27,6 +27,8 @@ from sdcoreml.doctor.gather import probe as gather_probe
 from sdcoreml.doctor.gather import python as gather_python
 from sdcoreml.doctor.gather import tools as gather_tools
 from sdcoreml.doctor.gather import volumes as gather_volumes
+from sdcoreml.doctor.knowledge import grounds as knowledge_grounds
+from sdcoreml.doctor.knowledge import names as knowledge_names
 from sdcoreml.doctor.knowledge import skew as knowledge_skew
 from sdcoreml.doctor.knowledge import wordings as knowledge_wordings
 from sdcoreml.doctor.report import doctor_page as report_doctor_page
@@ -56,6 +58,8 @@ TABLES: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
     (gather_tools, ("_PROXIES",)),
     (gather_volumes, ("_QUOTA",)),
     (knowledge, ("FILES", "FAMILIES")),
+    (knowledge_grounds, ("NEEDED", "ANYWHERE")),
+    (knowledge_names, ("MEANT",)),
     (knowledge_skew, ("_CALLED", "_READERS")),
     (knowledge_wordings, ("_WORDS",)),
     (report_doctor_page, ("_TONES", "_ANSWERS")),

@@ -192,7 +192,8 @@ def test_a_notice_is_a_cause_only_where_a_run_failed_and_nothing_else_explains_i
         ("base", "cause"),
         ("other", "harmless"),
     ]
-    assert diagnose("crash\nValueError: x", [notice])[0].confidence is Confidence.LIKELY
+    assert diagnose("crash\nValueError: x", [notice])[0].confidence is Confidence.GUESS
+    assert diagnose("ValueError: crash", [notice])[0].confidence is Confidence.LIKELY
 
 
 def test_what_a_family_knows_of_a_line_before_the_exception_is_a_guess() -> None:
@@ -224,7 +225,7 @@ def test_what_a_pattern_captured_is_in_the_cause() -> None:
     [
         ("all went well\n", None),
         ("crash\nValueError: x\n", (2, "ValueError: x")),
-        ("boom\nValueError: x\n", (1, "boom")),
+        ("error: boom\nit ended\n", (1, "error: boom")),
     ],
 )
 def test_the_line_that_decides_is_that_of_the_cause_or_the_logs_own(

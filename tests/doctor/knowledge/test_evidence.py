@@ -1,76 +1,88 @@
-"""How many judged logs each wording of a family named is what evidence.toml says."""
+"""What the judged logs say of each entry is what evidence.toml says."""
 
 from __future__ import annotations
 
 import os
 from collections import Counter
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from textwrap import wrap
 
-from sdcoreml.doctor.knowledge import FAMILIES, PROVEN, Confidence, entries
+from sdcoreml.doctor.knowledge import Confidence, Failure, entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
-from sdcoreml.doctor.knowledge.excerpts import choose_telling
+from sdcoreml.doctor.knowledge.evidence import Evidence, find_evidence
+from sdcoreml.doctor.knowledge.grounds import MANY
 from sdcoreml.doctor.knowledge.reading import read
 from sdcoreml.doctor.knowledge.searching import View
 from sdcoreml.doctor.knowledge.structure import find_structure
+from sdcoreml.doctor.knowledge.words import find_words
 from sdcoreml.doctor.knowledge.wrapping import join_wrapped
 from tests.bench.diagnose import FOLDER, read_judged
 from tests.golden import AGAIN
 
 PATH = Path(__file__).parents[3] / "doctor/knowledge/evidence.toml"
 HEAD = """\
-# Of how many judged logs (tests/doctor/knowledge/logs) each wording of a family named the cause, in
-# the order of its patterns. tests/doctor/knowledge/test_evidence.py writes this file.
-
-[named]
+# What the judged logs (tests/doctor/knowledge/logs) say of each entry: of how many each of its
+# wordings named the cause, in the order of its patterns; of how many it would have named another;
+# the words of the lines that told the cause. tests/doctor/knowledge/test_evidence.py writes this.
 """
 
 
-def count_judged() -> Counter[tuple[str, int]]:
-    """Count the judged logs that have each wording of a family which is their cause."""
-    families = {one.id: one for one in entries() if one.topic in FAMILIES}
-    counts = Counter[tuple[str, int]]()
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the judged logs say of one entry; counts are by the numbers of its wordings."""
+
+    named: Counter[int] = field(default_factory=Counter)
+    mistaken: Counter[int] = field(default_factory=Counter)
+    words: set[str] = field(default_factory=set)
+
+
+def judge() -> str:
+    """Return the text of evidence.toml."""
+    known = [replace(one, evidence=None) for one in entries()]
+    judged = {one.id: Judgement() for one in sorted(known, key=lambda one: one.id)}
     for path in sorted(FOLDER.glob("*.toml")):
         for log in read_judged(path) if path.stem != "untried" else ():
-            lines = read(log.text)
-            structure = find_structure(lines)
-            views = [
-                View(choose_telling(one), structure) for one in (lines, join_wrapped(lines)) if one
-            ]
-            for name in families.keys() & set(log.causes):
-                found = next(filter(None, (view.find(families[name]) for view in views)), None)
-                if found:
-                    counts[name, found.wording] += 1
-    return counts
+            for entry in find_matching(log.text, known):
+                # Alone: what another entry tells better is not what this one tells.
+                told = examine(log.text, [entry]).cause
+                if told and entry.id in log.causes:
+                    judged[entry.id].named[told.wording] += 1
+                    judged[entry.id].words.update(find_words(told.text))
+                elif told and log.causes and told.confidence is not Confidence.GUESS:
+                    judged[entry.id].mistaken[told.wording] += 1
+    return HEAD + "".join(write(name, one) for name, one in judged.items())
+
+
+def find_matching(log: str, known: Iterable[Failure]) -> Iterator[Failure]:
+    """Yield the entries that match anywhere in a log."""
+    lines = read(log)
+    views = [View(one, find_structure(lines)) for one in (lines, join_wrapped(lines)) if one]
+    yield from (one for one in known if any(view.find(one) for view in views))
+
+
+def write(name: str, judged: Judgement) -> str:
+    """Return the rows of an entry; "" if no judged log says anything of it."""
+    rows = [
+        f"{kind} = {[counts[at] for at in range(max(counts) + 1)]}\n"
+        for kind, counts in (("named", judged.named), ("mistaken", judged.mistaken))
+        if counts
+    ]
+    told = wrap(" ".join(sorted(judged.words)), 92)
+    rows += ['words = """\\\n', *(f"{line} \\\n" for line in told), '"""\n'] if told else []
+    return "".join([f"\n[{name}]\n", *rows]) if rows else ""
 
 
 def test_the_evidence_is_that_of_the_judged_logs() -> None:
-    counts = count_judged()
-    names = sorted({name for name, _ in counts})
-    last = {name: max(at for one, at in counts if one == name) for name in names}
-    rows = (f"{name} = {[counts[name, at] for at in range(last[name] + 1)]}\n" for name in names)
-    text = HEAD + "".join(rows)
-    kept = PATH.read_text("utf-8")
+    text, kept = judge(), PATH.read_text("utf-8")
     if os.environ.get("GOLDEN") == "write":
         PATH.write_text(text, "utf-8")
     assert text == kept, AGAIN
 
 
-def test_what_too_few_judged_logs_have_is_a_guess() -> None:
-    entry = next(one for one in entries() if one.id == "family-tokenizer-damaged")
-    log = "Exception: data did not match any variant of untagged enum ModelWrapper\n"
-    sure = {
-        count: (cause := examine(log, [replace(entry, judged=(count,))]).cause) and cause.confidence
-        for count in (0, PROVEN - 1, PROVEN)
-    }
-    assert sure == {0: Confidence.GUESS, PROVEN - 1: Confidence.GUESS, PROVEN: Confidence.LIKELY}
-
-
-def test_of_several_wordings_the_one_that_matched_counts() -> None:
-    entry = next(one for one in entries() if one.id == "family-access-denied")
-    assert entry.judged is not None
-    assert entry.is_proven(0)
-    assert not replace(entry, judged=(0, PROVEN)).is_proven(0)
-    assert replace(entry, judged=(0, PROVEN)).is_proven(1)
-    assert not replace(entry, judged=(0, PROVEN)).is_proven(2), "no judged log has it"
-    assert replace(entry, judged=None).is_proven(2), "none need to"
+def test_what_is_known_of_an_entry_is_read_with_its_own_words() -> None:
+    known = find_evidence("family-no-memory", r"\bfrobs\b", "boom")
+    assert known.named[0] > MANY
+    assert {"frobs", "boom", "memory"} <= known.words
+    assert find_evidence("no-such-entry", "a", "b") == Evidence()

@@ -7,6 +7,7 @@ import pytest
 from sdcoreml.doctor.knowledge import entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
 from tests.bench.diagnose import FOLDER, Judged, find_faults, is_named, is_wrong, read_judged
+from tests.bench.strangers import find_confused
 
 BUILT = (*read_judged(FOLDER / "built.toml"), *read_judged(FOLDER / "mended.toml"))
 OTHERS = (*read_judged(FOLDER / "held.toml"), *read_judged(FOLDER / "last.toml"))
@@ -23,6 +24,11 @@ def test_the_cause_of_a_failure_that_the_families_were_made_from_is_named_first(
 
 def test_damaged_logs_are_read_and_never_certain_of_another_cause() -> None:
     assert list(find_faults(BUILT, 40, seed=7)) == []
+
+
+def test_of_strangers_the_same_is_never_said_as_surely() -> None:
+    known = [log for path in sorted(FOLDER.glob("*.toml")) for log in read_judged(path)]
+    assert list(find_confused(known, 120, seed=3)) == []
 
 
 def test_of_those_collected_later_none_is_told_another_cause_and_most_are_named() -> None:

@@ -1,0 +1,87 @@
+"""Says how sure a cause is by what speaks for it in the log: one ground alone proves nothing.
+
+What speaks against an entry in one way makes it a guess, whatever speaks for it in others. Measured
+on what public failures were told at first sight: wordings that had always been right were wrong
+where what they named was another thing than they took it for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from enum import Enum
+
+from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure
+from sdcoreml.doctor.knowledge.words import is_familiar
+
+PROVEN = 2
+"""So many judged logs show what a wording means: one that it was made from, and one it was not."""
+
+MANY = 5
+RIGHT = 4
+"""A wording tells its cause where so many times more judged logs had it than had another."""
+
+
+class Ground(Enum):
+    """What can speak for a cause, or against it."""
+
+    WORDING = "judged logs with this wording had this cause, and next to none another"
+    RECORD = "many had it, and none another"
+    WORDS = "the line says nothing that theirs did not say"
+    PLACE = "the line that decides says it"
+    NAME = "what it names is what it is taken for"
+    CODE = "the code that failed is of this field"
+    VERSION = "the versions are those that fail"
+
+
+NEEDED: Mapping[Confidence, int] = {
+    Confidence.CERTAIN: 4,
+    Confidence.LIKELY: 3,
+    Confidence.GUESS: 0,
+}
+"""So many grounds have to speak for a cause, and none against it."""
+
+ANYWHERE = frozenset(
+    {
+        *("family_machine", "family_downloads", "family_installs", "family_python"),
+        *("family_crashes", "family_apple", "family_skew"),
+    }
+)
+"""The families whose causes are the same in any program, or are about packages that they name.
+
+A full disk asks nobody what wrote to it.
+"""
+
+
+def weigh(grounds: Mapping[Ground, bool | None], most: Confidence) -> Confidence:
+    """Return how sure a cause is, at most `most`.
+
+    Args:
+        grounds: whether each speaks for the cause (True), against it (False), or not at all (None).
+        most: how sure the entry is at best, in this log.
+    """
+    if False in grounds.values():
+        return Confidence.GUESS
+    count = sum(speaks is True for speaks in grounds.values())
+    surest = next(sure for sure, needed in NEEDED.items() if count >= needed)
+    return max(most, surest, key=list(Confidence).index)
+
+
+def weigh_wording(entry: Failure, wording: int, line: str) -> Mapping[Ground, bool | None]:
+    """Return what the judged logs say of a wording (its number), and of the line that has it."""
+    evidence = entry.evidence
+    if evidence is None:
+        return {Ground.WORDING: True, Ground.RECORD: True, Ground.WORDS: True}
+    # What is known of a single failure was made from a log that is not among the judged ones.
+    is_taught = entry.is_documented or entry.topic not in FAMILIES
+    named = _count(evidence.named, wording) + is_taught
+    mistaken = _count(evidence.mistaken, wording)
+    is_right = named >= RIGHT * mistaken or None
+    return {
+        Ground.WORDING: (named >= PROVEN or is_taught) and is_right,
+        Ground.RECORD: (named >= MANY and not mistaken) or None,
+        Ground.WORDS: is_right if is_taught else is_familiar(line, evidence.words),
+    }
+
+
+def _count(counts: Sequence[int], wording: int) -> int:
+    return counts[wording] if wording < len(counts) else 0
