@@ -29,6 +29,9 @@ LENT = (".pyenv", ".rustup", ".gitconfig")
 version, and a name for commits."""
 
 
+LOOPBACK = "127.0.0.1,localhost,::1"
+
+
 @dataclass(kw_only=True)
 class Guard:
     """A home folder of the tests' own, and the strange addresses that they reached for."""
@@ -62,6 +65,12 @@ def make_home(environ: MutableMapping[str, str], folder: Path) -> Path:
             (home / name).symlink_to(own / name)
     for name in STORES:
         environ.pop(name, None)
+    said = environ.get("no_proxy") or environ.get("NO_PROXY")
+    for name in (
+        "NO_PROXY",
+        "no_proxy",
+    ):  # servers of the tests' own are reached behind a proxy, too
+        environ[name] = ",".join(filter(None, (said, LOOPBACK)))
     environ["HOME"] = os.fspath(home)
     environ["HF_HUB_DISABLE_TELEMETRY"] = "1"  # it reaches out from a thread, in any later test
     environ["UV_CACHE_DIR"] = os.fspath(folder / "uv")

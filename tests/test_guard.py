@@ -62,10 +62,12 @@ def test_a_server_of_ones_own_is_reached(tmp_path: Path) -> None:
 def test_what_is_written_into_the_home_folder_is_found_and_removed(tmp_path: Path) -> None:
     own = tmp_path / "own"
     (own / ".pyenv").mkdir(parents=True)
-    environ = {"HOME": str(own), **dict.fromkeys(STORES, "/mine")}
+    environ = {"HOME": str(own), "NO_PROXY": "mine", **dict.fromkeys(STORES, "/mine")}
     guard = Guard(home=make_home(environ, tmp_path))
     assert environ == {
         "HF_HUB_DISABLE_TELEMETRY": "1",
+        "NO_PROXY": "mine,127.0.0.1,localhost,::1",
+        "no_proxy": "mine,127.0.0.1,localhost,::1",
         "HOME": str(tmp_path / "home"),
         "UV_CACHE_DIR": str(tmp_path / "uv"),
         "PIP_CACHE_DIR": str(tmp_path / "pip"),
