@@ -2,11 +2,13 @@ from __future__ import annotations
 
 from sdcoreml.convert.bundle.ports import (
     dimensions_of,
+    family_of,
     interfaces,
     optional_interfaces,
     output_shapes,
     text_widths,
 )
+from sdcoreml.convert.models.family import Family
 from tests.convert.folder_models import REFINER, SD, UNET, XL
 
 
@@ -57,3 +59,12 @@ def test_a_refiner_beside_its_base_takes_the_second_encoders_states() -> None:
 def test_the_safety_checker_sees_one_size_whatever_the_models() -> None:
     checker = optional_interfaces(dimensions_of(UNET))["safety_checker"]
     assert [port.shape for port in checker.inputs] == [(1, 3, 224, 224), (1, 512, 512, 3), (1,)]
+
+
+def test_a_family_is_told_by_what_its_unet_takes() -> None:
+    assert family_of({"time_ids": (2, 6)}) is Family.SDXL
+    assert family_of({"time_ids": (2, 5)}) is Family.SDXL_REFINER
+    assert family_of({"encoder_hidden_states": (2, 768, 1, 77)}) is Family.SD1
+    assert family_of({"encoder_hidden_states": (2, 1024, 1, 77)}) is Family.SD2_BASE
+    assert family_of({"encoder_hidden_states": (2, 32, 1, 77)}) is Family.UNKNOWN
+    assert family_of({}) is Family.UNKNOWN

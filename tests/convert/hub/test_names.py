@@ -106,6 +106,7 @@ def test_what_is_nothing_of_these_is_said(text: str, said: str) -> None:
 def test_names_are_shown_as_they_are_given() -> None:
     assert str(HubName(repo="a/b", revision="v1", file="c.ckpt")) == "a/b/c.ckpt@v1"
     assert str(CivitaiName(version="7")) == "civitai:7"
+    assert str(PlainWord(word="dreamshaper")) == "dreamshaper"
     assert str(FileAddress(url="https://a.invalid/x?token=abc")) == "https://a.invalid/x?token=****"
     assert FileAddress(url="https://a.invalid/a%20b.ckpt?x=/y").file == "a b.ckpt"
 

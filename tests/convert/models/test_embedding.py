@@ -155,3 +155,11 @@ def test_a_name_must_be_typable(tmp_path: Path, name: str) -> None:
     path = save(tmp_path / "bad name.safetensors", {"emb_params": VECTORS})
     with pytest.raises(BadInputError, match="cannot be used as a word in prompts"):
         read_embedding(path, name)
+
+
+def test_more_vectors_than_a_prompt_holds_are_refused(tmp_path: Path) -> None:
+    rows = np.zeros((1001, 4), "f4")
+    path = save(tmp_path / "many.safetensors", {"emb_params": rows})
+    with pytest.raises(BadInputError, match="has more vectors than a prompt has room for; give an"):
+        read_embedding(path)
+    assert read_embedding(save(path, {"emb_params": rows[:1000]})).name == "many"

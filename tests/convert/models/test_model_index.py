@@ -40,6 +40,15 @@ def test_an_index_that_names_no_component_is_derived_from_the_folders(
     assert notes == ["model_index.json names no component: the folders say what they hold"]
 
 
+def test_without_an_index_the_folders_say_what_they_hold(tmp_path: Path) -> None:
+    write(tmp_path / "unet/config.json", {"_class_name": "UNet2DConditionModel"})
+    write(tmp_path / "vae/config.json", {"_class_name": "AutoencoderKL"})
+    faults: list[Fault] = []
+    notes: list[str] = []
+    assert read_parts(tmp_path, faults, notes)["unet"] == ["", "UNet2DConditionModel"]
+    assert (faults, notes) == ([], ["no model_index.json: the folders say what they hold"])
+
+
 def test_an_index_that_names_a_component_counts_as_it_is(tmp_path: Path) -> None:
     index = {"_class_name": "X", "transformer": ["diffusers", "Y"]}
     write(tmp_path / "model_index.json", index)

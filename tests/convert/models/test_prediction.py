@@ -98,6 +98,8 @@ def test_a_config_comes_before_what_the_file_itself_says(tmp_path: Path) -> None
         (["edm_vpred.sigma_max"], {}, "v_prediction"),
         ([], {"modelspec.predict_key": "v"}, "v_prediction"),
         ([], {"modelspec.prediction_type": " "}, "epsilon"),
+        ([], {"ss_base_model_version": "sd_v2_v"}, "v_prediction"),
+        ([], {"ss_base_model_version": "sd_v2"}, "epsilon"),
         ([], {"ot_config": '{"force_v_prediction": true}'}, "v_prediction"),
         ([], {"ot_config": '{"force_v_prediction": false}'}, "epsilon"),
         ([], {"ot_config": "[]"}, "epsilon"),
@@ -174,6 +176,14 @@ def test_a_name_that_points_to_velocity_is_reported_and_not_believed(
 def test_other_names_point_nowhere(tmp_path: Path, name: str) -> None:
     found = find_prediction(Family.SDXL, checkpoint(tmp_path / f"{name}.safetensors"), None)
     assert found.notes == (ASSUMED + OVERRULES,)
+
+
+def test_the_base_model_that_a_trainer_names_is_evidence(tmp_path: Path) -> None:
+    said = {"modelspec.prediction_type": "epsilon", "ss_base_model_version": "sd_v2_v"}
+    found = find_prediction(
+        Family.SDXL, checkpoint(tmp_path / "m.safetensors", metadata=said), None
+    )
+    assert "its metadata (ss_base_model_version) points the other way" in found.notes[0]
 
 
 def test_metadata_that_contradict_each_other_are_named(tmp_path: Path) -> None:
