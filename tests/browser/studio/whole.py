@@ -13,7 +13,7 @@ from typing import Any
 
 from tests.browser.looking import View
 from tests.browser.studio.house import LARGE, ODD, SAMPLE, SMALL, House
-from tests.browser.studio.stage import AXE, WIDER, until
+from tests.browser.studio.stage import AXE, WIDER, drop, until
 
 VERDICT = 1.0
 """Seconds of the server's processor that the verdict of a file of 7 GB may take."""
@@ -31,6 +31,7 @@ class Visit:
     def __init__(self, house: House, chromium: Any, axe: str, shots: Path) -> None:
         self.house, self.axe, self.shots = house, axe, shots
         self.said: list[str] = []
+        self.dropped = ""
         self.one, self.other = (
             self._open(chromium, View(width=width, scheme=scheme))
             for width, scheme in ((1280, "light"), (320, "dark"))
@@ -86,6 +87,10 @@ class Visit:
             self.one.click("dialog .item.folder >> nth=0")
         self.one.click(found)
 
+    def drop(self, path: Path) -> None:
+        drop(self.one, path)
+        self.one.wait_for_selector("#model .verdict")
+
     def convert(self) -> None:
         self.one.wait_for_selector(".offer .primary[aria-disabled=false]")
         before = self.one.evaluate("document.querySelectorAll('.entries > li').length")
@@ -134,15 +139,17 @@ def odd_names(visit: Visit) -> None:
 
 
 def enqueue(visit: Visit) -> None:
-    """A dropped file is copied and waits; two more are chosen; all are seen in both windows."""
+    """A file and a folder are dropped, copied and wait, one is chosen; both windows show all."""
     tab = visit.one
-    tab.set_input_files("#file", visit.house.home / SMALL)
+    visit.drop(visit.house.home / SMALL)
     visit.convert()
-    for bits in (0, 2):
-        visit.choose(SAMPLE)
-        tab.wait_for_selector(".plan .figures")
-        _choose_bits(tab, bits)
-        visit.convert()
+    visit.drop(visit.house.home / SAMPLE)  # a folder
+    visit.convert()
+    visit.dropped = tab.evaluate(_ORDER).split()[-1]
+    visit.choose(SAMPLE)
+    tab.wait_for_selector(".plan .figures")
+    _choose_bits(tab, 2)
+    visit.convert()
     until(visit.other, "document.querySelectorAll('.entries > li').length === 3")
 
 
@@ -208,9 +215,9 @@ def cancelled(visit: Visit) -> None:
 
 
 def pictures(visit: Visit) -> None:
-    """The finished sample draws beside its original, and has its report."""
+    """The folder that was dropped, now finished, draws beside the original, and has its report."""
     tab = visit.one
-    entry = "#finished > li:has(h3:text-matches('^sample')) >> nth=0"
+    entry = f"#finished > [data-id='{visit.dropped}']"
     address = tab.get_attribute(f"{entry} >> a", "href")
     with tab.context.expect_page() as opened:
         tab.click(f"{entry} >> a")
@@ -222,7 +229,7 @@ def pictures(visit: Visit) -> None:
     report.close()
     tab.click(f"{entry} >> text=Draw a picture with it")
     tab.fill(f"{entry} >> .draw input[type=text]", "a red circle on a blue background")
-    tab.fill(f"{entry} >> .draw input[type=number]", "12")
+    tab.fill(f"{entry} >> .draw input[max='50']", "12")
     tab.click(f"{entry} >> .draw button")
     for window in (tab, visit.other):
         until(window, "[...document.images].some((one) => one.naturalWidth > 100)", LONG)
