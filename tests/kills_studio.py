@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import http.client
 import json
+import random
 import signal
+import socket
+import subprocess
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -33,6 +36,9 @@ _SETTLED = frozenset({"done", "failed", "cancelled"})
 _FIXED = frozenset({"id", "kind", "title", "command", "added", "place", "makes"})
 """What of an entry changes only if somebody changes the queue."""
 
+
+_PORTS = range(20_000, 30_000)
+"""Below those that systems give away to whoever connects, and not those of studios."""
 
 _LOST = (OSError, ValueError, KeyError, http.client.HTTPException)
 """What comes of asking a server that is just being killed."""
@@ -109,15 +115,28 @@ class Page(threading.Thread):
         self._is_open = False
 
 
+def free_port() -> int:
+    """Return a port that nobody has, and that no other studio and no connection will be given."""
+    for port in random.sample(_PORTS, len(_PORTS)):
+        with socket.socket() as tried:
+            if tried.connect_ex(("127.0.0.1", port)):
+                return port
+    raise OSError("no port is free")
+
+
 class Watched:
     """A queue that the runner of a studio works through while a page is open."""
 
     def __init__(self, bench: Bench) -> None:
         self.bench = bench
-        self._server = bench.start("studio", "--no-browser")
+        self._port = free_port()
+        self._server = self._start()
         self._kept = self._wait_until_open()
         self._page = Page(Caller(kept=self._kept))
         self._page.start()
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return self.bench.start("studio", "--no-browser", "--port", f"{self._port}")
 
     def runner(self) -> psutil.Process | None:
         """Return the runner, if there is one now."""
@@ -159,11 +178,10 @@ class Watched:
         if runner and not (_is_alive(runner) or self.is_over()):
             yield "the runner has gone with the server"
         time.sleep(seconds)
-        self._server = self.bench.start("studio", "--no-browser")
-        kept = self._wait_until_open()
+        self._server = self._start()
+        kept, self._kept = self._kept, self._wait_until_open()
         if kept != self._kept:
             yield "the page would have to be opened anew"
-            return
         yield from self._compare(before)
 
     def _compare(self, before: Mapping[str, Any]) -> Iterator[str]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import random
+import socket
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
+from sdcoreml.doctor.studio.serve import PORTS
 from tests.five_models import Bench
 from tests.kills_queue import AIMS, Alone, Plan, disturb, hit, run
-from tests.kills_studio import differences
+from tests.kills_studio import differences, free_port
 
 
 @pytest.mark.slow
@@ -90,3 +92,10 @@ def test_without_a_runner_nobody_is_hit(tmp_path: Path) -> None:
     bench = Bench(folder=tmp_path)
     for aim in ("runner", "child", "grandchild", "cancel"):
         assert [*hit(bench, Broken(bench), aim, CHANCE)] == ["nobody"]
+
+
+def test_the_server_has_a_port_that_no_other_studio_takes() -> None:
+    port = free_port()
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", port))
+    assert port not in PORTS
