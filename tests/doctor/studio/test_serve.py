@@ -61,7 +61,7 @@ class Running:
 
     def ask(self, method: str, path: str, bearer: str = "") -> tuple[int, Any]:
         """Ask for an answer; return its status and data."""
-        asked = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        asked = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             said = {"Authorization": f"Bearer {bearer}"} if bearer else {}
             asked.request(method, path, headers=said)
@@ -88,12 +88,12 @@ class Running:
         return connection
 
     def connect(self) -> socket.socket:
-        return socket.create_connection(("127.0.0.1", self.port), timeout=30)
+        return socket.create_connection(("127.0.0.1", self.port), timeout=120)
 
     def end(self, number: int) -> tuple[int, str]:
         """Send a signal; return the exit code and what was said on stderr."""
         self.process.send_signal(number)
-        _, err = self.process.communicate(timeout=60)
+        _, err = self.process.communicate(timeout=120)
         return self.process.returncode, err
 
 
@@ -134,7 +134,7 @@ def test_a_page_goes_on_after_a_crash_and_there_is_one_studio(tmp_path: Path) ->
         old, (_, found) = first.get_access(), first.get("/api/folders")
         with running(tmp_path) as second:
             assert second.first == f"the studio is open already: {first.base}/#{first.token}\n"
-            assert second.process.wait(60) == 0
+            assert second.process.wait(120) == 0
         assert first.get("/api/state")[1]["queue"]["entries"] == []
         first.process.kill()
         first.process.wait()
@@ -170,7 +170,7 @@ def test_a_browser_is_started_with_a_ticket_and_not_with_the_token(tmp_path: Pat
     with running(tmp_path, "--port", "0", browser=browser) as studio:
         assert studio.get("/api/state")[0] == 200  # it serves once the browser was started
         with running(tmp_path, browser=browser) as second:
-            assert second.process.wait(60) == 0
+            assert second.process.wait(120) == 0
         until = time.monotonic() + 120  # both are started beside what was waited for
         while not opened.exists() or opened.read_text().count("\n") < 2:
             assert time.monotonic() < until
