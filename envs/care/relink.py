@@ -45,7 +45,7 @@ def relink(environment: Environment, interpreter: Interpreter) -> Environment:
             (fresh / entry.path).replace(folder / entry.path)
     changed = {entry.path: _refresh_time(folder, entry) for entry in made}
     moved = replace(environment, interpreter=interpreter)
-    return seal(moved, ({**entries, **changed}[path] for path in sorted(entries)), folder.parent)
+    return seal(moved, {**entries, **changed}.values(), folder.parent)
 
 
 def _refresh_time(folder: Path, entry: ManifestEntry) -> ManifestEntry:

@@ -241,6 +241,6 @@ def _restore(folder: Path, scratch: Path, entry: ManifestEntry) -> bool:
 
 
 def _remove(folder: Path, strays: Iterable[str]) -> None:
-    """Remove paths that the manifest does not list; folders after their content."""
-    for stray in sorted(strays, reverse=True):
+    """Remove paths that the manifest does not list."""
+    for stray in strays:
         clear(folder / stray)

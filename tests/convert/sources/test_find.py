@@ -34,6 +34,15 @@ def test_models_are_files_of_weights_and_folders_of_diffusers(folder: Path) -> N
     }
 
 
+def test_models_come_in_the_order_of_their_names_whatever_the_disk_s(tmp_path: Path) -> None:
+    names = [f"{letter}/{number}.ckpt" for letter in "abcdefghij" for number in range(10)]
+    for name in (*names[1::2], *reversed(names[::2])):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    found = [path.relative_to(tmp_path).as_posix() for path in models_in(tmp_path)]
+    assert found == names
+
+
 @pytest.mark.parametrize(
     ("word", "found"),
     [
