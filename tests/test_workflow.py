@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -50,7 +52,16 @@ def test_what_a_step_makes_is_a_goal_that_takes_it(name: str) -> None:
     script = _EXPRESSION.sub("venv", SHELL[name])
     if script.startswith("make"):
         command = ["bash", "-c", script.replace("make ", "make -n ", 1)]
-        done = subprocess.run(command, cwd=ROOT, text=True, capture_output=True, check=False)
+        # A host has a program `python`; a machine with `python3` alone does not.
+        path = os.pathsep.join((os.fspath(Path(sys.executable).parent), os.environ["PATH"]))
+        done = subprocess.run(
+            command,
+            cwd=ROOT,
+            env={**os.environ, "PATH": path},
+            text=True,
+            capture_output=True,
+            check=False,
+        )
         assert done.returncode == 0, done.stderr
 
 
