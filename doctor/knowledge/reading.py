@@ -6,6 +6,7 @@ tracebacks are told by it; its number is that of the log.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 from sdcoreml.doctor.knowledge.cleaning import clean
@@ -15,9 +16,24 @@ from sdcoreml.doctor.knowledge.lines import Line
 
 def read(log: str) -> tuple[Line, ...]:
     """Return the lines of a log, cleaned; of a long log those that may tell of a failure."""
-    log = log.replace("\r\n", "\n").replace("\r", "\n")
+    log = _CELL.sub(_raise, log.replace("\r\n", "\n").replace("\r", "\n"))
     chosen = _number(log) if len(log) <= WHOLE else excerpt(log)
     return tuple(Line(number=number, text=clean(shorten(text))) for number, text in chosen)
+
+
+_CELL = re.compile(
+    r'"e?name":\s*"(?P<type>\w+)",(?P<gap>\s*)"(?:message|evalue)":\s*"(?P<message>(?:[^"\\\n]|\\.)*)"'
+)
+"""What a notebook keeps of an exception, in JSON."""
+
+
+def _raise(cell: re.Match[str]) -> str:
+    """Return what Python would have printed, over as many lines."""
+    message = re.sub(r"\\(.)", lambda one: _ESCAPED.get(one[1], one[1]), cell["message"])
+    return f"{cell['type']}: {message}{cell['gap']}"
+
+
+_ESCAPED = {"n": " ", "t": " "}
 
 
 def shorten(line: str) -> str:

@@ -80,7 +80,7 @@ def resolve(
     known = history()
     name = captured["name"]
     module = captured.get("module", "").partition("[")[0]
-    asked = known.projects.get(module.partition(".")[0]) or _owner(captured, known)
+    asked = _project(module.partition(".")[0], known) or _owner(captured, known)
     is_named = bool(asked)
     asked = asked or _last_project(raised, known)
     if not asked:
@@ -155,7 +155,7 @@ _CALLED = frozenset(
 
 
 def _project(package: str, known: History) -> str:
-    return known.projects.get(package, "")
+    return known.projects.get(package) or known.projects.get(package.lower(), "")
 
 
 def _last_project(raised: Raised | None, known: History) -> str:
@@ -182,6 +182,8 @@ _KINDS = (
         r"(?:Scheduler|Pipeline|2D(?:Condition)?Model)$|^(?:AutoencoderKL|ControlNet|UNet)",
         "diffusers",
     ),
+    (r"FeatureType$", "coremltools"),
+    (r"^(?:Legacy)?Version$", "packaging"),
     (r"^CLIP|Tokenizer(?:Fast)?$|(?:ImageProcessor|FeatureExtractor)$", "transformers"),
 )
 """What the names of the projects' classes look like."""

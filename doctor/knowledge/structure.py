@@ -93,8 +93,10 @@ def find_structure(lines: Sequence[Line]) -> Structure:
     )
 
 
-_ANNOUNCES = re.compile(r"(?i)\berror (?:occurred|running|executing|while|when|in|during)\b[^:]*:$")
-"""A line that only says that the next one tells of an error."""
+_ANNOUNCES = re.compile(
+    r"(?i)\berror (?:occurred|running|executing|while|when|in|during)\b[^:]*:$|\w: [{(\[]$"
+)
+"""A line that only says that the next one tells of an error, or opens a bracket around it."""
 
 
 def _go_on(decisive: Line | None, lines: Sequence[Line]) -> Line | None:

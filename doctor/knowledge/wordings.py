@@ -17,7 +17,7 @@ _WORDS: tuple[tuple[str, ...], ...] = (
         r"(?i:trace trap|segmentation fault|bus error|abort trap|illegal (?:\w+ )?instruction)",
         r"Fatal error:|(?i:assertion failed|failed assertion)|panicked at|terminate called",
         r"Terminating app due to|stop reason = ",
-        r"libc\+\+abi: terminating|Exception (?:Type|Subtype|Message):|Termination Reason:",
+        r"libc\+\+abi: terminating|(?<!\*)Exception (?:Type|Subtype|Message):|Termination Reason:",
         r"\bEXC_[A-Z]+_?[A-Z]+\b",
     ),
     (r"(?:^|\s)(?:[\w.+-]+: )?(?:fatal|FATAL)(?: error)?:\s",),

@@ -97,7 +97,7 @@ def test_the_thread_that_crashed_says_more_than_the_signal() -> None:
 def test_the_app_s_own_words_in_a_report_are_the_cause() -> None:
     cause = examine(f"{HEADER}\n{json.dumps(BODY)}", entries()).cause
     assert cause is not None
-    assert cause.entry.id == "family-swift-nil"
+    assert cause.entry.id == "family-swift-refusal"
 
 
 def report(**values: object) -> str:

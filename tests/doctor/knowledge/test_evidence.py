@@ -50,7 +50,7 @@ def judge() -> str:
                 if told and entry.id in log.causes:
                     judged[entry.id].named[told.wording] += 1
                     judged[entry.id].words.update(find_words(told.text))
-                elif told and log.causes and told.confidence is not Confidence.GUESS:
+                elif told and told.confidence is not Confidence.GUESS:
                     judged[entry.id].mistaken[told.wording] += 1
     return HEAD + "".join(write(name, one) for name, one in judged.items())
 

@@ -24,3 +24,10 @@ def test_a_long_log_of_errors_alone_is_read_in_part() -> None:
     assert len(lines) < 10_000
     assert lines[0].number == 1
     assert lines[-1].number == 40_000
+
+
+def test_what_a_notebook_keeps_of_an_exception_is_read_as_python_prints_it() -> None:
+    log = '{\n\t"name": "ValueError",\n\t"message": "Op \\"x\\" is\\nwrong",\n\t"stack": "y"\n}\n'
+    lines = {line.number: line.text.strip() for line in read(log)}
+    assert lines[2] == 'ValueError: Op "x" is wrong'
+    assert lines[4] == '"stack": "y"', "the numbers of the lines are the log's"

@@ -213,3 +213,10 @@ def test_whose_code_failed_is_told_by_the_last_frame(path: str, code: str) -> No
 )
 def test_a_log_is_cut_after_a_frame_whose_exception_never_came(end: str, *, is_cut: bool) -> None:
     assert structure(f"Traceback (most recent call last):\n{end}").is_cut is is_cut
+
+
+def test_a_line_that_opens_a_bracket_is_told_by_the_next() -> None:
+    log = 'RuntimeError: {\n    NSLocalizedDescription = "Required input feature not passed";\n}\n'
+    found = find_structure(read(log))
+    assert found.decisive is not None
+    assert found.decisive.number == 2
