@@ -6,7 +6,6 @@ it does to this process alone.
 
 from __future__ import annotations
 
-import importlib
 import statistics
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -78,8 +77,11 @@ def task(request: Mapping[str, object], emit: Emit) -> dict[str, object]:
         for name in asked.answers.outputs:
             require_output(name, feeds[0], asked.compiled[-1])
             outputs[name] = compare(asked.answers, name, [run[name] for run in feeds])
-    version = importlib.import_module("coremltools").__version__
-    return dict(to_plain(Loading(coremltools=version, parts=tuple(parts), outputs=outputs)))
+    import coremltools
+
+    return dict(
+        to_plain(Loading(coremltools=coremltools.__version__, parts=tuple(parts), outputs=outputs))
+    )
 
 
 def open_library(units: str) -> tuple[Library, object]:
@@ -92,10 +94,11 @@ def open_library(units: str) -> tuple[Library, object]:
         BrokenError: coremltools, or its binding to Core ML, cannot be imported.
     """
     try:
-        coremltools = importlib.import_module("coremltools")
-        importlib.import_module("coremltools.libcoremlpython")  # its absence shows only on loading
-        models = importlib.import_module("coremltools.models")
-        return _library(models.CompiledMLModel, models.MLModel), coremltools.ComputeUnit[units]
+        import coremltools
+        import coremltools.libcoremlpython  # its absence shows only on loading
+        from coremltools.models import CompiledMLModel, MLModel
+
+        return _library(CompiledMLModel, MLModel), coremltools.ComputeUnit[units]
     except (ImportError, OSError, AttributeError, KeyError) as error:
         raise BrokenError(
             f"coremltools cannot be used: {_said(error)}",
