@@ -183,7 +183,6 @@ def make(args: argparse.Namespace) -> int:
     from sdcoreml.doctor.commands.jobs_batch import Opener, open_batches
     from sdcoreml.doctor.commands.jobs_file import read_job_file
     from sdcoreml.doctor.commands.jobs_left import choose_rest, read_left, remember
-    from sdcoreml.doctor.commands.jobs_run import table
     from sdcoreml.doctor.core.backend import choose_backend
     from sdcoreml.doctor.report.event_lines import EventLines
     from sdcoreml.doctor.report.terminal import draw
@@ -224,12 +223,15 @@ def make(args: argparse.Namespace) -> int:
             return run.make(batches)
 
         results = remember(file, batches, cache, do)
-    if args.json:
-        print(json.dumps(results_as_data(results)))
-    else:
-        print("\n".join(table(results)))
-    is_whole = all(one.is_there for one in results)
-    return ExitCode.FINE if is_whole else ExitCode.PROBLEMS
+    return tell(results, as_json=args.json)
+
+
+def tell(results: Sequence[Result], *, as_json: bool) -> int:
+    """Print what became of each folder; return 1 unless all are there."""
+    from sdcoreml.doctor.commands.jobs_run import table
+
+    print(json.dumps(results_as_data(results)) if as_json else "\n".join(table(results)))
+    return ExitCode.FINE if all(one.is_there for one in results) else ExitCode.PROBLEMS
 
 
 def results_as_data(results: Sequence[Result]) -> dict[str, object]:

@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.doctor.cli import main
+from sdcoreml.doctor.commands.jobs import tell
+from sdcoreml.doctor.commands.jobs_run import Result, State
 from sdcoreml.doctor.commands.jobs_schema import example
 
 
@@ -40,3 +42,16 @@ def test_a_plan_with_what_cannot_be_converted_is_a_problem(
     told = json.loads(capsys.readouterr().out)
     assert (told.keys(), told["schema"]) == ({"schema", "plan"}, 1)
     assert not (file.parent / "out").exists()
+
+
+def test_what_became_of_each_folder_is_told_in_words_or_as_json(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    made = Result(state=State.DONE, place="models[0]", model="a", folder="f/a", programs=4)
+    failed = Result(state=State.FAILED, place="models[1]", model="b", because="it is damaged")
+    assert tell([made], as_json=False) == 0
+    assert "f/a" in capsys.readouterr().out.splitlines()[0]
+    assert tell([made, failed], as_json=True) == 1
+    told = json.loads(capsys.readouterr().out)
+    assert (told["schema"], told["event"]) == (1, "table")
+    assert [one["state"] for one in told["results"]] == ["done", "failed"]
