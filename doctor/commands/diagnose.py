@@ -226,7 +226,7 @@ def page(found: Diagnosis) -> Iterator[str]:
     harmless = [match for match in found.matches if match.role is Role.HARMLESS]
     for match in harmless:
         yield from wrap("harmless ", f"line {match.line}: {match.entry.id}: {match.cause}")
-    line = found.structure.decisive
+    line = found.decisive
     if told and line and line.number not in {match.line for match in told}:
         yield from wrap("error    ", "the line that itself tells most of a failure is")
         yield from _quote(line.number, line.text)
@@ -245,7 +245,7 @@ def _title(match: Match, *, is_first: bool) -> str:
 
 
 def _unknown(found: Diagnosis) -> Iterator[str]:
-    line = found.structure.decisive
+    line = found.decisive
     chain = _chain(found)
     what = "what went wrong first is" if chain else "the line that tells most is"
     yield from wrap("unknown  ", f"no failure that is known; {what}")

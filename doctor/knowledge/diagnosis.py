@@ -15,6 +15,7 @@ from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure, Role, fill
 from sdcoreml.doctor.knowledge.crashes import keep_crashed, read_report
 from sdcoreml.doctor.knowledge.excerpts import choose_telling
 from sdcoreml.doctor.knowledge.grounds import Ground
+from sdcoreml.doctor.knowledge.headings import find_reason
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.names import MEANT, are_known, find_own
 from sdcoreml.doctor.knowledge.ranking import Match, rank
@@ -121,7 +122,7 @@ def examine(
     decisive = structure.decisive
     is_sure = first and not first.doubt and first.confidence is not Confidence.GUESS
     if first and (decisive is None or (is_sure and first.role is Role.CAUSE)):
-        decisive = Line(number=first.line, text=first.text)
+        decisive = find_reason(Line(number=first.line, text=first.text), lines)
     return Diagnosis(matches=weighed, structure=structure, decisive=decisive)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sdcoreml.doctor.knowledge.exceptions import Finder, Raised
+from sdcoreml.doctor.knowledge.headings import find_reason
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.notices import find_dismissed
 from sdcoreml.doctor.knowledge.sections import find_builds
@@ -81,7 +82,9 @@ def find_structure(lines: Sequence[Line]) -> Structure:
         if line.number not in inside and (weight := weigh(line.text)) is not None
     ]
     errors = tuple(line for weight, line in weighed if weight < IS_ERROR)
-    decisive = _go_on(_decide(chains, weighed), lines)
+    announced = _decide(chains, weighed)
+    told = [line for line in lines if line.number not in ignored]
+    decisive = find_reason(announced, told) if announced else None
     return Structure(
         chains=chains,
         errors=errors,
@@ -91,21 +94,6 @@ def find_structure(lines: Sequence[Line]) -> Structure:
         ignored=frozenset(ignored),
         builds=find_builds(lines),
     )
-
-
-_ANNOUNCES = re.compile(
-    r"(?i)\berror (?:occurred|running|executing|while|when|in|during)\b[^:]*:$|\w: [{(\[]$"
-)
-"""A line that only says that the next one tells of an error, or opens a bracket around it."""
-
-
-def _go_on(decisive: Line | None, lines: Sequence[Line]) -> Line | None:
-    """Return the line behind one that only announces what it says."""
-    if decisive is None or not _ANNOUNCES.search(decisive.text.rstrip()):
-        return decisive
-    behind = (line for line in lines if line.number > decisive.number and line.text.strip())
-    told = next(behind, decisive)
-    return decisive if re.match(r"\s*(?:File |Traceback)", told.text) else told
 
 
 def _decide(

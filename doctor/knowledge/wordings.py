@@ -24,6 +24,7 @@ _WORDS: tuple[tuple[str, ...], ...] = (
     (  # A tool's own error, but not what pip adds to it.
         _OWN_ERROR
         + r"(?!subprocess-exited|metadata-gen|.*Failed to build installable|.*dependency resolver)",
+        r"^\s*CMake Error(?: at |:)",
         r"^\s*[x\u00d7] |^\[?ERROR\]?[ :]|Smudge error",
     ),
     (  # A shell's or a program's, which begins with its name.
@@ -46,6 +47,7 @@ _WORDS: tuple[tuple[str, ...], ...] = (
         r"(?i:\b(?:fails|negative|unknown (?:flag|option|command))\b)",
         r"(?i:\b(?:may not be|doesn't|not in gzip|was detected|not empty)\b)",
         r"(?i:\bnot (?:supported|available|installed|readable|loaded|valid)\b|\b(?:has|have) no\b)",
+        r"^(?:\w+\.)?[a-z]+(?:Missing|NotFound|Failed|Invalid|Unsupported)\(",  # Swift's enum cases
         r"(?i:\bundefined (?:symbol|reference)s?\b|\bno module\b|\bnothing provides\b)",
         r"(?i:\bbut the range of supported\b|\b(?:does not|doesn't|is not)\b)",
         r"(?i:\b(?:crash\w*|problem|permission|restricted|conflict\w*|incompatible|unrecognized|disagree|stuck)\b)",

@@ -1,0 +1,205 @@
+"""Finds the line that says why behind one that only says that something failed.
+
+Tools announce a failure in one line and give its reason in another: in a block below, or in what
+they printed before. Each kind of such lines is a `Heading`; the first that a line has is its kind.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from sdcoreml.doctor.knowledge.lines import Line
+from sdcoreml.doctor.knowledge.wordings import IS_ERROR, weigh
+
+
+class Where(Enum):
+    """Where the reason stands, seen from the heading."""
+
+    NEXT = "in the next line that is not empty"
+    BLOCK = "in the lines below that are indented deeper"
+    BELOW = "in any line below"
+    ABOVE = "in any line above"
+    AROUND = "in a line above or, where none there tells anything, below"
+    BEFORE = "in the paragraph above the heading's own"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Heading:
+    """A kind of lines that only announce a failure, and where its reason stands.
+
+    `reasons` are what the line of the reason looks like, the best first; where they are not given,
+    the reason is the line that tells most of an error.
+    """
+
+    says: str
+    where: Where
+    reasons: tuple[str, ...] = ()
+
+
+_CONDA = (
+    r"^[\s\u2500-\u257f]*-? ?.*(?:\bbut none of the providers\b|\bnothing provides\b"
+    r"|\bdoes not exist\b|\bconflicts? with\b|\bis missing on the system\b)"
+)
+HEADINGS = (
+    # Reports and notebooks
+    Heading(
+        says=r"^#{1,4} |\*\*Exception Type:\*\*",
+        where=Where.BELOW,
+        reasons=(r"\*\*Exception Message",),
+    ),
+    Heading(
+        says=r"(?i)\berror (?:occurred|running|executing|while|when|in|during)\b[^:]*:$"
+        r"|\bthe following (?:\w+ )?(?:error|reason|problem)s?:$|\w: [{(\[]$"
+        r"|\bError\(s\) in loading state_dict for \w+:$",
+        where=Where.NEXT,
+    ),
+    # Python packages whose exception says only that another failed
+    Heading(
+        says=r"\bmultiarray failed to import\b",
+        where=Where.ABOVE,
+        reasons=(r"\bmodule (?:that was )?compiled (?:against|using)\b",),
+    ),
+    Heading(
+        says=r"\bWeights only load failed\b",
+        where=Where.BELOW,
+        reasons=(r"\bWeightsUnpickler error: ",),
+    ),
+    Heading(
+        says=r"\bCaught an unknown exception!",
+        where=Where.ABOVE,
+        reasons=(r"\bunrecognized selector\b",),
+    ),
+    # pip and conda
+    Heading(says=r"\bdependency resolver does not currently take\b", where=Where.NEXT),
+    Heading(
+        says=r"\bthese package versions have conflicting dependencies\b",
+        where=Where.BELOW,
+        reasons=(r"^\s+\S.* depends on \S+==", r"^\s+\S.* depends on \S"),
+    ),
+    Heading(
+        says=r"(?i)\bcould not solve for environment specs\b|\bencountered problems while solving\b"
+        r"|^the environment can't be solved\b",
+        where=Where.AROUND,
+        reasons=(_CONDA,),
+    ),
+    Heading(
+        says=r"\bthe python version you are constrained to\b|^(?:LibMamba)?Unsatisfiable\w*: "
+        r"|\bfound to be incompatible with (?:each|your|the existing)\b",
+        where=Where.AROUND,
+        reasons=(r"^\s+- \S.* -> ", _CONDA),
+    ),
+    Heading(says=r"^(?:\w+PackageNotFound|PackagesNotFoundError): ?", where=Where.NEXT),
+    # What builds a package from its source, or an app
+    Heading(
+        says=r"\bcalled with incorrect number of arguments$",
+        where=Where.BELOW,
+        reasons=(r"^\s+Invalid \w+: ",),
+    ),
+    Heading(says=r"^\s*CMake Error(?: at |:|$)", where=Where.BLOCK),
+    Heading(
+        says=r"subprocess-exited-with-error|\bCommand errored out with exit status\b"
+        r"|^\s*[x\u00d7] .*\bdid not run successfully\b",
+        where=Where.BELOW,
+    ),
+    Heading(
+        says=r"\bcommand (?:'.*' |\w+ )?failed with (?:a nonzero )?exit (?:code|status)\b"
+        r"|\blinker command failed\b|^\s*ERROR: Failed building\b|^\s*Failed to build \S+$"
+        r"|\bCould not build wheels\b|^\s*error: could not compile\b|\bmetadata-generation-failed\b"
+        r"|^\s*g?make(?:\[\d+\])?: \*\*\*|\bbuild stopped: subcommand failed\b"
+        r"|\bConfiguring incomplete\b|\bFailed to build installable wheels\b",
+        where=Where.AROUND,
+    ),
+    # Programs that refer to what they printed before
+    Heading(says=r"(?i)\bsee the error messages? above\b", where=Where.BEFORE),
+    Heading(says=r"(?i)\b(?:error|fatal)\b.*:? usage: ", where=Where.ABOVE),
+    Heading(says=r"(?i)^(?:.*\])?\s*fatal error: file \S.*, line \d+$", where=Where.ABOVE),
+)
+"""The kinds of headings, and where the reason of each stands."""
+
+_COMPILED = tuple((re.compile(one.says), one) for one in HEADINGS)
+_HOPS = 4
+"""A heading's reason may be a heading of its own; so many are followed."""
+
+_REACH = 400
+"""So many lines above and below are looked at."""
+
+
+def find_reason(line: Line, lines: Sequence[Line]) -> Line:
+    """Return the line that says why what a line announces came about; the line itself if none."""
+    for _ in range(_HOPS):
+        heading = find_heading(line.text)
+        reason = next(_find(heading, line, lines), None) if heading else None
+        if reason is None:
+            break
+        line = reason
+    return line
+
+
+def find_heading(text: str) -> Heading | None:
+    """Return which kind of heading a line is, if any."""
+    return next((heading for says, heading in _COMPILED if says.search(text.rstrip())), None)
+
+
+def _find(heading: Heading, line: Line, lines: Sequence[Line]) -> Iterator[Line]:
+    """Yield the reasons of a heading, the best first."""
+    at = next((at for at, one in enumerate(lines) if one.number >= line.number), len(lines))
+    above = [one for one in reversed(lines[max(0, at - _REACH) : at]) if one.text.strip()]
+    below = [one for one in lines[at + 1 : at + 1 + _REACH] if one.text.strip()]
+    match heading.where:
+        case Where.NEXT:
+            yield from (one for one in below[:1] if not _FRAME.match(one.text))
+        case Where.BLOCK:
+            yield from (one for one in _indented(line, below) if _WORDS.search(one.text))
+        case Where.BELOW:
+            yield from _choose(heading, below)
+        case Where.ABOVE:
+            yield from _choose(heading, above)
+        case Where.AROUND:
+            yield from _choose(heading, above)
+            yield from _choose(heading, below)
+        case Where.BEFORE:
+            start = next((i for i in range(at, 0, -1) if not lines[i - 1].text.strip()), 0)
+            before = (one for one in reversed(lines[:start]) if one.text.strip())
+            yield from before
+
+
+_FRAME = re.compile(r"\s*(?:File |Traceback)")
+_WORDS = re.compile(r"\w\W+\w")
+"""A line of one word tells nothing."""
+
+
+def _indented(line: Line, below: Sequence[Line]) -> Iterator[Line]:
+    """Yield the lines directly below one that are indented deeper."""
+    indent = _measure(line.text)
+    for one in below:
+        if _measure(one.text) <= indent:
+            return
+        yield one
+
+
+def _measure(text: str) -> int:
+    return len(text) - len(text.lstrip())
+
+
+def _choose(heading: Heading, lines: Sequence[Line]) -> Iterator[Line]:
+    """Yield the lines that have the reason, those first that tell most."""
+    for wording in heading.reasons:
+        reason = re.compile(wording)
+        yield from (one for one in lines if reason.search(one.text))
+    if not heading.reasons:
+        weighed = [(_weigh_reason(one.text, heading.where), one) for one in lines]
+        telling = [(weight, one) for weight, one in weighed if weight is not None]
+        yield from (one for _, one in sorted(telling, key=lambda pair: pair[0]))
+
+
+def _weigh_reason(text: str, where: Where) -> int | None:
+    """Return how much a line tells of why, 0 the most; None of one that only announces, too."""
+    heading = find_heading(text)
+    if heading is not None and heading.where is not Where.BLOCK:
+        return None
+    weight = weigh(text)
+    # Of all that a build prints only its errors count.
+    return None if where is not Where.ABOVE and weight and weight > IS_ERROR else weight
