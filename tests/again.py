@@ -1,12 +1,13 @@
-"""Runs tests, and those that fail once more, alone: what passes then is a race of the test's own.
+"""Runs tests, and those that fail once more, alone: what passes then is a race.
 
     python -m tests.again [pytest's options]
 
 A few tests of thousands that fail where others keep the machine busy, and pass alone, stop nobody's
-work; the run ends with their names, so that they are mended. It fails if one of them fails again or
-is left out, if more than `FEW` failed, and if pytest did not come to its end: what was interrupted,
-crashed, was asked for wrongly or ran no test is not tried again. The last line has pytest's own
-form, and counts every test once.
+work; the run ends with their names, so that they are mended: the race may be the test's, or the
+code's. It fails if one of them fails again or is left out, if more than `FEW` failed, and if pytest
+or one of its workers did not come to its end: what was interrupted, crashed, hung, was asked for
+wrongly or ran no test is not tried again. The last line has pytest's own form, and counts every
+test once.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ FEW = 5
 _FAILED = 1
 """pytest's exit code when it came to its end, and tests failed."""
 
-_TAIL = 10_000
-"""The bytes kept of what pytest said."""
+_TAIL = 10_000_000
+"""The bytes kept of what pytest said; a worker that died is told where it died."""
 
 _COUNT = re.compile(r"(\d+) (passed|failed|errors?|skipped|xfailed|xpassed|warnings?|deselected)\b")
-_CUT_SHORT = re.compile(r"^!{3,} ", re.MULTILINE)
-"""How pytest says that it did not run all tests, as with `-x`."""
+_CUT_SHORT = re.compile(r"^(?:!{3,} |\[gw\d+\] node down)", re.MULTILINE)
+"""How pytest says that it did not run all tests, as with `-x`, or that a worker of xdist died."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,12 +127,12 @@ def _output(process: subprocess.Popen[bytes]) -> int:
 
 def report_races(names: Sequence[str]) -> None:
     """Print which tests failed and passed alone, for people and in the log of a host."""
-    print("\nfailed once, then passed alone: a race of the test's own: mend it:")
+    print("\nfailed once, then passed alone: a race, of the test or of the code: mend it:")
     for name in names:
         print(f"  {name}")
     if os.environ.get("GITHUB_ACTIONS") == "true":
         for name in names:
-            print(f"::warning title=a race of the test's own::{name}: failed once, passed alone")
+            print(f"::warning title=a race::{name}: failed once, passed alone")
 
 
 def close(first: Ran, passed: int, seconds: float) -> str:

@@ -35,6 +35,9 @@ BREAKS = (
 def test_set_up({name}): pass
 """
 )
+DIES = RACE.format(name="test_b").replace(
+    "    assert", "    if seen.read_text() == 'x': __import__('os')._exit(3)\n    assert"
+)
 BARE = ("-q", "-p", "xdist", "-c", os.devnull)
 
 
@@ -49,7 +52,7 @@ class Said:
 
     @property
     def races(self) -> list[str]:
-        heading = "failed once, then passed alone: a race of the test's own: mend it:"
+        heading = "failed once, then passed alone: a race, of the test or of the code: mend it:"
         if heading not in self.lines:
             return []
         rest = self.lines[self.lines.index(heading) + 1 :]
@@ -121,12 +124,21 @@ def test_many_failures_are_no_accident(tmp_path: Path) -> None:
     [
         ((race("test_a"), "import nosuch\n"), (), 2),
         ((race("test_a"), "import os\ndef test_b(): os._exit(3)\n"), (), 3),
+        ((race("test_a"), DIES), ("-n", "2"), 1),
         ((race("test_a"),), ("--no-such-option",), 4),
         ((race("test_a"),), ("-k", "nothing"), 5),
         ((race("test_a"), PASSES), ("-x",), 1),
         ((race("test_a"),), ("-p", "no:cacheprovider"), 1),
     ],
-    ids=["collection", "crash", "usage", "no test", "cut short", "nothing noted"],
+    ids=[
+        "collection",
+        "crash",
+        "a worker's crash",
+        "usage",
+        "no test",
+        "cut short",
+        "nothing noted",
+    ],
 )
 def test_a_run_that_did_not_come_to_its_end_is_not_tried_again(
     tmp_path: Path, sources: tuple[str, ...], options: tuple[str, ...], code: int
