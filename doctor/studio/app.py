@@ -22,7 +22,7 @@ from sdcoreml.doctor.studio.proof import Secret
 from sdcoreml.doctor.studio.refusals import BUG, AbsentError, RequestError, as_data, status_of
 from sdcoreml.doctor.studio.routes import WAYS
 from sdcoreml.doctor.studio.running import Studio
-from sdcoreml.doctor.studio.static import INDEX, find_static
+from sdcoreml.doctor.studio.static import FOLDER, find_index, find_static
 from sdcoreml.doctor.studio.stream import Feed
 from sdcoreml.doctor.studio.way import Answer, Media, Way
 from sdcoreml.ground.errors import NoSpaceError, SdcoremlError
@@ -42,9 +42,11 @@ def make_app(studio: Studio, feed: Feed, *, port: int, secret: Secret) -> App:
     answers = [
         Route(way.path, partial(_answer, studio, feed, way), methods=[way.method]) for way in WAYS
     ]
+    # What whoever had this port before has left in a browser's cache is at no address of this life.
+    files = f"{FOLDER}{secret.life}/"
     static = [
-        Route("/", partial(_static, name=INDEX), methods=["GET"]),
-        Route("/page/{name}", _static, methods=["GET"]),
+        Route("/", partial(_index, files), methods=["GET"]),
+        Route(f"{files}{{name}}", _static, methods=["GET"]),
     ]
     inside = Starlette(routes=[*static, *answers], exception_handlers={404: _absent, 405: _absent})
     inside.router.redirect_slashes = False
@@ -80,10 +82,14 @@ async def _answer(studio: Studio, feed: Feed, way: Way, request: Request) -> Res
     return _as_media(found) if isinstance(found, Media) else as_json(found)
 
 
-async def _static(request: Request, name: str = "") -> Response:
+async def _index(files: str, _request: Request) -> Response:
+    return _as_media(find_index(files))
+
+
+async def _static(request: Request) -> Response:
     """Answer with a file of the page."""
     try:
-        return _as_media(find_static(name or request.path_params["name"]))
+        return _as_media(find_static(request.path_params["name"]))
     except AbsentError as error:
         return as_json(as_data(error), error.status)
 

@@ -27,6 +27,7 @@ from sdcoreml.ground.refusals import translate_os_errors
 
 STATE, LOCK = "studio.json", "studio.lock"
 _BYTES = 32
+_NEW = 4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,14 +42,15 @@ class Kept:
     token: str = ""
     key: str = ""
 
-    @property
-    def address(self) -> str:
-        """The address of the page; a browser sends no server what follows the `#`."""
-        return f"http://127.0.0.1:{self.port}/#{self.token}"
+    def address(self, ticket: str = "") -> str:
+        """Return the address of the page; a browser sends no server what follows the `#`.
 
-    def address_with(self, ticket: str) -> str:
-        """Return the address that a browser is started with: it has a ticket, not the token."""
-        return f"http://127.0.0.1:{self.port}/#{ticket}"
+        One that a browser is started with has a ticket, not the token. The query is never the same,
+        so a browser asks the server: what whoever had this port before has left in its cache, to
+        be kept for ever, is not the page.
+        """
+        new = secrets.token_hex(_NEW)
+        return f"http://127.0.0.1:{self.port}/?{new}#{ticket or self.token}"
 
     @property
     def secret(self) -> bytes:

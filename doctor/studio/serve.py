@@ -76,7 +76,7 @@ def serve(
         pass
     with sole_studio(folder) as take:
         if other := find_other(folder, take, say):
-            say(f"the studio is open already: {other.kept.address}")
+            say(f"the studio is open already: {other.kept.address()}")
             open_page(other.address)
             return ExitCode.FINE
         kept = read_kept(folder)
@@ -91,13 +91,13 @@ def serve(
                 launch=launch,
             )
             feed = make_feed(studio)
-            say(f"the studio is open at {kept.address}")
+            say(f"the studio is open at {kept.address()}")
             say("Ctrl-C ends it; conversions that have begun go on")
             app = make_app(studio, feed, port=kept.port, secret=Secret(token=kept.token))
             server = Server(app, feed.close)
             studio.sweep()
             studio.lineup.queue()  # what a crash has stopped goes on
-            address = kept.address_with(studio.tickets.issue())
+            address = kept.address(studio.tickets.issue())
             threading.Thread(target=open_page, args=(address,), daemon=True).start()
             server.run(sockets=[listener])
             studio.close()
@@ -139,7 +139,7 @@ def find_other(
     while not take():
         kept = read_kept(folder)
         if ticket := ask_ticket(kept):
-            return Other(kept=kept, address=kept.address_with(ticket))
+            return Other(kept=kept, address=kept.address(ticket))
         waited = clock() - begun
         if waited >= _PATIENCE:
             raise BusyError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from sdcoreml.doctor.studio.refusals import AbsentError
@@ -11,6 +12,8 @@ from sdcoreml.ground.files import Document, read_bytes
 
 PAGE = Path(__file__).with_name("page")
 INDEX = "index.html"
+FOLDER = "/page/"
+"""Where index.html says that the page's files are."""
 
 TYPES: Mapping[str, str] = {
     ".css": "text/css; charset=utf-8",
@@ -20,6 +23,13 @@ TYPES: Mapping[str, str] = {
     ".svg": "image/svg+xml",
 }
 """The media type of each kind of file that a page is made of; no others are sent."""
+
+
+def find_index(files: str, folder: Path = PAGE) -> Media:
+    """Return index.html, whose files are at the address `files`."""
+    index = find_static(INDEX, folder)
+    content = index.content.replace(f'"{FOLDER}'.encode(), f'"{files}'.encode())
+    return replace(index, content=content)
 
 
 def find_static(name: str, folder: Path = PAGE) -> Media:

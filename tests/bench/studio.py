@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import psutil
 
@@ -59,10 +59,10 @@ class Server:
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         assert process.stdout
-        base, _, token = process.stdout.readline().split()[-1].partition("/#")
-        self.port, self.access = int(base.rpartition(":")[2]), ""
+        address = urlsplit(process.stdout.readline().split()[-1])
+        self.port, self.access = address.port or 0, ""
         life = self.call("GET", f"/api/proof?nonce={make_nonce()}")["id"]
-        self.access = Secret(token=token, life=life).access
+        self.access = Secret(token=address.fragment, life=life).access
         self.watched = psutil.Process(process.pid)
 
     def ask(self, method: str, path: str, body: bytes | None = None) -> bytes:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -23,7 +24,13 @@ def test_what_is_kept_is_read_again_and_only_its_user_may(tmp_path: Path) -> Non
     assert read_kept(folder) == KEPT
     assert (folder / "studio.json").stat().st_mode & 0o777 == 0o600
     assert folder.stat().st_mode & 0o777 == 0o700
-    assert KEPT.address == f"http://127.0.0.1:7523/#{'t' * 43}"
+
+
+def test_no_address_of_the_page_is_one_that_a_browser_has_kept_an_answer_of() -> None:
+    address = re.compile(r"http://127\.0\.0\.1:7523/\?[0-9a-f]{8}#(.*)")
+    told = [address.fullmatch(one) for one in (KEPT.address(), KEPT.address("once-literal"))]
+    assert [found and found[1] for found in told] == ["t" * 43, "once-literal"]
+    assert KEPT.address() != KEPT.address()
 
 
 def test_a_killed_studio_s_page_goes_on_and_an_ended_one_s_does_not(tmp_path: Path) -> None:
