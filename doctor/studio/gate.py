@@ -17,6 +17,7 @@ from typing import Any
 
 from sdcoreml.doctor.studio.proof import Secret
 from sdcoreml.doctor.studio.refusals import (
+    LargeError,
     OtherHostError,
     RequestError,
     StrangerError,
@@ -39,6 +40,9 @@ EXCHANGE = "/api/token"
 PROOF = "/api/proof"
 """Where a page without a pass has the server prove itself. Whoever asks learns nothing from it."""
 
+KNOWN = "sdcoreml.known"
+"""The key of a request's scope that says that it had the pass."""
+
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:;"
     " connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
@@ -55,6 +59,7 @@ HEADERS: Sequence[tuple[bytes, bytes]] = (
 )
 """What every answer says, unless it says otherwise itself."""
 
+_CODING = "transfer-encoding"
 _OWN_SITES = frozenset({"", "same-origin", "none"})
 
 
@@ -94,6 +99,8 @@ class Gate:
             if scope["path"] == PROOF:
                 await self._prove(scope, send_with_headers)
                 return
+            if is_api:
+                scope[KNOWN] = True
             await self.app(scope, receive, send_with_headers)
 
     def admit(self, scope: Scope) -> None:
@@ -102,6 +109,7 @@ class Gate:
         Raises:
             OtherHostError: it is meant for another host.
             StrangerError: it comes from another site's page.
+            LargeError: it asks for a file, and has a body.
             TokenError: it asks for more than static files or a proof, without the pass.
         """
         headers = _Headers(scope["headers"])
@@ -112,6 +120,8 @@ class Gate:
         is_api = scope["path"].startswith(API)
         if is_api or not _opens_page(scope, headers):
             self._require_own_page(headers)
+        if not is_api and (set(headers.all("content-length")) - {"0"} or headers.all(_CODING)):
+            raise LargeError("what asks for a file has no body", where="the request")
         if is_api and not self._knows(scope["path"], headers):
             raise TokenError(
                 "this page belongs to a studio that has ended",

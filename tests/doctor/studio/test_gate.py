@@ -4,9 +4,20 @@ import asyncio
 
 import pytest
 
-from sdcoreml.doctor.studio.gate import POLICY, Gate, Message, Receive, Scope, Send
+from sdcoreml.doctor.studio.gate import KNOWN, POLICY, Gate, Message, Receive, Scope, Send
 from sdcoreml.doctor.studio.proof import Secret
-from tests.doctor.studio.asgi import HOST, OWN, PASS, PORT, SECRET, TOKEN, Pairs, request, scope_of
+from tests.doctor.studio.asgi import (
+    HOST,
+    OWN,
+    PASS,
+    PORT,
+    SECRET,
+    TOKEN,
+    Pairs,
+    converse,
+    request,
+    scope_of,
+)
 
 LOCALHOST = (b"host", b"localhost:7523")
 LOGIN = (b"authorization", b"Bearer " + PASS)
@@ -106,6 +117,25 @@ def test_static_files_need_no_token_but_the_own_page() -> None:
     site = (b"sec-fetch-site", b"cross-site")
     assert request(GATE, "GET", "/page/main.js", (HOST, site)).status == 403
     assert request(GATE, "GET", "/", ((b"host", b"evil.example"),)).status == 421
+
+
+def test_what_asks_for_a_file_has_no_body() -> None:
+    """Its answer would not wait for the body, and the connection be held by whoever owes it."""
+    for said in ((b"content-length", b"1000"), (b"transfer-encoding", b"chunked")):
+        for path in ("/", "/page/main.js", "/report/x", "/nothing"):
+            answered = request(GATE, "GET", path, (HOST, said))
+            assert (answered.status, answered.headers["connection"]) == (413, "close")
+    assert request(GATE, "GET", "/", (HOST, (b"content-length", b"0"))).status == 200
+    assert request(GATE, "POST", "/api/x", (*OWN, (b"content-length", b"9"))).status == 200
+
+
+def test_whose_request_has_the_pass_is_known_from_then_on() -> None:
+    known = {}
+    for path, headers in (("/api/x", OWN), ("/api/x", (HOST,)), ("/page/x", OWN)):
+        scope = scope_of("GET", path, headers)
+        asyncio.run(converse(GATE, scope, ()))
+        known[path, headers] = KNOWN in scope
+    assert [*known.values()] == [True, False, False]
 
 
 def test_a_person_may_open_the_page_from_anywhere() -> None:
