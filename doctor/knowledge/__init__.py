@@ -73,6 +73,7 @@ FAMILIES = (
     "family_skew",
     "family_weights",
     "family_models",
+    "family_builds",
     "family_installs",
     "family_downloads",
     "family_gpu",
@@ -81,6 +82,7 @@ FAMILIES = (
     "family_crashes",
     "family_python",
     "family_stages",
+    "family_advice",
 )
 _FOLDER = Path(__file__).parent
 _FIELDS = frozenset(

@@ -44,7 +44,7 @@ _WEAK_TRIGGERS = (
         "NOT ",
         "nsupported",
         "quota",
-        "xpected",
+        "xpect",
         "erminat",
         "memory",
         "ismatch",

@@ -42,7 +42,7 @@ _WORDS: tuple[tuple[str, ...], ...] = (
     (
         r"(?i:\b(?:failed|failure|cannot|can't|could ?n[o']t|couldn't|unable to|not found)\b)",
         r"(?i:\b(?:denied|missing|mismatch|unsupported|invalid|corrupt(?:ed)?|unexpected)\b)",
-        r"(?i:\b(?:expected|refused|timed out|no such|no space|exceed\w*|must be)\b)",
+        r"(?i:\b(?:expect(?:ed|s)|refused|timed out|no such|no space|exceed\w*|must be)\b)",
         r"(?i:\b(?:required?s?|needed|newer than running|errored|quit unexpectedly|no matches)\b)",
         r"(?i:\b(?:fails|negative|unknown (?:flag|option|command))\b)",
         r"(?i:\b(?:may not be|doesn't|not in gzip|was detected|not empty)\b)",

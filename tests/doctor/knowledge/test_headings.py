@@ -47,7 +47,7 @@ When python appears to the right, the thing on the left is
 not available for the python version you are constrained to.
 """
 PIP = """\
-ERROR: Cannot install painter==2, brush==1 because these package versions have conflicting dependencies.
+ERROR: Cannot install painter, brush because these package versions have conflicting dependencies.
 The conflict is caused by:
     The user requested brush==1
     canvas 3 depends on brush>=1
