@@ -441,6 +441,7 @@ SLOW: Mapping[str, tuple[str, ...]] = {
     "tests/doctor/studio/test_malformed.py": (),
     "tests/doctor/studio/test_remedies.py": (
         "test_no_model_s_findings_ask_a_person_to_type_an_option",
+        "test_no_remedy_of_the_tool_loses_what_it_says",
     ),
     "tests/doctor/studio/test_routes_drop.py": (
         "test_a_dropped_folder_is_known_from_its_ends_and_then_sent",

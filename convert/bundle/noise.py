@@ -12,6 +12,8 @@ from sdcoreml.ground.errors import Fault, UnsupportedError
 KINDS = frozenset({EPSILON, VELOCITY})
 """The prediction types from which a program can compute the noise that the apps expect."""
 
+SAY_WHAT = "if it predicts something else, say what with --prediction-type"
+
 
 def refuse_prediction(kind: str | None, path: Path) -> Fault | None:
     """Return the fault if a UNet that predicts `kind` cannot be converted, else `None`.
@@ -21,8 +23,7 @@ def refuse_prediction(kind: str | None, path: Path) -> Fault | None:
     if kind is None or kind in KINDS:
         return None
     what = f"its UNet predicts {kind!r}, from which this converter cannot compute noise"
-    remedy = "if it predicts something else, say what with --prediction-type"
-    return Fault(where=path, what=what, remedy=remedy, error=UnsupportedError)
+    return Fault(where=path, what=what, remedy=SAY_WHAT, error=UnsupportedError)
 
 
 def refuse_schedule(scheduler: Mapping[str, object], path: Path) -> Fault | None:
