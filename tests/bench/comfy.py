@@ -227,8 +227,10 @@ def _ask(
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
     command = [client, "-B", "-m", "tests.bench.comfy_client", request]
     done = subprocess.run(
-        command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
     )
+    if done.returncode:  # until then, the client's bars and warnings are nobody's concern
+        sys.exit(f"{done.stderr}error: the client ended with {done.returncode}")
     found: Mapping[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
