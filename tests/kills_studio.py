@@ -187,7 +187,7 @@ class Watched:
     def _compare(self, before: Mapping[str, Any]) -> Iterator[str]:
         signer = Signer(key=self._kept.secret)
         keeper = Keeper(store=self.bench.store, start=lambda: None)
-        lineup = Lineup(store=self.bench.store, signer=signer, keeper=keeper)
+        lineup = Lineup(store=self.bench.store, signer=signer, keeper=keeper, toolchain="tested")
         until = time.monotonic() + _PATIENCE
         while True:  # the runner goes on meanwhile: what is compared is a moment of which both told
             there, shown, still = lineup.queue(), self._ask("GET", "/api/queue"), lineup.queue()

@@ -18,10 +18,11 @@ from sdcoreml.doctor.studio.figures import figures_of
 from sdcoreml.doctor.studio.handles import Signer
 from sdcoreml.doctor.studio.keeper import Keeper
 from sdcoreml.doctor.studio.places import short, shown
+from sdcoreml.doctor.studio.plain import as_sentence
 from sdcoreml.doctor.studio.remedies import in_window
-from sdcoreml.doctor.studio.wording import Text, say
+from sdcoreml.doctor.studio.wording import Text, say, together
 from sdcoreml.ground.advice import spell, spell_words
-from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.errors import BadInputError, Fault, one_sentence
 from sdcoreml.ground.files import Document, read_text
 from sdcoreml.ground.places import home_folder
 
@@ -41,11 +42,12 @@ _DRAWING = re.compile(r"[0-9a-f]{32}\.png")
 
 @dataclass(kw_only=True)
 class Lineup:
-    """The queue in `store`; `keeper` keeps its runner going."""
+    """The queue in `store`; `keeper` keeps its runner going, `toolchain` draws."""
 
     store: Store
     signer: Signer
     keeper: Keeper
+    toolchain: str
     _is_over: bool = field(default=False, repr=False)
     _results: dict[object, Mapping[str, object]] = field(default_factory=dict, repr=False)
 
@@ -63,7 +65,7 @@ class Lineup:
             "is_paused": queue.is_paused,
             "is_running": queue.is_running,
             "entries": [self._entry(place, one) for place, one in enumerate(queue.entries)],
-            "faults": [spell(f"{fault}") for fault in (*queue.faults, *([own] if own else []))],
+            "faults": [_fault(fault) for fault in (*queue.faults, *([own] if own else []))],
         }
 
     def progress(self) -> Iterator[Mapping[str, object]]:
@@ -120,13 +122,11 @@ class Lineup:
                 return {**pictures.read_result(said, Path(output)), DRAWN: drawn}
         if entry.kind is not Kind.CONVERT:
             return {}
-        model, table = entry.about.get("model"), entry.about.get("table")
-        original = None
-        if isinstance(model, str) and isinstance(table, dict):
-            original = pictures.original_of(model, table)
+        is_refused = pictures.why_not(pictures.table_of(entry.about), self.toolchain)
+        original = pictures.original_of(entry.about)
         is_mochi_here = is_there(find_mochi(home_folder()).models)
         return {
-            **pictures.suggest(original),
+            **({} if is_refused else pictures.suggest(original)),
             "can_install": is_mochi_here
             and "--install" not in entry.words
             and is_repeatable(self.store, entry),
@@ -169,6 +169,11 @@ def report_of(signer: Signer, folder: Path) -> str | None:
     """Return the address of a finished folder's own page, which its key opens without a token."""
     has_report = (folder / MARKER).is_file() and (folder / REPORT).is_file()
     return f"/report/{signer.sign(folder, REPORT)}" if has_report else None
+
+
+def _fault(fault: Fault) -> Text:
+    what = as_sentence(one_sentence(fault.where, fault.what, ""))
+    return together(f"{what}.", in_window(fault.remedy)) if fault.remedy else what
 
 
 _NOTHING: Mapping[str, object] = {"step": "", "done": 0, "total": 0, "left": None}

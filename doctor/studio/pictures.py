@@ -75,8 +75,17 @@ def why_not(table: Table, toolchain: str) -> str:
     return ""
 
 
-def original_of(model: str, table: Table) -> Path | None:
+def table_of(about: Mapping[str, object]) -> Table:
+    """Return the table of a conversion, by what its entry is about; empty if that is not known."""
+    table = about.get("table")
+    return table if isinstance(table, dict) else {}
+
+
+def original_of(about: Mapping[str, object]) -> Path | None:
     """Return the model to draw beside its folder; `None` if it was changed, or is not here."""
+    model, table = about.get("model"), about.get("table")
+    if not isinstance(model, str) or not isinstance(table, dict):
+        return None  # what was merged into it is not known
     path = Path(model)
     is_changed = bool(_MERGED & table.keys())
     return None if is_changed or not path.is_absolute() or not path.exists() else path

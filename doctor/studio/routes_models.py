@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sdcoreml.doctor.commands.library import folders_of_mochi
 from sdcoreml.doctor.core.workplaces import RESULTS
-from sdcoreml.doctor.queue.entry import Kind
+from sdcoreml.doctor.queue.entry import Entry, Kind
 from sdcoreml.doctor.queue.order import New
 from sdcoreml.doctor.studio import doctoring, pictures, places, planning, shelves
 from sdcoreml.doctor.studio import examine as examining
@@ -128,11 +128,16 @@ def install(studio: Studio, ask: Ask) -> Answer:
             words=(*(one for one in entry.words if one != "--install"), "--install"),
             job=None if entry.words[:1] == ("jobs",) else read_toml(job),
             place=entry.place,
-            about={"of": entry.id, "model": entry.about.get("model", "")},
+            # With all that says how its folder was made: that is drawn with, too.
+            about={**_made_from(entry), "of": entry.id},
         )
     )
     studio.lineup.begin()
     return {"id": number}
+
+
+def _made_from(entry: Entry) -> dict[str, object]:
+    return {name: entry.about[name] for name in ("model", "table") if name in entry.about}
 
 
 def library(studio: Studio, _ask: Ask) -> Answer:

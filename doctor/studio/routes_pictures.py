@@ -9,7 +9,6 @@ from sdcoreml.doctor.queue.entry import Entry, Kind
 from sdcoreml.doctor.queue.order import New
 from sdcoreml.doctor.studio import pictures
 from sdcoreml.doctor.studio.asking import Ask
-from sdcoreml.doctor.studio.bench import Table
 from sdcoreml.doctor.studio.lineup import DRAWN, OUTPUT, PICTURES, sweep_pictures
 from sdcoreml.doctor.studio.refusals import AbsentError, ConflictError
 from sdcoreml.doctor.studio.routes_queue import find_entry
@@ -26,13 +25,13 @@ def draw(studio: Studio, ask: Ask) -> Answer:
         ConflictError: the folder is not one to draw with.
     """
     folder, entry = _folder_to_draw(studio, ask)
-    table = _table(entry)
+    about = entry.about if entry else {}
+    table = pictures.table_of(about)
     if reason := pictures.why_not(table, studio.toolchain):
         raise ConflictError(reason, where=folder.name)
     sweep_pictures(studio.store, studio.folder / PICTURES)
     output = studio.folder / PICTURES / f"{secrets.token_hex(16)}.png"
     output.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    model = entry.about.get("model") if entry else None
     picture = pictures.plan_picture(
         pictures.Wish(
             folder=folder,
@@ -40,7 +39,7 @@ def draw(studio: Studio, ask: Ask) -> Answer:
             prompt=ask.text("prompt", ""),
             steps=ask.json().get("steps", pictures.STEPS),
             seed=ask.json().get("seed", 0),
-            against=pictures.original_of(model, table) if isinstance(model, str) else None,
+            against=pictures.original_of(about),
             refiner=f"{table.get('refiner', '')}",
             toolchain=studio.toolchain,
         )
@@ -65,11 +64,6 @@ def _folder_to_draw(studio: Studio, ask: Ask) -> tuple[Path, Entry | None]:
     if not entry.folders:
         raise ConflictError("this entry has made no folder", remedy="wait until it has")
     return Path(entry.folders[0]), entry
-
-
-def _table(entry: Entry | None) -> Table:
-    table = entry.about.get("table") if entry else None
-    return table if isinstance(table, dict) else {}
 
 
 def picture(studio: Studio, ask: Ask) -> Media:

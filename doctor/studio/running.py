@@ -93,7 +93,12 @@ def make_studio(
         folder=folder,
         signer=signer,
         store=store,
-        lineup=Lineup(store=store, signer=signer, keeper=Keeper(store=store, start=start)),
+        lineup=Lineup(
+            store=store,
+            signer=signer,
+            keeper=Keeper(store=store, start=start),
+            toolchain=bench.toolchain,
+        ),
         drops=Drops(folder=folder / FOLDER, is_used=lambda number: is_named(store, number)),
         bench=bench,
         launch=launch,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,13 +15,28 @@ from sdcoreml.doctor.studio.keeper import Keeper
 from sdcoreml.doctor.studio.lineup import Lineup
 
 
+def test_a_fault_of_the_queue_says_which_button_mends_it(tmp_path: Path) -> None:
+    store = Store(folder=tmp_path)
+    store.add(New(kind=Kind.DRAW, title="one", words=("draw", "x")))
+    (tmp_path / "order.json").write_text("{")
+    keeper = Keeper(store=store, start=lambda: None)
+    signer = Signer(key=b"k" * 32)
+    lineup = Lineup(store=store, signer=signer, keeper=keeper, toolchain="tested")
+    faults: Any = lineup.queue()["faults"]
+    (fault,) = faults
+    assert "order.json" in fault["first"]
+    assert fault["second"]["say"] == "remedy.button"
+    assert fault["second"]["button"] == {"say": "resume"}
+
+
 def test_where_all_is_over_no_entry_is_read(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     store = Store(folder=tmp_path)
     store.add(New(kind=Kind.DRAW, title="one", words=("draw", "x")))
     keeper = Keeper(store=store, start=lambda: None)
-    lineup = Lineup(store=store, signer=Signer(key=b"k" * 32), keeper=keeper)
+    signer = Signer(key=b"k" * 32)
+    lineup = Lineup(store=store, signer=signer, keeper=keeper, toolchain="tested")
     entries = lineup.queue()["entries"]
     assert isinstance(entries, list)
     assert [one["state"] for one in entries] == [State.WAITING.value]

@@ -90,13 +90,19 @@ def test_what_cannot_be_drawn_says_why() -> None:
     assert why_not({"app": "mochi"}, "tested") == ""
 
 
+def original(model: Path | str, table: object) -> Path | None:
+    return original_of({"model": str(model), "table": table})
+
+
 def test_a_model_that_was_changed_or_is_gone_is_not_drawn_beside(tmp_path: Path) -> None:
     file = tmp_path / "m.safetensors"
     file.touch()
-    assert original_of(str(file), {"app": "mochi", "bits": 6}) == file
-    assert original_of(str(file), {"lora": ["/x.safetensors:0.8"]}) is None
-    assert original_of(str(tmp_path / "gone"), {}) is None
-    assert original_of("owner/name", {}) is None
+    assert original(file, {"app": "mochi", "bits": 6}) == file
+    assert original(file, {"lora": ["/x.safetensors:0.8"]}) is None
+    assert original(tmp_path / "gone", {}) is None
+    assert original("owner/name", {}) is None
+    assert original(file, None) is None, "what was merged into it is not known"
+    assert original_of({}) is None
 
 
 def test_the_sample_gets_a_prompt_that_it_was_trained_on(tmp_path: Path) -> None:

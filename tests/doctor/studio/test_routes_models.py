@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sdcoreml.doctor.proving.miniature import write_miniature
-from sdcoreml.doctor.queue.entry import Kind
+from sdcoreml.doctor.queue.entry import Kind, State
 from sdcoreml.doctor.queue.order import New
 from tests.doctor.studio.open_studio import Opened, finish, tensors
 
@@ -70,3 +71,43 @@ def test_a_job_file_is_installed_by_the_same_command_and_one_that_is_lost_by_non
     assert not store.path(first, "toml").exists()
     assert store.read().find(second).words == ("--toolchain=x", "--install")
     assert store.path(second, "toml").read_text() == store.path(own, "toml").read_text()
+
+
+def made(studio: Opened, folder: Path, model: Path, **table: object) -> str:
+    """Put a conversion of a model, which has made a folder, into the queue."""
+    store, about = studio.studio.store, {"model": str(model), "table": table}
+    number = store.add(New(kind=Kind.CONVERT, title="x", words=(), job={}, about=about))
+    with store.changing():
+        entry = store.read().find(number)
+        store.write(replace(entry, state=State.DONE, folders=(str(folder),)))
+    return number
+
+
+def test_what_was_merged_into_an_installed_folder_is_known(studio: Opened, tmp_path: Path) -> None:
+    """Its pictures are not compared with those of the model without that."""
+    write_miniature(tmp_path / "model")
+    against = {}
+    for table in ({}, {"lora": ["/x.safetensors:0.8"]}):
+        number = made(studio, tmp_path, tmp_path / "model", **table)
+        again = studio.post("/api/install", id=number).data["id"]
+        store = studio.studio.store
+        with store.changing():
+            entry = store.read().find(again)
+            store.write(replace(entry, state=State.DONE, folders=(str(tmp_path),)))
+        drawn = studio.post("/api/pictures", id=again, prompt="x", steps=3).data["id"]
+        words = store.read().find(drawn).words
+        against[bool(table)] = f"--against={tmp_path / 'model'}" in words
+    assert against == {False: True, True: False}
+
+
+def test_a_form_for_a_picture_is_shown_where_one_can_be_drawn(
+    studio: Opened, tmp_path: Path
+) -> None:
+    for table in ({}, {"app": "comfyui"}):
+        made(studio, tmp_path, tmp_path, **table)
+    mochi, comfy = studio.get("/api/queue").data["entries"]
+    answers = [
+        studio.post("/api/pictures", id=one["id"], prompt="x", steps=3).status
+        for one in (mochi, comfy)
+    ]
+    assert (["prompt" in one for one in (mochi, comfy)], answers) == ([True, False], [200, 409])
