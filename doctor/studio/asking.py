@@ -14,8 +14,8 @@ from sdcoreml.ground.errors import BadInputError
 SMALL = 64 << 10
 """The most bytes of a body of JSON."""
 
-LIST = 1 << 20
-"""The most bytes of the list of a dropped folder's files."""
+LIST = 4 << 20
+"""The most bytes of the list of a dropped folder's files: one counts up to 2,000 of them."""
 
 LARGE = 9 << 20
 """The most bytes of a part of a dropped file: a piece of it, or its head and tail."""

@@ -1,7 +1,7 @@
 """What is dropped on the page, as values: its files, safe names, and what counts of a folder.
 
-Of a folder, what a model is made of is taken: weights, configs and vocabularies. Pictures and what
-has an odd name is left out, and a Core ML folder is refused: it is not to be converted.
+Of a folder, what a model is made of is taken: weights, configs and vocabularies. Pictures, what has
+an odd name and what is Core ML already is left out.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TypeAlias
 
@@ -93,17 +93,17 @@ def choose_files(name: str, listed: Sequence[File]) -> tuple[File, ...]:
     """Return those files of the dropped folder `name` that a model can be made of.
 
     Raises:
-        RequestError: there are no weights among them, or too many files, or it is a Core ML folder.
+        RequestError: there are no weights among them, or too many files, or all is Core ML already.
     """
     if len(listed) > MOST_FILES:
         what, remedy = "more files than a model has", "drop the model's own folder"
         raise RequestError(what, remedy=remedy)
-    paths = (PurePosixPath(name, one.path) for one in listed)
-    if any(part.endswith(_COREML) for path in paths for part in path.parts):
-        remedy = "choose its folder from this computer to see what it is: that copies nothing"
-        raise RequestError("this is Core ML already", remedy=remedy)
-    found = tuple(_take(listed))
+    others = [one for one in listed if not _is_coreml(name, one)]
+    found = tuple(_take(others))
     if not any(_suffix(one) in SUFFIXES for one in found):
+        if len(others) < len(listed):
+            remedy = "choose its folder from this computer to see what it is: that copies nothing"
+            raise RequestError("this is Core ML already", remedy=remedy)
         remedy = "drop a model's own folder, with its weights"
         raise RequestError("there are no weights in this folder", remedy=remedy)
     if sum(one.size for one in found) > LARGEST:
@@ -112,9 +112,13 @@ def choose_files(name: str, listed: Sequence[File]) -> tuple[File, ...]:
 
 
 def _take(listed: Sequence[File]) -> Iterator[File]:
-    """Yield what is wanted; of two names that some disks take for one, the first."""
+    """Yield what is wanted; of two names that some disks take for one, the first.
+
+    A Mac's disk may tell a letter and its accent as two characters (NFD): they become one.
+    """
     files, folders = set[str](), set[str]()
-    for one in listed:
+    for told in listed:
+        one = replace(told, path=unicodedata.normalize("NFC", told.path))
         parts = one.path.split("/")
         is_safe = len(parts) <= _DEEPEST and all(safe_name(part) == part for part in parts)
         if not is_safe or _suffix(one) not in SUFFIXES | TEXTS or one.size < 0:
@@ -125,6 +129,11 @@ def _take(listed: Sequence[File]) -> Iterator[File]:
             files.add(path)
             folders |= above
             yield one
+
+
+def _is_coreml(name: str, file: File) -> bool:
+    """Whether a file is part of a program, compiled or not."""
+    return any(part.lower().endswith(_COREML) for part in PurePosixPath(name, file.path).parts)
 
 
 def _suffix(file: File) -> str:

@@ -92,6 +92,21 @@ def test_two_names_that_are_one_on_some_disks_and_a_file_as_a_folder_are_left_ou
     ]
 
 
+def test_a_name_of_a_mac_s_disk_is_taken_as_it_is_typed() -> None:
+    """HFS tells a letter and its accent as two characters; both are one name on other disks."""
+    assert chosen("mode\u0300le/config.json") == ["mod\u00e8le/config.json"]
+    assert chosen("a\u0308.json", "\u00e4.json", "u\u0308/x.json") == [
+        "\u00e4.json",
+        "\u00fc/x.json",
+    ]
+
+
+def test_what_is_core_ml_already_is_left_out_beside_weights() -> None:
+    assert chosen("coreml/Unet.mlpackage/Manifest.json", "Vae.mlmodelc/x.json", "a.json") == [
+        "a.json"
+    ]
+
+
 def test_a_size_is_one_that_a_file_can_have() -> None:
     assert choose_files("m", [WEIGHTS, File(path="x.json", size=-1)]) == (WEIGHTS,)
     with pytest.raises(RequestError, match="no model has this size"):
@@ -104,6 +119,7 @@ def test_a_size_is_one_that_a_file_can_have() -> None:
         ("m", [], "no weights"),
         ("m", [File(path="x.json", size=1)], "no weights"),
         ("m", [WEIGHTS] * 2_001, "more files than a model has"),
+        ("m", [File(path="x.json", size=1), File(path="a/B.MLPACKAGE/x.bin", size=1)], "Core ML"),
         ("m", [File(path="Unet.mlmodelc/weights/weight.bin", size=1)], "Core ML already"),
         ("Unet.mlpackage", [File(path="Data/weights/weight.bin", size=1)], "Core ML already"),
     ],

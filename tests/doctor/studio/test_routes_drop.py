@@ -199,3 +199,19 @@ def test_only_what_was_listed_is_taken(studio: Opened) -> None:
     assert studio.send("PUT", f"{where}?file=1&offset=0", b"abcd").data["received"] == 4
     single = studio.send("POST", "/api/drop?name=x.pt&size=9", ends).data["drop"]
     assert studio.send("PUT", f"/api/drop/{single}/ends?file=0", ends).status == 404
+
+
+@pytest.mark.parametrize(
+    ("count", "status", "said"), [(2_000, 200, ""), (2_001, 400, "more files")]
+)
+def test_a_list_of_as_many_files_as_count_is_read_however_long_their_names_are(
+    studio: Opened, count: int, status: int, said: str
+) -> None:
+    above = "/".join("\u65e5" * 66 for _ in range(3))
+    listed = [{"path": f"{above}/{one:0100}.png", "size": 1} for one in range(count - 1)]
+    body = {"files": [{"path": "x.bin", "size": 9}, *listed]}
+    sent = json.dumps(body, ensure_ascii=False).encode()
+    assert len(sent) > 1 << 20
+    answered = studio.send("POST", "/api/drop/folder?name=m", sent)
+    assert answered.status == status
+    assert said in (answered.refused if said else "")
