@@ -88,11 +88,14 @@ class Store:
 
         Progress does not change the queue: `follow` tells it.
         """
-        moment = 0
+        moment = order = 0
+        # Every change renames a file in the folder; where its time stands still for milliseconds, a
+        # file that has taken another's place has another inode.
         with suppress(OSError):
-            moment = self.folder.stat().st_mtime_ns  # every change renames a file in it
+            moment = self.folder.stat().st_mtime_ns
+            order = (self.folder / ORDER).stat().st_ino
         names = sorted((name, inode) for name, (inode, _) in self._files.find().items())
-        return f"{moment:x}-{hash(tuple(names)):x}-{self.is_running:d}"
+        return f"{moment:x}-{order:x}-{hash(tuple(names)):x}-{self.is_running:d}"
 
     @property
     def is_running(self) -> bool:

@@ -196,6 +196,16 @@ def test_a_viewer_is_told_of_every_change(tmp_path: Path) -> None:
     assert len(set(seen)) == len(seen)
 
 
+def test_two_changes_within_one_tick_of_the_clock_are_two(tmp_path: Path) -> None:
+    """Before Linux 6.13 a folder's time stands still for milliseconds."""
+    store, seen = filled(tmp_path, "a"), []
+    for change in (store.pause, store.resume, store.pause):
+        change()
+        os.utime(tmp_path, ns=(1, 1))
+        seen.append(store.changed())
+    assert seen[0] != seen[1] != seen[2]
+
+
 def test_writers_at_once_lose_nothing(tmp_path: Path) -> None:
     def write(name: int) -> None:
         store = Store(folder=tmp_path)
