@@ -24,7 +24,7 @@ async function send(method, path, body, signal, isAgain = false) {
   const proved = passOf();
   let answer;
   try {
-    const pass = await proved;
+    const pass = await unless(signal, proved);
     if (!pass) throw stranger();
     headers.Authorization = `Bearer ${pass}`;
     answer = await fetch(path, { method, headers, body: sent, signal, cache: "no-store" });
@@ -41,6 +41,14 @@ async function send(method, path, body, signal, isAgain = false) {
   const said = await heard(answer).catch(() => ({}));
   const unknown = { what: say("refused.unknown", { status: answer.status }) };
   throw new Refusal(said.error ?? unknown, answer.status);
+}
+
+/** Wait for something, unless it is broken off before. */
+function unless(signal, asked) {
+  if (!signal) return asked;
+  signal.throwIfAborted();
+  const stopped = new Promise((_, failed) => signal.addEventListener("abort", () => failed(signal.reason), { once: true }));
+  return Promise.race([asked, stopped]);
 }
 
 const stranger = () => new Refusal({ what: say("stranger.what"), remedy: say("stranger.remedy") }, UNKNOWN);

@@ -1,11 +1,11 @@
 // The page is a view: it shows what the server says, and keeps nothing that matters.
 
 import { ask, follow } from "./api.js";
-import { announce, button, el, fill, focusOn } from "./dom.js";
+import { announce, el, fill, focusOn } from "./dom.js";
 import { startChoosing } from "./choose.js";
 import { showDoctor } from "./doctor.js";
 import { showLibrary } from "./library.js";
-import { takeToken } from "./pass.js";
+import { changeToken, isGiven, takeToken } from "./pass.js";
 import { queue } from "./queue.js";
 import { loadTexts, rich, say, size } from "./texts.js";
 
@@ -47,12 +47,8 @@ function notice(kind) {
     if (wasGone) announce(say("gone.back"));
     return;
   }
-  fill(
-    place,
-    el("strong", {}, say(`${kind}.what`)),
-    el("span", {}, rich(say(`${kind}.remedy`))),
-    kind !== "gone" ? button(say("again"), () => location.reload()) : null,
-  );
+  // No button loads the page anew: that would load what answers here, whoever it is.
+  fill(place, el("strong", {}, say(`${kind}.what`)), el("span", {}, rich(say(`${kind}.remedy`))));
 }
 
 async function greet() {
@@ -76,12 +72,11 @@ function onEvent(event, data) {
 }
 
 async function start() {
-  const isKnown = await takeToken();
+  const taken = takeToken();
   await loadTexts();
   showView(false);
   addEventListener("hashchange", () => {
-    // Somebody pasted an address with another token into this tab: nothing is loaded anew then.
-    if (/^#[\w-]{16,}$/.test(location.hash)) location.reload();
+    if (isGiven()) onAddress();
     else showView(true);
   });
   document.getElementById("skip").addEventListener("click", (event) => {
@@ -90,8 +85,16 @@ async function start() {
   });
   startChoosing();
   document.body.dataset.ready = "yes";
-  if (isKnown) await follow(onState, onEvent);
+  if (await taken) await follow(onState, onEvent);
   else notice("keyless");
+}
+
+/**
+ * Somebody pasted an address with another token into this tab, whose browser loads nothing anew then:
+ * the page does, if the server proves that it knows that token.
+ */
+async function onAddress() {
+  if (await changeToken()) location.reload();
 }
 
 start();

@@ -1,7 +1,7 @@
 """A small fake of the studio's server: its routes and its gate, with literal data and no work.
 
 What takes time in the true one happens here when a test says so, so that a picture of a queue at
-42 % can be taken without waiting.
+42% can be taken without waiting.
 """
 
 from __future__ import annotations
@@ -41,6 +41,8 @@ class Studio:
         self.dies_at: int | None = None
         self.may_receive = threading.Event()
         self.may_receive.set()
+        self.may_prove = threading.Event()
+        self.may_prove.set()
         self.changed = threading.Condition()
         self.news: list[tuple[str, Any]] = []
         self.numbers = iter(range(1, 10_000))

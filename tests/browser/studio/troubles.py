@@ -18,7 +18,11 @@ def strangers(stage: Stage) -> None:
         with stage.page(address=f"http://127.0.0.1:{stage.server.port}/{token}") as tab:
             tab.wait_for_selector("#notice code")
             assert "sdcoreml studio" in tab.inner_text("#notice")
+            assert not tab.query_selector("#notice button"), "it would load what answers here"
             stage.judge(tab, "stranger")
+
+
+KEPT = "sessionStorage.getItem('sdcoreml-token')"
 
 
 def another(stage: Stage) -> None:
@@ -29,11 +33,62 @@ def another(stage: Stage) -> None:
         stage.server.restart(token="of-another-studio-0123456789")  # noqa: S106 (of a fake)
         tab.wait_for_selector("[data-server=stranger]")
         assert stage.server.heard == [], "it has not proved itself, and was asked for something"
+        assert not tab.query_selector("#notice button"), "it would load what answers here"
         stage.server.restart()
         tab.wait_for_selector("[data-server=here]")
     assert len(first) == len(set(stage.server.heard)) == 1
     assert not first & set(stage.server.heard), "a pass outlived its server"
     assert not any(TOKEN in one for one in (*first, *stage.server.heard))
+
+
+def impostor(stage: Stage) -> None:
+    """The page is loaded anew from somebody who took the port: this tab has no token to read."""
+    with stage.page() as tab:
+        assert tab.evaluate(KEPT) == TOKEN, "a page that is loaded anew needs it"
+        stage.server.stop()
+        tab.wait_for_selector("[data-server=gone]")
+        assert tab.evaluate(KEPT) is None
+        stage.server.start()
+        tab.wait_for_selector("[data-server=here]")
+        assert tab.evaluate(KEPT) == TOKEN
+        tab.reload()
+        tab.wait_for_selector("[data-server=here]")
+        theirs = b"document.title = `read ${JSON.stringify({ ...sessionStorage })}`;"
+        stage.server.files = {"main.js": theirs}
+        stage.server.restart(token="of-another-studio-0123456789")  # noqa: S106 (of a fake)
+        tab.wait_for_selector("[data-server=stranger]")
+        tab.reload()
+        until(tab, "document.title.startsWith('read')")
+        assert tab.title() == "read {}"
+
+
+def mute(stage: Stage) -> None:
+    """Whoever has the port takes connections and says nothing: that is as if nobody answered."""
+    stage.studio.may_prove.clear()
+    with stage.page(address=stage.server.address) as tab:
+        tab.wait_for_selector("[data-server=gone]")
+        stage.studio.may_prove.set()
+        tab.wait_for_selector("[data-server=here]")
+
+
+def pasted(stage: Stage) -> None:
+    """Another address is pasted into the tab: a wrong token or ticket takes no right one away."""
+    own = f"http://127.0.0.1:{stage.server.port}/"
+    with stage.page() as tab:
+        tab.evaluate("document.body.dataset.same = 'yes'")
+        for wrong in ("#wrong-token-0123456789-0123456789", "#once-a-wrong-ticket-0123456789"):
+            tab.goto(f"{own}{wrong}")
+            until(tab, "location.hash === '#/convert'")
+            tab.click("#browse")
+            tab.wait_for_selector("dialog .item")
+            tab.keyboard.press("Escape")
+            assert tab.evaluate("document.body.dataset.same") == "yes", "it was loaded anew"
+        tab.goto("about:blank")
+        tab.goto(f"{own}#once-a-wrong-ticket-0123456789")
+        tab.wait_for_selector("[data-server=here]")
+        tab.evaluate("document.body.dataset.same = 'yes'")
+        tab.goto(f"{own}#{TICKET}")
+        tab.wait_for_selector("[data-server=here]:not([data-same])")
 
 
 def ticket(stage: Stage) -> None:

@@ -127,7 +127,7 @@ def quiet(stage: Stage) -> None:
         for done in range(1, 21):
             stage.studio.advance(number, done, 20, 21 - done, f"step {done}")
         until(tab, "document.querySelector('#entries .step').textContent === 'step 20'")
-        until(tab, "document.title.startsWith('100 %')")
+        until(tab, "document.title.startsWith('100%')")
         assert tab.evaluate("window.spoken") == []
         stage.studio.change(number, **answers.DONE)
         until(tab, "window.spoken.length > 0")

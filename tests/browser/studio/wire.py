@@ -123,6 +123,7 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             self._gate(url.path)
             if url.path == "/api/proof":
+                self.studio.may_prove.wait(timeout=20)
                 self._answer(self.secret.prove(query["nonce"]))
             elif url.path == "/api/events":
                 self._stream()
