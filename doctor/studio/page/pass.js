@@ -43,7 +43,7 @@ export async function changeToken() {
 /** Return the token that the address has, where it must not stay; "" if it has none. */
 async function given() {
   const found = ADDRESS.exec(location.hash)?.[1] ?? "";
-  if (found) history.replaceState(null, "", `${location.pathname}#/convert`);
+  if (found) history.replaceState(null, "", `${location.pathname}${location.search}#/convert`);
   return found.startsWith("once-") ? exchange(found) : found;
 }
 
