@@ -4,6 +4,7 @@ import { forget, passOf } from "./pass.js";
 import { read, say } from "./texts.js";
 
 const UNKNOWN = 401;
+const UNREADABLE = 410; // no server said so, but it is as final
 const SILENCE = 45_000; // the server sends a comment every 15 s: after three, it is gone
 
 export class Refusal extends Error {
@@ -30,6 +31,8 @@ async function send(method, path, body, signal, isAgain = false) {
     answer = await fetch(path, { method, headers, body: sent, signal, cache: "no-store" });
   } catch (error) {
     if (wasAborted(error) || error instanceof Refusal) throw error;
+    // A browser says the same of a server that is gone and of a file that is.
+    if (sent instanceof Blob && !(await isReadable(sent))) throw unreadable();
     forget(proved);
     throw new Refusal({ what: say("gone.what"), remedy: say("gone.remedy") }, 0);
   }
@@ -51,6 +54,12 @@ function unless(signal, asked) {
   return Promise.race([asked, stopped]);
 }
 
+const isReadable = (blob) => blob.slice(-1).arrayBuffer().then(() => true, () => false);
+
+/** Return what is said of a dropped file that was moved, changed or removed meanwhile. */
+export const unreadable = (path) =>
+  new Refusal({ what: say("drop.unreadable.what"), where: path, remedy: say("drop.unreadable.remedy") }, UNREADABLE);
+
 const stranger = () => new Refusal({ what: say("stranger.what"), remedy: say("stranger.remedy") }, UNKNOWN);
 
 const heard = async (answer) => read(await answer.text());
@@ -60,10 +69,27 @@ export async function ask(method, path, body, signal) {
   return answer.status === 204 ? {} : heard(answer);
 }
 
-/** Return a picture as an address that an <img> takes; it has to be asked for with the token. */
-export async function picture(path) {
-  const answer = await send("GET", path);
-  return URL.createObjectURL(await answer.blob());
+const pictures = new Map(); // by path, the promise of an address
+
+/**
+ * Return a picture as an address that an <img> takes; it has to be asked for with the pass. It is kept
+ * until it is released, so that what is shown can be saved.
+ */
+export function picture(path) {
+  if (!pictures.has(path)) {
+    const made = send("GET", path).then((answer) => answer.blob()).then((blob) => URL.createObjectURL(blob));
+    pictures.set(path, made);
+    made.catch(() => pictures.delete(path));
+  }
+  return pictures.get(path);
+}
+
+/** Free the pictures whose path begins like this. */
+export function release(stem) {
+  for (const [path, made] of [...pictures].filter(([one]) => one.startsWith(stem))) {
+    pictures.delete(path);
+    made.then((address) => URL.revokeObjectURL(address), () => {});
+  }
 }
 
 export const query = (path, values) => `${path}?${new URLSearchParams(values)}`;

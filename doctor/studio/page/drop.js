@@ -1,12 +1,13 @@
 // What is dropped: a browser hands over no path, so headers and tails go first, the rest when asked.
 
-import { ask, isGone, pause, query } from "./api.js";
+import { ask, isGone, pause, query, unreadable } from "./api.js";
 
 const START = 4 << 20;
 const END = 1 << 20;
 const CHUNK = 4 << 20;
 const LONGEST_HEADER = 6 << 20;
-const MOST_FILES = 5000;
+const MOST_FILES = 2000; // with more, the server says what it is
+const COUNTED = /\.(safetensors|bin|ckpt|pt|pth|json|txt|model)$/i; // the rest, such as pictures, would be left out
 
 /** Return what was dropped, as a thing with a name, or "many" for what is more than one, or null. */
 export function takeDropped(transfer) {
@@ -44,19 +45,27 @@ export function droppedFolder(entry) {
   return { name: entry.name, examine, send: (id, onProgress, signal) => sendParts(id, parts, onProgress, signal) };
 }
 
-/** Return the files below a folder with their paths; hidden ones are left out. */
+/** Return the files below a folder that a model can be made of, with their paths; hidden ones are left out. */
 async function filesIn(folder, above = "", found = []) {
   const reader = folder.createReader();
   for (;;) {
-    const entries = await new Promise((done, failed) => reader.readEntries(done, failed));
-    if (!entries.length || found.length > MOST_FILES) return found;
+    const entries = await readable(above, (done, failed) => reader.readEntries(done, failed));
+    if (!entries.length) return found;
     for (const entry of entries) {
+      if (found.length > MOST_FILES) return found;
       if (entry.name.startsWith(".")) continue;
       const path = `${above}${entry.name}`;
       if (entry.isDirectory) await filesIn(entry, `${path}/`, found);
-      else found.push({ path, file: await new Promise((done, failed) => entry.file(done, failed)) });
+      else if (COUNTED.test(path)) found.push({ path, file: await readable(path, (done, failed) => entry.file(done, failed)) });
     }
   }
+}
+
+/** Return what is read of a dropped path; a browser's own words for what it cannot read are for nobody. */
+function readable(path, reads) {
+  return new Promise(reads).catch(() => {
+    throw unreadable(path);
+  });
 }
 
 /** Return the length of a file's head, the head, and the tail. */
@@ -69,7 +78,8 @@ async function endsOf(file) {
 }
 
 async function headOf(file) {
-  const first = new DataView(await file.slice(0, 8).arrayBuffer());
+  const start = await readable(file.name, (done, failed) => file.slice(0, 8).arrayBuffer().then(done, failed));
+  const first = new DataView(start);
   const isTensors = /\.(safetensors|sft)$/i.test(file.name) && first.byteLength === 8;
   const header = isTensors ? Number(first.getBigUint64(0, true)) : 0;
   return file.slice(0, header && header <= LONGEST_HEADER ? 8 + header : START);

@@ -75,7 +75,14 @@ class Stage:
         """Note whatever a page should not do."""
         own = f"http://127.0.0.1:{self.server.port}/"
         # A lost connection is what some of the scenes are about; the browser says it, too.
-        harmless = ("ERR_CONNECTION", "ERR_INCOMPLETE", "ERR_EMPTY", "status of 4")
+        harmless = (
+            "ERR_CONNECTION",
+            "ERR_INCOMPLETE",
+            "ERR_EMPTY",
+            "ERR_UPLOAD",
+            "ERR_FILE",
+            "status of 4",
+        )
 
         def note(text: str, *fine: str) -> None:
             if not any(one in text for one in fine):

@@ -144,7 +144,7 @@ def folder_drop(stage: Stage) -> None:
             assert tab.inner_text("#model h2") == "a model"
             (listed,) = (body for what, body in stage.studio.asked if what == "folder")
             found = {one["path"]: one["size"] for one in listed["files"]}
-            assert found == {**sizes, "me.png": 5}
+            assert found == sizes, "a picture is none of a model's files"
             assert sorted(stage.studio.parts.values()) == [0, 0, 300], "small files are sent whole"
             stage.studio.dies_at = 2
             tab.click(".offer .primary")
@@ -154,6 +154,22 @@ def folder_drop(stage: Stage) -> None:
             tab.wait_for_selector("#entries > li")
     assert sorted(stage.studio.parts.values()) == sorted(sizes.values())
     assert stage.studio.asked[-1][1]["model"] == {"handle": "d2"}
+
+
+def vanished_drop(stage: Stage) -> None:
+    """A dropped file is removed before it is copied: that is said, and the server is not blamed."""
+    with TemporaryDirectory() as home, stage.page() as tab:
+        path = Path(home) / "model.safetensors"
+        path.write_bytes(bytes(10 << 20))
+        drop(tab, path)
+        tab.wait_for_selector(".plan .figures")
+        path.unlink()
+        tab.click(".offer .primary")
+        tab.wait_for_selector(".offer .bar .refusal")
+        assert "can no longer be read" in tab.inner_text(".offer .bar .refusal")
+        assert tab.query_selector("[data-server=here]")
+        assert not tab.query_selector(".copying")
+        stage.judge(tab, "vanished-drop")
 
 
 def left_drop(stage: Stage) -> None:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from sdcoreml.convert.models.files import SUFFIXES
+from sdcoreml.doctor.studio.dropped import MOST_FILES
+from sdcoreml.doctor.studio.dropped import TEXTS as TEXT_SUFFIXES
 from tests.doctor.studio.test_wording import choices, keys_said, matches
 from tests.pages import Seen
 
@@ -105,6 +108,12 @@ def test_every_text_is_in_the_catalogue() -> None:
 def test_every_text_of_the_catalogue_is_shown_somewhere() -> None:
     shown = {one for key in said() for one in matches(key)}
     assert [key for key in TEXTS if key.removesuffix(".mac") not in shown] == []
+
+
+def test_the_page_lists_of_a_dropped_folder_what_the_server_can_want() -> None:
+    suffixes = re.findall(r"COUNTED = /\\\.\(([\w|]+)\)\$/i", SCRIPTS["drop.js"])[0]
+    assert {f".{one}" for one in suffixes.split("|")} == SUFFIXES | TEXT_SUFFIXES
+    assert re.findall(r"MOST_FILES = (\d+)", SCRIPTS["drop.js"]) == [f"{MOST_FILES}"]
 
 
 def test_no_word_stands_in_a_script() -> None:
