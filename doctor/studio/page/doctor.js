@@ -63,6 +63,9 @@ function check(finding) {
       const { id } = await ask("POST", "/api/fix", { key: finding.fix.key });
       progress.textContent = say("fix.runs");
       queue.watch(id, async (entry) => {
+        if (!node.isConnected) return;
+        fill(progress);
+        if (!entry) return pressed.setAttribute("aria-disabled", "false");
         if (entry.state !== "done") fill(progress, refusal({ what: entry.because || say("failed.unknown"), remedy: entry.remedy }));
         await again().catch((error) => fill(progress, refusal(error)));
       });

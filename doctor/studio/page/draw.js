@@ -1,11 +1,16 @@
 // Pictures: asking for one, and showing those that were drawn.
 
-import { ask, picture } from "./api.js";
+import { ask, picture, release } from "./api.js";
 import { el, facts, fill, fresh, name, plain } from "./dom.js";
 import { folded } from "./parts.js";
 import { say } from "./texts.js";
 
 const MOST_SEED = 2 ** 32 - 1;
+
+const stem = (id) => `/api/pictures/${encodeURIComponent(id)}/`;
+
+/** Free the pictures of an entry that was removed. */
+export const releaseSheet = (id) => release(stem(id));
 
 /** Pictures side by side: the original's, and what was made of it. */
 export function sheet(entry) {
@@ -14,7 +19,7 @@ export function sheet(entry) {
     { class: "sheet" },
     entry.pictures.map((one, place) => {
       const image = el("img", { alt: say("picture", { title: plain(one.title) }) });
-      picture(`/api/pictures/${encodeURIComponent(entry.id)}/${place}.png`).then(
+      picture(`${stem(entry.id)}${place}.png`).then(
         (address) => (image.src = address),
         () => {},
       );
@@ -37,7 +42,7 @@ export const drawnAs = ({ prompt, seed, steps }) =>
  */
 export function drawForm(first, reference, attempt, onAsked) {
   const text = el("input", { id: fresh("prompt"), type: "text", maxlength: "500", value: first.prompt, autocomplete: "off" });
-  const number = el("input", { id: fresh("steps"), type: "number", min: "1", max: String(first.most_steps), value: String(first.steps) });
+  const number = el("input", { id: fresh("steps"), type: "number", min: "1", max: String(first.most_steps), value: String(first.steps), required: true });
   const seed = el("input", { id: fresh("seed"), type: "number", min: "0", max: String(MOST_SEED), value: "0", required: true });
   const told = el("p", { role: "status", class: "quiet" });
   const field = (key, input, kind) => el("div", { class: kind }, el("label", { for: input.id }, say(key)), input);

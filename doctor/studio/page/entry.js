@@ -65,7 +65,7 @@ export function entryView(id) {
     if (now.state === "running") advance(now);
     log.update(now);
     // What has buttons or pictures is only made anew if it changes, or a focus would be lost.
-    const key = JSON.stringify({ ...now, done: 0, total: 0, left: 0, step: "" });
+    const key = JSON.stringify({ ...now, place: 0, done: 0, total: 0, left: 0, step: "" });
     const place = around.waiting.findIndex((one) => one.id === now.id);
     if (draw.key !== key) {
       fill(state, badge("state", now.state));

@@ -8,6 +8,9 @@ import { attempts, badge, findings, refusal, tone } from "./parts.js";
 import { queue } from "./queue.js";
 import { rich, say, size } from "./texts.js";
 
+// What was typed, asked for and drawn with a model stays when the library is looked at again.
+const desks = new Map();
+
 export async function showLibrary() {
   const place = document.getElementById("library-list");
   document.getElementById("library-again").onclick = showLibrary;
@@ -15,6 +18,7 @@ export async function showLibrary() {
   try {
     const found = await ask("GET", "/api/library");
     const shelves = found.folders.map((folder) => shelf(folder, found.models.filter((model) => model.folder === folder)));
+    for (const key of desks.keys()) if (!found.models.some((model) => keyOf(model) === key)) desks.delete(key);
     fill(place, shelves.length ? shelves : empty());
     announce(say("library.count", { count: found.models.length }));
   } catch (error) {
@@ -31,15 +35,30 @@ const shelf = (folder, models) => [
   models.length ? el("ul", { class: "shelf" }, models.map(book)) : empty(),
 ];
 
-function book(model) {
+const keyOf = (model) => JSON.stringify([model.handle, model.draw]);
+
+/** Return what draws with a model: made once, since a person types there. */
+function deskOf(model) {
+  const key = keyOf(model);
+  if (!desks.has(key)) desks.set(key, desk(model));
+  return desks.get(key);
+}
+
+function desk(model) {
   const { problem, attempt } = attempts();
   const drawn = el("div");
   const show = (id, told) =>
     queue.watch(id, (entry) => {
       fill(told);
+      if (!entry) return;
       const failed = () => refusal({ what: entry.because || say(`state.${entry.state}`), remedy: entry.remedy });
       fill(drawn, entry.state === "done" ? [sheet(entry), entry.drawn ? drawnAs(entry.drawn) : null] : failed());
     });
+  return [drawForm(model.draw, { handle: model.handle }, attempt, show), problem, drawn];
+}
+
+function book(model) {
+  const { problem, attempt } = attempts();
   const reveal = () => attempt(() => ask("POST", "/api/reveal", { handle: model.handle }));
   return el(
     "li",
@@ -54,8 +73,7 @@ function book(model) {
       button(say("reveal"), reveal, { class: "small", "aria-label": `${say("reveal")}: ${plain(model.name)}` }),
       model.report ? reportLink(model) : null,
     ),
-    model.draw ? drawForm(model.draw, { handle: model.handle }, attempt, show) : null,
     problem,
-    drawn,
+    model.draw ? deskOf(model) : null,
   );
 }

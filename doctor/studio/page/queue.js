@@ -3,6 +3,7 @@
 import { ask, isGone } from "./api.js";
 import { announce, arrange, el, fill, focusOn, write } from "./dom.js";
 import { letDrag } from "./drag.js";
+import { releaseSheet } from "./draw.js";
 import { entryView } from "./entry.js";
 import { refusal } from "./parts.js";
 import { percent, rich, say } from "./texts.js";
@@ -68,6 +69,9 @@ function leave(id, held) {
   const { node } = views.get(id);
   views.delete(id);
   states.delete(id);
+  releaseSheet(id);
+  watched.get(id)?.(null);
+  watched.delete(id);
   if (held !== node) return;
   const next = node.nextElementSibling ?? node.previousElementSibling;
   node.remove();
@@ -102,12 +106,15 @@ function tell(entry) {
   if (isEnded(entry)) {
     announce(say(`became.${entry.state}`, { name: entry.title, because: entry.because ?? "" }));
     watched.get(entry.id)?.(entry);
-    watched.delete(entry.id);
   }
 }
 
-/** Call a function when an entry has ended. */
-const watch = (id, does) => watched.set(id, does);
+/** Call a function with an entry whenever it has ended, and with null when it is removed. */
+function watch(id, does) {
+  watched.set(id, does);
+  const entry = entries.find((one) => one.id === id);
+  if (entry && isEnded(entry)) does(entry);
+}
 
 letDrag(at("entries"), (id, before) => act(`/${id}/move`, { before }));
 

@@ -49,7 +49,10 @@ class Studio:
 
     def queue(self) -> Body:
         is_running = any(entry["state"] == "running" for entry in self.entries)
-        return {"is_paused": self.is_paused, "is_running": is_running, "entries": self.entries}
+        return {"is_paused": self.is_paused, "is_running": is_running, "entries": self.lined_up()}
+
+    def lined_up(self) -> list[Body]:
+        return [{**entry, "place": place} for place, entry in enumerate(self.entries)]
 
     def tell(self, event: str, content: Any) -> None:
         with self.changed:
@@ -73,7 +76,7 @@ class Studio:
         number = f"e{next(self.numbers)}"
         entry = {"id": number, "kind": kind, "title": title, "state": "waiting", "step": "",
                  "done": 0, "total": 0, "left": None, "because": "", "remedy": "", "folders": [],
-                 "place": len(self.entries), "makes": [f"{title}_512x512"],
+                 "makes": [f"{title}_512x512"],
                  "command": f"sdcoreml convert {title}"}  # fmt: skip
         self.entries.append(entry | values)
         self.tell("queue", self.queue())

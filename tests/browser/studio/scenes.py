@@ -23,6 +23,7 @@ from tests.browser.studio.troubles import (
     strangers,
     ticket,
     two_pages,
+    vanished_drop,
 )
 from tests.browser.studio.ways import (
     checks,
@@ -33,6 +34,7 @@ from tests.browser.studio.ways import (
     keyboard,
     queue_order,
     quiet,
+    removing,
     shelves,
 )
 from tests.browser.studio.wire import Server
@@ -50,6 +52,7 @@ SCENES: tuple[Callable[[Stage], str | None], ...] = (
     dropping,
     folder_drop,
     interrupted_drop,
+    vanished_drop,
     left_drop,
     stopped_drop,
     queue_order,
@@ -66,6 +69,7 @@ SCENES: tuple[Callable[[Stage], str | None], ...] = (
     checks,
     shelves,
     drawing,
+    removing,
     translated,
 )
 

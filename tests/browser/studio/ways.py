@@ -153,6 +153,40 @@ def finished(stage: Stage) -> None:
     assert ("reveal", {"handle": "o1"}) in stage.studio.asked
 
 
+_COUNT = """() => {
+  window.held = 0;
+  const { createObjectURL, revokeObjectURL } = URL;
+  URL.createObjectURL = (blob) => (window.held += 1, createObjectURL.call(URL, blob));
+  URL.revokeObjectURL = (address) => (window.held -= 1, revokeObjectURL.call(URL, address));
+}"""
+
+
+def removing(stage: Stage) -> None:
+    """Entries are removed: what is typed at another stays, and their pictures are freed."""
+    first = stage.studio.add("convert", "a", **answers.DONE)
+    second = stage.studio.add("convert", "b", **answers.DONE)
+    with stage.page() as tab:
+        entry = f"#finished > [data-id={second}]"
+        prompt = f"{entry} .draw input[type=text]"
+        tab.click(f"{entry} .result summary")
+        tab.fill(prompt, "half a pro")
+        tab.evaluate(_COUNT)
+        drawn = stage.studio.add("draw", "c", **answers.DRAWN)
+        tab.wait_for_selector(f"#finished > [data-id={drawn}] img[src]")
+        assert tab.evaluate("window.held") > 0
+        for number in (first, drawn):
+            stage.studio.act(number, "remove", {})
+            until(tab, f"!document.querySelector('[data-id={number}]')")
+        assert tab.input_value(prompt) == "half a pro"
+        assert tab.evaluate("document.activeElement.value") == "half a pro"
+        until(tab, "window.held === 0")
+        number = f"{entry} .draw input[max='50']"
+        tab.fill(number, "")
+        tab.click(f"{entry} .draw button")
+        assert tab.evaluate("document.activeElement.matches(':invalid')")
+        assert "pictures" not in dict(stage.studio.asked)
+
+
 def checks(stage: Stage) -> None:
     """A check that was not made is not among those that found nothing wrong."""
     with stage.page() as tab:
@@ -200,6 +234,16 @@ def drawing(stage: Stage) -> None:
         tab.wait_for_selector(f"{first} >> .sheet img[src]")
         assert "Seed\n7" in tab.inner_text(first)
         stage.judge(tab, "drawn")
+        tab.fill(f"{first} >> .draw input[type=text]", "a purple heart")
+        tab.click("#library-again")
+        until(tab, "!document.querySelector('#library-list[aria-busy]')")
+        assert tab.input_value(f"{first} >> .draw input[type=text]") == "a purple heart"
+        assert tab.query_selector(f"{first} >> .sheet img[src]")
+        tab.click(f"{first} >> .draw button")
+        tab.wait_for_selector(f"{first} >> text=It is in the queue")
+        number = stage.studio.entries[-1]["id"]
+        stage.studio.act(number, "remove", {})
+        until(tab, "!document.querySelector('#library-list').textContent.includes('It is in the')")
         tab.click("nav a[href='#/convert']")
         tab.wait_for_selector("#finished .sheet img[src]")
         assert "a yellow star" in tab.inner_text("#finished dl")
