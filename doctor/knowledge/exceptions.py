@@ -222,12 +222,15 @@ class Finder:
             told = Line(number=line.number, text=line.text.strip())
             self.chains[-1][-1] = replace(last, end=line.number, detail=told)
         elif line.number - last.end == 1 and (indent or line.number - last.line.number <= _MESSAGE):
-            is_first = last.end == last.line.number and last.line.text.endswith(":")
+            is_first = last.end == last.line.number and _ANNOUNCES.search(last.line.text)
             told = Line(number=line.number, text=line.text.strip())
             self.chains[-1][-1] = replace(
                 last, end=line.number, detail=told if is_first else last.detail
             )
 
+
+_ANNOUNCES = re.compile(r"(?<!\bone of)(?<!\bare supported):$")
+"""A first line that says nothing without the next; of a list of what is possible it says all."""
 
 _GAP = 2
 """A tool may print an exception's type on one line, and its message after an empty one."""

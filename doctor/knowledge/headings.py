@@ -52,7 +52,9 @@ HEADINGS = (
     ),
     Heading(
         says=r"(?i)\berror (?:occurred|running|executing|while|when|in|during)\b[^:]*:$"
-        r"|\bthe following (?:\w+ )?(?:error|reason|problem)s?:$|\w: [{(\[]$"
+        r"|\bthe following (?:\w+ )?(?:error|reason|problem)s?:$|\w: [{(\[]$|^\W*ERROR\W*$"
+        r"|\bFailed to import .* because of the$|^following error \(look up .*:$"
+        r"|\bPip subprocess error:$"
         r"|\bError\(s\) in loading state_dict for \w+:$",
         where=Where.NEXT,
     ),
@@ -72,12 +74,16 @@ HEADINGS = (
         where=Where.ABOVE,
         reasons=(r"\bunrecognized selector\b",),
     ),
-    # pip and conda
+    # pip, uv and conda
+    Heading(
+        says=r"\bNo solution found when resolving\b", where=Where.BELOW, reasons=(r"\bBecause\b",)
+    ),
+    Heading(says=r"^(?:Solving|Collecting) [^:]*:.*\bfailed$", where=Where.BELOW),
     Heading(says=r"\bdependency resolver does not currently take\b", where=Where.NEXT),
     Heading(
         says=r"\bthese package versions have conflicting dependencies\b",
         where=Where.BELOW,
-        reasons=(r"^\s+\S.* depends on \S+==", r"^\s+\S.* depends on \S"),
+        reasons=tuple(rf"^\s+\S.* depends on \S.*{bound}" for bound in ("==", "[<~]", "")),
     ),
     Heading(
         says=r"(?i)\bcould not solve for environment specs\b|\bencountered problems while solving\b"
@@ -101,16 +107,76 @@ HEADINGS = (
     Heading(says=r"^\s*CMake Error(?: at |:|$)", where=Where.BLOCK),
     Heading(
         says=r"subprocess-exited-with-error|\bCommand errored out with exit status\b"
-        r"|^\s*[x\u00d7] .*\bdid not run successfully\b",
+        r"|^\s*[x\u00d7] .*\bdid not run successfully\b|\bThe build backend returned an error\b"
+        r"|\bCall to `[^`]*` failed\b|\bfailed to run custom build command\b"
+        r"|^Error code: \d+$|\bBuilding wheel for \S.*\berror'?$|\bfinished with status 'error'"
+        r"|^RuntimeError: Couldn't (?:install|clone|checkout|fetch) ",
         where=Where.BELOW,
     ),
     Heading(
-        says=r"\bcommand (?:'.*' |\w+ )?failed with (?:a nonzero )?exit (?:code|status)\b"
+        says=r"\b[Cc]ommand (?:['\"].*['\"] |\w+ )?failed with (?:a nonzero )?(?:exit|error) "
+        r"(?:code|status)\b"
+        r"|\breturned (?:a )?non-zero (?:exit status|code)\b|\bcompleted with exit code [1-9]"
+        r"|\bdid not complete successfully: exit code\b|\bexecutor failed running\b"
         r"|\blinker command failed\b|^\s*ERROR: Failed building\b|^\s*Failed to build \S+$"
         r"|\bCould not build wheels\b|^\s*error: could not compile\b|\bmetadata-generation-failed\b"
         r"|^\s*g?make(?:\[\d+\])?: \*\*\*|\bbuild stopped: subcommand failed\b"
-        r"|\bConfiguring incomplete\b|\bFailed to build installable wheels\b",
+        r"|\bConfiguring incomplete\b|\bFailed to build installable wheels\b"
+        r"|\bAn error occurred while building with CMake\b|\bCMake configuration failed\b"
+        r"|\bPip failed$|\*\* BUILD FAILED \*\*",
         where=Where.AROUND,
+    ),
+    # git, and a shell's word of a program that ended
+    Heading(
+        says=r"\bsmudge filter lfs failed\b|\bexternal filter .*git-lfs"
+        r"|\bfailed to fetch some objects\b",
+        where=Where.AROUND,
+        reasons=(
+            r"\bbatch response: ",
+            r"\bSmudge error\b",
+            r"\bError downloading object\b",
+            r"^error: unable to ",
+        ),
+    ),
+    Heading(
+        says=r"^fatal: (?:early EOF|index-pack failed|fetch-pack: invalid index-pack"
+        r"|the remote end hung up)",
+        where=Where.ABOVE,
+        reasons=(
+            r"\bcommand not found\b",
+            r"\bRPC failed\b",
+            r"\bunexpected disconnect\b",
+            r"^error: ",
+        ),
+    ),
+    Heading(
+        says=r"\b(?:Abort|Trace/BPT) trap(?:: \d+)?$|^\w*sh: (?:abort|trace trap)\b",
+        where=Where.ABOVE,
+        reasons=(
+            r"\bFatal error: |\bterminating due to\b|\bterminating with uncaught\b",
+            r"(?i)\b(?:assertion failed|failed assertion)\b|\bTerminating app due to\b",
+        ),
+    ),
+    # Apple's frameworks and crash reports, and programs that load models
+    Heading(
+        says=r"\boriginal module failed verification\b",
+        where=Where.ABOVE,
+        reasons=(r"'\w+\.\w+' op ",),
+    ),
+    Heading(
+        says=r"^\s*with error code: -?\d+\.?$",
+        where=Where.ABOVE,
+        reasons=(r"\bFailed to build the model execution plan\b",),
+    ),
+    Heading(
+        says=r"^\s*Exception Type:\s+EXC_CRASH \(SIGABRT\)",
+        where=Where.BELOW,
+        reasons=(r"\bLibrary not loaded\b", r"\bSymbol not found\b"),
+    ),
+    Heading(
+        says=r"\bfailed to (?:initialize|create) (?:\w+ )*context\b",
+        where=Where.ABOVE,
+        reasons=(r"\bfailed to (?:load|open) |\bpipeline error: ",),
     ),
     # Programs that refer to what they printed before
     Heading(says=r"(?i)\bsee the error messages? above\b", where=Where.BEFORE),
@@ -167,6 +233,9 @@ def _find(heading: Heading, line: Line, lines: Sequence[Line]) -> Iterator[Line]
 
 
 _FRAME = re.compile(r"\s*(?:File |Traceback)")
+_CODE = re.compile(r"\braise \w|\bsys\.exit\(|^\s*\u2771")
+"""A line of a program that a traceback shows."""
+
 _WORDS = re.compile(r"\w\W+\w")
 """A line of one word tells nothing."""
 
@@ -198,7 +267,7 @@ def _choose(heading: Heading, lines: Sequence[Line]) -> Iterator[Line]:
 def _weigh_reason(text: str, where: Where) -> int | None:
     """Return how much a line tells of why, 0 the most; None of one that only announces, too."""
     heading = find_heading(text)
-    if heading is not None and heading.where is not Where.BLOCK:
+    if _CODE.search(text) or (heading is not None and heading.where is not Where.BLOCK):
         return None
     weight = weigh(text)
     # Of all that a build prints only its errors count.

@@ -51,6 +51,7 @@ ERROR: Cannot install painter, brush because these package versions have conflic
 The conflict is caused by:
     The user requested brush==1
     canvas 3 depends on brush>=1
+    wall 3 depends on brush<9
     painter 2 depends on brush==2
 """
 INSTALLED = """\
@@ -110,6 +111,64 @@ make: *** [all] Error 1
 """
 
 
+CALLED = """\
+error: dry
+\u2771 580 \u2502 raise subprocess.CalledProcessError(code)
+Error code: 1
+CalledProcessError: Command 'paint' returned non-zero exit status 1.
+"""
+UV = """\
+  \u00d7 No solution found when resolving dependencies:
+  \u2570\u2500\u25b6 Because painter needs brush>2 and you want brush==1, nothing fits.
+"""
+WEBUI = """\
+RuntimeError: Couldn't install torch.
+Command: "python" -m pip install torch==0
+Error code: 1
+stderr: ERROR: No matching distribution found for torch==0
+"""
+DOCKER = """\
+ERROR: No matching distribution found for painter
+ERROR: process "/bin/sh -c pip install painter" did not complete successfully: exit code: 1
+"""
+CLONE = """\
+error: RPC failed; curl 18 transfer closed
+fatal: early EOF
+fatal: index-pack failed
+"""
+SMUDGE = """\
+batch response: the owner has no quota left
+error: external filter 'git-lfs filter-process' failed
+fatal: paint.bin: smudge filter lfs failed
+"""
+WHISPER = """\
+paint_init: failed to load Core ML model from 'a.mlmodelc'
+error: failed to initialize paint context
+"""
+GRAPH = """\
+loc("a"): error: 'mps.paint' op operand #2 must be dry
+failed assertion `original module failed verification'
+"""
+CRASH = """\
+Exception Type:        EXC_CRASH (SIGABRT)
+Termination Reason:    Namespace DYLD, Code 1
+Library not loaded: @rpath/Paint
+"""
+WRAPPED = """\
+RuntimeError: Failed to import painter.models.brush because of the
+following error (look up to see its traceback):
+No module named 'bristles'
+"""
+PLAN = """\
+Failed to build the model execution plan using a.mil
+with error code: -14.
+"""
+ABORT = """\
+libc++abi: terminating due to uncaught exception of type Dry: no paint
+Abort trap: 6
+"""
+
+
 @pytest.mark.parametrize(
     ("log", "heading", "reason"),
     [
@@ -120,7 +179,10 @@ make: *** [all] Error 1
         (SDK, 1, 4),
         (MAMBA, 1, 4),
         (CONDA, 6, 1),
-        (PIP, 1, 5),
+        (PIP, 1, 6),
+        (PIP.replace("brush==2", "brush"), 1, 5),
+        (CALLED, 4, 1),
+        (CALLED.replace("error: dry", "dry"), 4, 4),
         (INSTALLED, 1, 2),
         (WHEEL, 1, 5),
         (WHEEL, 2, 5),
@@ -136,6 +198,21 @@ make: *** [all] Error 1
         (LORA, 1, 3),
         (BEFORE, 2, 1),
         (BEFORE, 3, 1),
+        (UV, 1, 2),
+        (WHISPER, 2, 1),
+        (GRAPH, 2, 1),
+        (CRASH, 1, 3),
+        (WRAPPED, 1, 3),
+        (PLAN, 2, 1),
+        ("ERROR\nThe check of the brushes has failed.\n", 1, 2),
+        ("a.swift:1:1: error: no brush\n** BUILD FAILED **\n", 2, 1),
+        ("ERROR: no brush\nCondaEnvException: Pip failed\n", 2, 1),
+        (WEBUI, 1, 4),
+        (DOCKER, 2, 1),
+        (CLONE, 3, 1),
+        (SMUDGE, 2, 1),
+        (SMUDGE, 3, 1),
+        (ABORT, 2, 1),
         ("ResolvePackageNotFound:\n  - brush=1\n", 1, 2),
         ("RuntimeError: {\n    said = no brush;\n}\n", 1, 2),
     ],

@@ -69,6 +69,8 @@ def structure(log: str) -> Structure:
         ("Error occurred when executing X:\n\nno key 'y'\n", 3, "no key 'y'"),
         ("Error occurred when executing X:\n  File 'x.py'\n", 1, None),
         ("Error occurred when executing X:\n", 1, None),
+        (TRACE + "TypeError: f(): the following argument types are supported:\n1. g\n", 4, None),
+        ("    raise OddError(f'no {name}')\nmodule x has no attribute y\n", 2, None),
     ],
 )
 def test_the_line_that_decides(log: str, line: int, text: str | None) -> None:
