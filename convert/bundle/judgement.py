@@ -22,7 +22,7 @@ from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.files import INDEX_NAME
 from sdcoreml.convert.models.identify import NOT_THERE, Identity, identify_path
-from sdcoreml.convert.models.layout import Component, Model, lacks_prediction
+from sdcoreml.convert.models.layout import Component, Model
 from sdcoreml.convert.models.unpack import UNSAID, UnpackOptions
 from sdcoreml.convert.programs.options import Runtime
 from sdcoreml.convert.weights.source import CONTAINERS, FileKind, look_at
@@ -316,8 +316,8 @@ def _discords(
     """Yield faults where components do not fit each other, or noise is not what the apps expect."""
     model, single, path = identity.model, identity.single, identity.path
     told = options.told.option if options.told else None
-    is_unsaid = model is not None and lacks_prediction(model) and not told
-    if is_unsaid or (single and single.prediction.kind is None):
+    prediction = single.prediction if single else model.prediction if model else None
+    if prediction and prediction.kind is None:
         yield replace(UNSAID.at(path), code="MOD018")
     if single or (model and not identity.faults):
         noise = (

@@ -28,6 +28,7 @@ from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.files import CONFIG_NAME
 from sdcoreml.convert.models.layout import Model
 from sdcoreml.convert.models.merge import merge_component
+from sdcoreml.convert.models.prediction import PredictionSource
 from sdcoreml.convert.programs.options import Runtime
 from sdcoreml.convert.proof.compared import differences
 from sdcoreml.convert.proof.record import ProgramProof
@@ -182,7 +183,9 @@ def open_against(against: Against, bundle: Path, manifest: Manifest, emit: Emit)
         with unpack_again(against.model, manifest, bundle.parent, emit, against.tokenizer) as model:
             yield model
     else:
-        yield open_again(against.model, against.refiner)
+        said = manifest.options.prediction
+        told = PredictionSource(option=said and said.value)
+        yield open_again(against.model, against.refiner, told)
 
 
 def _other_tokenizer(

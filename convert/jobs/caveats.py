@@ -9,7 +9,6 @@ from sdcoreml.convert.jobs.foreign import foreign_names
 from sdcoreml.convert.jobs.manifest import MARKER
 from sdcoreml.convert.jobs.options import what_apps_leave_out
 from sdcoreml.convert.jobs.plan import Job
-from sdcoreml.convert.models.prediction import read_prediction
 from sdcoreml.convert.models.schedule import ACCEPT, describe_difference
 from sdcoreml.ground.events import Emit, Event
 
@@ -30,7 +29,8 @@ def notes_of(job: Job) -> tuple[str, ...]:
     An assumption about the prediction type is left out if an option states that type.
     """
     model = job.model
-    assumed = read_prediction(model.scheduler, model.path).notes if job.options.prediction else ()
+    found = model.prediction if job.options.prediction else None
+    assumed = found.notes if found else ()
     difference = describe_difference(model.scheduler)
     accepted = (f"{difference} ({ACCEPT})",) if difference else ()
     known = read_tokenizer(tokenizer_folder(model.path)).notes if job.has_words else ()

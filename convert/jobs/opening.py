@@ -13,14 +13,18 @@ from sdcoreml.convert.models.controlnet import is_controlnet, read_controlnet
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.identify import identify_path
 from sdcoreml.convert.models.layout import Model, read_model
+from sdcoreml.convert.models.prediction import PredictionSource
 from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.ground.errors import BadInputError, UnsupportedError, raise_first
 
 
-def open_model(path: Path, *, only_unet: bool = False) -> Model:
+def open_model(
+    path: Path, *, only_unet: bool = False, told: PredictionSource | None = None
+) -> Model:
     """Read the folder of a model or a ControlNet, and refuse what cannot be converted.
 
-    With `only_unet`, nothing but the UNet is needed, which can be a folder of its own.
+    With `only_unet`, nothing but the UNet is needed, which can be a folder of its own; `told` is
+    what the user says that it predicts.
 
     Raises:
         BadInputError: the folder is damaged or incomplete; the message names the first fault.
@@ -34,7 +38,7 @@ def open_model(path: Path, *, only_unet: bool = False) -> Model:
             remedy="unpack it first: `python -m sdcoreml.convert --checkpoint_path"
             f" {shlex.quote(str(path))} --dump_path FOLDER`",
         )
-    judgement = judge(path, UnpackOptions(only_unet=only_unet))
+    judgement = judge(path, UnpackOptions(only_unet=only_unet, told=told))
     raise_gravest(judgement.obstacles, judgement.identity.path)
     if (model := judgement.identity.model) is None:
         raise BadInputError("not a model folder", where=path, remedy=ONE_OF)
@@ -65,15 +69,19 @@ def with_refiner(model: Model, path: Path) -> Model:
     return replace(model, components={**model.components, REFINER: unet})
 
 
-def open_again(path: Path, refiner: Path | None = None) -> Model:
+def open_again(
+    path: Path, refiner: Path | None = None, told: PredictionSource | None = None
+) -> Model:
     """Open the model that a finished folder was made from, without checking that it is supported.
+
+    `told` is what a UNet alone was said to predict then.
 
     Raises:
         BadInputError: the folder is damaged or incomplete.
     """
     if is_controlnet(path):
         return _sound(read_controlnet(path))
-    alone = identify_path(path, UnpackOptions(only_unet=True))
+    alone = identify_path(path, UnpackOptions(only_unet=True, told=told))
     if alone.contents.kind is Kind.UNET and alone.model:
         return _sound(alone.model)
     model = _sound(read_model(path))

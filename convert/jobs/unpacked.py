@@ -48,7 +48,7 @@ def prepare_model(ingredients: Ingredients, near: Path, emit: Emit = silent) -> 
     """
     if ingredients.is_plain:
         require_folders_own(ingredients)
-        yield open_model(ingredients.model, only_unet=ingredients.unpacking.only_unet)
+        yield _open_plain(ingredients)
         return
     given = ingredients.model
     name = _name_of(ingredients)
@@ -67,6 +67,11 @@ def prepare_model(ingredients: Ingredients, near: Path, emit: Emit = silent) -> 
             error.move(folder, given)
             error.move(scratch, near)
             raise
+
+
+def _open_plain(ingredients: Ingredients) -> Model:
+    options = ingredients.unpacking
+    return open_model(ingredients.model, only_unet=options.only_unet, told=options.told)
 
 
 def _name_of(ingredients: Ingredients) -> str:
@@ -91,8 +96,7 @@ def draft(
     if ingredients.is_plain:
         require_folders_own(ingredients)
         identity = judgement.identity if judgement else None
-        only_unet = ingredients.unpacking.only_unet
-        return (identity and identity.model) or open_model(ingredients.model, only_unet=only_unet)
+        return (identity and identity.model) or _open_plain(ingredients)
     if judgement is None:
         _require_supported(ingredients)
     given = ingredients.model

@@ -10,13 +10,14 @@ from pathlib import Path
 
 from sdcoreml.convert.models import controlnet
 from sdcoreml.convert.models.absence import weight_files, weight_files_below
+from sdcoreml.convert.models.beside import UNSAID
 from sdcoreml.convert.models.contents import Contents, Kind, recognise
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.few_steps import AppSettings, find_settings
 from sdcoreml.convert.models.files import INDEX_NAME, is_part
 from sdcoreml.convert.models.layout import Component, Model, as_model, read_component, read_model
 from sdcoreml.convert.models.original_layout import UNET_PREFIX
-from sdcoreml.convert.models.prediction import read_prediction
+from sdcoreml.convert.models.prediction import PredictionFinding
 from sdcoreml.convert.models.schedule import describe_difference
 from sdcoreml.convert.models.single_file import EMA_PREFIX, VAE_PREFIX, SingleFile, take_apart
 from sdcoreml.convert.models.unpack import UnpackOptions
@@ -150,7 +151,6 @@ def _of_folder(path: Path) -> Identity:
     unet = model.components.get("unet")
     flavour = "LCM" if unet and unet.config.get("time_cond_proj_dim") else ""
     contents = Contents(kind=kind, family=model.family, task=model.task, flavour=flavour)
-    predicted = read_prediction(model.scheduler, path)
     expected = () if model.family in (Family.SD3, Family.FLUX) else ("unet", "vae")
     missing = [name for name in expected if name not in model.components]
     if not any(name.startswith("text_encoder") for name in model.components):
@@ -160,7 +160,7 @@ def _of_folder(path: Path) -> Identity:
         form="diffusers folder" if path.exists() else NOT_THERE,
         contents=contents,
         parts=parts,
-        prediction=predicted.kind if "unet" in model.components else None,
+        prediction=model.prediction.kind if model.prediction else None,
         settings=model.settings,
         schedule=describe_difference(model.scheduler),
         missing=() if kind is Kind.UNKNOWN else tuple(missing),
@@ -213,14 +213,13 @@ def _of_component(path: Path, component: Component, options: UnpackOptions) -> I
         if component.kind == controlnet.KIND
         else None
     )
-    prediction, schedule = None, ""
+    found = None
     if net:
         contents = Contents(kind=Kind.CONTROLNET, family=net.family)
     elif options.only_unet and contents.kind is Kind.UNET:
-        net = as_model(path, component)
+        net = as_model(path, component, options.told)
         contents = replace(contents, family=net.family, task=net.task)
-        prediction = read_prediction(net.scheduler, path).kind if net.scheduler else None
-        schedule = describe_difference(net.scheduler)
+        found = net.prediction
     elif component.kind in TRANSFORMERS:
         contents = Contents(kind=Kind.OTHER_FAMILY, flavour=TRANSFORMERS[component.kind])
     elif component.kind and component.kind not in KNOWN and _is_strange(contents):
@@ -230,11 +229,17 @@ def _of_component(path: Path, component: Component, options: UnpackOptions) -> I
         form="component folder",
         contents=contents,
         parts=(_facts_of(component),),
-        prediction=prediction,
-        schedule=schedule,
+        prediction=found.kind if found else None,
+        schedule=describe_difference(net.scheduler) if net else "",
         faults=net.faults if net else component.all_faults,
+        notes=(*(net.notes if net else ()), *_unsaid(found)),
         model=net,
     )
+
+
+def _unsaid(prediction: PredictionFinding | None) -> tuple[str, ...]:
+    """Return a note on a UNet that may predict one or the other; () for all others."""
+    return (UNSAID,) if prediction and prediction.kind is None else ()
 
 
 def _is_strange(contents: Contents) -> bool:
@@ -260,8 +265,7 @@ def _of_file(path: Path, options: UnpackOptions, known: Checkpoint | None = None
         contents = replace(contents, family=single.family)
     settings = single.settings if single else find_settings(path.stem, checkpoint.metadata)
     notes = (*checkpoint.notes, *(single.notes if single else ()), *_advice(settings))
-    if single and prediction is None:
-        notes += ("does not state its prediction type; give it with --prediction_type",)
+    notes += _unsaid(single.prediction if single else None)
     missing = ("vae",) if single and "vae" not in single.parts else ()
     return Identity(
         path=path,

@@ -15,6 +15,7 @@ from sdcoreml.convert.models.absence import (
     explain_absence,
     explain_config,
 )
+from sdcoreml.convert.models.beside import judge_noise
 from sdcoreml.convert.models.family import Family, Task, identify
 from sdcoreml.convert.models.fetched import FetchedFrom
 from sdcoreml.convert.models.few_steps import AppSettings, find_settings
@@ -26,7 +27,11 @@ from sdcoreml.convert.models.files import (
     find_weights,
 )
 from sdcoreml.convert.models.model_index import class_of, kind_of, read_config, read_parts
-from sdcoreml.convert.models.prediction import read_prediction
+from sdcoreml.convert.models.prediction import (
+    PredictionFinding,
+    PredictionSource,
+    read_prediction,
+)
 from sdcoreml.convert.models.remarks import describe_components
 from sdcoreml.convert.models.skeleton import parameters
 from sdcoreml.convert.weights.dtypes import FLOATS8
@@ -45,11 +50,6 @@ OLD_ATTENTION = (
 """Old and new names of attention layers in VAEs; SD 1.5's VAE has those before diffusers 0.17."""
 UNREAD = frozenset({"feature_extractor", "image_encoder", "safety_checker"})
 """Parts that may be missing: no program is made from them unless requested."""
-
-ASSUMED = (
-    "no scheduler/: assuming that the UNet predicts noise (epsilon) on the usual schedule;"
-    " --prediction-type says otherwise"
-)
 
 BESIDE = "{name}/ is a ControlNet beside the model, and is converted by itself: give {folder}"
 
@@ -105,6 +105,7 @@ class Component:
 class Model:
     """A model folder. `faults` prevent a conversion; `notes` are worth knowing.
 
+    `prediction` is what its UNet predicts, as far as its files say.
     `absent` are the parts that model_index.json lists but that have no folder, each with its fault.
     `origin` is the manifest's record of the files that the model was assembled from, if it was.
     `settings` are the app's settings for a few-step model; `fetched` is the model's origin if it
@@ -118,6 +119,7 @@ class Model:
     components: Mapping[str, Component]
     tokenizers: Mapping[str, Path]
     scheduler: Mapping[str, object]
+    prediction: PredictionFinding | None = None
     faults: tuple[Fault, ...] = ()
     notes: tuple[str, ...] = ()
     absent: Mapping[str, Fault] = field(default_factory=dict)
@@ -141,8 +143,8 @@ def read_model(path: Path) -> Model:
         folder = path / name
         if not folder.is_dir() and name in UNREAD:
             notes.append(f"{INDEX_NAME} lists {name}/, which is missing and not needed")
-        elif not folder.is_dir() and name == "scheduler":
-            notes.append(ASSUMED)
+        elif name == "scheduler":
+            continue  # without one, the prediction is assumed
         elif not folder.is_dir():
             what = f"the folder {name}/ is missing, although {INDEX_NAME} lists it"
             absent[name] = Fault(where=path, what=what, remedy=DOWNLOAD)
@@ -151,8 +153,6 @@ def read_model(path: Path) -> Model:
             tokenizers[name] = folder
         elif name.startswith("controlnet"):
             notes.append(BESIDE.format(name=name, folder=folder))
-        elif name == "scheduler":
-            continue
         elif (folder / CONFIG_NAME).is_file():
             components[name] = read_component(name, folder, kind=kind)
             faults += components[name].all_faults
@@ -162,7 +162,7 @@ def read_model(path: Path) -> Model:
     pipeline = str(index.get("_class_name", ""))
     configs = {name: component.config for name, component in components.items()}
     family, task = identify(pipeline, configs, scheduler)
-    said = read_prediction(scheduler, path.resolve()).notes if "unet" in components else ()
+    prediction = read_prediction(scheduler, path.resolve()) if "unet" in components else None
     return Model(
         path=path,
         pipeline=pipeline,
@@ -172,44 +172,38 @@ def read_model(path: Path) -> Model:
         tokenizers=tokenizers,
         scheduler=scheduler,
         faults=tuple(faults),
-        notes=(*notes, *describe_components(components), *said),
+        prediction=prediction,
+        notes=(
+            *notes,
+            *describe_components(components),
+            *(prediction.notes if prediction else ()),
+        ),
         absent=absent,
         settings=_settings(path, scheduler, pipeline) if components else None,
     )
 
 
-def as_model(path: Path, unet: Component) -> Model:
+def as_model(path: Path, unet: Component, told: PredictionSource | None = None) -> Model:
     """Wrap a UNet's own folder in a `Model` that has only this component.
 
-    If it lies in a model's folder, that model's scheduler says what it predicts. If nothing does,
-    it is taken for noise, except of SD 2.x, of which there are two kinds: that is refused unless it
-    is told (`lacks_prediction`).
+    Its noise is judged as that of its file would be; `told` is what the user says of it.
     """
-    unet, faults = replace(unet, name="unet"), [*unet.all_faults]
-    scheduler = _read_scheduler(path.resolve().parent, faults)
-    family, task = identify("", {"unet": unet.config}, scheduler)
-    said = read_prediction(scheduler, path.resolve()).notes if scheduler else (ASSUMED,)
+    unet = replace(unet, name="unet")
+    family, task = identify("", {"unet": unet.config}, {})
+    noise = judge_noise(family, unet.checkpoint, told) if unet.checkpoint else None
     return Model(
         path=path,
         pipeline="",
-        family=family,
+        family=noise.family if noise else family,
         task=task,
         components={"unet": unet},
         tokenizers={},
-        scheduler=scheduler,
-        faults=tuple(faults),
-        notes=() if family is Family.SD2_BASE and not scheduler else said,
+        scheduler=noise.scheduler if noise else {},
+        prediction=noise.prediction if noise else None,
+        faults=unet.all_faults,
+        notes=noise.notes if noise else (),
         settings=find_settings(path.resolve().name),
     )
-
-
-def lacks_prediction(model: Model) -> bool:
-    """Whether this is the folder of an SD 2.x UNet alone, with nothing that says what it predicts.
-
-    A model's own folder has an index, and so a pipeline.
-    """
-    is_alone = not model.pipeline and model.components.keys() == {"unet"}
-    return is_alone and model.family is Family.SD2_BASE and not model.scheduler
 
 
 def _read_scheduler(model: Path, faults: list[Fault]) -> Mapping[str, object]:

@@ -12,12 +12,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 
 from sdcoreml.convert.models.family import Family
-from sdcoreml.convert.models.files import find_scheduler, is_part
+from sdcoreml.convert.models.files import is_part
 from sdcoreml.convert.models.schedule import BETAS
 from sdcoreml.convert.weights.source import Checkpoint
-from sdcoreml.ground.documents import parse_json, read_object
+from sdcoreml.ground.documents import parse_json
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import Document, read_text
 
@@ -112,9 +113,14 @@ class PredictionFinding:
 
 
 def find_prediction(
-    family: Family, checkpoint: Checkpoint, told: PredictionSource | None
+    family: Family,
+    checkpoint: Checkpoint,
+    told: PredictionSource | None,
+    scheduler: Mapping[str, object] = MappingProxyType({}),
 ) -> PredictionFinding:
-    """Find what the UNet of a single file predicts, and the evidence.
+    """Find what the UNet in `checkpoint` predicts, and the evidence.
+
+    `scheduler` is the config of its model's scheduler, if it lies in a model's folder.
 
     The first of these decides: the option; the training config, given or next to the file; a marker
     tensor; metadata; the scheduler of the model's folder that the file lies in; for SD 2.x, the
@@ -127,10 +133,11 @@ def find_prediction(
     if config := find_config(checkpoint, told):
         found = PredictionFinding(kind=read_parameterization(config), by=config.name)
     else:
-        found = next(_find_evidence(checkpoint), None) or _usual(family, checkpoint)
+        evidence = _find_evidence(checkpoint, scheduler)
+        found = next(evidence, None) or _usual(family, checkpoint)
     against = (
-        *_contradictions(found, _find_evidence(checkpoint)),
-        *_by_name(found, checkpoint.path),
+        *_contradictions(found, _find_evidence(checkpoint, scheduler)),
+        *(sign for path in _named(checkpoint.path) for sign in _by_name(found, path)),
     )
     return replace(found, against=tuple(dict.fromkeys(against)))
 
@@ -151,8 +158,10 @@ def has_zero_terminal_snr(checkpoint: Checkpoint) -> bool:
     return is_marked or is_told or _training(checkpoint).get(_OT_ZERO_SNR) is True
 
 
-def _find_evidence(checkpoint: Checkpoint) -> Iterator[PredictionFinding]:
-    """Yield all evidence in the file itself, the most reliable first."""
+def _find_evidence(
+    checkpoint: Checkpoint, scheduler: Mapping[str, object]
+) -> Iterator[PredictionFinding]:
+    """Yield all evidence but the user's, the most reliable first."""
     mark = next((one.name for one in checkpoint.tensors if one.name in MARKS), "")
     if mark:
         yield PredictionFinding(kind=VELOCITY, by=f"its tensor {mark}")
@@ -171,19 +180,13 @@ def _find_evidence(checkpoint: Checkpoint) -> Iterator[PredictionFinding]:
     if architecture in ARCHITECTURES:
         by = "its metadata (modelspec.architecture)"
         yield PredictionFinding(kind=ARCHITECTURES[architecture], by=by)
-    if of_model := scheduler_beside(checkpoint.path).get("prediction_type"):
+    if of_model := scheduler.get("prediction_type"):
         yield PredictionFinding(kind=str(of_model), by="its scheduler")
 
 
-def scheduler_beside(file: Path) -> Mapping[str, object]:
-    """Return the scheduler's config of the model whose part's weights `file` are; or nothing.
-
-    So of `MODEL/unet/diffusion_pytorch_model.safetensors`, with a config.json beside it.
-    """
-    place = find_scheduler(file.parent.resolve().parent) if is_part(file.parent) else None
-    with suppress(BadInputError):
-        return read_object(place, Document.CONFIG) if place else {}
-    return {}
+def _named(file: Path) -> tuple[Path, ...]:
+    """Return the paths whose names speak of the weights in `file`: also a part's own folder."""
+    return (file, file.parent.resolve()) if is_part(file.parent) else (file,)
 
 
 def _training(checkpoint: Checkpoint) -> Mapping[str, object]:

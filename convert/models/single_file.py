@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 
 from sdcoreml.convert.models import configs
-from sdcoreml.convert.models.family import TASKS, Family, Task
+from sdcoreml.convert.models.beside import SD2, Beside, config_beside, judge_noise
+from sdcoreml.convert.models.family import PIXELS_PER_LATENT, TASKS, Family, Task
 from sdcoreml.convert.models.few_steps import AppSettings, find_settings
 from sdcoreml.convert.models.folder_plan import ComponentFiles
 from sdcoreml.convert.models.original_layout import (
@@ -27,16 +28,7 @@ from sdcoreml.convert.models.original_layout import (
     describe_blocks,
     layout_of,
 )
-from sdcoreml.convert.models.prediction import (
-    EPSILON,
-    PredictionFinding,
-    PredictionSource,
-    find_config,
-    find_prediction,
-    has_zero_terminal_snr,
-    read_schedule,
-    scheduler_beside,
-)
+from sdcoreml.convert.models.prediction import PredictionFinding, PredictionSource
 from sdcoreml.convert.models.renames import (
     CLIP,
     OPEN_CLIP,
@@ -54,7 +46,6 @@ from sdcoreml.convert.models.unet_alone import (
     DIFFUSERS,
     FIRST_LAYERS,
     ORIGINAL,
-    config_beside,
     family_alone,
     is_linear,
 )
@@ -80,8 +71,6 @@ IGNORED = re.compile(
 The text projection that it matches is CLIP-L's: ComfyUI writes it, although neither SD 1.x nor SDXL
 uses it.
 """
-
-_SD2 = frozenset({Family.SD2_BASE, Family.SD2_V})
 
 BUNDLED = "bundle_emb."
 """The prefix of AUTOMATIC1111's textual inversions within a checkpoint."""
@@ -129,19 +118,20 @@ def take_apart(
     With `only_unet`, it can be a UNet alone, in the original layout or in diffusers'.
     """
     ledger = Ledger(checkpoint)
-    alone = family_alone({one.name: one.shape for one in checkpoint.tensors}) if only_unet else None
+    shapes = {tensor.name: tensor.shape for tensor in checkpoint.tensors}
+    alone = family_alone(shapes) if only_unet else None
     family, texts = layout_of(ledger.tensors) or (alone, ())
     if family is None:
         return None
-    if family is Family.SD1 and is_linear({one.name: one.shape for one in checkpoint.tensors}):
+    if family is Family.SD1 and is_linear(shapes):
         family = Family.SD2_V  # its text encoder has the names of SD 1.x
-    prediction = find_prediction(family, checkpoint, told)
-    if family is Family.SD2_V and prediction.kind == EPSILON:
-        family = Family.SD2_BASE
+    noise = judge_noise(family, checkpoint, told)
+    family = noise.family
     size = image_size or configs.IMAGE_SIZES[family]
-    own = config_beside(checkpoint.path) if DIFFUSERS in ledger.tensors else {}
+    own = config_beside(checkpoint.path, shapes) if DIFFUSERS in shapes else Beside()
+    asked = {"sample_size": image_size // PIXELS_PER_LATENT} if image_size else {}
     derived = partial(configs.unet_config, family=family, image_size=size)
-    unet = (lambda _: {**own}) if own else derived
+    unet = (lambda _: {**own.config, **asked}) if own.config else derived
     vae = partial(configs.vae_config, family=family, image_size=size)
     ledger.enter("unet", "UNet2DConditionModel", _unet(ledger, weights), unet)
     if tensors := take_vae(ledger):
@@ -151,7 +141,7 @@ def take_apart(
             configs.text_config,
             family=family,
             kind=text.kind,
-            open_clip=text.table is OPEN_CLIP or family in _SD2,
+            open_clip=text.table is OPEN_CLIP or family in SD2,
         )
         ledger.enter(text.component, text.kind, _text(ledger, text, family), derive)
     ledger.close()
@@ -161,16 +151,17 @@ def take_apart(
         path=checkpoint.path,
         family=family,
         task=TASKS.get(channels, Task.OTHER),
-        prediction=prediction,
+        prediction=noise.prediction,
         image_size=size,
         parts=ledger.parts,
         has_ema=ledger.has_ema,
         faults=tuple(ledger.faults),
         ignored=tuple(name for name in ledger.tensors if name not in ledger.used),
-        schedule=_schedule(checkpoint, told),
+        schedule=noise.schedule,
         settings=find_settings(checkpoint.path.stem, checkpoint.metadata),
         notes=(
-            *prediction.notes,
+            *noise.notes,
+            *own.notes,
             *_blocks_note(ledger, family, texts),
             *_bundled_note(ledger.tensors),
         ),
@@ -186,24 +177,9 @@ def _bundled_note(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def _blocks_note(ledger: Ledger, family: Family, texts: tuple[TextPart, ...]) -> tuple[str, ...]:
-    if family not in _SD2 or any(text.table is CLIP for text in texts):
+    if family not in SD2 or any(text.table is CLIP for text in texts):
         return ()
     return tuple(filter(None, (describe_blocks(ledger.tensors, text.prefix) for text in texts)))
-
-
-def _schedule(checkpoint: Checkpoint, told: PredictionSource | None) -> Mapping[str, object]:
-    """Read the noise schedule from the model's scheduler, a training config and markers."""
-    config = find_config(checkpoint, told)
-    found = {**(read_schedule(config) if config else scheduler_beside(checkpoint.path))}
-    found.pop("prediction_type", None)
-    if has_zero_terminal_snr(checkpoint):
-        found["rescale_betas_zero_snr"] = True
-    for tensor in checkpoint.tensors:
-        if tensor.name == "edm_vpred.sigma_max":
-            found["_class_name"] = "EDMEulerScheduler"
-        if tensor.name == "alphas_cumprod" and len(tensor.shape) == 1:
-            found["num_train_timesteps"] = tensor.shape[0]
-    return found
 
 
 def _unet(ledger: Ledger, weights: Weights) -> list[TensorInfo]:
@@ -230,8 +206,8 @@ def _as_linear(tensor: TensorInfo) -> TensorInfo:
 def _text(ledger: Ledger, text: TextPart, family: Family) -> list[TensorInfo]:
     tensors = ledger.take(text.prefix, text.table, number_nothing)
     if text.table is CLIP:
-        return _keep_used(tensors, OPEN_CLIP_BLOCKS - 1) if family in _SD2 else tensors
-    if family in _SD2:
+        return _keep_used(tensors, OPEN_CLIP_BLOCKS - 1) if family in SD2 else tensors
+    if family in SD2:
         tensors = _keep_used(tensors, count_used_blocks(ledger.tensors, text.prefix))
     return [part for tensor in tensors for part in _split(tensor)]
 

@@ -8,18 +8,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
 from pathlib import Path
 
 from sdcoreml.convert.models.contents import Kind, Shapes, recognise
 from sdcoreml.convert.models.family import REFINER_CONTEXT, Family
-from sdcoreml.convert.models.files import CONFIG_NAME
-from sdcoreml.convert.models.model_index import kind_of
 from sdcoreml.convert.models.original_layout import UNET_PREFIX
-from sdcoreml.convert.models.skeleton import parameters
-from sdcoreml.ground.documents import read_object
-from sdcoreml.ground.errors import BadInputError
-from sdcoreml.ground.files import Document
 
 DIFFUSERS = "conv_in.weight"
 """The first layer of a UNet in diffusers' layout."""
@@ -59,20 +52,6 @@ def name_alone(path: Path) -> str:
     if rest[:1] == ["snapshots"] and (cached := _CACHED.fullmatch(rest[1])):
         return cached[1]
     return "" if called in COLLECTIONS else called
-
-
-def config_beside(file: Path) -> Mapping[str, object]:
-    """Return the config.json of a UNet whose weights `file` are; empty if there is none beside it.
-
-    It says what the weights do not show: the number of heads, and the size of pictures. One that
-    says too little to show any weight is as none.
-    """
-    try:
-        config = read_object(file.parent / CONFIG_NAME, Document.CONFIG)
-    except BadInputError:
-        return {}
-    is_unet = kind_of(config) == "UNet2DConditionModel"
-    return config if is_unet and parameters(kind_of(config), config) else {}
 
 
 def family_alone(shapes: Shapes) -> Family | None:

@@ -10,12 +10,10 @@ from dataclasses import dataclass
 
 from sdcoreml.convert.models.controlnet import CONTROLNET
 from sdcoreml.convert.models.identify import Identity
-from sdcoreml.convert.models.layout import ASSUMED
 from sdcoreml.convert.models.prediction import (
     EPSILON,
     VELOCITY,
     PredictionFinding,
-    read_prediction,
 )
 from sdcoreml.doctor.studio.plain import as_sentence, plain
 from sdcoreml.doctor.studio.wording import Text, say, title, together
@@ -69,11 +67,10 @@ def _prediction(identity: Identity) -> PredictionFinding | None:
     model, single = identity.model, identity.single
     if single:
         return single.prediction
-    if model is None or "unet" not in model.components:
+    if model is None:
         return None
-    found = read_prediction(model.scheduler, model.path.resolve())
-    is_told = found.by or ASSUMED not in model.notes
-    return found if found.against or not is_told else None
+    found = model.prediction
+    return found if found and (found.against or not model.scheduler) else None
 
 
 def _doubt(found: PredictionFinding) -> Doubt:
@@ -89,7 +86,7 @@ def _doubt(found: PredictionFinding) -> Doubt:
         what=what,
         remedy=remedy,
         is_grave=bool(found.against),
-        notes=(*found.notes, ASSUMED),
+        notes=found.notes,
     )
 
 

@@ -9,6 +9,7 @@ import pytest
 import safetensors.numpy
 
 from sdcoreml.convert.jobs.manifest import MadeIn, Manifest, SourceRecord
+from sdcoreml.convert.jobs.opening import open_again
 from sdcoreml.convert.jobs.options import Options
 from sdcoreml.convert.jobs.unpacked import draft, prepare_model, unpack_again
 from sdcoreml.convert.models.family import Family
@@ -100,7 +101,8 @@ def test_a_lora_is_merged_into_a_unets_own_folder(tmp_path: Path, said: str | No
             folder.parent / "scheduler/scheduler_config.json", {"prediction_type": "epsilon"}
         )
     expected = Family.SD2_V if said else Family.SD2_BASE
-    assert draft(ingredients).family is expected
+    drafted = draft(ingredients)
+    assert (drafted.family, drafted.notes) == (expected, ())
     with prepare_model(ingredients, tmp_path / "near") as model:
         assert (model.path.name, model.family, model.faults) == ("dream", expected, ())
         assert model.scheduler == {"prediction_type": said or "epsilon"}
@@ -109,6 +111,23 @@ def test_a_lora_is_merged_into_a_unets_own_folder(tmp_path: Path, said: str | No
     before = UNIT["sd2"][f"{name}.weight"]
     assert np.array_equal(merged[f"{name}.weight"], (before.astype("f4") + 6).astype("f2"))
     assert np.array_equal(merged[f"{name}.bias"], UNIT["sd2"][f"{name}.bias"])
+
+
+@pytest.mark.parametrize(
+    ("said", "family"), [("epsilon", Family.SD2_BASE), ("v_prediction", Family.SD2_V)]
+)
+def test_what_a_unets_own_folder_is_said_to_predict_is_what_it_is(
+    tmp_path: Path, said: str, family: Family
+) -> None:
+    folder = tmp_path / "unet"
+    write_json(folder / "config.json", {"_class_name": "UNet2DConditionModel", **UNETS["sd2"]})
+    save(folder / "diffusion_pytorch_model.safetensors", UNIT["sd2"])
+    told = PredictionSource(option=said)
+    ingredients = Ingredients(model=folder, unpacking=UnpackOptions(told=told, only_unet=True))
+    with prepare_model(ingredients, tmp_path) as model:
+        assert (model.family, model.notes) == (family, ())
+        assert model.scheduler == {"prediction_type": said}
+        assert draft(ingredients) == open_again(folder, told=told) == model
 
 
 def test_a_unets_file_is_a_folder_of_its_models_name(tmp_path: Path) -> None:

@@ -152,16 +152,28 @@ def test_a_consistency_model_alone_has_its_guidance(tmp_path: Path) -> None:
 def test_the_config_beside_a_unets_file_says_what_its_weights_do_not_show(tmp_path: Path) -> None:
     path = save(tmp_path / "diffusion_pytorch_model.safetensors", UNIT["sd2"])
     own = {"_class_name": "UNet2DConditionModel", **UNETS["sd2"], "attention_head_dim": [2, 4, 4]}
-    (tmp_path / "config.json").write_text(json.dumps(own))
+    (tmp_path / "config.json").write_text(json.dumps(own | {"sample_size": 12}))
     found = apart(path, only_unet=True)
-    assert (found.faults, found.parts["unet"].config["attention_head_dim"]) == ((), [2, 4, 4])
-    (tmp_path / "config.json").write_text(json.dumps(own | {"_class_name": "AutoencoderKL"}))
-    assert apart(path, only_unet=True).parts["unet"].config["attention_head_dim"] == [1, 1, 1]
-    for nothing in ("{", '{"_class_name": "UNet2DConditionModel"}'):
-        (tmp_path / "config.json").write_text(nothing)
-        assert apart(path, only_unet=True).faults == ()
-    (tmp_path / "config.json").write_text(json.dumps(own | {"layers_per_block": 3}))
-    assert "tensors missing" in apart(path, only_unet=True).faults[0].what
+    config = found.parts["unet"].config
+    assert (found.faults, config["attention_head_dim"], config["sample_size"]) == (
+        (),
+        [2, 4, 4],
+        12,
+    )
+    asked = apart(path, only_unet=True, image_size=256).parts["unet"].config
+    assert (asked["attention_head_dim"], asked["sample_size"]) == ([2, 4, 4], 32)
+
+
+@pytest.mark.parametrize("other", ["sd1", "sdxl", "deeper"])
+def test_the_config_of_another_unet_in_the_folder_is_not_used(tmp_path: Path, other: str) -> None:
+    path = save(tmp_path / "dream.safetensors", UNIT["sd2"])
+    alone = apart(path, only_unet=True)
+    config = UNETS.get(other) or UNETS["sd2"] | {"layers_per_block": 3}
+    written = {"_class_name": "UNet2DConditionModel", **config, "attention_head_dim": 7}
+    (tmp_path / "config.json").write_text(json.dumps(written))
+    found = apart(path, only_unet=True)
+    assert (found.faults, found.parts) == ((), alone.parts)
+    assert found.notes == ("config.json beside it describes another UNet: not used",)
 
 
 def test_another_part_alone_is_no_unet(tmp_path: Path) -> None:
