@@ -2,8 +2,9 @@
 
 Every text that a person reads in the window is in `page/texts.en.json`, and in `texts.LANG.json`
 for another language; here are its keys. In JSON for the page, `{"say": KEY, ...values}` is such a
-text, which the page words. A plain string is none: it is a name, or what the tool says of itself
-wherever it is asked (findings, refusals, commands, logs), which is English everywhere.
+text, which the page words. A plain string is none: it is a name, what the tool says of itself
+wherever it is asked (findings, commands, logs), or a refusal, also one that only the window has.
+These are English everywhere.
 """
 
 from __future__ import annotations

@@ -58,7 +58,9 @@ def translate(stage: Stage) -> None:
 
 
 def data(studio: Studio) -> str:
-    """Return all that the fake answers: names, and what the tool says of itself."""
+    """Return all that the fake answers; what of it a true answer may have as English words is said
+    in `tests/doctor/studio/test_wording.py`.
+    """
     known = (answers.STATE, answers.FOLDERS, answers.MODELS, answers.LIBRARY, answers.VERDICTS)
     more = (answers.findings(set()), answers.plan({}), studio.entries)
     return json.dumps([*known, *more, "sdcoreml studio"], ensure_ascii=False).replace('\\"', '"')

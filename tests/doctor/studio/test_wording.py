@@ -6,11 +6,14 @@ import argparse
 import ast
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+
+import pytest
 
 from sdcoreml.doctor.commands.draw_options import configure
 from sdcoreml.doctor.studio import wording
+from sdcoreml.doctor.studio.bench import Bench
 from sdcoreml.doctor.studio.wording import (
     BATCHES,
     BITS,
@@ -28,6 +31,7 @@ from sdcoreml.doctor.studio.wording import (
     together,
     why,
 )
+from tests.doctor.studio.models import MODELS, examined, write_lcm
 from tests.golden import assert_golden, table_of
 
 ROOT = Path(__file__).parents[3]
@@ -184,6 +188,48 @@ def test_the_border_finds_what_crosses_it() -> None:
         " models are here",
         "Took",
     ]
+
+
+TOOLS_OWN = {
+    "family": "what the tool calls a model's kind",
+    "form": "what it calls the form of its files",
+    "name": "of an app or a program",
+    "names": "of apps",
+    "reason": "why an app runs it, or not",
+    "facts": "as `inspect` says them",
+    "what": "a finding or a refusal",
+    "remedy": "what helps there",
+    "command": "what to type",
+}
+"""Where an answer about a model may have English words: each is the tool's own wherever asked."""
+
+
+def english(found: object, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield the strings of an answer that read like words, with their keys."""
+    if isinstance(found, dict):
+        for name, value in found.items():
+            yield from () if name == "say" else english(value, name)
+    elif isinstance(found, list):
+        for value in found:
+            yield from english(value, key)
+    elif isinstance(found, str) and _PROSE.search(found):
+        yield key, found
+
+
+@pytest.mark.parametrize("write", [MODELS["controlnet"], write_lcm])
+def test_what_is_english_in_an_answer_is_the_tools_own(
+    write: Callable[[Path], Path], tmp_path: Path, bench: Bench
+) -> None:
+    found = [*english(examined(bench, write(tmp_path)))]
+    assert {"family", "facts", "reason"} <= {key for key, _ in found}
+    reasons = {f"{text[0].upper()}{text[1:]}." for key, text in found if key == "reason"}
+    left = [(key, text) for key, text in found if key not in TOOLS_OWN and text not in reasons]
+    assert left == []
+
+
+def test_a_text_of_the_window_in_an_answer_is_found() -> None:
+    crossing = {"verdict": {"sentence": "It can be converted.", "what": say("verdict.can")}}
+    assert [*english([crossing])] == [("sentence", "It can be converted.")]
 
 
 def test_each_quality_has_its_measured_cost_and_the_command_that_measures_it() -> None:
