@@ -49,6 +49,8 @@ TASKS: Mapping[int, Task] = {
 
 REFINER_CONTEXT = 1280
 """The width of the text states of SDXL's refiner, which reads one text encoder only."""
+REFINER_LEVELS = 4
+"""The levels of the refiner's UNet; SDXL's base has three, however narrow it was made."""
 
 PIPELINES: Mapping[str, Family] = {
     "StableDiffusion3Pipeline": Family.SD3,
@@ -98,8 +100,7 @@ def identify(
     match unet.get("addition_embed_type"):
         case "text_time":
             texts = configs.keys() & {"text_encoder", "text_encoder_2"}
-            is_alone = not texts and unet.get("cross_attention_dim") == REFINER_CONTEXT
-            refiner = is_alone or texts == {"text_encoder_2"}
+            refiner = texts == {"text_encoder_2"} or (not texts and _is_refiner(unet))
             return (Family.SDXL_REFINER if refiner else Family.SDXL), task
         case None:
             pass
@@ -110,3 +111,10 @@ def identify(
     if scheduler.get("prediction_type") == "v_prediction":
         return Family.SD2_V, task
     return Family.SD2_BASE, task
+
+
+def _is_refiner(unet: Mapping[str, object]) -> bool:
+    """Whether the config of a UNet of SDXL's kind, without its text encoders, is a refiner's."""
+    widths = unet.get("block_out_channels")
+    has_levels = isinstance(widths, list) and len(widths) == REFINER_LEVELS
+    return has_levels or unet.get("cross_attention_dim") == REFINER_CONTEXT

@@ -28,6 +28,8 @@ _CONTEXTS = tuple(
     f"{middle}.transformer_blocks.0.attn2.to_k.weight"
     for middle in ("middle_block.1", "mid_block.attentions.0")
 )
+_FOURTH_LEVELS = ("input_blocks.10.0.in_layers.0.weight", "down_blocks.3.resnets.0.norm1.weight")
+"""A layer of the fourth level, which SDXL's refiner has (`REFINER_LEVELS`) and its base has not."""
 
 GENERIC = frozenset({"diffusion_pytorch_model", "unet"})
 """What diffusers calls every UNet's folder and file: it says nothing of the model."""
@@ -64,7 +66,8 @@ def family_alone(shapes: Shapes) -> Family | None:
         return None
     if _shape(shapes, _ADDED):
         is_refiner = _shape(shapes, _CONTEXTS)[-1:] == (REFINER_CONTEXT,)
-        return Family.SDXL_REFINER if is_refiner else Family.SDXL
+        has_levels = bool(_shape(shapes, _FOURTH_LEVELS))
+        return Family.SDXL_REFINER if is_refiner or has_levels else Family.SDXL
     return Family.SD2_V if is_linear(shapes) else Family.SD1
 
 

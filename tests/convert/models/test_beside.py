@@ -51,6 +51,7 @@ ASSUMED = (
         ("sd2", "epsilon", Family.SD2_BASE, "epsilon", ()),
         ("sd2", "v_prediction", Family.SD2_V, "v_prediction", ()),
         ("sdxl", "epsilon", Family.SDXL, "epsilon", ()),
+        ("refiner", "epsilon", Family.SDXL_REFINER, "epsilon", ()),
     ],
 )
 def test_nothing_is_beside_it(

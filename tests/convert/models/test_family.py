@@ -30,6 +30,8 @@ _REFINER = (Family.SDXL_REFINER, Task.TEXT_TO_IMAGE)
         ({"unet": XL}, {}, (Family.SDXL, Task.TEXT_TO_IMAGE)),
         ({"unet": XL | {"cross_attention_dim": 1280}}, {}, _REFINER),
         ({"unet": XL | {"cross_attention_dim": 1280}, "text_encoder": TEXT}, {}, _BASE),
+        ({"unet": XL | {"block_out_channels": [32, 64, 64, 64]}}, {}, _REFINER),
+        ({"unet": XL | {"block_out_channels": [32, 64, 64]}}, {}, _BASE),
         ({"unet": {"addition_embed_type": "image"}}, {}, (Family.UNKNOWN, Task.TEXT_TO_IMAGE)),
         ({"unet": {"_class_name": "UNet3DConditionModel"}}, {}, (Family.UNKNOWN, Task.OTHER)),
         ({}, {}, (Family.UNKNOWN, Task.OTHER)),

@@ -119,7 +119,7 @@ def test_the_configs_follow_from_the_shapes(tmp_path: Path, name: str) -> None:
 GUIDANCE = {"time_embedding.cond_proj.weight": np.zeros((32, 256), "f2")}
 
 
-@pytest.mark.parametrize("name", ["sd1", "sd2", "sdxl"])
+@pytest.mark.parametrize("name", ["sd1", "sd2", "sdxl", "refiner"])
 @pytest.mark.parametrize("layout", ["diffusers", "original", "bare"])
 def test_a_unet_alone_is_taken_if_nothing_else_is_asked_for(
     tmp_path: Path, name: str, layout: str
