@@ -22,7 +22,7 @@ from sdcoreml.doctor.knowledge.ranking import Match, rank
 from sdcoreml.doctor.knowledge.reading import read
 from sdcoreml.doctor.knowledge.searching import View
 from sdcoreml.doctor.knowledge.sections import find_sections
-from sdcoreml.doctor.knowledge.skew import DOUBTFUL, Skew, resolve
+from sdcoreml.doctor.knowledge.skew import DOUBTFUL, FAILING, Skew, resolve
 from sdcoreml.doctor.knowledge.structure import Structure, find_structure
 from sdcoreml.doctor.knowledge.support import is_named_elsewhere
 from sdcoreml.doctor.knowledge.wrapping import join_wrapped
@@ -127,7 +127,11 @@ def examine(
 
 
 _OF_AN_ENVIRONMENT = frozenset(
-    {"torch-missing-in-venv", "family-module-missing", "family-module-absent"}
+    {
+        *("torch-missing-in-venv", "family-module-missing", "family-module-absent"),
+        *("family-submodule-gone", "family-submodule-absent"),
+        *("family-import-name", "family-removed-attribute"),
+    }
 )
 """What is said of the Python that ran; pip builds packages in another, which has next to none."""
 
@@ -140,12 +144,10 @@ def _find_grounds(
     is_known: bool | None,
 ) -> Mapping[Ground, bool | None]:
     """Return what the names and versions in a line say of an entry's cause."""
-    is_single = entry.topic not in FAMILIES
     has_versions = bool(entry.when) and all(normalise(name) in versions for name in entry.when)
     return {
-        # The pattern of a single failure has all names in it that it does not capture.
-        Ground.NAME: is_single or None if is_known is None else is_known,
-        Ground.VERSION: "bound" in captured or has_versions or None,
+        Ground.NAME: is_known,
+        Ground.VERSION: FAILING in captured or has_versions or None,
     }
 
 

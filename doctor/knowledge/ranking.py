@@ -109,12 +109,22 @@ def rank(
     harmless = [one for one in placed if not _is_notice(one) and one.role is Role.HARMLESS]
     ordered = sorted([*told, *notices, *harmless], key=lambda one: one.rank)
     told_so = sorted(_follow(ordered, structure), key=lambda one: one.rank)
-    return tuple(_prove(one, structure, deciding) for one in told_so)
+    proven = [_prove(one, structure, deciding) for one in told_so]
+    first = next((one for one in proven if one.role is Role.CAUSE), None)
+    return tuple(_follow_on(one, first) for one in proven)
+
+
+def _follow_on(match: Match, first: Match | None) -> Match:
+    """Return what follows no surer than what it follows from."""
+    if first is None or match.role is not Role.CONSEQUENCE:
+        return match
+    sure = max(match.confidence, first.confidence, key=list(Confidence).index)
+    return replace(match, confidence=sure)
 
 
 def _prove(match: Match, structure: Structure, deciding: Line | None) -> Match:
     """Return a match with what speaks for it in this log, and no surer than that makes it."""
-    if match.role is not Role.CAUSE:
+    if match.role is Role.HARMLESS:
         return match
     line = Line(number=match.line, text=match.text)
     place = structure.place(match.line)
@@ -124,7 +134,9 @@ def _prove(match: Match, structure: Structure, deciding: Line | None) -> Match:
         **match.grounds,
         **weigh_wording(match.entry, match.wording, match.text),
         # Nobody knows what is decided by an exception that the log does not have.
-        Ground.PLACE: not structure.is_unknown and decides(match.entry, line, structure, deciding),
+        Ground.PLACE: None
+        if match.role is Role.CONSEQUENCE
+        else not structure.is_unknown and decides(match.entry, line, structure, deciding),
         Ground.CODE: None if is_anywhere and not is_known else is_known,
     }
     return replace(match, grounds=grounds, confidence=weigh(grounds, match.confidence))

@@ -18,7 +18,7 @@ from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.table import read_table
-from sdcoreml.lockfiles.versions import is_version
+from sdcoreml.lockfiles.versions import is_version, satisfies
 
 TOPIC = "family_skew"
 _CONFIDENCE = "confidence"
@@ -75,9 +75,10 @@ def resolve(
     )
     if "error" in captured:
         return _resolve_misuse(captured, raised, skew)
-    if "name" not in captured:
-        return captured
     known = history()
+    if "name" not in captured:
+        is_asked = "call" not in captured or bool(_last_project(raised, known))
+        return captured if is_asked else {**captured, _CONFIDENCE: Confidence.GUESS.value}
     name = captured["name"]
     module = captured.get("module", "").partition("[")[0]
     asked = _project(module.partition(".")[0], known) or _owner(captured, known)
@@ -99,26 +100,44 @@ def resolve(
     # Of a class that nobody knows, only the code that ran before says whose it may be.
     if "owner" in captured and (is_script or not is_named) and _CONFIDENCE not in told:
         told = {**told, _CONFIDENCE: Confidence.GUESS.value}
-    if not asker and "bound" not in told and not _IMPORTS.search(line.text):
+    if not asker and FAILS not in told and not _IMPORTS.search(line.text):
         told = {**told, DOUBTFUL: name}
     return {
         **captured,
         **told,
-        **_pair(asker, asked, skew),
+        **_pair(asker, asked, skew, told.get(FAILS, "")),
         "asked": asked,
         **({"asker": asker} if asker else {}),
     }
 
 
-def _pair(asker: str, asked: str, skew: Skew) -> Mapping[str, str]:
-    """Return the versions of both, as far as they are known, as {pair} says them."""
-    pair = [
-        f"{one} {version}"
-        for one in dict.fromkeys((asker, asked))
-        if one and (version := find_version(one, skew))
-    ]
-    return {"pair": f" ({' with '.join(pair)})"} if pair else {}
+def _pair(asker: str, asked: str, skew: Skew, fails: str) -> Mapping[str, str]:
+    """Return the versions of both as {pair} says them, and whether the log's is one that fails.
 
+    What is installed here is said to be so, and left out where it does not fail in this way: then
+    the log is of another environment.
+    """
+    stated = {one: find_stated(one, skew) for one in (asker, asked) if one}
+    here = {one: skew.versions.get(one, "") for one in stated}
+    if fails and is_version(here[asked]) and not satisfies(here[asked], fails):
+        here = dict.fromkeys(here, "")
+    pair = [
+        f"{one} {stated[one]}" if stated[one] else f"{one} {here[one]} here"
+        for one in stated
+        if stated[one] or here[one]
+    ]
+    is_failing = bool(fails and stated[asked]) and satisfies(stated[asked], fails)
+    return {
+        **({"pair": f" ({' with '.join(pair)})"} if pair else {}),
+        **({FAILING: stated[asked]} if is_failing else {}),
+    }
+
+
+FAILS = "fails"
+"""The versions that lack what was asked for."""
+
+FAILING = "failing"
+"""The version that the log states, if it is one of those."""
 
 DOUBTFUL = "doubtful"
 """What nobody knows, and no package's code asks for: a script may mean another thing by it."""
@@ -210,14 +229,14 @@ def _tell(asked: str, asker: str, name: str, module: str, known: History) -> dic
         return {
             "skew": f"{asked} is too old: it has {short} since {since}, and {who} asks for it",
             "cure": f"{asked} {since} or newer",
-            "bound": since,
+            FAILS: f"<{since}",
             "confidence": Confidence.CERTAIN.value,
         }
     if until:
         return {
             "skew": f"{asked} is too new: {until} removed {short}, which {who} asks for",
             "cure": f"{asked} before {until}",
-            "bound": until,
+            FAILS: f">={until}",
             "confidence": Confidence.CERTAIN.value,
         }
     return {
@@ -228,11 +247,18 @@ def _tell(asked: str, asker: str, name: str, module: str, known: History) -> dic
 
 def find_version(project: str, skew: Skew) -> str:
     """Return a project's version as the log names it, else as it is installed; "" if unknown."""
+    return find_stated(project, skew) or skew.versions.get(project, "")
+
+
+def find_stated(project: str, skew: Skew) -> str:
+    """Return a project's version as the log names it; "" if it does not."""
     spelled = re.escape(project).replace(r"\-", "[-_]")
     found = re.search(
-        rf"(?i)(?<![\w./-]){spelled}(?:==|-|\s+version:?\s+|:\s+|\s+v?)`?(\d+(?:\.\d+)+[\w.+]*)",
+        rf"(?i)(?<![\w./-]){spelled}(?:==|-|\s+version:?\s+|:\s+|\s+v?|\s+\()`?(\d+(?:\.\d+)+[\w.+]*)",
+        skew.text,
+    ) or re.search(
+        rf"(?i)[/\\]{spelled}-(\d+(?:\.\d+)+[\w.+]*?)(?:-py[\d.]+|-cp\d+)?[.-](?:dist-info|egg)",
         skew.text,
     )
-    if found and is_version(found[1].rstrip(".")):
-        return found[1].rstrip(".")
-    return skew.versions.get(project, "")
+    stated = found[1].rstrip(".") if found else ""
+    return stated if is_version(stated) else ""

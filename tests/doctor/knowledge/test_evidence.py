@@ -13,6 +13,7 @@ from sdcoreml.doctor.knowledge import Confidence, Failure, entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
 from sdcoreml.doctor.knowledge.evidence import Evidence, find_evidence
 from sdcoreml.doctor.knowledge.grounds import MANY
+from sdcoreml.doctor.knowledge.ranking import Match
 from sdcoreml.doctor.knowledge.reading import read
 from sdcoreml.doctor.knowledge.searching import View
 from sdcoreml.doctor.knowledge.structure import find_structure
@@ -44,15 +45,20 @@ def judge() -> str:
     judged = {one.id: Judgement() for one in sorted(known, key=lambda one: one.id)}
     for path in sorted(FOLDER.glob("*.toml")):
         for log in read_judged(path) if path.stem != "untried" else ():
+            first = examine(log.text, known).cause
             for entry in find_matching(log.text, known):
                 # Alone: what another entry tells better is not what this one tells.
                 told = examine(log.text, [entry]).cause
                 if told and entry.id in log.causes:
                     judged[entry.id].named[told.wording] += 1
                     judged[entry.id].words.update(find_words(told.text))
-                elif told and told.confidence is not Confidence.GUESS:
+                elif told and first and first.entry.id == entry.id and _is_told(told):
                     judged[entry.id].mistaken[told.wording] += 1
     return HEAD + "".join(write(name, one) for name, one in judged.items())
+
+
+def _is_told(match: Match) -> bool:
+    return match.confidence is not Confidence.GUESS
 
 
 def find_matching(log: str, known: Iterable[Failure]) -> Iterator[Failure]:

@@ -23,8 +23,9 @@ TWO = {**THREE, Ground.WORDS: None}
     [
         (FOUR, CERTAIN, CERTAIN),
         (FOUR, LIKELY, LIKELY),
-        (THREE, CERTAIN, LIKELY),
-        (TWO, CERTAIN, GUESS),
+        (THREE, CERTAIN, CERTAIN),
+        (TWO, CERTAIN, LIKELY),
+        ({Ground.PLACE: True}, CERTAIN, GUESS),
         ({}, CERTAIN, GUESS),
         ({**FOUR, Ground.NAME: False}, CERTAIN, GUESS),
         ({**FOUR, Ground.CODE: None}, CERTAIN, CERTAIN),
@@ -43,11 +44,11 @@ def wording(named: int, mistaken: int = 0, words: str = "boom", line: str = "boo
 
 
 def test_a_wording_is_judged_by_the_logs_that_had_it() -> None:
-    assert wording(PROVEN - 1) == [False, None, True]
+    assert wording(PROVEN - 1) == [None, None, True], "that nobody knows speaks against nothing"
     assert wording(PROVEN) == [True, None, True]
     assert wording(MANY) == [True, True, True]
     assert wording(RIGHT * MANY, 1) == [True, None, True], "it had another cause once"
-    assert wording(RIGHT - 1, 1) == [None, None, True]
+    assert wording(RIGHT - 1, 1) == [False, None, True]
     assert wording(MANY, line="boom of all the frobs") == [True, True, False]
 
 
@@ -59,7 +60,17 @@ def test_a_single_failure_was_made_from_a_log_of_its_own() -> None:
     once = replace(BASE, evidence=Evidence())
     assert weigh_wording(once, 0, "boom of all the frobs")[Ground.WORDING] is True
     wrong = replace(BASE, evidence=Evidence(mistaken=(1,)))
-    assert weigh_wording(wrong, 0, "boom")[Ground.WORDING] is None
+    assert weigh_wording(wrong, 0, "boom")[Ground.WORDING] is False
+
+
+def test_a_single_failure_s_words_speak_for_it_only_where_a_line_has_many_of_them() -> None:
+    short = replace(BASE, pattern="boom", evidence=Evidence())
+    assert weigh_wording(short, 0, "boom of all the frobs")[Ground.WORDS] is None
+    long = replace(BASE, pattern="boom of all", evidence=Evidence())
+    assert weigh_wording(long, 0, "that is a boom of all the frobs, but")[Ground.WORDS] is None
+    long = replace(BASE, pattern="boom goes the dynamite", evidence=Evidence())
+    line = "while frobbing foo and bar a boom goes the dynamite"
+    assert weigh_wording(long, 0, line)[Ground.WORDS] is True
 
 
 def told(log: str) -> tuple[str, Confidence] | None:

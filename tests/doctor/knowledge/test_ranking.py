@@ -26,7 +26,7 @@ def told(log: str) -> tuple[str, Confidence] | None:
 
 def test_what_was_not_fetched_explains_what_is_missing() -> None:
     assert told(NO_CONDA) == ("family-command-missing", Confidence.GUESS)
-    assert told(NO_CONDA + RESET) == ("family-unreachable", Confidence.GUESS)
+    assert told(NO_CONDA + RESET) == ("family-unreachable", Confidence.LIKELY)
 
 
 def test_that_there_is_no_environment_explains_the_modules_that_are_missing() -> None:
@@ -65,7 +65,7 @@ def test_a_guess_that_says_little_comes_after_any_other(log: str, name: str) -> 
         ),
         (
             "zsh: /bin/pipenv: bad interpreter: /opt/python/bin/python3.6: no such file\n",
-            ("family-python-gone", Confidence.GUESS),
+            ("family-python-gone", Confidence.LIKELY),
         ),
         (
             "zsh: ./x.sh: bad interpreter: /bin/env: no such file or directory\n",
@@ -90,7 +90,7 @@ def test_a_guess_that_says_little_comes_after_any_other(log: str, name: str) -> 
         ("Failed to build frobs\n", ("family-build-failed", Confidence.LIKELY)),
         (
             "ModuleNotFoundError: No module named 'triton'\n",
-            ("family-not-for-mac", Confidence.GUESS),
+            ("family-not-for-mac", Confidence.LIKELY),
         ),
         ("KeyError: 'frobs'\n", ("family-key-missing", Confidence.GUESS)),
         ("overwriting variable {'PYTORCH_ENABLE_MPS_FALLBACK'}\n", None),

@@ -4,6 +4,7 @@ import pytest
 
 from sdcoreml.doctor.knowledge import entries
 from sdcoreml.doctor.knowledge.diagnosis import diagnose
+from sdcoreml.doctor.knowledge.grounds import Ground
 from sdcoreml.doctor.knowledge.ranking import Match
 from sdcoreml.doctor.knowledge.skew import Skew, find_version, history
 from sdcoreml.lockfiles.versions import is_version
@@ -26,10 +27,27 @@ def test_the_version_that_brought_a_name_is_known() -> None:
     )
     assert match.cause == (
         "torch is too old: it has custom_op since 2.4, and diffusers asks for it"
-        " (diffusers 0.35.0 with torch 2.3.1)."
+        " (diffusers 0.35.0 here with torch 2.3.1 here)."
     )
     assert "install torch 2.4 or newer." in match.fix
     assert match.confidence.value == "certain"
+
+
+@pytest.mark.parametrize(
+    ("log", "said", "is_failing"),
+    [
+        ("", "", None),
+        ("numpy==1.26.4\n", " (numpy 1.26.4)", True),
+        ("/site-packages/numpy-1.26.4.dist-info\n", " (numpy 1.26.4)", True),
+        ("numpy==1.22.0\n", " (numpy 1.22.0)", None),
+    ],
+)
+def test_versions_here_that_do_not_fail_so_are_not_those_of_the_log(
+    log: str, said: str, *, is_failing: bool | None
+) -> None:
+    match = first(log + "AttributeError: module 'numpy' has no attribute 'bool'", numpy="1.23.5")
+    assert match.cause.endswith(f"which the code that ran asks for{said}.")
+    assert match.grounds[Ground.VERSION] is is_failing
 
 
 def test_the_version_that_removed_a_name_is_known() -> None:
@@ -69,7 +87,7 @@ def test_of_an_unknown_package_it_is_a_guess() -> None:
     [
         ("torch==2.3.1+cu121", "2.3.1+cu121"),
         ("- `diffusers` version: 0.5.1\n- torch version: 2.1.0", "2.1.0"),
-        ("/site-packages/torch-1.13.0.dist-info", ""),
+        ("/site-packages/torch-1.13.0.dist-info", "1.13.0"),
         ("Torch version 2.4.0 has not been tested", "2.4.0"),
         ("Installing torch-2.2.0-cp310", "2.2.0"),
         ("pytorch 1.2", ""),
@@ -119,3 +137,18 @@ def test_a_package_that_fails_at_what_a_script_gives_it(file: str, confidence: s
     match = first(frame + "TypeError: string indices must be integers\ndiffusers==0.26.3")
     assert match.cause.startswith("diffusers 0.26.3 failed at what it was given")
     assert match.confidence.value == confidence
+
+
+def test_what_went_with_python_3_12_is_no_question_of_another_numpy() -> None:
+    match = first("ModuleNotFoundError: No module named 'numpy.distutils'", numpy="1.26.4")
+    assert match.entry.id == "family-old-setuptools"
+    assert "numpy.distutils" in match.cause
+
+
+def test_what_a_build_of_pip_lacks_says_nothing_of_the_environment() -> None:
+    log = (
+        "  \u00d7 Getting requirements to build wheel did not run successfully.\n"
+        "  \u2502 exit code: 1\n  \u2570\u2500> [2 lines of output]\n"
+        "      ModuleNotFoundError: No module named 'numpy.strings'\n      [end of output]\n"
+    )
+    assert "family-submodule-gone" not in {one.entry.id for one in diagnose(log, entries())}

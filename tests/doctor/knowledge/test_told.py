@@ -30,8 +30,23 @@ def ips(signal: str, namespace: str, code: int, **exception: str) -> str:
     )
 
 
-def test_that_a_shell_says_that_a_program_was_killed_is_no_proof_of_who_did() -> None:
-    assert told("zsh: killed     python x.py\n") == ("oom-killed", GUESS)
+@pytest.mark.parametrize(
+    ("log", "name"),
+    [
+        ("zsh: killed     python x.py\n", "oom-killed"),
+        ("error: it failed with exit code 137\n", "family-killed-for-memory"),
+    ],
+)
+def test_however_it_is_told_that_a_program_was_killed_memory_is_as_likely(
+    log: str, name: str
+) -> None:
+    assert told(log) == (name, LIKELY)
+
+
+def test_what_follows_from_a_kill_is_no_surer_than_its_own_grounds() -> None:
+    leaked = "UserWarning: resource_tracker: There appear to be 1 leaked semaphore objects to clean"
+    log = f"zsh: killed     python x.py\n{leaked} up at shutdown\n"
+    assert {one.confidence for one in examine(log, entries()).matches} == {LIKELY}
 
 
 UNSIGNED = """\
@@ -91,15 +106,15 @@ LINKED = '  File "os_x.py", line 3, in f\n    os.symlink(a, b)\n    ^^^^^^^^^^^^
             "An error occurred (AccessDenied) when calling GetObject: Access Denied\n",
             ("family-access-refused", GUESS),
         ),
-        ("error: access to this repo was denied\n", ("family-access-denied", GUESS)),
-        ("error: 403: Access denied\n", ("family-access-denied", GUESS)),
+        ("error: access to this repo was denied\n", ("family-access-denied", LIKELY)),
+        ("error: 403: Access denied\n", ("family-access-denied", LIKELY)),
         ("curl: (22) The requested URL returned error: 416\n", ("family-stale-partial", LIKELY)),
         ("HTTP Error 416: Requested Range Not Satisfiable\n", ("family-stale-partial", LIKELY)),
         ("layer 416 Range: ok\nerror code: 416\n", None),
-        (RENAMED, ("family-not-writable", GUESS)),
-        (RENAMED.replace("a.tmp", "../../blobs/9c"), ("family-no-symlinks", GUESS)),
-        (RENAMED.replace("a.tmp", "/c/blobs/9c"), ("family-no-symlinks", GUESS)),
-        (LINKED, ("family-no-symlinks", GUESS)),
+        (RENAMED, ("family-not-writable", LIKELY)),
+        (RENAMED.replace("a.tmp", "../../blobs/9c"), ("family-no-symlinks", LIKELY)),
+        (RENAMED.replace("a.tmp", "/c/blobs/9c"), ("family-no-symlinks", LIKELY)),
+        (LINKED, ("family-no-symlinks", LIKELY)),
     ],
 )
 def test_what_was_written_or_refused_is_told_no_surer_than_the_line_says(
@@ -137,9 +152,9 @@ SWIFT = "Sources/a.swift:3:1: error: cannot find {} in scope\n"
             ("family-python-too-old", GUESS),
         ),
         (SCRIPT + "OSError: [Errno 19] Operation not possible\n", None),
-        (SCRIPT + "OSError: [Errno 19] No such device: 'a'\n", ("family-no-mmap", GUESS)),
+        (SCRIPT + "OSError: [Errno 19] No such device: 'a'\n", ("family-no-mmap", LIKELY)),
         ("error: Bad message from peer\n", None),
-        ("error: Bad message (os error 74)\n", ("family-disk-failing", GUESS)),
+        ("error: Bad message (os error 74)\n", ("family-disk-failing", LIKELY)),
         (SWIFT.format("'foo'"), ("family-swift-build", GUESS)),
         (SWIFT.format("type 'Foo'"), ("family-swift-build", GUESS)),
         (SWIFT.format("type 'NLContextualEmbedding'"), ("family-swift-sdk", LIKELY)),
