@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from sdcoreml.convert.jobs.against import open_against
 from sdcoreml.convert.jobs.manifest import MadeIn, Manifest, SourceRecord
 from sdcoreml.convert.jobs.opening import open_again
 from sdcoreml.convert.jobs.options import Options
 from sdcoreml.convert.jobs.unpacked import draft, prepare_model, unpack_again
+from sdcoreml.convert.jobs.verify import Against
 from sdcoreml.convert.models.family import Family
 from sdcoreml.convert.models.ingredients import Ingredients
 from sdcoreml.convert.models.lora import LoraSource
@@ -25,7 +27,7 @@ from sdcoreml.ground.errors import (
     UnsupportedError,
     WorkerError,
 )
-from sdcoreml.ground.events import Event
+from sdcoreml.ground.events import Event, silent
 from tests.convert.models.folders import write_json
 from tests.convert.models.originals import UNETS
 from tests.convert.models.test_single_file import UNIT, Arrays, original, save
@@ -210,6 +212,14 @@ class TestOpenedAgain:
             toolchain=MadeIn(),
             programs={},
         )
+
+    def test_a_unets_own_folder_predicts_what_it_was_said_to(self, tmp_path: Path) -> None:
+        folder = tmp_path / "unet"
+        write_json(folder / "config.json", {"_class_name": "UNet2DConditionModel", **UNETS["sd2"]})
+        save(folder / "diffusion_pytorch_model.safetensors", UNIT["sd2"])
+        against = Against(model=folder, certificates={})
+        with open_against(against, tmp_path, self.manifest(), silent) as model:
+            assert model.scheduler == {"prediction_type": "v_prediction"}
 
     def test_it_is_unpacked_as_then(self, tmp_path: Path) -> None:
         tokenizer(tmp_path / "tokenizer")
