@@ -115,6 +115,7 @@ def test_what_a_log_says_itself_is_told(log: str, name: str, sure: Confidence, s
     [
         "Error: something broke. Please file an issue with this log\n",
         "Error: something broke. Please report this to the authors\n",
+        "Please wait while the paint is being mixed for you\n",
         "all went well. Please enjoy the picture that was painted\n",
     ],
 )
