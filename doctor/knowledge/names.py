@@ -50,7 +50,11 @@ MEANT: Mapping[str, frozenset[Kind]] = {
 _BUILD = re.compile(r".*\+(?:cu|rocm)\d|(?:cuda|cudnn|pytorch-cuda|libcublas|nvidia)")
 _OF_CONDA = re.compile(r"[\w.-]+=[\w.]+=\w*_\d+$")
 _DEVICE = re.compile(r"(?i)(?:torch\.)?(?:cpu|cuda|mps|meta)(?::\d+)?$")
+_PATH = re.compile(r"[/\\]|^~|\.\w+$|^[\w-]+$")
+"""A path has a separator or an ending, or is one word: a folder's or a file's name."""
+
 _NO_PATHS = frozenset({"", "None", "null", "undefined", "nan", "True", "False"})
+
 _SPECIFIER = re.compile(r"[=<>!~;@\[( ].*")
 
 
@@ -112,7 +116,7 @@ def find_kinds(name: str, own: frozenset[str] = frozenset()) -> frozenset[Kind]:
         Kind.OWN: is_own,
         Kind.BUILD: _BUILD.match(name),
         Kind.PROGRAM: name in names().programs,
-        Kind.PATH: name not in names().programs and name not in _NO_PATHS,
+        Kind.PATH: _PATH.search(name) and name not in names().programs | _NO_PATHS,
         Kind.DEVICE: _DEVICE.match(name),
     }
     return frozenset(kind for kind, is_one in told.items() if is_one)
@@ -131,7 +135,7 @@ def are_known(captured: Mapping[str, str], own: frozenset[str]) -> bool | None:
 
 def find_own(chains: Sequence[Sequence[Raised]]) -> frozenset[str]:
     """Return the names of the files and folders of code that belongs to no package."""
-    paths = (step.partition(" ")[0] for chain in chains for one in chain for step in one.steps)
+    paths = (step.rpartition(" ")[0] for chain in chains for one in chain for step in one.steps)
     return frozenset(
         part.removesuffix(".py")
         for path in paths

@@ -6,6 +6,7 @@ tracebacks are told by it; its number is that of the log.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 
@@ -29,11 +30,12 @@ _CELL = re.compile(
 
 def _raise(cell: re.Match[str]) -> str:
     """Return what Python would have printed, over as many lines."""
-    message = re.sub(r"\\(.)", lambda one: _ESCAPED.get(one[1], one[1]), cell["message"])
+    try:
+        message = str(json.loads(f'"{cell["message"]}"', strict=False))
+    except ValueError:
+        message = cell["message"]
+    message = message.replace("\n", " ").replace("\t", " ")
     return f"{cell['type']}: {message}{cell['gap']}"
-
-
-_ESCAPED = {"n": " ", "t": " "}
 
 
 def shorten(line: str) -> str:

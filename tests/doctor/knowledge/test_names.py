@@ -104,3 +104,22 @@ def test_the_lists_name_each_package_once_and_as_it_is_looked_up() -> None:
     assert not known.field & known.others
     assert all(one == normalise(one) for one in known.packages)
     assert all(one == one.lower() for one in (*known.apps, *known.extensions))
+
+
+def test_a_sentence_is_no_path() -> None:
+    assert Kind.PATH not in find_kinds("an Optional value")
+    assert all(Kind.PATH in find_kinds(one) for one in ("/a b/c", "model.bin", "unet", "C:\\x"))
+
+
+def test_a_folder_s_name_may_have_spaces() -> None:
+    line = Line(number=1, text="E")
+    raised = Raised(
+        line=line,
+        detail=line,
+        start=1,
+        end=1,
+        type="E",
+        relation=Relation.FIRST,
+        steps=("/a/my code/train me.py main",),
+    )
+    assert find_own([[raised]]) == {"my code", "train me"}

@@ -31,3 +31,8 @@ def test_what_a_notebook_keeps_of_an_exception_is_read_as_python_prints_it() -> 
     lines = {line.number: line.text.strip() for line in read(log)}
     assert lines[2] == 'ValueError: Op "x" is wrong'
     assert lines[4] == '"stack": "y"', "the numbers of the lines are the log's"
+
+
+def test_what_a_notebook_keeps_of_an_exception_is_read_as_json() -> None:
+    cell = r'{"ename": "ValueError", "evalue": "\u001b[31mno \"x\"\u001b[0m\nin \u00e4"}'
+    assert 'ValueError: no "x" in \u00e4' in read(cell)[0].text
