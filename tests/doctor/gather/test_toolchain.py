@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
@@ -204,5 +206,12 @@ def test_only_the_groups_asked_for_are_gathered() -> None:
 
 
 def test_what_has_no_time_is_left_out_and_named() -> None:
-    gathered = gather(Request(groups=("git",), seconds=0.0), Probe())
+    is_over = threading.Event()
+
+    def hang(*_: object, **__: object) -> NoReturn:
+        is_over.wait(120)
+        raise TimeoutError
+
+    gathered = gather(Request(groups=("git",), seconds=0.0), Probe(system="Linux", run=hang))
+    is_over.set()
     assert gathered.left_out == ("git",)
