@@ -23,6 +23,7 @@ OWN: Mapping[str, str] = {
     "doctor/commands/draw.py": "the picture that its child has just made",
     "doctor/commands/jobs_run.py": "no file: its opener opens models, by the door",
     "doctor/commands/jobs_task.py": "the request of the worker that started it",
+    "doctor/knowledge/reading.py": "no file: a string of a log that was read",
     "doctor/proving/trials.py": "the answer of a child that proves a toolchain",
     "doctor/queue/lines.py": "the lines of our own child",
     "doctor/queue/post.py": "locks of ours",

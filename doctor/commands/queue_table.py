@@ -6,6 +6,7 @@ import argparse
 import os
 import shlex
 from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path
 
 from sdcoreml.convert.hub.names import PlainWord
@@ -85,7 +86,8 @@ def _title(words: Sequence[str], model: str) -> str:
 def declare(parser: argparse.ArgumentParser) -> None:
     """Declare what `queue add` takes: what a job file can say, and what is said to its run."""
     for key in keys().values():
-        parser._add_action(key.action)  # noqa: SLF001  as argparse itself does with `parents`
+        # As argparse itself does with `parents`; a copy, since completions word its help anew.
+        parser._add_action(copy(key.action))  # noqa: SLF001
     add_toolchain(parser)
     parser.add_argument(
         "--workers", type=positive_int, metavar="N", help="processes that share the work"

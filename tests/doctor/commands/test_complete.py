@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.doctor import cli
+from sdcoreml.doctor.commands.complete import whole_parser
+from sdcoreml.doctor.commands.jobs_file import keys
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +79,10 @@ def test_the_page_says_how_it_is_used(capsys: pytest.CaptureFixture[str]) -> Non
     with pytest.raises(SystemExit):
         cli.main(["complete", "--help"])
     assert "fish  sdcoreml complete fish > ~/.config/fish/" in capsys.readouterr().out
+
+
+def test_the_words_for_completions_are_not_those_of_the_keys() -> None:
+    said = {name: key.action.help for name, key in keys().items()}
+    whole_parser()
+    assert {name: key.action.help for name, key in keys().items()} == said
+    assert "`" in f"{said['install']}"
