@@ -23,6 +23,7 @@ from tests.browser.looking import VIEWS, look
 from tests.browser.specimens import pages
 from tests.browser.studio.house import why_not
 from tests.browser.studio.scenes import SCENES, use
+from tests.browser.studio.stage import once_more
 from tests.browser.studio.whole import go_through
 from tests.browser.studio.wire import PAGE
 
@@ -82,8 +83,9 @@ def judge(made: Mapping[str, Path], browser: str, axe: str, folder: Path) -> Ite
     if reason:
         print(f"NOT RUN: the whole way of the studio: {reason}", file=sys.stderr)
     with ThreadPoolExecutor(max_workers=1) as beside:
-        ways = () if reason else (list,)
-        going = [beside.submit(way, go_through(browser, axe, folder, print)) for way in ways]
+        plays = () if reason else (lambda: go_through(browser, axe, folder, print),)
+        name = "studio, the whole way"
+        going = [beside.submit(once_more, play, name, print) for play in plays]
         yield from look(made, browser, axe, folder)
         yield from use(browser, axe, folder, print)
         for one in going:

@@ -6,6 +6,7 @@ import pytest
 
 from tests.browser.__main__ import digest_of, find_browser, main
 from tests.browser.specimens import pages
+from tests.browser.studio.stage import once_more
 from tests.pages import read_page
 
 
@@ -50,3 +51,14 @@ def test_a_browser_is_found_on_the_path_or_by_its_name(
     monkeypatch.setenv("BROWSER", str(browser))
     monkeypatch.setenv("PATH", "")
     assert find_browser() == str(browser)
+
+
+def test_what_fails_once_is_told_and_what_fails_twice_is_a_fault() -> None:
+    told: list[str] = []
+    answers = [["a"], [], ["b"], ["c", "d"], []]
+    plays = [once_more(lambda: answers.pop(0), "scene", told.append) for _ in range(3)]
+    assert [*map(list, plays)] == [[], ["c", "d"], []]
+    assert told == [
+        "scene: failed once, then passed: a race, of the scene or of the page: mend it:",
+        "  a",
+    ]

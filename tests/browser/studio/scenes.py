@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.browser.studio.fake import Studio
 from tests.browser.studio.languages import translated
 from tests.browser.studio.looks import folds, hostile, lacks, limits, looks, refused
-from tests.browser.studio.stage import Stage
+from tests.browser.studio.stage import Stage, once_more
 from tests.browser.studio.troubles import (
     another,
     crash,
@@ -81,12 +81,19 @@ def use(browser: str, axe: str, shots: Path, tell: Callable[[str], None]) -> Ite
     with sync_playwright() as driver:
         chromium = driver.chromium.launch(executable_path=browser, args=["--no-sandbox"])
         for scene in SCENES:
-            with Server(Studio()) as server:
-                stage = Stage(chromium=chromium, axe=axe, shots=shots, server=server)
-                try:
-                    if figures := scene(stage):
-                        tell(f"studio: {figures}")
-                except Exception as error:  # noqa: BLE001 (whatever it is, it is a fault to show)
-                    yield f"studio, {scene.__name__}: {type(error).__name__}: {error}"
-            yield from (f"studio, {scene.__name__}: {line}" for line in stage.said)
+            name = f"studio, {scene.__name__}"
+
+            def play(
+                scene: Callable[[Stage], str | None] = scene, name: str = name
+            ) -> Iterator[str]:
+                with Server(Studio()) as server:
+                    stage = Stage(chromium=chromium, axe=axe, shots=shots, server=server)
+                    try:
+                        if figures := scene(stage):
+                            tell(f"studio: {figures}")
+                    except Exception as error:  # noqa: BLE001 (any is a fault to show)
+                        yield f"{name}: {type(error).__name__}: {error}"
+                yield from (f"{name}: {line}" for line in stage.said)
+
+            yield from once_more(play, name, tell)
         chromium.close()
