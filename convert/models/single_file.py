@@ -145,12 +145,10 @@ def take_apart(
         )
         ledger.enter(text.component, text.kind, _text(ledger, text, family), derive)
     ledger.close()
-    first = next((ledger.tensors[name] for name in FIRST_LAYERS if name in ledger.tensors), None)
-    channels = first.shape[1] if first and len(first.shape) > 1 else 0
     return SingleFile(
         path=checkpoint.path,
         family=family,
-        task=TASKS.get(channels, Task.OTHER),
+        task=_task(ledger),
         prediction=noise.prediction,
         image_size=size,
         parts=ledger.parts,
@@ -166,6 +164,13 @@ def take_apart(
             *_bundled_note(ledger.tensors),
         ),
     )
+
+
+def _task(ledger: Ledger) -> Task:
+    """Return what the UNet was trained for, by the channels that its first layer takes."""
+    first = next((ledger.tensors[name] for name in FIRST_LAYERS if name in ledger.tensors), None)
+    channels = first.shape[1] if first and len(first.shape) > 1 else 0
+    return TASKS.get(channels, Task.OTHER)
 
 
 def _bundled_note(names: Iterable[str]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ the exceptions of a chain the first is the cause, and the others follow from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure, Role, fill
@@ -118,12 +118,17 @@ def examine(
         if known is None or match.surety < known.surety:
             matches[line.number] = match
     weighed = rank(list(matches.values()), structure, find_sections(lines))
-    first = next((one for one in weighed if one.role is not Role.HARMLESS), None)
-    decisive = structure.decisive
-    is_sure = first and not first.doubt and first.confidence is not Confidence.GUESS
-    if first and (decisive is None or (is_sure and first.role is Role.CAUSE)):
-        decisive = find_reason(Line(number=first.line, text=first.text), lines)
+    decisive = _decide(weighed, structure, lines)
     return Diagnosis(matches=weighed, structure=structure, decisive=decisive)
+
+
+def _decide(weighed: Sequence[Match], structure: Structure, lines: Sequence[Line]) -> Line | None:
+    """Return the line that decides: that of a cause that is no guess, else the structure's own."""
+    first = next((one for one in weighed if one.role is not Role.HARMLESS), None)
+    is_sure = first and not first.doubt and first.confidence is not Confidence.GUESS
+    if first and (structure.decisive is None or (is_sure and first.role is Role.CAUSE)):
+        return find_reason(Line(number=first.line, text=first.text), lines)
+    return structure.decisive
 
 
 _OF_AN_ENVIRONMENT = frozenset(
