@@ -433,6 +433,7 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_what_the_planner_refuses_is_not_offered",
         "test_whatever_is_chosen_of_what_is_offered_is_planned",
     ),
+    "tests/doctor/studio/test_offered.py": (),
     "tests/doctor/studio/test_doubts.py": (
         "test_a_folder_without_a_scheduler_is_in_doubt",
         "test_the_size_of_a_family_is_not_called_the_models_own",

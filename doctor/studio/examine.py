@@ -68,17 +68,14 @@ def _model(examined: Examined, toolchain: str) -> dict[str, object]:
 
 
 def _as_offered(examined: Examined, planned: Mapping[str, object]) -> Iterator[Mapping[str, Text]]:
-    """Yield the apps' verdicts on the model as it is: an app runs it if it is offered.
+    """Yield the apps' verdicts on the model as it is: none runs it that is not offered.
 
-    So ComfyUI runs a UNet alone, and no other app a file that has no VAE yet.
+    So no app but ComfyUI runs a file that has no VAE yet.
     """
     judgement, offered = examined.judgement, _apps_offered(planned)
     fault = judgement.ruling.fault
     for one in judgement.verdicts:
-        is_offered = VERDICTS[one.target].value in offered
-        if is_offered and one.runs == "no":
-            yield _app(one.target, "limited", say("app.unet"))
-        elif not is_offered and one.runs != "no" and offered:
+        if offered and one.runs != "no" and VERDICTS[one.target].value not in offered:
             yield _app(one.target, "no", plain(fault.what) if fault else say("app.not"))
         else:
             yield _app(one.target, one.runs, plain(one.reason.partition("; `")[0]))

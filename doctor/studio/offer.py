@@ -105,18 +105,17 @@ class _Settling:
 
         Nothing is recommended: who does not answer is told what is missing.
         """
-        key = KEY
         found: list[tuple[Option, Table]] = []
         for app in ({}, {"app": App.COMFYUI.value}):  # that app takes a UNet alone
             self.table |= app
             found = found or [*self._accepted(list_told(KEY, PREDICTIONS), is_weighed=False)]
         del self.table["app"]
         if found:
-            wish = self.wishes.get(key)
+            wish = self.wishes.get(KEY)
             known = next((pair for pair in found if pair[0].value == wish), None)
             self.table |= known[1] if known else {}
             value = known[0].value if known else ""
-            self.groups.append(_group(key, "one", value, [option for option, _ in found]))
+            self.groups.append(_group(KEY, "one", value, [option for option, _ in found]))
             if known:
                 self._ask("app", self._apps(), least=1)
 
@@ -162,17 +161,15 @@ class _Settling:
             self._ask_files("tokenizer", takes="folder", is_folded=True)
 
     def _apps(self) -> Iterator[tuple[Option, Table]]:
-        """Yield the apps that run the model; for ComfyUI a UNet is enough, which is no model."""
-        said = {VERDICTS[one.target]: one for one in self.examined.judgement.verdicts}
+        """Yield the apps that run the model."""
+        verdicts = self.examined.judgement.verdicts
+        said = {VERDICTS[one.target]: one for one in verdicts if one.runs != "no"}
         for app in APPS:
-            verdict = said.get(app)
-            runs = verdict.runs if verdict else "no"
-            if verdict is None or (runs == "no" and app is not App.COMFYUI):
-                continue
-            reason = f"{as_sentence(verdict.reason.partition('; `')[0])}."
-            told: dict[str, Text] = {"yes": reason, "limited": say("app.limited", reason=reason)}
-            sentence = told.get(runs, say("app.unet"))
-            yield take_option("app", app.value, sentence=sentence), {"app": app.value}
+            if verdict := said.get(app):
+                reason = f"{as_sentence(verdict.reason.partition('; `')[0])}."
+                is_limited = verdict.runs == "limited"
+                sentence = say("app.limited", reason=reason) if is_limited else reason
+                yield take_option("app", app.value, sentence=sentence), {"app": app.value}
 
     def _devices(self, family: Family, *, is_net: bool) -> Iterator[tuple[Option, Table]]:
         app = App(str(self.table["app"]))

@@ -24,3 +24,16 @@ def find_text(text: Any, key: str) -> dict[str, Any]:
     """Return the values of the one text with this key."""
     (found,) = (one for one in texts_in(text) if isinstance(one, dict) and one["say"] == key)
     return {name: value for name, value in found.items() if name != "say"}
+
+
+def outline_of(found: Any) -> str:
+    """Return values on one line; a text of the window is its key, and its values in brackets."""
+    match found:
+        case {"say": key, **values}:
+            return f"{key}({outline_of(values)})" if values else str(key)
+        case dict():
+            return " ".join(f"{name}={outline_of(one)}" for name, one in found.items())
+        case list() | tuple():
+            return f"[{', '.join(map(outline_of, found))}]"
+        case _:
+            return repr(found)
