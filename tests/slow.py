@@ -563,7 +563,6 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_stages_are_judged_as_packaging_does",
     ),
     "tests/mutants/test_pythons.py": (),
-    "tests/mutants/test_trial.py": ("test_time_is_up",),
     "tests/odd/test_judgement.py": (
         "test_every_command_says_the_same_and_is_right",
         "test_every_command_says_the_same_and_is_right[sd1-folder]",

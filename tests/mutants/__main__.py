@@ -4,7 +4,8 @@
 
 Every mutant is applied in a copy of the checkout, never in the checkout itself. A failing test
 counts if it passes without the mutant. A mutant that survives is missing a test, or changes code
-that nothing needs, or cannot be noticed at all: which, somebody has to say.
+that nothing needs, or cannot be noticed at all: which, somebody has to say. One whose tests did not
+come to their end is out of time, and not killed either.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ def describe(number: int, verdict: Verdict) -> str:
     """Return the line on one mutant."""
     mutant = verdict.mutant
     fate = f"killed by {verdict.killer}" if verdict.killer else "SURVIVED"
-    late = ", out of time" if verdict.is_out_of_time else ""
+    if verdict.is_out_of_time:
+        fate = "OUT OF TIME"
     return (
-        f"{number:3} {mutant.path}:{mutant.line} ({mutant.kind}): {fate}, "
-        f"{verdict.seconds:.0f} s{late}"
+        f"{number:3} {mutant.path}:{mutant.line} ({mutant.kind}): {fate}, {verdict.seconds:.0f} s"
     )
 
 
@@ -53,7 +54,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=60, help="mutants to draw")
     parser.add_argument("--only", type=int, nargs="+", metavar="NUMBER", help="try these alone")
     parser.add_argument(
-        "--limit", type=float, default=60, help="CPU seconds for each round of tests"
+        "--limit",
+        type=float,
+        default=60,
+        help="CPU seconds for each round of tests; those that were cut off go on at the end",
     )
     parser.add_argument("--list", action="store_true", help="show the mutants and try none")
     args = parser.parse_args(argv)
@@ -100,12 +104,14 @@ def try_all(
 
 
 def summary(verdicts: Sequence[Verdict], broken: set[str], seed: int) -> Iterator[str]:
-    """Yield the last lines: what did not count, and the rate."""
+    """Yield the last lines: what did not count, and how many were killed of all."""
     killed = sum(bool(verdict.killer) for verdict in verdicts)
+    late = sum(verdict.is_out_of_time for verdict in verdicts)
+    survived = len(verdicts) - killed - late
     for test in sorted(broken):
         yield f"not counted, since it fails in a copy without a mutant: {test}"
     rate = f"{killed / len(verdicts):.1%}" if verdicts else "none drawn"
-    yield f"seed {seed}: {killed} killed, {len(verdicts) - killed} survived: {rate}"
+    yield f"seed {seed}: {killed} killed, {survived} survived, {late} out of time: {rate}"
 
 
 if __name__ == "__main__":

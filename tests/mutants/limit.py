@@ -1,7 +1,8 @@
 """A pytest plugin: a test that takes longer than `$MUTANT_SECONDS` fails, wherever it hangs.
 
 They are seconds of this process's CPU; a test that waits may wait for longer. The tests that run
-first are the quick ones, and those that name what `$MUTANT_WORDS` names.
+first are the quick ones, and those that name what `$MUTANT_WORDS` names. The file `$MUTANT_DONE`
+keeps those that are done: a run that goes on after its time was over leaves them out.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import inspect
 import os
 import signal
 from collections.abc import Callable, Generator
+from pathlib import Path
 
 import pytest
 
@@ -21,6 +23,10 @@ LONG_FIXTURES = frozenset({"tiny_xl"})
 
 WAITS = 10
 """How many times its CPU seconds a test may last on the clock."""
+
+
+def _done() -> Path:
+    return Path(os.environ.get("MUTANT_DONE", os.devnull))
 
 
 def _fail(*_: object) -> None:
@@ -40,8 +46,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         is_slow = item.get_closest_marker("slow") is not None
         return is_slow, -shared(item.function) if isinstance(item, pytest.Function) else 0
 
+    done = frozenset(_done().read_text("utf-8").splitlines() if _done().exists() else ())
     items[:] = [
-        item for item in items if LONG_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
+        item
+        for item in items
+        if item.nodeid not in done and LONG_FIXTURES.isdisjoint(getattr(item, "fixturenames", ()))
     ]
     items.sort(key=turn)
 
@@ -62,3 +71,9 @@ def pytest_runtest_protocol() -> Generator[None, object, object]:
     finally:
         for _, timer in limits:
             signal.setitimer(timer, 0)
+
+
+def pytest_runtest_logfinish(nodeid: str) -> None:
+    """Note that a test is done; the first that fails ends the run."""
+    with _done().open("a", encoding="utf-8") as done:
+        done.write(f"{nodeid}\n")

@@ -13,6 +13,7 @@ FARTHEST = 2
 """How many imports lie between a test and a mutant that it is asked about."""
 
 _PACKAGE = "sdcoreml."
+_TASKS = "sdcoreml.convert.tasks."
 _MODULE = re.compile(r"sdcoreml(\.\w+)+(:\w+)?")
 INSIDE = "tests/inside/"
 QUICK, SLOW = "not slow", "slow"
@@ -63,6 +64,10 @@ def _imported(tree: ast.AST) -> Iterator[str]:
             case ast.ImportFrom(module=str() as module, names=names):
                 yield module
                 yield from (f"{module}.{name.name}" for name in names)
+            case ast.Call(
+                func=ast.Attribute(attr="run"), args=[ast.Constant(value=str() as task), *_]
+            ):
+                yield f"{_TASKS}{task}"  # a child is asked for it
             case ast.Constant(value=str() as text) if _MODULE.fullmatch(text):
                 yield text.partition(":")[0]  # a child is started by it, or a table loads it
 

@@ -21,6 +21,9 @@ FILES = {
     "doctor/e.py": "launch('sdcoreml.doctor.d')",
     "tests/doctor/test_e.py": "",
     "tests/test_more.py": "from tests.stand_in import x",
+    "convert/tasks/g.py": "",
+    "convert/jobs/h.py": "answer = runner.run('g', request, emit)",
+    "tests/inside/convert/jobs/test_h.py": "",
 }
 
 
@@ -97,3 +100,7 @@ def test_a_module_that_is_started_by_its_name_is_used(tmp_path: Path) -> None:
         ("tests/doctor/test_d.py",),
         ("tests/doctor/test_e.py",),
     ]
+
+
+def test_a_task_is_used_by_what_asks_for_it(tmp_path: Path) -> None:
+    assert rounds(tmp_path, "convert/tasks/g.py") == [("tests/inside/convert/jobs/test_h.py",)]

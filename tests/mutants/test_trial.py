@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from unittest.mock import MagicMock
 
@@ -59,18 +59,15 @@ class QuickRunner:
     ) -> int | None:
         assert not inside
         command = [sys.executable, "-S", "-c", PYTEST, *arguments]
-        try:
-            with output.open("wb") as file:
-                done = subprocess.run(
-                    command,
-                    cwd=self.root,
-                    env=dict(environ),
-                    timeout=seconds,
-                    check=False,
-                    stdout=file,
-                )
-        except subprocess.TimeoutExpired:
-            return None
+        with output.open("wb") as file:
+            done = subprocess.run(
+                command,
+                cwd=self.root,
+                env=dict(environ),
+                timeout=seconds,
+                check=False,
+                stdout=file,
+            )
         return done.returncode
 
 
@@ -103,11 +100,61 @@ def test_a_test_that_fails_anyway_does_not_count(tmp_path: Path) -> None:
     assert made.find_broken(["test_good.py::test[a b-]", ""]) == frozenset()
 
 
+@dataclass
+class TimedRunner:
+    """Needs so many seconds for the tests that are not done."""
+
+    tests: dict[str, float]
+    failing: str = ""
+    given: list[tuple[str, float]] = field(default_factory=list)
+
+    def run(
+        self,
+        arguments: Sequence[str],
+        environ: Mapping[str, str],
+        output: Path,
+        *,
+        seconds: float,
+        inside: bool,
+    ) -> int | None:
+        del inside
+        file, done = arguments[-1], Path(environ["MUTANT_DONE"])
+        self.given.append((file, seconds))
+        left = self.tests[file] - (float(done.read_text()) if done.exists() else 0)
+        if left > seconds:
+            done.write_text(f"{seconds}")
+            return None
+        if file != self.failing:
+            return 0
+        output.write_text(f"FAILED {file}::test - an assertion")
+        return 1
+
+
+def try_timed(place: Path, runner: TimedRunner) -> tuple[str, bool]:
+    (place / "half.py").write_text(SOURCE)
+    made = Laboratory(root=place, runner=runner, limit=60)
+    verdict = made.try_mutant(
+        MUTANT, [Round(tests=(test,), inside=False) for test in sorted(runner.tests)]
+    )
+    return verdict.killer, verdict.is_out_of_time
+
+
+def test_rounds_that_were_cut_off_go_on_and_share_ten_times_the_limit(tmp_path: Path) -> None:
+    runner = TimedRunner({"a.py": 60, "b.py": 360, "c.py": 61})
+    assert try_timed(tmp_path, runner) == ("", False)
+    first, more = [("a.py", 60), ("b.py", 60), ("c.py", 60)], [("b.py", 300.0), ("c.py", 300.0)]
+    assert runner.given == [*first, *more]
+    runner = TimedRunner({"a.py": 60, "b.py": 360, "c.py": 61}, failing="c.py")
+    assert try_timed(tmp_path, runner) == ("c.py::test", False)
+    assert runner.given == [*first, *more]
+    runner = TimedRunner({"a.py": 60, "b.py": 360, "c.py": 1}, failing="c.py")
+    assert try_timed(tmp_path, runner) == ("c.py::test", False)
+    assert runner.given == first
+
+
 def test_time_is_up(tmp_path: Path) -> None:
-    made = laboratory(tmp_path, slow="import time; time.sleep(60)")
-    made.limit = 0.2
-    verdict = made.try_mutant(MUTANT, [Round(tests=("test_slow.py",), inside=False)])
-    assert (verdict.killer, verdict.is_out_of_time) == ("", True)
+    runner = TimedRunner({"a.py": 60, "b.py": 361, "c.py": 61})
+    assert try_timed(tmp_path, runner) == ("", True)
 
 
 def test_what_a_mutant_writes_is_removed(tmp_path: Path) -> None:
@@ -125,6 +172,7 @@ def item(name: str, *, slow: bool = False, fixtures: tuple[str, ...] = ()) -> py
     made.function = {"near": near, "far": far}[name]
     made.get_closest_marker.return_value = slow or None
     made.fixturenames = fixtures
+    made.nodeid = name
     return made
 
 
@@ -137,6 +185,20 @@ def far() -> None: ...
 
 def half(number: int) -> int:
     return number // 2
+
+
+def test_a_run_that_goes_on_leaves_out_what_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MUTANT_DONE", str(tmp_path / "done"))
+    items = [item("near"), item("far")]
+    limit.pytest_collection_modifyitems(items)
+    assert [each.nodeid for each in items] == ["near", "far"]
+    limit.pytest_runtest_logfinish("test_a.py::test[a b]")
+    limit.pytest_runtest_logfinish("near")
+    assert (tmp_path / "done").read_text() == "test_a.py::test[a b]\nnear\n"
+    limit.pytest_collection_modifyitems(items)
+    assert [each.nodeid for each in items] == ["far"]
 
 
 def test_the_likeliest_tests_come_first(monkeypatch: pytest.MonkeyPatch) -> None:

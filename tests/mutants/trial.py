@@ -19,6 +19,9 @@ from tests.mutants.grounds import mutated
 from tests.mutants.mutant import Mutant
 from tests.mutants.noticing import INSIDE, Round
 
+LONGER = 10
+"""How many times the limit of a round all of those have together that were cut off by it."""
+
 TEST_SECONDS = 40.0
 """The limit of one test in CPU seconds: a mutant that makes it hang is noticed."""
 
@@ -76,8 +79,9 @@ class Verdict:
 class Laboratory:
     """A copy of the checkout in which mutants are tried, one after the other.
 
-    A round may take `limit` CPU seconds. `broken` are tests that were seen to fail without a
-    mutant; they are not asked again.
+    A round may take `limit` CPU seconds. If none has failed then, those that were cut off go on
+    where they were, with `LONGER` times that for all of them. `broken` are tests that were seen to
+    fail without a mutant; they are not asked again.
     """
 
     root: Path
@@ -86,18 +90,35 @@ class Laboratory:
     broken: set[str] = field(default_factory=set)
 
     def try_mutant(self, mutant: Mutant, rounds: Sequence[Round]) -> Verdict:
-        """Run the rounds until a test fails; each ends with its time."""
+        """Run the rounds until a test fails, then go on with those that were cut off."""
         begun = time.monotonic()
-        is_late = False
-        names = mutant.names((self.root / mutant.path).read_bytes())
-        for group in rounds:
-            with mutated(self.root, mutant):
-                failed = self._run(_words(group), self.limit, inside=group.inside, names=names)
-            if failed:
-                return Verdict(mutant=mutant, killer=failed[0], seconds=time.monotonic() - begun)
-            is_late = is_late or failed is None
+        with tempfile.TemporaryDirectory(prefix="mutant-done-") as place:
+            every = {Path(place, str(number)): group for number, group in enumerate(rounds)}
+            killer, late = self._ask(mutant, every, self.limit)
+            if late and not killer:
+                killer, late = self._ask(mutant, late, LONGER * self.limit / len(late))
         seconds = time.monotonic() - begun
-        return Verdict(mutant=mutant, killer="", seconds=seconds, is_out_of_time=is_late)
+        is_late = bool(late) and not killer
+        return Verdict(mutant=mutant, killer=killer, seconds=seconds, is_out_of_time=is_late)
+
+    def _ask(
+        self, mutant: Mutant, rounds: Mapping[Path, Round], seconds: float
+    ) -> tuple[str, dict[Path, Round]]:
+        """Run rounds until a test fails; return it, and those that did not come to their end.
+
+        Each has a file that keeps how far it has come.
+        """
+        names = mutant.names((self.root / mutant.path).read_bytes())
+        late: dict[Path, Round] = {}
+        for done, group in rounds.items():
+            environ = {"MUTANT_WORDS": " ".join(sorted(names)), "MUTANT_DONE": str(done)}
+            with mutated(self.root, mutant):
+                failed = self._run(_words(group), seconds, environ, inside=group.inside)
+            if failed:
+                return failed[0], late
+            if failed is None:
+                late[done] = group
+        return "", late
 
     def find_broken(self, killers: Iterable[str]) -> frozenset[str]:
         """Run tests without a mutant; return those that fail, which notice nothing."""
@@ -106,7 +127,7 @@ class Laboratory:
         for inside in (False, True):
             group = [test for test in tests if test.startswith(INSIDE) is inside]
             if group:
-                found.update(self._run(group, self.limit * len(group), inside=inside) or ())
+                found.update(self._run(group, self.limit * len(group), {}, inside=inside) or ())
         for test in found:
             if "::" not in test:
                 raise ChildProcessError(f"{test} cannot be run in a copy of the checkout")
@@ -117,11 +138,11 @@ class Laboratory:
         self,
         words: Sequence[str],
         seconds: float,
+        environ: Mapping[str, str],
         *,
         inside: bool,
-        names: Iterable[str] = (),
     ) -> list[str] | None:
-        """Run tests, first those with these names; return what failed, None if time was over."""
+        """Run tests with these variables for `limit.py`; return what failed; None is for late."""
         skipped = [word for test in sorted(self.broken) for word in ("--deselect", test)]
         with tempfile.TemporaryDirectory(prefix="mutant-", ignore_cleanup_errors=True) as place:
             output = Path(place) / "output"
@@ -129,7 +150,7 @@ class Laboratory:
                 [*_OPTIONS, *skipped, *words],
                 {
                     **environment(Path(place), SHARED, inside=inside),
-                    "MUTANT_WORDS": " ".join(sorted(names)),
+                    **environ,
                 },
                 output,
                 seconds=seconds,
