@@ -448,6 +448,9 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_a_dropped_folder_is_known_from_its_ends_and_then_sent",
         "test_no_command_names_a_dropped_file_which_is_not_kept",
     ),
+    "tests/doctor/studio/test_routes_models.py": (
+        "test_what_a_handle_names_is_examined_under_its_own_name_and_its_command_can_be_typed",
+    ),
     "tests/doctor/studio/test_routes_queue.py": (
         "test_two_conversions_of_one_model_are_told_apart_by_what_they_make",
     ),

@@ -2,14 +2,22 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from sdcoreml.doctor.studio.gate import Message
 from sdcoreml.doctor.studio.stream import Data, Feed
 from sdcoreml.ground.errors import BadInputError
 
 QUEUE = {"is_paused": False, "entries": [{"id": "1", "title": "\u00e4\udcff"}]}
+
+
+def run(play: Coroutine[None, None, None]) -> None:
+    """Run what a test plays; one in which something never comes is over soon."""
+    asyncio.run(asyncio.wait_for(play, 20))
 
 
 class Watched:
@@ -107,7 +115,7 @@ def test_a_page_hears_the_queue_at_once_and_each_change_of_it() -> None:
         assert watched.reads == reads, "what has not changed is not read"
         await page.leave()
 
-    asyncio.run(play())
+    run(play())
 
 
 def test_progress_is_told_where_it_differs() -> None:
@@ -129,7 +137,7 @@ def test_progress_is_told_where_it_differs() -> None:
         ]
         await page.leave()
 
-    asyncio.run(play())
+    run(play())
 
 
 def watches(feed: Feed) -> bool:
@@ -157,7 +165,7 @@ def test_nothing_is_looked_at_while_nobody_listens() -> None:
         await third.hears(1)
         await third.leave()
 
-    asyncio.run(play())
+    run(play())
 
 
 def test_the_end_of_the_server_ends_every_answer() -> None:
@@ -173,7 +181,7 @@ def test_the_end_of_the_server_ends_every_answer() -> None:
         assert late.is_over
         assert not feed.is_watching
 
-    asyncio.run(play())
+    run(play())
 
 
 def test_a_queue_that_cannot_be_read_lets_pages_come_again() -> None:
@@ -189,7 +197,7 @@ def test_a_queue_that_cannot_be_read_lets_pages_come_again() -> None:
         await again.hears(1)
         await again.leave()
 
-    asyncio.run(play())
+    run(play())
 
 
 def test_a_page_that_goes_in_the_middle_of_an_answer_is_forgotten() -> None:
@@ -207,7 +215,7 @@ def test_a_page_that_goes_in_the_middle_of_an_answer_is_forgotten() -> None:
         await feed({"type": "http"}, receive, send)
         assert not feed.is_watching
 
-    asyncio.run(play())
+    run(play())
 
 
 def test_a_silent_queue_breathes() -> None:
@@ -219,4 +227,85 @@ def test_a_silent_queue_breathes() -> None:
         assert page.said.endswith(b": here\n\n: here\n\n")
         await page.leave()
 
-    asyncio.run(play())
+    run(play())
+
+
+def test_what_was_told_is_not_told_again_before_there_is_news() -> None:
+    async def play() -> None:
+        page = Page(Feed(Watched(), at_once))
+        await page.hears(1)
+        said = page.said
+        for _ in range(50):
+            await asyncio.sleep(0)
+        assert page.said == said
+        await page.leave()
+
+    run(play())
+
+
+def test_of_news_that_pile_up_only_the_last_of_each_kind_is_told_in_their_order() -> None:
+    async def play() -> None:
+        watched = Watched()
+        feed = Feed(watched, at_once)
+        first, second = Page(feed), Page(feed)
+        await first.hears(1)
+        await second.hears(1)
+        for done in (1, 2):
+            watched.done = [{"id": "1", "done": done}, {"id": "2", "done": 5}]
+            feed.nudge()
+            await first.hears(1 + 2 * done - (done > 1))
+        events = [("progress", {"id": one, "done": done}) for one, done in (("1", 1), ("2", 5))]
+        assert first.events()[1:] == [*events, ("progress", {"id": "1", "done": 2})]
+        third = Page(feed)
+        await third.hears(3)
+        assert [name for name, _ in third.events()] == ["queue", "progress", "progress"]
+        for one in (first, second, third):
+            await one.leave()
+
+    run(play())
+
+
+def test_an_answer_begins_with_its_kind_and_a_comment_and_ends_with_nothing() -> None:
+    async def play() -> None:
+        feed, sent = Feed(Watched(), at_once), list[Message]()
+
+        async def receive() -> Message:
+            await asyncio.Event().wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            sent.append(message)
+            if len(sent) == 3:
+                feed.close()
+
+        await feed({"type": "http"}, receive, send)
+        assert sent[0] == {
+            "type": "http.response.start",
+            "status": 200,
+            "headers": [(b"content-type", b"text/event-stream"), (b"connection", b"close")],
+        }
+        assert sent[1] == {"type": "http.response.body", "body": b": here\n\n", "more_body": True}
+        told = b'event: queue\ndata: {"is_paused": false, "entries": [{"id": "1", "title": "\\u00e4'
+        assert sent[2]["body"].startswith(told)
+        assert sent[2]["more_body"] is True
+        assert sent[-1] == {"type": "http.response.body", "body": b""}
+
+    run(play())
+
+
+def test_what_nobody_expected_lets_pages_go_and_is_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+
+    async def broken(_: Callable[[], Data]) -> Data:
+        raise KeyError("no such stamp")
+
+    async def play() -> None:
+        feed = Feed(Watched(), broken)
+        page = Page(feed)
+        await page.task
+        assert (page.is_over, feed.is_watching) == (True, False)
+
+    run(play())
+    assert "no such stamp" in capsys.readouterr().err
