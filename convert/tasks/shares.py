@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -84,8 +84,8 @@ class Piece:
     name: str
     dtype: str
     shape: tuple[int, ...]
-    offset: int = 0
-    source: Source = field(default_factory=Source)
+    offset: int
+    source: Source
 
     @classmethod
     def of(cls, payload: Payload) -> Piece:
@@ -155,9 +155,6 @@ class Shares:
         for payload in payloads:
             file.seek(payload.offset)
             file.write(descriptor(payload.type, payload.offset))
-        last = payloads[-1]
-        file.truncate(last.offset + ALIGNMENT + last.nbytes)
-        file.flush()
         opening = self._opening("pouring", file=file.name)
         groups = list(_group(payloads))
         asked = [[asdict(Piece.of(one)) for one in group] for group in groups]
@@ -223,18 +220,17 @@ def fitting(common: Mapping[str, str]) -> Iterator[Work]:
 
 @contextmanager
 def pouring(common: Mapping[str, str]) -> Iterator[Work]:
-    """Yield what writes a list of `Piece`s to a weight file; the answer is `None`."""
+    """Yield what writes a list of `Piece`s to a weight file."""
     with (
         TensorFile.open(Path(common["weights"])) as tensors,
         Path(common["file"]).open("r+b", buffering=0) as file,
     ):
 
-        def work(item: list[object]) -> object:
+        def work(item: list[object]) -> None:
             for piece in item:
                 payload = from_plain(Piece, piece).as_payload()
                 os.lseek(file.fileno(), payload.offset + ALIGNMENT, os.SEEK_SET)
                 write_record(file, payload, tensors)
                 tensors.release()
-            return None
 
         yield work
