@@ -15,8 +15,10 @@ from typing import BinaryIO
 from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.doctor.core.facts import EnvironmentFacts, System
 from sdcoreml.doctor.knowledge import Confidence, Role, entries
+from sdcoreml.doctor.knowledge.deciding import Telling
 from sdcoreml.doctor.knowledge.diagnosis import Diagnosis, Gap, examine
 from sdcoreml.doctor.knowledge.exceptions import Raised
+from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.ranking import Match
 from sdcoreml.doctor.report.layout import wrap
 from sdcoreml.ground.advice import spell
@@ -179,17 +181,25 @@ def versions_here(toolchain: str = "tested") -> Mapping[str, str]:
 def as_object(found: Diagnosis) -> dict[str, object]:
     """Convert what a log tells to plain values for JSON.
 
-    `decisive` is the line that decides, or null; `exceptions` are those of its chain.
+    `decisive` is the line that decides, or null; `others` tell as much; `exceptions` are those of
+    its chain.
     """
-    line = found.decisive
+    deciding = found.deciding
     return {
-        "decisive": {"line": line.number, "text": line.text} if line else None,
+        "decisive": {**_line(deciding.line), "telling": deciding.telling.value}
+        if deciding
+        else None,
+        "others": [_line(line) for line in deciding.others] if deciding else [],
         "exceptions": [
             {"line": one.line.number, "text": one.line.text, "relation": one.relation.value}
             for one in _chain(found)
         ],
         "matches": [_match(match) for match in found.matches],
     }
+
+
+def _line(line: Line) -> dict[str, object]:
+    return {"line": line.number, "text": line.text}
 
 
 def _match(match: Match) -> dict[str, object]:
@@ -226,14 +236,45 @@ def page(found: Diagnosis) -> Iterator[str]:
     harmless = [match for match in found.matches if match.role is Role.HARMLESS]
     for match in harmless:
         yield from wrap("harmless ", f"line {match.line}: {match.entry.id}: {match.cause}")
-    line = found.decisive
-    if told and line and line.number not in {match.line for match in told}:
-        yield from wrap("error    ", "the line that itself tells most of a failure is")
-        yield from _quote(line.number, line.text)
-    elif line and not told:
-        yield from _unknown(found)
-    elif not found.matches:
+    yield from _tell_lines(found, told, is_harmless=bool(harmless and not told))
+
+
+def _tell_lines(found: Diagnosis, told: Sequence[Match], *, is_harmless: bool) -> Iterator[str]:
+    """Yield the lines that decide, without those that the causes have quoted."""
+    deciding = found.deciding
+    if deciding is None:
         yield "unknown  no failure that is known, and no line that tells of one"
+        return
+    chain = _chain(found)
+    ended = chain[-1].line if len(chain) > 1 and not told else None
+    quoted = {match.line for match in told}
+    lines = [
+        one
+        for one in (deciding.line, *deciding.others)
+        if one.number not in quoted and one != ended
+    ]
+    if is_harmless and deciding.telling is Telling.LAST:
+        yield from wrap("last     ", "no line tells of a failure; the last words are")
+    elif not told:
+        yield from wrap("unknown  ", f"no failure that is known; {_HEADERS[deciding.telling]}")
+    elif deciding.line in lines:
+        yield from wrap("error    ", "the line that itself tells most of a failure is")
+    elif lines:
+        yield from wrap("error    ", "what else tells of the failure is")
+    for line in lines:
+        yield from _quote(line.number, line.text)
+    if ended:
+        yield from wrap("         ", "and it ended with")
+        yield from _quote(ended.number, ended.text)
+
+
+_HEADERS = {
+    Telling.CAUSE: "the line that tells most is",
+    Telling.EXCEPTION: "what went wrong first is",
+    Telling.ERROR: "the line that tells most is",
+    Telling.PERHAPS: "the line that tells most is",
+    Telling.LAST: "no line tells of one; the last words are",
+}
 
 
 def _title(match: Match, *, is_first: bool) -> str:
@@ -242,18 +283,6 @@ def _title(match: Match, *, is_first: bool) -> str:
     if not is_first or match.doubt:
         return "also"
     return "perhaps" if match.confidence is Confidence.GUESS else "cause"
-
-
-def _unknown(found: Diagnosis) -> Iterator[str]:
-    line = found.decisive
-    chain = _chain(found)
-    what = "what went wrong first is" if chain else "the line that tells most is"
-    yield from wrap("unknown  ", f"no failure that is known; {what}")
-    if line:
-        yield from _quote(line.number, line.text)
-    if len(chain) > 1:
-        yield from wrap("         ", "and it ended with")
-        yield from _quote(chain[-1].line.number, chain[-1].line.text)
 
 
 def _block(title: str, match: Match) -> Iterator[str]:

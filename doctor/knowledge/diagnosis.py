@@ -13,9 +13,9 @@ from dataclasses import dataclass, field, replace
 
 from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure, Role, fill
 from sdcoreml.doctor.knowledge.crashes import keep_crashed, read_report
+from sdcoreml.doctor.knowledge.deciding import Deciding, find_deciding_lines
 from sdcoreml.doctor.knowledge.excerpts import choose_telling
 from sdcoreml.doctor.knowledge.grounds import Ground
-from sdcoreml.doctor.knowledge.headings import find_reason
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.names import MEANT, are_known, find_own
 from sdcoreml.doctor.knowledge.ranking import Match, rank
@@ -34,13 +34,18 @@ from sdcoreml.lockfiles.versions import is_version, satisfies
 class Diagnosis:
     """What a log tells: the failures that are known, and its own structure.
 
-    `decisive` is the line of the likeliest cause or, where none is known, the one that tells most
-    of a failure; None if no line tells of any.
+    `deciding` is the line of the likeliest cause or, where none is known, the one that tells most
+    of a failure, with a few that tell as much; None if the log is empty.
     """
 
     matches: tuple[Match, ...] = ()
     structure: Structure = field(default_factory=Structure)
-    decisive: Line | None = None
+    deciding: Deciding | None = None
+
+    @property
+    def decisive(self) -> Line | None:
+        """The line that decides; None if the log is empty."""
+        return self.deciding.line if self.deciding else None
 
     @property
     def cause(self) -> Match | None:
@@ -85,7 +90,7 @@ def examine(
             for line in lines
         )
     structure = find_structure(lines)
-    lines = tuple(line for line in lines if line.number not in structure.ignored)
+    lines = tuple(line for line in lines if line.number not in structure.ignored) or lines
     whole = [View(one, structure) for one in (lines, join_wrapped(lines)) if one]
     telling = [View(choose_telling(view.lines), structure) for view in whole]
     skew = Skew(
@@ -118,17 +123,18 @@ def examine(
         if known is None or match.surety < known.surety:
             matches[line.number] = match
     weighed = rank(list(matches.values()), structure, find_sections(lines))
-    decisive = _decide(weighed, structure, lines)
-    return Diagnosis(matches=weighed, structure=structure, decisive=decisive)
+    named = _find_named(weighed, structure)
+    deciding = find_deciding_lines(named, structure, lines)
+    return Diagnosis(matches=weighed, structure=structure, deciding=deciding)
 
 
-def _decide(weighed: Sequence[Match], structure: Structure, lines: Sequence[Line]) -> Line | None:
-    """Return the line that decides: that of a cause that is no guess, else the structure's own."""
+def _find_named(weighed: Sequence[Match], structure: Structure) -> Line | None:
+    """Return the line of a cause that is no guess; of any if the structure has none of its own."""
     first = next((one for one in weighed if one.role is not Role.HARMLESS), None)
     is_sure = first and not first.doubt and first.confidence is not Confidence.GUESS
     if first and (structure.decisive is None or (is_sure and first.role is Role.CAUSE)):
-        return find_reason(Line(number=first.line, text=first.text), lines)
-    return structure.decisive
+        return Line(number=first.line, text=first.text)
+    return None
 
 
 _OF_AN_ENVIRONMENT = frozenset(

@@ -31,17 +31,20 @@ class Heading:
     """A kind of lines that only announce a failure, and where its reason stands.
 
     `reasons` are what the line of the reason looks like, the best first; where they are not given,
-    the reason is the line that tells most of an error.
+    the reason is the line that tells most of an error. `tells` is whether such a line says
+    something itself, so that it is the reason of others.
     """
 
     says: str
     where: Where
     reasons: tuple[str, ...] = ()
+    tells: bool = False
 
 
 _CONDA = (
     r"^[\s\u2500-\u257f]*-? ?.*(?:\bbut none of the providers\b|\bnothing provides\b"
-    r"|\bdoes not exist\b|\bconflicts? with\b|\bis missing on the system\b)"
+    r"|\bdoes not exist\b|\bconflicts? with\b|\bis missing on the system\b"
+    r"|\bis not installable because\b)"
 )
 HEADINGS = (
     # Reports and notebooks
@@ -76,6 +79,12 @@ HEADINGS = (
     ),
     # pip, uv and conda
     Heading(
+        says=r"\(from versions: (?:none)?\)",
+        where=Where.ABOVE,
+        tells=True,
+        reasons=(r"\bafter connection broken by\b", r"^Could not fetch URL\b"),
+    ),
+    Heading(
         says=r"\bNo solution found when resolving\b", where=Where.BELOW, reasons=(r"\bBecause\b",)
     ),
     Heading(says=r"^(?:Solving|Collecting) [^:]*:.*\bfailed$", where=Where.BELOW),
@@ -100,6 +109,12 @@ HEADINGS = (
     Heading(says=r"^(?:\w+PackageNotFound|PackagesNotFoundError): ?", where=Where.NEXT),
     # What builds a package from its source, or an app
     Heading(
+        says=r"^Undefined symbols for architecture\b|^ld: symbol\(s\) not found\b",
+        where=Where.ABOVE,
+        reasons=(r"\battempting to link with file built for\b|\bfound architecture '",),
+        tells=True,
+    ),
+    Heading(
         says=r"\bcalled with incorrect number of arguments$",
         where=Where.BELOW,
         reasons=(r"^\s+Invalid \w+: ",),
@@ -107,8 +122,9 @@ HEADINGS = (
     Heading(says=r"^\s*CMake Error(?: at |:|$)", where=Where.BLOCK),
     Heading(
         says=r"subprocess-exited-with-error|\bCommand errored out with exit status\b"
-        r"|^\s*[x\u00d7] .*\bdid not run successfully\b|\bThe build backend returned an error\b"
-        r"|\bCall to `[^`]*` failed\b|\bfailed to run custom build command\b"
+        r"|^\s*[x\u00d7] (?:.*\bdid not run successfully\b|Failed to build `[^`]+`$)"
+        r"|\bThe build backend returned an error\b|\bCall to `[^`]*` failed\b"
+        r"|\bfailed to run custom build command\b"
         r"|^Error code: \d+$|\bBuilding wheel for \S.*\berror'?$|\bfinished with status 'error'"
         r"|^RuntimeError: Couldn't (?:install|clone|checkout|fetch) ",
         where=Where.BELOW,
@@ -123,7 +139,7 @@ HEADINGS = (
         r"|^\s*g?make(?:\[\d+\])?: \*\*\*|\bbuild stopped: subcommand failed\b"
         r"|\bConfiguring incomplete\b|\bFailed to build installable wheels\b"
         r"|\bAn error occurred while building with CMake\b|\bCMake configuration failed\b"
-        r"|\bPip failed$|\*\* BUILD FAILED \*\*",
+        r"|\bPip failed$|\*\* BUILD FAILED \*\*|\bEncountered error while \w+ing\b",
         where=Where.AROUND,
     ),
     # git, and a shell's word of a program that ended
@@ -157,6 +173,13 @@ HEADINGS = (
             r"(?i)\b(?:assertion failed|failed assertion)\b|\bTerminating app due to\b",
         ),
     ),
+    # What compiled code ends with
+    Heading(
+        says=r"\bterminate called after throwing an instance of\b",
+        where=Where.BELOW,
+        reasons=(r"^\s*what\(\):",),
+    ),
+    Heading(says=r"\bpanicked at [^'\"]+:\d+:\d+:$", where=Where.NEXT),
     # Apple's frameworks and crash reports, and programs that load models
     Heading(
         says=r"\boriginal module failed verification\b",
@@ -204,9 +227,25 @@ def find_reason(line: Line, lines: Sequence[Line]) -> Line:
     return line
 
 
+def find_more_reasons(line: Line, lines: Sequence[Line]) -> Iterator[Line]:
+    """Yield the lines that say what a line announces, where its heading knows what they look like.
+
+    `find_reason` returns the first of them.
+    """
+    heading = find_heading(line.text)
+    if heading and heading.reasons:
+        yield from _find(heading, line, lines)
+
+
 def find_heading(text: str) -> Heading | None:
     """Return which kind of heading a line is, if any."""
     return next((heading for says, heading in _COMPILED if says.search(text.rstrip())), None)
+
+
+def only_announces(text: str) -> bool:
+    """Return whether a line says nothing of why what it announces came about."""
+    heading = find_heading(text)
+    return heading is not None and heading.where is not Where.BLOCK and not heading.tells
 
 
 def _find(heading: Heading, line: Line, lines: Sequence[Line]) -> Iterator[Line]:
@@ -266,8 +305,7 @@ def _choose(heading: Heading, lines: Sequence[Line]) -> Iterator[Line]:
 
 def _weigh_reason(text: str, where: Where) -> int | None:
     """Return how much a line tells of why, 0 the most; None of one that only announces, too."""
-    heading = find_heading(text)
-    if _CODE.search(text) or (heading is not None and heading.where is not Where.BLOCK):
+    if _CODE.search(text) or only_announces(text):
         return None
     weight = weigh(text)
     # Of all that a build prints only its errors count.

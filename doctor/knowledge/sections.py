@@ -58,6 +58,17 @@ _PROMPT = re.compile(
 )
 
 
+_WAITING = re.compile(
+    r"(?:\([\w.-]+\) )?(?:\[?[\w.-]+@[\w.-]+(?:[ :][^%$#]{0,80}?)?\]? ?[%$#]|[$%#>\u276f\u279c]"
+    r"|(?:PS )?[A-Z]:\\[^>]{0,120}>) *$"
+)
+
+
+def is_prompt(text: str) -> bool:
+    """Return whether a line is one with which a shell took a command, or waits for one."""
+    return _PROMPT.match(text) is not None or _WAITING.match(text) is not None
+
+
 _PROGRESS = re.compile(r"\bStep \d+ of \d+ +\[|\b100%\|")
 _LOGGED = r"\s*(?:INFO\b[\w.: /-]*?[: ] *|\[INFO\] *)?"
 _SUCCESS = re.compile(

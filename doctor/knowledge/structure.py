@@ -20,6 +20,9 @@ class Structure:
 
     chains: tuple[tuple[Raised, ...], ...] = ()
     errors: tuple[Line, ...] = ()
+    announced: Line | None = None
+    """The line that tells most of a failure; `decisive` is the one that says why."""
+
     decisive: Line | None = None
     is_cut: bool = False
     """Whether a traceback ends before its exception."""
@@ -88,6 +91,7 @@ def find_structure(lines: Sequence[Line]) -> Structure:
     return Structure(
         chains=chains,
         errors=errors,
+        announced=announced,
         decisive=decisive,
         is_cut=finder.is_open,
         is_unknown=finder.is_unknown,

@@ -18,14 +18,17 @@ _WORDS: tuple[tuple[str, ...], ...] = (
         r"Fatal error:|(?i:assertion failed|failed assertion)|panicked at|terminate called",
         r"Terminating app due to|stop reason = ",
         r"libc\+\+abi: terminating|(?<!\*)Exception (?:Type|Subtype|Message):|Termination Reason:",
-        r"\bEXC_[A-Z]+_?[A-Z]+\b",
+        r"\bEXC_[A-Z]+_?[A-Z]+\b|^panic: ",
     ),
-    (r"(?:^|\s)(?:[\w.+-]+: )?(?:fatal|FATAL)(?: error)?:\s",),
+    # Builds ask git for a version, and go on without one.
+    (r"(?:^|\s)(?:[\w.+-]+: )?(?:fatal|FATAL)(?: error)?:\s(?!not a git repository)",),
     (  # A tool's own error, but not what pip adds to it.
         _OWN_ERROR
         + r"(?!subprocess-exited|metadata-gen|.*Failed to build installable|.*dependency resolver)",
         r"^\s*CMake Error(?: at |:)",
         r"^\s*[x\u00d7] |^\[?ERROR\]?[ :]|Smudge error",
+        # apt's, npm's and those of a service that builds
+        r"(?:^|\s)E: (?=[A-Z])|^\s*p?npm (?:ERR!|error) |##\[error\](?!Process completed)",
     ),
     (  # A shell's or a program's, which begins with its name.
         r"^[\w./~-]+: .*(?:not found|No such file|denied)",
@@ -37,6 +40,7 @@ _WORDS: tuple[tuple[str, ...], ...] = (
         r"^!!! Exception\b",  # ComfyUI's
         r"\w: (?:\w+\.)*[A-Z]\w+(?:Error|Exception)\s*$",  # its name alone, behind what failed
         r"^\s*[A-Z]\w+NotFound:",  # conda's own
+        r"\b(?:CRITICAL|SEVERE|EMERG)\b|(?:^|\s)fatal: not a git repository",
     ),
     (r"(?i:\berror\b(?!s? (?:estimate|rate|bar|correct)))",),
     (
@@ -62,11 +66,17 @@ IS_ERROR = 5
 
 def weigh(text: str) -> int | None:
     """Return how much a line tells of an error, 0 the most; None if nothing."""
+    if _OF_A_SHELL.match(text):
+        return None
     for weight, pattern in enumerate(_ERRORS):
         if pattern.search(text):
             soft = is_softened(text)
             return max(weight, IS_ERROR + 2) if soft else weight
     return None
+
+
+_OF_A_SHELL = re.compile(r"\s*\+ (?:CategoryInfo|FullyQualifiedErrorId)\b|At line:\d+ char:\d")
+"""What PowerShell says of every failure alike."""
 
 
 def may_tell(text: str) -> bool:

@@ -101,7 +101,14 @@ def test_where_nothing_is_known_the_innermost_exception_is_shown(
 @pytest.mark.parametrize(
     ("log", "out"),
     [
-        ("all went well\n", "no failure that is known, and no line that tells of one\n"),
+        ("\n", "no failure that is known, and no line that tells of one\n"),
+        (
+            "all went well\n",
+            """\
+no failure that is known; no line tells of one; the last words are
+         line 1: all went well
+""",
+        ),
         (
             "start\nframbulator: error: the gauge is off\n",
             """\
@@ -175,7 +182,12 @@ def test_json_tells_of_the_line_that_decides_and_its_chain(
     path.write_text(TRACE)
     run("--json", str(path))
     content = read_as("diagnose", capsys.readouterr().out)
-    assert content["decisive"] == {"line": 5, "text": "StrangeError: the first"}
+    assert content["decisive"] == {
+        "line": 5,
+        "text": "StrangeError: the first",
+        "telling": "an exception",
+    }
+    assert content["others"] == [{"line": 10, "text": "OtherError: the second"}]
     assert [one["relation"] for one in content["exceptions"]] == [
         "first",
         "while handling the one before",

@@ -223,7 +223,8 @@ def test_what_a_pattern_captured_is_in_the_cause() -> None:
 @pytest.mark.parametrize(
     ("log", "decisive"),
     [
-        ("all went well\n", None),
+        ("all went well\n", (1, "all went well")),
+        ("", None),
         ("crash\nValueError: x\n", (2, "ValueError: x")),
         ("error: boom\nit ended\n", (1, "error: boom")),
     ],

@@ -1,0 +1,59 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from sdcoreml.doctor.knowledge import entries
+from sdcoreml.doctor.knowledge.deciding import Deciding, Telling
+from sdcoreml.doctor.knowledge.diagnosis import examine
+from sdcoreml.doctor.knowledge.lines import Line
+from sdcoreml.lockfiles.table import TomlTable, read_table
+
+SHAPES = read_table(Path(__file__).with_name("deciding.toml")).tables("log")
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.get("name", str))
+def test_of_a_log_of_any_shape_the_lines_that_say_why_are_quoted(shape: TomlTable) -> None:
+    found = examine(shape.get("text", str).lstrip("\n"), entries()).deciding
+    assert found is not None
+    quoted = [line.text for line in (found.line, *found.others)]
+    wanted = shape.strings("decides")
+    assert [said for said in wanted if not any(said in text for text in quoted)] == []
+
+
+@pytest.mark.parametrize(
+    ("log", "line", "telling"),
+    [
+        ("all went well\n", 1, Telling.LAST),
+        ("one\nnothing to do\nbye\n 10%|#  | 1/10 [00:01<00:01, 1.0it/s]\n$ \n", 2, Telling.LAST),
+        ("it is unsupported\n", 1, Telling.PERHAPS),
+        ("error: strange\n", 1, Telling.ERROR),
+        ("StrangeError: x\n", 1, Telling.EXCEPTION),
+        ("OSError: [Errno 28] No space left on device\n", 1, Telling.CAUSE),
+    ],
+)
+def test_a_line_says_what_it_is(log: str, line: int, telling: Telling) -> None:
+    found = examine(log, entries()).deciding
+    assert found is not None
+    assert (found.line.number, found.telling) == (line, telling)
+
+
+def test_of_an_empty_log_no_line_is_quoted() -> None:
+    assert examine("", entries()).deciding is None
+    assert examine("\n \n", entries()).deciding is None
+
+
+def test_what_is_said_twice_is_quoted_once() -> None:
+    found = examine("error: no oven at 1\nerror: no oven at 2\nerror: no coal\n", []).deciding
+    assert found == Deciding(
+        line=Line(number=1, text="error: no oven at 1"),
+        telling=Telling.ERROR,
+        others=(Line(number=3, text="error: no coal"),),
+    )
+
+
+def test_a_sentence_is_quoted_whole() -> None:
+    found = examine("error: this needs a kernel that\nnobody has\n", []).deciding
+    assert found is not None
+    assert [line.number for line in found.others] == [2]
