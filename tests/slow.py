@@ -392,6 +392,7 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_no_fix_with_sudo_or_that_deletes_is_safe",
     ),
     "tests/doctor/core/test_redact.py": ("test_nothing_private_is_left_in_any_field",),
+    "tests/doctor/gather/test_gathered.py": (),
     "tests/doctor/gather/test_model.py": (
         "test_the_parts_in_a_single_file_are_counted",
         "test_the_parts_in_a_single_file_are_counted[sd1-names0-64]",

@@ -14,8 +14,10 @@ from sdcoreml.doctor.commands.convert_environment import (
     require_torch,
     standing,
 )
+from sdcoreml.doctor.core.engine import PROVING
 from sdcoreml.doctor.core.facts import Goal
 from sdcoreml.envs.building.build import BuildOptions
+from sdcoreml.envs.kept.store import Environment
 from sdcoreml.ground.errors import ExitCode, NoInterpreterError, UsageError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.lockfiles.evidence import Evidence, append_evidence
@@ -117,6 +119,55 @@ def test_whether_a_toolchain_of_one_s_own_is_proved_is_said(
     assert standing(mine, replace(made, seal="0" * 64)).text == (
         "mine was proved with other bytes (5ea15ea15ea15ea1): `sdcoreml explain ENV007`"
     )
+
+
+def test_what_is_asked_for_is_built_and_a_toolchain_of_one_s_own_says_how_it_stands(
+    mine: Toolchain, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(PROVING, raising=False)
+    made = finished(tmp_path / ("a" * 16), "5ea1" * 16)
+    asked: list[tuple[str, BuildOptions, Goal | None]] = []
+
+    def environment_for(
+        toolchain: Toolchain, _emit: Emit, *, options: BuildOptions, goal: Goal | None
+    ) -> Environment:
+        asked.append((toolchain.name, options, goal))
+        return made
+
+    monkeypatch.setattr(convert_environment, "environment_for", environment_for)
+    options, goal, said = BuildOptions(backend="conda"), Goal(model="m"), list[Event]()
+    toolchain, found = choose_environment("tested", said.append, options, goal)
+    assert (toolchain, found, said) == (load_toolchain("tested"), made, [])
+    toolchain, found = choose_environment("mine", said.append, options, goal)
+    assert (toolchain, found, said) == (mine, made, [standing(mine, made)])
+    assert asked == [("tested", options, goal), ("mine", options, goal)]
+    monkeypatch.setenv(PROVING, "1")
+    choose_environment("mine", said.append, options, goal)
+    assert len(said) == 1, "what proves it is not told that it is not proved"
+
+
+def test_what_light_is_built_for_is_what_the_other_was_to_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[tuple[str, BuildOptions, Goal | None]] = []
+
+    def environment_for(
+        toolchain: Toolchain, _emit: Emit, *, options: BuildOptions, goal: Goal | None
+    ) -> str:
+        asked.append((toolchain.name, options, goal))
+        if toolchain.name == "tested":
+            raise NoInterpreterError("no Python 3.10.10 could be obtained")
+        return toolchain.title
+
+    monkeypatch.setattr(convert_environment, "environment_for", environment_for)
+    monkeypatch.setattr(convert_environment, "is_python_here", lambda _: True)
+    options, goal, said = BuildOptions(strict=True), Goal(model="m"), list[Event]()
+    choose_environment("tested", said.append, options, goal)
+    assert asked == [("tested", options, goal), ("light", options, goal)]
+    assert [event.kind for event in said] == ["warning"]
+    with pytest.raises(NoInterpreterError):
+        choose_environment("tested", silent, options, goal, "running every program")
+    assert len(asked) == 3
 
 
 def test_light_in_place_of_another_is_not_light_as_asked() -> None:
