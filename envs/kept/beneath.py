@@ -46,7 +46,7 @@ _LIBRARY = re.compile(r".*\.(so|dylib)(\.[0-9.]+)?")
 def is_ours(interpreter: Interpreter, root: Path) -> bool:
     """Return True if a Python is one that we installed below `root`, the folder of environments."""
     path, root = interpreter.path.parent.resolve(), root.resolve()
-    return path.is_relative_to(root) and path.relative_to(root).parts[0].startswith(OBTAINED)
+    return path.is_relative_to(root) and path.relative_to(root).as_posix().startswith(OBTAINED)
 
 
 def take_beneath(interpreter: Interpreter, root: Path) -> tuple[ManifestEntry, ...]:
