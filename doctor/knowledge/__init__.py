@@ -157,11 +157,24 @@ class Failure:
 
 
 def fill(text: str, captured: Mapping[str, str] = MappingProxyType({})) -> str:
-    """Put what was captured in its place in a cause or a fix; see the module's description."""
-    return _PLACE.sub(lambda found: captured.get(found["name"], found["other"] or ""), text)
+    """Put what was captured in its place in a cause or a fix; see the module's description.
+
+    What has neither a letter nor a digit is as good as nothing captured.
+    """
+    filled = _PLACE.sub(lambda found: _choose(found, captured), text)
+    return _EMPTY.sub("", filled)
+
+
+def _choose(place: re.Match[str], captured: Mapping[str, str]) -> str:
+    value = captured.get(place["name"], "")
+    return value if _SAYS.search(value) else place["other"] or ""
 
 
 _PLACE = re.compile(r"\{(?P<name>\w+)(?:\|(?P<other>[^{}]*))?\}")
+_BARE = re.compile(r"\{\w+\}")
+_SAYS = re.compile(r"\w")
+_EMPTY = re.compile(r" \(\s*\)| +(?= |[,.;:)](?: |$))")
+"""What is left of a sentence where a place that may be empty is."""
 
 
 @cache
@@ -190,6 +203,10 @@ def read(path: Path) -> tuple[Failure, ...]:
 def _entry(table: TomlTable, topic: str) -> Failure:
     strange = sorted(set(table.values) - _FIELDS)
     table.faults.extend(f"{table.place}{name} is not a field of an entry" for name in strange)
+    table.faults.extend(
+        f"{table.place}{name} has no bar, behind which stands what is said without it"
+        for name in _BARE.findall(f"{table.values.get('cause')} {table.values.get('fix')}")
+    )
     role = table.get("role", str)
     if role not in {one.value for one in Role}:
         table.faults.append(f"{table.place}role {role!r} is none of cause, consequence, harmless")

@@ -72,7 +72,7 @@ def test_an_example_inside_a_long_log_is_found_at_its_line() -> None:
 
 def test_faults_of_a_file_are_all_named(tmp_path: Path) -> None:
     path = tmp_path / "x.toml"
-    strange = 'symptom = "odd"\nconfidence = "sure"\nstage = "last"\n'
+    strange = 'cause = "{who}"\nsymptom = "odd"\nconfidence = "sure"\nstage = "last"\n'
     path.write_text(f'[[entry]]\nid = "a"\nrole = "bad"\nfixx = "x"\n{strange}[[entry]]\nid = 3\n')
     with pytest.raises(LockfileError) as caught:
         read(path)
@@ -82,6 +82,7 @@ def test_faults_of_a_file_are_all_named(tmp_path: Path) -> None:
     assert "entry[0].confidence 'sure' is none of certain, likely, a guess" in message
     assert "entry[0].stage 'last' is none of " in message
     assert "entry[0].fixx is not a field of an entry" in message
+    assert "entry[0].{who} has no bar, behind which stands what is said without it" in message
     assert "entry[1].id is 3, not a str" in message
     assert "entry[1].pattern is missing" in message
 
