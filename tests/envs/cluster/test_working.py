@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import asyncio
 import json
 import os
+import subprocess
 import sys
+import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +16,8 @@ import pytest
 from sdcoreml.envs.cluster import working
 from sdcoreml.envs.cluster.working import admit, differing, make, unseen
 from sdcoreml.ground import locks
+from tests.envs.cluster.conftest import Said
+from tests.envs.cluster.test_speaking import SECURITY
 
 JOB = {
     "file": "/shelf/jobs.toml",
@@ -149,3 +155,128 @@ def test_a_process_without_an_answer_is_an_error(monkeypatch: pytest.MonkeyPatch
 def test_a_run_that_was_ended_begins_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(working, "_STOPPED", {"r"})
     assert make(task("a")) == {"error": "its job was ended"}
+
+
+REQUEST = {
+    "address": "tls://192.0.2.1:8786",
+    "certificate": "/c.pem",
+    "key": "/k.pem",
+    "name": "mac",
+    "because": "no Python",
+}
+
+
+def test_a_worker_goes_when_its_scheduler_does(
+    calls: list[tuple[str, Any]],
+    said: Said,
+    ended: threading.Event,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(working, "_ME", {})
+    monkeypatch.setattr(working, "_RUNNING", {"r": [process := Process()]})
+    working.work(REQUEST)
+    ((_, (words, options)),) = calls
+    folder = Path(str(options.pop("local_directory")))
+    assert not folder.exists()
+    assert (words, options) == (
+        ("tls://192.0.2.1:8786",),
+        {
+            "name": "mac",
+            "nthreads": 1,
+            "host": "ip to host of tls://192.0.2.1:8786",
+            "security": SECURITY,
+            "dashboard_address": "127.0.0.1:0",
+            "memory_limit": 0,
+            "death_timeout": 10.0,
+            "heartbeat_interval": "1s",
+        },
+    )
+    joined = {"joined": "tls://192.0.2.1:8786", "process": os.getpid()}
+    assert said() == [joined, {"gone": True}]
+    assert ended.is_set()
+    assert process.said[:2] == ["terminate", "wait"]
+    assert working._ME == REQUEST
+    working.work(REQUEST)
+    assert said() == [joined, {"gone": False}], "stdin was closed before"
+
+
+def test_a_machine_that_cannot_take_part_says_why(
+    calls: list[tuple[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slept: list[float] = []
+    monkeypatch.setattr(time, "sleep", slept.append)
+    working.decline(REQUEST)
+    assert calls[1:] == [
+        ("log", ("sdcoreml", {"worker": "mac", "because": "no Python"})),
+        ("left", None),
+    ]
+    assert slept == [0.5], "the event is sent in the background"
+
+
+class Process:
+    """A process that ends when it is told to, or only when it is killed."""
+
+    def __init__(self, *, ends: bool = True) -> None:
+        self.ends = ends
+        self.said: list[str] = []
+        self.given: list[float] = []
+
+    def terminate(self) -> None:
+        self.said.append("terminate")
+
+    def kill(self) -> None:
+        self.said.append("kill")
+
+    def wait(self, seconds: float) -> None:
+        self.said.append("wait")
+        self.given.append(seconds)
+        if not self.ends:
+            raise subprocess.TimeoutExpired("x", seconds)
+
+
+def test_processes_end_together_and_one_that_does_not_is_killed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    clock = iter([100.0, 101.0, 130.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    slow, quick = Process(ends=False), Process()
+    working._end_processes([slow, quick])  # type: ignore[list-item]
+    assert (slow.said, slow.given) == (["terminate", "wait", "kill"], [19.0])
+    assert (quick.said, quick.given) == (["terminate", "wait"], [0.1])
+
+
+def test_what_is_done_for_a_run_ends_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    ours, others = Process(), Process()
+    monkeypatch.setattr(working, "_RUNNING", {"r": [ours], "s": [others]})
+    monkeypatch.setattr(working, "_STOPPED", set())
+    asyncio.run(working.stop("r"))
+    asyncio.run(working.stop("t"))
+    assert (ours.said, others.said) == (["terminate", "wait"], [])
+    assert {"r", "t"} == working._STOPPED
+
+
+def test_what_is_made_is_told_with_its_time(monkeypatch: pytest.MonkeyPatch, said: Said) -> None:
+    code = (
+        "import sys; print({'a': 1}); print('{\"error\": ' + str(len(sys.stdin.readline())) + '}')"
+    )
+    monkeypatch.setattr(working, "_ME", {"command": [sys.executable, "-c", code]})
+    clock = iter([100.0, 107.5])
+    monkeypatch.setattr(time, "monotonic", lambda: next(clock))
+    length = len(json.dumps(task("a"))) + 1
+    assert make(task("a")) == {"error": length}
+    assert said() == [{"began": "a"}, {"ended": "a", "seconds": 7.5, "because": length}]
+
+
+def test_a_process_that_was_ended_with_its_run_is_no_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Stopped(set[str]):
+        """A run that is ended while its process is at work."""
+
+        def __contains__(self, run: object) -> bool:
+            asked.append(run)
+            return len(asked) > 1
+
+    asked: list[object] = []
+    monkeypatch.setattr(working, "_STOPPED", Stopped())
+    monkeypatch.setattr(working, "_ME", {"command": [sys.executable, "-c", ""]})
+    assert make(task("a")) == {"error": "its job was ended"}
+    assert asked == ["r", "r"]
