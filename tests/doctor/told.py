@@ -26,11 +26,10 @@ def lines_of(value: object, indent: str = "  ") -> Iterator[str]:
 
 
 def _named(name: str, value: object, indent: str) -> Iterator[str]:
-    is_long = dataclasses.is_dataclass(value) or (isinstance(value, Mapping) and value)
-    if is_long:
+    if _has_parts(value):
         yield f"{indent}{name}:"
         yield from lines_of(value, indent + "  ")
-    elif isinstance(value, tuple | list) and any(map(dataclasses.is_dataclass, value)):
+    elif isinstance(value, tuple | list) and any(map(_has_parts, value)):
         for number, one in enumerate(value):
             below = [line.strip() for line in lines_of(one)]
             if len(line := f"{indent}{name}[{number}]: {', '.join(below)}") < _WIDE:
@@ -40,6 +39,10 @@ def _named(name: str, value: object, indent: str) -> Iterator[str]:
                 yield from lines_of(one, indent + "  ")
     else:
         yield f"{indent}{name} = {_short(value)}"
+
+
+def _has_parts(value: object) -> bool:
+    return dataclasses.is_dataclass(value) or bool(isinstance(value, Mapping) and value)
 
 
 def _short(value: object) -> str:

@@ -1,17 +1,39 @@
 from __future__ import annotations
 
+import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
+from sdcoreml.convert.bundle.judgement import judge
+from sdcoreml.convert.jobs.unpacked import draft
+from sdcoreml.doctor.checks import CHECKS
 from sdcoreml.doctor.cli import main
-from sdcoreml.doctor.commands.convert_plan import ConversionPlan, MachineFinding, as_text
+from sdcoreml.doctor.commands.convert import read_jobs
+from sdcoreml.doctor.commands.convert_ingredients import ingredients_of
+from sdcoreml.doctor.commands.convert_options import declare
+from sdcoreml.doctor.commands.convert_plan import (
+    ConversionPlan,
+    MachineFinding,
+    PlannedFolder,
+    PlannedProgram,
+    as_data,
+    as_text,
+    plan_conversion,
+)
+from sdcoreml.doctor.core.engine import examine
+from sdcoreml.doctor.core.goal import conclude
+from sdcoreml.ground.events import silent
 from sdcoreml.ground.quantity import amount
 from tests.bench.models import original_shapes
 from tests.doctor.commands.test_inspect import unpacked
+from tests.doctor.healthy import HEALTHY, SYSTEM, TOOLCHAIN
 from tests.doctor.studio.models import write_sparse
+from tests.doctor.told import lines_of
+from tests.golden import assert_golden
 from tests.schemas import read_as
 
 
@@ -94,6 +116,68 @@ def test_a_machine_that_cannot_says_why() -> None:
         "  error: 1 GB free, 4 GB needed (DSK001); free 3 GB",
         "  8 of 16 GB free, no swap (MEM002)",
     ]
+
+
+def test_all_that_a_plan_tells_in_both_forms(tmp_path: Path) -> None:
+    model = unpacked(tmp_path)
+    args = argparse.ArgumentParser()
+    declare(args)
+    said = args.parse_args([str(model), "-o", str(tmp_path / "made"), "--bits", "6", "--chunk"])
+    judgement = judge(model)
+    jobs = read_jobs(said, draft(ingredients_of(said), silent, judgement))
+    facts = replace(HEALTHY, system=SYSTEM)
+    checks = [one for one in CHECKS if one.id in ("DSK001", "MEM001", "XCO001")]
+    machine = conclude(examine(facts, checks), facts, CHECKS, goals=("convert",))
+    measured = replace(TOOLCHAIN, parallel=0.0)
+    planned = plan_conversion(ingredients_of(said), judgement, jobs, measured, machine)
+    told = [*as_text(planned), *lines_of(as_data(planned))]
+    assert_golden("convert-plan", "\n".join(told).replace(str(tmp_path), "PLACE"))
+
+
+def test_a_plan_in_words_counts_what_it_knows() -> None:
+    unet = PlannedProgram(name="Unet", source="unet", bytes=2_000_000)
+    decoder = PlannedProgram(name="VAEDecoder", source="vae", bytes=0)
+    mend = MachineFinding(id="XCO001", status="info", what="no Xcode", remedy="install it")
+    planned = ConversionPlan(
+        sources={"m": 9, "vae": 5_000},
+        folders=(PlannedFolder(folder="out", programs=(unet, decoder)),),
+        disk=4_000_000_000,
+        memory=9,
+        minutes=0.05,
+        can="yes",
+        machine=(mend,),
+    )
+    assert list(as_text(planned)) == [
+        "would be made from",
+        "  m  9 bytes",
+        "  vae  5 kB",
+        "out: 2 programs",
+        "  Unet        of unet, about 2 MB",
+        "  VAEDecoder  of vae, of unknown size",
+        "takes about 4.0 GB of disk, 9 bytes of memory",
+        "and at most 0.1 minutes, once the environment is there",
+        "this machine has",
+        "  no Xcode (XCO001)",
+    ]
+    assert as_data(planned) == {
+        "from": {"m": 9, "vae": 5_000},
+        "folders": (
+            {
+                "folder": "out",
+                "programs": (
+                    {"name": "Unet", "source": "unet", "bytes": 2_000_000},
+                    {"name": "VAEDecoder", "source": "vae", "bytes": 0},
+                ),
+            },
+        ),
+        "needs": {"disk": 4_000_000_000, "memory": 9, "minutes": 0.05},
+        "machine": {
+            "can": "yes",
+            "findings": (
+                {"id": "XCO001", "status": "info", "what": "no Xcode", "remedy": "install it"},
+            ),
+        },
+    }
 
 
 def test_a_refusal_after_the_judgement_has_its_check_s_id(

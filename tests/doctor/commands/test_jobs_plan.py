@@ -18,6 +18,7 @@ from sdcoreml.doctor.commands.jobs_plan import (
     Needs,
     PlannedFolder,
     State,
+    as_data,
     as_text,
     plan_jobs,
 )
@@ -25,6 +26,9 @@ from sdcoreml.doctor.gather.toolchain import toolchain
 from sdcoreml.ground.errors import NoRoomError, SdcoremlError
 from tests.convert.stand_ins import write_controlnet, write_model
 from tests.doctor.commands.test_inspect import unpacked
+from tests.doctor.healthy import TOOLCHAIN
+from tests.doctor.told import lines_of
+from tests.golden import assert_golden
 from tests.schemas import read_as
 
 
@@ -210,3 +214,65 @@ def test_one_folder_of_a_model_may_be_too_large_alone(tmp_path: Path) -> None:
     ]
     assert planned.refused == 1
     assert 0 < planned.needs.disk < plan_jobs(file.path, together, toolchain("tested")).needs.disk
+
+
+JOBS = """
+into = "out"
+[[models]]
+model = "model"
+size = ["64x64", "128x64"]
+bits = [false, 6]
+[[models]]
+model = "net"
+for = "made"
+[[models]]
+model = "model"
+output = "made"
+controlled = true
+[[models]]
+model = ["absent.ckpt", "model"]
+name = "one"
+app = "comfyui"
+"""
+
+
+def test_all_that_a_plan_tells_in_both_forms(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpacked(tmp_path)
+    write_controlnet(tmp_path / "net")
+    (tmp_path / "jobs.toml").write_text(JOBS)
+    usage = SimpleNamespace(free=123_000_000, total=10**12)
+    monkeypatch.setattr("sdcoreml.doctor.commands.jobs_plan.shutil.disk_usage", lambda _: usage)
+    memory = SimpleNamespace(total=1_000_000_000)
+    monkeypatch.setattr("psutil.virtual_memory", lambda: memory)
+    file = read_job_file(tmp_path / "jobs.toml")
+    with ExitStack() as stack:
+        opener = Opener(into=file.into, run={"toolchain": "tested"}, stack=stack)
+        batches = open_batches(file, opener)
+    there = batches[0].jobs[0]
+
+    def refuse(batch: Batch, jobs: Sequence[Job]) -> SdcoremlError | None:
+        return NoRoomError("far too large") if batch.jobs[1:] == (*jobs,) else None
+
+    measured = replace(TOOLCHAIN, parallel=0.0)
+    planned = plan_jobs(file.path, batches, measured, lambda _, job: job is there, refuse)
+    told = [*as_text(planned), *lines_of(as_data(planned))]
+    assert_golden("jobs-plan", "\n".join(told).replace(str(tmp_path), "PLACE"))
+
+
+def test_what_fits_exactly_lacks_nothing() -> None:
+    folder = PlannedFolder(state=State.WAIT, place="models[0]", model="a", because="for b")
+    needs = Needs(disk=9, memory=8, seconds=90.0, free=9, installed=8)
+    plan = JobsPlan(file="j", folders=(folder,), needs=needs)
+    assert [*as_text(plan)] == [
+        "  wait    a  for b",
+        "j: 1 folder to make",
+        "takes about 9 bytes of disk, 8 bytes of memory",
+        "and at most about 2 minutes, once the environment is there",
+    ]
+    short = replace(plan, needs=replace(needs, free=8, installed=7))
+    assert [*as_text(short)][4:] == [
+        "  warning: only 8 bytes of disk are free",
+        "  warning: this machine has 7 bytes of memory",
+    ]
