@@ -166,10 +166,7 @@ def _constant(value: Value, storage: BlobStorage) -> str:
     kind = _words(value.type)
     if is_text(value):
         return _hash("text", text(value))
-    if not isinstance(value.type, TensorType):
-        raise UnsupportedError("constants that are lists or dictionaries cannot be certified")
-    content = array(value, storage)
-    return _hash("constant", kind, content.tobytes())
+    return _hash("constant", kind, array(value, storage).tobytes())
 
 
 def _features(place: str, features: Iterable[Feature]) -> Iterator[str]:
