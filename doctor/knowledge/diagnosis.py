@@ -20,6 +20,7 @@ from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.names import MEANT, are_known, find_own
 from sdcoreml.doctor.knowledge.ranking import Match, rank
 from sdcoreml.doctor.knowledge.reading import read
+from sdcoreml.doctor.knowledge.refusals import name_refuser
 from sdcoreml.doctor.knowledge.searching import View
 from sdcoreml.doctor.knowledge.sections import find_sections
 from sdcoreml.doctor.knowledge.skew import DOUBTFUL, FAILING, Skew, resolve
@@ -107,7 +108,8 @@ def examine(
             continue
         line, captured = found.line, found.captured
         doubt = find_contradiction(entry, versions or {})
-        told = resolve(entry, line, captured, skew)
+        named = name_refuser(entry, line, captured, structure.chains)
+        told = resolve(entry, line, named, skew)
         if told is None or (line.number in structure.builds and entry.id in _OF_AN_ENVIRONMENT):
             continue
         is_known = False if DOUBTFUL in told else are_known(told, own)

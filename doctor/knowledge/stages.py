@@ -19,6 +19,7 @@ class Stage(Enum):
     """What was being done."""
 
     DOWNLOADING = "downloading"
+    TRANSLATING = "translating"
     CONVERTING = "converting"
     LOADING = "loading"
     EXTENSION = "extension"
@@ -45,8 +46,12 @@ _LOADS = (
     r"|convert_from_ckpt|single_file\w*\.py|model_detection|convert_model\.py|model_probe"
     r"|torch[/\\]serialization|safetensors[/\\]torch"
 )
+_TRANSLATES = (
+    r"coremltools[/\\]converters[/\\](?:mil[/\\](?:frontend|mil|backend)[/\\]|\w+\.py convert$)"
+)
 _STEPS = (
     (Stage.DOWNLOADING, _DOWNLOADS),
+    (Stage.TRANSLATING, _TRANSLATES),
     (
         Stage.CONVERTING,
         r"coremltools[/\\]converters[/\\]|torch[/\\](?:jit[/\\]_trace|onnx|export)\b|torch2coreml",
