@@ -108,8 +108,8 @@ def examine(
             continue
         line, captured = found.line, found.captured
         doubt = find_contradiction(entry, versions or {})
-        named = name_refuser(entry, line, captured, structure.chains)
-        told = resolve(entry, line, named, skew)
+        found_in = name_refuser(entry, line, captured, structure.chains)
+        told = resolve(entry, line, found_in, skew)
         if told is None or (line.number in structure.builds and entry.id in _OF_AN_ENVIRONMENT):
             continue
         is_known = False if DOUBTFUL in told else are_known(told, own)
