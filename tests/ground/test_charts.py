@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 
 from sdcoreml.ground.charts import Stick, bar, legend, sticks
+from sdcoreml.ground.markup import cut
 
 
 def numbers(markup: object, tone: str) -> list[float]:
@@ -49,3 +50,35 @@ def test_a_legend_names_each_colour() -> None:
     made = legend([("q4", "4 bits")]).source
     assert '<rect class="q4"' in made
     assert made.endswith("</svg>4 bits</li></ul>")
+
+
+def test_a_whole_bar() -> None:
+    assert bar(80, 160, floor=40, tone="bad").source == (
+        '<svg class="bar" viewBox="0 0 100 10" preserveAspectRatio="none" aria-hidden="true"'
+        ' focusable="false">'
+        '<rect class="track" x="0" y="3" width="100" height="4"></rect>'
+        '<rect class="value bad" x="0" y="2" width="50" height="6"></rect>'
+        '<rect class="floor" x="25" y="0" width="1" height="10"></rect></svg>'
+    )
+
+
+def test_whole_sticks() -> None:
+    found = [Stick(height=-1, tone="q4", name="a" * 121), Stick(height=0.25, tone="q8", name="b")]
+    assert sticks("k", "A title", "4, 8", found, 4).source == (
+        '<svg class="sticks" viewBox="0 0 4 10" preserveAspectRatio="none" role="img"'
+        ' aria-labelledby="k-title" aria-describedby="k-text">'
+        '<title id="k-title">A title</title><desc id="k-text">4, 8</desc>'
+        '<rect class="q4" x="0" y="10" width="0.86" height="0">'
+        f"<title>{cut('a' * 121, 120)}</title></rect>"
+        '<rect class="q8" x="1" y="7.5" width="0.86" height="2.5"><title>b</title></rect></svg>'
+    )
+
+
+def test_a_whole_legend() -> None:
+    assert legend([("q4", "4 bits"), ("q8", "8 bits")]).source == (
+        '<ul class="legend">'
+        '<li><svg viewBox="0 0 10 10" aria-hidden="true" focusable="false">'
+        '<rect class="q4" x="0" y="0" width="10" height="10"></rect></svg>4 bits</li>'
+        '<li><svg viewBox="0 0 10 10" aria-hidden="true" focusable="false">'
+        '<rect class="q8" x="0" y="0" width="10" height="10"></rect></svg>8 bits</li></ul>'
+    )

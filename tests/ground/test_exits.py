@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import errno
+import os
+import platform
+import subprocess
+import sys
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.ground.errors import UsageError
-from sdcoreml.ground.exits import run_to_exit_code
+from sdcoreml.ground.exits import report_bug, run_to_exit_code
 
 
 def failing(error: BaseException) -> Callable[[], int]:
@@ -124,3 +128,87 @@ def test_what_merely_has_the_same_class_is_a_bug(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     assert run_to_exit_code(failing(error)) == 70
     assert "this is a bug" in capsys.readouterr().err
+
+
+REFUSED = "check the disk and its permissions"
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "remedy"),
+    [
+        (errno.EIO, 3, REFUSED),
+        (errno.EPERM, 3, REFUSED),
+        (errno.EROFS, 3, REFUSED),
+        (errno.EDQUOT, 5, REFUSED),
+        (errno.ELOOP, 3, "choose another name"),
+        (errno.ENXIO, 3, "choose another name"),
+    ],
+)
+def test_what_the_system_refuses_is_told_with_its_place(
+    number: int, code: int, remedy: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_to_exit_code(failing(OSError(number, "It says why", b"/m\n"))) == code
+    assert capsys.readouterr().err == f"error: /m\\n: It says why; {remedy}\n"
+
+
+def test_a_command_that_ends_well_has_said_all(capsys: pytest.CaptureFixture[str]) -> None:
+    def run() -> int:
+        sys.stdout.write("done\n")
+        return 6
+
+    assert run_to_exit_code(run) == 6
+    assert capsys.readouterr() == ("done\n", "")
+
+
+def test_an_error_hides_passwords_and_has_its_explanation(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    error = UsageError("no", where="https://me:secret@mirror.invalid/x")
+    error.explanation = "because\nof this"
+    assert run_to_exit_code(failing(error)) == 2
+    assert capsys.readouterr().err == (
+        "error: https://****@mirror.invalid/x: no\nbecause\nof this\n"
+    )
+
+
+def test_a_bug_hides_passwords_in_its_log_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(sys, "argv", ["sdcoreml", "env", "--index", "https://me:secret@x.invalid"])
+    line = report_bug(ValueError("https://me:secret@x.invalid\n\x1b[1m"))
+    (log,) = tmp_path.iterdir()
+    assert line == (
+        "this is a bug of sdcoreml: ValueError: https://****@x.invalid\\n\\x1b[1m; please open an"
+        f" issue with that file, after removing what is private in it: {log}"
+    )
+    first, command, *trace = log.read_text().splitlines()
+    assert first == f"sdcoreml on Python {platform.python_version()}, {platform.platform()}"
+    assert command == "command: sdcoreml env --index https://****@x.invalid"
+    assert trace[0] == "ValueError: https://****@x.invalid"
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "gone"))
+    assert report_bug(ValueError()) == (
+        "this is a bug of sdcoreml: ValueError; no log could be written"
+    )
+
+
+def test_output_that_does_not_fit_is_discarded(tmp_path: Path) -> None:
+    program = (
+        "import errno, sys\n"
+        "from sdcoreml.ground.exits import run_to_exit_code\n"
+        "def fail():\n"
+        "    sys.stdout.write('buffered')\n"
+        "    raise OSError(errno.ENOSPC, 'No space left on device')\n"
+        "sys.exit(run_to_exit_code(fail))\n"
+    )
+    with (tmp_path / "out").open("wb") as out:
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            stdout=out,
+            stderr=subprocess.PIPE,
+            env={**os.environ, "PYTHONUNBUFFERED": ""},
+            check=False,
+        )
+    assert done.returncode == 5
+    assert done.stderr == b"error: the output did not fit: no space left where it goes\n"
+    assert (tmp_path / "out").read_bytes() == b""

@@ -14,7 +14,11 @@ from sdcoreml.ground.labour import (
     auditing,
     clustering,
     comparing,
+    compiling,
+    drawing,
+    hashing,
     plan,
+    reading,
     tell,
     writing,
 )
@@ -115,3 +119,51 @@ def test_the_end_of_a_real_conversion_is_foreseen(name: str, part: float) -> Non
         forecast.advance(Event(kind="labour", text=kind, done=amount), second)
     left = forecast.left(part * end)
     assert left == pytest.approx((1 - part) * end, rel=0.2)
+
+
+def test_what_each_kind_of_work_takes() -> None:
+    assert reading(1_000) == 1_050
+    assert hashing(1_000) == 780
+    assert drawing(10) == 3e6
+    assert writing(1_000, rounded=True) == 7_800
+    assert writing(1_000, rounded=False) == 2_900
+    assert auditing(1_000) == 6_800
+    assert comparing(1_000) == 1_700
+    assert compiling(10) == 6e6
+    assert clustering(1_000, 4) == 3_300 + 10e6
+    assert clustering(1_000, 8, 3) == 3_300 + 3 * 72e6
+    assert clustering(1_000, 16) == 3_300
+
+
+def test_a_plan_shares_the_work_of_all_workers() -> None:
+    amounts = {Labour.READ: 8.0, Labour.CLUSTER: 8.0, Labour.WRITE: 6.0, Labour.AUDIT: 4.0}
+    assert plan({**amounts, Labour.HASH: 2.0}, 2) == Event(
+        kind="plan",
+        data={
+            "amounts": {"read": 8.0, "cluster": 4.0, "write": 3.0, "audit": 2.0, "hash": 2.0},
+            "workers": 2,
+        },
+    )
+    events: list[Event] = []
+    tell(events.append, Labour.COMPILE, 2.6)
+    assert events == [Event(kind="labour", text="compile", done=3)]
+
+
+def test_a_plan_that_says_nothing_is_done_at_once() -> None:
+    forecast = Forecast.of(Event(kind="plan"), 5.0)
+    assert (forecast.amounts, forecast.workers, forecast.begun) == ({}, 1, 5.0)
+    assert forecast.fraction == 1.0
+
+
+def test_the_first_fiftieth_says_nothing_of_the_time() -> None:
+    forecast = begin(read=100)
+    forecast.advance(told(Labour.READ, 1.9), 102)
+    assert forecast.left(102) is None
+    forecast.advance(told(Labour.READ, 0.1), 102)
+    assert forecast.left(102) == pytest.approx(98)
+
+
+def test_a_kind_without_work_takes_no_time() -> None:
+    forecast = begin(read=10, audit=0)
+    forecast.advance(told(Labour.READ, 5), 105)
+    assert forecast.left(105) == pytest.approx(5)

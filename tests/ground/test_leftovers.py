@@ -2,12 +2,13 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from pathlib import Path
 
 import pytest
 
 from sdcoreml.ground import locks
-from sdcoreml.ground.leftovers import find_leftovers, sweep
+from sdcoreml.ground.leftovers import find_leftovers, hidden_path, prefix, sweep
 
 OURS = ".out.sdcoreml-abcdefg1.part"
 THEIRS = (
@@ -69,3 +70,27 @@ def test_what_cannot_be_removed_stays_and_stops_nobody(
             patched.setattr(os, name, refuse)
         assert sweep(tmp_path) == ()
     assert len(sweep(tmp_path)) == 2
+
+
+def test_a_link_is_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "target").touch()
+    (tmp_path / OURS).symlink_to(tmp_path / "target")
+    assert (find_leftovers(tmp_path), sweep(tmp_path)) == ((), ())
+    assert (tmp_path / OURS).is_symlink()
+
+
+def test_names_of_what_is_unfinished() -> None:
+    assert hidden_path(Path("/a/out"), "lock") == Path("/a/.out.sdcoreml-lock")
+    assert prefix(Path("/a/out")) == ".out.sdcoreml-"
+    long = Path("/a") / ("x" * 300)
+    assert prefix(long) == f".{'x' * 200}.sdcoreml-"
+    assert prefix(Path("/a/\udcff")) == ".\udcff.sdcoreml-"
+
+
+def test_a_lock_is_old_after_a_minute(tmp_path: Path) -> None:
+    now = time.time()
+    for name, age in (("old", 70), ("new", 50)):
+        path = tmp_path / f".{name}.sdcoreml-lock"
+        path.touch()
+        os.utime(path, (now - age, now - age))
+    assert sweep(tmp_path) == (tmp_path / ".old.sdcoreml-lock",)

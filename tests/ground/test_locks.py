@@ -133,3 +133,44 @@ def test_who_gives_up_waiting_leaves_nothing_open(
     ):
         pytest.fail("it was not locked")
     assert len(closed) == 2  # who waited, and who held
+
+
+def test_a_file_and_a_folder_are_held_while_the_block_runs(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for path, hold in ((tmp_path / "file", locks.hold), (tmp_path, locks.hold_folder)):
+        other = os.open(path, os.O_RDONLY)
+        with hold(path):
+            assert not locks.try_lock(other)
+            assert not locks.try_share(other)
+        assert locks.try_share(other)
+        os.close(other)
+    with pytest.raises(FileNotFoundError), locks.hold(tmp_path / "gone"):
+        pass
+    with pytest.raises(NotADirectoryError), locks.hold_folder(tmp_path / "file"):
+        pass
+
+
+def test_a_shared_lock_lets_others_share(tmp_path: Path) -> None:
+    mine, other = (os.open(tmp_path, os.O_RDONLY) for _ in range(2))
+    locks.share(mine)
+    assert locks.try_share(other)
+    assert not locks.try_lock(other)
+    os.close(mine)
+    assert locks.try_lock(other)
+    os.close(other)
+
+
+def test_one_that_does_not_say_who_it_is_is_waited_for(tmp_path: Path) -> None:
+    told: list[str] = []
+    holder = os.open(tmp_path / "lock", os.O_RDWR | os.O_CREAT)
+    locks.lock(holder)
+
+    def notice(owner: str) -> None:
+        told.append(owner)
+        os.close(holder)
+
+    with locks.lock_file(tmp_path / "lock", notice):
+        assert told == ["?"]
+    (tmp_path / "lock").write_text("9" * 40)
+    with locks.lock_file(tmp_path / "lock", pytest.fail):
+        assert (tmp_path / "lock").read_text() == str(os.getpid())

@@ -23,3 +23,14 @@ def test_folders_that_are_nested_too_deep_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BadInputError, match="nested more than 400 deep") as caught:
         list(walk(tmp_path))
     assert caught.value.where == f"{tmp_path}/top"
+
+
+def test_as_deep_as_may_be(tmp_path: Path) -> None:
+    (tmp_path / "/".join("d" * DEEPEST)).mkdir(parents=True)
+    assert len(list(walk(tmp_path))) == DEEPEST + 1
+    (tmp_path / "/".join("d" * (DEEPEST + 1))).mkdir()
+    with pytest.raises(BadInputError) as caught:
+        list(walk(tmp_path))
+    assert str(caught.value) == (
+        f"{tmp_path}/d: folders are nested more than 400 deep; move it to another place"
+    )

@@ -108,3 +108,54 @@ def test_a_reader_that_has_gone_is_not_told_and_a_full_disk_is() -> None:
         with pytest.raises(OSError, match="No space"):
             stream._fall_silent(OSError(errno.ENOSPC, "No space left on device"))
         stream.detach()
+
+
+class Refusing(io.RawIOBase):
+    """A raw stream that refuses all that is written with the same error."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.reader, self.writer = os.pipe()
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self.writer
+
+    def write(self, _: object, /) -> int:
+        raise OSError(self.number, "refused")
+
+
+@pytest.mark.parametrize("number", [errno.EPIPE, errno.EIO])
+def test_a_reader_that_goes_before_the_flush_is_not_told(number: int) -> None:
+    raw = Refusing(number)
+    stream = Patient(io.TextIOWrapper(io.BufferedWriter(raw)))
+    assert stream.write("few") == 3
+    stream.flush()
+    os.write(raw.writer, b"x" * 100_000)  # it leads nowhere now, or this would wait
+    with pytest.raises(OSError, match="refused"):
+        Patient(io.TextIOWrapper(io.BufferedWriter(Refusing(errno.ENOSPC)))).write("x" * 99_999)
+
+
+def test_a_stream_goes_on_as_the_one_beneath_it() -> None:
+    raw = io.BytesIO()
+    beneath = io.TextIOWrapper(raw, encoding="latin-1", line_buffering=True, newline="\n")
+    beneath.write("begun, ")
+    out = Patient(beneath)
+    assert (out.encoding, out.errors, out.line_buffering) == ("latin-1", "backslashreplace", True)
+    assert raw.getvalue() == b"begun, "
+    assert out.write("h\xe9 \u2026\n") == 5
+    assert raw.getvalue() == b"begun, h\xe9 \\u2026\n"
+    through = Patient(io.TextIOWrapper(io.BytesIO(), write_through=True))
+    assert through.write_through
+    assert not Patient(io.TextIOWrapper(io.BytesIO())).write_through
+
+
+def test_commands_are_spelled_as_they_leave(monkeypatch: pytest.MonkeyPatch) -> None:
+    raw, beneath = stream()
+    out = Visible(beneath)
+    assert out.write("run `sdcoreml env`\x07") == 19
+    out.flush()
+    assert raw.getvalue().endswith(b"\\x07")
+    del monkeypatch

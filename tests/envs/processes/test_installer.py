@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
 
 from sdcoreml.envs.processes.installer import (
+    Cache,
     PackageSource,
     Pip,
     Uv,
+    download,
     find_installer,
 )
 from sdcoreml.ground.errors import (
@@ -157,6 +161,97 @@ def test_what_they_say_is_raised(program: Program, err: str, error: type[EnvErro
     for installer in both(program):
         with pytest.raises(error):
             installer.install(PYTHON, LOCK, PackageSource())
+
+
+SOURCE = PackageSource(index="https://mirror.invalid/simple", offline=True)
+
+
+def test_uv_s_whole_command(program: Program) -> None:
+    uv = Uv(program=program.path, cache=Path("/cache"))
+    uv.install(PYTHON, LOCK, PackageSource(wheels=Path("/wheels"), offline=True))
+    assert program.called() == [
+        *("pip", "install", "--no-config", "--require-hashes", "--no-deps"),
+        *("--only-binary", ":all:", "--no-index", "--find-links", "/wheels"),
+        *("--cache-dir", "/cache", "--python", "/env/bin/python"),
+        *("--requirement", "/env/lock.txt", "--quiet", "--link-mode"),
+        *("clone" if sys.platform == "darwin" else "copy", "--offline"),
+    ]
+    Uv(program=program.path).install(PYTHON, LOCK, PackageSource())
+    assert "--offline" not in program.called()
+
+
+def test_pip_s_whole_command(program: Program) -> None:
+    Pip(python=program.path, cache=Path("/cache")).install(PYTHON, LOCK, SOURCE)
+    assert program.called() == [
+        *("-m", "pip", "--python", "/env/bin/python", "install", "--quiet", "--require-hashes"),
+        *("--no-deps", "--only-binary", ":all:", "--no-compile", "--no-warn-script-location"),
+        *("--cache-dir", "/cache", "--requirement", "/env/lock.txt"),
+    ]
+
+
+def test_what_uv_has_already(program: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    noted = "DEBUG Requirement already cached: numpy==1.23.5\nDEBUG already cached: a.b_c==2\n"
+    program.answer(out="/the/cache", err=noted + "DEBUG not cached: torch==2.2.0")
+    text = program.path.read_text().replace('>"', '>>"')
+    program.path.write_text(text)
+    found = Uv(program=program.path).inspect_cache(PYTHON, LOCK, SOURCE)
+    assert found == Cache(
+        cached=frozenset({"numpy", "a.b_c"}),
+        folder=Path("/the/cache"),
+        unpacked=True,
+        variable="UV_CACHE_DIR",
+    )
+    words = program.called()
+    nowhere = words.pop(words.index("--target") + 1)
+    assert not Path(nowhere).exists()
+    assert words == [
+        *("pip", "install", "--no-config", "--require-hashes", "--no-deps", "--only-binary"),
+        *(":all:", "--python", "/env/bin/python", "--requirement", "/env/lock.txt", "--target"),
+        *("--verbose", "--dry-run", "--offline", "cache", "dir", "--no-config"),
+    ]
+    assert variables(program)["UV_DEFAULT_INDEX"] == "https://mirror.invalid/simple"
+    own = Uv(program=program.path, cache=Path("/own")).inspect_cache(PYTHON, LOCK, SOURCE)
+    assert own.folder == Path("/own")
+    program.answer(code=1)
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp/x")  # noqa: S108
+    monkeypatch.setattr(tempfile, "TemporaryDirectory", lambda: nullcontext("/nowhere"))
+    assert Uv(program=program.path).inspect_cache(PYTHON, LOCK, SOURCE) == Cache(
+        cached=frozenset(),
+        folder=Path("/tmp/x"),  # noqa: S108
+        unpacked=True,
+        variable="UV_CACHE_DIR",
+    )
+
+
+def test_pip_copies_even_what_it_has(
+    program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert Pip(python=program.path).inspect_cache(PYTHON, LOCK, SOURCE) == Cache(
+        cached=frozenset(), folder=tmp_path, unpacked=False, variable="TMPDIR"
+    )
+    assert not program.calls.exists()
+
+
+def test_wheels_are_downloaded_by_the_pip_that_runs_this(
+    program: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", str(program.path))
+    download(PYTHON, LOCK, Path("/volume/work/wheels"), SOURCE)
+    assert program.called() == [
+        *("-m", "pip", "--python", "/env/bin/python", "download", "--quiet", "--require-hashes"),
+        *("--no-deps", "--only-binary", ":all:", "--dest", "/volume/work/wheels"),
+        *("--requirement", "/env/lock.txt"),
+    ]
+    seen = variables(program)
+    assert seen["TMPDIR"] == "/volume/work"
+    assert seen["PIP_INDEX_URL"] == "https://mirror.invalid/simple"
+    download(PYTHON, LOCK, Path("/w"), PackageSource(wheels=Path("/wheels")))
+    assert program.called()[10:13] == ["--no-index", "--find-links", "/wheels"]
+    assert "PIP_INDEX_URL" not in variables(program)
+    program.answer(err="ERROR: No matching distribution found for x==1", code=1)
+    with pytest.raises(InstallError):
+        download(PYTHON, LOCK, Path("/w"), SOURCE)
 
 
 def test_warnings_of_one_that_succeeded_are_no_fault(program: Program) -> None:
