@@ -60,7 +60,7 @@ def read_shelf(folder: Path) -> Shelf:
     Raises:
         BadInputError: the folder is none, or cannot be listed.
     """
-    entries = tuple(one for path in _list_entries(folder) if (one := _read(path)))
+    entries = tuple(one for path in _list_entries(folder) if (one := read_entry(path)))
     files = tuple(_weights(entry) for entry in entries)
     return Shelf(
         path=folder, entries=entries, weights=_sampled([one for each in files for one in each])
@@ -91,7 +91,7 @@ def _is_model(path: Path) -> bool:
         return False
 
 
-def _read(path: Path) -> Entry | None:
+def read_entry(path: Path) -> Entry | None:
     """Read one entry; `None` for a file that is no model."""
     link = str(path.readlink()) if path.is_symlink() else ""
     entry = Entry(name=path.name or str(path), path=str(path), kind=Kind.OTHER, link=link)

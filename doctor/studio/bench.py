@@ -101,9 +101,9 @@ class Examined:
     path: Path
     into: Path
     judgement: Judgement
-    held: ExitStack = field(default_factory=ExitStack, repr=False)
-    _identities: dict[object, Identity] = field(default_factory=dict, repr=False)
-    _read: dict[object, Read | SdcoremlError] = field(default_factory=dict, repr=False)
+    held: ExitStack = field(default_factory=ExitStack)
+    _identities: dict[object, Identity] = field(default_factory=dict)
+    _read: dict[object, Read | SdcoremlError] = field(default_factory=dict)
 
     def arguments(self, table: Table) -> argparse.Namespace:
         """Return the arguments of `convert` for these options.

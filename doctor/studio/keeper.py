@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from sdcoreml.doctor.queue.entry import State
 from sdcoreml.doctor.queue.order import Queue
@@ -33,11 +33,11 @@ class Keeper:
     store: Store
     start: Callable[[], None]
     clock: Callable[[], float] = time.monotonic
-    _started: float | None = field(default=None, repr=False)
-    _is_idle: bool = field(default=False, repr=False)
-    _vain: int = field(default=0, repr=False)
-    _work: object = field(default=None, repr=False)
-    _refused: str = field(default="", repr=False)
+    _started: float | None = None
+    _is_idle: bool = False
+    _vain: int = 0
+    _work: object = None
+    _refused: str = ""
 
     def begin(self) -> None:
         """Start the runner, if there is something to do; a runner that is there goes on."""

@@ -48,8 +48,8 @@ class Lineup:
     signer: Signer
     keeper: Keeper
     toolchain: str
-    _is_over: bool = field(default=False, repr=False)
-    _results: dict[object, Mapping[str, object]] = field(default_factory=dict, repr=False)
+    _is_over: bool = False
+    _results: dict[object, Mapping[str, object]] = field(default_factory=dict)
 
     def stamp(self) -> str:
         """Return a text that differs when the queue has changed."""

@@ -10,7 +10,7 @@ from sdcoreml.doctor.commands.library import JudgedShelf, folders_of_mochi, judg
 from sdcoreml.doctor.core.check import Finding, Fix
 from sdcoreml.doctor.core.library import OURS, Judged, Kind
 from sdcoreml.doctor.gather import Request, gather
-from sdcoreml.doctor.gather.library import read_shelf
+from sdcoreml.doctor.gather.library import Shelf, read_entry, read_shelf
 from sdcoreml.doctor.gather.probe import Probe
 from sdcoreml.doctor.studio.places import short
 from sdcoreml.doctor.studio.plain import as_sentence, is_plain, plain
@@ -36,8 +36,11 @@ def list_shelves(folders: Sequence[Path] = ()) -> tuple[JudgedShelf, ...]:
             places = folders_of_mochi()
         except BadInputError:
             return ()
-    facts = gather(Request(groups=("system",)), Probe()).facts
-    return judge([read_shelf(path) for path in places], facts)
+    return _judge([read_shelf(path) for path in places])
+
+
+def _judge(shelves: Sequence[Shelf]) -> tuple[JudgedShelf, ...]:
+    return judge(shelves, gather(Request(groups=("system",)), Probe()).facts)
 
 
 def as_data(shelf: JudgedShelf) -> dict[str, object]:
@@ -123,22 +126,21 @@ def _text(judged: Judged) -> Iterator[Text]:
 
 def judge_folder(path: Path) -> dict[str, object]:
     """Return what a finished folder or program is, as a model of the page."""
-    (shelf,) = list_shelves([path if path.is_dir() else path.parent])
-    mine = [one for one in shelf.entries if Path(one.entry.path) == path] or list(shelf.entries)
-    texts = [text for one in mine[:1] for text in _text(one)]
-    entry = mine[0].entry if mine else None
-    data = _entry(mine[0]) if mine else {}
+    entries = tuple(filter(None, [read_entry(path)]))
+    (shelf,) = _judge([Shelf(path=path.parent, entries=entries, weights=())])
+    (judged,) = shelf.entries
+    data = _entry(judged)
     return {
-        "family": entry.family.value if entry else "",
+        "family": data["family"],
         "form": "Core ML",
-        "size": entry.nbytes if entry else 0,
+        "size": data["size"],
         "verdict": {
             "can": "no",
-            "sentence": together(say("verdict.finished"), *texts),
-            "apps": data.get("apps", []),
+            "sentence": together(say("verdict.finished"), *_text(judged)),
+            "apps": data["apps"],
         },
-        "facts": [[say("figure.disk"), say("figure.bytes", bytes=entry.nbytes)]] if entry else [],
-        "findings": data.get("findings", []),
+        "facts": [[say("figure.disk"), say("figure.bytes", bytes=data["size"])]],
+        "findings": data["findings"],
         "offer": None,
         "plan": None,
     }

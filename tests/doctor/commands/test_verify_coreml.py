@@ -216,3 +216,20 @@ def test_this_mac_is_told_by_its_chip() -> None:
     assert bare
     assert (bare.chip, bare.memory) == ("arm64", 0)
     assert find_mac(Probe(system="Linux")) is None
+
+
+def test_what_runs_on_the_cpu_is_named_the_most_first(bundle: Path) -> None:
+    report = load_folder(bundle, read_manifest(bundle), LoadOptions(machine=MAC), CoreML())
+    unet = report.programs["Unet"]
+    assert unet.placement is not None
+    kinds = {"cast": 1, "softmax": 3, "add": 3, "gather": 1_200}
+    busy = replace(unet, placement=replace(unet.placement, cpu=1_207, gpu=1, ne=40, on_cpu=kinds))
+    free = replace(unet, placement=replace(unet.placement, cpu=0, on_cpu={}))
+    lines = summary(
+        bundle, replace(report, programs={"Unet": busy, "UnetChunk1": free})
+    ).splitlines()
+    said = "71.9 dB from the computed answers; load 93 s cold, 0.5 s warm; 402.5 ms a run; "
+    assert lines[1:] == [
+        f"  Unet       {said}1,207 of 1,248 operations on the CPU (1,200 gather, 3 add, 3 softmax)",
+        f"  UnetChunk1 {said}0 of 40 operations on the CPU",
+    ]

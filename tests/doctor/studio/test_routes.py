@@ -120,7 +120,11 @@ def test_what_is_ready_on_this_machine_is_said(
         "toolchain": {"name": "tested", "is_ready": False},
         "mochi": None,
     }
-    assert set(found["machine"]) == {"system", "name", "chip", "memory", "is_mac"}
+    machine = found["machine"]
+    assert set(machine) == {"system", "name", "chip", "memory", "is_mac"}
+    assert all(machine[name] for name in ("system", "name", "chip", "memory"))
+    assert machine["system"].startswith(f"{machine['name']} ")
+    assert machine["is_mac"] is (machine["name"] == "macOS")
     models = tmp_path / "MochiDiffusion" / "models"
     models.mkdir(parents=True)
     assert studio.get("/api/state").data["mochi"] == {"handle": studio.sign(models)}

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from pathlib import Path
 
 from sdcoreml.convert.jobs.opening import open_model
-from sdcoreml.doctor.queue.entry import Kind
+from sdcoreml.doctor.queue.entry import Kind, State
 from tests.convert.stand_ins import StandIn, job_of, write_model
 from tests.convert.stand_ins import finish as make
 from tests.doctor.commands.test_library import SIZE
@@ -100,3 +102,61 @@ def test_a_folder_of_the_library_is_drawn_with(studio: Opened, tmp_path: Path) -
     number = studio.post("/api/pictures", handle=cat["handle"], **cat["draw"]).data["id"]
     entry = studio.studio.store.read().find(number)
     assert entry.words[-2] == str(shelf / "cat_128x128")
+
+
+def test_all_that_is_asked_of_a_drawing(studio: Opened, tmp_path: Path) -> None:
+    model = write_model(tmp_path / "cat")
+    number = add(studio, model=str(model), table={"refiner": "/refiner"})
+    store = studio.studio.store
+    with store.changing():
+        entry = store.read().find(number)
+        store.write(replace(entry, state=State.DONE, folders=(str(tmp_path / "made"), "/other")))
+    drawn = studio.post("/api/pictures", id=number, prompt="a star", steps=3, seed=7).data["id"]
+    found = store.read().find(drawn)
+    output = str(found.about["output"])
+    folder = studio.studio.folder / "pictures"
+    assert (found.kind, found.title, found.place) == (
+        Kind.DRAW,
+        "made: a star",
+        str(studio.studio.into),
+    )
+    assert found.words == (
+        *("draw", "--steps=3", "--seed=7", f"--output={output}", f"--against={model}"),
+        *("--refiner=/refiner", "--toolchain=tested", str(tmp_path / "made"), "a star"),
+    )
+    assert found.about == {
+        "of": number,
+        "output": output,
+        "drawn": {"prompt": "a star", "seed": 7, "steps": 3},
+    }
+    assert re.fullmatch(rf"{re.escape(str(folder))}/[0-9a-f]{{32}}\.png", output)
+    assert folder.stat().st_mode & 0o777 == 0o700
+    usual = studio.post("/api/pictures", handle=studio.sign(tmp_path)).data["id"]
+    of_it = store.read().find(usual)
+    prompt = "a lighthouse on a cliff in the evening sun"
+    assert of_it.about["drawn"] == {"prompt": prompt, "seed": 0, "steps": 8}
+    assert (of_it.about["of"], of_it.words[1:3]) == ("", ("--steps=8", "--seed=0"))
+
+
+def test_what_cannot_be_drawn_with_says_why(studio: Opened, tmp_path: Path) -> None:
+    number = add(studio, model=str(tmp_path), table={"app": "comfyui"})
+    store = studio.studio.store
+    none = studio.post("/api/pictures", id=number)
+    assert none.refused == "this entry has made no folder"
+    assert none.data["error"]["remedy"] == "wait until it has"
+    with store.changing():
+        entry = store.read().find(number)
+        store.write(replace(entry, state=State.DONE, folders=(str(tmp_path / "made"),)))
+    refused = studio.post("/api/pictures", id=number)
+    assert (refused.status, refused.refused, refused.data["error"]["where"]) == (
+        409,
+        "a UNet for ComfyUI draws in ComfyUI only",
+        "made",
+    )
+    assert studio.get(f"/api/pictures/{number}/0.png").refused == "there is no such picture"
+    lost = add(studio, output="/x/abc.png")
+    gone = studio.get(f"/api/pictures/{lost}/0.png")
+    assert (gone.refused, gone.data["error"]["remedy"]) == (
+        "the picture is not there",
+        "draw it again",
+    )

@@ -11,10 +11,13 @@ import pytest
 
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.doctor.studio.shelves import as_data, judge_folder, list_shelves
+from sdcoreml.doctor.studio.wording import say
 from sdcoreml.ground.errors import BadInputError
 from tests.convert.stand_ins import StandIn, finish, job_of, write_model
 from tests.doctor.commands.test_library import SIZE
-from tests.doctor.studio.said import keys_in
+from tests.doctor.gather.test_gathered import weigh, write_shelf
+from tests.doctor.studio.said import keys_in, outline_of
+from tests.golden import assert_golden
 
 
 def listed(folder: Path) -> dict[str, dict[str, Any]]:
@@ -84,3 +87,23 @@ def test_a_file_is_judged_as_its_folder_s_entry(tmp_path: Path) -> None:
     (tmp_path / "cat").mkdir()
     (tmp_path / "packed.zip").write_bytes(b"PK\5\6" + bytes(18))
     assert judge_folder(tmp_path / "packed.zip")["size"] == 22
+
+
+def test_all_that_is_told_of_a_library_and_of_a_finished_folder(tmp_path: Path) -> None:
+    shelf = write_shelf(tmp_path)
+    (found,) = list_shelves([shelf])
+    data: Any = as_data(found)
+    models = {one["name"]: one for one in data.pop("models")}
+    lines = [outline_of(data)]
+    for name, model in models.items():
+        assert model.pop("size") == weigh(shelf / name)
+        parts = {key: model.pop(key) for key in ("apps", "findings")}
+        lines += [name, f"  {outline_of(model)}"]
+        lines += [f"    {outline_of(one)}" for ones in parts.values() for one in ones]
+    for name in ("cat_128x128", "cat_128x128/Unet.mlmodelc", "Canny", "empty", "packed.ZIP"):
+        judged = judge_folder(shelf / name)
+        size = judged.pop("size")
+        assert size == weigh(shelf / name)
+        assert judged.pop("facts") == [[say("figure.disk"), say("figure.bytes", bytes=size)]]
+        lines.append(f"{name}: {outline_of(judged)}")
+    assert_golden("shelves", "\n".join(lines).replace(str(tmp_path), "PLACE"))

@@ -83,3 +83,28 @@ def test_all_of_a_file_is_on_the_disk_at_once(
     assert flushed == []
     sketch(tmp_path / "whole", 130, len(WHOLE) - 130)
     assert flushed == [len(WHOLE)]
+
+
+def test_what_is_whole_is_put_on_the_disk_at_once_and_nobody_else_may_read_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[int] = []
+    monkeypatch.setattr(os, "fsync", flushed.append)
+    monkeypatch.setattr("os.umask", os.umask)
+    before = os.umask(0)
+    try:
+        assert sketch(tmp_path / "whole", 2, 2, b"PK\3\4") == b"PK\3\4"
+        assert len(flushed) == 1
+        assert sketch(tmp_path / "hole", 2, 1, b"abcd") == b"ab\0d"
+        assert len(flushed) == 1
+    finally:
+        os.umask(before)
+    assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {0o600}
+
+
+def test_a_link_is_not_followed_and_what_was_there_is_gone(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("target")
+    with pytest.raises(OSError, match="symbolic links"):
+        sketch(tmp_path / "link", 2, 1, b"abcd")
+    (tmp_path / "old").write_bytes(b"x" * 100)
+    assert sketch(tmp_path / "old", 1, 1, b"abcd") == b"a\0\0d"
