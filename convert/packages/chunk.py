@@ -7,7 +7,7 @@ split works on the specification, after compression. Both halves keep the descri
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from sdcoreml.convert.packages.cut import WORDS, find_cut, offsets, steps_of
@@ -39,9 +39,9 @@ def chunk(built: DrawnProgram) -> tuple[DrawnProgram, DrawnProgram]:
         built.component, function, {payload.offset: payload.nbytes for payload in built.payloads}
     )
     steps = steps_of(function)
-    taken = set(function.types)
+    taken = function.types
     ports = tuple(_port(value, taken) for value in cut.carried)
-    words = {dtype: _word(_take(f"type_{word}", taken), word) for dtype, word in WORDS.items()}
+    words = {dtype: _word(free_name(f"type_{word}", taken), word) for dtype, word in WORDS.items()}
     pairs = tuple(zip(cut.carried, ports, strict=True))
     leaving = [_cast(value, port, words) for value, port in pairs]
     arriving = [_cast(port, value, words) for value, port in pairs]
@@ -130,17 +130,10 @@ def _move_records(item: Operation, moved: Mapping[int, int]) -> Operation:
     )
 
 
-def _take(name: str, taken: set[str]) -> str:
-    """Return an unused name based on `name`, and mark it as used."""
-    name = free_name(name, taken)
-    taken.add(name)
-    return name
-
-
-def _port(value: NamedType, taken: set[str]) -> NamedType:
+def _port(value: NamedType, taken: Container[str]) -> NamedType:
     """Return the port that carries a value between the halves."""
     kind = replace(value.tensor, dtype=DataType.FLOAT32)
-    return NamedType(name=_take(f"{value.name}_between", taken), type=kind)
+    return NamedType(name=free_name(f"{value.name}_between", taken), type=kind)
 
 
 def _cast(source: NamedType, result: NamedType, words: Mapping[DataType, Operation]) -> Operation:
