@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import argparse
 import os
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,15 @@ from sdcoreml.doctor.commands.worker import begin, pins, refuse, tell, verify, w
 from sdcoreml.envs.building.build import BuildOptions, build
 from sdcoreml.envs.cluster.dask import Message
 from sdcoreml.envs.cluster.folder import Cluster, Credentials, find_cluster
+from sdcoreml.envs.kept import store
 from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.envs.pythons.venv import site_packages
-from sdcoreml.ground.errors import BrokenError, BusyError, UnreachableError
+from sdcoreml.ground.errors import BrokenError, BusyError, UnreachableError, UsageError
 from sdcoreml.lockfiles.lock import load_lock
+from sdcoreml.lockfiles.target import host_target
 from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.envs.damages import flip
+from tests.envs.kept.test_store import finished
 from tests.envs.wheels import PYTHON, standard_wheels, toolchain
 
 CLUSTER = Cluster(address="tls://127.0.0.1:1", folder=Path("/net"))
@@ -173,3 +178,59 @@ def test_one_byte_of_an_environment_breaks_its_seal(tmp_path: Path) -> None:
     flip(site_packages(made.path) / "two/native.so", keep_time=True)
     assert verify(made).startswith("the seal of its environment is broken (")
     assert "two/native.so" in verify(made)
+
+
+def parsed(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    worker.configure(parser)
+    return parser.parse_args(words)
+
+
+@pytest.fixture
+def dask(monkeypatch: pytest.MonkeyPatch) -> Speaking:
+    member = Speaking({"address": "tls://127.0.0.1:8786", "process": 1})
+    monkeypatch.setattr("sdcoreml.envs.cluster.dask.find_dask", lambda *_: member)
+    return member
+
+
+@pytest.mark.parametrize(
+    ("words", "host", "port"),
+    [((), "", 8786), (("127.0.0.1:9000",), "127.0.0.1", 9000)],
+)
+def test_a_cluster_is_begun_where_it_is_asked_for(
+    dask: Speaking, tmp_path: Path, words: tuple[str, ...], host: str, port: int
+) -> None:
+    assert worker.run(parsed(*words, "--new-cluster", str(tmp_path / "net"))) == 0
+    assert dask.asked == {"do": "schedule", "host": host, "port": port}
+
+
+def test_without_a_cluster_there_is_nothing_to_work_for() -> None:
+    with pytest.raises(UsageError) as caught:
+        worker.run(parsed())
+    assert str(caught.value) == (
+        "give the folder of a cluster, or --new-cluster FOLDER to begin one;"
+        " see `sdcoreml worker --help`"
+    )
+
+
+def test_a_worker_needs_an_environment_that_is_sealed(
+    dask: Speaking, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path / "envs"))
+    begin(tmp_path / "net", "", 8786, dask)
+    with pytest.raises(BrokenError) as caught:
+        worker.run(parsed(str(tmp_path / "net"), "--toolchain", "light"))
+    assert str(caught.value) == (
+        "no environment of light is built here; build it with `sdcoreml env --toolchain light`"
+    )
+    made = finished(tmp_path / "envs" / ("a" * 16))
+    store.write(replace(made, lock_digest=load_lock("tested", host_target()).digest))
+    (tmp_path / "envs" / "tested").symlink_to(made.path.name)
+    with pytest.raises(BrokenError, match=r"^the seal of the environment is broken"):
+        worker.run(parsed(str(tmp_path / "net")))
+    assert dask.asked["do"] == "decline"
+    monkeypatch.setattr(worker, "verify", lambda _: "")
+    assert worker.run(parsed(str(tmp_path / "net"))) == 0
+    assert dask.asked["do"] == "work"
+    assert dask.asked["pins"] == pins(load_toolchain("tested"), "3.10.10")
+    assert dask.cluster.address == "tls://127.0.0.1:8786"

@@ -296,28 +296,3 @@ def test_where_a_folder_cannot_be_made_nothing_is_left(drops: Drops) -> None:
     with pytest.raises(NoSpaceError), small_files(1_000):
         drops.begin_folder("model", FILES)
     assert list(drops.folder.iterdir()) == []
-
-
-def flushed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return what is flushed to the disk from now on: the names of files and folders."""
-    names: list[str] = []
-
-    def flush(handle: int) -> None:
-        names.append(Path(f"/proc/self/fd/{handle}").readlink().name)
-
-    monkeypatch.setattr(os, "fsync", flush)
-    return names
-
-
-@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="only Linux tells which file it is")
-def test_the_last_piece_is_on_the_disk_before_the_file_takes_its_place(
-    drops: Drops, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    drop = begin(drops)
-    names = flushed(monkeypatch)
-    drops.add(drop, 0, WHOLE[:5_000])
-    assert names == []
-    drops.add(drop, 5_000, WHOLE[5_000:])
-    assert len(names) == 2
-    assert names[0].startswith(drop.id)
-    assert names[1] == drops.path(drop).parent.name

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.doctor.api.verbs import plan
 from sdcoreml.doctor.studio.bench import Bench, Examined, Table
 from sdcoreml.doctor.studio.choices import Chosen, File, Offer, as_data
@@ -16,6 +17,8 @@ from sdcoreml.doctor.studio.offer import make_offer
 from sdcoreml.doctor.studio.wording import say
 from sdcoreml.ground.errors import SdcoremlError
 from tests.convert.models.test_single_file import VAE, original, save
+from tests.convert.stand_ins import StandIn, finish, job_of, write_model
+from tests.doctor.commands.test_library import SIZE
 from tests.doctor.studio.models import MODELS, write_lcm, write_lora
 
 
@@ -91,6 +94,18 @@ def test_a_controlnet_takes_no_loras_and_may_be_for_a_folder(tmp_path: Path, ben
     assert not accepts(examined, {"lora": [str(lora)]})
     missing = make_offer(examined, {"for": (File(path=tmp_path),)})
     assert missing.refused is not None
+
+
+def test_what_a_controlnet_is_for_decides_device_and_size(tmp_path: Path, bench: Bench) -> None:
+    model = open_model(write_model(tmp_path / "cat"))
+    folder = finish(job_of(model, tmp_path / "for", controlled=True), StandIn(size=SIZE))
+    (tmp_path / "net").mkdir()
+    examined = bench.take(MODELS["controlnet"](tmp_path / "net"))
+    offer = make_offer(examined, {"for": (File(path=folder),), "extras": ("install",)})
+    keys = ["app", "for", "bits", "recipe", "target", "packages", "more"]
+    assert (offer.refused, [group.key for group in offer.groups]) == (None, keys)
+    assert offer.table == {"app": "mochi", "for": str(folder)}
+    assert accepts(examined, offer.table)
 
 
 @pytest.mark.parametrize(
