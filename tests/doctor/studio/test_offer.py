@@ -105,7 +105,8 @@ def test_what_a_controlnet_is_for_decides_device_and_size(tmp_path: Path, bench:
     keys = ["app", "for", "bits", "recipe", "target", "packages", "more"]
     assert (offer.refused, [group.key for group in offer.groups]) == (None, keys)
     assert offer.table == {"app": "mochi", "for": str(folder)}
-    assert accepts(examined, offer.table)
+    assert offer.changed == (say("changed.not", choice=say("extras.install")),)
+    assert examined.refusal(offer.table) is None
 
 
 @pytest.mark.parametrize(
