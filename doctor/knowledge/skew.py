@@ -197,6 +197,7 @@ def _owner(captured: Mapping[str, str], known: History) -> str:
 
 
 _KINDS = (
+    (r"^(?:Vae|PixArt|IPAdapterMask|Video)\w*Processor", "diffusers"),
     (
         r"(?:Scheduler|Pipeline|2D(?:Condition)?Model)$|^(?:AutoencoderKL|ControlNet|UNet)",
         "diffusers",

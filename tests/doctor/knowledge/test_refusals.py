@@ -7,6 +7,7 @@ import pytest
 from sdcoreml.doctor.knowledge import Confidence, entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
 from sdcoreml.doctor.knowledge.ranking import Match
+from sdcoreml.doctor.knowledge.refusals import read_refusal
 
 SITE = "/venv/lib/python3.10/site-packages"
 
@@ -53,10 +54,10 @@ def test_a_refusal_is_told_by_its_grammar(message: str, name: str) -> None:
 def test_the_package_that_refused_is_named_and_a_script_is_not() -> None:
     cause = told("ValueError: Unknown frob: loud")
     assert cause is not None
-    assert cause.cause.startswith("diffusers knows no such value")
+    assert cause.cause.startswith("diffusers (x.py) takes no such value for frob")
     cause = told("ValueError: Unknown frob: loud", "/work/my.py")
     assert cause is not None
-    assert cause.cause.startswith("The function that was called knows no such value")
+    assert cause.cause.startswith("The function that was called takes no such value for frob")
 
 
 def test_what_python_says_itself_is_no_refusal() -> None:
@@ -68,3 +69,29 @@ def test_what_coremltools_refuses_while_it_translates_is_about_the_model() -> No
     cause = told("ValueError: frob must be const", path)
     assert cause is not None
     assert (cause.entry.id, cause.confidence.value) == ("family-op-refused", "a guess")
+    assert cause.cause.startswith("coremltools failed at the operation f while")
+
+
+@pytest.mark.parametrize(
+    ("text", "read"),
+    [
+        (
+            "ValueError: `frob` must be one of a, b, but got c.",
+            {"of": " for frob", "said": " (wanted: one of a, b; given: c)"},
+        ),
+        (
+            "TypeError: frob_quux has to be a list (got 7)",
+            {"of": " for frob_quux", "said": " (wanted: a list (got 7); given: 7)"},
+        ),
+        ("ValueError: Unknown frob: loud.", {"of": " for frob", "said": " (given: loud)"}),
+        (
+            "ValueError: Frobs are off. Please turn them on.",
+            {"advice": 'Do what it says: "Please turn them on."'},
+        ),
+        ("ValueError: Supported frobs are a and b.", {"said": " (wanted: a and b)"}),
+        ("RuntimeError: boom", {}),
+        ("boom", {}),
+    ],
+)
+def test_what_a_refusal_says_is_read(text: str, read: dict[str, str]) -> None:
+    assert read_refusal(text) == read
