@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 from collections.abc import Mapping
@@ -44,7 +43,7 @@ _MACHINES = {"amd64": "x86_64", "x64": "x86_64"}
 def target_name(system: str, machine: str, kernel: str = "") -> str:
     """Return the name of a machine's target, supported or not, such as `linux-aarch64`.
 
-    `kernel` is `os.uname().version`: on Apple silicon it contains ARM64 even for a process under
+    `kernel` is `platform.version()`: on Apple silicon it contains ARM64 even for a process under
     Rosetta, for which everything else reports x86_64.
     """
     machine = machine.lower()
@@ -55,5 +54,4 @@ def target_name(system: str, machine: str, kernel: str = "") -> str:
 
 def host_target() -> str:
     """Return this machine's target, for example `macos-arm64`; it may be an unsupported one."""
-    kernel = os.uname().version if hasattr(os, "uname") else ""
-    return target_name(sys.platform, platform.machine(), kernel)
+    return target_name(sys.platform, platform.machine(), platform.version())

@@ -12,7 +12,7 @@ from sdcoreml.lockfiles.conda_files import (
     explicit_lock,
 )
 from sdcoreml.lockfiles.target import TARGETS
-from sdcoreml.lockfiles.toolchain import load_toolchain, toolchain_names
+from sdcoreml.lockfiles.toolchain import load_toolchain, load_variants, toolchain_names
 from tests.lockfiles.test_conda import DIGEST, LOCK, toolchain
 
 ENVIRONMENT = """\
@@ -90,3 +90,13 @@ def test_names_are_those_of_the_toolchains() -> None:
 )
 def test_a_channel_is_a_name_or_an_address(channel: str, url: str) -> None:
     assert channel_url(channel) == url
+
+
+def test_a_variant_has_none_since_conda_brings_the_toolchain_s_own_python() -> None:
+    (variant, *_) = (one for one in load_variants(load_toolchain("light")) if one.is_variant)
+    assert conda_files(variant) == {}
+    assert list(conda_files(load_toolchain("tested"))) == [
+        *("environment.macos-arm64.yml", "conda-osx-arm64.lock"),
+        *("environment.macos-x86_64.yml", "conda-osx-64.lock"),
+        *("environment.linux-x86_64.yml", "conda-linux-64.lock"),
+    ]

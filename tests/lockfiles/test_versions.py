@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from packaging.specifiers import SpecifierSet
 from packaging.version import Version
 
-from sdcoreml.lockfiles.versions import key, satisfies
+from sdcoreml.lockfiles.versions import is_version, key, satisfies
 
 NUMBERS = st.lists(st.integers(0, 30), min_size=1, max_size=4).map(
     lambda parts: ".".join(map(str, parts))
@@ -65,3 +65,51 @@ def test_what_is_no_version_is_refused(text: str) -> None:
 def test_what_is_no_range_is_refused() -> None:
     with pytest.raises(ValueError, match="not a version range: 'about 3'"):
         satisfies("3.0", "about 3")
+
+
+@pytest.mark.parametrize(
+    ("version", "specifier", "expected"),
+    [
+        ("2.2.0.post1", ">2.2.0", False),
+        ("2.2.0.post1", ">2.2.0.post0", True),
+        ("2.2.0.post1", ">2.2.0.dev1", True),
+        ("2.2.0.post1", ">2.2.0rc1", True),
+        ("2.2.1", ">2.2.0", True),
+        ("2.2.0", ">2.2.0", False),
+        ("3.13.0rc1", "<3.13.0", False),
+        ("3.13.0.dev1", "<3.13", False),
+        ("3.12.9", "<3.13.0", True),
+        ("3.13.0rc1", "<3.13.0rc2", True),
+        ("3.13.0.dev1", "<3.13.0.dev2", True),
+        ("3.13.0", "<3.13.0.post1", True),
+        ("3.13.0.post1.dev1", "<3.13.0.post1", False),
+        ("2.2.5", "~=2.2.4", True),
+        ("2.3", "~=2.2.4", False),
+        ("2.2.3", "~=2.2.4", False),
+        ("3", "==3.0.*", True),
+        ("3.10.1", "!=3.10.*,!=3.11", False),
+        (" 2.0 ", " >= 2.0 , ", True),
+        ("v2.0", "==2", True),
+        ("2.0-alpha.1", "==2.0a1", True),
+        ("2.0c1", "==2.0rc1", True),
+        ("2.0.post", "==2.0.post0", True),
+        ("2.0a", "==2.0a0", True),
+        ("2.0.dev", "==2.0.dev0", True),
+    ],
+)
+def test_every_operator_at_its_border(version: str, specifier: str, expected: bool) -> None:  # noqa: FBT001
+    assert satisfies(version, specifier) is expected
+
+
+def test_a_key_is_sorted_as_versions_are() -> None:
+    ordered = ["1.0.dev3", "1.0a1.dev1", "1.0a1", "1.0b2", "1.0rc3", "1.0", "1.0.post1.dev2"]
+    ordered += ["1.0.post1", "1.1"]
+    assert sorted(ordered, key=key) == ordered
+    assert key("1.0.0+cu121") == ((1,), 4, 0, -1, 1 << 31)
+    assert key("0.0") == ((0,), 4, 0, -1, 1 << 31)
+    assert key("1.0b2.post3.dev4") == ((1,), 2, 2, 3, 4)
+
+
+def test_what_is_a_version() -> None:
+    assert is_version(" 3.10.10 ")
+    assert not is_version("3.10.x")

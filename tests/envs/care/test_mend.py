@@ -14,8 +14,10 @@ from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.kept.verify import verify_full
 from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.envs.pythons.venv import site_packages
-from sdcoreml.ground.events import Event
+from sdcoreml.ground.errors import BrokenError
+from sdcoreml.ground.events import Event, silent
 from sdcoreml.lockfiles.toolchain import load_toolchain
+from tests.envs.kept.sealed import SITE, sealed
 from tests.envs.wheels import PYTHON, standard_wheels, toolchain
 
 
@@ -88,4 +90,50 @@ def test_with_an_altered_record_it_is_built_anew(
             ("step", "compare every byte with the seal"),
             ("warning", f"{fault}: is not as it was written: it is built anew"),
         ],
+    )
+
+
+CARE = Care(toolchain=load_toolchain("tested"), source=PackageSource(wheels=Path("/nowhere")))
+
+
+def test_what_is_as_it_was_sealed_needs_nothing(tmp_path: Path) -> None:
+    made, events = sealed(tmp_path), list[Event]()
+    assert mend(made, CARE, events.append) is made
+    (made.path / SITE / "one.py").touch()
+    assert mend(made, CARE, events.append) is made
+    assert events == []
+
+
+def test_a_stray_is_removed_and_what_was_found_is_said(tmp_path: Path) -> None:
+    made, events = sealed(tmp_path), list[Event]()
+    (made.path / "stray").touch()
+    mended = mend(made, CARE, events.append)
+    assert mended is not None
+    assert mended.seal == made.seal
+    assert not (made.path / "stray").exists()
+    said = "1 path is not as sealed, first stray: not part of it (nobody)"
+    assert events[0] == Event(kind="warning", text=said)
+    for name in ("stray", "a stray"):
+        (made.path / name).touch()
+    del events[:]
+    assert mend(mended, CARE, events.append) is not None
+    assert events[0].text == "2 paths are not as sealed, first a stray: not part of it (nobody)"
+
+
+def test_a_python_of_somebody_else_is_not_mended(tmp_path: Path) -> None:
+    made = sealed(tmp_path)
+    (made.interpreter.path.parents[1] / "lib/python3.10/os.py").unlink()
+    with pytest.raises(BrokenError, match="is not as it was when that was sealed: 1 file differs"):
+        mend(made, CARE, silent)
+
+
+def test_one_without_a_manifest_is_built_anew(tmp_path: Path) -> None:
+    made, events = sealed(tmp_path), list[Event]()
+    manifest = made.path / "sealed/files.tsv"
+    manifest.write_text("what\n")
+    assert mend(made, CARE, events.append) is None
+    (event,) = events
+    assert event == Event(
+        kind="warning",
+        text=f"{manifest}: not a manifest (['what'] is not an entry): it is built anew",
     )
