@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from sdcoreml.doctor.cli import main
-from sdcoreml.doctor.commands.env_own import read_python
+from sdcoreml.doctor.commands.env_own import describe, read_python, table
 from sdcoreml.doctor.core.backend import default_toolchain
+from sdcoreml.envs.locking.changes import PackageChange
+from sdcoreml.envs.locking.create import Created
+from sdcoreml.envs.locking.opinion import Opinion
 from sdcoreml.ground.errors import UsageError
 from sdcoreml.lockfiles.target import host_target
 from sdcoreml.lockfiles.toolchain import load_toolchain
@@ -173,3 +177,58 @@ def test_a_minor_stands_for_a_python_that_is_here() -> None:
 def test_a_minor_that_is_nowhere_is_asked_for() -> None:
     with pytest.raises(UsageError, match=r"no Python 3\.77 is on this machine"):
         read_python("3.77")
+
+
+def test_all_that_is_said_of_a_new_toolchain(project: Path) -> None:
+    (project / "toolchains").mkdir()
+    folder = project / "toolchains/mine"
+    toolchain(folder, {"one==2.0": ZEROS}, name="mine", version="3.19.0")
+    parent, made = load_toolchain("./old"), load_toolchain("mine")
+    refused = {"vax": "nobody", "linux-aarch64": "no wheel", "macos-arm64": "too old"}
+    made = replace(made, targets=("linux-x86_64", "macos-x86_64"), refused=refused)
+    changes = (
+        PackageChange(name="one", before="1.0", after="2.0", why="set"),
+        PackageChange(name="twenty", before="", after="1.0"),
+    )
+    opinion = Opinion(by="pip-tools 7", target="linux-x86_64", packages=2, differences=())
+    first = [
+        "toolchains/mine: from tiny, Python 3.19.0",
+        "  one     1.0 -> 2.0  set",
+        "  twenty  1.0, new",
+        "  locked for linux-x86_64, macos-x86_64",
+        "  not for macos-arm64: too old",
+    ]
+    last = "  next: `sdcoreml env prove mine` builds it, and records what works"
+    created = Created(toolchain=made, changes=changes, opinion=opinion)
+    agreed = "  pip-tools 7 agrees on all 2 versions for linux-x86_64"
+    assert [*describe(created, parent)] == [*first, agreed, last]
+    silent = replace(created, opinion=None, silence="no Python 3.19.0 is here")
+    said = "  no second opinion was taken: no Python 3.19.0 is here"
+    assert [*describe(silent, parent)] == [*first, said, last]
+    assert [*table(())] == ["  the same versions"]
+
+
+def test_a_target_that_only_one_is_for_is_told_with_the_reason(
+    project: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    target = "macos-arm64" if host_target() != "macos-arm64" else "linux-x86_64"
+    folder = project / "new"
+    toolchain(folder, {"one==1.0": ZEROS}, version="3.19.0", name="newer")
+    file = folder / "toolchain.toml"
+    text = f'supported = ["{host_target()}"]'
+    both = f'supported = ["{host_target()}", "{target}"]'
+    file.write_text(file.read_text().replace(text, both))
+    lock = folder / f"requirements.{host_target()}.txt"
+    lock.with_name(f"requirements.{target}.txt").write_text(lock.read_text())
+    for words in (("./new", "./old"), ("./old", "./new")):
+        assert main(["env", "diff", *words]) == 0
+        assert capsys.readouterr().out.splitlines()[1:] == [
+            "  the same versions",
+            f"  {target}: only newer is for it",
+        ]
+    old = project / "old/toolchain.toml"
+    old.write_text(old.read_text() + f'[refused]\n{target} = "too slow"\n')
+    assert main(["env", "diff", "./new", "./old"]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == (
+        f"  {target}: only newer is for it; too slow"
+    )

@@ -8,6 +8,7 @@ import os
 import plistlib
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from sdcoreml.convert.bundle.comfyui import interface
 from sdcoreml.convert.bundle.ports import Dimensions
 from sdcoreml.convert.deliver.mochi import PREFERENCES
+from sdcoreml.convert.jobs.manifest import read_manifest, write_manifest
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.models.family import Family
 from sdcoreml.doctor import cli
@@ -369,6 +371,19 @@ def test_mochis_own_folders_are_the_default(
     (tmp_path / PREFERENCES).write_bytes(plistlib.dumps({"ModelDir": str(chosen)}))
     assert library() == 0
     assert capsys.readouterr().out.startswith(f"{chosen}: 1 model: 1 runs in both apps\n")
+
+
+def test_how_compressed_weights_are_stored_is_told(
+    made: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = shutil.copytree(made, tmp_path / "m/cat")
+    manifest = read_manifest(folder)
+    options = replace(manifest.options, recipe={"bits": 6})
+    write_manifest(replace(manifest, options=options), folder)
+    entry = only(tmp_path / "m", capsys)
+    assert (entry["storage"], entry["next"], entry["reason"]) == ("6-bit", None, None)
+    assert library(tmp_path / "m") == 0
+    assert ", original attention, 6-bit, " in capsys.readouterr().out
 
 
 def test_it_is_an_everyday_verb() -> None:

@@ -253,3 +253,39 @@ def test_a_controlnet_needs_no_tokenizer(tmp_path: Path) -> None:
     change(folder, inputSchema=[{"name": "controlnet_cond", "shape": "[2, 3, 128, 128]"}])
     found = described_bundle(str(tmp_path))
     assert (found.is_net, found.vocabulary) == (True, ())
+
+
+@pytest.mark.parametrize(
+    ("vocab", "merges", "faults"),
+    [
+        (b"[]", b"a b\n", ("not a map from tokens to integers",)),
+        (b"\xff", b"", ("not UTF-8 (invalid start byte at byte 0)",)),
+        (
+            b'{"a": 0}',
+            b"a b",
+            (
+                "the token <|startoftext|> is missing",
+                "the token <|endoftext|> is missing",
+                "the last line has no line feed and would be lost",
+            ),
+        ),
+    ],
+)
+def test_what_the_apps_reject_in_a_tokenizer_is_told(
+    tmp_path: Path, vocab: bytes, merges: bytes, faults: tuple[str, ...]
+) -> None:
+    compiled(tmp_path)
+    (tmp_path / "vocab.json").write_bytes(vocab)
+    (tmp_path / "merges.txt").write_bytes(merges)
+    assert examined(tmp_path).vocabulary == faults
+
+
+def test_a_vocabulary_of_gigabytes_is_not_read(tmp_path: Path) -> None:
+    compiled(tmp_path)
+    (tmp_path / "merges.txt").touch()
+    with (tmp_path / "vocab.json").open("wb") as file:
+        file.truncate(1 << 31)
+    (fault,) = examined(tmp_path).vocabulary
+    assert fault == (
+        f"{tmp_path}/vocab.json: larger than 33,554,432 bytes, too large for a vocabulary"
+    )

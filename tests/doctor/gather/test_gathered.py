@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pytest
 
 from sdcoreml.convert.bundle.comfyui import interface
 from sdcoreml.convert.bundle.ports import Dimensions
@@ -231,3 +232,16 @@ def test_all_that_is_gathered_of_finished_folders(tmp_path: Path) -> None:
         for how, gather in read.items():
             lines += [f"{name}, {how}", *told(gather(str(shelf / name)), tmp_path)]
     assert_golden("gathered-folders", "\n".join(lines))
+
+
+def test_of_an_entry_with_very_many_files_only_so_many_are_weighed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abcd":
+        (tmp_path / "models/cat" / name).mkdir(parents=True)
+        (tmp_path / "models/cat" / name / "file").write_bytes(b"x" * 10)
+    (entry,) = read_shelf(tmp_path / "models").entries
+    assert entry.nbytes == 40
+    monkeypatch.setattr("sdcoreml.doctor.gather.library.MOST_FILES", 1)
+    (entry,) = read_shelf(tmp_path / "models").entries
+    assert entry.nbytes == 20
