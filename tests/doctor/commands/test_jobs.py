@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import argparse
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from sdcoreml.convert.cache.shelf import Cache
+from sdcoreml.convert.jobs.prove import ProofPolicy
+from sdcoreml.convert.jobs.workshop import Workshop
+from sdcoreml.convert.worker import Worker
 from sdcoreml.doctor.cli import main
-from sdcoreml.doctor.commands.jobs import tell
+from sdcoreml.doctor.commands.convert import provenance
+from sdcoreml.doctor.commands.jobs import open_run, tell
+from sdcoreml.doctor.commands.jobs_batch import Opener
+from sdcoreml.doctor.commands.jobs_room import MeasuredRoom
 from sdcoreml.doctor.commands.jobs_run import Result, State
 from sdcoreml.doctor.commands.jobs_schema import example
+from sdcoreml.doctor.gather.machine import workers
+from sdcoreml.doctor.gather.probe import Probe
+from sdcoreml.doctor.gather.toolchain import measured
+from sdcoreml.envs.cluster.folder import Credentials, keep_credentials, stage_credentials
+from sdcoreml.ground.events import Event
+from sdcoreml.lockfiles.toolchain import load_toolchain
+from tests.envs.kept.test_store import finished
 
 
 @pytest.fixture
@@ -55,3 +71,51 @@ def test_what_became_of_each_folder_is_told_in_words_or_as_json(
     told = json.loads(capsys.readouterr().out)
     assert (told["schema"], told["event"]) == (1, "table")
     assert [one["state"] for one in told["results"]] == ["done", "failed"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "used", "certified_only"),
+    [("tested", "tested", False), ("tested", "light", True), ("light", "light", False)],
+)
+def test_a_run_works_in_the_environment_with_what_was_asked_for(
+    tmp_path: Path,
+    asked: str,
+    used: str,
+    certified_only: bool,  # noqa: FBT001
+) -> None:
+    made = finished(tmp_path / ("a" * 16), "5ea1" * 16)
+    told: list[Event] = []
+    cache = Cache(folder=tmp_path / "cache")
+    loaded = load_toolchain(used)
+    with ExitStack() as stack:
+        opener = Opener(into=tmp_path, run={}, stack=stack, emit=told.append)
+        args = argparse.Namespace(toolchain=asked, workers=3)
+        run = open_run(args, loaded, made, opener, cache)
+        usual = open_run(
+            argparse.Namespace(toolchain=asked, workers=None), loaded, made, opener, None
+        )
+    assert run.shop == Workshop(
+        runner=Worker(python=made.python),
+        toolchain=provenance(made, loaded),
+        policy=ProofPolicy(certified_only=certified_only),
+        workers=3,
+        cache=cache,
+    )
+    assert (run.opener, run.toolchain) == (opener, loaded)
+    assert run.room == MeasuredRoom(measured=measured(f"{loaded.folder}/"))
+    run.emit(Event(kind="note", text="x"))
+    assert told == [Event(kind="note", text="x")]
+    assert (usual.shop.workers, usual.shop.cache) == (workers(Probe()), None)
+
+
+def test_a_cluster_installs_nothing(
+    file: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    net = tmp_path / "net"
+    with stage_credentials(net, Credentials(certificate="C", key="K")) as new:
+        keep_credentials(net, new, "tls://127.0.0.1:1")
+    assert main(["jobs", str(file), "--cluster", str(net), "--install"]) == 2
+    assert capsys.readouterr().err == (
+        "error: a cluster's workers cannot install folders here; install them afterwards:"
+        f" `sdcoreml jobs {file} --install`\n"
+    )
