@@ -202,6 +202,7 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_large_tensors_are_cast_in_blocks",
         "test_pages_of_a_large_tensor_are_given_back_before_its_end",
     ),
+    "tests/convert/proof/test_audit.py": ("test_mapped_pages_are_given_back_along_the_way",),
     "tests/convert/programs/test_prompt.py": ("test_whatever_swift_does_to_a_prompt_is_undone",),
     "tests/convert/spec/test_blobs.py": ("test_pages_are_released_and_come_back",),
     "tests/convert/spec/test_program.py": ("test_blocks_within_blocks_have_an_end",),

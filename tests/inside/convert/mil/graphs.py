@@ -1,15 +1,16 @@
-"""Helpers with which tests write programs, as values of `convert.spec.model`."""
+"""Helpers with which tests write programs, as values of `convert.spec.model`.
+
+Only those that run one need torch.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
-from sdcoreml.convert.mil.interpreter import Executable
-from sdcoreml.convert.mil.kinds import Mode
 from sdcoreml.convert.spec.model import (
     Binding,
     Blob,
@@ -23,6 +24,11 @@ from sdcoreml.convert.spec.model import (
     Value,
 )
 from sdcoreml.ground.errors import BadInputError
+
+if TYPE_CHECKING:
+    import torch
+
+    from sdcoreml.convert.mil.kinds import Mode
 
 F16, F32, I32, BOOL = DataType.FLOAT16, DataType.FLOAT32, DataType.INT32, DataType.BOOL
 KINDS = {"e": F16, "f": F32, "i": I32, "?": BOOL, "B": DataType.UINT8, "b": DataType.INT8}
@@ -97,10 +103,13 @@ class Graph:
         )
 
     def run(
-        self, output: str, feeds: Mapping[str, torch.Tensor], mode: Mode = Mode.FP32
+        self, output: str, feeds: Mapping[str, torch.Tensor], mode: Mode | None = None
     ) -> torch.Tensor:
+        from sdcoreml.convert.mil.interpreter import Executable
+        from sdcoreml.convert.mil.kinds import Mode
+
         executable = Executable(function=self.function(output), storage=self.storage)
-        return executable.run(feeds, mode)[output]
+        return executable.run(feeds, mode or Mode.FP32)[output]
 
 
 def immediate(content: object) -> Value:
@@ -128,6 +137,8 @@ def single(
     `feeds` are the operation's tensors by argument, `parameters` its constant arguments. Its
     outputs are declared with the types and shapes of the tensors `like`.
     """
+    from sdcoreml.convert.mil.interpreter import Executable
+
     graph = Graph(
         inputs={name: (_kind(value), tuple(value.shape)) for name, value in feeds.items()}
     )
@@ -141,6 +152,8 @@ def single(
 
 
 def _kind(tensor: torch.Tensor) -> DataType:
+    import torch
+
     return {torch.float32: F32, torch.float16: F16, torch.int32: I32, torch.bool: BOOL}[
         tensor.dtype
     ]
