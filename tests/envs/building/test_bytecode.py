@@ -89,3 +89,42 @@ def test_names_with_spaces_and_without_text_are_compiled(empty: Path) -> None:
     bytecode.compile_all(empty)
     stems = {path.name.partition(".cpython")[0] + ".py" for path in site.rglob("*.pyc")}
     assert stems == set(names)
+
+
+def test_a_standard_library_is_compiled_only_where_it_is_the_environment_s_own(
+    tmp_path: Path,
+) -> None:
+    site = tmp_path / "lib/python3.10/site-packages"
+    site.mkdir(parents=True)
+    for path in (site / "one.py", site / "two.txt", site.parent / "os.py"):
+        path.touch()
+    (tmp_path / "bin").mkdir()
+    python = tmp_path / "bin/python"
+    python.write_text(
+        '#!/bin/sh\npwd >>asked\nprintf "%s|" "$@" >words\ncat >>asked\necho >>asked\n'
+    )
+    python.chmod(0o755)
+    told: list[tuple[int, int]] = []
+    bytecode.compile_all(tmp_path, lambda *done: told.append(done))
+    own = ["lib/python3.10/os.py", "lib/python3.10/site-packages/one.py"]
+    place, asked = (tmp_path / "asked").read_text().splitlines()
+    assert (place, sorted(asked.split("\0"))) == (f"{tmp_path}", own)
+    assert told == [(2, 2)]
+    assert (tmp_path / "words").read_text().startswith("-I|-S|-W|ignore|-c|import importlib.util")
+    (tmp_path / "asked").unlink()
+    (tmp_path / "pyvenv.cfg").touch()
+    bytecode.compile_all(tmp_path)
+    assert (tmp_path / "asked").read_text().splitlines()[1:] == own[1:]
+
+
+def test_many_sources_are_shared_among_processes(tmp_path: Path) -> None:
+    python = tmp_path / "bin/python"
+    python.parent.mkdir()
+    python.write_text("#!/bin/sh\ntouch run.$$\n")
+    python.chmod(0o755)
+    told: list[tuple[int, int]] = []
+    sources = [f"{number}.py" for number in range(513)]
+    bytecode.compile_some(tmp_path, sources, lambda *done: told.append(done))
+    assert told == [(256, 513), (512, 513), (513, 513)]
+    assert len(list(tmp_path.glob("run.*"))) == 3
+    bytecode.compile_some(tmp_path, [])

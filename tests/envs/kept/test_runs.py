@@ -19,6 +19,8 @@ HALF = MOST_BYTES // 2
         ([HALF, HALF], [2]),
         ([HALF, HALF, 1], [2, 1]),
         ([1, MOST_BYTES + 1, 1, 1], [1, 1, 2]),
+        ([MOST_BYTES, MOST_BYTES, 1], [1, 1, 1]),
+        ([MOST_BYTES, HALF, HALF, 1], [1, 2, 1]),
     ],
 )
 def test_a_run_ends_before_it_has_too_many_files_or_bytes(

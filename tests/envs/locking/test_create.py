@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from sdcoreml.ground.errors import (
     InstallError,
     NoOpinionError,
     SdcoremlError,
+    UnreachableError,
     UsageError,
 )
 from sdcoreml.ground.events import Event
@@ -169,6 +171,21 @@ def test_of_a_target_without_wheels_the_package_is_named(parent: Toolchain, whee
     assert dict(made.toolchain.refused) == {
         host_target(): f"one 2.0 has no wheel for {host_target()}"
     }
+
+
+def test_an_index_that_is_out_of_reach_meanwhile_is_no_reason(
+    parent: Toolchain, wheels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(event: Event) -> None:
+        if event.text.startswith("ask what"):
+            uv = tmp_path / "uv"
+            uv.write_text("#!/bin/sh\necho 'error sending request' >&2\nexit 2\n")
+            uv.chmod(0o755)
+            monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
+
+    with pytest.raises(UnreachableError):
+        make(parent, wheels, targets=(OTHER,), emit=interrupt)
+    assert not (parent.folder.parent / "toolchains").exists()
 
 
 def test_without_a_second_resolver_it_is_made_all_the_same(parent: Toolchain, wheels: Path) -> None:
