@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.convert.models.identify import identify_path
+from sdcoreml.convert.models.ingredients import Ingredients
+from sdcoreml.convert.models.prediction import PredictionSource
 from sdcoreml.convert.models.single_file import Weights
+from sdcoreml.convert.models.unpack import UnpackOptions
 from sdcoreml.doctor.commands.convert_ingredients import (
     ingredients_of,
     judge_ingredients,
@@ -53,3 +56,30 @@ def test_only_a_file_is_told_what_it_predicts(tmp_path: Path) -> None:
     assert folder.told
     assert folder.told.option is None
     assert unpacking_of(parsed(tmp_path, *words)).told == asked.told
+
+
+def test_all_that_is_changed_in_a_model_is_taken_from_the_options(tmp_path: Path) -> None:
+    file = save(tmp_path / "m.safetensors", original("sd1"))
+    words = (
+        *("--prediction-type", "epsilon", "--vae", "vae.safetensors", "--tokenizer", "words"),
+        *("--lora", "a.safetensors:0.5", "--lora", "b.safetensors", "--embedding", "e.pt"),
+        *("--app", "comfyui", "--accept-schedule"),
+    )
+    args = parsed(file, *words)
+    assert ingredients_of(args) == Ingredients(
+        model=file,
+        unpacking=UnpackOptions(
+            told=PredictionSource(option="epsilon"),
+            weights=Weights.TRAINED,
+            vae=Path("vae.safetensors"),
+            tokenizer=Path("words"),
+            only_unet=True,
+        ),
+        loras=tuple(args.lora),
+        embeddings=tuple(args.embedding),
+        accepts_schedule=True,
+    )
+    assert (len(args.lora), len(args.embedding)) == (2, 1)
+    assert ingredients_of(parsed(file)) == Ingredients(
+        model=file, unpacking=UnpackOptions(told=PredictionSource())
+    )

@@ -150,6 +150,16 @@ def test_lists_cannot_multiply_without_end(tmp_path: Path) -> None:
     assert "models[0]: the lists multiply to more than 10,000 conversions" in said
 
 
+@pytest.mark.slow
+def test_as_many_as_that_are_made_of_all_models_together(tmp_path: Path) -> None:
+    many = json.dumps([f"m{number}" for number in range(99)])
+    text = f"[[models]]\nmodel = {many}\ntokens = {json.dumps([*range(1, 102)])}\n"
+    rest = f"[[models]]\nmodel = 'x'\ntokens = {json.dumps([*range(1, 2)])}\n"
+    assert len(read(tmp_path, text + rest).requests) == 10_000
+    said = refusal(tmp_path, f"{text}{rest}[[models]]\nmodel = 'y'\n")
+    assert "models[2]: the lists multiply to more than 10,000 conversions" in said
+
+
 def test_every_option_of_convert_is_a_key_or_says_why_not() -> None:
     parser = argparse.ArgumentParser()
     declare(parser)

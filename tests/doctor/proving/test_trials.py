@@ -70,12 +70,16 @@ def test_a_proof_names_machine_environment_and_figures(made: Environment) -> Non
         Passed(TrialResult(ran="make inside", result="3 tests passed", tests=3)),
         Passed(TrialResult(ran="a", result="x", psnr={"fp32": 120.0, "fp16": 70.0})),
         Passed(TrialResult(ran="b", result="y", tests=4, psnr={"fp32": 118.5})),
+        Passed(TrialResult(ran="c", result="z", families={"sd1": "4"}, certificates="1 of 2")),
+        Passed(TrialResult(ran="d", result="", families={"sd2": "no"}, certificates="3 of 4")),
     ]
     proof = prove(made, trials)
     assert (proof.seal, proof.lock, proof.target) == (made.seal, made.lock_digest, made.target)
     assert (proof.python, proof.tests) == (VERSION, 7)
     assert proof.psnr == {"fp32": 118.5, "fp16": 70.0}
-    assert (proof.ran, proof.result) == ("make inside; a; b", "3 tests passed; x; y")
+    assert (proof.ran, proof.result) == ("make inside; a; b; c; d", "3 tests passed; x; y; z; ")
+    assert proof.families == {"sd1": "4", "sd2": "no"}
+    assert proof.certificates == "1 of 2; 3 of 4"
     assert proof.cpu.endswith(" cores")
     assert any(letter.isdigit() for letter in proof.system)
     assert proof.when.endswith("+00:00")

@@ -55,9 +55,11 @@ def test_a_prompt_that_is_hostile_stays_text() -> None:
 
 
 def test_times_are_told_as_on_a_clock() -> None:
-    assert [clock(seconds) for seconds in (0, 4.25, 187, 7_384)] == [
+    assert [clock(seconds) for seconds in (0, 4.25, 59.94, 60, 187, 7_384)] == [
         "0.0 s",
         "4.2 s",
+        "59.9 s",
+        "1 min 00 s",
         "3 min 07 s",
         "123 min 04 s",
     ]
