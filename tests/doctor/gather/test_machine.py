@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.doctor.core.facts import Memory, Unknown
+from sdcoreml.doctor.core.facts import Absent, Memory, Unknown
 from sdcoreml.doctor.gather import machine
 from sdcoreml.doctor.gather.machine import EACH_WORKER, cores, memory, system, workers
 from sdcoreml.doctor.gather.probe import Probe, RunResult
@@ -151,3 +151,46 @@ def test_a_volume_on_which_case_does_not_matter(
     assert system(Probe(system="Linux", root=tmp_path)).case_sensitive
     (tmp_path / "MACHINE.PY").touch()
     assert not system(Probe(system="Linux", root=tmp_path)).case_sensitive
+
+
+def test_an_older_kernel_says_less_of_its_memory(tmp_path: Path) -> None:
+    probe = linux(tmp_path)
+    (tmp_path / "proc/meminfo").write_text("MemTotal: 16000 kB\nMemFree: 1000 kB\n")
+    assert memory(probe) == Memory(total=16000 * KB, available=1000 * KB, swap_total=0, swap_free=0)
+    (tmp_path / "proc/meminfo").unlink()
+    assert memory(probe) == Unknown(reason="/proc/meminfo: no such file")
+
+
+def test_a_container_has_no_more_than_its_machine(tmp_path: Path) -> None:
+    facts = memory(linux(tmp_path, limit=str(99_000 * KB), used="0"))
+    assert isinstance(facts, Memory)
+    assert (facts.total, facts.available) == (16000 * KB, 9000 * KB)
+
+
+def test_all_that_a_mac_can_give_back_counts_as_free() -> None:
+    pages = (
+        "Mach Virtual Memory Statistics: (page size of 4096 bytes)\n"
+        "Pages free: 1.\nPages active: 1000.\nPages inactive: 20.\n"
+        "Pages speculative: 300.\nPages wired down: 7000.\nPages purgeable: 40000.\n"
+    )
+    known = Memory(total=2**34, available=40_321 * 4096, swap_total=0, swap_free=0)
+    assert memory(mac({"sysctl -n hw.memsize": "17179869184", "vm_stat": pages})) == known
+    unsaid = pages.replace("(page size of 4096 bytes)", "")
+    assert memory(mac({"sysctl -n hw.memsize": "17179869184", "vm_stat": unsaid})) == known
+    bare = memory(mac({"sysctl -n hw.memsize": "17179869184"}))
+    assert bare == Memory(total=2**34, available=0, swap_total=0, swap_free=0)
+    assert memory(mac({})) == Unknown(reason="sysctl hw.memsize gave no number")
+
+
+def test_a_program_that_fails_says_nothing() -> None:
+    def run(_: Sequence[str], /, *, seconds: float = 1.0) -> RunResult | Unknown:
+        del seconds
+        return RunResult(code=1, out="17179869184")
+
+    probe = Probe(system="Darwin", machine="arm64", environ={}, run=run)
+    assert memory(probe) == Unknown(reason="sysctl hw.memsize gave no number")
+
+
+def test_only_macos_has_xcode() -> None:
+    assert machine.not_on_macos(mac({})) is None
+    assert machine.not_on_macos(Probe(system="Linux")) == Absent(reason="only macOS has Xcode")

@@ -11,11 +11,13 @@ from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.doctor.studio.bench import Bench
 from sdcoreml.doctor.studio.examine import examine
 from sdcoreml.ground.errors import UsageError
+from tests.bench.models import original_shapes
 from tests.convert.models.test_single_file import original, save
 from tests.convert.stand_ins import StandIn, finish, job_of, write_model
 from tests.doctor.commands.test_library import SIZE
-from tests.doctor.studio.models import MODELS, examined, write_lcm
+from tests.doctor.studio.models import MODELS, examined, write_lcm, write_sparse
 from tests.doctor.studio.said import find_text, keys_in
+from tests.envs.wheels import toolchain as write_toolchain
 
 
 def test_a_model_is_judged_planned_and_offered_at_once(tmp_path: Path, bench: Bench) -> None:
@@ -100,3 +102,22 @@ def test_a_path_is_never_a_name(bench: Bench) -> None:
     for text in ("/etc/passwd", "./model", "~/model.safetensors", "model.safetensors"):
         with pytest.raises(UsageError, match="no name of a model"):
             examine(bench, text)
+
+
+def test_what_takes_minutes_is_told_in_seconds_and_what_was_not_measured_not_at_all(
+    tmp_path: Path, bench: Bench
+) -> None:
+    large = write_sparse(tmp_path / "xl.safetensors", original_shapes("sdxl"))
+    found = examined(bench, large)
+    minutes = found["plan"]["needs"]["minutes"]
+    assert minutes > 1
+    sentence = found["verdict"]["sentence"]
+    assert find_text(sentence, "verdict.can.time") == {"seconds": 60 * minutes}
+    name = write_toolchain(tmp_path / "mine", {"torch==2.2.0": "0" * 64}, name="mine")
+    own = Bench(tmp_path / "results", name)
+    try:
+        small = MODELS["sd1 file"](tmp_path)
+        said = keys_in(examined(own, small)["verdict"]["sentence"])
+    finally:
+        own.close()
+    assert said == ["verdict.can", "verdict.size.bits", "verdict.runs.yes"]
