@@ -148,3 +148,11 @@ def test_every_difference_is_told_both_ways(name: str) -> None:
 def flat(change: FactChange) -> FactChange:
     """Return the change with its values as text, so that it can be in a set."""
     return replace(change, before=repr(change.before), after=repr(change.after))
+
+
+def test_half_is_a_large_change_and_less_is_none() -> None:
+    def changes(before: int, after: int) -> int:
+        facts = [replace(HEALTHY, memory=replace(MEMORY, available=one)) for one in (before, after)]
+        return len(find_changes(*facts))
+
+    assert [changes(100, one) for one in (50, 51, 199, 200, 201)] == [1, 0, 0, 1, 1]

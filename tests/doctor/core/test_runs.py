@@ -96,3 +96,9 @@ def test_another_layout_is_refused() -> None:
     content = {**to_plain(recorded()[1]), "more": 1}
     with pytest.raises(DecodeError, match="unknown field 'more'"):
         runs.parse(content)
+
+
+def test_a_log_of_another_version_is_refused() -> None:
+    content = {**to_plain(recorded()[1]), "schema": 2}
+    with pytest.raises(DecodeError, match=r"^schema 2; this version reads 1$"):
+        runs.parse(content)

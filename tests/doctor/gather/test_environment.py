@@ -2,6 +2,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from sdcoreml.doctor.core.facts import EnvironmentFacts, Unknown
 from sdcoreml.doctor.gather.environment import look
 
@@ -89,3 +91,23 @@ def test_native_parts_and_files_that_run_at_start(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_environment_is_unknown(tmp_path: Path) -> None:
     facts = look(tmp_path, python="", lock_digest="", seal="", drift=False, system="Linux")
     assert isinstance(facts, Unknown)
+
+
+@pytest.mark.parametrize(
+    ("text", "version"),
+    [
+        ("version_info = 3.10.13\nversion = 3.10\n", "3.10.13"),
+        ("home = /p\nversion=3.10.10\n", "3.10.10"),
+        ("home = /p\n", ""),
+        (None, ""),
+    ],
+)
+def test_the_python_of_an_environment_is_what_it_says(
+    tmp_path: Path, text: str | None, version: str
+) -> None:
+    root, site = built(tmp_path)
+    wheel(site, "one", "1.0")
+    (root / "pyvenv.cfg").unlink()
+    if text is not None:
+        (root / "pyvenv.cfg").write_text(text)
+    assert examine(root).python == version

@@ -128,3 +128,19 @@ def test_mirrors_in_force_and_who_said_so(tmp_path: Path, monkeypatch: pytest.Mo
 def test_no_certificates_to_trust(tmp_path: Path) -> None:
     environ = {"SSL_CERT_FILE": str(tmp_path / "none.pem"), "SSL_CERT_DIR": str(tmp_path)}
     assert not hub(Probe(environ=environ, home=tmp_path)).roots
+
+
+def test_what_fails_says_why(tmp_path: Path) -> None:
+    developer = {"xcode-select -p": RunResult(code=0, out="/Library/Developer/CommandLineTools")}
+    for failed, reason in (
+        (RunResult(code=69, err="agree to the licence"), "agree to the licence"),
+        (RunResult(code=3, out="git version 2"), "git --version exits 3"),
+    ):
+        assert git(answering({**developer, "git --version": failed})) == Unknown(reason=reason)
+    reason = "git: No such file or directory"
+    assert git(answering(developer)) == Absent(reason=reason)
+    (tmp_path / "git").touch(mode=0o755)
+    there = replace(answering(developer), environ={"PATH": str(tmp_path)})
+    assert git(there) == Unknown(reason=reason)
+    assert xcode(answering({})) == Unknown(reason="xcrun: No such file or directory")
+    assert xcode(Probe(system="Linux")) == Absent(reason="only macOS has Xcode")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import subprocess
@@ -19,7 +20,7 @@ from sdcoreml.doctor.queue.entry import Entry, Kind, State, now
 from sdcoreml.doctor.queue.order import New
 from sdcoreml.doctor.queue.store import Store, command_of, open_queue
 from sdcoreml.ground import locks
-from sdcoreml.ground.errors import BadInputError, BusyError, UsageError
+from sdcoreml.ground.errors import BadInputError, BusyError, NoSpaceError, UsageError
 from sdcoreml.lockfiles.table import read_toml
 
 
@@ -414,3 +415,20 @@ def test_a_folder_is_chosen_by_the_variable_or_is_the_users(
     monkeypatch.delenv("SDCOREML_QUEUE")
     assert open_queue().folder.name == "queue"
     assert open_queue().folder.is_relative_to(Path.home())
+
+
+def test_on_a_full_disk_nothing_is_added_and_what_to_do_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = filled(tmp_path, "a")
+
+    def refuse(_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", refuse)
+        with pytest.raises(NoSpaceError) as caught:
+            store.add(fix())
+    assert caught.value.remedy == "make room there and try again (nothing was changed)"
+    assert caught.value.what == "the disk filled up while writing"
+    assert ids(store) == ["1"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from sdcoreml.convert.jobs.manifest import parse_manifest
+from sdcoreml.convert.jobs.manifest import parse_manifest, write_manifest
 from sdcoreml.doctor.studio.figures import figures, figures_of
 from tests.convert.jobs.test_manifest import CHECKED, FIGURE, SHA, of_program
 
@@ -55,3 +55,18 @@ def test_a_folder_that_did_not_pass_has_one_figure() -> None:
 
 def test_without_a_manifest_there_are_none(tmp_path: Path) -> None:
     assert figures_of(tmp_path) == []
+
+
+def test_those_of_a_folder_are_those_of_its_manifest(tmp_path: Path) -> None:
+    manifest = parse_manifest(of_program(checked={**CHECKED, "outputs": [HALF]}, files=FILES))
+    write_manifest(manifest, tmp_path)
+    assert figures_of(tmp_path) == [list(one) for one in figures(manifest)]
+    assert figures_of(tmp_path)[0] == [
+        {"say": "figure.model"},
+        {"say": "figure.in", "likeness": "71.6 dB", "mode": "fp16"},
+    ]
+
+
+def test_what_nobody_audited_is_not_called_the_model_s() -> None:
+    nothing = {**AUDIT, "compressed": {}, "matched": 0}
+    assert said(audit=nothing)["figure.weights"] == {"say": "figure.weights.unknown"}
