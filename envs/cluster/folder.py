@@ -104,11 +104,8 @@ def stage_credentials(folder: Path, made: Credentials) -> Iterator[Path]:
         ):
             if not is_free:
                 raise is_running(folder)
-            handle = os.open(new / KEY, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w", encoding="ascii") as stream:
-                stream.write(made.key)
-                stream.flush()
-                os.fsync(handle)
+            write_text(new / KEY, made.key)  # into a folder that only this user may open
+            (new / KEY).chmod(0o600)
             write_text(new / CERTIFICATE, made.certificate)
             yield new
 

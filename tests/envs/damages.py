@@ -72,6 +72,14 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
         lambda _, site: relink(site / "one.py", "two/part.py"),
         "one.py: is a link, was a file (one)",
     ),
+    "file made a folder": (
+        lambda _, site: _fill(site / "one.py"),
+        "one.py: is a folder, was a file (one)",
+    ),
+    "bytecode made a folder": (
+        lambda _, site: _fill(next((site / "two/__pycache__").glob("part.*.pyc"))),
+        ".pyc: is a folder, was a file (two)",
+    ),
     "drifted version": (
         lambda _, site: (site / "one-1.0.dist-info").rename(site / "one-1.1.dist-info"),
         "one-1.1.dist-info/METADATA: not part of it",
@@ -94,6 +102,12 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
 def _edit(path: Path) -> None:
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(line for line in lines if "template.py" not in line))
+
+
+def _fill(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+    (path / "inner").touch()
 
 
 def _add(info: Path) -> None:

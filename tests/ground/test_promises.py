@@ -17,6 +17,7 @@ from sdcoreml.ground.promises import (
     promise,
     promised_to_others,
     sole_promiser,
+    usual_place,
 )
 
 HOLD = """
@@ -130,3 +131,36 @@ def test_the_memory_of_children_counts(place: Path) -> None:
         assert child > 1_000_000
         assert memory_of_tree(os.getpid()) > alone + child // 2
     assert memory_of_tree(process.pid) == 0
+
+
+def test_what_cannot_be_opened_or_understood_is_no_promise(place: Path) -> None:
+    with other(place):
+        (path,) = place.iterdir()
+        (place / "a.promise").symlink_to("/gone")
+        (place / "b.promise").mkdir()
+        assert promised_to_others(place, lambda _: 0) == 1000
+        for text in ("", "1", "1 2 3", "one 2", "-1 2"):
+            path.write_text(text)
+            assert promised_to_others(place, lambda _: 0) == 0
+        path.write_text("1 2")
+        (place / "c.other").write_text("1 1000")
+        assert promised_to_others(place, lambda _: 0) == 2
+        assert (place / "c.other").exists()
+
+
+def test_a_promise_that_somebody_removed_is_forgotten(place: Path) -> None:
+    with promise(1000, place):
+        (path,) = place.iterdir()
+        path.unlink()
+    assert list(place.iterdir()) == []
+
+
+def test_the_place_is_this_user_s_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert usual_place() == tmp_path / f"sdcoreml-promises-{os.getuid()}"
+    with promise(1, usual_place()):
+        assert usual_place().stat().st_mode & 0o777 == 0o700
+    somebody_else = tmp_path.stat().st_uid + 1
+    monkeypatch.setattr(os, "getuid", lambda: somebody_else)
+    with promise(1, tmp_path):
+        assert list(tmp_path.glob("*.promise")) == []

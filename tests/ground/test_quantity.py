@@ -34,6 +34,11 @@ def test_sizes_in_words(size: float, words: str) -> None:
     ("seconds", "words"),
     [
         (0, "less than a minute"),
+        (30, "less than a minute"),
+        (99 * 60, "about 99 minutes"),
+        (100 * 60, "about 2 hours"),
+        (149 * 60, "about 2 hours"),
+        (151 * 60, "about 3 hours"),
         (29, "less than a minute"),
         (31, "about 1 minute"),
         (400, "about 7 minutes"),

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.envs.building.build import BuildOptions, build
-from sdcoreml.envs.building.variants import fit, in_use
+from sdcoreml.envs.building.variants import fit, in_use, is_python_here
 from sdcoreml.envs.processes.installer import PackageSource
-from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
+from sdcoreml.lockfiles.toolchain import PythonPin, Toolchain, load_toolchain
 from tests.envs.wheels import PYTHON, VERSION, standard_wheels, toolchain
 
 
@@ -84,3 +84,16 @@ def test_a_toolchain_of_one_form_is_itself(tmp_path: Path, options: BuildOptions
     name = toolchain(tmp_path / "t", standard_wheels(tmp_path / "wheels"), version="3.8.0")
     only = load_toolchain(name)
     assert fit(only, options) == only
+
+
+def test_a_toolchain_of_one_form_needs_no_environment_to_be_known(tmp_path: Path) -> None:
+    tested = load_toolchain("tested")
+    assert in_use(tested, "venv", tmp_path) == tested
+    assert in_use(load_toolchain("light"), "venv", tmp_path) is None
+
+
+def test_a_python_that_is_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", str(PYTHON.parent))
+    assert is_python_here(PythonPin(version=VERSION, accepted=f"=={VERSION}"))
+    assert not is_python_here(PythonPin(version="3.8.0", accepted="==3.8.0"))
