@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from sdcoreml.convert.programs.options import ProgramOptions
-from sdcoreml.convert.proof.audit import Audit, audit, prefixes_left_out
+from sdcoreml.convert.proof.audit import PREFIXES, Audit, audit, prefixes_left_out
+from sdcoreml.convert.proof.compressed import Compressed
 from sdcoreml.convert.proof.tables import describe
 from sdcoreml.ground.codec import to_plain
 from tests.inside.convert.mil.graphs import F16, F32, Graph, Ref
@@ -244,3 +245,72 @@ def test_what_builders_add_is_recognised_exactly(constant: np.ndarray, kind: str
     found = account({"k": constant}, {})
     assert found.extras == ({"k": kind} if kind else {})
     assert found.passed == (kind is not None)
+
+
+def weighed(tensor: str, psnr: float, wrong: int = 0, method: str = "6-bit palette") -> Compressed:
+    return Compressed(tensor=tensor, method=method, psnr=psnr, wrong=wrong, is_nearest=not wrong)
+
+
+FULL = Audit(
+    sources={"a_weight": ("a.weight",), "b": ("c.weight",), "const_7": ("d.weight",)},
+    extras={"mask": "a mask"},
+    misplaced=("b",),
+    anonymous=("const_7",),
+    compressed={
+        "e_palettized": weighed("e.weight", 40.005),
+        "f_palettized": weighed("f.weight", 30.126, wrong=2),
+        "g_palettized": weighed("g.weight", 50.1268),
+        "h_integers": weighed("h.weight", 60.0, method="int8 linear"),
+    },
+    unexplained=("strange",),
+    missing=("i.weight", "j.weight"),
+    elements=99,
+)
+
+
+def test_all_that_an_audit_says() -> None:
+    assert FULL.placed == {
+        "a_weight": "a_weight",
+        "e_palettized": "e_weight",
+        "g_palettized": "g_weight",
+        "h_integers": "h_weight",
+    }
+    assert FULL.wrong == ("f_palettized", "strange", "b")
+    assert not FULL.passed
+    assert FULL.faults() == (
+        "1 compressed weights have codes that are not the nearest: f_palettized",
+        "1 weights equal no tensor of the checkpoint: strange",
+        "1 weights are another tensor than they are named for: b",
+        "2 tensors are not in the program: i.weight, j.weight",
+    )
+    assert to_plain(FULL.record()) == {
+        "matched": 3,
+        "elements": 99,
+        "extras": {"mask": "a mask"},
+        "compressed": {
+            "6-bit palette": {"weights": 3, "psnr": 30.13, "typical": 40.01, "worst": "f.weight"},
+            "int8 linear": {"weights": 1, "psnr": 60.0, "typical": 60.0, "worst": "h.weight"},
+        },
+        "anonymous": 1,
+        "misplaced": ["b"],
+        "unexplained": ["strange"],
+        "missing": ["i.weight", "j.weight"],
+    }
+
+
+def test_arguments_of_compressed_weights_are_no_weights() -> None:
+    graph = Graph(inputs={"x": (F16, (1,))})
+    graph.weight("lut", normal(64))
+    arguments = {"indices": np.zeros(1, np.uint8), "lut": Ref("lut"), "scale": normal(7)}
+    graph.op("constexpr_lut_to_dense", arguments, (F16, (8,)), name="w")
+    graph.op("add", {"x": Ref("w"), "y": normal(8)}, (F16, (8,)), name="y")
+    found = audit(graph.function("y"), graph.storage, Checkpoint({}))
+    assert found.unexplained == ("w", "y.y")
+    assert (found.compressed, found.sources) == ({}, {})
+
+
+def test_the_tensors_of_a_vae_s_programs_begin_as_the_file_has_them() -> None:
+    assert dict(PREFIXES) == {
+        "vae_decoder": ("decoder.", "post_quant_conv."),
+        "vae_encoder": ("encoder.", "quant_conv."),
+    }
