@@ -38,4 +38,10 @@ def test_words_must_have_a_row(tmp_path: Path, largest: int, faults: int) -> Non
     assert [fault.code for fault in found] == ["MOD019"] * faults
     (folder / "vocab.json").unlink()
     (fault,) = read_vocabulary(tmp_path, {"text_encoder": TEXT}).faults
-    assert (fault.where, fault.what) == (str(folder / "vocab.json"), "no such file")
+    assert (fault.code, f"{fault}") == (
+        "MOD019",
+        (
+            f"{folder / 'vocab.json'}: no such file; take vocab.json and merges.txt of the model's"
+            " own tokenizer folder"
+        ),
+    )

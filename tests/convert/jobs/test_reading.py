@@ -7,9 +7,13 @@ import numpy as np
 import pytest
 
 from sdcoreml.convert.bundle.families import ProgramSpec
-from sdcoreml.convert.jobs.reading import read_inputs
+from sdcoreml.convert.jobs.opening import open_model
+from sdcoreml.convert.jobs.plan import Job
+from sdcoreml.convert.jobs.reading import read_all, read_inputs
 from sdcoreml.convert.models.layout import Component, read_component
+from sdcoreml.convert.programs.options import Precision
 from sdcoreml.ground.errors import BadInputError
+from tests.convert.stand_ins import job_of, write_model
 from tests.odd import base
 
 DECODER = ProgramSpec(program="vae_decoder", source="vae")
@@ -60,3 +64,20 @@ def test_what_no_program_has_may_be_what_it_is(tmp_path: Path) -> None:
     assert len(read_inputs(spoilt, (DECODER,))) == 2
     with pytest.raises(BadInputError, match="an infinite number"):
         read_inputs(spoilt, (DECODER, ENCODER))
+
+
+def test_only_programs_in_half_precision_ask_for_small_numbers(tmp_path: Path) -> None:
+    write_model(tmp_path / "cat")
+    path = tmp_path / "cat" / "unet" / "diffusion_pytorch_model.safetensors"
+    base.write(path, base.safetensors({"conv_in.weight": np.full(3, 1e6, "f4")}))
+    model = open_model(tmp_path / "cat")
+
+    def jobs(precision: Precision) -> list[Job]:
+        return [job_of(model, tmp_path / "out", precision={"unet": precision})]
+
+    both = read_all(jobs(Precision.FP32))
+    assert sorted(both) == ["text_encoder", "unet", "vae"]
+    assert sorted(both["unet"]) == ["unet/config.json", "unet/diffusion_pytorch_model.safetensors"]
+    assert sorted(read_all(jobs(Precision.FP16), known={"unet"})) == ["text_encoder", "vae"]
+    with pytest.raises(BadInputError, match=r"conv_in\.weight holds a number beyond 65504"):
+        read_all([*jobs(Precision.FP32), *jobs(Precision.FP16)])

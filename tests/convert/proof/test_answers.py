@@ -35,7 +35,7 @@ def test_numbers_come_back_run_by_run() -> None:
     ids=["none", "half a number", "no whole runs", "no run", "negative", "nan", "inf", "too many"],
 )
 def test_what_no_conversion_records_is_refused(raw: bytes, runs: int) -> None:
-    with pytest.raises(BadInputError, match="y: no recorded answers"):
+    with pytest.raises(BadInputError, match=r"^y: no recorded answers; convert the model again$"):
         answers(raw, runs).numbers("y")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
+from sdcoreml.convert.weights import writer
 from sdcoreml.convert.weights.safetensors import read_header, tensors_of
 from sdcoreml.convert.weights.tensor import TensorInfo
 from sdcoreml.convert.weights.writer import (
@@ -91,6 +92,18 @@ def test_progress_ends_at_the_size_of_the_file(
     assert [(e.kind, e.text, e.done, e.total, e.unit) for e in events] == [
         ("progress", "out.safetensors", written.nbytes, written.nbytes, "B")
     ]
+
+
+def test_progress_is_told_from_so_many_bytes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(writer, "TICK", 8)
+    blocks = [memoryview(bytes(size)) for size in (3, 4, 1, 7, 9, 2)]
+    made = Computed(name="x", dtype="U8", shape=(26,), blocks=lambda: blocks)
+    events: list[Event] = []
+    written = write_safetensors([made], tmp_path / "out.safetensors", emit=events.append)
+    first = written.nbytes - 26
+    assert [event.done - first for event in events] == [0, 8, 24, 26]
 
 
 def test_nothing_is_written_for_no_tensors_but_a_valid_file(tmp_path: Path) -> None:
