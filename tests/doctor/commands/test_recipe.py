@@ -92,7 +92,38 @@ def test_layers_may_have_three_bits_where_the_system_reads_them(
     assert second.endswith(f"--recipe {file} --target macOS15`")
 
 
-@pytest.mark.parametrize("bits", ["0.5", "17"])
+@pytest.mark.parametrize("bits", ["1", "16"])
+def test_as_few_bits_as_one_and_as_many_as_there_are_can_be_asked_for(
+    bits: str, tmp_path: Path
+) -> None:
+    model, runner = write_model(tmp_path / "cat"), Measuring()
+    words = (str(model), "--target-bits", bits, "-o", str(tmp_path / "recipe.json"))
+    assert recipe.run(arguments(*words), runner) == 0
+    assert runner.requests[0]["bits"] == float(bits)
+
+
+def test_all_that_is_asked_of_the_environment_and_kept(tmp_path: Path) -> None:
+    model, file, runner = write_model(tmp_path / "cat"), tmp_path / "recipe.json", Measuring()
+    words = ("--component", "text_encoder", "--bits", "6", "--target-bits", "5", "-o", str(file))
+    assert recipe.run(arguments(str(model), *words), runner) == 0
+    (request,) = runner.requests
+    options = request["options"]
+    assert {name: options[name] for name in ("attention", "target", "height", "width")} == {
+        "attention": "ORIGINAL",
+        "target": "macOS13",
+        "height": 16,
+        "width": 16,
+    }
+    assert request["config"] == str((model / "text_encoder/config.json").resolve())
+    assert {*request} == {"component", "config", "weights", "options", "bits"}
+    assert (request["component"], request["bits"]) == ("text_encoder", 5.0)
+    assert file.read_text() == (
+        '{\n "bits": 6,\n "method": "kmeans",\n "programs": {\n  "text_encoder": {\n   "bits": 16,'
+        '\n   "layers": {\n    "conv_in_weight": 6,\n    "conv_out_weight": 4\n   }\n  }\n }\n}\n'
+    )
+
+
+@pytest.mark.parametrize("bits", ["0.5", "0.99", "16.01", "17"])
 def test_bits_that_cannot_be_are_wrong_usage(bits: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="--target-bits: from 1 to 16"):
         recipe.run(arguments(str(tmp_path), "--target-bits", bits), Measuring())

@@ -216,6 +216,21 @@ def test_pictures_that_no_entry_has_are_removed_and_nothing_else(tmp_path: Path)
     assert sorted(path.name for path in place.iterdir()) == sorted((kept, "mine.png"))
 
 
+def test_the_whole_queue_says_what_it_does(tmp_path: Path) -> None:
+    store = Store(folder=tmp_path)
+    lineup = lineup_of(store)
+    nothing = {"is_paused": False, "is_running": False, "entries": [], "faults": []}
+    assert lineup.queue() == nothing
+    store.pause()
+    assert lineup.queue() == {**nothing, "is_paused": True}
+    store.resume()
+    lock = Post(tmp_path / "runner")
+    try:
+        assert lineup.queue() == {**nothing, "is_running": True}
+    finally:
+        lock.leave()
+
+
 def test_a_fault_of_the_queue_says_which_button_mends_it(tmp_path: Path) -> None:
     store = Store(folder=tmp_path)
     store.add(New(kind=Kind.DRAW, title="one", words=("draw", "x")))
