@@ -71,9 +71,12 @@ FILES = (
     "runtime",
 )
 FAMILIES = (
+    "family_pairs",
+    "family_kinds",
     "family_skew",
     "family_weights",
     "family_models",
+    "family_training",
     "family_builds",
     "family_installs",
     "family_downloads",

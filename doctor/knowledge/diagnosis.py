@@ -24,8 +24,10 @@ from sdcoreml.doctor.knowledge.refusals import name_refuser
 from sdcoreml.doctor.knowledge.searching import View
 from sdcoreml.doctor.knowledge.sections import find_sections
 from sdcoreml.doctor.knowledge.skew import DOUBTFUL, FAILING, Skew, resolve
+from sdcoreml.doctor.knowledge.stated import Asked, add_stated
 from sdcoreml.doctor.knowledge.structure import Structure, find_structure
 from sdcoreml.doctor.knowledge.support import is_named_elsewhere
+from sdcoreml.doctor.knowledge.tensors import add_kinds
 from sdcoreml.doctor.knowledge.wrapping import join_wrapped
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.versions import is_version, satisfies
@@ -112,6 +114,9 @@ def examine(
         told = resolve(entry, line, found_in, skew)
         if told is None or (line.number in structure.builds and entry.id in _OF_AN_ENVIRONMENT):
             continue
+        told = add_stated(
+            Asked(entry=entry, line=line, captured=add_kinds(told), skew=skew, lines=lines)
+        )
         is_known = False if DOUBTFUL in told else are_known(told, own)
         match = replace(
             _match(entry, line, told, doubt, is_known=is_known is not False),

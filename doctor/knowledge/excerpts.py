@@ -54,7 +54,17 @@ _WEAK_TRIGGERS = (
         "rash",
         "no such",
     ),
-    *("nterrupt", "etries", "etrying", "equire", "onflict", "nvalid", "ncompatible", "nrecognized"),
+    *(
+        "nterrupt",
+        "etries",
+        "etrying",
+        "equire",
+        "onflict",
+        "nvalid",
+        "ncompatible",
+        "ncorrect",
+        "nrecognized",
+    ),
     *(
         "trap",
         "ndefined",

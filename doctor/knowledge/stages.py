@@ -24,6 +24,8 @@ class Stage(Enum):
     LOADING = "loading"
     EXTENSION = "extension"
     IMPORTING = "importing"
+    COMMUNITY = "community"
+    REMOTE = "remote"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,8 @@ _TRANSLATES = (
     r"coremltools[/\\]converters[/\\](?:mil[/\\](?:frontend|mil|backend)[/\\]|\w+\.py convert$)"
 )
 _STEPS = (
+    (Stage.COMMUNITY, r"[/\\]diffusers_modules[/\\]git[/\\](?P<name>\w+)\.py"),
+    (Stage.REMOTE, r"[/\\]transformers_modules[/\\](?P<name>[\w.-]+(?:[/\\][\w.-]+)?)[/\\]"),
     (Stage.DOWNLOADING, _DOWNLOADS),
     (Stage.TRANSLATING, _TRANSLATES),
     (

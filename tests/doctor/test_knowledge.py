@@ -33,6 +33,7 @@ def test_all_files_are_listed_and_all_ids_differ() -> None:
         *FAMILIES,
         "history",
         "evidence",
+        "tensors",
         "names",
     }
     assert len({entry.id for entry in ALL}) == len(ALL) >= 141

@@ -39,7 +39,7 @@ def told(message: str, path: str = f"{SITE}/diffusers/x.py") -> Match | None:
         ("ValueError: Frob with name 'x' already exists.", "family-call-order"),
         ("ValueError: No frob named 'quux' was found", "family-unknown-name"),
         ("NotImplementedError: Frobs are not supported yet.", "family-not-able"),
-        ("ValueError: Frobbing needs quux-kit >= 0.15.0 here", "family-version-below"),
+        ("ValueError: Frobbing goes with quux-kit >= 0.15.0 here", "family-version-below"),
         ("ValueError: `frob` was removed in version 3.", "family-removed"),
         ("RuntimeError: No frob. This should not happen.", "family-library-fault"),
         ("ImportError: Frobs require the `einops` package", "family-optional-package"),

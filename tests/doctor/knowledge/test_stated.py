@@ -1,0 +1,109 @@
+"""What a log states elsewhere of what a line is about, and what its numbers mean."""
+
+from __future__ import annotations
+
+import pytest
+
+from sdcoreml.doctor.knowledge import entries
+from sdcoreml.doctor.knowledge.diagnosis import examine
+from sdcoreml.doctor.knowledge.stated import Pair, find_pairs
+
+PIP = "torchaudio 2.1.0+cu118 requires torch==2.1.0, but you have torch 2.0.1 which is bad.\n"
+XFORMERS = (
+    "xFormers was built for:\nPyTorch 2.10.0+cu128\nPython 3.10\n\nYou have:\nPyTorch 2.9.0\n"
+)
+LOADED = "OSError: /x/dist-packages/{}/lib/libx.so: undefined symbol: {}\n"
+
+
+def said(log: str) -> str:
+    """Return the first cause and its remedy."""
+    cause = examine(log, entries()).cause
+    return f"{cause.cause} {cause.fix}" if cause else ""
+
+
+def test_pairs_that_do_not_fit_are_found_wherever_they_are_stated() -> None:
+    assert list(find_pairs(PIP + XFORMERS)) == [
+        Pair(package="torchaudio", other="torch", need="==2.1.0", have="2.0.1"),
+        Pair(package="xformers", other="torch", need="2.10.0+cu128", have="2.9.0"),
+    ]
+    assert list(find_pairs("lida 0.0.10 requires kaleido, which is not installed.\n")) == []
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        (PIP + LOADED.format("torchaudio", "_ZN3c104cuda9SetDeviceEi"), "torch 2.0.1 is installed"),
+        (
+            "torch version: 2.4.0\n" + LOADED.format("torchvision", "_ZNK2at6Tensor3fooEv"),
+            "torchvision was built for another torch than the installed 2.4.0",
+        ),
+        (PIP + LOADED.format("tokenizers", "PyObject_Call"), "tokenizers was built for another Py"),
+        (LOADED.format("frob", "frob_init"), "install frob again"),
+        (
+            (
+                "xFormers was built for:\n  PyTorch 2.1.0+cu118 with CUDA 1108 (you have 2.0.1)\n"
+                "ImportError: DLL load failed while importing _C: The module could not be found.\n"
+            ),
+            "xformers was built for torch 2.1.0+cu118, and torch 2.0.1 is installed; it needs",
+        ),
+        (
+            "ImportError: DLL load failed while importing onnx_cpp2py: The module was not found.\n",
+            "onnx_cpp2py needs a library that is not there",
+        ),
+    ],
+)
+def test_what_could_not_be_loaded_is_named_with_what_it_was_built_for(log: str, told: str) -> None:
+    assert told in said(log)
+
+
+@pytest.mark.parametrize(
+    ("log", "told"),
+    [
+        (
+            "The NVIDIA driver on your system is too old (found version 11060).\n",
+            "(11.6)",
+        ),
+        (
+            (
+                "tokenizers>=0.14,<0.19 is required for a normal functioning of this"
+                " module, but found tokenizers==0.20.1.\n"
+            ),
+            "tokenizers 0.20.1 is too new",
+        ),
+        ("ImportError: this needs numpy<2.0, it says\n", "numpy as it is installed is too new"),
+        (
+            (
+                "Provided minimum deployment target requires model to be of version 6 but converted"
+                " model uses following features which are available from version 7 onwards.\n"
+            ),
+            "version 7 (iOS 16, macOS 13)",
+        ),
+        (
+            (
+                '  File "/c/custom_nodes/Frob/nodes.py", line 1, in f\n'
+                "RuntimeError: this needs diffusers>=0.30 to run\n"
+            ),
+            "Frob needs >=0.30",
+        ),
+    ],
+)
+def test_numbers_and_names_in_a_line_are_said_as_what_they_mean(log: str, told: str) -> None:
+    assert told in said(log)
+
+
+CALL = """\
+  File "/w/run.py", line 9, in sample
+    {}
+TypeError: {}() got an unexpected keyword argument 'init'
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "call", "told"),
+    [
+        ("out = pipeline(", "__call__", "run.py gives init to a pipeline that does not take it"),
+        ("x = self.scheduler.step(a, init=b)", "step", "run.py gives init to a scheduler"),
+    ],
+)
+def test_whose_code_gives_what_is_not_taken_is_named(source: str, call: str, told: str) -> None:
+    assert told in said(CALL.format(source, call))
