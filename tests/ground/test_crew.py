@@ -7,12 +7,25 @@ import signal
 import subprocess
 import sys
 import threading
+import types
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
 
-from sdcoreml.ground.crew import Crew, Opening, launch
+from sdcoreml.ground.crew import (
+    AGAIN,
+    Crew,
+    Opening,
+    _answer,
+    at_work,
+    fields_of,
+    launch,
+    revive,
+)
 from sdcoreml.ground.errors import BadInputError, WorkerError
+from sdcoreml.ground.events import Event, silent
 from sdcoreml.ground.places import PACKAGE
 
 WORK = """\
@@ -105,6 +118,12 @@ def test_one_worker_starts_nobody() -> None:
         assert crew.map(str.upper, OPENING, ["a"]) == ["A"]
 
 
+def wait_for_helper(_: object) -> None:
+    for thread in threading.enumerate():
+        if thread.name.startswith("helper"):
+            thread.join(120)
+
+
 @pytest.mark.parametrize(
     ("item", "kind", "said"),
     [
@@ -115,11 +134,6 @@ def test_one_worker_starts_nobody() -> None:
     ],
 )
 def test_the_error_of_a_helper_is_raised_here(item: str, kind: type[Exception], said: str) -> None:
-    def wait_for_helper(_: object) -> None:
-        for thread in threading.enumerate():
-            if thread.name.startswith("helper"):
-                thread.join(120)
-
     with pytest.raises(kind, match=said), Crew(2, CODE) as crew:
         crew.map(wait_for_helper, OPENING, [item] * 40)
 
@@ -148,3 +162,89 @@ def test_a_helper_ends_with_its_owner_and_not_by_ctrl_c() -> None:
         helper.stdin.write(b'{"item": "sleep"}\n')
         helper.stdin.close()
         assert helper.wait(120) == 1
+
+
+def test_what_a_helper_answers() -> None:
+    log: list[str] = []
+
+    @contextmanager
+    def open_it(common: Mapping[str, str]) -> Iterator[Callable[[object], object]]:
+        log.append(f"opened {common['name']}")
+
+        def work(item: object) -> object:
+            if isinstance(item, BaseException):
+                raise item
+            return [item]
+
+        yield work
+        log.append(f"closed {common['name']}")
+
+    module = types.ModuleType("opens_for_test")
+    vars(module)["open_it"] = open_it
+    works: list[Callable[[object], object]] = []
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as opened:
+        patch.setitem(sys.modules, "opens_for_test", module)
+        for name in ("a", "b"):
+            opening = {"open": "opens_for_test:open_it", "common": {"name": name}}
+            assert _answer(opening, opened, works) == {"value": None}
+        assert log == ["opened a", "closed a", "opened b"]
+
+        def answer(item: object) -> Mapping[str, object]:
+            return _answer({"item": item}, opened, works)
+
+        assert answer(5) == {"value": [5]}
+        said = {"what": "is bad", "where": "/a", "remedy": "take another"}
+        error = BadInputError("is bad", where="/a", remedy="take another")
+        assert answer(error) == {"error": {"type": "BadInputError", **said}}
+        assert answer(MemoryError()) == {
+            "error": {
+                "type": "WorkerError",
+                "what": "out of memory",
+                "where": "a helper process",
+                "remedy": AGAIN,
+            }
+        }
+        assert answer(OSError(5, "x")) == {"system": [5, "x", None]}
+        assert answer(OSError(5, "x", Path("/a"))) == {"system": [5, "x", "/a"]}
+        bug = answer(KeyError("y"))
+        assert [*bug] == ["bug"]
+        assert str(bug["bug"]).startswith("Traceback")
+        assert str(bug["bug"]).endswith("KeyError: 'y'\n")
+    assert log[-1] == "closed b"
+
+
+def test_an_error_is_made_again_as_one_of_its_class() -> None:
+    error = BadInputError("is bad", where="/a", remedy="take another")
+    again = revive(fields_of(error))
+    assert (type(again), str(again)) == (BadInputError, str(error))
+    unknown = revive({"type": "NoSuchError", "what": "x", "where": "", "remedy": ""})
+    assert (type(unknown), str(unknown)) == (WorkerError, "x")
+
+
+def test_a_helper_that_is_killed_is_told_with_what_helps() -> None:
+    with pytest.raises(WorkerError) as caught, Crew(2, "raise SystemExit") as crew:
+        crew.map(wait_for_helper, OPENING, ["pid"] * 40)
+    assert str(caught.value) == (
+        "a helper process was ended from outside; run again; if it happens again, close other"
+        " programs or give --workers 1"
+    )
+
+
+def test_the_crew_at_work_is_that_of_the_innermost_block() -> None:
+    usual = at_work()
+    assert (usual.workers, usual.emit) == (1, silent)
+    events: list[Event] = []
+    with Crew(3, emit=events.append) as outer:
+        assert at_work() is outer
+        with Crew() as inner:
+            assert at_work() is inner
+        assert at_work() is outer
+        assert at_work().emit == events.append
+    assert at_work() is not outer
+
+
+def test_alone_each_item_is_told_when_it_is_done() -> None:
+    done: list[object] = []
+    with Crew(1) as crew:
+        assert crew.map(done.append, OPENING, ["a", "b"], done.append) == [None, None]
+    assert done == ["a", 0, "b", 1]

@@ -11,6 +11,7 @@ from sdcoreml.ground.errors import BadInputError, UsageError
 from sdcoreml.ground.places import (
     ROOT,
     as_path,
+    can_exist,
     environments_folder,
     expand_home,
     home_folder,
@@ -140,3 +141,40 @@ def test_a_variable_that_names_no_folder_is_told(
     assert str(raised.value) == (
         f"SDCOREML_ENVS={name}: is not a folder; name a folder, or unset it"
     )
+
+
+def test_as_many_folders_as_may_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert expand_home("a/" * 256) == Path("a/" * 256)
+    with pytest.raises(BadInputError, match="more than 256 folders within each other"):
+        expand_home("a/" * 257)
+
+
+def test_what_no_file_system_could_hold(tmp_path: Path) -> None:
+    assert can_exist(tmp_path)
+    assert can_exist(tmp_path / "gone")
+    assert not can_exist(tmp_path / ("a" * 300))
+
+
+def test_a_checkout_has_its_makefile_and_how_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sdcoreml.ground.places.ROOT", tmp_path)
+    (tmp_path / "Makefile").touch()
+    assert not is_checkout()
+    (tmp_path / "envs").mkdir()
+    (tmp_path / "envs/bootstrap.sh").touch()
+    assert is_checkout()
+    (tmp_path / "Makefile").unlink()
+    assert not is_checkout()
+
+
+def test_a_relative_folder_of_environments_is_of_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SDCOREML_ENVS", "envs")
+    assert environments_folder() == tmp_path / "envs"
+    monkeypatch.setenv("SDCOREML_ENVS", "a" * 300)
+    assert environments_folder() == tmp_path / ("a" * 300)
+    assert as_path("x") == Path("x")

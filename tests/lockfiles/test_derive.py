@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdcoreml.ground.errors import LockfileError
-from sdcoreml.lockfiles.derive import closure
+from sdcoreml.lockfiles.derive import closure, dependents
 
 HASH = "sha256:" + "a" * 64
 PATH = Path("lock")
@@ -76,3 +76,9 @@ def test_nothing_in_a_part_needs_what_is_not_in_it(
     assert roots <= part
     for name, via in asks.items():
         assert (name in part) == (name in roots or bool(via & part))
+
+
+def test_who_depends_on_what_is_read_from_the_comments() -> None:
+    text = "# via nobody\nMy.Pkg==1.0 \\\n    --hash=x\n    # via a\nother == 2\n    # via\n"
+    text += "    #   b\n    #   -r requirements.in\nlast==3\n"
+    assert dependents(text) == {"my-pkg": ["a"], "other": ["b", "-r requirements.in"]}

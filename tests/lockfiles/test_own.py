@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,46 @@ def test_names_that_are_taken_or_lead_elsewhere_are_refused(name: str) -> None:
 def test_other_names_are_free() -> None:
     for name in ("paper-2026_a", "my-python", "engine", "dask"):
         require_free(name)
+
+
+def test_a_target_that_was_left_out_may_be_chosen_again() -> None:
+    first = amend(TESTED, "mine", PLACE, Amendment(targets=("linux-x86_64",)))
+    second = amend(first, "next", PLACE, Amendment(targets=("macos-arm64",)))
+    assert second.targets == ("macos-arm64",)
+    assert second.refused == {
+        **TESTED.refused,
+        "macos-x86_64": LEFT_OUT,
+        "linux-x86_64": LEFT_OUT,
+    }
+    both = amend(first, "next", PLACE, Amendment(targets=("linux-x86_64", "macos-arm64")))
+    assert both.targets == ("macos-arm64", "linux-x86_64")
+
+
+def test_names_and_what_is_not_changed() -> None:
+    made = amend(TESTED, "mine", PLACE, Amendment())
+    assert list(made.pins) == sorted(TESTED.pins)
+    assert made == replace(
+        TESTED,
+        name="mine",
+        folder=PLACE,
+        description="",
+        parent="tested",
+        pins=made.pins,
+        conda=replace(TESTED.conda, name="mine-conda"),
+    )
+    limited = amend(TESTED, "mine", PLACE, Amendment(exclude_newer="2026-11-01"))
+    again = amend(limited, "next", PLACE, Amendment(exclude_newer="2026-12-01"))
+    assert again.exclude_newer == "2026-12-01"
+
+
+def test_a_name_s_whole_complaint() -> None:
+    require_free("a" * 40)
+    with pytest.raises(UsageError) as caught:
+        require_free("a" * 41)
+    assert str(caught.value) == (
+        f"'{'a' * 41}': a toolchain's name has lower case letters, digits, - and _, and 40 of them"
+        " at most; choose another name"
+    )
+    with pytest.raises(UsageError) as caught:
+        require_free("host")
+    assert str(caught.value) == "host: is sdcoreml's own name; choose another name"
