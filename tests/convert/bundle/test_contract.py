@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sdcoreml.convert.bundle.contract import FILES, KNOWN, UNETS, chunk_paths
+import pytest
+
+from sdcoreml.convert.bundle.contract import FILES, KNOWN, UNETS, chunk_paths, first_macos
 
 
 def test_halves_lie_beside_the_whole() -> None:
@@ -31,3 +33,12 @@ def test_a_folder_holds_these_files() -> None:
     assert FILES[".mlpackage"] == (
         *("Manifest.json", f"{data}/model.mlmodel", f"{data}/weights/weight.bin"),
     )
+
+
+@pytest.mark.parametrize(
+    ("specification", "plain", "large"),
+    [(5, "", ""), (6, "12", "14"), (7, "13", "14"), (8, "14", "14"), (9, "15", "15"), (10, "", "")],
+)
+def test_the_first_macos_that_runs_a_program(specification: int, plain: str, large: str) -> None:
+    assert first_macos(specification, is_xl=False) == plain
+    assert first_macos(specification, is_xl=True) == large

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.convert.cache.shelf import Cache, WeightFile
+from sdcoreml.convert.cache.shelf import Cache, Values, WeightFile
 from sdcoreml.convert.jobs.manifest import MadeIn
 from sdcoreml.convert.jobs.weighed import (
     Built,
@@ -140,6 +140,8 @@ def test_an_audit_is_kept_whole(cache: Cache) -> None:
     audits.keep("key", audit)
     assert audits.find("key") == audit
     (cache.folder / "audits" / "key.json").write_text("{}")
+    assert audits.find("key") is None
+    cache.keep_values(Values.AUDITS, "key", {"sources": 3})
     assert audits.find("key") is None
     audits.keep("key", replace(audit, missing=("b",)))
     assert audits.find("key") is None

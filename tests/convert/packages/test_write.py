@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from sdcoreml.convert.compression.forms import Codes, Integers
 from sdcoreml.convert.packages.write import (
     WEIGHTS,
     Shelf,
@@ -273,3 +274,41 @@ def test_numbers_that_are_none_are_told_by_their_tensor(
     with pytest.raises(BadInputError, match=f"^b: {what}; the model is damaged"):
         write(tmp_path / "x.mlpackage", (kind(F16, 3), Weight(tensor="b")), b=spoilt)
     assert not (tmp_path / "x.mlpackage").exists()
+
+
+def test_the_manifest_names_the_model_and_its_weights() -> None:
+    model, weights = "AD928205-AE71-5561-A3A4-8409ECF02119", "696346F7-B4AB-5F49-A5E7-08EAA2A7EB68"
+    assert json.loads(manifest("5f" * 32)) == {
+        "fileFormatVersion": "1.0.0",
+        "itemInfoEntries": {
+            model: {
+                "author": "com.apple.CoreML",
+                "description": "CoreML Model Specification",
+                "name": "model.mlmodel",
+                "path": "com.apple.CoreML/model.mlmodel",
+            },
+            weights: {
+                "author": "com.apple.CoreML",
+                "description": "CoreML Model Weights",
+                "name": "weights",
+                "path": "com.apple.CoreML/weights",
+            },
+        },
+        "rootModelIdentifier": model,
+    }
+    assert manifest("5f" * 32).startswith('{\n    "fileFormatVersion": "1.0.0",\n')
+    assert manifest("5f" * 32).endswith("}\n")
+
+
+def test_weights_that_were_kept_before_are_still_known() -> None:
+    """Kept weight files are found by the digest of their layout."""
+    codes = Codes(source=Weight(tensor="w"), palettes=np.ones((1, 2), "<f2"), bits=1, each=8)
+    integers = Integers(source=Weight(tensor="w"), scale=np.ones(2, "<f2"))
+    records: tuple[RecordSource, ...] = (
+        Weight(tensor="w"),
+        ComputedConstant(np.ones(2, "<f2")),
+        codes,
+        integers,
+    )
+    found = layout_of(built(*((kind(F16, 2), one) for one in records)).payloads)
+    assert found == "7f85daf7fbbd0bac2d105fbc12557d2105a23e9442ba7faa51d361a723dd9fc0"

@@ -68,6 +68,10 @@ def test_equal_weights_have_equal_palettes() -> None:
     assert finder.asked == [("a",)]
 
 
+def test_palettes_that_were_kept_before_are_still_known() -> None:
+    assert key_of(payload("a"), FORM) == "(('tensor', 'a.w'), (4, 4), ('kmeans', 4, None))"
+
+
 def test_what_palettes_depend_on() -> None:
     keys = {
         key_of(payload("a"), FORM),

@@ -85,6 +85,7 @@ def test_every_container_becomes_the_same_file(tmp_path: Path, container: str) -
 def test_shards_become_the_same_file(tmp_path: Path, container: str) -> None:
     checkpoint = open_checkpoint(save_shards(tmp_path, container))
     assert checkpoint.container == f"2 shards, {container}"
+    assert checkpoint.metadata == ({"format": "pt"} if container == "safetensors" else {})
     out = tmp_path / "out.safetensors"
     write_safetensors(checkpoint.tensors, out)
     assert out.read_bytes() == reference(out)
