@@ -1,10 +1,12 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from sdcoreml.convert.jobs.manifest import MadeIn
 from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.models.layout import read_model
 from sdcoreml.convert.models.vocabulary import vocabulary_folder
@@ -12,16 +14,19 @@ from sdcoreml.doctor.cli import main
 from sdcoreml.doctor.commands.convert import (
     configure,
     convert_watched,
+    provenance,
     read_jobs,
     run,
     sample,
 )
 from sdcoreml.ground.errors import BadInputError, SdcoremlError, UnsupportedError
 from sdcoreml.ground.events import Event, silent
+from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.convert.models.test_single_file import original, save
 from tests.convert.stand_ins import MADE_IN, StandIn
 from tests.doctor.commands.cluster_stand_in import SIZE
 from tests.doctor.commands.test_inspect import unpacked
+from tests.envs.kept.test_store import finished
 
 
 class TestSample:
@@ -136,3 +141,16 @@ def test_a_conversion_tells_how_far_its_folders_are(tmp_path: Path) -> None:
     assert min(sizes.values()) == max(sizes.values()) > 2 * (2_199_268 + 1_399_879)
     (begun,) = (event.data for event in told if event.kind == "begin")
     assert begun == names
+
+
+def test_a_manifest_says_what_made_it(tmp_path: Path) -> None:
+    made = replace(finished(tmp_path / ("a" * 16), "5ea1"), drift=True)
+    assert provenance(made, load_toolchain("tested")) == MadeIn(
+        name="tested",
+        seal="5ea1",
+        lock="10cc",
+        target="linux-x86_64",
+        python="3.10.10",
+        tested_python="3.10.10",
+        drift=True,
+    )

@@ -50,5 +50,7 @@ def test_sdcoreml_s_own_are_locked_in_a_clone_alone(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr("sdcoreml.ground.places.ROOT", tmp_path)
     assert main(["env", "lock"]) == 2
-    said = capsys.readouterr().err
-    assert "locked in a clone of the project; name one of your own with --toolchain" in said
+    assert capsys.readouterr().err == (
+        "error: env lock: sdcoreml's own toolchains are locked in a clone of the project; name one"
+        " of your own with --toolchain\n"
+    )

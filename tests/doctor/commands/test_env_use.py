@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.doctor.cli import main
-from sdcoreml.envs.kept import store
+from sdcoreml.envs.kept import manifest, store
 from sdcoreml.envs.kept.users import use
 from tests.envs.kept.test_store import finished
 from tests.schemas import read_as
@@ -148,3 +148,17 @@ def test_a_command_is_needed(root: Path, capsys: pytest.CaptureFixture[str]) -> 
     two(root)
     assert main(["env", "run", "--"]) == 1
     assert capsys.readouterr().err.startswith("error: env run: no command; give one, as in ")
+
+
+def test_an_earlier_one_that_was_touched_is_not_used(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = two(root)
+    (first / "one.py").write_text("1")
+    manifest.write(manifest.take(first), first)
+    (first / "one.py").unlink()
+    assert main(["env", "rollback"]) == 1
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"error: {first}: the earlier environment is damaged: ")
+    assert said.endswith("; `sdcoreml env build --fresh` builds a new one")
+    assert (root / "tested").resolve() == second
