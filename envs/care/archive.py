@@ -115,7 +115,7 @@ def _files_of(toolchain: Toolchain, lock: Lock) -> Iterator[Path]:
     A user's own must be whole where it arrives, to be compared, changed and locked again there.
     """
     needed = {FILE, lock.path.name, f"pylock.{lock.target}.toml"}
-    for file in sorted(toolchain.folder.iterdir()):
+    for file in toolchain.folder.iterdir():
         is_known = bool(MEMBER.fullmatch(file.name)) and file.suffix in _SUFFIXES
         is_own = not toolchain.is_shipped and is_known and not file.is_symlink()
         if file.is_file() and (file.name in needed or is_own):

@@ -16,7 +16,7 @@ from sdcoreml.envs.locking.opinion import (
     pip_tools,
     second_opinion,
 )
-from sdcoreml.envs.pythons.interpreter import probe
+from sdcoreml.envs.pythons.interpreter import Interpreter, probe
 from sdcoreml.ground.errors import (
     EnvError,
     InstallError,
@@ -192,3 +192,88 @@ def test_without_the_toolchains_python_no_opinion_is_taken(tiny: Toolchain) -> N
     ) as caught:
         pip_tools(tiny, Path("/nowhere"))
     assert isinstance(caught.value.__cause__, NoInterpreterError)
+
+
+ASKED = (
+    *("-I", "-m", "piptools", "compile", "--quiet", "--no-config", "--no-header", "--no-annotate"),
+    *("--no-emit-options", "--strip-extras", "--allow-unsafe"),
+    *("--pip-args", "--only-binary :all: --retries 2"),
+)
+FILES = ("--output-file", "requirements.txt", "requirements.in")
+
+
+@pytest.mark.parametrize(
+    ("request_", "options"),
+    [
+        (LockRequest(), ()),
+        (LockRequest(exclude_newer="2026-11-30"), ("--uploaded-prior-to", "2026-12-01")),
+        (LockRequest(exclude_newer="2 days"), ("--uploaded-prior-to", "2 days")),
+        (LockRequest(wheels=Path("/wheels")), ("--no-index", "--find-links", "/wheels")),
+    ],
+)
+def test_what_pip_tools_is_asked(
+    tmp_path: Path, request_: LockRequest, options: tuple[str, ...]
+) -> None:
+    python = tmp_path / "python3.10"
+    python.write_text(
+        f'#!/bin/sh\nprintf "%s\\n" "$@" >{tmp_path}/asked\n'
+        f"exec 3>{tmp_path}/given\n"
+        "cat requirements.in requirements.txt tool/lib/*/site-packages/library.pth >&3\n"
+        "printf 'My.One==1.0\\ntwo==2.1 ; x\\n# three==3\\n' >requirements.txt\n"
+    )
+    python.chmod(0o755)
+    interpreter = Interpreter(
+        path=python, version="3.10.10", implementation="CPython", target="any", source="PATH"
+    )
+    tool = PipTools(interpreter=interpreter, version="7.6", library=tmp_path / "library")
+    found = tool.resolve("pins\n", "seed\n", request_)
+    assert found == {"my-one": "1.0", "two": "2.1"}
+    assert (tmp_path / "asked").read_text().splitlines() == [*ASKED, *options, *FILES]
+    assert (tmp_path / "given").read_text() == f"pins\nseed\n{tmp_path}/library\n"
+
+
+NO_RESOLUTION = "requirements.in: pip-tools 7.6 under Python 3.10.10 finds no resolution: "
+CHOOSE = "; choose pins that both resolvers can meet"
+TRACE = "Traceback (most recent call last):\n  a\n"
+NO_MATCH = "No matching distribution found for x==1"
+MISSING = "pip-tools 7.6 under Python 3.10.10: No module named 'click'; "
+INSTALL = "run `python -m pip install 'sdcoreml[locking]'` (a checkout's .venv has it)"
+
+
+@pytest.mark.parametrize(
+    ("said", "error", "text"),
+    [
+        (f"ERROR: {NO_MATCH}\n{TRACE}", InstallError, f"{NO_RESOLUTION}{NO_MATCH}{CHOOSE}"),
+        (f"{TRACE}pip.Error: last", InstallError, f"{NO_RESOLUTION}pip.Error: last{CHOOSE}"),
+        (
+            "x\nModuleNotFoundError: No module named 'click'\n",
+            NoOpinionError,
+            f"{MISSING}{INSTALL}",
+        ),
+    ],
+)
+def test_what_pip_tools_says(tmp_path: Path, said: str, error: type[EnvError], text: str) -> None:
+    (tmp_path / "said").write_text(said)
+    python = tmp_path / "python3.10"
+    python.write_text(f"#!/bin/sh\ncat {tmp_path}/said >&2\nexit 2\n")
+    python.chmod(0o755)
+    interpreter = Interpreter(
+        path=python, version="3.10.10", implementation="CPython", target="any", source="PATH"
+    )
+    tool = PipTools(interpreter=interpreter, version="7.6", library=tmp_path)
+    with pytest.raises(error) as caught:
+        tool.resolve("", "", LockRequest())
+    assert str(caught.value) == text
+
+
+def test_with_exceptions_the_age_of_packages_is_no_limit_of_pip_s(tiny: Toolchain) -> None:
+    limited = replace(tiny, exclude_newer="2026-11-01")
+    for toolchain_, request, newest in (
+        (limited, None, "2026-11-01"),
+        (limited, LockRequest(exclude_newer="2026-10-01"), "2026-10-01"),
+        (replace(limited, exceptions={"one": "a fix"}), None, ""),
+    ):
+        oracle = Fixed({"one": "1.0", "two": "2.1"})
+        second_opinion(toolchain_, oracle, request)
+        ((_, _, asked),) = oracle.asked
+        assert asked.exclude_newer == newest

@@ -151,6 +151,7 @@ def test_nothing_but_a_regular_file_is_opened(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("file")
     read = [read_regular(tmp_path / name) for name in ("fifo", "link", "none", "file")]
     assert read == [None, None, None, b"four"]
+    assert read_regular(tmp_path / "file", 4) == b"four"
     assert read_regular(tmp_path / "file", 3) is None
 
 
