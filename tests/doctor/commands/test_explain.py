@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,8 @@ import pytest
 from sdcoreml.doctor.checks import CHECKS
 from sdcoreml.doctor.cli import main
 from sdcoreml.doctor.commands import explain
-from sdcoreml.doctor.knowledge import entries
+from sdcoreml.doctor.core.check import CheckFamily
+from sdcoreml.doctor.knowledge import Role, entries
 from sdcoreml.doctor.report.layout import WIDTH
 from sdcoreml.doctor.report.reference import document
 
@@ -113,3 +115,63 @@ def test_a_family_lists_its_checks(name: str) -> None:
     assert head == "Bundle"
     assert len(lines) == len([check for check in CHECKS if check.family.name == "BUNDLE"])
     assert lines[0].startswith("  BUN001  ")
+
+
+def test_all_that_a_page_of_a_failure_says() -> None:
+    known = replace(
+        entries()[0],
+        id="a-failure",
+        role=Role.CONSEQUENCE,
+        example="boom: it broke",
+        cause="it was dropped",
+        fix="buy another",
+        when={"torch": ">=2.5", "numpy": "2.*"},
+        checks=("PIN001", "PIN002"),
+        seen=("a log", "another log"),
+    )
+    assert [*explain.of_entry(known)] == [
+        "a-failure  (consequence)",
+        "",
+        "    boom: it broke",
+        "",
+        "cause   it was dropped",
+        "do      buy another",
+        "when    torch >=2.5, numpy 2.*",
+        "checks  PIN001, PIN002",
+        "seen    a log, another log",
+    ]
+    bare = replace(known, when={}, checks=(), seen=())
+    assert [*explain.of_entry(bare)] == [*explain.of_entry(known)][:6]
+
+
+def test_all_that_a_page_of_a_check_says() -> None:
+    known = replace(
+        CHECKS[0],
+        id="ABC001",
+        title="It is there",
+        family=CheckFamily.PINS,
+        page="First.\n\nSecond.",
+        needs=("lock", "environment"),
+    )
+    assert [*explain.of_check(known)] == [
+        "ABC001  It is there",
+        "        Pins; looks at lock, environment",
+        "",
+        "First.",
+        "",
+        "Second.",
+    ]
+
+
+def test_a_list_of_checks_is_by_family() -> None:
+    one, two, three = (
+        replace(CHECKS[0], id=name, title=name.lower(), family=family)
+        for name, family in (
+            ("A1", CheckFamily.PINS),
+            ("A2", CheckFamily.PINS),
+            ("B1", CheckFamily.DISK),
+        )
+    )
+    assert [*explain.listing([one, two, three])] == [
+        *("Pins", "  A1  a1", "  A2  a2", "Disk", "  B1  b1")
+    ]
