@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from sdcoreml.ground import aside
 from sdcoreml.ground.aside import (
     _claim,
     drop_lock,
@@ -28,6 +29,7 @@ from sdcoreml.ground.aside import (
     write_text,
 )
 from sdcoreml.ground.errors import BadInputError, NoSpaceError, SdcoremlError
+from tests.handles import nothing_left_open
 
 MARK = "model_index.json"
 
@@ -504,3 +506,14 @@ def test_the_lock_of_a_killed_maker_is_dropped_and_one_that_is_held_stays(tmp_pa
     with sole_maker(tmp_path / "folder"):
         drop_lock(tmp_path / "folder")
         assert lock.exists()
+
+
+def test_nothing_is_left_open(tmp_path: Path) -> None:
+    with nothing_left_open():
+        aside.write_text(tmp_path / "a", "text")
+        with aside.scratch_folder(tmp_path / "b") as part:
+            (part / "file").touch()
+            aside.flush_tree(part)
+        aside.flush_folder(tmp_path)
+        with pytest.raises(ZeroDivisionError), aside.open_aside(tmp_path / "a"):
+            raise ZeroDivisionError

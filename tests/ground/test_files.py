@@ -12,6 +12,7 @@ from sdcoreml.ground import files
 from sdcoreml.ground.digest import sha256
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import Document, open_regular, read_bytes, read_leniently, read_text
+from tests.handles import nothing_left_open
 
 
 def complaint(path: Path, document: Document = Document.SETTINGS) -> str:
@@ -169,3 +170,21 @@ def test_what_a_kind_of_file_is_called() -> None:
         *("a program", "a record", "a settings file", "a file of the system", "a text"),
         *("a vocabulary", "an index of shards"),
     ]
+
+
+def test_what_is_refused_is_not_left_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, status = tmp_path / "a", (tmp_path).stat()
+    path.touch()
+    status = path.stat()
+    path.unlink()
+    os.mkfifo(path)
+    monkeypatch.setattr(Path, "stat", lambda _: status)
+    with nothing_left_open():
+        assert complaint(path) == "a named pipe, not a file; restore it"
+    monkeypatch.undo()
+    path.unlink()
+    path.write_bytes(b"x")
+    with nothing_left_open():
+        assert read_bytes(path, Document.TEXT) == b"x"
+        with open_regular(path) as stream:
+            assert stream.read() == b"x"

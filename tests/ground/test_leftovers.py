@@ -9,6 +9,7 @@ import pytest
 
 from sdcoreml.ground import locks
 from sdcoreml.ground.leftovers import find_leftovers, hidden_path, prefix, sweep
+from tests.handles import nothing_left_open
 
 OURS = ".out.sdcoreml-abcdefg1.part"
 THEIRS = (
@@ -94,3 +95,10 @@ def test_a_lock_is_old_after_a_minute(tmp_path: Path) -> None:
         path.touch()
         os.utime(path, (now - age, now - age))
     assert sweep(tmp_path) == (tmp_path / ".old.sdcoreml-lock",)
+
+
+def test_nothing_is_left_open(tmp_path: Path) -> None:
+    (tmp_path / OURS).mkdir()
+    with nothing_left_open():
+        find_leftovers(tmp_path)
+        sweep(tmp_path)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sdcoreml.ground import locks
+from tests.handles import nothing_left_open
 
 HOLD = textwrap.dedent("""
     import sys
@@ -174,3 +175,25 @@ def test_one_that_does_not_say_who_it_is_is_waited_for(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text("9" * 40)
     with locks.lock_file(tmp_path / "lock", pytest.fail):
         assert (tmp_path / "lock").read_text() == str(os.getpid())
+
+
+def test_nothing_is_left_open(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with nothing_left_open():
+        with locks.hold(tmp_path / "file"), locks.hold_folder(tmp_path):
+            pass
+        with locks.lock_file(tmp_path / "lock", pytest.fail):
+            pass
+        with locks.try_lock_file(tmp_path / "lock"), locks.try_lock_file(tmp_path / "lock") as held:
+            assert not held
+
+
+def test_a_lock_that_is_removed_again_and_again_leaves_nothing_open(
+    late: tuple[Path, list[int]],
+) -> None:
+    with nothing_left_open():
+        with locks.try_lock_file(late[0]):
+            pass
+        late[1].clear()
+        with locks.lock_file(late[0], pytest.fail):
+            pass

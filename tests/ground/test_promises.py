@@ -19,6 +19,7 @@ from sdcoreml.ground.promises import (
     sole_promiser,
     usual_place,
 )
+from tests.handles import nothing_left_open
 
 HOLD = """
 import sys
@@ -164,3 +165,13 @@ def test_the_place_is_this_user_s_own(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setattr(os, "getuid", lambda: somebody_else)
     with promise(1, tmp_path):
         assert list(tmp_path.glob("*.promise")) == []
+
+
+def test_nothing_is_left_open(place: Path) -> None:
+    with other(place), nothing_left_open():
+        with sole_promiser(place), promise(1, place):
+            pass
+        promised_to_others(place, lambda _: 0)
+        (place / "a.promise").touch()  # a killed process's
+        promised_to_others(place, lambda _: 0)
+        assert not (place / "a.promise").exists()

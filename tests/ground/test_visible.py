@@ -19,6 +19,7 @@ from sdcoreml.ground.visible import (
     visible,
     without_filter,
 )
+from tests.handles import nothing_left_open
 
 
 @pytest.mark.parametrize(
@@ -159,3 +160,11 @@ def test_commands_are_spelled_as_they_leave(monkeypatch: pytest.MonkeyPatch) -> 
     out.flush()
     assert raw.getvalue().endswith(b"\\x07")
     del monkeypatch
+
+
+def test_a_stream_that_falls_silent_leaves_nothing_open() -> None:
+    raw = Refusing(errno.EPIPE)
+    stream = Patient(io.TextIOWrapper(io.BufferedWriter(raw)))
+    with nothing_left_open():
+        stream.write("few")
+        stream.flush()

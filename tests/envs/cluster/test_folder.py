@@ -63,6 +63,9 @@ def test_a_cluster_that_does_not_begin_leaves_the_running_one_its_folder(tmp_pat
     before = found(tmp_path)
     with stage_credentials(tmp_path, OTHER) as new:
         assert (new / "key.pem").read_text() == "NEW"
+        assert stat.S_IMODE(new.stat().st_mode) == 0o700
+        assert new.parent == tmp_path
+        assert new.name.startswith(".credentials.sdcoreml-")
     assert found(tmp_path) == before
     begin(tmp_path, "tls://127.0.0.1:2", OTHER)
     assert found(tmp_path) == {

@@ -18,6 +18,7 @@ from sdcoreml.envs.cluster.working import admit, differing, make, unseen
 from sdcoreml.ground import locks
 from tests.envs.cluster.conftest import Said
 from tests.envs.cluster.test_speaking import SECURITY
+from tests.handles import nothing_left_open
 
 JOB = {
     "file": "/shelf/jobs.toml",
@@ -280,3 +281,8 @@ def test_a_process_that_was_ended_with_its_run_is_no_loss(monkeypatch: pytest.Mo
     monkeypatch.setattr(working, "_ME", {"command": [sys.executable, "-c", ""]})
     assert make(task("a")) == {"error": "its job was ended"}
     assert asked == ["r", "r"]
+
+
+def test_looking_at_a_sign_leaves_nothing_open(sign: Path) -> None:
+    with nothing_left_open():
+        assert unseen([{"folder": "/shelf", "file": str(sign), "text": "secret"}]) == ""

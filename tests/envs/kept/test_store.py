@@ -10,6 +10,7 @@ from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.pythons.interpreter import Interpreter
 from sdcoreml.ground.places import environments_folder
+from tests.handles import nothing_left_open
 
 
 def finished(folder: Path, seal: str = "5ea1") -> Environment:
@@ -157,3 +158,11 @@ def test_a_record_is_the_last_thing_that_changes(tmp_path: Path) -> None:
         store.write(made)
         record = (tmp_path / "abc/sealed/record.json").stat().st_ctime_ns
         assert (tmp_path / "abc/sealed").stat().st_ctime_ns <= record
+
+
+def test_removing_leftovers_leaves_nothing_open(tmp_path: Path) -> None:
+    with store.hold_lock(tmp_path):
+        (tmp_path / ".sdcoreml-build").mkdir()
+    with nothing_left_open():
+        store.remove_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [".lock"]

@@ -5,9 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from sdcoreml.envs.care.garbage import collect, find_garbage
 from sdcoreml.envs.kept.users import is_used, use
+from sdcoreml.ground import locks
 from tests.envs.kept.test_store import finished
+from tests.handles import nothing_left_open
 
 
 def test_who_uses_an_environment_keeps_it(tmp_path: Path) -> None:
@@ -51,3 +55,28 @@ def test_who_may_only_read_it_can_use_it(tmp_path: Path) -> None:
     with use(tmp_path / "theirs") as held:
         assert len(held) == 1
         assert not os.get_inheritable(held[0])
+
+
+def test_nothing_is_left_open(tmp_path: Path) -> None:
+    with nothing_left_open():
+        with use(tmp_path):
+            assert is_used(tmp_path)
+        assert not is_used(tmp_path)
+
+
+def test_a_disk_without_locks_has_no_users(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(handle: int) -> bool:
+        raise OSError(handle, "Function not implemented")
+
+    monkeypatch.setattr(locks, "share", refuse)
+    monkeypatch.setattr(locks, "try_lock", refuse)
+    with nothing_left_open(), use(tmp_path) as held:
+        assert len(held) == 1
+        assert not is_used(tmp_path)
+
+
+def test_a_file_is_no_environment(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with use(tmp_path / "file") as held:
+        assert held == ()
+    assert not is_used(tmp_path / "file")
