@@ -410,6 +410,7 @@ SLOW: Mapping[str, tuple[str, ...]] = {
     "tests/doctor/knowledge/test_diagnosis.py": ("test_any_text_is_read_without_complaint",),
     "tests/doctor/knowledge/test_evidence.py": ("test_the_evidence_is_that_of_the_judged_logs",),
     "tests/doctor/knowledge/test_public.py": (
+        "test_of_a_failure_of_a_new_kind_next_to_nothing_is_said_as_surely",
         "test_of_strangers_the_same_is_never_said_as_surely",
         "test_damaged_logs_are_read_and_never_certain_of_another_cause",
         "test_of_those_collected_last_none_is_told_another_cause_and_most_are_named",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from sdcoreml.doctor.knowledge.words import find_literals, find_words
+from sdcoreml.doctor.knowledge.words import find_literals, find_marks, find_words
 from sdcoreml.lockfiles.table import TomlTable, read_table
 
 
@@ -16,23 +17,30 @@ class Evidence:
     """What the judged logs say of an entry.
 
     `named` is of how many each wording named the cause; `mistaken` of how many it would have named
-    another, were the right entry not there. `words` are those of the lines that told the cause.
+    another, were the right entry not there. `words` and `marks` are those of the lines that told
+    the cause.
     """
 
     named: tuple[int, ...] = ()
     mistaken: tuple[int, ...] = ()
     words: frozenset[str] = frozenset()
+    marks: frozenset[str] = frozenset()
 
 
 def find_evidence(entry: str, pattern: str, example: str) -> Evidence:
     """Return what the judged logs say of an entry (its id), and it says itself."""
     table = _read().get(entry)
     words = table.get("words", str, "") if table else ""
+    marks = table.get("marks", str, "") if table else ""
     return Evidence(
         named=_numbers(table, "named"),
         mistaken=_numbers(table, "mistaken"),
         words=find_words(example) | find_literals(pattern) | {*words.split()},
+        marks=find_marks(example) | find_marks(_PLAIN.sub("", pattern)) | {*marks.split()},
     )
+
+
+_PLAIN = re.compile(r"\\(?=\W)")
 
 
 @cache

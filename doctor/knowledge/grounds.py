@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from enum import Enum
 
 from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure
-from sdcoreml.doctor.knowledge.words import find_literals, find_words, is_familiar
+from sdcoreml.doctor.knowledge.words import find_literals, find_marks, find_words, is_familiar
 
 PROVEN = 2
 """So many judged logs show what a wording means: one that it was made from, and one it was not."""
@@ -27,6 +27,7 @@ class Ground(Enum):
     WORDING = "judged logs with this wording had this cause, and next to none another"
     RECORD = "many had it, and none another"
     WORDS = "the line says nothing that theirs did not say"
+    MARKS = "the line names no exception and no server's answer that theirs did not name"
     PLACE = "the line that decides says it"
     NAME = "what it names is what it is taken for"
     CODE = "the code that failed is of this field"
@@ -86,6 +87,8 @@ def weigh_wording(entry: Failure, wording: int, line: str) -> Mapping[Ground, bo
         Ground.RECORD: ((named >= MANY or entry.is_documented) and not mistaken) or None,
         Ground.WORDS: is_familiar(line, evidence.words)
         or (_says_much(entry, line) or None if is_taught else False),
+        # Alone it proves nothing: most lines name none.
+        Ground.MARKS: None if is_taught or find_marks(line) <= evidence.marks else False,
     }
 
 

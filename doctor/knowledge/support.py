@@ -52,6 +52,7 @@ def find_earlier(entry: Failure, line: int, structure: Structure) -> Line | None
     place = structure.place(line)
     start = structure.chains[place[0]][0].start if place else line - _NEAR
     failed = [error for error in structure.errors if error.number < start]
+    failed += [one.detail for one in structure.chains[place[0]][: place[1]]] if place else []
     failed += [chain[-1].detail for chain in structure.chains if chain[-1].end < start]
     told = (one for one in failed if not re.search(entry.pattern, one.text))
     return min(told, key=lambda one: one.number, default=None)

@@ -7,6 +7,7 @@ its words were new, 1 in 5. What else a line says is mostly why its cause is ano
 
 from __future__ import annotations
 
+import builtins
 import re
 
 _NAME = re.compile(
@@ -41,3 +42,23 @@ def is_familiar(text: str, known: frozenset[str]) -> bool:
 
 _NEW = 1 / 3
 """This part of a line's words may be new: programs put words of their own before a message."""
+
+
+_MARK = re.compile(
+    r"\b(?:\w+\.)*(?P<name>(?:[A-Z][a-z0-9]*)+(?:Error|Exception))\b"
+    r"|(?:[Ee]rror:?|HTTP(?:/\d\.\d)?\"?|[Ss]tatus(?:[ _][Cc]ode)?:?) (?P<said>[45]\d\d)\b"
+    r"|\b(?P<status>[45]\d\d) (?:Client|Server)"
+)
+_ANY = frozenset(
+    {
+        *("CalledProcessError", "ConnectError", "HTTPError", "HfHubHTTPError", "MaxRetryError"),
+        *(name for name in dir(builtins) if name.endswith(("Error", "Exception"))),
+    }
+)
+"""What is raised for any reason."""
+
+
+def find_marks(text: str) -> frozenset[str]:
+    """Return the names of exceptions, and the numbers of servers' answers, that tell of a kind."""
+    found = (value for one in _MARK.finditer(text) for value in one.groups() if value)
+    return frozenset(found) - _ANY

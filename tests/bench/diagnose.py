@@ -15,9 +15,10 @@ Per sample: how many logs there are, of how many the first cause is the judged o
 these are called a guess; how many are told another cause as if it were known, how many another
 as a guess; how many are told nothing; how many have a decisive line.
 
-Then logs that were damaged in 2,000 ways: none may end in a traceback, or be called certain of a
-cause that the whole log does not have. And logs in which strangers take the places of what they
-name (see strangers.py): of none may the same be said as surely as before.
+Then what is said of each log without the entries that name its cause (see left_out.py), as if its
+failure were of a new kind. Then logs that were damaged in 2,000 ways: none may end in a traceback,
+or be called certain of a cause that the whole log does not have. And logs in which strangers take
+the places of what they name (see strangers.py): of none may the same be said as surely as before.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ def main(arguments: Sequence[str]) -> int:
     for name, logs in samples.items():
         tell(name, logs)
     known = [log for logs in samples.values() for log in logs]
+    tell_left_out(known)
     begun = time.perf_counter()
     faults = list(find_faults(known, MUTATIONS, seed=1))
     print(f"{MUTATIONS} damaged logs: {len(faults)} faults, {time.perf_counter() - begun:.0f} s")
@@ -128,6 +130,20 @@ def tell(name: str, logs: Sequence[Judged]) -> None:
             cause = found[log].cause
             said = f"{cause.entry.id} ({cause.confidence.value})" if cause else "nothing"
             print(f"    {log.source}: {said}")
+
+
+def tell_left_out(logs: Sequence[Judged]) -> None:
+    """Print of how many another cause is said as surely, without what names theirs."""
+    from tests.bench.left_out import find_akin, find_misled, is_akin  # as below
+
+    akin = find_akin(logs)
+    misled = list(find_misled(logs))
+    strange = [(log, cause) for log, cause in misled if not is_akin(log, cause, akin)]
+    judged = sum(bool(log.causes) for log in logs)
+    print(f"{judged} logs without their entries: {len(misled)} are told another cause as surely,")
+    print(f"  {len(strange)} of them one that no judge took for the same:")
+    for log, cause in strange:
+        print(f"    {log.source}: {cause.entry.id} ({cause.confidence.value})")
 
 
 def is_named(log: Judged, found: Diagnosis) -> bool:

@@ -17,7 +17,7 @@ from sdcoreml.doctor.knowledge.ranking import Match
 from sdcoreml.doctor.knowledge.reading import read
 from sdcoreml.doctor.knowledge.searching import View
 from sdcoreml.doctor.knowledge.structure import find_structure
-from sdcoreml.doctor.knowledge.words import find_words
+from sdcoreml.doctor.knowledge.words import find_marks, find_words
 from sdcoreml.doctor.knowledge.wrapping import join_wrapped
 from tests.bench.diagnose import FOLDER, read_judged
 from tests.golden import AGAIN
@@ -26,7 +26,8 @@ PATH = Path(__file__).parents[3] / "doctor/knowledge/evidence.toml"
 HEAD = """\
 # What the judged logs (tests/doctor/knowledge/logs) say of each entry: of how many each of its
 # wordings named the cause, in the order of its patterns; of how many it would have named another;
-# the words of the lines that told the cause. tests/doctor/knowledge/test_evidence.py writes this.
+# the words, and the names of exceptions, of the lines that told the cause.
+# tests/doctor/knowledge/test_evidence.py writes this.
 """
 
 
@@ -37,6 +38,7 @@ class Judgement:
     named: Counter[int] = field(default_factory=Counter)
     mistaken: Counter[int] = field(default_factory=Counter)
     words: set[str] = field(default_factory=set)
+    marks: set[str] = field(default_factory=set)
 
 
 def judge() -> str:
@@ -52,6 +54,7 @@ def judge() -> str:
                 if told and entry.id in log.causes:
                     judged[entry.id].named[told.wording] += 1
                     judged[entry.id].words.update(find_words(told.text))
+                    judged[entry.id].marks.update(find_marks(told.text))
                 elif told and first and first.entry.id == entry.id and _is_told(told):
                     judged[entry.id].mistaken[told.wording] += 1
     return HEAD + "".join(write(name, one) for name, one in judged.items())
@@ -75,8 +78,9 @@ def write(name: str, judged: Judgement) -> str:
         for kind, counts in (("named", judged.named), ("mistaken", judged.mistaken))
         if counts
     ]
-    told = wrap(" ".join(sorted(judged.words)), 92)
-    rows += ['words = """\\\n', *(f"{line} \\\n" for line in told), '"""\n'] if told else []
+    for kind, said in (("words", judged.words), ("marks", judged.marks)):
+        told = wrap(" ".join(sorted(said)), 92)
+        rows += [f'{kind} = """\\\n', *(f"{line} \\\n" for line in told), '"""\n'] if told else []
     return "".join([f"\n[{name}]\n", *rows]) if rows else ""
 
 

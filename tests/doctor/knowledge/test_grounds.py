@@ -52,6 +52,15 @@ def test_a_wording_is_judged_by_the_logs_that_had_it() -> None:
     assert wording(MANY, line="boom of all the frobs") == [True, True, False]
 
 
+def test_a_mark_that_no_judged_log_had_speaks_against_a_family() -> None:
+    known = replace(FAMILY, evidence=Evidence(named=(9,), marks=frozenset({"SSLError"})))
+    assert weigh_wording(known, 0, "SSLError: boom")[Ground.MARKS] is None
+    assert weigh_wording(known, 0, "OSError: boom")[Ground.MARKS] is None
+    assert weigh_wording(known, 0, "ProxyError: boom")[Ground.MARKS] is False
+    single = replace(BASE, evidence=Evidence())
+    assert weigh_wording(single, 0, "ProxyError: boom")[Ground.MARKS] is None
+
+
 def test_an_entry_that_nobody_judged_has_nothing_against_it() -> None:
     assert set(weigh_wording(FAMILY, 0, "x").values()) == {True}
 

@@ -7,6 +7,7 @@ import pytest
 from sdcoreml.doctor.knowledge import entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
 from tests.bench.diagnose import FOLDER, Judged, find_faults, is_named, is_wrong, read_judged
+from tests.bench.left_out import find_akin, find_misled, is_akin
 from tests.bench.strangers import find_confused
 
 BUILT = (*read_judged(FOLDER / "built.toml"), *read_judged(FOLDER / "mended.toml"))
@@ -29,6 +30,14 @@ def test_damaged_logs_are_read_and_never_certain_of_another_cause() -> None:
 def test_of_strangers_the_same_is_never_said_as_surely() -> None:
     known = [log for path in sorted(FOLDER.glob("*.toml")) for log in read_judged(path)]
     assert list(find_confused(known, 120, seed=3)) == []
+
+
+def test_of_a_failure_of_a_new_kind_next_to_nothing_is_said_as_surely() -> None:
+    known = [log for path in sorted(FOLDER.glob("*.toml")) for log in read_judged(path)]
+    misled, akin = list(find_misled(known)), find_akin(known)
+    strange = [log.source for log, cause in misled if not is_akin(log, cause, akin)]
+    assert len(misled) < 0.055 * len(known)
+    assert len(strange) < 0.025 * len(known), strange
 
 
 def test_of_those_collected_later_none_is_told_another_cause_and_most_are_named() -> None:

@@ -95,3 +95,9 @@ def test_the_failure_before_a_symptom_is_the_cause() -> None:
     found = examine(EARLIER + RAISED, [ABSENCE, crash])
     assert found.cause is not None
     assert (found.cause.entry.id, found.cause.confidence) == ("crash", CERTAIN)
+
+
+def test_a_symptom_behind_another_exception_of_its_chain_may_come_from_that() -> None:
+    log = "OSError: strange\nOSError: boom of frobs\n"
+    assert surety(FAMILY, log) is CERTAIN
+    assert surety(ABSENCE, log) is GUESS

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from sdcoreml.doctor.knowledge.words import find_literals, find_words, is_familiar
+from sdcoreml.doctor.knowledge.words import find_literals, find_marks, find_words, is_familiar
 
 
 def test_names_are_no_words() -> None:
@@ -19,3 +19,10 @@ def test_a_line_is_familiar_if_next_to_all_its_words_are_known() -> None:
     assert is_familiar("No space left, skipping", known)
     assert not is_familiar("No space left: quota exceeded again", known)
     assert is_familiar("'x'", frozenset()), "it has no words"
+
+
+def test_exceptions_of_a_kind_and_answers_of_servers_are_marks() -> None:
+    line = "ValueError: requests.exceptions.SSLError: HTTP 503, 404 Client Error, page 512"
+    assert find_marks(line) == {"SSLError", "503", "404"}
+    assert find_marks("RuntimeError: The requested URL returned error: 403") == {"403"}
+    assert find_marks("RuntimeError: 512 pages, PermissionError") == frozenset()
