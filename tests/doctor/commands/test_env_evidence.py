@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,16 @@ import pytest
 from sdcoreml.doctor.cli import main
 from sdcoreml.doctor.commands.env_evidence import record, trials_of
 from sdcoreml.doctor.proving.own import NAMES, Families
-from sdcoreml.doctor.proving.trials import Golden, Same, Sample, Suite
+from sdcoreml.doctor.proving.trials import Golden, Same, Sample, Suite, Trial
+from sdcoreml.envs.building.base import name_of
+from sdcoreml.envs.building.build import BuildOptions
+from sdcoreml.envs.kept.store import Environment
+from sdcoreml.envs.processes.installer import PackageSource
+from sdcoreml.ground.events import Emit, silent
 from sdcoreml.ground.places import ROOT
-from sdcoreml.lockfiles.evidence import load_evidence
+from sdcoreml.lockfiles.evidence import Evidence, load_evidence
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain, load_variants
+from tests.envs.kept.test_store import finished
 from tests.envs.wheels import toolchain
 from tests.lockfiles.test_evidence import PROOF
 
@@ -94,3 +101,66 @@ def test_what_is_no_measurement_is_one_line(
 def test_other_words_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["env", "evidence", "add"]) == 2
     assert "`add FILE` and `page` are known" in capsys.readouterr().err
+
+
+@pytest.fixture
+def proving(own: Path, monkeypatch: pytest.MonkeyPatch) -> list[tuple[Environment, object]]:
+    """A stand-in for the trials, which would take minutes; it records what is proved by which."""
+    asked: list[tuple[Environment, object]] = []
+
+    def prove(environment: Environment, trials: Sequence[Trial], emit: Emit = silent) -> Evidence:
+        del emit
+        asked.append((environment, trials))
+        return replace(PROOF, families={"sd1": "4 programs"}, seal="5ea1" * 16)
+
+    monkeypatch.setenv("SDCOREML_ENVS", str(own / "envs"))
+    monkeypatch.setattr("sdcoreml.doctor.proving.trials.prove", prove)
+    return asked
+
+
+SAID = [
+    "  sd1         4 programs",
+    "full: sd1 works, seal 5ea15ea15ea15ea1",
+    "recorded in toolchains/full/evidence.toml",
+]
+
+
+def test_a_toolchain_is_proved_in_the_environment_that_is_there(
+    own: Path, proving: list[tuple[Environment, object]], capsys: pytest.CaptureFixture[str]
+) -> None:
+    full = load_toolchain("full")
+    assert main(["env", "evidence", "--prove", "--toolchain", "full"]) == 1
+    assert "no environment built; run `sdcoreml env`" in capsys.readouterr().err
+    made = finished(own / "envs" / ("a" * 16))
+    (own / "envs" / name_of(full, "venv")).symlink_to(made.path.name)
+    assert main(["env", "evidence", "--prove", "--toolchain", "full"]) == 0
+    assert capsys.readouterr().out.splitlines() == SAID
+    ((environment, trials),) = proving
+    assert environment.path == made.path
+    assert trials == (Families(toolchain=full, names=NAMES),)
+
+
+@pytest.mark.parametrize("words", [("full",), ("--toolchain", "full")])
+def test_a_toolchain_is_built_and_proved_with_the_families_that_are_named(
+    words: tuple[str, ...],
+    own: Path,
+    proving: list[tuple[Environment, object]],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    made = finished(own / "envs" / ("a" * 16))
+    built: list[tuple[str, BuildOptions]] = []
+
+    def environment_for(toolchain: Toolchain, _: Emit, *, options: BuildOptions) -> Environment:
+        built.append((toolchain.name, options))
+        return made
+
+    monkeypatch.setattr("sdcoreml.doctor.commands.preflight.environment_for", environment_for)
+    more = ("--family", "sd2", "--family", "sdxl", "--index", "https://mirror.invalid/simple")
+    assert main(["env", "prove", *words, *more]) == 0
+    assert capsys.readouterr().out.splitlines() == SAID
+    source = PackageSource(index="https://mirror.invalid/simple")
+    assert built == [("full", BuildOptions(backend="venv", source=source))]
+    full = load_toolchain("full")
+    assert proving == [(made, (Families(toolchain=full, names=("sd2", "sdxl")),))]
+    assert len(load_evidence(full)) == 1

@@ -160,3 +160,49 @@ def test_commands_that_are_ours_are_still_suggested_by_a_check() -> None:
     pages = {one.id for one in CHECKS}
     assert "ENV001" in pages
     assert all(words[0] == "env" for words in OWN)
+
+
+def test_all_that_is_told_of_a_report() -> None:
+    verdict = GoalVerdict(
+        goal="convert",
+        answer="no",
+        sentence="this machine cannot convert",
+        because=("ENV001", "DSK001"),
+        needs=("4 GB of disk", "`sdcoreml env`"),
+    )
+    fix = Fix("build it", commands=(("sdcoreml", "env"), ("sdcoreml", "env", "which")))
+    report = Report(
+        toolchain="tested", target="x", results=(result("ENV001", fix),), verdicts=(verdict,)
+    )
+    assert as_data(report) == {
+        "verdicts": [
+            {
+                "goal": "convert",
+                "answer": "no",
+                "sentence": "This machine cannot convert",
+                "because": ["ENV001", "DSK001"],
+                "needs": ["4 GB of disk", "`sdcoreml env`"],
+            }
+        ],
+        "findings": [
+            {
+                "id": "ENV001",
+                "title": "A check",
+                "family": "Environment",
+                "status": "bad",
+                "what": "Broken",
+                "why": "",
+                "fix": {
+                    "title": "Build it",
+                    "command": "sdcoreml env && sdcoreml env which",
+                    "is_safe": False,
+                },
+            }
+        ],
+        "toolchain": "tested",
+    }
+
+
+def test_only_so_many_findings_are_told() -> None:
+    many = found(report(*[result(f"AAA{number:03}", None) for number in range(401)]))
+    assert len(many) == 400

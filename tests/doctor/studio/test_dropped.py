@@ -2,7 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from sdcoreml.doctor.studio.dropped import Drop, File, choose_files, safe_name
+from sdcoreml.doctor.studio.dropped import (
+    LARGEST,
+    MOST_FILES,
+    Drop,
+    File,
+    choose_files,
+    safe_name,
+    split_ends,
+)
 from sdcoreml.doctor.studio.refusals import AbsentError, RequestError
 
 
@@ -138,3 +146,39 @@ def test_a_file_is_called_by_its_place_in_the_page_s_list() -> None:
         with pytest.raises(AbsentError):
             drop.place_of(number)
     assert Drop(id="0" * 32, name="m.bin", size=3).sizes == (3,)
+
+
+def ends_of(head: bytes, tail: bytes) -> bytes:
+    return len(head).to_bytes(4, "little") + head + tail
+
+
+def split(ends: bytes, size: int) -> list[bytes]:
+    return [bytes(one) for one in split_ends(ends, size)]
+
+
+def test_the_largest_model_that_there_is_may_be_dropped() -> None:
+    largest = File(path="x.bin", size=LARGEST - 1)
+    assert choose_files("m", [largest, File(path="x.json", size=1)])[0] == largest
+    with pytest.raises(RequestError, match="no model has this size"):
+        choose_files("m", [largest, File(path="x.json", size=2)])
+    assert split(ends_of(b"a", b"b"), LARGEST) == [b"a", b"b"]
+    with pytest.raises(RequestError, match="no model has this size"):
+        split_ends(ends_of(b"a", b"b"), LARGEST + 1)
+
+
+def test_ends_may_be_all_of_a_file_and_no_more() -> None:
+    assert split(ends_of(b"abc", b"de"), 5) == [b"abc", b"de"]
+    assert split(ends_of(b"", b""), 0) == [b"", b""]
+    for ends, size in (
+        (ends_of(b"abc", b"de"), 4),
+        (b"\0\0\0", 9),
+        (b"\5\0\0\0abcd", 9),
+        (ends_of(b"", b""), -1),
+    ):
+        with pytest.raises(RequestError):
+            split_ends(ends, size)
+
+
+def test_as_many_files_as_count_are_taken() -> None:
+    listed = [WEIGHTS, *(File(path=f"{one}.json", size=1) for one in range(MOST_FILES - 1))]
+    assert len(choose_files("m", listed)) == MOST_FILES == 2_000
