@@ -118,9 +118,9 @@ class TimedRunner:
         inside: bool,
     ) -> int | None:
         del inside
-        file, done = arguments[-1], Path(environ["MUTANT_DONE"])
+        file, done = arguments[-1], Path(environ.get("MUTANT_DONE", os.devnull))
         self.given.append((file, seconds))
-        left = self.tests[file] - (float(done.read_text()) if done.exists() else 0)
+        left = self.tests[file] - (float(done.read_text() or 0) if done.exists() else 0)
         if left > seconds:
             done.write_text(f"{seconds}")
             return None
@@ -137,6 +137,14 @@ def try_timed(place: Path, runner: TimedRunner) -> tuple[str, bool]:
         MUTANT, [Round(tests=(test,), inside=False) for test in sorted(runner.tests)]
     )
     return verdict.killer, verdict.is_out_of_time
+
+
+def test_a_broken_test_is_asked_with_all_its_parameters(tmp_path: Path) -> None:
+    runner = TimedRunner({"test_a.py::test": 1}, failing="test_a.py::test")
+    made = Laboratory(root=tmp_path, runner=runner, limit=60)
+    found = made.find_broken(["test_a.py::test[a-b]", "test_a.py::test[c]", ""])
+    assert runner.given == [("test_a.py::test", 60)]
+    assert found == made.broken == {"test_a.py::test::test"}
 
 
 def test_rounds_that_were_cut_off_go_on_and_share_ten_times_the_limit(tmp_path: Path) -> None:

@@ -121,8 +121,11 @@ class Laboratory:
         return "", late
 
     def find_broken(self, killers: Iterable[str]) -> frozenset[str]:
-        """Run tests without a mutant; return those that fail, which notice nothing."""
-        tests = sorted(set(killers) - {""})
+        """Run tests without a mutant; return those that fail, which notice nothing.
+
+        Of a test with parameters, all are run: if one is broken, others may be.
+        """
+        tests = sorted({test.partition("[")[0] for test in killers} - {""})
         found: set[str] = set()
         for inside in (False, True):
             group = [test for test in tests if test.startswith(INSIDE) is inside]

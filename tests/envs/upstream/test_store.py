@@ -9,8 +9,10 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.envs.upstream.objects import Objects
-from sdcoreml.envs.upstream.store import Kept, examine, obtain
+from sdcoreml.envs.upstream.store import Kept, examine, obtain, place
+from sdcoreml.ground import locks
 from sdcoreml.ground.errors import BadInputError, NoSpaceError
+from sdcoreml.ground.events import Event
 from sdcoreml.lockfiles.toolchain import Upstream
 from tests.upstreams import git, make_repository
 
@@ -185,3 +187,28 @@ def test_a_full_disk_leaves_nothing(
     with pytest.raises(NoSpaceError):
         obtain(upstream, str(tmp_path / "source"), store)
     assert [path.suffix for path in store.iterdir()] == [".lock"]
+
+
+def test_who_waits_for_another_says_so(tmp_path: Path) -> None:
+    commit = "1" * 40
+    assert place(commit, tmp_path) == tmp_path / "upstream-111111111111"
+    lock = tmp_path / ".upstream-111111111111.lock"
+    lock.write_text("77")
+    handle = os.open(lock, os.O_RDWR)
+    locks.lock(handle)
+    events: list[Event] = []
+
+    def emit(event: Event) -> None:
+        events.append(event)
+        if event.kind == "note":
+            os.close(handle)
+
+    with pytest.raises(BadInputError) as caught:
+        obtain(
+            Upstream(repository="", commit=commit), str(tmp_path / "no"), folder=tmp_path, emit=emit
+        )
+    assert str(caught.value) == (
+        f"{tmp_path}/no: is not a git repository; give a clone of the upstream repository"
+    )
+    text = "another process (77) is bringing the upstream commit; waiting for it"
+    assert events == [Event(kind="note", text=text)]
