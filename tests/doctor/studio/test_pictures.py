@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -142,3 +143,53 @@ def test_anything_else_is_no_picture(wrong: bytes, tmp_path: Path) -> None:
         read_result(wrong, tmp_path / "0.png")
     with pytest.raises(BadInputError, match="no picture"):
         read_result(said(), tmp_path / "gone.png")
+
+
+def test_all_that_is_told_of_a_picture(tmp_path: Path) -> None:
+    (tmp_path / "0.png").touch()
+    near = to_plain(Likeness(steps=(60.0,), psnr=41.26, ssim=0.98765))
+    half = to_plain(Likeness(steps=(60.0,), psnr=60.04, ssim=1.0))
+    notes = [f"note {number}" for number in range(7)]
+    found = read_result(
+        said(likeness=near, half=half, unsafe=True, notes=notes), tmp_path / "0.png"
+    )
+    alike = say("figure.near", likeness="41.3 dB", ssim=0.98765)
+    assert found == {
+        "pictures": [{"title": say("picture.both"), "text": alike}],
+        "figures": [
+            [say("figure.model"), alike],
+            [say("figure.half"), say("figure.near", likeness="60.0 dB", ssim=1.0)],
+            [say("figure.size"), "128 x 64"],
+        ],
+        "warnings": [
+            *(f"note {number}" for number in range(5)),
+            say("picture.beyond", words="tail"),
+            say("picture.unsafe"),
+        ],
+    }
+    alone = read_result(said(prompt={"beyond": []}, notes=None), tmp_path / "0.png")
+    assert (alone["pictures"], alone["warnings"]) == (
+        [{"title": say("picture.one"), "text": ""}],
+        [],
+    )
+    odd = read_result(said(width="128", half={"psnr": "x"}, prompt=3), tmp_path / "0.png")
+    assert odd["figures"] == []
+
+
+def test_all_the_words_of_a_drawing() -> None:
+    wish = Wish(
+        folder=Path("/m/cat"),
+        output=OUTPUT,
+        prompt="-a star",
+        against=Path("/model"),
+        refiner="/refiner",
+        toolchain="mine",
+    )
+    found = plan_picture(wish)
+    assert found.words == (
+        *("draw", "--steps=8", "--seed=0", f"--output={OUTPUT}", "--against=/model"),
+        *("--refiner=/refiner", "--toolchain=mine", "/m/cat", " -a star"),
+    )
+    assert (found.title, found.output) == ("cat: -a star", OUTPUT)
+    alone = plan_picture(replace(wish, against=None, toolchain=""))
+    assert alone.words[4:] == ("/m/cat", " -a star"), "no refiner without the model"

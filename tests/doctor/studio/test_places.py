@@ -155,3 +155,63 @@ def test_a_path_is_told_from_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert short(tmp_path / "a b") == "~/a b"
     assert short(Path("/other")) == "/other"
     assert short(Path(os.fsdecode(b"/\xff"))) == "/\ufffd"
+
+
+def test_all_that_is_told_of_a_folder(tmp_path: Path) -> None:
+    place = tmp_path / "here"
+    (place / "below").mkdir(parents=True)
+    (place / "made" / "Unet.mlmodelc").mkdir(parents=True)
+    write_hollow(place / "style.safetensors", LORA)
+    (place / "damaged.pt").write_bytes(b"1234")
+    size = (place / "style.safetensors").stat().st_size
+
+    def item(name: str, kind: str, size: int | None = None, what: object = None) -> dict[str, Any]:
+        handle = SIGNER.sign(place / name)
+        return {"handle": handle, "name": name, "kind": kind, "size": size, "what": what}
+
+    assert list_folder(place, SIGNER) == {
+        "handle": SIGNER.sign(place),
+        "name": "here",
+        "parents": [
+            {"handle": SIGNER.sign(one), "name": one.name or "/"} for one in reversed(place.parents)
+        ],
+        "items": [
+            item("below", "folder"),
+            item("made", "model", what=say("place.coreml")),
+            item("damaged.pt", "model", 4, "unknown"),
+            item("style.safetensors", "model", size, "a LoRA"),
+        ],
+        "is_cut": False,
+    }
+
+
+def test_all_that_is_told_of_where_to_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for name in ("Downloads", "MochiDiffusion/models"):
+        (tmp_path / name).mkdir(parents=True)
+    found: Any = list_roots(SIGNER)
+    disks = [one for one in found.pop("items") if one["what"] == say("place.disk")]
+    told = [
+        one
+        for one in list_roots(SIGNER)["items"]  # type: ignore[attr-defined]
+        if one not in disks
+    ]
+    assert found == {"handle": None, "name": "", "parents": [], "is_cut": False}
+    places = {
+        tmp_path: "place.home",
+        tmp_path / "Downloads": "place.downloads",
+        tmp_path / "MochiDiffusion/models": "place.mochi",
+    }
+    assert told == [
+        {
+            "handle": SIGNER.sign(path),
+            "name": path.name,
+            "kind": "folder",
+            "size": None,
+            "what": say(what),
+        }
+        for path, what in places.items()
+    ]

@@ -207,3 +207,25 @@ def test_what_is_not_offered_is_never_an_option(
 ) -> None:
     examined = bench.take(MODELS["sd1 file"](tmp_path))
     assert plan(examined, choices, "tested")["command"] == plan(examined, {}, "tested")["command"]
+
+
+def test_all_that_is_told_of_a_plan(tmp_path: Path, bench: Bench) -> None:
+    model = MODELS["sd1 file"](tmp_path)
+    found = planned(bench, model, {"app": "apple", "device": "phone", "bits": 6})
+    offer, room, machine = found.pop("offer"), found.pop("room"), found.pop("machine")
+    assert {*offer} == {"groups", "changed"}
+    assert {*room} == {"needed", "free"}
+    assert {*machine} == {"can", "findings"}
+    assert all({*one} == {"id", "status", "what", "remedy"} for one in machine["findings"])
+    needs = found.pop("needs")
+    assert needs["disk"] == room["needed"] == 2 * model.stat().st_size
+    (folder,) = found.pop("folders")
+    assert folder["folder"] == str(bench.into / "models/sd1-split-einsum-6-bit_512x512")
+    assert found == {
+        "from": {str(model): model.stat().st_size},
+        "sentence": {"say": "plan.programs.for", "count": 4, "systems": "macOS 13, iOS 16"},
+        "command": f"sdcoreml convert {model} --app=apple --chunk --bits=6",
+        "result": sum(one["bytes"] for one in folder["programs"]),
+        "notes": found["notes"],
+    }
+    assert found["result"] == 4_533_065
