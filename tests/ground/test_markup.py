@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdcoreml.ground.markup import Markup, cut, element, escape, join, link, prose
+from sdcoreml.ground.markup import Markup, code, cut, element, escape, join, link, prose
 
 HOSTILE = "</style><script>alert(1)</script>\"' onload=x &\x1b[2J\u202e\udcff\x00"
 
@@ -75,3 +75,22 @@ def test_what_stands_in_backticks_is_code() -> None:
 
 def test_ordinary_letters_of_all_scripts_stay() -> None:
     assert escape("Größe 猫 é") == "Größe 猫 é"
+
+
+def test_what_may_stand_where() -> None:
+    assert element("img", "x", src="data:image/png;base64,AA").source == (
+        '<img src="data:image/png;base64,AA">'
+    )
+    assert element("a", class_="b", aspect="none", x_=True).source == (
+        '<a class="b" preserveAspectRatio="none" x></a>'
+    )
+    assert element("p", x=1.23456, y=0.0004, z=1e9).source == '<p x="1.235" y="0" z="1e+09"></p>'
+    with pytest.raises(ValueError, match=r"^not an address for a page: 'x{40} … x{40}'$"):
+        element("a", href="x" * 81)
+    assert cut("abcde", 4) == "ab … de"
+    assert len(cut("x" * 2_001)) == 2_003
+    assert cut("x" * 2_000) == "x" * 2_000
+    assert escape("\ufffe") == "\\ufffe"
+    assert code("a<").source == "<code>a&lt;</code>"
+    assert str(code("b")) == "<code>b</code>"
+    assert prose("`a` b `c`").source == "<code>a</code> b <code>c</code>"
