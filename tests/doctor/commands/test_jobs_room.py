@@ -19,7 +19,7 @@ from sdcoreml.doctor.commands.jobs_room import (
     describe_shortage,
     hold_room,
 )
-from sdcoreml.doctor.core.facts import Memory
+from sdcoreml.doctor.core.facts import Memory, Unknown
 from sdcoreml.doctor.core.overall import Scarce, Shortage
 from sdcoreml.doctor.gather.toolchain import toolchain
 from sdcoreml.ground import locks
@@ -250,3 +250,54 @@ def test_without_bounds_there_is_always_room(batch: Batch) -> None:
     assert boundless.refuse(batch, batch.jobs) is None
     with ExitStack() as held:
         assert boundless.claim(batch, batch.jobs, held) is None
+
+
+def test_what_fits_exactly_is_no_shortage(batch: Batch) -> None:
+    exact = replace(MEMORY, available=2 * GB)
+    assert room(Fake(exact), memory=2e9).find_shortage(batch, batch.jobs) is None
+    less = replace(exact, available=2 * GB - 1)
+    lack = room(Fake(less), memory=2e9).find_shortage(batch, batch.jobs)
+    assert lack is not None
+    assert (lack.needed, lack.free) == (2 * GB, 2 * GB - 1)
+    assert batch.described is not None
+    disk = 2 * batch.described.size
+    folder = os.fspath(batch.jobs[0].output)
+    for left, found in (
+        (disk, None),
+        (disk - 1, Shortage(scarce=Scarce.DISK, folder=folder, needed=disk, free=disk - 1)),
+    ):
+        meter = Fake(disk=(left, GB))
+        assert room(meter).find_shortage(batch, batch.jobs) == found
+    assert room(Fake(disk=(0, disk))).refuse(batch, batch.jobs) is None
+    assert room(Fake(disk=(0, disk - 1))).refuse(batch, batch.jobs) is not None
+
+
+def test_a_refusal_says_what_is_needed_what_there_is_and_what_to_do(batch: Batch) -> None:
+    memory = room(Fake(), memory=9.1e9).refuse(batch, batch.jobs)
+    assert str(memory) == (
+        f"{batch.request.given}: needs about 9.1 GB of memory, and this machine has 9.0 GB with"
+        " swap; use a machine with more memory, or a half-precision copy of the model"
+    )
+    disk = room(Fake(disk=(1000, 2000))).refuse(batch, batch.jobs)
+    assert str(disk) == (
+        f"{batch.request.given}: needs about 15 MB of disk, and that of the results has 2 kB in"
+        " all; choose a larger disk with into = 'FOLDER'"
+    )
+
+
+def test_of_what_is_not_described_nothing_is_promised(batch: Batch, tmp_path: Path) -> None:
+    place = tmp_path / "promises"
+    roomy = replace(room(Fake(), memory=2e9), promises=place)
+    for unknown, jobs in ((replace(batch, described=None), batch.jobs), (batch, ())):
+        with ExitStack() as held:
+            assert roomy.claim(unknown, jobs, held) is None
+            (path,) = place.iterdir()
+            assert path.read_text() == f"{os.getpid()} 0"
+
+
+def test_a_machine_that_does_not_say_has_no_known_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unknown = Unknown(reason="it does not say")
+    monkeypatch.setattr("sdcoreml.doctor.commands.jobs_room.machine.memory", lambda _: unknown)
+    assert ThisMachine(promises=tmp_path).memory() is None
