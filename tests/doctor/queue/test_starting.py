@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
+import sys
 import time
 from pathlib import Path
 
-from sdcoreml.doctor.queue.starting import LOG, begin_log, start_runner
+import pytest
+
+from sdcoreml.doctor.queue import starting
+from sdcoreml.doctor.queue.starting import LOG, begin_log, start_runner, this_program
 from sdcoreml.doctor.queue.store import Store
 from tests.doctor.queue.stand_in import add
 
@@ -36,3 +41,62 @@ def test_only_a_runner_that_prints_into_the_log_begins_it(tmp_path: Path) -> Non
         begin_log(store, handle)
         os.close(handle)
         assert log.read_text() == left
+
+
+SAYS = """
+import json, os, sys
+said = {"at": os.getcwd(), "queue": os.environ["SDCOREML_QUEUE"], "words": sys.argv[1:]}
+said |= {"leads": os.getsid(0) == os.getpid(), "heard": sys.stdin.read()}
+print(json.dumps(said), flush=True)
+print("end", file=sys.stderr, flush=True)
+"""
+
+
+def test_a_runner_has_a_session_of_its_own_in_the_queue_s_folder(tmp_path: Path) -> None:
+    store = Store(folder=tmp_path / "q")
+    add(store, "say")
+    start_runner(store, (sys.executable, "-c", SAYS))
+    log = tmp_path / "q" / LOG
+    for _ in range(12_000):
+        if log.read_text().endswith("end\n"):
+            break
+        time.sleep(0.01)
+    first, last = log.read_text().splitlines()
+    assert json.loads(first) == {
+        "at": str(store.folder),
+        "queue": str(store.folder),
+        "words": ["queue", "run"],
+        "leads": True,
+        "heard": "",
+    }
+    assert last == "end"
+    assert log.stat().st_mode & 0o777 == 0o600
+
+
+def test_nothing_is_started_where_nothing_waits_or_all_is_paused(tmp_path: Path) -> None:
+    store = Store(folder=tmp_path / "q")
+    start_runner(store, ("/nowhere",))
+    add(store, "say")
+    store.pause()
+    start_runner(store, ("/nowhere",))
+    store.resume()
+    store.cancel("1")
+    start_runner(store, ("/nowhere",))
+    assert not (store.folder / LOG).exists()
+
+
+def test_this_tool_is_its_script_or_what_python_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = tmp_path / "sdcoreml"
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["sdcoreml", "queue"])
+    code = (sys.executable, "-c", starting._CODE)
+    assert this_program() == code, "it is not there"
+    script.touch(mode=0o600)
+    assert this_program() == code, "it cannot be run"
+    script.chmod(0o700)
+    assert this_program() == (str(script),)
+    script.rename(tmp_path / "pytest")
+    monkeypatch.setattr(sys, "argv", ["pytest"])
+    assert this_program() == code, "it is another"
