@@ -65,7 +65,7 @@ def user_folder(variable: str, kind: Literal["cache", "data", "state"], *below: 
         "state": platformdirs.user_state_dir,
     }
     try:
-        found = find[kind]("sdcoreml", appauthor=False)
+        found = find[kind]("sdcoreml")
     except RuntimeError:  # an older one leaves the `~` there
         found = "~"
     if found.startswith("~"):

@@ -57,7 +57,7 @@ def configuration_file() -> Path | None:
         from platformdirs import user_config_path
     except ImportError:
         return None
-    return user_config_path("sdcoreml", appauthor=False) / NAME
+    return user_config_path("sdcoreml") / NAME
 
 
 def read_configuration(path: Path | None = None) -> Configuration:

@@ -215,6 +215,17 @@ def test_a_python_without_pip_reads_with_what_ensurepip_would_install(
     assert found is not None
     assert found.loads("a = 1") == {"text": "a = 1"}
     assert _load_bundled(tmp_path / "elsewhere") is None
+    without(monkeypatch, "tomllib", "tomli", "pip")
+    others = importlib.util.find_spec
+    spec = ModuleSpec("ensurepip", None, origin=str(tmp_path / "__init__.py"))
+    monkeypatch.setattr(
+        importlib.util,
+        "find_spec",
+        lambda name, package=None: spec if name == "ensurepip" else others(name, package),
+    )
+    path = tmp_path / "some.toml"
+    path.write_text("b = 2")
+    assert read_table(path).values == {"text": "b = 2"}
 
 
 @given(st.text(st.characters(codec="utf-8")))
