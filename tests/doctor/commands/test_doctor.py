@@ -4,6 +4,7 @@ import argparse
 import re
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from sdcoreml.doctor.checks import CHECKS
 from sdcoreml.doctor.cli import main
 from sdcoreml.doctor.commands import doctor, doctor_changes
 from sdcoreml.doctor.commands.doctor import (
+    fetch_named_headers,
     kind_of,
     request_of,
     selection_of,
@@ -21,7 +23,8 @@ from sdcoreml.doctor.commands.doctor import (
 from sdcoreml.doctor.core import history
 from sdcoreml.doctor.core.check import CheckFamily, Fix, Status, error
 from sdcoreml.doctor.core.engine import Report, Result, Selection, examine
-from sdcoreml.doctor.core.facts import Facts
+from sdcoreml.doctor.core.facts import Facts, Goal
+from sdcoreml.doctor.gather import DEADLINE, DEEP_DEADLINE, Request
 from sdcoreml.ground.errors import BadInputError, UnknownToolchainError, UsageError
 from tests.doctor.gather.test_model import folder
 from tests.doctor.healthy import HEALTHY, HOST
@@ -283,3 +286,57 @@ def test_a_list_that_names_no_check_is_wrong_usage(capsys: pytest.CaptureFixture
         main(["doctor", "--select", " , "])
     assert caught.value.code == 2
     assert "argument --select: ' , ' names no check; `" in capsys.readouterr().err
+
+
+def test_all_that_is_to_be_gathered_follows_from_the_arguments() -> None:
+    (check,) = [one for one in CHECKS if one.id == "MEM001"]
+    groups = tuple(sorted({*check.needs} - {"goal"}))
+    assert groups
+    assert request_of(parsed(), [check]) == Request(
+        goal=Goal(), toolchain="tested", groups=groups, seconds=DEADLINE
+    )
+    words = (
+        *("/a/model", "--output", "/out", "--size", "512x768", "--attention", "original"),
+        *("--goal", "env", "--deep", "--toolchain", "light"),
+    )
+    assert request_of(parsed(*words), [check]) == Request(
+        goal=Goal(
+            kind="env",
+            model="/a/model",
+            output="/out",
+            attention="ORIGINAL",
+            height=768,
+            width=512,
+        ),
+        toolchain="light",
+        deep=True,
+        groups=groups,
+        seconds=DEEP_DEADLINE,
+    )
+
+
+def test_a_finished_folder_is_what_is_converted_if_that_is_the_goal(tmp_path: Path) -> None:
+    (tmp_path / "b/Unet.mlpackage").mkdir(parents=True)
+    folder = str(tmp_path / "b")
+    (check,) = [one for one in CHECKS if one.id == "MEM001"]
+    told = [
+        (request.goal.model, request.bundle)
+        for goal in ("convert", "bundle", "env")
+        for request in [request_of(parsed(folder, "--goal", goal), [check])]
+    ]
+    assert told == [(folder, ""), ("", folder), ("", folder)]
+
+
+def test_what_names_no_folder_of_headers_is_said_and_stays_as_it_was_given(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
+    monkeypatch.setenv("HF_HOME", str(tmp_path))
+    args = parsed("owner/name")
+    if isinstance(args.paths[0], Path):
+        pytest.skip("a word with a slash is a path here")
+    with ExitStack() as looking:
+        told = fetch_named_headers(args, looking)
+    assert args.paths == [Path("hf:owner/name")]
+    assert told("text") == "text"
+    assert capsys.readouterr().err.startswith("warning: ")
