@@ -81,7 +81,7 @@ def take_beneath(interpreter: Interpreter, root: Path) -> tuple[ManifestEntry, .
         if status is not None and stat.S_ISREG(status.st_mode):
             found[path] = status
     runs = list(runs_of(found.items(), lambda item: item[1].st_size))
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    with ThreadPoolExecutor() as pool:
         entries = {entry.path: entry for made in pool.map(_describe, runs) for entry in made}
     entries |= {path: _absence(path) for path in others if not os.path.lexists(path)}
     if unruly := [path for path in entries if "\n" in path]:

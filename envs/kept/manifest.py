@@ -151,7 +151,7 @@ def take(
     entries: list[ManifestEntry] = []
     hashed, total = 0, sum(_size(kind, status) for _, kind, status in found)
     runs = list(runs_of(found, lambda item: _size(*item[1:])))
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    with ThreadPoolExecutor() as pool:
         for made in chain.from_iterable(pool.map(lambda run: list(map(entry, run)), runs)):
             entries.append(made)
             hashed += made.size

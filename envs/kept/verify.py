@@ -231,7 +231,7 @@ def _compare(parts: Iterable[_Part], emit: Emit) -> Iterable[Damage]:
     read: list[str] = []
     if unread:
         runs = list(runs_of(unread, lambda one: one[1].size))
-        with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+        with ThreadPoolExecutor() as pool:
             answers = chain.from_iterable(pool.map(_read, runs))
             for answer, (_, entry) in zip(answers, unread, strict=True):
                 read.append(answer)

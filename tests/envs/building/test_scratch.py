@@ -39,7 +39,11 @@ class StandIn:
 
     def create(self, folder: Path, final: Path) -> None:
         self.made.append((folder, final))
-        venv.create(folder, python_below(self.folder))
+        interpreter = python_below(self.folder)
+        compiled = self.folder.parent / "compiled"
+        interpreter.path.write_text(f"#!/bin/sh\ncat >>{compiled}\n")
+        venv.create(folder, interpreter)
+        (venv.site_packages(folder) / "own.py").touch()
 
     def record_fields(self) -> dict[str, str]:
         raise NotImplementedError
@@ -83,6 +87,7 @@ def test_packages_are_installed_as_if_for_good(base: StandIn, tmp_path: Path) ->
         assert (folder / "bin/one").read_text().startswith("#!/bin/sh\n'''exec'")
         assert not (folder / ".lock").exists()
     assert not folder.exists()
+    assert (tmp_path / "compiled").read_text() == "lib/python3.10/site-packages/own.py"
 
 
 def test_a_cache_that_may_be_wrong_is_not_used(base: StandIn, tmp_path: Path) -> None:
@@ -96,6 +101,13 @@ def test_without_packages_nothing_is_installed(base: StandIn, tmp_path: Path) ->
         assert (folder / "pyvenv.cfg").exists()
         assert not (folder / "requirements.txt").exists()
     assert not (tmp_path / "asked").exists()
+    assert not (tmp_path / "compiled").exists()
+
+
+def test_a_base_s_own_sources_are_compiled_all_the_same(base: StandIn, tmp_path: Path) -> None:
+    base.brings_sources = True
+    with scratch_environment(base, tmp_path / "envs/abc", (), plan()):
+        assert (tmp_path / "compiled").exists()
 
 
 def test_a_failure_leaves_nothing(base: StandIn, tmp_path: Path) -> None:

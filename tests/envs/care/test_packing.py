@@ -185,3 +185,13 @@ def test_an_older_archive_has_no_seal_that_could_be_compared(
             stream.addfile(member, io.BytesIO(data))
     (tmp_path / "out").mkdir()
     assert unpack(tmp_path / "b.tar", tmp_path / "out", silent).seal == ""
+
+
+def test_an_archive_without_a_toolchain_is_none(tmp_path: Path) -> None:
+    path = archive(tmp_path / "a.tar", environment_json=said())
+    (tmp_path / "out").mkdir()
+    with pytest.raises(ArchiveError) as caught:
+        unpack(path, tmp_path / "out", silent)
+    assert str(caught.value) == (
+        f"{path}: {tmp_path}/out/toolchain.toml: no such file; restore it with git"
+    )

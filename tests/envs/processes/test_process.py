@@ -67,3 +67,13 @@ def test_what_every_child_is_told() -> None:
         "PYTHONNOUSERSITE": "1",
         "SOURCE_DATE_EPOCH": "315532800",
     }
+
+
+def test_bytes_that_are_no_text_pass_both_ways(tmp_path: Path) -> None:
+    program = tmp_path / "program"
+    program.write_text("#!/bin/sh\ncat\nprintf 'e\\377' >&2\npwd >place\necho $MINE >said\n")
+    program.chmod(0o755)
+    done = run([str(program)], words="a\udcff", cwd=tmp_path, environ={"MINE": "x"})
+    assert (done.code, done.out, done.err) == (0, "a\ufffd", "e\ufffd")
+    assert (tmp_path / "place").read_text() == f"{tmp_path}\n"
+    assert (tmp_path / "said").read_text() == "x\n"
