@@ -77,3 +77,7 @@ def test_what_only_newer_systems_read_is_refused_for_older_ones(
 def test_bits_that_no_system_reads(recipe: Recipe, reason: str) -> None:
     with pytest.raises(UnsupportedError, match=reason):
         require_storable(recipe, 9, "cat")
+
+
+def test_a_palette_for_each_channel_is_the_smallest_group() -> None:
+    assert parse_recipe({"group_size": 1}).group_size == 1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from sdcoreml.convert.hub.selection import Form, Selection, select
+from sdcoreml.convert.hub.selection import Form, Selection, have_weights, select
 from sdcoreml.ground.errors import BadInputError, SdcoremlError, UnsupportedError
 
 SD15 = (
@@ -124,3 +124,20 @@ def test_what_cannot_be_converted_is_said(
 ) -> None:
     with pytest.raises(error, match=said):
         select(files, where="a/b@v1")
+
+
+@pytest.mark.parametrize(
+    ("files", "is_whole"),
+    [
+        (["unet/model.safetensors"], True),
+        (["unet/config.json"], False),
+        (["unet/model-00001-of-00002.safetensors", "unet/model-00002-of-00002.safetensors"], True),
+        (["unet/model-00002-of-00002.safetensors"], False),
+        (["vae/model.safetensors"], False),
+        ([], False),
+    ],
+)
+def test_whether_all_weights_are_there(files: list[str], *, is_whole: bool) -> None:
+    assert have_weights(files, ["unet"]) is is_whole
+    assert have_weights([*files, "vae/model.bin"], ["unet", "vae"]) is is_whole
+    assert have_weights(files, [])

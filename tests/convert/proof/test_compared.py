@@ -117,3 +117,17 @@ def test_what_is_certified_was_checked() -> None:
 def test_a_certificate_that_nobody_issued() -> None:
     said = replace(CERTIFIED, certificate=replace(ORIGIN, date="2026-11-26"))
     assert whats(said) == ["its certificate is none that this version of sdcoreml has"]
+
+
+@pytest.mark.parametrize(
+    ("said", "found", "what"),
+    [
+        (120.0, 120.0, []),
+        (120.0, 123.0, []),
+        (120.0, 116.9, ["its module is 116.9 dB from exact, and it says 120.0"]),
+        (116.9, 120.0, ["its module is 120.0 dB from exact, and it says 116.9"]),
+        (None, 120.0, ["it says otherwise how exact its module is"]),
+    ],
+)
+def test_how_exact_a_module_is(said: float | None, found: float, what: list[str]) -> None:
+    assert whats(replace(PROOF, own=said), replace(PROOF, own=found)) == what
