@@ -80,7 +80,7 @@ def draw_sheet(
         place = scratch.resolve()
         drawn = []
         for number, folder in enumerate(folders):
-            asked = replace(request, folder=folder) if number == 0 else _alone(request, folder)
+            asked = request if number == 0 else _alone(request, folder)
             targets = [_target(place, number, row, one, asked) for row, one in enumerate(prompts)]
             drawn.append(draw_targets(asked, targets, runner, emit))
         names = [str(number) for number in range(len(folders))]
