@@ -36,7 +36,6 @@ OWN: Mapping[str, str] = {
     "envs/building/normalise.py": "what was installed a moment ago, from locked wheels",
     "envs/care/packing.py": "a tar file on the door's stream",
     "envs/cluster/dask.py": "the answers of our own child",
-    "envs/cluster/folder.py": "no file: a key that it has just made",
     "envs/cluster/member.py": "the parent's request",
     "envs/cluster/working.py": "the answers of its own child, and a sign of its own cluster",
     "envs/conda/engine.py": "the answers of our own child",
