@@ -327,6 +327,7 @@ def test_a_finished_folder_is_what_is_converted_if_that_is_the_goal(tmp_path: Pa
     assert told == [(folder, ""), ("", folder), ("", folder)]
 
 
+@pytest.mark.slow
 def test_what_names_no_folder_of_headers_is_said_and_stays_as_it_was_given(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
