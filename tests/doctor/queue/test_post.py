@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from sdcoreml.doctor.queue.post import note_worker, sole_work
+from sdcoreml.doctor.queue.post import Post, note_worker, sole_work
 from sdcoreml.ground import locks
 from sdcoreml.ground.errors import BusyError
 
@@ -85,3 +86,53 @@ def test_a_bystander_with_the_noted_number_is_never_killed(tmp_path: Path) -> No
     finally:
         bystander.kill()
         bystander.wait()
+
+
+@contextmanager
+def held(path: Path, seconds: float) -> Iterator[None]:
+    """Let somebody hold the lock for so long."""
+    handle = os.open(path, os.O_RDWR | os.O_CREAT)
+    assert locks.try_lock(handle)
+    timer = threading.Timer(seconds, os.close, [handle])
+    timer.start()
+    yield
+    timer.join()
+
+
+def test_who_only_looks_at_the_lock_is_waited_for_without_a_word(tmp_path: Path) -> None:
+    said: list[str] = []
+    with held(tmp_path / "work", 0.05), sole_work(tmp_path / "work", said.append, 0.1) as handle:
+        assert not os.get_inheritable(handle)
+    assert said == []
+
+
+def test_who_tidies_up_is_waited_for_and_told_of(tmp_path: Path) -> None:
+    said: list[str] = []
+    with held(tmp_path / "work", 0.8), sole_work(tmp_path / "work", said.append, 30):
+        pass
+    assert said == ["waiting for a process of a runner that was killed"]
+
+
+def is_held(post: Post) -> bool:
+    return post.is_held
+
+
+def test_one_at_a_time_is_at_the_post(tmp_path: Path) -> None:
+    first, second = Post(tmp_path / "runner"), Post(tmp_path / "runner")
+    assert [is_held(one) for one in (first, second)] == [True, False]
+    second.leave()
+    assert is_held(first)
+    first.leave()
+    first.leave()
+    assert not is_held(first)
+    third = Post(tmp_path / "runner")
+    assert is_held(third)
+    third.leave()
+    assert (tmp_path / "runner").stat().st_mode & 0o777 == 0o600
+
+
+def test_whoever_only_looks_keeps_nobody_from_the_post(tmp_path: Path) -> None:
+    with held(tmp_path / "runner", 0.05):
+        post = Post(tmp_path / "runner")
+        assert post.is_held
+        post.leave()
