@@ -253,3 +253,18 @@ def test_a_file_whose_header_was_read_is_not_read_again(tmp_path: Path) -> None:
     )
     assert known.checkpoint is first.checkpoint
     assert (first.prediction, known.prediction) == (None, "v_prediction")
+
+
+def test_a_folder_of_one_add_on_is_that_add_on(tmp_path: Path) -> None:
+    lora = {"lora_unet_x.lora_down.weight": np.ones((4, 768), np.float32)}
+    (tmp_path / "cat").mkdir()
+    save(tmp_path / "cat" / "lora.safetensors", lora)
+    found = identify_path(tmp_path / "cat")
+    assert (found.contents.kind, found.path) == (Kind.LORA, tmp_path / "cat" / "lora.safetensors")
+
+
+def test_what_to_set_for_a_model_of_few_steps_is_noted(tmp_path: Path) -> None:
+    found = identify_path(write_model(tmp_path / "acme-turbo"))
+    assert found.settings is not None
+    assert found.settings.kind == "turbo"
+    assert found.notes == (found.settings.advice,)
