@@ -202,7 +202,10 @@ class TestControlNets:
 
     def test_a_model_is_no_net(self, tmp_path: Path, folder: Path) -> None:
         both = make(tmp_path / "more", controlled=True)
-        with pytest.raises(UsageError, match="names no ControlNet"):
+        with pytest.raises(
+            UsageError,
+            match=r"names no ControlNet; give a folder that .* --for FOLDER` made",
+        ):
             ask(Request(folder=both, prompt="", nets={folder: Path("edges.png")}))
 
 

@@ -83,6 +83,9 @@ def test_a_lycoris_that_does_not_fit_is_refused(tmp_path: Path, plan: FolderPlan
         {"lokr_w1": drawn(3, 2), "lokr_w2": drawn(8, 8)},
         {"lokr_w1": drawn(4, 2)},
         {"hada_w1_a": drawn(32, 2), "hada_w1_b": drawn(2, 32)},
+        {"lokr_w1": drawn(4, 2), "lokr_w2_a": drawn(8, 3), "lokr_w2_b": drawn(2, 16)},
+        {"lokr_w1": drawn(4, 2), "lokr_w2_a": drawn(8, 0), "lokr_w2_b": drawn(0, 16)},
+        {"lokr_w1": drawn(4, 2), "lokr_w2_a": drawn(8), "lokr_w2_b": drawn(8, 16)},
         {f"hada_w{n}_{side}": drawn(2, 2) for n in (1, 2) for side in "ab"},
     ):
         lora = {f"{stem}.{role}": array for role, array in parts.items()}
