@@ -14,6 +14,7 @@ from sdcoreml.envs.care.repair import repair
 from sdcoreml.envs.care.reseal import reseal
 from sdcoreml.envs.kept import store
 from sdcoreml.envs.kept.store import Environment
+from sdcoreml.envs.kept.touched import is_untouched
 from sdcoreml.envs.kept.verify import verify_fast, verify_full
 from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.envs.pythons import venv
@@ -21,6 +22,7 @@ from sdcoreml.ground.errors import BrokenError
 from sdcoreml.ground.events import Event
 from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
 from tests.envs.former import make_former
+from tests.envs.kept.sealed import sealed
 from tests.envs.wheels import PYTHON, standard_wheels, toolchain
 
 
@@ -98,3 +100,33 @@ def test_an_attempt_that_was_killed_is_gone_on_with(
     (former.path / ".lock").unlink()
     (former.path / "sealed/files.tsv").write_text("half a li")
     assert reseal(former).seal == made[0].seal
+
+
+def test_what_is_done_is_told_and_counted(tmp_path: Path) -> None:
+    new = sealed(tmp_path)
+    former = make_former(new)
+    assert (former.is_former, former.files) == (True, new.files)
+    events: list[Event] = []
+    done = reseal(replace(former, size=1), events.append)
+    assert [(event.kind, event.text) for event in events if event.kind != "progress"] == [
+        ("note", "abc was sealed in the format of before"),
+        ("step", "compare every byte with that seal"),
+        ("step", "seal it anew"),
+    ]
+    assert (done.files, done.size, done.seal) == (new.files, new.size, new.seal)
+    assert not (done.path / "sealed/manifest.tsv").exists()
+    assert verify_full(done).faults == ()
+    assert is_untouched(done)
+    assert reseal(done, pytest.fail) is not None  # type: ignore[arg-type]
+
+
+def test_a_fault_is_told_with_what_helps(tmp_path: Path) -> None:
+    former = make_former(sealed(tmp_path))
+    (former.path / "stray").touch()
+    with pytest.raises(BrokenError) as caught:
+        reseal(former)
+    assert str(caught.value) == (
+        f"{former.path}: stray: not part of it (nobody);"
+        " `sdcoreml env build --fresh` builds it anew"
+    )
+    assert (former.path / "sealed/manifest.tsv").exists()

@@ -210,6 +210,16 @@ def test_a_conflict_leaves_nothing_and_names_no_hidden_folder(
     assert not (parent.folder.parent / "toolchains").exists()
 
 
+def test_a_fault_is_of_the_place_where_it_would_have_been(parent: Toolchain, wheels: Path) -> None:
+    def refuse(made: Toolchain) -> Resolver:
+        raise InstallError(f"{made.folder}/a is wrong", where=made.folder / "b")
+
+    with pytest.raises(InstallError) as caught:
+        make(parent, wheels, refuse)
+    final = parent.folder.parent / "toolchains" / "mine"
+    assert str(caught.value) == f"{final}/b: {final}/a is wrong"
+
+
 def test_what_exists_stays(parent: Toolchain, wheels: Path) -> None:
     first = make(parent, wheels)
     text = (first.toolchain.folder / "toolchain.toml").read_text()
