@@ -279,6 +279,7 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_for_apples_package_a_controlnet_goes_into_the_models_folder",
         "test_next_steps_are_those_of_the_app",
         "test_what_was_installed_is_said",
+        "test_what_was_installed_is_told_with_its_place",
         "test_what_was_made_is_told_before_the_error_of_its_installation",
     ),
     "tests/doctor/commands/test_convert_environment.py": (

@@ -216,6 +216,22 @@ def test_what_core_ml_finds_faulty_is_not_installed_and_the_summary_says_why(
     assert "next:" not in said
 
 
+def test_what_was_installed_is_told_with_its_place(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = made_on_a_mac(tmp_path, None)
+    (folder,) = before.manifests
+    made = install(asked("model", "--install"), before, silent)
+    place = home / "MochiDiffusion/models/cat_128x128"
+    assert {one: found.path for one, found in made.installed.items()} == {folder: place}
+    assert (made.withheld, made.app, made.loaded) == ({}, App.MOCHI, before.loaded)
+    assert tell(made, as_json=True) == 0
+    (told,) = read_as("convert", capsys.readouterr().out)["results"]
+    assert (told["folder"], told["installed"]) == (str(folder), str(place))
+    assert tell(made, as_json=False) == 0
+    assert f"  installed: {place} (" in capsys.readouterr().out
+
+
 def test_what_was_made_is_told_before_the_error_of_its_installation(
     home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
