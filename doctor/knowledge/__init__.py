@@ -73,6 +73,8 @@ FILES = (
 FAMILIES = (
     "family_pairs",
     "family_kinds",
+    "family_tools",
+    "family_system",
     "family_skew",
     "family_weights",
     "family_models",

@@ -16,6 +16,7 @@ from itertools import islice
 from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.headings import find_more_reasons, find_reason, only_announces
 from sdcoreml.doctor.knowledge.lines import Line
+from sdcoreml.doctor.knowledge.links import find_last
 from sdcoreml.doctor.knowledge.noise import is_noise
 from sdcoreml.doctor.knowledge.notices import is_softened
 from sdcoreml.doctor.knowledge.structure import Structure
@@ -51,7 +52,7 @@ def find_deciding_lines(
         structure: the log's own structure.
         lines: the log's lines, without what was ignored.
     """
-    named = find_reason(cause, lines) if cause else None
+    named = find_last(find_reason(cause, lines), structure.links) if cause else None
     own = structure.decisive
     if named is None and own is not None and _only_announces(own.text):
         own = next(_find_words(structure, lines), own)
@@ -69,7 +70,7 @@ def find_deciding_lines(
     )
 
 
-_FEW = 3
+_FEW = 4
 """So many lines are quoted beside the one that decides, at most."""
 
 _NEAR = 3
@@ -111,6 +112,9 @@ def _find_others(
         yield own
     for announced in (cause, structure.announced):
         yield from islice(find_more_reasons(announced, lines), _FEW) if announced else ()
+    for links in structure.links:
+        if first in links:
+            yield from reversed(links)
     yield from _find_siblings(first, lines)
     place = structure.place((own or first).number)
     chain = structure.chains[place[0]] if place else ()
@@ -119,6 +123,8 @@ def _find_others(
     yield from (one[0].detail for one in structure.chains[-1:])
     worst = [line for line in structure.errors if not _only_announces(line.text)]
     yield from (find_reason(line, lines) for line in worst[-1:])
+    yield from (line for line in lines[-_NEAR:] if weigh(line.text) is not None)
+    yield from worst[:1]
 
 
 def _find_siblings(first: Line, lines: Sequence[Line]) -> Iterator[Line]:

@@ -93,7 +93,8 @@ def examine(
             for line in lines
         )
     structure = find_structure(lines)
-    lines = tuple(line for line in lines if line.number not in structure.ignored) or lines
+    everything = lines
+    lines = tuple(line for line in lines if line.number not in structure.ignored)
     whole = [View(one, structure) for one in (lines, join_wrapped(lines)) if one]
     telling = [View(choose_telling(view.lines), structure) for view in whole]
     skew = Skew(
@@ -131,7 +132,7 @@ def examine(
             matches[line.number] = match
     weighed = rank(list(matches.values()), structure, find_sections(lines))
     named = _find_named(weighed, structure)
-    deciding = find_deciding_lines(named, structure, lines)
+    deciding = find_deciding_lines(named, structure, lines or everything)
     return Diagnosis(matches=weighed, structure=structure, deciding=deciding)
 
 

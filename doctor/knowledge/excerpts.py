@@ -121,13 +121,26 @@ _WEAK_TRIGGERS = (
         "xternally",
         "Half",
         "unavailable",
+        "already ",
+        "anifest",
+        "ertificate",
+        "x509",
     ),
 )
 """What lines contain that may tell more of a failure that others tell of."""
 
 
+_SHORT = 12
+"""Who gives so few lines has chosen them."""
+
+
 def choose_telling(lines: Sequence[Line]) -> tuple[Line, ...]:
-    """Return the lines that may tell of a failure, with those just before and behind them."""
+    """Return the lines that may tell of a failure, with those just before and behind them.
+
+    All of a few lines may.
+    """
+    if len(lines) <= _SHORT:
+        return tuple(lines)
     words = (*_TRIGGERS, *_WEAK_TRIGGERS)
     telling = [any(word in line.text for word in words) for line in lines]
     return tuple(

@@ -18,7 +18,7 @@ _SUMMARIES = (
     r".*exit (?:code|status):? \d+\.?$|.*\bexited with (?:code|status)\b",
     r"\s*\d+ (?:errors?|warnings?)(?: and \d+ (?:errors?|warnings?))? generated",
     r".*[Pp]rocess completed\b|\s*Press any key\b|\s*Post job\b|\s*##\[",
-    r"\s*ninja: build stopped|\s*\*\* \w+ FAILED \*\*|\s*\(\d+ failures?\)",
+    r".*\bexiting now\b|\s*ninja: build stopped|\s*\*\* \w+ FAILED \*\*|\s*\(\d+ failures?\)",
     r"\s*Node\.js v\d|\s*(?:logout|exit|good ?bye|bye|done)[.!]?\s*$",
 )
 _BARS = (

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure, Role
@@ -78,7 +78,8 @@ def rank(
     the same command says behind it that it did its work.
     """
     is_past = _find_past(structure, sections or Sections())
-    errors = {line.number for line in structure.errors}
+    decisive = {structure.decisive.number} if structure.decisive else set[int]()
+    errors = {line.number for line in structure.errors} | decisive
     ended = structure.last_chain
     if ended and ended[0].line.number in structure.builds:
         ended = ()
@@ -107,6 +108,7 @@ def rank(
         if _is_notice(one)
     ]
     harmless = [one for one in placed if not _is_notice(one) and one.role is Role.HARMLESS]
+    told = list(_follow_links(told, structure))
     ordered = sorted([*told, *notices, *harmless], key=lambda one: one.rank)
     told_so = sorted(_follow(ordered, structure), key=lambda one: one.rank)
     proven = [_prove(one, structure, deciding) for one in told_so]
@@ -244,6 +246,23 @@ def _follow(ordered: Sequence[Match], structure: Structure) -> Sequence[Match]:
         or one.doubt
         or one.confidence is not Confidence.GUESS
     ]
+
+
+def _follow_links(matches: Sequence[Match], structure: Structure) -> Iterator[Match]:
+    """Let what a chain of reasons says follow from what a later link of it says."""
+    for match in matches:
+        behind = {
+            line.number
+            for links in structure.links
+            if any(line.number == match.line for line in links)
+            for line in links
+            if line.number > match.line
+        }
+        is_explained = match.role is Role.CAUSE and any(
+            one.line in behind and one.role is Role.CAUSE and not one.entry.vague and not one.doubt
+            for one in matches
+        )
+        yield replace(match, role=Role.CONSEQUENCE) if is_explained else match
 
 
 def _is_behind(place: tuple[int, int] | None, first: tuple[int, int] | None) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sdcoreml.doctor.knowledge.exceptions import Finder, Raised
 from sdcoreml.doctor.knowledge.headings import find_reason
 from sdcoreml.doctor.knowledge.lines import Line
+from sdcoreml.doctor.knowledge.links import find_last, find_links
 from sdcoreml.doctor.knowledge.notices import find_dismissed
 from sdcoreml.doctor.knowledge.sections import find_builds
 from sdcoreml.doctor.knowledge.wordings import IS_ERROR, weigh
@@ -35,6 +36,9 @@ class Structure:
 
     builds: frozenset[int] = frozenset()
     """The lines that pip quotes of a package's build."""
+
+    links: tuple[tuple[Line, ...], ...] = ()
+    """The chains of reasons that tools print below an error, the last reason last."""
 
     @property
     def is_failure(self) -> bool:
@@ -87,7 +91,8 @@ def find_structure(lines: Sequence[Line]) -> Structure:
     errors = tuple(line for weight, line in weighed if weight < IS_ERROR)
     announced = _decide(chains, weighed)
     told = [line for line in lines if line.number not in ignored]
-    decisive = find_reason(announced, told) if announced else None
+    links = find_links(told)
+    decisive = find_last(find_reason(announced, told), links) if announced else None
     return Structure(
         chains=chains,
         errors=errors,
@@ -97,6 +102,7 @@ def find_structure(lines: Sequence[Line]) -> Structure:
         is_unknown=finder.is_unknown,
         ignored=frozenset(ignored),
         builds=find_builds(lines),
+        links=links,
     )
 
 

@@ -31,7 +31,7 @@ _WORDS: tuple[tuple[str, ...], ...] = (
         r"(?:^|\s)E: (?=[A-Z])|^\s*p?npm (?:ERR!|error) |##\[error\](?!Process completed)",
     ),
     (  # A shell's or a program's, which begins with its name.
-        r"^[\w./~-]+: .*(?:not found|No such file|denied)",
+        r"^[\w./~-]+(?: \(\w+\))?: (?i:.*(?:not found|no such file|denied|is a directory))",
         r"^[\w./~-]+(?:\([\w,]+\) \w+)?: .*(?:cannot|can't|invalid|unrecognized)",
         r"^(?:command not found|Unknown command)",
     ),
@@ -46,13 +46,15 @@ _WORDS: tuple[tuple[str, ...], ...] = (
     (
         r"(?i:\b(?:failed|failure|cannot|can't|could ?n[o']t|couldn't|unable to|not found)\b)",
         r"(?i:\b(?:denied|missing|mismatch|unsupported|invalid|corrupt(?:ed)?|unexpected)\b)",
-        r"(?i:\b(?:expect(?:ed|s)|refused|timed out|no such|no space|exceed\w*|must be)\b)",
+        r"(?i:\b(?:expect(?:ed|s)|refused|timed out|exceed\w*|must be)\b)",
+        r"(?i:\bno (?:such|matching|space)\b)",
         r"(?i:\b(?:required?s?|needed|newer than running|errored|quit unexpectedly|no matches)\b)",
         r"(?i:\b(?:fails|negative|unknown (?:flag|option|command))\b)",
         r"(?i:\b(?:may not be|doesn't|not in gzip|was detected|not empty)\b)",
         r"(?i:\bnot (?:supported|available|installed|readable|loaded|valid)\b|\b(?:has|have) no\b)",
         r"^(?:\w+\.)?[a-z]+(?:Missing|NotFound|Failed|Invalid|Unsupported)\(",  # Swift's enum cases
         r"(?i:\bundefined (?:symbol|reference)s?\b|\bno module\b|\bnothing provides\b)",
+        r"\battempting to link with file built for\b|\brequired architecture '",
         r"(?i:\bbut the range of supported\b|\b(?:does not|doesn't|is not)\b)",
         r"(?i:\b(?:crash\w*|problem|permission|restricted|conflict\w*|incompatible|unrecognized|disagree|stuck)\b)",
     ),

@@ -4,8 +4,8 @@ The samples are logs with judged causes; what they were told at first sight, bef
 mended with them, is written in their files:
 
 - `tests/doctor/knowledge/logs/`: built.toml, which the families were made from; mended.toml,
-  held.toml, last.toml, fresh.toml, later.toml, pairs.toml, halves.toml and parts.toml, which were
-  collected afterwards, in this order;
+  held.toml, last.toml, fresh.toml, later.toml, pairs.toml, halves.toml, parts.toml and tools.toml,
+  which were collected afterwards, in this order;
 - those of a folder outside the repository (its path is the first argument, if it is there), whose
   judged causes are in `logs/untried.toml`. The rule that splits them: in the order of their names,
   the first seven were seen before the split and belong to the half that was built on; of the

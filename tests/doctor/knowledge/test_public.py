@@ -47,7 +47,7 @@ def test_of_those_collected_later_none_is_told_another_cause_and_most_are_named(
 
 
 def test_of_those_collected_last_none_is_told_another_cause_and_most_are_named() -> None:
-    names = ("fresh", "later", "pairs", "halves", "parts")
+    names = ("fresh", "later", "pairs", "halves", "parts", "tools")
     logs = [log for name in names for log in read_judged(FOLDER / f"{name}.toml")]
     found = {log: examine(log.text, entries()) for log in logs}
     assert not [log.source for log, one in found.items() if is_wrong(log, one)]
