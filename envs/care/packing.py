@@ -53,7 +53,7 @@ def hash_members(folder: Path) -> dict[str, str]:
     """Map every file below a folder, sorted, to its SHA-256."""
     return {
         path: manifest.digest_of(folder / path, kind)
-        for path, kind, _ in sorted(manifest.scan(folder), key=lambda found: found[0])
+        for path, kind, _ in sorted(manifest.scan(folder))
         if kind is not EntryKind.FOLDER
     }
 

@@ -135,7 +135,7 @@ def take(
     `progress` is called with the number of bytes hashed so far and the total.
     """
     owners = owners_of(folder)
-    found = sorted((one for one in scan(folder) if one[0] not in OWN), key=lambda one: one[0])
+    found = sorted(one for one in scan(folder) if one[0] not in OWN)  # no path is there twice
     if unruly := [path for path, *_ in found if "\n" in path]:
         raise BrokenError(f"has a file name with a line break in it: {unruly[0]!r}", where=folder)
 
