@@ -416,3 +416,15 @@ def test_a_model_that_lacks_a_component_of_the_folder_is_said_to(bundle: Path, m
     del index["vae"]
     (model / "model_index.json").write_text(json.dumps(index))
     assert "has no vae" in whats(verify(bundle, StandIn(size=SIZE), against(model)))
+
+
+def test_a_tokenizer_s_file_that_the_manifest_does_not_name_is_a_fault(
+    bundle: Path, model: Path
+) -> None:
+    path = bundle / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["tokenizer"]["merges.txt"]
+    write_raw(manifest, bundle)
+    faults = verify(bundle, StandIn(size=SIZE), against(model)).faults
+    found = [(fault.where, fault.what, fault.remedy) for fault in faults]
+    assert (str(path), "does not name merges.txt", "convert the model again") in found
