@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -125,3 +126,39 @@ def test_names_that_are_no_text_survive(tmp_path: Path) -> None:
     manifest.write([odd], tmp_path)
     assert manifest.read(tmp_path) == (odd,)
     assert len(manifest.seal_of([odd], FACTS)) == 64
+
+
+def test_a_seal_is_the_digest_of_this_text() -> None:
+    patched = replace(PLAIN, owner="conda:x, patched", path="bin/x")
+    folder = replace(PLAIN, kind=EntryKind.FOLDER, path="lib", digest="")
+    odd = replace(PLAIN, path="lib/\udcff", size=7, owner="conda:x")
+    text = b"lock\taa\npython\t3.10.10\ntarget\tlinux-x86_64\n"
+    text += b"file\td1\t3\tone\tlib/one.py\nfile\td1\t7\tconda:x\tlib/\xff\n"
+    found = manifest.seal_of([PLAIN, patched, LINK, folder, odd], FACTS)
+    assert found == hashlib.sha256(text).hexdigest()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("what\n", "['what'] is not an entry"),
+        ("thing\t1\td\t2\t3\tone\ta\n", "['thing'] is not an entry"),
+        ("file\tx\td\t2\t3\tone\ta\n", "no numbers for 'a'"),
+        ("file\t1\td\tx\t3\tone\ta\n", "no numbers for 'a'"),
+        ("file\t1\td\t2\tx\tone\ta\n", "no numbers for 'a'"),
+    ],
+)
+def test_what_is_no_manifest_is_one_line(tmp_path: Path, text: str, said: str) -> None:
+    (tmp_path / "sealed").mkdir()
+    path = tmp_path / "sealed/files.tsv"
+    path.write_text(text)
+    with pytest.raises(BrokenError) as caught:
+        manifest.read_rows(tmp_path)
+    again = "`sdcoreml env build --fresh` makes the environment again"
+    assert str(caught.value) == f"{path}: not a manifest ({said}); {again}"
+    path.unlink()
+    with pytest.raises(BrokenError) as caught:
+        manifest.read_rows(tmp_path)
+    assert str(caught.value) == f"{path}: not a manifest (no such file); {again}"
+    path.write_text("file\t1\td\t2\t-3\tone\ta\tb\n")
+    assert manifest.read_rows(tmp_path) == [["file", "1", "d", "2", "-3", "one", "a\tb"]]
