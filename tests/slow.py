@@ -437,6 +437,9 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_what_the_planner_refuses_is_not_offered",
         "test_whatever_is_chosen_of_what_is_offered_is_planned",
     ),
+    "tests/doctor/studio/test_examine.py": (
+        "test_what_takes_minutes_is_told_in_seconds_and_what_was_not_measured_not_at_all",
+    ),
     "tests/doctor/studio/test_offered.py": (),
     "tests/doctor/studio/test_doubts.py": (
         "test_a_folder_without_a_scheduler_is_in_doubt",
