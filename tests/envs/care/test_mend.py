@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.kept.verify import verify_full
 from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.envs.pythons.venv import site_packages
-from sdcoreml.ground.errors import BrokenError, InstallError
+from sdcoreml.ground.errors import BrokenError
 from sdcoreml.ground.events import Event, silent
 from sdcoreml.lockfiles.toolchain import load_toolchain
 from tests.envs.kept.sealed import SITE, sealed
@@ -138,23 +137,3 @@ def test_one_without_a_manifest_is_built_anew(tmp_path: Path) -> None:
         kind="warning",
         text=f"{manifest}: not a manifest (['what'] is not an entry): it is built anew",
     )
-
-
-@pytest.mark.parametrize(("installer", "asked"), [("", "uv"), ("pip", "python")])
-def test_what_is_lost_is_asked_of_the_installer_that_was_chosen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, installer: str, asked: str
-) -> None:
-    made = sealed(tmp_path)
-    (made.path / SITE / "one.py").unlink()
-    host = tmp_path / "host"
-    host.mkdir()
-    for name in ("uv", "python"):
-        (host / name).write_text(
-            f'#!/bin/sh\ncase "$*" in *--version*) echo {name} 1.0; exit;; esac\n'
-            f"echo {name} >>{tmp_path}/asked\nexit 1\n"
-        )
-        (host / name).chmod(0o755)
-    monkeypatch.setattr(sys, "executable", str(host / "python"))
-    with pytest.raises(InstallError):
-        mend(made, replace(CARE, installer=installer), silent)
-    assert (tmp_path / "asked").read_text() == f"{asked}\n"
