@@ -33,6 +33,7 @@ OWN: Mapping[str, str] = {
     "doctor/studio/kept.py": "a lock of ours",
     "doctor/studio/sketch.py": "files that it makes",
     "doctor/studio/serve.py": "no file: a page, in the browser",
+    "doctor/knowledge/releases.py": "tables of our own, in the package",
     "envs/building/normalise.py": "what was installed a moment ago, from locked wheels",
     "envs/care/packing.py": "a tar file on the door's stream",
     "envs/cluster/dask.py": "the answers of our own child",

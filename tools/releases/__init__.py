@@ -1,0 +1,1 @@
+"""`python -m tools.releases`: reads which releases of other packages have which names."""
