@@ -14,8 +14,10 @@ from functools import cache
 from pathlib import Path
 
 from sdcoreml.doctor.knowledge import Confidence, Failure
+from sdcoreml.doctor.knowledge.asking import FAILS, find_owner, find_receiver, tell
 from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.lines import Line
+from sdcoreml.doctor.knowledge.mentioned import find_all_stated
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.table import read_table
 from sdcoreml.lockfiles.versions import is_version, satisfies
@@ -73,6 +75,8 @@ def resolve(
     raised = next(
         (one for chain in skew.chains for one in chain if one.start <= line.number <= one.end), None
     )
+    if raised and any(_FETCHED in step for step in raised.steps):
+        return None
     if "error" in captured:
         return _resolve_misuse(captured, raised, skew)
     known = history()
@@ -82,20 +86,19 @@ def resolve(
     name = captured["name"]
     module = captured.get("module", "").partition("[")[0]
     asked = _project(module.partition(".")[0], known) or _owner(captured, known)
+    asked = asked or _find_dated(raised, captured, skew)
     is_named = bool(asked)
     asked = asked or _last_project(raised, known)
     if not asked:
         needs_owner = raised is not None and "owner" in captured and "call" not in captured
         return None if needs_owner else {**captured, "confidence": Confidence.GUESS.value}
     asker = _find_asker(raised, asked, skew, known)
-    told = _tell(asked, asker, name, module, known)
-    if "owner" in captured and not asker and _is_inside(raised, asked, known):
-        told = {
-            "skew": f"{asked} misses {name} in an object of its own: another release saved or made"
-            " that object, or this release has a fault",
-            "cure": f"another release of {asked}",
-            "confidence": Confidence.GUESS.value,
-        }
+    told = dict(
+        (_tell_inside(asked, captured) if not asker and _is_inside(raised, asked, known) else {})
+        or _tell(asked, asker, name, module, known)
+        or tell(asked, asker, raised, captured, skew.text)
+        or _tell_pair(asked, asker, name)
+    )
     is_script = raised is not None and raised.code.endswith(".py")
     # Of a class that nobody knows, only the code that ran before says whose it may be.
     if "owner" in captured and (is_script or not is_named) and _CONFIDENCE not in told:
@@ -109,6 +112,23 @@ def resolve(
         "asked": asked,
         **({"asker": asker} if asker else {}),
     }
+
+
+_FETCHED = "diffusers_modules"
+"""Where community pipelines lie, whose time is another question: see `stages`."""
+
+
+def _find_dated(raised: Raised | None, captured: Mapping[str, str], skew: Skew) -> str:
+    """Return the project whose class, or whose object by its usual name, was asked, if it is dated.
+
+    Of a name that no release has, a class's name says little: others have classes of that name.
+    """
+    owner = captured.get("owner", "")
+    project = find_owner(owner, raised.packages if raised else ()) if owner else ""
+    if not owner and "call" in captured:
+        project = find_receiver(raised, skew.text)
+    told = tell(project, "", raised, captured, skew.text) if project else None
+    return project if told and FAILS in told else ""
 
 
 def _pair(asker: str, asked: str, skew: Skew, fails: str) -> Mapping[str, str]:
@@ -132,9 +152,6 @@ def _pair(asker: str, asked: str, skew: Skew, fails: str) -> Mapping[str, str]:
         **({FAILING: stated[asked]} if is_failing else {}),
     }
 
-
-FAILS = "fails"
-"""The versions that lack what was asked for."""
 
 FAILING = "failing"
 """The version that the log states, if it is one of those."""
@@ -184,8 +201,34 @@ def _last_project(raised: Raised | None, known: History) -> str:
 
 
 def _is_inside(raised: Raised | None, asked: str, known: History) -> bool:
-    """Return whether a project's own code asked its own class."""
-    return raised is not None and _project(raised.code, known) == asked
+    """Return whether a project's own code asked itself, and no one through its lazy imports."""
+    if raised is None or _project(raised.code, known) != asked:
+        return False
+    return not raised.steps[-1].endswith(_LAZY)
+
+
+_LAZY = (" __getattr__", " _get_module", " _handle_fromlist", " __init__")
+"""What others call without knowing it when they import a name, or make an object."""
+
+
+def _tell_inside(asked: str, captured: Mapping[str, str]) -> dict[str, str]:
+    """Say why a project misses what is its own; a call says nothing of it."""
+    if "call" in captured:
+        return {}
+    told = {
+        "skew": f"{asked} asks itself for {captured['name']}, which it has not: its files are of"
+        " two releases",
+        "cure": f"{asked} anew: `pip install --force-reinstall {asked}`",
+        "confidence": Confidence.GUESS.value,
+    }
+    if "owner" not in captured:
+        return told
+    return {
+        **told,
+        "skew": f"{asked} misses {captured['name']} in an object of its own: another release saved"
+        " or made that object, or this release has a fault",
+        "cure": f"another release of {asked}",
+    }
 
 
 def _owner(captured: Mapping[str, str], known: History) -> str:
@@ -213,7 +256,7 @@ def _find_asker(raised: Raised | None, asked: str, skew: Skew, known: History) -
     """Return who asked: the exception's last foreign code, or what a lazy import named."""
     for package in reversed(raised.packages if raised else ()):
         project = known.projects.get(package, normalise(package))
-        if project != asked:
+        if project != asked and not (project == "torch" and asked in _CALLED):
             return project
     lazy = re.search(r"Failed to import (?P<name>\w+)\.", skew.text)
     found = known.projects.get(lazy["name"], "") if lazy else ""
@@ -221,7 +264,7 @@ def _find_asker(raised: Raised | None, asked: str, skew: Skew, known: History) -
 
 
 def _tell(asked: str, asker: str, name: str, module: str, known: History) -> dict[str, str]:
-    """Say which of the two is too old or too new, with the version that changed it if known."""
+    """Say which of the two is too old or too new, by hand; empty if history.toml does not know."""
     short = name.rpartition(".")[2] if name.partition(".")[0] not in {asked, module} else name
     who = asker or "the code that ran"
     since = known.since.get((asked, short)) or known.since.get((asked, name))
@@ -240,8 +283,13 @@ def _tell(asked: str, asker: str, name: str, module: str, known: History) -> dic
             FAILS: f">={until}",
             "confidence": Confidence.CERTAIN.value,
         }
+    return {}
+
+
+def _tell_pair(asked: str, asker: str, name: str) -> dict[str, str]:
+    who = asker or "the code that ran"
     return {
-        "skew": f"{who} and {asked} are not made for each other: this {asked} has no {short}",
+        "skew": f"{who} and {asked} are not made for each other: this {asked} has no {name}",
         "cure": f"the {asked} that {who} was made for",
     }
 
@@ -253,13 +301,4 @@ def find_version(project: str, skew: Skew) -> str:
 
 def find_stated(project: str, skew: Skew) -> str:
     """Return a project's version as the log names it; "" if it does not."""
-    spelled = re.escape(project).replace(r"\-", "[-_]")
-    found = re.search(
-        rf"(?i)(?<![\w./-]){spelled}(?:==|-|\s+version:?\s+|:\s+|\s+v?|\s+\()`?(\d+(?:\.\d+)+[\w.+]*)",
-        skew.text,
-    ) or re.search(
-        rf"(?i)[/\\]{spelled}-(\d+(?:\.\d+)+[\w.+]*?)(?:-py[\d.]+|-cp\d+)?[.-](?:dist-info|egg)",
-        skew.text,
-    )
-    stated = found[1].rstrip(".") if found else ""
-    return stated if is_version(stated) else ""
+    return next(iter(find_all_stated(project, skew.text)), "")

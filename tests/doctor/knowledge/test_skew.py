@@ -26,10 +26,10 @@ def test_the_version_that_brought_a_name_is_known() -> None:
         diffusers="0.35.0",
     )
     assert match.cause == (
-        "torch is too old: it has custom_op since 2.4, and diffusers asks for it"
+        "torch is too old: it has custom_op since 2.4.0, and diffusers asks for it"
         " (diffusers 0.35.0 here with torch 2.3.1 here)."
     )
-    assert "install torch 2.4 or newer." in match.fix
+    assert "Install torch 2.4.0 or newer: `pip install 'torch>=2.4.0'`" in match.fix
     assert match.confidence.value == "certain"
 
 
@@ -56,10 +56,14 @@ def test_the_version_that_removed_a_name_is_known() -> None:
         "cannot import name 'shard_checkpoint' from 'transformers.modeling_utils'"
     )
     assert match.cause == (
-        "transformers is too new: 4.48 removed shard_checkpoint, which diffusers asks for."
+        "transformers is most likely too new: 4.47.0 removed shard_checkpoint from"
+        " transformers.modeling_utils, which diffusers asks for; only 4.18.0 to 4.46.1 have it."
     )
-    assert "install transformers before 4.48." in match.fix
-    assert match.confidence.value == "certain"
+    assert match.fix == (
+        "`sdcoreml env` installs transformers 4.34.1, which has it. Otherwise install transformers"
+        " 4.18.0 to 4.46.1: `pip install 'transformers>=4.18.0,<4.47.0'`."
+    )
+    assert match.confidence.value == "likely"
 
 
 def test_of_an_unknown_name_only_the_pair_is_told() -> None:
@@ -111,10 +115,10 @@ def test_a_class_of_a_known_package_is_asked_by_a_script_for_what_it_has_not() -
     match = first("AttributeError: 'PNDMScheduler' object has no attribute 'set_format'")
     assert match.entry.id == "family-removed-attribute"
     assert match.cause == (
-        "the code that ran and diffusers are not made for each other: this diffusers has no"
-        " set_format."
+        "diffusers is too new: 0.6.0 removed PNDMScheduler.set_format, which the code that ran asks"
+        " for."
     )
-    assert match.confidence.value == "a guess", "nobody knows set_format"
+    assert match.confidence.value == "certain"
 
 
 def test_what_a_package_misses_in_its_own_object_is_a_guess() -> None:

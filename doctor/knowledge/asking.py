@@ -1,0 +1,241 @@
+"""Says which side of two packages is of the wrong time, from which release on, and what to install.
+
+What a line says was asked for is looked up in the releases of the package that was asked (see
+`releases` and `dating`), and in those of the package that asks: another release of it may not ask.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+
+from sdcoreml.doctor.knowledge import Confidence
+from sdcoreml.doctor.knowledge.dating import (
+    ANY_CLASS,
+    Asked,
+    Dating,
+    Side,
+    find_allowed,
+    find_dating,
+    find_quiet,
+)
+from sdcoreml.doctor.knowledge.exceptions import Raised
+from sdcoreml.doctor.knowledge.mentioned import find_all_stated, find_python
+from sdcoreml.doctor.knowledge.releases import Releases, read_releases
+from sdcoreml.ground.names import normalise
+from sdcoreml.lockfiles.toolchain import load_toolchain
+from sdcoreml.lockfiles.versions import satisfies
+
+FAILS = "fails"
+"""The versions that lack what was asked for."""
+
+_COMPILED = frozenset({"numpy", "torch", "tokenizers", "safetensors", "protobuf"})
+"""Projects with names that no file of Python has: what their tables lack may be there."""
+
+
+def tell(
+    project: str, asker: str, raised: Raised | None, captured: Mapping[str, str], text: str
+) -> Mapping[str, str] | None:
+    """Say what is known of a project that lacks what it was asked for; None if nothing is.
+
+    Args:
+        project: the one that was asked.
+        asker: the project that asked; "" if it is not known.
+        raised: the exception; None if the line stands alone.
+        captured: what the line says was asked for: `name`, `module`, `owner`, `call`.
+        text: the log.
+    """
+    releases = read_releases(project)
+    asked = find_asked(captured, raised, text, releases) if releases else None
+    if releases is None or asked is None:
+        return None
+    dating = find_dating(releases, asked, _find_allowed(releases, project, raised, text))
+    if dating is None or (dating.side is Side.NEVER and project in _COMPILED):
+        return None
+    quiet = _find_quiet(asker, raised, asked.name, dating.side)
+    is_inner = asked.module.partition(".")[2] and not asked.owner
+    place = f" in {asked.module}" if is_inner else ""
+    return {
+        "skew": _say(project, asker or "the code that ran", asked, place, dating, releases),
+        **_advise(project, dating, f", or {asker} {quiet}" if quiet else ""),
+        **_say_fails(dating),
+        "confidence": (
+            Confidence.GUESS
+            if dating.side in {Side.NEVER, Side.ALWAYS}
+            else Confidence.LIKELY
+            if dating.side is Side.UNSURE
+            else Confidence.CERTAIN
+        ).value,
+    }
+
+
+def find_asked(
+    captured: Mapping[str, str], raised: Raised | None, text: str, releases: Releases
+) -> Asked | None:
+    """Return what a line says was asked for; None if it does not say of what."""
+    name, module = captured["name"], captured.get("module", "").partition("[")[0]
+    if module:
+        parent, _, last = f"{module}.{name}".rpartition(".")
+        return Asked(name=last, module=parent)
+    owner = captured.get("owner", "")
+    if "call" not in captured:
+        return Asked(name=name, owner=owner) if owner else None
+    call = captured["call"]
+    if not owner and releases.modules_with(call):
+        return Asked(name=name, owner=call, is_parameter=True)
+    if not owner and call == "__init__":
+        called = re.findall(r"\b([A-Z]\w+)\(", _find_code(raised, text))
+        owner = next((one for one in reversed(called) if releases.modules_with(one)), "")
+    elif not owner:
+        owner = ANY_CLASS
+    return Asked(name=name, owner=f"{owner}.{call}", is_parameter=True) if owner else None
+
+
+def find_receiver(raised: Raised | None, text: str) -> str:
+    """Return the project of the object that the code above an exception's line calls."""
+    called = re.findall(r"(\w+)(?:\.\w+)?\(", _find_code(raised, text))
+    return next((_RECEIVERS[one] for one in reversed(called) if one in _RECEIVERS), "")
+
+
+_RECEIVERS = {
+    **dict.fromkeys(("scheduler", "noise_scheduler", "unet", "vae", "controlnet"), "diffusers"),
+    **dict.fromkeys(("pipe", "pipeline", "StableDiffusionPipeline"), "diffusers"),
+    **dict.fromkeys(("text_encoder", "tokenizer", "text_encoder_2"), "transformers"),
+    "accelerator": "accelerate",
+}
+"""What objects of other projects are called in any script, in the sense of diffusers' examples."""
+
+
+def _find_code(raised: Raised | None, text: str) -> str:
+    """Return the code above an exception's line."""
+    if raised is None:
+        return ""
+    return "\n".join(text.partition(raised.line.text)[0].splitlines()[-_CODE:])
+
+
+_CODE = 5
+"""The call is in one of so many lines above; marks under it may follow."""
+
+
+def _find_allowed(releases: Releases, project: str, raised: Raised | None, text: str) -> int:
+    package = _IMPORTED.get(project, project.replace("-", "_"))
+    steps = list(raised.steps) if raised else []
+    if raised:
+        steps += re.findall(r"\(([^()]*\.py)\)", raised.line.text)
+    allowed = find_allowed(releases, package, steps, find_python(text))
+    stated = 0
+    for version in find_all_stated(project, text):
+        stated |= releases.near(version)
+    return allowed & stated or stated or allowed
+
+
+_IMPORTED = {"protobuf": "google"}
+
+
+def find_owner(owner: str, packages: Sequence[str]) -> str:
+    """Return the project of these packages, the last first, that has a class or function."""
+    if not re.fullmatch(r"[A-Za-z]\w{3,}", owner):
+        return ""
+    projects = dict.fromkeys((*(normalise(one) for one in reversed(packages)), *_USUAL))
+    for project in projects:
+        releases = read_releases(project)
+        if releases and releases.modules_with(owner):
+            return project
+    return ""
+
+
+_USUAL = ("diffusers", "transformers", "accelerate", "huggingface-hub", "peft", "coremltools")
+
+
+def _find_quiet(asker: str, raised: Raised | None, name: str, side: Side) -> str:
+    """Say which releases of the package that asks do not ask for it; "" if nobody knows."""
+    releases = read_releases(asker) if asker else None
+    if releases is None or raised is None or side is Side.NEVER:
+        return ""
+    package = asker.replace("-", "_")
+    for step in reversed(raised.steps):
+        parts = re.split(r"[/\\]", step.partition(".py")[0])
+        if package in parts:
+            inner = parts[len(parts) - 1 - parts[::-1].index(package) :]
+            return find_quiet(releases, ".".join(inner).removesuffix(".__init__"), name, side)
+    return ""
+
+
+def _say(
+    project: str, who: str, asked: Asked, place: str, dating: Dating, releases: Releases
+) -> str:
+    what = _spell(asked)
+    origin = place.replace(" in ", " from ")
+    now = f" (it is in {dating.now} now)" if dating.now else ""
+    match dating.side:
+        case Side.OLD:
+            return (
+                f"{project} is too old: it has {what} since {dating.since}, and {who} asks for it"
+            )
+        case Side.NEW:
+            return (
+                f"{project} is too new: {dating.until} removed {what}{origin}, which {who} asks"
+                f" for{now}"
+            )
+        case Side.UNSURE:
+            return (
+                f"{project} is most likely too new: {dating.until} removed {what}{origin}, which"
+                f" {who} asks for{now}; only {dating.since} to {dating.last} have it"
+            )
+        case Side.ALWAYS:
+            return (
+                f"{project} is too old, damaged, or hidden by a file of that name: all its releases"
+                f" since {dating.since} have {what}"
+            )
+        case Side.NEVER:
+            pass
+    known = f"no release of {project} ({releases.versions[0]} to {releases.versions[-1]}) has"
+    if dating.now:
+        since = f", since {dating.since}" if dating.since else ""
+        return f"{known} {what}{place}: it is in {dating.now}{since}"
+    near = f", or misspells {dating.near}" if dating.near else ""
+    other = ", or took one object for another" if asked.owner and not asked.is_parameter else ""
+    return f"{known} {what}{place}: {who} was written for a changed copy of {project}{near}{other}"
+
+
+def _spell(asked: Asked) -> str:
+    owner = asked.owner.removeprefix(f"{ANY_CLASS}.")
+    if asked.is_parameter:
+        return f"{owner}({asked.name}=…)"
+    return f"{owner}.{asked.name}" if owner else asked.name
+
+
+def _say_fails(dating: Dating) -> Mapping[str, str]:
+    match dating.side:
+        case Side.OLD:
+            return {FAILS: f"<{dating.since}"}
+        case Side.NEW:
+            return {FAILS: f">={dating.until}"}
+        case _:
+            return {}
+
+
+def _advise(project: str, dating: Dating, other: str) -> Mapping[str, str]:
+    """Say what to install: the tested versions, if they have it, or those that do."""
+    if dating.side is Side.ALWAYS:
+        return {"cure": f"{project} again: `pip install --force-reinstall {project}`"}
+    if dating.side is Side.NEVER:
+        named = (
+            "the code's own requirements"
+            if dating.now
+            else f"the {project} that it brings or names"
+        )
+        return {"cure": named, "tested": "Install"}
+    bounds = {
+        Side.OLD: f"{project} {dating.since} or newer",
+        Side.NEW: f"{project} before {dating.until}",
+    }
+    named = bounds.get(dating.side, f"{project} {dating.since} to {dating.last}")
+    cure = {"cure": f"{named}: `pip install '{project}{dating.need}'`{other}"}
+    pin = load_toolchain().pins.get(project, "")
+    if pin and not satisfies(pin, dating.need):
+        return {**cure, "tested": "Install"}
+    if pin:
+        tested = f"`sdcoreml env` installs {project} {pin}, which has it. Otherwise install"
+        return {**cure, "tested": tested}
+    return cure

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from sdcoreml.doctor.knowledge.asking import find_owner, find_receiver, tell
+from sdcoreml.doctor.knowledge.exceptions import Finder, Raised
+from sdcoreml.doctor.knowledge.lines import Line
+
+
+def raised(log: str) -> Raised:
+    """Return the last exception of a log."""
+    finder = Finder()
+    for number, text in enumerate(log.splitlines(), 1):
+        finder.feed(Line(number=number, text=text))
+    return finder.chains[-1][-1]
+
+
+def told(log: str, project: str, asker: str = "", **captured: str) -> Mapping[str, str]:
+    return tell(project, asker, raised(log), captured, log) or {}
+
+
+@pytest.mark.parametrize(
+    ("project", "captured", "skew", "cure"),
+    [
+        (
+            "diffusers",
+            {"module": "diffusers", "name": "ConsistencyDecoderVAE"},
+            "diffusers is too old: it has ConsistencyDecoderVAE since 0.23.0, and who asks for it",
+            "diffusers 0.23.0 or newer: `pip install 'diffusers>=0.23.0'`",
+        ),
+        (
+            "transformers",
+            {"module": "transformers", "name": "cached_path"},
+            "transformers is too new: 4.22.0 removed cached_path, which who asks for",
+            "transformers before 4.22.0: `pip install 'transformers<4.22.0'`",
+        ),
+        (
+            "diffusers",
+            {"module": "diffusers", "name": "models.unet_2d"},
+            (
+                "diffusers is too new: 0.29.0 removed unet_2d from diffusers.models, which who"
+                " asks for (it is in diffusers.models.unets now)"
+            ),
+            "diffusers before 0.29.0: `pip install 'diffusers<0.29.0'`",
+        ),
+        (
+            "accelerate",
+            {"owner": "Accelerator", "call": "__init__", "name": "logging_dir"},
+            (
+                "accelerate is most likely too new: 0.20.0 removed Accelerator.__init__(logging_dir"
+                "=…), which who asks for; only 0.7.0 to 0.19.0 have it"
+            ),
+            "accelerate 0.7.0 to 0.19.0: `pip install 'accelerate>=0.7.0,<0.20.0'`",
+        ),
+        (
+            "accelerate",
+            {"owner": "Accelerator", "call": "__init__", "name": "kwargs_handler"},
+            (
+                "no release of accelerate (0.0.1 to 1.15.0) has Accelerator.__init__("
+                "kwargs_handler=…): who was written for a changed copy of accelerate, or misspells"
+                " kwargs_handlers"
+            ),
+            "the accelerate that it brings or names",
+        ),
+        (
+            "diffusers",
+            {"owner": "EulerAncestralDiscreteScheduler", "name": "order"},
+            (
+                "diffusers is too old: it has EulerAncestralDiscreteScheduler.order since 0.10.0,"
+                " and who asks for it"
+            ),
+            "diffusers 0.10.0 or newer: `pip install 'diffusers>=0.10.0'`",
+        ),
+        (
+            "torch",
+            {"module": "torch", "name": "argsort"},
+            (
+                "torch is too old, damaged, or hidden by a file of that name: all its releases"
+                " since 1.4.0 have argsort"
+            ),
+            "torch again: `pip install --force-reinstall torch`",
+        ),
+    ],
+    ids=["old", "new", "moved", "unsure", "misspelt", "attribute", "always"],
+)
+def test_the_side_the_release_and_the_remedy_are_told(
+    project: str, captured: Mapping[str, str], skew: str, cure: str
+) -> None:
+    found = told("ImportError: x", project, "who", **captured)
+    assert (found["skew"], found["cure"]) == (skew, cure)
+
+
+def test_what_we_install_is_offered_only_if_it_has_the_name() -> None:
+    has = told("E: x\nImportError: x", "diffusers", module="diffusers", name="ControlNetModel")
+    lacks = told("E: x\nImportError: x", "diffusers", module="diffusers", name="FluxPipeline")
+    assert has["tested"] == (
+        "`sdcoreml env` installs diffusers 0.23.1, which has it. Otherwise install"
+    )
+    assert lacks["tested"] == "Install"
+
+
+HUB = """\
+Traceback (most recent call last):
+  File "/v/site-packages/diffusers/utils/dynamic_modules_utils.py", line 28, in <module>
+    from huggingface_hub import cached_download
+ImportError: cannot import name 'cached_download' from 'huggingface_hub'
+"""
+
+
+def test_another_release_of_who_asks_may_not_ask() -> None:
+    found = told(
+        HUB, "huggingface-hub", "diffusers", module="huggingface_hub", name="cached_download"
+    )
+    assert found["skew"].endswith("0.26.0 removed cached_download, which diffusers asks for")
+    assert found["cure"].endswith(", or diffusers 0.29.0 or newer")
+
+
+@pytest.mark.parametrize(
+    ("stated", "side"),
+    [
+        ("diffusers==0.11.1", "too old"),
+        ("diffusers==0.30.0", "too new"),
+        ("", "most likely too new"),
+    ],
+)
+def test_the_version_that_a_log_states_decides(stated: str, side: str) -> None:
+    log = f"{stated}\nImportError: x"
+    found = told(log, "diffusers", module="diffusers.utils", name="HF_HUB_OFFLINE")
+    assert found["skew"].startswith(f"diffusers is {side}")
+
+
+def test_nobody_claims_to_know_all_names_of_compiled_code() -> None:
+    assert told("ImportError: x", "torch", module="torch", name="frobnik") == {}
+    assert told("ImportError: x", "frobnik", module="frobnik", name="x") == {}
+
+
+STEP = """\
+Traceback (most recent call last):
+  File "/x/pipeline_if.py", line 926, in __call__
+    images = self.scheduler.step(noise_pred, t, clean_image=x)[0]
+TypeError: step() got an unexpected keyword argument 'clean_image'
+"""
+
+
+def test_whose_object_is_called_is_told_by_its_usual_name() -> None:
+    assert find_receiver(raised(STEP), STEP) == "diffusers"
+    assert find_receiver(None, STEP) == ""
+    found = told(STEP, "diffusers", call="step", name="clean_image")
+    assert (
+        "has step(clean_image=…): the code that ran was written for a changed copy" in found["skew"]
+    )
+
+
+def test_of_an_object_that_is_made_the_class_is_in_the_code() -> None:
+    log = '  File "x.py", line 1, in f\n    a = Accelerator(logging_dir=1)\nTypeError: x'
+    found = told(log, "accelerate", call="__init__", name="logging_dir")
+    assert "Accelerator.__init__(logging_dir=…)" in found["skew"]
+
+
+@pytest.mark.parametrize(
+    ("owner", "packages", "project"),
+    [
+        ("UNet2DConditionModel", (), "diffusers"),
+        ("Accelerator", ("accelerate",), "accelerate"),
+        ("LoraConfig", ("peft",), "peft"),
+        ("GronkWidget", ("diffusers",), ""),
+        ("x", (), ""),
+    ],
+)
+def test_a_class_is_of_the_project_that_has_it(
+    owner: str, packages: tuple[str, ...], project: str
+) -> None:
+    assert find_owner(owner, packages) == project

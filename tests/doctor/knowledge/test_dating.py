@@ -1,0 +1,113 @@
+from __future__ import annotations
+
+import pytest
+
+from sdcoreml.doctor.knowledge.dating import (
+    ANY_CLASS,
+    Asked,
+    Dating,
+    Side,
+    find_allowed,
+    find_dating,
+    find_quiet,
+)
+from sdcoreml.doctor.knowledge.releases import Releases
+
+RELEASES = Releases(
+    versions=("1.0", "1.1", "2.0", "2.1", "3.0"),
+    pythons=("", "", ">=3.9", ">=3.9", ">=3.9"),
+    text="""\
+1.0 1.1 2.0>=3.9 2.1 3.0
+#p -
+ K always
+-2 gone
+2- came
+1-4 between
+1-2,3- back
+#p.file -
+ K .m .n
+-3 =py K.old moved moved(x
+2- K.n(late
+3- =dir new_run
+#p.sub -
+ leaf
+3- moved moved(x
+""",
+)
+
+
+def side(dating: Dating | None) -> tuple[Side, str, str, str] | None:
+    return None if dating is None else (dating.side, dating.since, dating.until, dating.need)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (Asked(name="came", module="p"), (Side.OLD, "2.0", "", ">=2.0")),
+        (Asked(name="gone", module="p"), (Side.NEW, "", "2.0", "<2.0")),
+        (Asked(name="between", module="p"), (Side.UNSURE, "1.1", "3.0", ">=1.1,<3.0")),
+        (Asked(name="back", module="p"), (Side.OLD, "1.1", "2.0", ">=1.1,<2.0")),
+        (Asked(name="always", module="p"), (Side.ALWAYS, "1.0", "", ">=1.0")),
+        (Asked(name="never", module="p"), (Side.NEVER, "", "", "")),
+        (Asked(name="came", module="q"), None),
+        (Asked(name="old", owner="K"), (Side.NEW, "", "2.1", "<2.1")),
+        (Asked(name="old", owner="Stranger"), None),
+        (Asked(name="late", owner="K.n", is_parameter=True), (Side.OLD, "2.0", "", ">=2.0")),
+        (Asked(name="never", owner="K.n", is_parameter=True), (Side.NEVER, "", "", "")),
+        (
+            Asked(name="late", owner=f"{ANY_CLASS}.n", is_parameter=True),
+            (Side.OLD, "2.0", "", ">=2.0"),
+        ),
+    ],
+)
+def test_the_side_is_that_of_all_releases_that_lack_it(
+    asked: Asked, told: tuple[Side, str, str, str] | None
+) -> None:
+    assert side(find_dating(RELEASES, asked, RELEASES.all)) == told
+
+
+@pytest.mark.parametrize(("allowed", "told"), [(0b00001, Side.OLD), (0b10000, Side.NEW)])
+def test_what_a_log_can_be_of_decides(allowed: int, told: Side) -> None:
+    dating = find_dating(RELEASES, Asked(name="between", module="p"), allowed)
+    assert dating is not None
+    assert dating.side is told
+
+
+def test_what_came_back_is_missed_in_the_gap_only_by_those_that_say_so() -> None:
+    gap = find_dating(RELEASES, Asked(name="back", module="p"), 0b00100)
+    assert side(gap) == (Side.NEW, "1.1", "2.0", ">=1.1,<2.0")
+
+
+def test_where_a_name_went_or_what_is_spelled_alike_is_said() -> None:
+    moved = find_dating(RELEASES, Asked(name="moved", module="p.file"), RELEASES.all)
+    wrong = find_dating(RELEASES, Asked(name="leaf", module="p"), RELEASES.all)
+    near = find_dating(RELEASES, Asked(name="alway", module="p"), RELEASES.all)
+    assert (moved and moved.now, wrong and wrong.now, near and near.near) == (
+        *("p.sub", "", "always"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("steps", "python", "allowed"),
+    [
+        ((), "", 0b11111),
+        ((), "3.8", 0b00011),
+        (("/x/site-packages/p/file.py f",), "", 0b00111),
+        (("/x/site-packages/p/file/__init__.py f",), "", 0b11000),
+        (("/x/site-packages/p/file.py moved",), "", 0b00111),
+        (("/x/site-packages/q/file.py f", "<stdin> <module>"), "", 0b11111),
+        (("/x/site-packages/p/__init__.py came",), "", 0b11100),
+        (("/x/site-packages/p/file.py new_run",), "3.8", 0b00011),
+    ],
+)
+def test_frames_and_the_python_tell_which_releases_ran(
+    steps: tuple[str, ...], python: str, allowed: int
+) -> None:
+    assert find_allowed(RELEASES, "p", steps, python) == allowed
+
+
+def test_other_releases_of_who_asks_may_not_ask() -> None:
+    assert find_quiet(RELEASES, "p", "gone", Side.NEW) == "2.0 or newer"
+    assert find_quiet(RELEASES, "p", "came", Side.OLD) == "before 2.0"
+    assert find_quiet(RELEASES, "p", "came", Side.NEW) == ""
+    assert find_quiet(RELEASES, "p", "never", Side.NEW) == ""
