@@ -75,6 +75,7 @@ FAMILIES = (
     "family_kinds",
     "family_tools",
     "family_system",
+    "family_devices",
     "family_skew",
     "family_weights",
     "family_models",

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from sdcoreml.doctor.knowledge import Failure
 from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.lines import Line
+from sdcoreml.doctor.knowledge.names import Kind, find_kinds
 from sdcoreml.doctor.knowledge.skew import Skew, find_stated
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.versions import is_version, satisfies
@@ -133,7 +134,8 @@ def _fill_cuda(asked: Asked) -> Mapping[str, str]:
 
 def _fill_way(asked: Asked) -> Mapping[str, str]:
     """Say whether what is there is too old or too new for what is needed."""
-    need, have = (asked.captured.get(one, "").strip() for one in ("need", "have"))
+    need, have = (asked.captured.get(one, "").strip(" `.") for one in ("need", "have"))
+    need = need.replace("`", "")
     parts = [part.strip() for part in need.split(",")]
     if is_version(have) and all(re.match(r"[<>=!~]=? ?\d[\w.]*$", part) for part in parts):
         parts = [part for part in parts if not satisfies(have, part.replace(" ", ""))][:1]
@@ -142,6 +144,18 @@ def _fill_way(asked: Asked) -> Mapping[str, str]:
     if re.match(r"v?\d[\w.]*$|.*(?:>|least|newer|later|higher|above|greater|latest|\+$)", parts[0]):
         return {"way": "is too old"}
     return {"way": "is too new"} if parts[0].startswith("<") else {}
+
+
+def _fill_wanted(asked: Asked) -> Mapping[str, str]:
+    """Say what is needed as one writes it for pip, also of a package that nobody knows."""
+    name, need = (asked.captured.get(one, "") for one in ("asked", "need"))
+    return {"wanted": f"{name} {need.strip(' .')}".strip().replace("`", "")} if need else {}
+
+
+def _fill_named(asked: Asked) -> Mapping[str, str]:
+    """Name the package that a line calls one, though nobody knows it."""
+    name = asked.captured.get("package", "")
+    return {"named": f": {name}"} if name and Kind.PACKAGE not in find_kinds(name) else {}
 
 
 _EXTENSION = re.compile(r"(?:custom_nodes|extensions(?:-builtin)?)[/\\](?P<name>[\w.-]+)[/\\]")
@@ -207,6 +221,8 @@ FILLERS: Mapping[str, Callable[[Asked], Mapping[str, str]]] = {
     "mismatch": _fill_mismatch,
     "cuda": _fill_cuda,
     "way": _fill_way,
+    "wanted": _fill_wanted,
+    "named": _fill_named,
     "asker": _fill_asker,
     "system": _fill_system,
     "skew": _fill_caller,

@@ -83,7 +83,7 @@ def test_what_could_not_be_loaded_is_named_with_what_it_was_built_for(log: str, 
                 '  File "/c/custom_nodes/Frob/nodes.py", line 1, in f\n'
                 "RuntimeError: this needs diffusers>=0.30 to run\n"
             ),
-            "Frob needs >=0.30",
+            "Frob needs diffusers >=0.30",
         ),
     ],
 )
