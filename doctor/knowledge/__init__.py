@@ -73,6 +73,8 @@ FILES = (
 FAMILIES = (
     "family_pairs",
     "family_kinds",
+    "family_access",
+    "family_commands",
     "family_tools",
     "family_system",
     "family_devices",

@@ -15,6 +15,7 @@ from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure, Role, fill
 from sdcoreml.doctor.knowledge.crashes import keep_crashed, read_report
 from sdcoreml.doctor.knowledge.deciding import Deciding, find_deciding_lines
 from sdcoreml.doctor.knowledge.excerpts import choose_telling
+from sdcoreml.doctor.knowledge.facts import find_facts
 from sdcoreml.doctor.knowledge.grounds import Ground
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.names import MEANT, are_known, find_own
@@ -103,6 +104,7 @@ def examine(
         versions=versions or {},
     )
     own = find_own(structure.chains)
+    facts = find_facts(lines)
     matches: dict[int, Match] = {}
     for entry in entries:
         views = telling if entry.topic in FAMILIES else whole
@@ -120,7 +122,7 @@ def examine(
         )
         is_known = False if DOUBTFUL in told else are_known(told, own)
         match = replace(
-            _match(entry, line, told, doubt, is_known=is_known is not False),
+            _match(entry, line, told, doubt, facts if is_known is not False else None),
             wording=found.wording,
             grounds=_find_grounds(entry, told, versions or {}, is_known=is_known),
         )
@@ -171,12 +173,21 @@ def _find_grounds(
 
 
 def _match(
-    entry: Failure, line: Line, captured: Mapping[str, str], doubt: str, *, is_known: bool
+    entry: Failure,
+    line: Line,
+    captured: Mapping[str, str],
+    doubt: str,
+    facts: Mapping[str, str] | None,
 ) -> Match:
+    """Return a match, with what its line and the log say in their places.
+
+    `facts` is what the log says elsewhere; None if nobody knows what the line names.
+    """
     sure = captured.get(_CONFIDENCE, entry.confidence.value)
     told = {name: value for name, value in captured.items() if name != _CONFIDENCE}
     # What nobody knows is not said to be what the entry takes it for.
-    said = told if is_known else {name: one for name, one in told.items() if name not in MEANT}
+    known = {name: one for name, one in told.items() if name not in MEANT}
+    said = known if facts is None else {**facts, **told}
     return Match(
         entry=entry,
         line=line.number,

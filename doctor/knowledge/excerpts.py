@@ -97,6 +97,7 @@ _WEAK_TRIGGERS = (
         "key(s)",
         "login",
         "nly ",
+        "roblem",
     ),
     *(
         "nstruction",

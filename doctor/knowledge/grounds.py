@@ -50,7 +50,8 @@ ANYWHERE = frozenset(
         *("family_machine", "family_downloads", "family_installs", "family_python"),
         *("family_crashes", "family_apple", "family_skew"),
         *("family_builds", "family_advice", "family_pairs", "family_training"),
-        *("family_tools", "family_system", "family_devices"),
+        *("family_access", "family_commands", "family_devices"),
+        *("family_system", "family_tools"),
     }
 )
 """The families whose causes are the same in any program, or are about packages that they name.
