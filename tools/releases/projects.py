@@ -48,7 +48,7 @@ PROJECTS: Mapping[str, Project] = {
         skipped=r"models/\w+/(?:convert_\w+|modeling_(?:tf|flax)_\w+)\.py$|/dummy_\w+\.py$",
         inner=r"transformers\.(?:cli|commands|models$|models\.deprecated|testing_utils|agents|exporters"
         r"|distributed|generation\.continuous)",
-        plain=r"transformers\.(?:models\.(?!(?:auto|clip|siglip)\b)|loss|kernels|quantizers|integrations"
+        plain=r"transformers\.(?:models\.(?!(?:auto|clip|siglip)\b)|loss|kernels|quantizers|integrations\.(?!peft)"
         r"|data|benchmark|sagemaker|onnx|pipelines\.(?!base))",
     ),
     "huggingface-hub": Project(plain=r"huggingface_hub\.(?:inference|cli|commands)\b"),
