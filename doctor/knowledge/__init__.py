@@ -81,6 +81,7 @@ FAMILIES = (
     "family_skew",
     "family_weights",
     "family_models",
+    "family_tensors",
     "family_training",
     "family_builds",
     "family_installs",

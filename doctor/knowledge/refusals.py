@@ -53,7 +53,7 @@ _WANTED = (
 _BUT = r"\b(?:[Gg]ot|[Rr]eceived|but (?:got|found|given|is|was|are|has|have|it is))(?: an?)?:?"
 _GOT = (
     _BUT + r" (?P<it>[^\s:].{0,79}?)(?=[;,.]?(?: instead\b|[;.](?:\s|$))|[.,;]\s|\.?$)",
-    _STRANGE + r"(?: [\w-]+){1,4}: ?(?P<it>\S.{0,60}?)\.?$",
+    _STRANGE + r"(?: [\w-]+){1,4}: ?(?P<it>\S.{0,60}?)(?=\.(?:\s|$)|$)",
 )
 _DO = (
     r"(?:Please|Use|Set|Pass|Install|Consider|Try|Make sure|Provide|Run|Call|Choose|Update|Upgrade"
@@ -63,6 +63,7 @@ _DO = (
 _ADVICE = re.compile(
     rf"(?:^|[.;!?:] )(?P<it>{_DO} (?!file\b|open an\b|report\b|refer\b|see\b|visit\b)\S.{{6,240}})$"
 )
+_CLAIM = re.compile(r"(?P<it>\S.{7,160}?)(?:[.!](?:\s|$)|$)")
 _MESSAGE = re.compile(r"\b\w*(?:Error|Exception): (?P<message>.*)")
 
 
@@ -70,7 +71,8 @@ def read_refusal(text: str) -> Mapping[str, str]:
     """Return what a line says of a refusal, as phrases for a sentence.
 
     `of` is what was refused, with the word before it; `said` what is taken and what was given;
-    `advice` what the message says is to be done. What it does not say is left out.
+    `claim` is its first sentence; `advice` what it says is to be done. What it does not say is
+    left out.
     """
     found = _MESSAGE.search(text)
     message = found["message"].strip() if found else text.strip()
@@ -81,8 +83,9 @@ def read_refusal(text: str) -> Mapping[str, str]:
         *([f"wanted: {wanted}"] if wanted else []),
         *([f"given: {got}"] if got and got != wanted else []),
     ]
-    advice = _ADVICE.search(message)
+    advice, claim = _ADVICE.search(message), _CLAIM.match(message)
     return {
+        **({"claim": f' ("{claim["it"]}")'} if claim else {}),
         **({"of": f" for {what}"} if what else {}),
         **({"said": f" ({'; '.join(said)})"} if said else {}),
         **({"advice": f'Do what it says: "{advice["it"]}"'} if advice else {}),

@@ -94,4 +94,11 @@ def test_what_coremltools_refuses_while_it_translates_is_about_the_model() -> No
     ],
 )
 def test_what_a_refusal_says_is_read(text: str, read: dict[str, str]) -> None:
-    assert read_refusal(text) == read
+    told = read_refusal(text)
+    assert {name: told[name] for name in told if name != "claim"} == read
+
+
+def test_the_first_sentence_of_a_refusal_is_what_it_claims() -> None:
+    told = read_refusal("ValueError: Frobs are off. Please turn them on.")
+    assert told["claim"] == ' ("Frobs are off")'
+    assert "claim" not in read_refusal("ValueError: boom")
