@@ -52,12 +52,15 @@ def tell(
     dating = find_dating(releases, asked, _find_allowed(releases, project, raised, text))
     if dating is None or (dating.side is Side.NEVER and project in _COMPILED):
         return None
+    if dating.side is Side.NEVER and asked.is_parameter and _is_loaded(raised):
+        return _say_option(project, asker, asked)
     quiet = _find_quiet(asker, raised, asked.name, dating.side)
     is_inner = asked.module.partition(".")[2] and not asked.owner
     place = f" in {asked.module}" if is_inner else ""
     return {
         "skew": _say(project, asker or "the code that ran", asked, place, dating, releases),
         **_advise(project, dating, f", or {asker} {quiet}" if quiet else ""),
+        **({"cure": _OWN} if _is_own_pipeline(project, asked, dating) else {}),
         **_say_fails(dating),
         "confidence": (
             Confidence.GUESS
@@ -66,6 +69,28 @@ def tell(
             if dating.side is Side.UNSURE
             else Confidence.CERTAIN
         ).value,
+    }
+
+
+_OWN = "what the model's page asks for (its own code, or from_pretrained(custom_pipeline=…))"
+
+
+def _is_loaded(raised: Raised | None) -> bool:
+    """Return whether an object was made by `from_pretrained`, which hands on what it is given."""
+    return raised is not None and any(one.endswith(" from_pretrained") for one in raised.steps)
+
+
+def _say_option(project: str, asker: str, asked: Asked) -> Mapping[str, str]:
+    """Say why a class was handed an option that was meant for `from_pretrained`."""
+    who = asker or "the code that ran"
+    return {
+        "skew": f"from_pretrained of this {project} does not know the option {asked.name}, which"
+        f" {who} gives it, and hands it on to {asked.owner.partition('.')[0]}: {project} is too new"
+        " for that option, or too old",
+        "cure": f"the {project} that {who} was made for, or a newer {who}"
+        if asker
+        else f"the {project} that the code was written for",
+        "confidence": Confidence.GUESS.value,
     }
 
 
@@ -189,13 +214,32 @@ def _say(
             )
         case Side.NEVER:
             pass
+    return _say_never(project, who, asked, place, dating, releases)
+
+
+def _say_never(
+    project: str, who: str, asked: Asked, place: str, dating: Dating, releases: Releases
+) -> str:
+    """Say what it may mean that no release has a name."""
+    what = _spell(asked)
     known = f"no release of {project} ({releases.versions[0]} to {releases.versions[-1]}) has"
     if dating.now:
         since = f", since {dating.since}" if dating.since else ""
         return f"{known} {what}{place}: it is in {dating.now}{since}"
+    if _is_own_pipeline(project, asked, dating):
+        return (
+            f"{known} {what}: it is a pipeline of its authors' own, which the model's"
+            f" model_index.json or {who} names"
+        )
     near = f", or misspells {dating.near}" if dating.near else ""
     other = ", or took one object for another" if asked.owner and not asked.is_parameter else ""
     return f"{known} {what}{place}: {who} was written for a changed copy of {project}{near}{other}"
+
+
+def _is_own_pipeline(project: str, asked: Asked, dating: Dating) -> bool:
+    """Return whether a pipeline is none of diffusers' own, nor a misspelled one."""
+    is_pipeline = asked.module == project and asked.name.endswith("Pipeline")
+    return is_pipeline and dating.side is Side.NEVER and not (dating.now or dating.near)
 
 
 def _spell(asked: Asked) -> str:

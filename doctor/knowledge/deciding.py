@@ -43,7 +43,10 @@ class Deciding:
 
 
 def find_deciding_lines(
-    cause: Line | None, structure: Structure, lines: Sequence[Line]
+    cause: Line | None,
+    structure: Structure,
+    lines: Sequence[Line],
+    guessed: Line | None = None,
 ) -> Deciding | None:
     """Return the lines of a log that say why it ended as it did; None of an empty log.
 
@@ -51,6 +54,7 @@ def find_deciding_lines(
         cause: the line that the likeliest cause was found in, if that decides.
         structure: the log's own structure.
         lines: the log's lines, without what was ignored.
+        guessed: the line of a cause that is only a guess.
     """
     named = find_last(find_reason(cause, lines), structure.links) if cause else None
     own = structure.decisive
@@ -60,7 +64,8 @@ def find_deciding_lines(
     if first is None:
         return None
     others = dict[int, Line]()
-    for line in _find_others(first, cause, structure, lines):
+    guesses = (guessed,) if guessed else ()
+    for line in (*guesses, *_find_others(first, cause, structure, lines)):
         if line.number != first.number and len(others) < _FEW and _is_other(line, first, others):
             others[line.number] = line
     return Deciding(

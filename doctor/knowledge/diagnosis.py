@@ -25,7 +25,7 @@ from sdcoreml.doctor.knowledge.refusals import name_refuser
 from sdcoreml.doctor.knowledge.searching import View
 from sdcoreml.doctor.knowledge.sections import find_sections
 from sdcoreml.doctor.knowledge.skew import DOUBTFUL, FAILING, Skew, resolve
-from sdcoreml.doctor.knowledge.stated import Asked, add_stated
+from sdcoreml.doctor.knowledge.stated import Asked, add_stated, is_of_other_versions
 from sdcoreml.doctor.knowledge.structure import Structure, find_structure
 from sdcoreml.doctor.knowledge.support import is_named_elsewhere
 from sdcoreml.doctor.knowledge.tensors import add_kinds
@@ -120,7 +120,8 @@ def examine(
         told = add_stated(
             Asked(entry=entry, line=line, captured=add_kinds(told), skew=skew, lines=lines)
         )
-        is_known = False if DOUBTFUL in told else are_known(told, own)
+        is_doubtful = DOUBTFUL in told or is_of_other_versions(line, lines)
+        is_known = False if is_doubtful else are_known(told, own)
         match = replace(
             _match(entry, line, told, doubt, facts if is_known is not False else None),
             wording=found.wording,
@@ -134,7 +135,9 @@ def examine(
             matches[line.number] = match
     weighed = rank(list(matches.values()), structure, find_sections(lines))
     named = _find_named(weighed, structure)
-    deciding = find_deciding_lines(named, structure, lines or everything)
+    cause = Diagnosis(matches=weighed, structure=structure, deciding=None).cause
+    guessed = Line(number=cause.line, text=cause.text) if cause else None
+    deciding = find_deciding_lines(named, structure, lines or everything, guessed)
     return Diagnosis(matches=weighed, structure=structure, deciding=deciding)
 
 

@@ -85,6 +85,13 @@ HEADINGS = (
         reasons=(r"\bafter connection broken by\b", r"^Could not fetch URL\b"),
     ),
     Heading(
+        says=r"^ERROR: Ignored the following versions that require a different python\b"
+        r"|\bCould not find a version that satisfies the requirement\b",
+        where=Where.ABOVE,
+        tells=True,
+        reasons=(r"^\s*Please use pip<",),
+    ),
+    Heading(
         says=r"\bNo solution found when resolving\b", where=Where.BELOW, reasons=(r"\bBecause\b",)
     ),
     Heading(says=r"^(?:Solving|Collecting) [^:]*:.*\bfailed$", where=Where.BELOW),
@@ -166,9 +173,10 @@ HEADINGS = (
         ),
     ),
     Heading(
-        says=r"\b(?:Abort|Trace/BPT) trap(?:: \d+)?$|^\w*sh: (?:abort|trace trap)\b",
+        says=r"\b(?:Abort|Trace/BPT) trap(?:: \d+)?(?:$|\s{2,}\S)|^\w*sh: (?:abort|trace trap)\b",
         where=Where.ABOVE,
         reasons=(
+            r"\b(?:Library not loaded|Symbol not found)\b|\bcompiled to use \w+ instructions\b",
             r"\bFatal error: |\bterminating due to\b|\bterminating with uncaught\b",
             r"(?i)\b(?:assertion failed|failed assertion)\b|\bTerminating app due to\b",
         ),
@@ -201,7 +209,17 @@ HEADINGS = (
         where=Where.ABOVE,
         reasons=(r"\bfailed to (?:load|open) |\bpipeline error: ",),
     ),
+    Heading(
+        says=r"^ERROR: [a-z]+(?:-[a-z]+)+$",  # torch's, by the name of its rule
+        where=Where.BELOW,
+        reasons=(r"\bto ONNX opset version\b", r"\bnot supported\b"),
+    ),
     # Programs that refer to what they printed before
+    Heading(
+        says=r"^source: Error while reading file\b|^from sourcing file\b",  # fish's
+        where=Where.ABOVE,
+        reasons=(r"\(line \d+\): ",),
+    ),
     Heading(says=r"(?i)\bsee the error messages? above\b", where=Where.BEFORE),
     Heading(says=r"(?i)\b(?:error|fatal)\b.*:? usage: ", where=Where.ABOVE),
     Heading(says=r"(?i)^(?:.*\])?\s*fatal error: file \S.*, line \d+$", where=Where.ABOVE),

@@ -14,7 +14,8 @@ _WARNING = re.compile(
 _SOFTENED = re.compile(
     r"(?i)\b(?:Future|Deprecation|User|Runtime|Tracer|Import)?Warning\b|^\s*warn(?:ing)?\b|^INFO\b"
     r"|\bretrying\b|^\s*note:|^\s*hint:|\bhas not been tested with\b"
-    r"|\bUnable to register cu\w+ factory\b|^\s*(?:\[rank\d+\]:\s*)?raise [\w.]+\("
+    r"|\bUnable to register cu\w+ factory\b|\bTryGetProviderInfo_\w+"
+    r"|^\s*(?:\[rank\d+\]:\s*)?raise [\w.]+\("
 )
 _GOES_ON = re.compile(
     r"(?i)\b(?:can|may) be (?:safely )?ignored\b|\boptional (?:node|module|dependency|feature)\b"

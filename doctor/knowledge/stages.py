@@ -26,6 +26,7 @@ class Stage(Enum):
     IMPORTING = "importing"
     COMMUNITY = "community"
     REMOTE = "remote"
+    CALLING = "calling"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +53,7 @@ _TRANSLATES = (
     r"coremltools[/\\]converters[/\\](?:mil[/\\](?:frontend|mil|backend)[/\\]|\w+\.py convert$)"
 )
 _STEPS = (
+    (Stage.CALLING, r"\bsubprocess\.py _execute_child$"),
     (Stage.COMMUNITY, r"[/\\]diffusers_modules[/\\]git[/\\](?P<name>\w+)\.py"),
     (Stage.REMOTE, r"[/\\]transformers_modules[/\\](?P<name>[\w.-]+(?:[/\\][\w.-]+)?)[/\\]"),
     (Stage.DOWNLOADING, _DOWNLOADS),

@@ -47,6 +47,21 @@ def add_stated(asked: Asked) -> Mapping[str, str]:
     return told
 
 
+def is_of_other_versions(line: Line, lines: Sequence[Line]) -> bool:
+    """Return whether pip set aside, for their Python, other versions than the one asked for."""
+    if not _SET_ASIDE.search(line.text):
+        return False
+    behind = (one.text for one in lines if line.number < one.number <= line.number + _NEAR)
+    asked = next((found for text in behind if (found := _ONE_VERSION.search(text))), None)
+    return asked is not None and asked["version"] not in _VERSIONS.findall(line.text)
+
+
+_SET_ASIDE = re.compile(r"\bIgnored the following versions that require a different python\b")
+_ONE_VERSION = re.compile(r"\bsatisfies the requirement [\w.\[\]-]+==(?P<version>\d[\w.+]*)")
+_VERSIONS = re.compile(r"(\d[\w.+]*) Requires-Python")
+_NEAR = 3
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:
     """A package, what it needs of another one, and what of that is there."""

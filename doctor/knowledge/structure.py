@@ -26,7 +26,7 @@ class Structure:
 
     decisive: Line | None = None
     is_cut: bool = False
-    """Whether a traceback ends before its exception."""
+    """Whether a traceback ends before its exception, or the log with what is to be tried again."""
 
     is_unknown: bool = False
     """Whether nobody knows that exception: none before it was its direct cause."""
@@ -98,12 +98,20 @@ def find_structure(lines: Sequence[Line]) -> Structure:
         errors=errors,
         announced=announced,
         decisive=decisive,
-        is_cut=finder.is_open,
+        is_cut=finder.is_open or _ends_in_a_retry(told),
         is_unknown=finder.is_unknown,
         ignored=frozenset(ignored),
         builds=find_builds(lines),
         links=links,
     )
+
+
+def _ends_in_a_retry(lines: Sequence[Line]) -> bool:
+    last = next((line.text for line in reversed(lines) if line.text.strip()), "")
+    return _RETRY.search(last) is not None
+
+
+_RETRY = re.compile(r"(?i)\bretrying\b.*\bafter connection broken by\b")
 
 
 def _decide(

@@ -77,8 +77,10 @@ def weigh(text: str) -> int | None:
     return None
 
 
-_OF_A_SHELL = re.compile(r"\s*\+ (?:CategoryInfo|FullyQualifiedErrorId)\b|At line:\d+ char:\d")
-"""What PowerShell says of every failure alike."""
+_OF_A_SHELL = re.compile(
+    r"\s*\+ (?:CategoryInfo|FullyQualifiedErrorId)\b|At line:\d+ char:\d|\s*-+> +\d+ "
+)
+"""What PowerShell says of every failure alike, and the line of a program that a notebook marks."""
 
 
 def may_tell(text: str) -> bool:

@@ -173,3 +173,32 @@ def test_a_class_is_of_the_project_that_has_it(
     owner: str, packages: tuple[str, ...], project: str
 ) -> None:
     assert find_owner(owner, packages) == project
+
+
+LOADED = """\
+  File "/v/site-packages/diffusers/pipelines/loading.py", line 8, in load_sub_model
+    m = load(f)
+  File "/v/site-packages/transformers/modeling_utils.py", line 9, in from_pretrained
+    model = cls(config, *args, **kwargs)
+TypeError: CLIPTextModel.__init__() got an unexpected keyword argument 'frob_dict'
+"""
+
+
+def test_an_option_that_from_pretrained_hands_on_is_said_to_be_its_own() -> None:
+    said = told(
+        LOADED,
+        "transformers",
+        "diffusers",
+        owner="CLIPTextModel",
+        call="__init__",
+        name="frob_dict",
+    )
+    assert "does not know the option frob_dict, which diffusers gives it" in said["skew"]
+    assert said["cure"] == "the transformers that diffusers was made for, or a newer diffusers"
+
+
+def test_a_pipeline_of_no_release_is_its_authors_own() -> None:
+    line = "AttributeError: module diffusers has no attribute FrobnicatePipeline\n"
+    said = told(line, "diffusers", module="diffusers", name="FrobnicatePipeline")
+    assert "a pipeline of its authors' own" in said["skew"]
+    assert "custom_pipeline" in said["cure"]

@@ -51,6 +51,10 @@ def trace(*steps: str, raised: str = "KeyError: 'x'") -> str:
             ("/webui/extensions/sd-y/scripts/a.py f", f"{SITE}/torch/nn/linear.py forward"),
             Doing(stage=Stage.EXTENSION, name="sd-y"),
         ),
+        (
+            ("setup.py build", "/usr/lib/python3.10/subprocess.py _execute_child"),
+            Doing(stage=Stage.CALLING),
+        ),
     ],
 )
 def test_what_was_being_done_is_told_by_the_innermost_step(

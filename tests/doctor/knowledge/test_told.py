@@ -338,3 +338,83 @@ def test_before_a_traceback_that_the_log_does_not_end_all_is_a_guess() -> None:
     assert told(FULL) == ("disk-full", CERTAIN)
     assert told(FULL + frame) == ("disk-full", GUESS)
     assert told(FULL + "\n" + because + frame) == ("disk-full", CERTAIN)
+
+
+ALPHA = "KeyError: 'blocks.3.mix.alpha'\n"
+ASIDE = (
+    "ERROR: Ignored the following versions that require a different python version:"
+    " 1.0 Requires-Python <3.11; 1.1 Requires-Python <3.11\n"
+)
+WANTS = "ERROR: Could not find a version that satisfies the requirement frob=={}\n"
+CALLED = """\
+  File "/usr/lib/python3.10/subprocess.py", line 1842, in _execute_child
+    raise child_exception_type(errno_num, err_msg, err_filename)
+FileNotFoundError: [Errno 2] No such file or directory: 'frob-config'
+"""
+RETRY = (
+    "WARNING: Retrying (Retry(total=1)) after connection broken by"
+    " 'SSLError(1, '[SSL: WRONG_VERSION_NUMBER] wrong version number')': /x/\n"
+)
+CHANNELS = (
+    "ValueError: The config of `pipeline.unet` expects 9 but received"
+    " `num_channels_latents`: 4 = 4. Please verify\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("log", "name"),
+    [
+        (ALPHA, "family-lora-alpha"),
+        (
+            "Please use pip<24.1 if you need to use this version.\n" + WANTS.format("1.2"),
+            "pip-refuses-metadata",
+        ),
+        (ASIDE + WANTS.format("1.1"), "family-requires-python"),
+        (CALLED, "family-program-missing"),
+        (
+            "FileNotFoundError: [Errno 2] No such file or directory: 'frob-config'\n",
+            "family-file-missing",
+        ),
+        (RETRY, "answer-is-no-tls"),
+        (CHANNELS, "family-channels-of-pipeline"),
+        ("- Value not in list: vae_name: 'a.pt' not in ['b.pt']\n", "family-choice-not-there"),
+        (
+            "xcodebuild: error: tvOS 18.0 is not installed. Please install it\n",
+            "family-xcode-platform",
+        ),
+        (
+            "RuntimeError: MPS: frob with int64 is supported starting from macOS 13.2\n",
+            "family-mps-of-newer-macos",
+        ),
+        (
+            "Library not loaded: /opt/homebrew/opt/frob/lib/libfrob.3.dylib\n",
+            "family-homebrew-library-gone",
+        ),
+        (
+            "AttributeError: 'X' object has no attribute 'lora_te2_frob_1'\n",
+            "family-lora-names-unplaced",
+        ),
+        (
+            "Exception: Could not deserialize ATN with version 4 (expected 3).\n",
+            "family-parser-of-other-runtime",
+        ),
+        (
+            "set: In fish, please use 'set A 1'. Unsupported use of '='\n",
+            "family-other-system-shell",
+        ),
+        ("error: the path of this folder contains spaces\n", "family-space-in-path"),
+    ],
+)
+def test_kinds_of_failures_are_told_by_what_they_have_in_common(log: str, name: str) -> None:
+    found = told(log)
+    assert found is not None
+    assert found[0] == name
+
+
+def test_versions_that_were_not_asked_for_are_set_aside_for_nothing() -> None:
+    assert told(ASIDE + WANTS.format("1.2")) in {None, ("family-requires-python", GUESS)}
+    assert told(ASIDE + WANTS.format("1.1")) == ("family-requires-python", LIKELY)
+
+
+def test_a_retry_that_a_log_goes_on_from_is_no_cause() -> None:
+    assert told(RETRY + "Successfully installed frob-1\n") is None
