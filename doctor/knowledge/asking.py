@@ -47,10 +47,10 @@ def tell(
     """
     releases = read_releases(project)
     asked = find_asked(captured, raised, text, releases) if releases else None
-    if releases is None or asked is None:
+    if releases is None or asked is None or (project != "torch" and is_torchs(asked.owner)):
         return None
     dating = find_dating(releases, asked, _find_allowed(releases, project, raised, text))
-    if dating is None or (dating.side is Side.NEVER and project in _COMPILED):
+    if dating is None or (project in _COMPILED and _is_compiled(dating.side, asked)):
         return None
     if dating.side is Side.NEVER and asked.is_parameter and _is_loaded(raised):
         return _say_option(project, asker, asked)
@@ -62,13 +62,7 @@ def tell(
         **_advise(project, dating, f", or {asker} {quiet}" if quiet else ""),
         **({"cure": _OWN} if _is_own_pipeline(project, asked, dating) else {}),
         **_say_fails(dating),
-        "confidence": (
-            Confidence.GUESS
-            if dating.side in {Side.NEVER, Side.ALWAYS}
-            else Confidence.LIKELY
-            if dating.side is Side.UNSURE
-            else Confidence.CERTAIN
-        ).value,
+        "confidence": _judge(project, asked, dating, releases).value,
     }
 
 
@@ -92,6 +86,21 @@ def _say_option(project: str, asker: str, asked: Asked) -> Mapping[str, str]:
         else f"the {project} that the code was written for",
         "confidence": Confidence.GUESS.value,
     }
+
+
+def _is_compiled(side: Side, asked: Asked) -> bool:
+    """Return whether a name may be there though no file of Python has it, or only a stub."""
+    is_inner = asked.name.startswith("_") and "." in asked.module
+    return side is Side.NEVER or (side is Side.OLD and is_inner)
+
+
+def _judge(project: str, asked: Asked, dating: Dating, releases: Releases) -> Confidence:
+    if dating.side in {Side.NEVER, Side.ALWAYS}:
+        return Confidence.GUESS
+    # Packages take names from their compiled parts, which a table sees late or as stubs.
+    is_mixed = project in _COMPILED and not asked.owner and releases.is_package(asked.module)
+    is_likely = is_mixed or dating.side is Side.UNSURE or not dating.is_sure
+    return Confidence.LIKELY if is_likely else Confidence.CERTAIN
 
 
 def find_asked(
@@ -158,18 +167,38 @@ _IMPORTED = {"protobuf": "google"}
 
 
 def find_owner(owner: str, packages: Sequence[str]) -> str:
-    """Return the project of these packages, the last first, that has a class or function."""
+    """Return the project that has a class or function: of these packages, the last first.
+
+    If none of them has it, it is one that alone has it. Of what torch has too nobody knows whose it
+    is: scripts and other packages take it from there.
+    """
     if not re.fullmatch(r"[A-Za-z]\w{3,}", owner):
         return ""
-    projects = dict.fromkeys((*(normalise(one) for one in reversed(packages)), *_USUAL))
-    for project in projects:
-        releases = read_releases(project)
-        if releases and releases.modules_with(owner):
-            return project
-    return ""
+    ran = [normalise(one) for one in reversed(packages)]
+    having = {one: _has(one, owner) for one in (*ran, *_USUAL)}
+    found = [one for one, rank in having.items() if rank and rank == max(having.values())]
+    if "torch" in found:
+        return "torch" if ran and ran[0] == "torch" else ""
+    return found[0] if found and (found[0] in ran or len(found) == 1) else ""
 
 
-_USUAL = ("diffusers", "transformers", "accelerate", "huggingface-hub", "peft", "coremltools")
+def _has(project: str, owner: str) -> int:
+    """Return 2 if a project defines a class, 1 if it only passes it on."""
+    releases = read_releases(project)
+    if releases is None or not releases.modules_with(owner):
+        return 0
+    return 2 if releases.knowing(owner) else 1
+
+
+def is_torchs(owner: str) -> bool:
+    """Return whether torch has a class of that name, which other packages make or call."""
+    return owner[:1].isupper() and _has("torch", owner.partition(".")[0]) > 0
+
+
+_USUAL = (
+    *("diffusers", "transformers", "accelerate", "huggingface-hub", "peft", "coremltools"),
+    "torch",
+)
 
 
 def _find_quiet(asker: str, raised: Raised | None, name: str, side: Side) -> str:
@@ -192,20 +221,18 @@ def _say(
     what = _spell(asked)
     origin = place.replace(" in ", " from ")
     now = f" (it is in {dating.now} now)" if dating.now else ""
+    gone = dating.until if dating.is_sure else f"a release after {dating.last}"
     match dating.side:
         case Side.OLD:
             return (
                 f"{project} is too old: it has {what} since {dating.since}, and {who} asks for it"
             )
         case Side.NEW:
-            return (
-                f"{project} is too new: {dating.until} removed {what}{origin}, which {who} asks"
-                f" for{now}"
-            )
+            return f"{project} is too new: {gone} removed {what}{origin}, which {who} asks for{now}"
         case Side.UNSURE:
             return (
-                f"{project} is most likely too new: {dating.until} removed {what}{origin}, which"
-                f" {who} asks for{now}; only {dating.since} to {dating.last} have it"
+                f"{project} is most likely too new: {gone} removed {what}{origin}, which"
+                f" {who} asks for{now}; releases before {dating.since} have none either"
             )
         case Side.ALWAYS:
             return (
@@ -253,7 +280,7 @@ def _say_fails(dating: Dating) -> Mapping[str, str]:
     match dating.side:
         case Side.OLD:
             return {FAILS: f"<{dating.since}"}
-        case Side.NEW:
+        case Side.NEW | Side.UNSURE:
             return {FAILS: f">={dating.until}"}
         case _:
             return {}
@@ -270,11 +297,10 @@ def _advise(project: str, dating: Dating, other: str) -> Mapping[str, str]:
             else f"the {project} that it brings or names"
         )
         return {"cure": named, "tested": "Install"}
-    bounds = {
-        Side.OLD: f"{project} {dating.since} or newer",
-        Side.NEW: f"{project} before {dating.until}",
-    }
-    named = bounds.get(dating.side, f"{project} {dating.since} to {dating.last}")
+    since = dating.since if dating.side is not Side.NEW else ""
+    until = f"before {dating.until}" if dating.until else ""
+    bounds = (f"{since} or newer" if since else "", until)
+    named = f"{project} {', '.join(filter(None, bounds))}"
     cure = {"cure": f"{named}: `pip install '{project}{dating.need}'`{other}"}
     pin = load_toolchain().pins.get(project, "")
     if pin and not satisfies(pin, dating.need):

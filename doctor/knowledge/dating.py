@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
-from sdcoreml.doctor.knowledge.releases import Releases
+from sdcoreml.doctor.knowledge.releases import ANY, Releases
 
 
 class Side(Enum):
@@ -47,7 +47,8 @@ class Dating:
 
     `since` is the first, `last` the last, and `until` the first without it; "" if the oldest
     release has it, or the newest. `now` is the module that has it in `until`, `near` a name that is
-    spelled alike, `lacking` the releases that the log can be of.
+    spelled alike, `lacking` the releases that the log can be of. `is_sure` is whether the
+    release next to those that have it is known to lack it, and the log can be of one that does.
     """
 
     side: Side
@@ -57,6 +58,7 @@ class Dating:
     now: str = ""
     near: str = ""
     lacking: int = 0
+    is_sure: bool = True
 
     @property
     def need(self) -> str:
@@ -66,7 +68,7 @@ class Dating:
 
 
 def find_dating(releases: Releases, asked: Asked, allowed: int) -> Dating | None:
-    """Date what was asked for; None if nobody knows where it would be.
+    """Date what was asked for; None if nobody knows where it would be, or which release lacks it.
 
     Args:
         releases: those of the package that was asked.
@@ -76,11 +78,17 @@ def find_dating(releases: Releases, asked: Asked, allowed: int) -> Dating | None
     scope, having = _find(releases, asked)
     if not scope:
         return None
+    unknown = _find_unknown(releases, asked, scope) & ~having
+    if asked.owner and not asked.is_parameter and unknown & (allowed if having else scope):
+        return None
     if not having:
         return _find_another(releases, asked)
-    lacking = scope & ~having or releases.all & ~having
+    unknown |= having << 1 & having >> 1 & ~having  # one release misread, not one without it
+    having |= _spread(having, unknown, 1) & _spread(having, unknown, -1)
+    lacking = (scope & ~having or releases.all & ~having) & ~unknown
     if not lacking:
-        return Dating(side=Side.ALWAYS, since=releases.versions[0])
+        return None if unknown & ~having else Dating(side=Side.ALWAYS, since=releases.versions[0])
+    is_sure = bool(lacking & allowed)
     lacking = lacking & allowed or lacking
     first = releases.before(having)
     if lacking & first and not releases.after(having):
@@ -90,6 +98,7 @@ def find_dating(releases: Releases, asked: Asked, allowed: int) -> Dating | None
     # Most who lack what older releases have took the newest.
     newest = Side.UNSURE if lacking & older else Side.NEW
     side = newest if lacking & ~older else Side.OLD
+    edge = run >> 1 if side is Side.OLD else run << 1
     return Dating(
         side=side,
         since=releases.first(run) if older else "",
@@ -97,7 +106,37 @@ def find_dating(releases: Releases, asked: Asked, allowed: int) -> Dating | None
         until=releases.first(newer) if newer else "",
         now=_find_now(releases, asked, newer) if newer and side is not Side.OLD else "",
         lacking=lacking,
+        is_sure=is_sure and not unknown & edge & ~run,
     )
+
+
+def _spread(some: int, through: int, step: int) -> int:
+    """Return some releases, with the newer (or older) ones that follow on them in a row."""
+    while True:
+        following = (some << step if step > 0 else some >> -step) & through & ~some
+        if not following:
+            return some
+        some |= following
+
+
+def _find_unknown(releases: Releases, asked: Asked, scope: int) -> int:
+    """Return the releases of which the table does not know whether they lack what is asked for."""
+    if asked.is_parameter:
+        # Who takes whatever it is given does not raise, and need not know what to do with it.
+        # Of two classes of a name, one may lack it.
+        having, lacking = releases.parameter(asked.owner, asked.name)
+        return releases.parameter(asked.owner, ANY)[0] | having & lacking
+    if asked.owner:
+        return scope & ~releases.knowing(asked.owner)
+    since, until = _MISREAD.get(asked.module.partition(".")[0], ("", ""))
+    if not since or not releases.is_package(asked.module):
+        return 0
+    bounds = releases.near(since), releases.near(until)
+    return releases.before(bounds[1]) & ~releases.before(bounds[0])
+
+
+_MISREAD = {"transformers": ("4.52.1", "5.0.0")}
+"""Since and until when packages make up their names while they run, so that some were not read."""
 
 
 def _find_run(having: int, lacking: int) -> int:
@@ -118,8 +157,8 @@ def _find(releases: Releases, asked: Asked) -> tuple[int, int]:
     if asked.is_parameter and kind == ANY_CLASS:
         return releases.all, releases.of_methods(method, asked.name)
     if asked.is_parameter:
-        having, scope = releases.parameter(asked.owner, asked.name)
-        return scope, having & scope
+        having, lacking = releases.parameter(asked.owner, asked.name)
+        return having | lacking, having & ~lacking or having
     if asked.owner:
         scope = 0
         for some in releases.modules_with(asked.owner).values():

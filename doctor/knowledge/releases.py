@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -54,12 +54,12 @@ class Releases:
         return self.versions[some.bit_length() - 1]
 
     def before(self, some: int) -> int:
-        """Return the releases that are older than all of some."""
-        return (some & -some) - 1
+        """Return the releases that are older than all of some; none if there are none."""
+        return (some & -some) - 1 if some else 0
 
     def after(self, some: int) -> int:
-        """Return the releases that are newer than all of some."""
-        return self.all & ~((1 << some.bit_length()) - 1)
+        """Return the releases that are newer than all of some; none if there are none."""
+        return self.all & ~((1 << some.bit_length()) - 1) if some else 0
 
     def near(self, version: str) -> int:
         """Return the release that a version is, or follows."""
@@ -112,10 +112,13 @@ class Releases:
 
     def defines(self, module: str, name: str) -> bool:
         """Return whether a module is where a name is imported from: a package, or its own file."""
-        is_package = any(one.startswith(f"{module}.") for one in self._modules)
-        return is_package or any(
+        return self.is_package(module) or any(
             one.startswith((f"{name}.", f"{name}(", f"{name}<")) for one in self.names(module)
         )
+
+    def is_package(self, module: str) -> bool:
+        """Return whether a module has others in it."""
+        return any(one.startswith(f"{module}.") for one in self._modules)
 
     def attribute(self, kind: str, name: str) -> int:
         """Return the releases in which a class, or one that it inherits from, has an attribute."""
@@ -134,7 +137,9 @@ class Releases:
         return having
 
     def parameter(self, call: str, name: str) -> tuple[int, int]:
-        """Return the releases in which a function takes a parameter, and those that have it.
+        """Return the releases in which a function names a parameter, and those where it does not.
+
+        Of two classes of a name one may have it. What takes all that it is given has `ANY`.
 
         Args:
             call: `function`, or `Class.method`; of a class the method may be inherited.
@@ -143,8 +148,9 @@ class Releases:
         kind, _, method = call.rpartition(".")
         if not kind:
             found = [self.names(module) for module in self.modules_with(call)]
-            taking = [one.get(f"{call}({name}", 0) | one.get(f"{call}({ANY}", 0) for one in found]
-            return _any(taking), _any(one.get(call, 0) for one in found)
+            takes = [one.get(f"{call}({name}", 0) for one in found]
+            lacks = (one.get(call, 0) & ~some for one, some in zip(found, takes, strict=True))
+            return _any(takes), _any(lacks)
         return self._inherit_call(kind, method, name, {})
 
     def _inherit_call(
@@ -153,19 +159,18 @@ class Releases:
         if kind in known:
             return known[kind]
         known[kind] = (0, 0)
-        taking = having = 0
+        taking = lacking = 0
         for module in self._classes(kind):
             names = self.names(module)
             call = f"{kind}.{method}"
-            own = names.get(call, 0)
-            taking |= names.get(f"{call}({name}", 0) | names.get(f"{call}({ANY}", 0)
-            having |= own
+            own, takes = names.get(call, 0), names.get(f"{call}({name}", 0)
+            taking, lacking = taking | takes, lacking | own & ~takes
             for base in _bases(kind, names):
                 edge = names[f"{kind}<{base}"] & ~own
                 there = self._inherit_call(base, method, name, known)
-                taking, having = taking | edge & there[0], having | edge & there[1]
-        known[kind] = (taking, having)
-        return taking, having
+                taking, lacking = taking | edge & there[0], lacking | edge & there[1]
+        known[kind] = (taking, lacking)
+        return taking, lacking
 
     def of_methods(self, method: str, name: str) -> int:
         """Return the releases in which any class has a method that takes a parameter."""
@@ -178,6 +183,10 @@ class Releases:
             for one, some in names.items():
                 having |= some if one.endswith(f".{method}({name}") else 0
         return having
+
+    def knowing(self, kind: str) -> int:
+        """Return the releases of which it is known what a class has: some modules tell no parts."""
+        return _any(self.names(module).get(kind, 0) for module in self._classes(kind))
 
     def _classes(self, kind: str) -> tuple[str, ...]:
         """Return the modules that define a class: those that know its parts."""
@@ -217,7 +226,7 @@ def _bases(kind: str, names: Mapping[str, int]) -> tuple[str, ...]:
     )
 
 
-def _any(some: Iterator[int] | list[int]) -> int:
+def _any(some: Iterable[int]) -> int:
     found = 0
     for one in some:
         found |= one

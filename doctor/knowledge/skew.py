@@ -86,8 +86,12 @@ def resolve(
     name = captured["name"]
     module = captured.get("module", "").partition("[")[0]
     asked = _project(module.partition(".")[0], known) or _owner(captured, known)
+    is_bare = not asked and "owner" in captured
     asked = asked or _find_dated(raised, captured, skew)
     is_named = bool(asked)
+    is_bare = (
+        is_bare and is_named and asked not in map(normalise, raised.packages if raised else ())
+    )
     asked = asked or _last_project(raised, known)
     if not asked:
         needs_owner = raised is not None and "owner" in captured and "call" not in captured
@@ -103,6 +107,9 @@ def resolve(
     # Of a class that nobody knows, only the code that ran before says whose it may be.
     if "owner" in captured and (is_script or not is_named) and _CONFIDENCE not in told:
         told = {**told, _CONFIDENCE: Confidence.GUESS.value}
+    if is_bare:
+        is_plain = not _COMPOUND.match(captured["owner"]) or told[_CONFIDENCE] == "a guess"
+        told |= {_CONFIDENCE: (Confidence.GUESS if is_plain else Confidence.LIKELY).value}
     if not asker and FAILS not in told and not _IMPORTS.search(line.text):
         told = {**told, DOUBTFUL: name}
     return {
@@ -113,6 +120,9 @@ def resolve(
         **({"asker": asker} if asker else {}),
     }
 
+
+_COMPOUND = re.compile(r"[A-Z]+[a-z0-9]+[A-Z]\w*")
+"""Names that a script seldom gives to a class of its own, as `LoraConfig`; `Attention` it may."""
 
 _FETCHED = "diffusers_modules"
 """Where community pipelines lie, whose time is another question: see `stages`."""

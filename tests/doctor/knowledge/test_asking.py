@@ -50,9 +50,9 @@ def told(log: str, project: str, asker: str = "", **captured: str) -> Mapping[st
             {"owner": "Accelerator", "call": "__init__", "name": "logging_dir"},
             (
                 "accelerate is most likely too new: 0.20.0 removed Accelerator.__init__(logging_dir"
-                "=…), which who asks for; only 0.7.0 to 0.19.0 have it"
+                "=…), which who asks for; releases before 0.7.0 have none either"
             ),
-            "accelerate 0.7.0 to 0.19.0: `pip install 'accelerate>=0.7.0,<0.20.0'`",
+            "accelerate 0.7.0 or newer, before 0.20.0: `pip install 'accelerate>=0.7.0,<0.20.0'`",
         ),
         (
             "accelerate",

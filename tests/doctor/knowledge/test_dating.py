@@ -46,7 +46,7 @@ def side(dating: Dating | None) -> tuple[Side, str, str, str] | None:
         (Asked(name="came", module="p"), (Side.OLD, "2.0", "", ">=2.0")),
         (Asked(name="gone", module="p"), (Side.NEW, "", "2.0", "<2.0")),
         (Asked(name="between", module="p"), (Side.UNSURE, "1.1", "3.0", ">=1.1,<3.0")),
-        (Asked(name="back", module="p"), (Side.OLD, "1.1", "2.0", ">=1.1,<2.0")),
+        (Asked(name="back", module="p"), (Side.OLD, "1.1", "", ">=1.1")),
         (Asked(name="always", module="p"), (Side.ALWAYS, "1.0", "", ">=1.0")),
         (Asked(name="never", module="p"), (Side.NEVER, "", "", "")),
         (Asked(name="came", module="q"), None),
@@ -73,9 +73,49 @@ def test_what_a_log_can_be_of_decides(allowed: int, told: Side) -> None:
     assert dating.side is told
 
 
-def test_what_came_back_is_missed_in_the_gap_only_by_those_that_say_so() -> None:
+def test_a_gap_of_one_release_is_none_and_nothing_is_sure_of_it() -> None:
     gap = find_dating(RELEASES, Asked(name="back", module="p"), 0b00100)
-    assert side(gap) == (Side.NEW, "1.1", "2.0", ">=1.1,<2.0")
+    assert side(gap) == (Side.OLD, "1.1", "", ">=1.1")
+    assert gap is not None
+    assert not gap.is_sure
+
+
+UNTOLD = Releases(
+    versions=("1.0", "2.0", "3.0", "4.0"),
+    pythons=("", "", "", ""),
+    text="""\
+1.0 2.0 3.0 4.0
+#p -
+ K
+#p.k -
+ K.go K.run
+-1 K.go(** K.run(**
+1- Two.go
+2 K.run(x
+3- K.go(x
+#p.old -2
+ Gone.part
+#p.other -3
+ Two.go (x
+#p.plain 2-
+ Gone
+""",
+)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told", "is_sure"),
+    [
+        (Asked(name="x", owner="K.go", is_parameter=True), (Side.OLD, "4.0", "", ">=4.0"), True),
+        (Asked(name="part", owner="Gone"), None, False),
+    ],
+)
+def test_what_takes_anything_or_is_not_told_dates_nothing(
+    asked: Asked, told: tuple[Side, str, str, str] | None, *, is_sure: bool
+) -> None:
+    dating = find_dating(UNTOLD, asked, UNTOLD.all)
+    assert side(dating) == told
+    assert bool(dating and dating.is_sure) is is_sure
 
 
 def test_where_a_name_went_or_what_is_spelled_alike_is_said() -> None:

@@ -71,17 +71,22 @@ def test_classes_have_what_they_inherit() -> None:
     assert SMALL.attribute("K", "never") == 0
 
 
-def test_functions_take_what_they_name_and_anything_if_they_say_so() -> None:
+def test_functions_take_what_they_name_and_whatever_is_given_names_nothing() -> None:
     def told(call: str, name: str) -> tuple[list[str], list[str]]:
-        taking, having = SMALL.parameter(call, name)
-        return versions(taking), versions(having)
+        taking, lacking = SMALL.parameter(call, name)
+        return versions(taking), versions(lacking)
 
-    assert told("f", "x") == (["1.0", "1.1", "2.0", "2.1"], ["1.0", "1.1", "2.0", "2.1"])
-    assert told("f", "y")[0] == []
-    assert told("helper", "x") == (["1.0", "1.1"], ["1.0", "1.1"])
-    assert told("K.stop", "whatever")[0] == ["2.0", "2.1"]
+    assert told("f", "x") == (["1.0", "1.1", "2.0", "2.1"], [])
+    assert told("f", "y") == ([], ["1.0", "1.1", "2.0", "2.1"])
+    assert told("helper", "x") == (["1.0", "1.1"], [])
+    assert told("K.stop", "whatever") == ([], ["2.0", "2.1"])
+    assert told("K.stop", "**") == (["2.0", "2.1"], [])
     assert versions(SMALL.of_methods("go", "fast")) == ["1.1", "2.0", "2.1"]
     assert SMALL.of_methods("stop", "fast") == 0
+
+
+def test_nothing_is_before_or_after_nothing() -> None:
+    assert (SMALL.before(0), SMALL.after(0)) == (0, 0)
 
 
 def test_there_is_no_table_of_a_stranger() -> None:

@@ -57,11 +57,12 @@ def test_the_version_that_removed_a_name_is_known() -> None:
     )
     assert match.cause == (
         "transformers is most likely too new: 4.47.0 removed shard_checkpoint from"
-        " transformers.modeling_utils, which diffusers asks for; only 4.18.0 to 4.46.1 have it."
+        " transformers.modeling_utils, which diffusers asks for; releases"
+        " before 4.18.0 have none either."
     )
     assert match.fix == (
         "`sdcoreml env` installs transformers 4.34.1, which has it. Otherwise install transformers"
-        " 4.18.0 to 4.46.1: `pip install 'transformers>=4.18.0,<4.47.0'`."
+        " 4.18.0 or newer, before 4.47.0: `pip install 'transformers>=4.18.0,<4.47.0'`."
     )
     assert match.confidence.value == "likely"
 
@@ -156,3 +157,46 @@ def test_what_a_build_of_pip_lacks_says_nothing_of_the_environment() -> None:
         "      ModuleNotFoundError: No module named 'numpy.strings'\n      [end of output]\n"
     )
     assert "family-submodule-gone" not in {one.entry.id for one in diagnose(log, entries())}
+
+
+CALL = "TypeError: {}() got an unexpected keyword argument '{}'"
+
+
+@pytest.mark.parametrize(
+    "log",
+    [
+        CALL.format("StableDiffusionPipeline.__call__", "ip_adapter_image"),
+        CALL.format("Attention.forward", "image_rotary_emb"),
+        CALL.format("Linear.forward", "scale"),
+        CALL.format("Conv2d.forward", "scale"),
+        CALL.format("Embedding.forward", "mask"),
+        CALL.format("LayerNorm.__init__", "bias"),
+        FRAME.format("diffusers") + CALL.format("LayerNorm.__init__", "bias"),
+        CALL.format("RMSNorm.__init__", "bias"),
+        CALL.format("GELU.__init__", "bias"),
+        CALL.format("AdamW.__init__", "correct_bias"),
+        "AttributeError: 'Attention' object has no attribute 'to_q'",
+        "AttributeError: 'T5Tokenizer' object has no attribute 'sp_model'",
+        "AttributeError: 'GPT2Model' object has no attribute 'wte'",
+        "AttributeError: 'BertTokenizer' object has no attribute 'vocab'",
+        "ImportError: cannot import name 'TFCLIPModel' from 'transformers' (x.py)",
+        "ImportError: cannot import name 'FlaxCLIPTextModel' from 'transformers' (x.py)",
+        "ImportError: cannot import name 'MT5TokenizerFast' from 'transformers' (x.py)",
+        "ModuleNotFoundError: No module named 'numpy.core._multiarray_umath'",
+        "AttributeError: module 'torch' has no attribute 'vmap'",
+        "AttributeError: module 'numpy' has no attribute 'trapz'",
+    ],
+)
+def test_what_the_tables_cannot_know_is_not_certain(log: str) -> None:
+    assert "certain" not in [match.confidence.value for match in diagnose(log, ENTRIES)]
+
+
+def test_a_class_of_torch_is_dated_by_the_one_that_most_call() -> None:
+    match = first(FRAME.format("torch") + CALL.format("LayerNorm.__init__", "bias"))
+    assert "since 2.1.0" in match.cause
+    assert match.fix.endswith("install torch 2.1.0 or newer: `pip install 'torch>=2.1.0'`.")
+
+
+def test_a_release_that_was_misread_ends_nothing() -> None:
+    match = first("ImportError: cannot import name 'Qwen3Config' from 'transformers' (x.py)")
+    assert match.fix.endswith("`pip install 'transformers>=4.51.0'`.")
