@@ -19,12 +19,13 @@ from sdcoreml.doctor.knowledge.deciding import Telling
 from sdcoreml.doctor.knowledge.diagnosis import Diagnosis, Gap, examine
 from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.lines import Line
+from sdcoreml.doctor.knowledge.mentioned import is_of_elsewhere
 from sdcoreml.doctor.knowledge.ranking import Match
 from sdcoreml.doctor.report.layout import wrap
 from sdcoreml.ground.advice import spell
 from sdcoreml.ground.errors import BadInputError
 from sdcoreml.ground.files import LARGEST, Document, decode_leniently, open_regular
-from sdcoreml.ground.places import expand_home
+from sdcoreml.ground.places import environments_folder, expand_home
 
 NOTHING_KNOWN = 3
 _QUOTED = 280
@@ -53,7 +54,13 @@ def run(args: argparse.Namespace) -> int:
     """Print what the logs tell; return 1 for a cause, 0 if all is harmless, 3 if it is unknown."""
     texts = {name: _read(name) for name in args.logs}
     versions = {} if args.anywhere else versions_here(args.toolchain)
-    found = {name: examine(one.text, entries(), versions, one.gap) for name, one in texts.items()}
+    folder = str(environments_folder())
+    found = {
+        name: examine(
+            one.text, entries(), {} if is_of_elsewhere(one.text, folder) else versions, one.gap
+        )
+        for name, one in texts.items()
+    }
     if args.json:
         told = [{"log": name, **as_object(one)} for name, one in found.items()]
         content = {"schema": 1, "logs": told} if len(told) > 1 else {"schema": 1, **told[0]}

@@ -35,3 +35,14 @@ def find_python(text: str) -> str:
         return ""
     major, minor = (part for part in found.groups() if part)
     return f"{major}.{minor}"
+
+
+def is_of_elsewhere(text: str, folder: str) -> bool:
+    """Return whether a log's paths are all of packages in other environments than a folder has."""
+    where = [found[1] for found in _INSTALLED.finditer(text)]
+    return bool(where) and not any(one.startswith(f"{folder}/") for one in where)
+
+
+_INSTALLED = re.compile(
+    r"""["'( ]((?:/|[A-Za-z]:[/\\])[^"'\n]*?)[/\\](?:site|dist)-packages[/\\]"""
+)

@@ -264,6 +264,20 @@ def test_a_built_environment_s_versions_are_known(
     assert (found["torch"], found["python"]) == ("2.2.0", "3.10.13")
 
 
+def test_a_log_of_packages_elsewhere_is_not_judged_by_what_is_installed_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path))
+    built(tmp_path)
+    frame = '  File "/opt/x/lib/python3.9/site-packages/onnx/x.py", line 1, in f\n    f()\n'
+    log = tmp_path / "log.txt"
+    log.write_text(f"{frame}TypeError: Descriptors cannot not be created directly.\n")
+    parser = argparse.ArgumentParser()
+    diagnose.configure(parser)
+    assert diagnose.run(parser.parse_args([str(log)])) == 1
+    assert "protobuf-descriptors (certain)" in capsys.readouterr().out
+
+
 def test_a_doubt_is_told_after_what_to_do() -> None:
     entry = replace(BASE, when={"huggingface_hub": ">=0.26"})
     lines = diagnose.page(examine("boom", [entry], {"huggingface-hub": "0.17.3"}))

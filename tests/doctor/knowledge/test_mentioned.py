@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdcoreml.doctor.knowledge.mentioned import find_all_stated, find_python
+from sdcoreml.doctor.knowledge.mentioned import find_all_stated, find_python, is_of_elsewhere
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,20 @@ def test_all_versions_that_a_log_names_are_found(log: str, versions: tuple[str, 
 )
 def test_the_python_that_ran_is_that_of_the_packages(log: str, python: str) -> None:
     assert find_python(log) == python
+
+
+@pytest.mark.parametrize(
+    ("log", "is_elsewhere"),
+    [
+        ("TypeError: Descriptors cannot be created directly", False),
+        ('  File "/opt/x/lib/python3.11/site-packages/onnx/x.py", line 1, in f', True),
+        ("from 'transformers' (/opt/x/lib/python3.11/site-packages/x.py)", True),
+        (r'  File "C:\v\Lib\site-packages\onnx\x.py", line 1, in f', True),
+        ('  File "/w/envs/tested/lib/python3.10/site-packages/onnx/x.py", line 1, in f', False),
+        ('  File "/w/envs-old/tested/lib/python3.10/site-packages/onnx/x.py", line 1', True),
+    ],
+)
+def test_a_log_whose_packages_all_lie_elsewhere_is_of_another_environment(
+    log: str, *, is_elsewhere: bool
+) -> None:
+    assert is_of_elsewhere(log, "/w/envs") is is_elsewhere
