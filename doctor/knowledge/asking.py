@@ -52,8 +52,11 @@ def tell(
     dating = find_dating(releases, asked, _find_allowed(releases, project, raised, text))
     if dating is None or (project in _COMPILED and _is_compiled(dating.side, asked)):
         return None
-    if dating.side is Side.NEVER and asked.is_parameter and _is_loaded(raised):
+    is_option = asked.is_parameter and (_is_loaded(raised) or asked.name in _OPTIONS)
+    if dating.side is Side.NEVER and is_option:
         return _say_option(project, asker, asked)
+    if project == "diffusers" and dating.side is not Side.OLD and _is_setting(releases, asked):
+        return _say_setting(asker, asked)
     quiet = _find_quiet(asker, raised, asked.name, dating.side)
     is_inner = asked.module.partition(".")[2] and not asked.owner
     place = f" in {asked.module}" if is_inner else ""
@@ -72,6 +75,30 @@ _OWN = "what the model's page asks for (its own code, or from_pretrained(custom_
 def _is_loaded(raised: Raised | None) -> bool:
     """Return whether an object was made by `from_pretrained`, which hands on what it is given."""
     return raised is not None and any(one.endswith(" from_pretrained") for one in raised.steps)
+
+
+_OPTIONS = frozenset({"offload_state_dict", "offload_folder", "low_cpu_mem_usage", "device_map"})
+"""What only `from_pretrained` is ever given."""
+
+
+def _is_setting(releases: Releases, asked: Asked) -> bool:
+    """Return whether an attribute is what a class of diffusers is made with, and its config has."""
+    if not asked.owner or asked.is_parameter:
+        return False
+    taking, _ = releases.parameter(f"{asked.owner}.__init__", asked.name)
+    return bool(taking and not releases.after(taking))
+
+
+def _say_setting(asker: str, asked: Asked) -> Mapping[str, str]:
+    """Say where a setting is that objects of older releases passed on from their config."""
+    who = asker or "the code that ran"
+    return {
+        "skew": f"diffusers keeps {asked.name} of {asked.owner} in its config, from which only"
+        f" older releases pass it on to {who}",
+        "tested": "In that code, write",
+        "cure": f".config.{asked.name} in place of .{asked.name}",
+        "confidence": Confidence.LIKELY.value,
+    }
 
 
 def _say_option(project: str, asker: str, asked: Asked) -> Mapping[str, str]:
@@ -152,7 +179,7 @@ _CODE = 5
 
 
 def _find_allowed(releases: Releases, project: str, raised: Raised | None, text: str) -> int:
-    package = _IMPORTED.get(project, project.replace("-", "_"))
+    package = _IMPORTED_AS.get(project, project.replace("-", "_"))
     steps = list(raised.steps) if raised else []
     if raised:
         steps += re.findall(r"\(([^()]*\.py)\)", raised.line.text)
@@ -163,7 +190,7 @@ def _find_allowed(releases: Releases, project: str, raised: Raised | None, text:
     return allowed & stated or stated or allowed
 
 
-_IMPORTED = {"protobuf": "google"}
+_IMPORTED_AS = {"protobuf": "google"}
 
 
 def find_owner(owner: str, packages: Sequence[str]) -> str:

@@ -25,7 +25,7 @@ from sdcoreml.doctor.knowledge.refusals import name_refuser
 from sdcoreml.doctor.knowledge.searching import View
 from sdcoreml.doctor.knowledge.sections import find_sections
 from sdcoreml.doctor.knowledge.skew import DOUBTFUL, FAILING, Skew, resolve
-from sdcoreml.doctor.knowledge.stated import Asked, add_stated, is_of_other_versions
+from sdcoreml.doctor.knowledge.stated import Blank, add_stated, is_of_other_versions
 from sdcoreml.doctor.knowledge.structure import Structure, find_structure
 from sdcoreml.doctor.knowledge.support import is_named_elsewhere
 from sdcoreml.doctor.knowledge.tensors import add_kinds
@@ -118,7 +118,7 @@ def examine(
         if told is None or (line.number in structure.builds and entry.id in _OF_AN_ENVIRONMENT):
             continue
         told = add_stated(
-            Asked(entry=entry, line=line, captured=add_kinds(told), skew=skew, lines=lines)
+            Blank(entry=entry, line=line, captured=add_kinds(told), skew=skew, lines=lines)
         )
         is_doubtful = DOUBTFUL in told or is_of_other_versions(line, lines)
         is_known = False if is_doubtful else are_known(told, own)

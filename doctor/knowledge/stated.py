@@ -21,7 +21,7 @@ from sdcoreml.lockfiles.versions import is_version, satisfies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
+class Blank:
     """What is to be filled in: of which entry, in which line of a log, and what its pattern has."""
 
     entry: Failure
@@ -38,12 +38,12 @@ class Asked:
         return next((one for one in raised if one.start <= number <= one.end), None)
 
 
-def add_stated(asked: Asked) -> Mapping[str, str]:
+def add_stated(blank: Blank) -> Mapping[str, str]:
     """Return what was captured, with what the log states for the places in the entry's cause."""
-    told = dict(asked.captured)
+    told = dict(blank.captured)
     for place, filler in FILLERS.items():
-        if f"{{{place}" in asked.entry.cause and place not in told:
-            told |= filler(asked)
+        if f"{{{place}" in blank.entry.cause and place not in told:
+            told |= filler(blank)
     return told
 
 
@@ -93,7 +93,7 @@ _OWNERS = (
 """Whose the symbols of compiled code are."""
 
 _WHERE = re.compile(r"(?:site|dist)-packages[/\\](?P<name>[A-Za-z]\w*)")
-_IMPORTED = re.compile(r"DLL load failed while importing (?P<name>[A-Za-z]\w+)")
+_NOT_LOADED = re.compile(r"DLL load failed while importing (?P<name>[A-Za-z]\w+)")
 _LOADERS = frozenset({"importlib", "ctypes"})
 
 
@@ -105,12 +105,12 @@ def find_pairs(text: str) -> Iterator[Pair]:
             yield Pair(package=package, other=other, need=found["need"], have=found["have"])
 
 
-def _fill_mismatch(asked: Asked) -> Mapping[str, str]:
+def _fill_mismatch(blank: Blank) -> Mapping[str, str]:
     """Say which compiled package was built for what, and what is there."""
-    failed = _find_failed(asked)
-    pairs = find_pairs(asked.skew.text)
+    failed = _find_failed(blank)
+    pairs = find_pairs(blank.skew.text)
     pair = next((one for one in pairs if normalise(failed) in {"", normalise(one.package)}), None)
-    needs = "library" in asked.captured or "needs" in asked.entry.cause.partition("}")[2]
+    needs = "library" in blank.captured or "needs" in blank.entry.cause.partition("}")[2]
     if pair:
         said = (
             f"{pair.package} was built for {pair.other} {pair.need.removeprefix('==')}, and"
@@ -122,34 +122,34 @@ def _fill_mismatch(asked: Asked) -> Mapping[str, str]:
         return {}
     if needs:
         return {"mismatch": failed, "cure": f"{failed} again"}
-    owner = next((name for form, name in _OWNERS if re.search(form, asked.line.text)), "")
+    owner = next((name for form, name in _OWNERS if re.search(form, blank.line.text)), "")
     if not owner:
         return {"cure": f"{failed} again"}
-    have = find_stated(owner, asked.skew) if owner == "torch" else ""
+    have = find_stated(owner, blank.skew) if owner == "torch" else ""
     return {
         "mismatch": f"{failed} was built for another {owner} than the installed {have or 'one'}",
         "cure": f"{failed} as it is built for the installed {owner}",
     }
 
 
-def _find_failed(asked: Asked) -> str:
+def _find_failed(blank: Blank) -> str:
     """Return the package whose code could not be loaded; "" if nothing names it."""
-    named = _WHERE.search(asked.line.text) or _IMPORTED.search(asked.line.text)
+    named = _WHERE.search(blank.line.text) or _NOT_LOADED.search(blank.line.text)
     if named:
         return named["name"]
-    packages = asked.raised.packages if asked.raised else ()
+    packages = blank.raised.packages if blank.raised else ()
     return next((one for one in reversed(packages) if one not in _LOADERS), "")
 
 
-def _fill_cuda(asked: Asked) -> Mapping[str, str]:
+def _fill_cuda(blank: Blank) -> Mapping[str, str]:
     """Say which CUDA a driver's number is: 11060 is 11.6."""
-    found = asked.captured.get("found", "")
+    found = blank.captured.get("found", "")
     return {"cuda": f"{int(found) // 1000}.{int(found) % 1000 // 10}"} if found else {}
 
 
-def _fill_way(asked: Asked) -> Mapping[str, str]:
+def _fill_way(blank: Blank) -> Mapping[str, str]:
     """Say whether what is there is too old or too new for what is needed."""
-    need, have = (asked.captured.get(one, "").strip(" `.") for one in ("need", "have"))
+    need, have = (blank.captured.get(one, "").strip(" `.") for one in ("need", "have"))
     need = need.replace("`", "")
     parts = [part.strip() for part in need.split(",")]
     if is_version(have) and all(re.match(r"[<>=!~]=? ?\d[\w.]*$", part) for part in parts):
@@ -161,24 +161,24 @@ def _fill_way(asked: Asked) -> Mapping[str, str]:
     return {"way": "is too new"} if parts[0].startswith("<") else {}
 
 
-def _fill_wanted(asked: Asked) -> Mapping[str, str]:
+def _fill_wanted(blank: Blank) -> Mapping[str, str]:
     """Say what is needed as one writes it for pip, also of a package that nobody knows."""
-    name, need = (asked.captured.get(one, "") for one in ("asked", "need"))
+    name, need = (blank.captured.get(one, "") for one in ("asked", "need"))
     return {"wanted": f"{name} {need.strip(' .')}".strip().replace("`", "")} if need else {}
 
 
-def _fill_named(asked: Asked) -> Mapping[str, str]:
+def _fill_named(blank: Blank) -> Mapping[str, str]:
     """Name the package that a line calls one, though nobody knows it."""
-    name = asked.captured.get("package", "")
+    name = blank.captured.get("package", "")
     return {"named": f": {name}"} if name and Kind.PACKAGE not in find_kinds(name) else {}
 
 
 _EXTENSION = re.compile(r"(?:custom_nodes|extensions(?:-builtin)?)[/\\](?P<name>[\w.-]+)[/\\]")
 
 
-def _fill_asker(asked: Asked) -> Mapping[str, str]:
+def _fill_asker(blank: Blank) -> Mapping[str, str]:
     """Say who called: the extension or the last other package that the exception passed through."""
-    raised = asked.raised
+    raised = blank.raised
     if raised is None:
         return {}
     named = [found["name"] for step in raised.steps if (found := _EXTENSION.search(step))]
@@ -198,21 +198,21 @@ _SYSTEMS = {
 """The systems that read a version of Core ML's specification."""
 
 
-def _fill_system(asked: Asked) -> Mapping[str, str]:
+def _fill_system(blank: Blank) -> Mapping[str, str]:
     """Say which system the version of a specification belongs to."""
-    system = _SYSTEMS.get(asked.captured.get("need", ""))
+    system = _SYSTEMS.get(blank.captured.get("need", ""))
     return {"system": f" ({system})"} if system else {}
 
 
 _CALLED = re.compile(r"(?i)\b(?P<what>scheduler|unet|vae|text_encoder|transformer|pipe\w*)[\w.]*\(")
 
 
-def _fill_caller(asked: Asked) -> Mapping[str, str]:
+def _fill_caller(blank: Blank) -> Mapping[str, str]:
     """Say whose code gives a part of diffusers an argument that it does not take."""
-    name, raised = asked.captured.get("name", ""), asked.raised
-    if raised is None or not name or "got an unexpected" not in asked.line.text:
+    name, raised = blank.captured.get("name", ""), blank.raised
+    if raised is None or not name or "got an unexpected" not in blank.line.text:
         return {}
-    above = [one.text for one in asked.lines if raised.start <= one.number < raised.line.number]
+    above = [one.text for one in blank.lines if raised.start <= one.number < raised.line.number]
     called = next((found for text in reversed(above) if (found := _CALLED.search(text))), None)
     own = [step for step in raised.steps if not _WHERE.search(step)]
     if called is None or not own:
@@ -232,7 +232,7 @@ def _fill_caller(asked: Asked) -> Mapping[str, str]:
     }
 
 
-FILLERS: Mapping[str, Callable[[Asked], Mapping[str, str]]] = {
+FILLERS: Mapping[str, Callable[[Blank], Mapping[str, str]]] = {
     "mismatch": _fill_mismatch,
     "cuda": _fill_cuda,
     "way": _fill_way,

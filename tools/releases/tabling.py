@@ -23,8 +23,8 @@ def write_table(releases: Sequence[Release], plain: re.Pattern[str], inner: re.P
 
     Args:
         releases: what was read of each.
-        inner: the modules whose names are left out.
         plain: the modules whose classes' and functions' parts are left out.
+        inner: the modules whose names are left out.
     """
     lines = [" ".join(_heading(releases))]
     for module in sorted({module for one in releases for module in one.modules}):

@@ -202,3 +202,19 @@ def test_a_pipeline_of_no_release_is_its_authors_own() -> None:
     said = told(line, "diffusers", module="diffusers", name="FrobnicatePipeline")
     assert "a pipeline of its authors' own" in said["skew"]
     assert "custom_pipeline" in said["cure"]
+
+
+def test_a_setting_is_in_the_config_and_an_option_is_for_from_pretrained() -> None:
+    setting = told(
+        "E: x\nTypeError: x", "diffusers", owner="UNet2DConditionModel", name="in_channels"
+    )
+    assert (setting["tested"], setting["cure"]) == (
+        *("In that code, write", ".config.in_channels in place of .in_channels"),
+    )
+    line = "TypeError: x"
+    option = {"owner": "CLIPTextModel", "call": "__init__", "name": "offload_state_dict"}
+    found = told(line, "transformers", "diffusers", **option)
+    assert found["skew"].startswith(
+        "from_pretrained of this transformers does not know the option offload_state_dict"
+    )
+    assert found["cure"] == "the transformers that diffusers was made for, or a newer diffusers"
