@@ -248,17 +248,16 @@ def _say(
     what = _spell(asked)
     origin = place.replace(" in ", " from ")
     now = f" (it is in {dating.now} now)" if dating.now else ""
+    side = dating.side.value
     gone = dating.until if dating.is_sure else f"a release after {dating.last}"
     match dating.side:
         case Side.OLD:
-            return (
-                f"{project} is too old: it has {what} since {dating.since}, and {who} asks for it"
-            )
+            return f"{project} is {side}: it has {what} since {dating.since}, and {who} asks for it"
         case Side.NEW:
-            return f"{project} is too new: {gone} removed {what}{origin}, which {who} asks for{now}"
+            return f"{project} is {side}: {gone} removed {what}{origin}, which {who} asks for{now}"
         case Side.UNSURE:
             return (
-                f"{project} is most likely too new: {gone} removed {what}{origin}, which"
+                f"{project} is {side}: {gone} removed {what}{origin}, which"
                 f" {who} asks for{now}; releases before {dating.since} have none either"
             )
         case Side.ALWAYS:

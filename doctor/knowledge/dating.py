@@ -22,7 +22,7 @@ class Side(Enum):
 
     OLD = "too old"
     NEW = "too new"
-    UNSURE = "too new, or too old"
+    UNSURE = "most likely too new"
     NEVER = "no release has the name"
     ALWAYS = "all releases have the name"
 
@@ -92,6 +92,7 @@ def find_dating(releases: Releases, asked: Asked, allowed: int) -> Dating | None
     lacking = lacking & allowed or lacking
     first = releases.before(having)
     if lacking & first and not releases.after(having):
+        is_sure = is_sure and not lacking & ~first
         lacking &= first  # what the newest has again is seldom missed for its gap
     run = _find_run(having, lacking)
     older, newer = releases.before(run), releases.after(run)

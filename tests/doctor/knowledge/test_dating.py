@@ -11,7 +11,7 @@ from sdcoreml.doctor.knowledge.dating import (
     find_dating,
     find_quiet,
 )
-from sdcoreml.doctor.knowledge.releases import Releases
+from sdcoreml.doctor.knowledge.releases import Releases, read_releases
 
 RELEASES = Releases(
     versions=("1.0", "1.1", "2.0", "2.1", "3.0"),
@@ -151,3 +151,19 @@ def test_other_releases_of_who_asks_may_not_ask() -> None:
     assert find_quiet(RELEASES, "p", "came", Side.OLD) == "before 2.0"
     assert find_quiet(RELEASES, "p", "came", Side.NEW) == ""
     assert find_quiet(RELEASES, "p", "never", Side.NEW) == ""
+
+
+def test_no_name_of_a_package_ends_where_it_was_misread() -> None:
+    releases = read_releases("transformers")
+    assert releases is not None
+    misread = releases.near("4.52.1")
+    gone = [
+        Asked(name=name, module="transformers")
+        for name, some in releases.names("transformers").items()
+        if name.isidentifier() and some & misread >> 1 and not some & misread
+    ]
+    assert len(gone) > 600
+    dated = [find_dating(releases, one, releases.all) for one in gone]
+    assert [one for one in dated if one and one.is_sure and one.until == "4.52.1"] == []
+    kept = [one for one in dated if one and one.until != "4.52.1"]
+    assert len(kept) >= 25, "what the next releases have, this one has"

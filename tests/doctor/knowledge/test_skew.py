@@ -183,6 +183,8 @@ CALL = "TypeError: {}() got an unexpected keyword argument '{}'"
         "ImportError: cannot import name 'FlaxCLIPTextModel' from 'transformers' (x.py)",
         "ImportError: cannot import name 'MT5TokenizerFast' from 'transformers' (x.py)",
         "ModuleNotFoundError: No module named 'numpy.core._multiarray_umath'",
+        "ModuleNotFoundError: No module named 'numpy._core'",
+        "ModuleNotFoundError: No module named 'numpy._core.multiarray'",
         "AttributeError: module 'torch' has no attribute 'vmap'",
         "AttributeError: module 'numpy' has no attribute 'trapz'",
     ],
