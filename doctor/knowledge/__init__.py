@@ -170,10 +170,11 @@ class Failure:
 def fill(text: str, captured: Mapping[str, str] = MappingProxyType({})) -> str:
     """Put what was captured in its place in a cause or a fix; see the module's description.
 
-    What has neither a letter nor a digit is as good as nothing captured.
+    What has neither a letter nor a digit is as good as nothing captured. A sentence that begins
+    with a word of the language gets a capital; names keep theirs.
     """
     filled = _PLACE.sub(lambda found: _choose(found, captured), text)
-    return _EMPTY.sub("", filled)
+    return _BEGIN.sub(lambda found: found[0].capitalize(), _EMPTY.sub("", filled))
 
 
 def _choose(place: re.Match[str], captured: Mapping[str, str]) -> str:
@@ -182,6 +183,9 @@ def _choose(place: re.Match[str], captured: Mapping[str, str]) -> str:
 
 
 _PLACE = re.compile(r"\{(?P<name>\w+)(?:\|(?P<other>[^{}]*))?\}")
+_BEGIN = re.compile(
+    r"^(?:an?|the|this|that|its?|no|one|some|another|both|two|what|which|there)(?= )"
+)
 _BARE = re.compile(r"\{\w+\}")
 _SAYS = re.compile(r"\w")
 _EMPTY = re.compile(r" \(\s*\)| +(?= |[,.;:)](?: |$))")

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure, Role, fill
 from sdcoreml.doctor.knowledge.crashes import keep_crashed, read_report
-from sdcoreml.doctor.knowledge.deciding import Deciding, find_deciding_lines
+from sdcoreml.doctor.knowledge.deciding import Deciding, Telling, find_deciding_lines
 from sdcoreml.doctor.knowledge.excerpts import choose_telling
 from sdcoreml.doctor.knowledge.facts import find_facts
 from sdcoreml.doctor.knowledge.grounds import Ground
@@ -135,10 +135,23 @@ def examine(
             matches[line.number] = match
     weighed = rank(list(matches.values()), structure, find_sections(lines))
     named = _find_named(weighed, structure)
-    cause = Diagnosis(matches=weighed, structure=structure, deciding=None).cause
-    guessed = Line(number=cause.line, text=cause.text) if cause else None
-    deciding = find_deciding_lines(named, structure, lines or everything, guessed)
+    deciding = _find_deciding(named, weighed, structure, lines or everything)
     return Diagnosis(matches=weighed, structure=structure, deciding=deciding)
+
+
+def _find_deciding(
+    named: Line | None, weighed: tuple[Match, ...], structure: Structure, lines: Sequence[Line]
+) -> Deciding | None:
+    """Return the lines that decide; what is harmless does not, if the log has any other line."""
+    harmless = {one.line for one in weighed if one.role is Role.HARMLESS}
+    told = [one for one in lines if one.number not in harmless]
+    cause = Diagnosis(matches=weighed, structure=structure).cause
+    if cause or structure.chains or not harmless:
+        guessed = Line(number=cause.line, text=cause.text) if cause else None
+        return find_deciding_lines(named, structure, lines, guessed)
+    if any(one.text.strip() for one in told):
+        return find_deciding_lines(None, find_structure(told), told)
+    return Deciding(line=lines[-1], telling=Telling.LAST)
 
 
 def _find_named(weighed: Sequence[Match], structure: Structure) -> Line | None:

@@ -10,6 +10,7 @@ from sdcoreml.doctor.knowledge.lines import Line
 
 _WARNING = re.compile(
     r"(?i)\b(?:future|deprecation|user|import)warning\b|^\s*warn(?:ing)?\b|^INFO\b|^\s*(?:note|hint):"
+    r"|^[^\s:][^:\n]*:\d+(?::\d+)?: warning: "
 )
 _SOFTENED = re.compile(
     r"(?i)\b(?:Future|Deprecation|User|Runtime|Tracer|Import)?Warning\b|^\s*warn(?:ing)?\b|^INFO\b"

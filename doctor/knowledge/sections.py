@@ -82,13 +82,14 @@ _SUCCESS = re.compile(
     | .*\bparity\ check\ passed\s*$
     | (?:Configuration|Model\ weights)\ saved\ in\ \S  # diffusers
     | (?:Resolving\ deltas|Updating\ files|Filtering\ content):\ 100%.*,\ done\.\s*$  # git
+    | \*\*\ (?:\w+\ )+SUCCEEDED\ \*\*  # xcodebuild
     | Already\ up\ to\ date\.
     | (?:Preparing|Verifying|Executing)\ transaction:.*\bdone\s*$  # conda
     | \S.*:\ \d+\ programs?,\ (?:each|\d+)\ (?:run|with|of)\ \S  # we
     )""",
     re.VERBOSE,
 )
-"""What pip, conda, git, diffusers, the upstream converter and we say of work that was done."""
+"""What pip, conda, git, Xcode, the upstream converter and others say of work done."""
 
 _ANNOUNCES = re.compile(
     r"(?i)\b(?:you|one|users?) (?:may|might|could|will|would) (?:also )?(?:see|get|encounter)\b"

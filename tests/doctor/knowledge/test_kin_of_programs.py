@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from sdcoreml.doctor.knowledge import entries
+from sdcoreml.doctor.knowledge.diagnosis import examine
 from tests.doctor.kin import expect
 
 
@@ -139,3 +141,48 @@ def test_what_a_gpu_cannot_do_is_told_with_its_numbers(log: str, name: str, said
 )
 def test_what_projects_refuse_themselves_is_told_by_name(log: str, name: str, said: str) -> None:
     expect(log, name, said)
+
+
+GIT = "fatal: Authentication failed for 'https://github.com/me/thing.git/'\n"
+CONDA = "LibMambaUnsatisfiableError: Encountered problems while solving:\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "name", "said"),
+    [
+        (GIT, "family-git-password", "github.com"),
+        ("bash: sdcoreml: command not found\n", "family-sdcoreml-missing", ".venv/bin/sdcoreml"),
+        (f"{CONDA}  - nothing provides requested torch ==2.5.0\n", "family-conda-other-name", ""),
+        (
+            (
+                f"{CONDA}  - package a-8-py312_1 requires python >=3.12, but none of the providers"
+                " can be installed\n"
+            ),
+            "family-conda-python-wanted",
+            "a-8-py312_1 exists only for Python >=3.12",
+        ),
+        (
+            "dyld[8]: Library not loaded: @rpath/libswift_Concurrency.dylib\n",
+            "family-swift-runtime",
+            "Runpath Search Paths",
+        ),
+        (
+            "ImportError: libGL.so.1: cannot open shared object file: No such file or directory\n",
+            "family-picture-library",
+            "opencv-python-headless",
+        ),
+        (
+            "AttributeError: module 'collections' has no attribute 'MutableMapping'\n",
+            "collections-abc-moved",
+            "a newer release",
+        ),
+        (
+            "ImportError: the 'einops' package is not installed\n",
+            "family-optional-package",
+            "einops",
+        ),
+    ],
+)
+def test_what_another_family_told_wrong_has_its_own(log: str, name: str, said: str) -> None:
+    found = {one.entry.id: f"{one.cause} {one.fix}" for one in examine(log, entries()).matches}
+    assert said in found[name]

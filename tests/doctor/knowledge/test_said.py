@@ -117,6 +117,19 @@ def test_what_a_log_says_itself_is_told(log: str, name: str, sure: Confidence, s
         "Error: something broke. Please report this to the authors\n",
         "Please wait while the paint is being mixed for you\n",
         "all went well. Please enjoy the picture that was painted\n",
+        (
+            "Token indices sequence length is longer than the specified maximum sequence length for"
+            " this model (98 > 77). Running this will result in indexing errors\n30/30\n"
+        ),
+        (
+            "/App/V.swift:3:7: warning: value 'error' was never used; consider replacing with '_'\n"
+            "** BUILD SUCCEEDED **\n"
+        ),
+        "/App/V.swift:3:7: warning: 'a' does not fit; use 'b' instead\n",
+        (
+            "WARNING: Running pip as the 'root' user can result in broken permissions. It is"
+            " recommended to use a virtual environment instead: https://pip.pypa.io/warnings/venv\n"
+        ),
     ],
 )
 def test_a_request_that_mends_nothing_is_no_cause(log: str) -> None:
