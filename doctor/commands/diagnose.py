@@ -242,8 +242,13 @@ def page(found: Diagnosis) -> Iterator[str]:
         yield from _block(_title(match, is_first=not number), match)
     harmless = [match for match in found.matches if match.role is Role.HARMLESS]
     for match in harmless:
-        yield from wrap("harmless ", f"line {match.line}: {match.entry.id}: {match.cause}")
+        said = match.cause if match.entry.role is Role.HARMLESS else _NOT_HERE
+        yield from wrap("harmless ", f"line {match.line}: {match.entry.id}: {said}")
     yield from _tell_lines(found, told, is_harmless=bool(harmless and not told))
+
+
+_NOT_HERE = "A warning or notice of which the log tells no failure."
+"""What is said of a line that may be a cause, but of nothing here."""
 
 
 def _tell_lines(found: Diagnosis, told: Sequence[Match], *, is_harmless: bool) -> Iterator[str]:

@@ -139,6 +139,17 @@ do       `sdcoreml doctor FOLDER` says what is missing or does not fit; of a
 """
 
 
+def test_where_nothing_failed_no_warning_is_told_as_a_failure(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "log.txt"
+    path.write_text("Error: no space left on device, falling back to memory\nSaved.\n")
+    assert run(str(path)) == 0
+    out = capsys.readouterr().out
+    assert "harmless line 1: family-disk-full: A warning or notice of which" in out
+    assert "last     no line tells of a failure; the last words are\n         line 2" in out
+
+
 def test_a_guess_is_called_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "log.txt"
     path.write_text("Exception Type:  EXC_BREAKPOINT (SIGTRAP)\n")

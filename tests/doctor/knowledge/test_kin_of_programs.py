@@ -151,7 +151,7 @@ CONDA = "LibMambaUnsatisfiableError: Encountered problems while solving:\n"
     ("log", "name", "said"),
     [
         (GIT, "family-git-password", "github.com"),
-        ("bash: sdcoreml: command not found\n", "family-sdcoreml-missing", ".venv/bin/sdcoreml"),
+        ("bash: sdcoreml: command not found\n", "family-sdcoreml-missing", "`make bootstrap`"),
         (f"{CONDA}  - nothing provides requested torch ==2.5.0\n", "family-conda-other-name", ""),
         (
             (
