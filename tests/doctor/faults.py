@@ -223,6 +223,8 @@ FAULTS: Mapping[str, Facts] = {
     "gated-repo": given("hf:stabilityai/stable-diffusion-3-medium"),
     "repo-not-found-runwayml": given("hf:runwayml/stable-diffusion-v1-5"),
     "ssl-certificate-verify": NO_ROOTS,
+    "certificate-out-of-date": NO_ROOTS,
+    "certificate-not-trusted": NO_ROOTS,
     "local-files-only-clip": NO_ROOTS,
     "offline-original-config": NO_ROOTS,
     "oom-killed": SMALL,

@@ -93,5 +93,5 @@ def test_a_family_is_certain_only_where_it_says_so() -> None:
     sure = {one.id for one in families if one.confidence is Confidence.CERTAIN}
     assert sure == {
         *("family-cuda", "family-cuda-build-wanted", "family-half-on-cpu", "family-mps-size"),
-        *("family-no-memory", "family-no-platform-wheel", "family-port-in-use"),
+        *("family-no-memory", "family-no-platform-wheel", "family-port-in-use", "paging-file"),
     }

@@ -232,7 +232,6 @@ def test_a_file_of_another_kind_is_told_as_what_it_is(log: str, name: str, said:
         ("x.py: error: unrecognized arguments: Models/sd 15.ckpt", "path-split", "Models/sd"),
         ("Error: Got unexpected extra argument (v2/last.ckpt)", "path-split", "v2/last.ckpt"),
         ("x.py: error: unrecognized arguments: \\", "command-pasted", "backslash"),
-        ("x.py: error: unrecognized arguments: \u2014ckpt a", "command-pasted", "dash"),
         (
             "x.py: error: argument --bits: invalid choice: '5' (choose from '4', '6', '8')",
             "invalid-choice",
