@@ -6,6 +6,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from itertools import accumulate
 
 from sdcoreml.doctor.knowledge import APART, WORDING, Failure
@@ -13,6 +14,12 @@ from sdcoreml.doctor.knowledge.exceptions import find_frames
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.stages import Doing, find_doing
 from sdcoreml.doctor.knowledge.structure import Structure
+
+
+@cache
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """Return an entry's pattern, compiled once: `re` itself keeps 512, fewer than there are."""
+    return re.compile(pattern, re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +56,7 @@ class View:
         return best
 
     def _matches(self, entry: Failure) -> Iterator[Found]:
-        for found in re.finditer(entry.pattern, self.text, re.MULTILINE):
+        for found in compile_pattern(entry.pattern).finditer(self.text):
             # A pattern may begin with the end of the line before.
             begin = found.start() + len(found[0]) - len(found[0].lstrip())
             at = min(bisect_right(self._starts, begin), len(self.lines)) - 1

@@ -14,6 +14,7 @@ from collections.abc import Iterable
 
 from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure, Symptom
 from sdcoreml.doctor.knowledge.lines import Line
+from sdcoreml.doctor.knowledge.searching import compile_pattern
 from sdcoreml.doctor.knowledge.structure import Structure
 from sdcoreml.doctor.knowledge.wordings import weigh
 
@@ -54,7 +55,7 @@ def find_earlier(entry: Failure, line: int, structure: Structure) -> Line | None
     failed = [error for error in structure.errors if error.number < start]
     failed += [one.detail for one in structure.chains[place[0]][: place[1]]] if place else []
     failed += [chain[-1].detail for chain in structure.chains if chain[-1].end < start]
-    told = (one for one in failed if not re.search(entry.pattern, one.text))
+    told = (one for one in failed if not compile_pattern(entry.pattern).search(one.text))
     return min(told, key=lambda one: one.number, default=None)
 
 
