@@ -151,6 +151,14 @@ CONDA = "LibMambaUnsatisfiableError: Encountered problems while solving:\n"
     ("log", "name", "said"),
     [
         (GIT, "family-git-password", "github.com"),
+        (
+            (
+                "TypeError: Cannot convert a MPS Tensor to float64 dtype as the MPS framework"
+                " doesn't support float64.\n"
+            ),
+            "family-mps-float64",
+            "float32",
+        ),
         ("bash: sdcoreml: command not found\n", "family-sdcoreml-missing", "`make bootstrap`"),
         (f"{CONDA}  - nothing provides requested torch ==2.5.0\n", "family-conda-other-name", ""),
         (
