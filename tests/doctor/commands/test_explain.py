@@ -134,7 +134,7 @@ def test_all_that_a_page_of_a_failure_says() -> None:
         "",
         "    boom: it broke",
         "",
-        "cause   it was dropped",
+        "cause   It was dropped",
         "do      buy another",
         "when    torch >=2.5, numpy 2.*",
         "checks  PIN001, PIN002",
