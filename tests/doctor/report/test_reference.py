@@ -67,8 +67,8 @@ Finds in time: `disk-full`, `quota`.
 
 | failure | cause | what to do |
 |---|---|---|
-| `disk-full` | a \\| b is full. | empty it |
-| `quota` | a \\| b is full. | empty it |
+| `disk-full` | A \\| b is full. | empty it |
+| `quota` | A \\| b is full. | empty it |
 """
 
 
