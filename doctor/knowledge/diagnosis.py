@@ -87,12 +87,7 @@ def examine(
             condition on a version that is not given counts as fulfilled.
         gap: what `log` lacks of the whole log; the numbers of lines are the whole's.
     """
-    lines = keep_crashed(read_report(log) or read(log))
-    if gap:
-        lines = tuple(
-            replace(line, number=line.number + gap.lines * (line.number > gap.after))
-            for line in lines
-        )
+    lines = _read_lines(log, gap or Gap())
     structure = find_structure(lines)
     everything = lines
     lines = tuple(line for line in lines if line.number not in structure.ignored)
@@ -137,6 +132,14 @@ def examine(
     named = _find_named(weighed, structure)
     deciding = _find_deciding(named, weighed, structure, lines or everything)
     return Diagnosis(matches=weighed, structure=structure, deciding=deciding)
+
+
+def _read_lines(log: str, gap: Gap) -> Sequence[Line]:
+    """Return the lines of a log that may tell, with the numbers that they have in the whole one."""
+    return tuple(
+        replace(line, number=line.number + gap.lines * (line.number > gap.after))
+        for line in keep_crashed(read_report(log) or read(log))
+    )
 
 
 def _find_deciding(
