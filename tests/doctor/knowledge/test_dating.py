@@ -167,3 +167,24 @@ def test_no_name_of_a_package_ends_where_it_was_misread() -> None:
     assert [one for one in dated if one and one.is_sure and one.until == "4.52.1"] == []
     kept = [one for one in dated if one and one.until != "4.52.1"]
     assert len(kept) >= 25, "what the next releases have, this one has"
+
+
+def test_of_two_modules_that_have_a_name_now_the_shorter_one_is_told() -> None:
+    moved = Releases(
+        versions=("1.0", "2.0"),
+        pythons=("", ""),
+        text="""\
+1.0 2.0
+#p -
+-1 moved
+#p.longer -
+1- moved moved(x
+#p.file -
+1- moved moved(x
+#p.file.inner -
+1- moved moved(x
+""",
+    )
+    dating = find_dating(moved, Asked(name="moved", module="p"), moved.all)
+    assert dating is not None
+    assert dating.now == "p.file"
