@@ -18,7 +18,7 @@ from pathlib import Path
 
 from sdcoreml.ground.places import ROOT
 from sdcoreml.ground.signals import end_on_signals
-from tests.mutants.draw import draw, read_modules, sentences_of
+from tests.mutants.draw import choose, draw, read_modules, sentences_of
 from tests.mutants.grounds import copy_checkout
 from tests.mutants.mutant import Mutant
 from tests.mutants.noticing import read_imports, rounds_of
@@ -54,6 +54,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--count", type=int, default=60, help="mutants to draw")
     parser.add_argument("--only", type=int, nargs="+", metavar="NUMBER", help="try these alone")
     parser.add_argument(
+        "--within", nargs="+", default=[""], metavar="PATH", help="draw from these folders or files"
+    )
+    parser.add_argument(
         "--limit",
         type=float,
         default=60,
@@ -62,7 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--list", action="store_true", help="show the mutants and try none")
     args = parser.parse_args(argv)
     end_on_signals()
-    modules = read_modules(ROOT)
+    modules = choose(read_modules(ROOT), args.within)
     drawn = draw(modules, args.seed, args.count, sentences_of(ROOT))
     numbered = [pair for pair in enumerate(drawn, 1) if not args.only or pair[0] in args.only]
     if args.list:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from random import Random
 
@@ -19,6 +19,11 @@ def read_modules(root: Path) -> dict[str, bytes]:
     """Read the modules of all floors of a checkout, by their path in it."""
     paths = sorted(path for floor in FLOORS for path in (root / floor).rglob("*.py"))
     return {path.relative_to(root).as_posix(): path.read_bytes() for path in paths}
+
+
+def choose(modules: Mapping[str, bytes], places: Sequence[str]) -> dict[str, bytes]:
+    """Return the modules whose paths begin with one of these, in the checkout."""
+    return {path: source for path, source in modules.items() if path.startswith(tuple(places))}
 
 
 def sentences_of(root: Path) -> Sentences:

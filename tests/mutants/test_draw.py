@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.mutants.draw import draw, read_modules, sentences_of
+from tests.mutants.draw import choose, draw, read_modules, sentences_of
 
 MODULES = {
     "ground/a.py": b"x = 1\ny = 2\n",
@@ -49,6 +49,12 @@ def test_modules_of_all_floors_are_read(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes(b"x = 1\n")
     assert read_modules(tmp_path) == {"ground/a.py": b"x = 1\n", "doctor/core/b.py": b"x = 1\n"}
+
+
+def test_modules_of_some_places_are_chosen() -> None:
+    assert choose(MODULES, [""]) == MODULES
+    assert {*choose(MODULES, ["ground", "doctor/b.py"])} == {"ground/a.py", "doctor/b.py"}
+    assert not choose(MODULES, ["envs"])
 
 
 def test_a_text_in_several_lines_of_a_test_counts(tmp_path: Path) -> None:
