@@ -80,8 +80,6 @@ def _run(text: str) -> str:
 
 
 def _kind(letter: str) -> str:
-    """Return `L` for letters, `N` for numbers, a space for spaces, and `S` for other signs."""
-    if letter.isspace():
-        return " "
+    """Return `L` for letters, `N` for numbers, and the letter itself for spaces; "" for signs."""
     kind = unicodedata.category(letter)[0]
-    return kind if kind in "LN" else "S"
+    return letter if letter.isspace() else kind if kind in "LN" else ""

@@ -208,7 +208,6 @@ class _Reader:
             self._require_known(table, place, keys().keys())
             if MODEL not in table:
                 self._refuse(place, "has no model = 'PATH'")
-                continue
             chosen = {**usual, **self._choices(table, place)}
             left -= math.prod(map(len, chosen.values()))
             if left < 0:

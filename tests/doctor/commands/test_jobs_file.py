@@ -143,6 +143,12 @@ def test_faults_are_told_together(tmp_path: Path) -> None:
     assert said.endswith("; and 1 more; correct it")
 
 
+def test_what_else_is_wrong_with_a_table_without_a_model_is_told_with_it(tmp_path: Path) -> None:
+    said = refusal(tmp_path, "[[models]]\nbits = 5\n")
+    assert "models[0]: has no model = 'PATH'" in said
+    assert "models[0].bits: " in said
+
+
 def test_lists_cannot_multiply_without_end(tmp_path: Path) -> None:
     many = [f"m{number}" for number in range(200)]
     text = f"[[models]]\nmodel = {json.dumps(many)}\ntokens = {json.dumps([*range(1, 102)])}\n"

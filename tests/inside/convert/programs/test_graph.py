@@ -54,6 +54,14 @@ def test_nothing_is_reduced_that_only_constants_are_made_of(component: str, tmp_
     assert len(fixed) > 20
 
 
+def test_an_input_of_another_type_is_cast_to_the_programs_own() -> None:
+    g = Graph((X, port("wide", DataType.FLOAT32, (1, 4), "wide")), ProgramOptions())
+    assert g.inputs["wide"].dtype is DataType.FLOAT32
+    assert (g.input("x"), g.steps) == (g.inputs["x"], [])
+    assert g.input("wide").dtype is DataType.FLOAT16
+    assert [step.type for step in g.steps] == ["const", "cast"]
+
+
 def test_a_constant_is_there_once() -> None:
     g = Graph((X,), ProgramOptions())
     y = mul(g, mul(g, g.inputs["x"], g.number(2)), g.number(2))

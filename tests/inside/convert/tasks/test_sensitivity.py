@@ -28,7 +28,15 @@ def test_the_mixture_beats_uniform_bits_of_its_size_and_can_be_applied(tmp_path:
         "options": {"attention": "ORIGINAL", "height": 16, "width": 16},
         "bits": 4.0,
     }
-    found: dict[str, Any] = task(request, silent)
+    told: list[Event] = []
+    found: dict[str, Any] = task(request, told.append)
+    assert [event.text for event in told if event.kind == "step"] == [
+        "measure the layers of unet",
+        "compare the mixture with uniform bits",
+    ]
+    assert {(event.total, event.unit) for event in told if event.kind == "progress"} == {
+        (len(found["layers"]), "layers")
+    }
     assert found["average"] <= 4
     assert set(found["layers"].values()) <= {1, 2, 4, 6, 8, 16}
     assert len(set(found["layers"].values())) > 1
