@@ -134,7 +134,7 @@ def check_program(
     kinship = _find_sibling(digests, original, options)
     small = _small(program, original, options, accounted, kinship)
     running = small or program
-    shapes = input_shapes(running.function)
+    shapes = running.function.input_shapes
     feeds = original.reference.feeds(original.config, shapes)[: options.runs]
     if kinship:
         feeds = feeds[: kinship.runs_for(options.program)]
@@ -178,7 +178,7 @@ def check_program(
         strange=find_strange(digests.graph, *subject) if options.draws else "",
         own=own,
         settings=settings_faults(program.function, program.storage, *subject),
-        normed=smallest_norm_group(original.config, input_shapes(program.function)),
+        normed=smallest_norm_group(original.config, program.function.input_shapes),
         answers=None if small else record_answers(feeds, answers.get(Mode.FP32)),
     )
 
@@ -240,15 +240,6 @@ def picture_size(shapes: Mapping[str, tuple[int, ...]]) -> str:
     height, width = shapes[name][-2:]
     pixels = 1 if name == "x" else 8
     return f"{pixels * width}x{pixels * height}"
-
-
-def input_shapes(function: Function) -> dict[str, tuple[int, ...]]:
-    """Return the shapes that a program declares for its inputs."""
-    return {
-        item.name: tuple(size or 1 for size in item.type.shape)
-        for item in function.inputs
-        if isinstance(item.type, TensorType)
-    }
 
 
 def weight_rounding(function: Function) -> torch.dtype:

@@ -221,6 +221,15 @@ class Function:
         results = (result for item in self.block.operations for result in item.outputs)
         return {item.name: item.type for item in (*self.inputs, *results)}
 
+    @property
+    def input_shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each tensor that the function takes; 1 stands for any size."""
+        return {
+            item.name: tuple(size or 1 for size in item.type.shape)
+            for item in self.inputs
+            if isinstance(item.type, TensorType)
+        }
+
     def with_operations(self, operations: Iterable[Operation]) -> Function:
         """Return the function with other operations, and only the block of its own opset."""
         block = replace(self.block, operations=tuple(operations))

@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from sdcoreml.convert.mil.interpreter import Executable
-from sdcoreml.convert.parity.check import input_shapes
 from sdcoreml.convert.parity.recording import as_arrays, record_answers
 from sdcoreml.convert.proof.answers import Answers
 from sdcoreml.convert.proof.sampling import digest_of
@@ -85,7 +84,7 @@ def _compute(program: OpenProgram, feeds: tuple[Feeds, ...]) -> Answers:
 def feeds_for(component: str, function: Function) -> tuple[Feeds, ...]:
     """Return the inputs that a check of this program runs it with."""
     config = {"vocab_size": rows} if (rows := _vocabulary(function)) else {}
-    return reference(component).feeds(config, input_shapes(function))
+    return reference(component).feeds(config, function.input_shapes)
 
 
 def _vocabulary(function: Function) -> int:

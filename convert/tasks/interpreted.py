@@ -14,7 +14,6 @@ from sdcoreml.convert.drawing.schedules import Singles
 from sdcoreml.convert.mil.arguments import CPU
 from sdcoreml.convert.mil.interpreter import Executable
 from sdcoreml.convert.mil.kinds import Mode
-from sdcoreml.convert.parity.check import input_shapes
 from sdcoreml.convert.storage.joined import Packages, open_whole
 from sdcoreml.convert.tasks.preview import Size, shrink_program
 from sdcoreml.ground.errors import UnableError
@@ -47,7 +46,7 @@ class InterpretedPrograms:
         """Return the inputs of a program and their shapes; none if there is no such program."""
         if name not in self._places:
             return {}
-        return input_shapes(self._executable(name).function)
+        return self._executable(name).function.input_shapes
 
     def outputs(self, name: str) -> tuple[str, ...]:
         """Return the names of a program's outputs."""

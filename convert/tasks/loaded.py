@@ -10,7 +10,6 @@ import numpy as np
 
 from sdcoreml.convert.drawing.programs import Shapes
 from sdcoreml.convert.drawing.schedules import Singles
-from sdcoreml.convert.parity.check import input_shapes
 from sdcoreml.convert.spec.model import Function
 from sdcoreml.convert.storage.joined import Packages, open_whole
 from sdcoreml.convert.storage.package import open_program
@@ -38,7 +37,7 @@ class LoadedPrograms:
 
     def inputs(self, name: str) -> Shapes:
         """Return the inputs of a program and their shapes; none if there is no such program."""
-        return input_shapes(self._function(name)) if name in self._places else {}
+        return self._function(name).input_shapes if name in self._places else {}
 
     def outputs(self, name: str) -> tuple[str, ...]:
         """Return the names of a program's outputs."""

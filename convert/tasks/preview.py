@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from sdcoreml.convert.certificates.extents import Extents
 from sdcoreml.convert.certificates.resize import resize
 from sdcoreml.convert.models.family import PIXELS_PER_LATENT
-from sdcoreml.convert.parity.check import input_shapes
 from sdcoreml.convert.storage.package import OpenProgram
 from sdcoreml.ground.errors import UnsupportedError, UsageError
 
@@ -64,7 +63,7 @@ def shrink_program(program: OpenProgram, size: Size) -> OpenProgram:
 
 
 def _extents(program: OpenProgram) -> Extents | None:
-    shapes = input_shapes(program.function)
+    shapes = program.function.input_shapes
     for name, scale in _SIZED.items():
         if name in shapes:
             batch, _, height, width = shapes[name]

@@ -25,7 +25,6 @@ from sdcoreml.convert.compression.recipe import WHOLE, palette_bits
 from sdcoreml.convert.mil.interpreter import Executable
 from sdcoreml.convert.mil.variants import Outputs, Scene
 from sdcoreml.convert.models.known import open_known
-from sdcoreml.convert.parity.check import input_shapes
 from sdcoreml.convert.parity.miniature import small_size
 from sdcoreml.convert.programs import build_program
 from sdcoreml.convert.programs.options import ProgramOptions
@@ -180,7 +179,7 @@ def prepare(
     if size := small_size(config, options):
         options = replace(options, height=size[0], width=size[0])
     built = build_program(component, config, tensors, options)
-    shapes = input_shapes(built.model.program.main)
+    shapes = built.model.program.main.input_shapes
     times = TOGETHER if "sample" in shapes else 1
     wide = replace(options, batch=options.batch * times)
     return Subject(

@@ -256,12 +256,11 @@ CHILDREN: Mapping[str, Callable[[Path, str, str], str]] = {
 
 
 def _feed(folder: Path, component: str) -> Mapping[str, Any]:
-    from sdcoreml.convert.parity.check import input_shapes
     from sdcoreml.convert.references.components import reference
     from sdcoreml.convert.storage.package import open_program
 
     with open_program(_package(folder)) as program:
-        shapes = input_shapes(program.function)
+        shapes = program.function.input_shapes
     return reference(component).feeds(_config(folder), shapes)[0]
 
 

@@ -15,7 +15,6 @@ from sdcoreml.convert.parity.check import (
     FULL,
     CheckOptions,
     check_program,
-    input_shapes,
     picture_size,
     smallest_norm_group,
     weight_rounding,
@@ -156,10 +155,6 @@ def test_floors_are_the_callers_to_set(tmp_path: Path) -> None:
     strict = CheckOptions(modes=(Mode.FP32,), floors={Mode.FP32: 200})
     parity = check_program(block.opened(block.program()), block.original(tmp_path), strict)
     assert parity.faults()[0].startswith("y in fp32 mode: ")
-
-
-def test_shapes_are_read_from_the_program() -> None:
-    assert input_shapes(block.program().function("y")) == {"x": block.SHAPE}
 
 
 @pytest.mark.parametrize(
