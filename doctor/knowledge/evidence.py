@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -36,11 +35,8 @@ def find_evidence(entry: str, pattern: str, example: str) -> Evidence:
         named=_numbers(table, "named"),
         mistaken=_numbers(table, "mistaken"),
         words=find_words(example) | find_literals(pattern) | {*words.split()},
-        marks=find_marks(example) | find_marks(_PLAIN.sub("", pattern)) | {*marks.split()},
+        marks=find_marks(example) | find_marks(pattern) | {*marks.split()},
     )
-
-
-_PLAIN = re.compile(r"\\(?=\W)")
 
 
 @cache

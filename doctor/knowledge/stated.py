@@ -150,7 +150,6 @@ def _fill_cuda(blank: Blank) -> Mapping[str, str]:
 def _fill_way(blank: Blank) -> Mapping[str, str]:
     """Say whether what is there is too old or too new for what is needed."""
     need, have = (blank.captured.get(one, "").strip(" `.") for one in ("need", "have"))
-    need = need.replace("`", "")
     parts = [part.strip() for part in need.split(",")]
     if is_version(have) and all(re.match(r"[<>=!~]=? ?\d[\w.]*$", part) for part in parts):
         parts = [part for part in parts if not satisfies(have, part.replace(" ", ""))][:1]

@@ -95,4 +95,6 @@ def test_what_is_known_of_an_entry_is_read_with_its_own_words() -> None:
     known = find_evidence("family-no-memory", r"\bfrobs\b", "boom")
     assert known.named[0] > MANY
     assert {"frobs", "boom", "memory"} <= known.words
+    plain = find_evidence("no-such-entry", r"frob\.BarError: \(no\)", "boom")
+    assert "BarError" in {mark.rpartition(".")[2] for mark in plain.marks}
     assert find_evidence("no-such-entry", "a", "b") == Evidence()
