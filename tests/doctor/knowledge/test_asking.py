@@ -208,6 +208,7 @@ def test_a_setting_is_in_the_config_and_an_option_is_for_from_pretrained() -> No
     setting = told(
         "E: x\nTypeError: x", "diffusers", owner="UNet2DConditionModel", name="in_channels"
     )
+    assert setting["confidence"] == "likely"
     assert (setting["tested"], setting["cure"]) == (
         *("In that code, write", ".config.in_channels in place of .in_channels"),
     )
@@ -218,3 +219,15 @@ def test_a_setting_is_in_the_config_and_an_option_is_for_from_pretrained() -> No
         "from_pretrained of this transformers does not know the option offload_state_dict"
     )
     assert found["cure"] == "the transformers that diffusers was made for, or a newer diffusers"
+
+
+def test_a_package_that_is_imported_by_another_name_is_of_the_releases_that_have_the_file() -> None:
+    log = (
+        '  File "/v/site-packages/{}/inference/_client.py", line 3, in f\n'
+        "ImportError: cannot import name 'KerasModelHubMixin' from 'huggingface_hub'\n"
+    )
+    asked = {"module": "huggingface_hub", "name": "KerasModelHubMixin"}
+    own = told(log.format("huggingface_hub"), "huggingface-hub", **asked)["skew"]
+    assert own.startswith("huggingface-hub is too new: 1.0.0 removed")
+    strange = told(log.format("frobnik"), "huggingface-hub", **asked)["skew"]
+    assert strange.startswith("huggingface-hub is most likely too new: 1.0.0 removed")

@@ -57,3 +57,19 @@ def test_a_sentence_is_quoted_whole() -> None:
     found = examine("error: this needs a kernel that\nnobody has\n", []).deciding
     assert found is not None
     assert [line.number for line in found.others] == [2]
+
+
+def test_an_error_before_the_first_of_two_chained_exceptions_is_quoted_too() -> None:
+    steps = '  File "my.py", line 3, in f\n    f()\n' * 6
+    raised = "Traceback (most recent call last):\n{}{}: no {}\n"
+    log = (
+        "error: long ago\n"
+        + "bread is baked\n" * 50
+        + "error: no coal\n"
+        + raised.format(steps, "OSError", "oven")
+        + "\nDuring handling of the above exception, another exception occurred:\n\n"
+        + raised.format(steps, "KeyError", "bread")
+    )
+    found = examine(log, []).deciding
+    assert found is not None
+    assert "error: no coal" in [line.text for line in found.others]

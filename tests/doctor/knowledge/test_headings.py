@@ -145,6 +145,11 @@ WHISPER = """\
 paint_init: failed to load Core ML model from 'a.mlmodelc'
 error: failed to initialize paint context
 """
+BOTH = """\
+ERROR: Cannot install a and c because these package versions have conflicting dependencies.
+    a 1.0 depends on {}
+    c 1.0 depends on {}
+"""
 GRAPH = """\
 loc("a"): error: 'mps.paint' op operand #2 must be dry
 failed assertion `original module failed verification'
@@ -201,6 +206,9 @@ Abort trap: 6
         (UV, 1, 2),
         (WHISPER, 2, 1),
         (GRAPH, 2, 1),
+        (BOTH.format("b==2", "b<3"), 1, 2),
+        (BOTH.format("b", "b<3"), 1, 3),
+        (BOTH.format("b", "c"), 1, 2),
         (CRASH, 1, 3),
         (WRAPPED, 1, 3),
         (PLAN, 2, 1),

@@ -122,3 +122,12 @@ def test_tables_are_small() -> None:
     sizes = {path.name: path.stat().st_size for path in FOLDER.iterdir()}
     assert sum(sizes.values()) < 620_000
     assert max(sizes.values()) < 250_000
+
+
+def test_the_python_of_each_release_is_its_own_or_that_of_the_release_before() -> None:
+    table = read_releases("transformers")
+    assert table is not None
+    assert len(table.pythons) == len(table.versions)
+    assert [
+        version for version in ("3.8", "3.9") if table.near("4.50.0") & table.running(version)
+    ] == ["3.9"]

@@ -85,6 +85,15 @@ def test_what_could_not_be_loaded_is_named_with_what_it_was_built_for(log: str, 
             ),
             "Frob needs diffusers >=0.30",
         ),
+        (
+            (
+                '  File "/v/site-packages/accelerate/a.py", line 1, in f\n'
+                '  File "/v/site-packages/peft/b.py", line 1, in f\n'
+                '  File "/v/site-packages/torch/c.py", line 1, in f\n'
+                "RuntimeError: this needs diffusers>=0.30 to run\n"
+            ),
+            "peft needs diffusers >=0.30",
+        ),
     ],
 )
 def test_numbers_and_names_in_a_line_are_said_as_what_they_mean(log: str, told: str) -> None:
