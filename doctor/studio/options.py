@@ -51,6 +51,6 @@ def list_told(key: str, values: Iterable[str]) -> Iterator[tuple[Option, Table]]
 def describe_shape(size: str) -> Text:
     """Say which way a picture stands; a size is WIDTHxHEIGHT."""
     width, height = map(int, size.split("x"))
-    if width == height:
-        return say("shape.square")
-    return say("shape.portrait" if width < height else "shape.landscape")
+    if width < height:
+        return say("shape.portrait")
+    return say("shape.landscape" if width > height else "shape.square")

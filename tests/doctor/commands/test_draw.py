@@ -210,20 +210,6 @@ def test_an_option_at_its_ends_is_taken(words: tuple[str, ...], field: str, valu
     assert getattr(read_request(arguments("folder", "a cat", *words)), field) == value
 
 
-def test_what_is_asked_for_unless_anything_is_said() -> None:
-    request = read_request(arguments("folder", "a cat"))
-    assert request == read_request(
-        arguments(
-            *("folder", "a cat", "--negative", "", "--seed", str(request.seed), "--ids", "app"),
-            *("--scheduler", "dpmpp", "--rng", "numpy", "--precision", "fp16", "--device", "cpu"),
-        )
-    )
-    assert (request.steps, request.guidance, request.spacing, request.size) == (None,) * 4
-    assert (request.start, request.mask, request.against, request.refiner) == (None,) * 4
-    assert (request.nets, request.own_ids, request.preview) == ({}, False, False)
-    assert request.units is None
-
-
 def test_a_finished_folder_is_never_written_into(folder: Path) -> None:
     before = sorted(folder.rglob("*"))
     drawer = Drawer()
