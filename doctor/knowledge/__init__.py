@@ -42,7 +42,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cache
@@ -73,6 +73,7 @@ FILES = (
 FAMILIES = (
     "family_pairs",
     "family_kinds",
+    "family_resolvers",
     "family_access",
     "family_commands",
     "family_tools",
@@ -275,7 +276,7 @@ def _pattern(table: TomlTable, *, is_counted: bool) -> str:
     given = table.strings("pattern") if is_list else (table.get("pattern", str),)
     numbers = itertools.count()
     told = [
-        _GROUP.sub(lambda found: _number(found, next(numbers)), part)
+        _number(part, numbers)
         for flagged in (_FLAG.sub(r"(?i:\1)", wording) for wording in given)
         for part in (split(flagged) if is_counted else (flagged,))
     ]
@@ -284,8 +285,17 @@ def _pattern(table: TomlTable, *, is_counted: bool) -> str:
     return "|".join(f"(?:{part})(?P<{WORDING}{APART}{at}>)" for at, part in enumerate(told))
 
 
-def _number(group: re.Match[str], number: int) -> str:
-    return f"(?P<{group[1]}{APART}{number}>"
+def _number(part: str, numbers: Iterator[int]) -> str:
+    """Return a wording whose groups, and what refers back to them, have names of their own."""
+    names = dict[str, str]()
+
+    def rename(group: re.Match[str]) -> str:
+        if group["same"]:
+            return f"(?P={names[group['same']]})"
+        names[group["name"]] = f"{group['name']}{APART}{next(numbers)}"
+        return f"(?P<{names[group['name']]}>"
+
+    return _GROUP.sub(rename, part)
 
 
 APART = "__"
@@ -295,5 +305,5 @@ WORDING = "wording"
 """The group that says which of the wordings matched."""
 
 _STAGES = ", ".join(one.value for one in Stage)
-_GROUP = re.compile(r"\(\?P<(\w+)>")
+_GROUP = re.compile(r"\(\?P(?:<(?P<name>\w+)>|=(?P<same>\w+)\))")
 _FLAG = re.compile(r"^\(\?i\)(.*)", re.DOTALL)

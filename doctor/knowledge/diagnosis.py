@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure, Role, fill
+from sdcoreml.doctor.knowledge.conflicts import tell_conflict
 from sdcoreml.doctor.knowledge.crashes import keep_crashed, read_report
 from sdcoreml.doctor.knowledge.deciding import Deciding, Telling, find_deciding_lines
 from sdcoreml.doctor.knowledge.excerpts import choose_telling
@@ -109,7 +110,8 @@ def examine(
         line, captured = found.line, found.captured
         doubt = find_contradiction(entry, versions or {})
         found_in = name_refuser(entry, line, captured, structure.chains)
-        told = resolve(entry, line, found_in, skew)
+        resolved = resolve(entry, line, found_in, skew)
+        told = resolved and tell_conflict(entry.id, line.number, resolved, lines)
         if told is None or (line.number in structure.builds and entry.id in _OF_AN_ENVIRONMENT):
             continue
         told = add_stated(

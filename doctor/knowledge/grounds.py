@@ -51,7 +51,7 @@ ANYWHERE = frozenset(
         *("family_crashes", "family_apple", "family_skew"),
         *("family_builds", "family_advice", "family_pairs", "family_training"),
         *("family_access", "family_commands", "family_devices"),
-        *("family_system", "family_tools"),
+        *("family_system", "family_tools", "family_resolvers"),
     }
 )
 """The families whose causes are the same in any program, or are about packages that they name.

@@ -99,7 +99,10 @@ HEADINGS = (
     Heading(
         says=r"\bthese package versions have conflicting dependencies\b",
         where=Where.BELOW,
-        reasons=tuple(rf"^\s+\S.* depends on \S.*{bound}" for bound in ("==", "[<~]", "")),
+        reasons=(
+            *(rf"^.*\S depends on \S.*{bound}" for bound in ("==", "[<~]", "")),
+            r"\bThe user requested \S",
+        ),
     ),
     Heading(
         says=r"(?i)\bcould not solve for environment specs\b|\bencountered problems while solving\b"
@@ -111,7 +114,7 @@ HEADINGS = (
         says=r"\bthe python version you are constrained to\b|^(?:LibMamba)?Unsatisfiable\w*: "
         r"|\bfound to be incompatible with (?:each|your|the existing)\b",
         where=Where.AROUND,
-        reasons=(r"^\s+- \S.* -> ", _CONDA),
+        reasons=(r"^\s+- \S.* -> ", r"^\S+ -> \S", _CONDA),
     ),
     Heading(says=r"^(?:\w+PackageNotFound|PackagesNotFoundError): ?", where=Where.NEXT),
     # What builds a package from its source, or an app

@@ -59,7 +59,7 @@ class View:
         for found in compile_pattern(entry.pattern).finditer(self.text):
             # A pattern may begin with the end of the line before.
             begin = found.start() + len(found[0]) - len(found[0].lstrip())
-            at = min(bisect_right(self._starts, begin), len(self.lines)) - 1
+            at = self._choose(self._place(begin), self._place(max(begin, found.end() - 1)))
             if entry.last and at != len(self.lines) - 1:
                 continue
             groups = found.groupdict()
@@ -74,6 +74,21 @@ class View:
             yield Found(
                 line=line, captured=captured, wording=int(wording) if name == WORDING else 0
             )
+
+    def _place(self, offset: int) -> int:
+        """Return which line a place of the text is in."""
+        return min(bisect_right(self._starts, offset), len(self.lines)) - 1
+
+    def _choose(self, first: int, last: int) -> int:
+        """Return the line of a match: of several, the one that decides, or the first.
+
+        What a traceback shows before its exception is no part of what that says.
+        """
+        decisive = self._structure.decisive
+        if decisive is None or first == last or self._structure.place(decisive.number):
+            return first
+        span = range(first, last + 1)
+        return next((at for at in span if self.lines[at].number == decisive.number), first)
 
     def _find_doing(self, line: int) -> Doing | None:
         place = self._structure.place(line)
