@@ -79,7 +79,7 @@ def leftovers(folders: Iterable[Path]) -> Iterator[Removable]:
 
 def of_store(store: Path) -> Iterator[Removable]:
     """Yield interrupted builds and caches in the folder of environments, if we may remove them."""
-    if not (store.is_dir() and os.access(store, os.W_OK)):
+    if not os.access(store, os.W_OK):
         return
     for path in sorted(store.glob(f"{BUILDING}*")):
         yield Removable(what="left  ", path=path, size=size_of(path))

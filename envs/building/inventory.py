@@ -73,20 +73,16 @@ def find_defects(folder: Path, entries: Iterable[ManifestEntry]) -> tuple[Record
             if not digest.startswith("sha256=") or is_rewritten:
                 continue
             found = digests.get(inside, "")
-            if found != _hexadecimal(digest):
+            if _as_recorded(found) != digest.rstrip("="):
                 wrong.append(
                     RecordDefect(project=project_of(record.parent), path=inside, digest=found)
                 )
     return tuple(wrong)
 
 
-def _hexadecimal(digest: str) -> str:
-    """Convert a digest from RECORD (`sha256=`, then unpadded URL-safe base64) to hexadecimal."""
-    encoded = digest.partition("=")[2]
-    try:
-        return base64.urlsafe_b64decode(encoded + "=" * (-len(encoded) % 4)).hex()
-    except ValueError:
-        return digest  # of no file
+def _as_recorded(digest: str) -> str:
+    """Write a hexadecimal digest as RECORD does: `sha256=`, then unpadded URL-safe base64."""
+    return f"sha256={base64.urlsafe_b64encode(bytes.fromhex(digest)).decode()}".rstrip("=")
 
 
 def _canonical(version: str) -> str:

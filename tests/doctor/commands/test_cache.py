@@ -30,6 +30,11 @@ def test_an_empty_cache_is_fine(cache: Cache, capsys: pytest.CaptureFixture[str]
     assert not cache.folder.exists()
 
 
+def test_there_is_no_other_action() -> None:
+    with pytest.raises(SystemExit):
+        main(["cache", "sell"])
+
+
 def test_changed_files_are_a_problem(
     tmp_path: Path, cache: Cache, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -88,3 +88,21 @@ def test_a_folder_of_somebody_is_no_cache(place: Path, capsys: pytest.CaptureFix
     assert cli.main(["clean"]) == 0
     assert "cache" not in capsys.readouterr().out
     assert (place / "envs/packages/a.conda").exists()
+
+
+def test_a_folder_of_environments_that_is_somebody_else_s_stays(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.access", lambda path, mode: (path, mode) != (place / "envs", os.W_OK))
+    assert cli.main(["clean"]) == 0
+    assert "envs" not in capsys.readouterr().out
+    assert (place / "envs/packages/a.conda").exists()
+
+
+def test_where_no_environment_was_built_nothing_is_to_be_removed(
+    place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SDCOREML_ENVS", str(place / "none"))
+    assert cli.main(["clean"]) == 0
+    assert "none" not in capsys.readouterr().out
+    assert not (place / "none").exists()

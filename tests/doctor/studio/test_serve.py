@@ -20,9 +20,10 @@ from typing import Any
 import psutil
 import pytest
 
+from sdcoreml.doctor.studio.bounds import Bounded
 from sdcoreml.doctor.studio.kept import Kept, keep, sole_studio
 from sdcoreml.doctor.studio.proof import Secret
-from sdcoreml.doctor.studio.serve import ask_ticket, find_other, listen
+from sdcoreml.doctor.studio.serve import Server, ask_ticket, find_other, listen
 from sdcoreml.ground.errors import BusyError
 from tests.doctor.studio.test_kept import KEPT
 
@@ -230,6 +231,22 @@ def test_what_is_no_http_and_who_goes_away_harms_nobody(tmp_path: Path) -> None:
         assert studio.get("/api/state")[1]["queue"]["entries"] == []
         code, err = studio.end(signal.SIGTERM)
         assert (code, err) == (143, "terminated; nothing half-made was left\n")
+
+
+def test_it_says_nothing_of_itself_and_believes_no_header() -> None:
+    """A request's head is bounded, too."""
+
+    async def app(*_: object) -> None: ...
+
+    config = Server(app, lambda: None).config
+    assert config.app is app
+    assert (config.http, config.ws, config.lifespan, config.loop) == (
+        *(Bounded, "none", "off", "asyncio"),
+    )
+    assert (config.log_config, config.log_level, config.access_log) == (None, "critical", False)
+    assert not any((config.date_header, config.server_header, config.proxy_headers))
+    assert config.h11_max_incomplete_event_size == 32_768
+    assert config.timeout_graceful_shutdown == 3
 
 
 def test_it_listens_on_this_machine_alone(tmp_path: Path) -> None:

@@ -48,6 +48,13 @@ def test_every_difference_from_the_lock_is_named(empty: Path) -> None:
     assert str(caught.value).startswith(text)
 
 
+def test_what_is_missing_is_named_in_order(empty: Path) -> None:
+    names = ["a", "b", "c", "d", "e", "f", "g"]
+    with pytest.raises(InstallError) as caught:
+        inventory.require_locked(empty, lock(*((name, "1", "") for name in reversed(names))))
+    assert caught.value.what == "; ".join(f"{name} 1 is missing" for name in names)
+
+
 def test_what_conda_brings_must_not_be_locked_as_well(empty: Path) -> None:
     info = install(empty, "one", "1.0")
     record = {"name": "one", "version": "1.0", "build": "0"}

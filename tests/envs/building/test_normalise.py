@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.envs.building.normalise import normalise, relocate_scripts
+from sdcoreml.envs.building.normalise import normalise, relocate_scripts, set_modes
 from sdcoreml.envs.kept import owners
 from sdcoreml.envs.pythons import venv
 from tests.envs.wheels import install
@@ -76,6 +76,23 @@ def test_the_mode_of_a_script_stays(empty: Path) -> None:
     script.chmod(0o755)
     normalise(empty)
     assert script.stat().st_mode & 0o777 == 0o755
+
+
+def test_modes_are_the_same_whatever_the_umask_was(tmp_path: Path) -> None:
+    folder = tmp_path / "made"
+    (folder / "bin").mkdir(parents=True)
+    for name, mode in (("bin/tool", 0o700), ("bin/both", 0o777), ("one.py", 0o600)):
+        (folder / name).touch()
+        (folder / name).chmod(mode)
+    (folder / "link").symlink_to(tmp_path / "outside")
+    (tmp_path / "outside").touch(mode=0o600)
+    (folder / "bin").chmod(0o700)
+    folder.chmod(0o700)
+    set_modes(folder)
+    modes = {path.name: path.lstat().st_mode & 0o7777 for path in (folder, *folder.rglob("*"))}
+    del modes["link"]
+    assert modes == {"made": 0o755, "bin": 0o755, "tool": 0o755, "both": 0o755, "one.py": 0o644}
+    assert (tmp_path / "outside").stat().st_mode & 0o777 == 0o600
 
 
 def test_arguments_reach_a_relocated_script(empty: Path) -> None:
