@@ -69,6 +69,12 @@ def test_values_are_read_as_on_the_command_line(tmp_path: Path) -> None:
     )
 
 
+def test_a_verb_without_keywords_takes_none() -> None:
+    with pytest.raises(UsageError) as caught:
+        read_options("inspect", ["x"], {"b": 1, "a": 2})
+    assert str(caught.value) == "inspect takes no a, b; leave it out"
+
+
 @pytest.mark.parametrize(
     ("options", "what"),
     [

@@ -21,7 +21,7 @@ from sdcoreml.doctor.api.verbs import as_ours
 from sdcoreml.doctor.commands.convert import sample
 from sdcoreml.doctor.commands.convert_summary import Converted
 from sdcoreml.ground.errors import BadInputError, NoSpaceError, UsageError
-from sdcoreml.ground.events import silent
+from sdcoreml.ground.events import Event, silent
 from tests.convert.stand_ins import StandIn, finish, job_of, write_model
 from tests.doctor.api.examples import examples
 
@@ -105,6 +105,14 @@ def test_the_callers_environment_stays(monkeypatch: pytest.MonkeyPatch) -> None:
     before = dict(os.environ)
     library()
     assert dict(os.environ) == before
+
+
+def test_progress_is_shown_as_the_command_line_shows_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with api.show_progress() as on_event:
+        on_event(Event(kind="step", text="look"))
+    assert capsys.readouterr() == ("", "- look\n")
 
 
 def test_what_is_no_folder_is_an_error(tmp_path: Path) -> None:

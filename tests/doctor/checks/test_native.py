@@ -31,7 +31,7 @@ def test_native_parts_are_named() -> None:
         "error: compiled parts are missing: coremltools/libmilstoragepython.so"
     ]
     assert said("LIB001", HEALTHY) == ["ok: compiled parts of coremltools are there"]
-    both = environment(native=dict.fromkeys(native, True))
+    both = environment(native=dict.fromkeys(reversed(native), True))
     assert said("LIB001", both) == ["ok: compiled parts of coremltools and torch are there"]
 
 
