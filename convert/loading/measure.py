@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from sdcoreml.convert.bundle.contract import COMPILED, PACKAGE
@@ -54,16 +54,16 @@ _PLAIN = frozenset({"vae_decoder", "vae_encoder"})
 class Subject:
     """A program to load: its compiled model, or two halves, and what to compare it with.
 
-    For ComfyUI it is the package, which the nodes let Core ML compile as they load it. `reason`
-    says why there is nothing to compare it with.
+    For ComfyUI it is the package, which the nodes let Core ML compile as they load it. `given` is
+    what a request to run it has more than one to load it: the inputs and the answers. `reason` says
+    why there are none.
     """
 
     name: str
     component: str
     compiled: tuple[Path, ...]
     units: Units
-    inputs: Path | None = None
-    answers: Answers | None = None
+    given: Mapping[str, object] = field(default_factory=dict)
     source: Source = Source.NONE
     reason: str = ""
 
@@ -174,8 +174,7 @@ def _with_answers(
     return [
         replace(
             one,
-            inputs=file,
-            answers=answer.answers,
+            given={"inputs": str(file), "answers": to_plain(answer.answers)},
             source=Source.COMPUTED if answer.computed else Source.RECORDED,
         )
         for one, file, answer in zip(subjects, files, answered, strict=True)
@@ -196,14 +195,11 @@ class _AnswersGiven:
 def _load(one: Subject, bundle: Path, runner: Runner, emit: Emit) -> LoadedProgram:
     """Load and run one program; a fault of the program is part of the result."""
     place = {"compiled": [str(path) for path in one.compiled], "units": COREML[one.units]}
-    asked = dict(place)
-    if one.inputs and one.answers:
-        asked |= {"inputs": str(one.inputs), "answers": to_plain(one.answers)}
     found = LoadedProgram(
         component=one.component, units=one.units, source=one.source, reason=one.reason
     )
     try:
-        outcome = runner.run("load", asked, emit)
+        outcome = runner.run("load", {**place, **one.given}, emit)
         loading = from_plain(Loading, outcome.value, "loading")
     except (WorkerError, UnsupportedError, ParityError) as error:
         fault = error.fault.at(bundle / one.compiled[0].name)

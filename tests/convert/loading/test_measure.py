@@ -150,3 +150,71 @@ def test_apps_give_original_attention_and_sdxls_vaes_to_the_gpu(tmp_path: Path) 
     job = job_of(model, tmp_path / "original", "ORIGINAL")
     original = read_manifest(finish(job, StandIn(size=SIZE)))
     assert units_of_apps(original, "unet") is Units.GPU
+
+
+def test_a_request_names_the_halves_the_inputs_and_the_answers_to_compare_with(
+    bundle: Path,
+) -> None:
+    runner = CoreML()
+    load(bundle, runner)
+    asked = [request for task, request in runner.requests if task == "answers"]
+    assert [one["component"] for request in asked for one in request["programs"]] == [
+        *("text_encoder", "unet", "vae_decoder", "vae_encoder")
+    ]
+    halves = [str(bundle / f"UnetChunk{number}.mlmodelc") for number in (1, 2)]
+    (question,) = asked[1]["programs"]
+    assert {*question} == {"component", "compiled", "inputs"}
+    assert question["compiled"] == halves
+    loaded = [request for task, request in runner.requests if task == "load"][1]
+    assert (loaded["compiled"], loaded["inputs"]) == (halves, question["inputs"])
+    assert loaded["answers"] == {"seed": 7, "runs": 1, "inputs": "5f", "outputs": {"y": "AAA="}}
+    planned = [request for task, request in runner.requests if task == "placement"][1]
+    assert planned == {"compiled": halves, "units": "CPU_AND_NE"}
+    unrun = CoreML()
+    load(bundle, unrun, reason="no torch")
+    assert unrun.requests[0][1].keys() == {"compiled", "units"}
+
+
+def test_recorded_answers_share_a_child(tmp_path: Path) -> None:
+    model = open_model(write_model(tmp_path / "cat"))
+    bundle, runner = finish(job_of(model, tmp_path / "out"), Recording(size=SIZE)), CoreML()
+    load(bundle, runner)
+    (asked,) = [request for task, request in runner.requests if task == "answers"]
+    assert len(asked["programs"]) == 4
+    assert all(one["answers"]["runs"] for one in asked["programs"])
+
+
+BLAME = "`sdcoreml verify {} --with coreml --units cpu` says whether the unit is to blame"
+
+
+@pytest.mark.parametrize(
+    ("units", "psnr", "fault", "remedy"),
+    [
+        (Units.CPU, 20.5, None, "report it, with the file that --share writes"),
+        (Units.CPU, 71.9, WorkerError("died"), "report it, with the file that --share writes"),
+        (Units.CPU, 71.9, WorkerError("died", remedy="do this"), "do this"),
+        (
+            Units.ALL,
+            71.9,
+            WorkerError("died", remedy="do this"),
+            f"do this; {BLAME}",
+        ),
+        (Units.ALL, 71.9, UnsupportedError("refused", remedy="do this"), "do this"),
+    ],
+)
+def test_other_units_are_tried_where_the_unit_may_be_to_blame(
+    units: Units, psnr: float, fault: UnsupportedError | None, remedy: str, bundle: Path
+) -> None:
+    runner = CoreML(psnr=psnr, faults={"TextEncoder.mlmodelc": fault} if fault else {})
+    first = load(bundle, runner, units=units).faults[0]
+    assert (Path(first.where), first.remedy) == (
+        bundle / "TextEncoder.mlmodelc",
+        remedy.format(bundle),
+    )
+
+
+def test_what_cannot_say_where_operations_run_leaves_the_rest(bundle: Path) -> None:
+    runner = CoreML(faults={"placement": UnsupportedError("an older macOS")}, coremltools="8.0")
+    unet = load(bundle, runner).programs["Unet"]
+    assert (unet.placement, unet.fault, unet.psnr) == (None, None, 71.9)
+    assert "placement" in [task for task, _ in runner.requests]
