@@ -82,7 +82,11 @@ HEADINGS = (
         says=r"\(from versions: (?:none)?\)",
         where=Where.ABOVE,
         tells=True,
-        reasons=(r"\bafter connection broken by\b", r"^Could not fetch URL\b"),
+        reasons=(
+            r"\bafter connection broken by\b",
+            r"^Could not fetch URL\b",
+            r"\bis not a trusted or secure host\b|\bseems invalid, please provide a scheme\b",
+        ),
     ),
     Heading(
         says=r"^ERROR: Ignored the following versions that require a different python\b"
