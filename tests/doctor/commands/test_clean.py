@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.doctor import cli
+from sdcoreml.doctor.commands.clean import size_of
 from sdcoreml.ground import locks
 
 PART = ".cat.sdcoreml-abcdefgh.part"
@@ -106,3 +107,10 @@ def test_where_no_environment_was_built_nothing_is_to_be_removed(
     assert cli.main(["clean"]) == 0
     assert "none" not in capsys.readouterr().out
     assert not (place / "none").exists()
+
+
+def test_a_link_counts_for_itself_and_a_folder_for_its_files(place: Path) -> None:
+    (place / "link").symlink_to("models")
+    assert size_of(place / "link") == len("models")
+    assert size_of(place / "models/cat/manifest.json") == 2
+    assert size_of(place / "models") == len("seven ba person's{}")

@@ -13,6 +13,11 @@ from sdcoreml.doctor.commands.complete import whole_parser
 from sdcoreml.doctor.commands.jobs_file import keys
 
 
+@pytest.mark.slow
+def test_the_version_is_asked_for_without_a_value() -> None:
+    assert whole_parser().parse_args(["--version"]).version is True
+
+
 @pytest.fixture(scope="module")
 def script(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("complete") / "sdcoreml"

@@ -110,6 +110,40 @@ def test_a_base_s_own_sources_are_compiled_all_the_same(base: StandIn, tmp_path:
         assert (tmp_path / "compiled").exists()
 
 
+@dataclass
+class Recorder:
+    """An installer that keeps what it is asked, and the words by which it was chosen."""
+
+    asked: list[tuple[object, ...]] = field(default_factory=list)
+
+    def find(self, name: str, cache: Path | None) -> Recorder:
+        self.asked.append((name, cache))
+        return self
+
+    def install(
+        self, python: Path, requirements: Path, source: PackageSource, keep: tuple[int, ...] = ()
+    ) -> None:
+        self.asked.append((python, requirements, source, keep))
+
+
+def test_the_chosen_installer_keeps_the_lock_of_the_folder(
+    base: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = Recorder()
+    monkeypatch.setattr("sdcoreml.envs.building.scratch.find_installer", recorder.find)
+    source = PackageSource(index="https://index.invalid")
+    asked = InstallPlan(installer="pip", source=source, bypass_cache=False, lock_fd=7)
+    with scratch_environment(base, tmp_path / "envs/abc", (ONE,), asked) as folder:
+        installed = (folder / "bin/python", folder / "requirements.txt", source, (7,))
+        assert recorder.asked == [("pip", None), installed]
+
+
+def test_one_that_somebody_has_taken_away_is_not_missed(base: StandIn, tmp_path: Path) -> None:
+    with scratch_environment(base, tmp_path / "envs/abc", (), plan()) as folder:
+        folder.rename(tmp_path / "kept")
+    assert (tmp_path / "kept/pyvenv.cfg").exists()
+
+
 def test_a_failure_leaves_nothing(base: StandIn, tmp_path: Path) -> None:
     (tmp_path / "host/uv").write_text("#!/bin/sh\nexit 1\n")
     with (

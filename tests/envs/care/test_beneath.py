@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from sdcoreml.envs.building.scratch import InstallPlan
 from sdcoreml.envs.care.beneath import _channel, _restore, explain_changed, repair_beneath
+from sdcoreml.envs.conda.engine import Engine
 from sdcoreml.envs.kept import manifest
 from sdcoreml.envs.kept.beneath import PYTHON
 from sdcoreml.envs.kept.damage import Damage
 from sdcoreml.envs.kept.manifest import BENEATH, ManifestEntry
+from sdcoreml.envs.kept.sealing import seal
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.processes.installer import PackageSource
 from sdcoreml.ground.errors import BrokenError
-from sdcoreml.ground.events import Event
-from sdcoreml.lockfiles.conda import write_conda_lock
-from sdcoreml.lockfiles.toolchain import load_toolchain
-from tests.envs.kept.sealed import sealed
+from sdcoreml.ground.events import Emit, Event, silent
+from sdcoreml.lockfiles.conda import CondaLock, load_conda_lock, write_conda_lock
+from sdcoreml.lockfiles.toolchain import Toolchain, load_toolchain
+from tests.envs.kept.sealed import python_below, sealed
 from tests.lockfiles.test_conda import LOCK, toolchain
 
 FAULTS = [
@@ -74,6 +79,93 @@ def test_where_packages_come_from(tmp_path: Path) -> None:
     assert _channel(PLAN, None) == ""
     assert _channel(PLAN, locked) == locked.conda.channel
     assert _channel(mirror, locked) == "https://mirror.invalid/conda"
+
+
+@dataclass(kw_only=True)
+class StandIn:
+    """A base whose packages hold a Python like the sealed one; `made` are all that were made."""
+
+    made: ClassVar[list[StandIn]] = []
+
+    lock: CondaLock
+    channel: str
+    root: Path
+    engine: Callable[[], Engine]
+    emit: Emit
+    asked: tuple[Path, Path] | None = None
+
+    def create(self, folder: Path, final: Path) -> None:
+        self.made.append(self)
+        self.asked = folder, final
+        python_below(folder)
+
+
+@pytest.fixture
+def ours(
+    environment: Environment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[Environment, Toolchain]:
+    """An environment of a Python that we installed, and the toolchain with its lock."""
+    locked = load_toolchain(toolchain(tmp_path / "toolchain"))
+    (locked.folder / "conda.linux-x86_64.toml").write_text(write_conda_lock(LOCK))
+    lock = load_conda_lock(locked, environment.target)
+    root = environment.path.parent
+    python = python_below(root / f"python-{lock.python}-{lock.digest[:16]}")
+    made = replace(environment, interpreter=python)
+    monkeypatch.setattr("sdcoreml.envs.care.beneath.CondaBase", StandIn)
+    monkeypatch.setattr(StandIn, "made", [])
+    return seal(made, manifest.read(made.path), root), locked
+
+
+def test_what_is_lost_of_our_own_comes_from_its_packages_folders_first(
+    ours: tuple[Environment, Toolchain],
+) -> None:
+    environment, locked = ours
+    home, events = environment.interpreter.path.parents[1], list[Event]()
+    lost = [home / "lib/python3.10/lib-dynload/_json.so", home / "lib/python3.10/lib-dynload"]
+    lost[0].unlink()
+    lost[1].rmdir()
+    faults = [Damage(path=str(path), what="missing", owner=PYTHON) for path in lost]
+    assert repair_beneath(environment, locked, faults, PLAN, events.append) == (
+        *map(str, reversed(lost)),
+    )
+    assert lost[0].read_text() == "\x7fELF"
+    (base,) = StandIn.made
+    root = environment.path.parent
+    assert (base.lock, base.root) == (load_conda_lock(locked, environment.target), root)
+    assert base.channel == locked.conda.channel
+    assert base.emit == events.append
+    aside = root / f".sdcoreml-{home.name}-{os.getpid()}"
+    assert base.asked == (aside, home)
+    assert not aside.exists()
+    assert events == [Event(kind="step", text="restore Python 3.10.10 from its packages")]
+
+
+def test_the_engine_is_looked_for_where_packages_come_from(
+    ours: tuple[Environment, Toolchain], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+
+    def find(*given: object, **more: object) -> None:
+        asked.append((given, more))
+
+    monkeypatch.setattr("sdcoreml.envs.care.beneath.find_engine", find)
+    environment, locked = ours
+    plan = replace(PLAN, source=PackageSource(index="https://index.invalid"), lock_fd=7)
+    repair_beneath(environment, locked, [], plan, silent)
+    assert asked == []
+    StandIn.made[0].engine()
+    more = {"keep": (7,), "index": "https://index.invalid"}
+    assert asked == [((environment.path.parent, silent), more)]
+
+
+def test_a_python_of_ours_that_is_gone_is_put_back_whole(
+    ours: tuple[Environment, Toolchain],
+) -> None:
+    environment, locked = ours
+    home = environment.interpreter.path.parents[1]
+    shutil.rmtree(home)
+    assert repair_beneath(environment, locked, FAULTS, PLAN, silent) == (str(home),)
+    assert environment.interpreter.path.exists()
 
 
 def below(environment: Environment, name: str) -> ManifestEntry:

@@ -121,6 +121,24 @@ def test_what_has_another_name_than_ours_is_somebodys(tmp_path: Path) -> None:
     assert find_garbage(tmp_path).folders == ()
 
 
+def test_what_a_running_process_uses_stays_with_its_python(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, two = (finished(tmp_path / name, seal=name) for name in ("one", "two"))
+    python = tmp_path / f"python-3.10.10-{'a' * 16}"
+    (python / "bin").mkdir(parents=True)
+    used = replace(one, interpreter=replace(one.interpreter, path=python / "bin/python"))
+    monkeypatch.setattr(
+        "sdcoreml.envs.care.garbage.list_environments", lambda _: {used: (), two: ()}
+    )
+    monkeypatch.setattr("sdcoreml.envs.care.garbage.is_used", lambda path: path == one.path)
+    found = find_garbage(tmp_path)
+    assert (found.environments, found.used, found.pythons) == ((two,), (used,), ())
+    monkeypatch.setattr("sdcoreml.envs.care.garbage.is_used", lambda _: False)
+    found = find_garbage(tmp_path)
+    assert (found.environments, found.used, found.pythons) == ((used, two), (), (python,))
+
+
 def test_telling_what_is_garbage_changes_nothing(tmp_path: Path) -> None:
     finished(tmp_path / "one")
     filled(tmp_path / "engine-0123456789abcdef", 5)
