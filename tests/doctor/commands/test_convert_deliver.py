@@ -319,12 +319,17 @@ def test_a_folder_of_comfyui_that_takes_no_package_is_refused_before_the_work(
     require_deliverable(INSTALL, planned)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everything")
+@pytest.mark.parametrize("name", ["models", "models/unet"])
 def test_a_folder_of_comfyui_that_may_not_be_written_to_is_refused(
-    comfy: Path, tmp_path: Path
+    comfy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    planned = [for_comfyui(tmp_path)]
-    (comfy / "models").chmod(0o500)
-    with pytest.raises(BadInputError, match="may not be written to; see who owns it"):
-        require_deliverable(INSTALL, planned)
-    (comfy / "models").chmod(0o700)
+    (comfy / name).mkdir(exist_ok=True)
+    asked: list[tuple[Path, int]] = []
+    monkeypatch.setattr("os.access", lambda path, mode: asked.append((path, mode)))
+    with pytest.raises(BadInputError) as caught:
+        require_deliverable(INSTALL, [for_comfyui(tmp_path)])
+    assert str(caught.value) == (
+        f"{comfy / name}: may not be written to; see who owns it, or leave --install out, and copy"
+        " the package to where ComfyUI reads it"
+    )
+    assert asked == [(comfy / name, os.W_OK | os.X_OK)]

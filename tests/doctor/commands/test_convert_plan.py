@@ -134,6 +134,25 @@ def test_all_that_a_plan_tells_in_both_forms(tmp_path: Path) -> None:
     assert_golden("convert-plan", "\n".join(told).replace(str(tmp_path), "PLACE"))
 
 
+def test_a_plan_counts_on_all_cores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, asked = unpacked(tmp_path), list[object]()
+
+    def estimate(*given: object) -> float:
+        asked.append(given[-1])
+        return 90.0
+
+    monkeypatch.setattr("sdcoreml.doctor.commands.convert_plan.estimate_time", estimate)
+    monkeypatch.setattr("os.cpu_count", lambda: 7)
+    judgement = judge(model)
+    machine = conclude(examine(HEALTHY, []), HEALTHY, CHECKS, goals=("convert",))
+    asked_for = argparse.ArgumentParser()
+    declare(asked_for)
+    args = asked_for.parse_args([str(model), "-o", str(tmp_path / "made")])
+    jobs = read_jobs(args, draft(ingredients_of(args), silent, judgement))
+    planned = plan_conversion(ingredients_of(args), judgement, jobs, TOOLCHAIN, machine)
+    assert (planned.minutes, asked) == (1.5, [7])
+
+
 def test_a_plan_in_words_counts_what_it_knows() -> None:
     unet = PlannedProgram(name="Unet", source="unet", bytes=2_000_000)
     decoder = PlannedProgram(name="VAEDecoder", source="vae", bytes=0)

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from sdcoreml.convert.bundle.ports import Dimensions
+from sdcoreml.convert.jobs.manifest import read_manifest
 from sdcoreml.convert.jobs.opening import open_model
 from sdcoreml.convert.jobs.plan import Job
 from sdcoreml.convert.jobs.upstream import UpstreamConverter
@@ -20,6 +21,7 @@ from sdcoreml.doctor.cli import main
 from sdcoreml.doctor.commands.convert import configure
 from sdcoreml.doctor.commands.convert_jobs import jobs_of
 from sdcoreml.doctor.commands.convert_upstream import (
+    _ports,
     adapt,
     beside,
     compare,
@@ -129,7 +131,13 @@ def test_both_are_compared_program_by_program(job: Job) -> None:
     workshop = Workshop(runner=Figured(size=SIZE), toolchain=MADE_IN)
     (found,) = compare([job], workshop, CONVERTER, silent, named=True)
     assert "\n".join(table(found)) == TABLE
-    assert json.loads(json.dumps(found.as_json()))["theirs"] == "out-upstream"
+    data = json.loads(json.dumps(found.as_json()))
+    assert (data["ours"], data["theirs"]) == (str(job.output), "out-upstream")
+    entry = read_manifest(job.output).programs["VAEDecoder"]
+    assert _ports(job.output, "VAEDecoder", entry) == {
+        "input z": "float16 [1, 4, 16, 16]",
+        "output image": "float32 [1, 3, 128, 128]",
+    }
 
 
 def test_every_difference_of_an_interface_is_told() -> None:

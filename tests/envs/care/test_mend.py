@@ -127,6 +127,20 @@ def test_a_python_of_somebody_else_is_not_mended(tmp_path: Path) -> None:
         mend(made, CARE, silent)
 
 
+def test_a_repair_gets_all_that_it_may_need(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, asked = sealed(tmp_path), list[object]()
+    monkeypatch.setattr(
+        "sdcoreml.envs.care.repair.repair", lambda one, **more: asked.append((one, more))
+    )
+    (made.path / "stray").touch()
+    care = Care(toolchain=CARE.toolchain, source=CARE.source, installer="pip")
+    assert mend(made, care, silent) == made
+    given = {"toolchain": care.toolchain, "source": care.source, "installer": "pip"}
+    assert asked == [(made, {**given, "emit": silent})]
+
+
 def test_one_without_a_manifest_is_built_anew(tmp_path: Path) -> None:
     made, events = sealed(tmp_path), list[Event]()
     manifest = made.path / "sealed/files.tsv"

@@ -10,8 +10,9 @@ import pytest
 
 from sdcoreml.envs.building.build import BuildOptions, build
 from sdcoreml.envs.care.relink import find_twin, relink
-from sdcoreml.envs.care.repair import repair
+from sdcoreml.envs.care.repair import _restore, repair
 from sdcoreml.envs.kept import manifest, store
+from sdcoreml.envs.kept.manifest import EntryKind, ManifestEntry
 from sdcoreml.envs.kept.sealing import seal
 from sdcoreml.envs.kept.store import Environment
 from sdcoreml.envs.kept.verify import verify_fast, verify_full
@@ -214,3 +215,38 @@ def test_only_the_same_version_for_the_same_machine_is_a_twin(tmp_path: Path) ->
         replace(here, path=tmp_path / "gone"),
     ):
         assert find_twin(here, [other]) is None
+
+
+def lost(folder: Path, scratch: Path) -> ManifestEntry:
+    """Make a file in the scratch environment; return its entry."""
+    source = scratch / "lib/one.py"
+    source.parent.mkdir(parents=True)
+    source.write_text("X = 1\n")
+    entry = next(one for one in manifest.take(scratch) if one.path == "lib/one.py")
+    folder.mkdir()
+    return replace(entry, mode=0o600, mtime=1_000_000_007)
+
+
+def test_a_file_gets_the_sealed_mode_and_time(tmp_path: Path) -> None:
+    folder, scratch = tmp_path / "made", tmp_path / "scratch"
+    entry = lost(folder, scratch)
+    (folder / "lib/one.py").mkdir(parents=True)
+    assert _restore(folder, scratch, entry)
+    status = (folder / "lib/one.py").stat()
+    assert (status.st_mode & 0o7777, status.st_mtime_ns) == (0o600, 1_000_000_007)
+    assert (folder / "lib/one.py").read_text() == "X = 1\n"
+    assert not _restore(folder, scratch, entry)  # it is no longer there
+
+
+def test_what_a_package_has_otherwise_now_is_not_put_back(tmp_path: Path) -> None:
+    folder, scratch = tmp_path / "made", tmp_path / "scratch"
+    entry = lost(folder, scratch)
+    for other in (replace(entry, digest="0" * 64), replace(entry, kind=EntryKind.LINK)):
+        assert not _restore(folder, scratch, other)
+    (scratch / "lib/one.py").rename(scratch / "lib/two.py")
+    (scratch / "lib/one.py").symlink_to("two.py")
+    assert not _restore(folder, scratch, entry)
+    (scratch / "lib/one.py").unlink()
+    (scratch / "lib/one.py").mkdir()
+    assert not _restore(folder, scratch, entry)
+    assert not [*folder.iterdir()]

@@ -50,7 +50,10 @@ def test_a_lost_worker_costs_one_artefact(monkeypatch: pytest.MonkeyPatch) -> No
     made.lose(A)
     assert made.queue == [other]
     what = "3 workers were lost while they made it, the last of them mac"
-    assert said[-1] == {"ended": 0, "worker": "mac", "answer": {"error": what}}
+    assert said == [
+        *[{"lost": "mac", "because": "", "id": 0}] * 3,
+        {"ended": 0, "worker": "mac", "answer": {"error": what}},
+    ]
 
 
 def test_a_worker_that_leaves_without_a_task_is_only_told(monkeypatch: pytest.MonkeyPatch) -> None:
