@@ -104,13 +104,13 @@ def test_a_place_where_something_listens_is_told(tmp_path: Path, host: str, plac
 
 
 def test_one_that_dies_says_its_last_line(tmp_path: Path) -> None:
-    made = member(tmp_path, '{"a": 1}', end="echo first >&2; echo ValueError: last >&2; exit 3")
+    made = member(tmp_path, '{"a": 1}', end="echo first >&2; printf 'last\\351\\n' >&2; exit 3")
     said = made.take_part(CLUSTER, do="work")
     assert next(said) == {"a": 1}
     with pytest.raises(EnvError) as caught:
         next(said)
     assert str(caught.value) == (
-        "tls://192.0.2.1:8786: Dask ended with exit code 3: ValueError: last; run this again"
+        "tls://192.0.2.1:8786: Dask ended with exit code 3: last\ufffd; run this again"
     )
 
 
