@@ -90,3 +90,9 @@ def of_entry(entry: Failure) -> Iterator[str]:
     for label, text in rows.items():
         if text:
             yield from wrap(f"{label:<8}", text)
+    for case in entry.cases:
+        yield ""
+        yield from wrap(f"{'if':<8}", case.example)
+        for label, text in (("cause", fill(case.cause)), ("do", fill(case.fix))):
+            if text:
+                yield from wrap(f"{label:<8}", text)

@@ -26,6 +26,8 @@ Each entry in the TOML files of this folder has:
     fix         what to do about it, likewise
     checks      ids of the checks that find it before it happens
     seen        where it was reported
+    case        optional: tables of what is said in place of the cause or the fix where the log
+                decides between several (see `cases`)
 
 The entries of clashes.toml are combinations of versions that fail even without a log to match; they
 have their own file so that every run of the doctor can read them quickly. The entries of the files
@@ -50,6 +52,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from sdcoreml.doctor.knowledge.alternatives import split
+from sdcoreml.doctor.knowledge.cases import Case, read_case
 from sdcoreml.doctor.knowledge.evidence import Evidence, find_evidence
 from sdcoreml.doctor.knowledge.stages import Stage
 from sdcoreml.lockfiles.table import TomlTable, read_table
@@ -116,7 +119,7 @@ _FIELDS = frozenset(
             "symptom",
             "documented",
         ),
-        *("cause", "fix", "checks", "seen"),
+        *("cause", "fix", "checks", "seen", "case"),
     )
 )
 
@@ -168,6 +171,7 @@ class Failure:
     checks: tuple[str, ...]
     seen: tuple[str, ...]
     is_documented: bool = False
+    cases: tuple[Case, ...] = ()
     evidence: Evidence | None = None
 
 
@@ -223,8 +227,9 @@ def _entry(table: TomlTable, topic: str) -> Failure:
     strange = sorted(set(table.values) - _FIELDS)
     table.faults.extend(f"{table.place}{name} is not a field of an entry" for name in strange)
     table.faults.extend(
-        f"{table.place}{name} has no bar, behind which stands what is said without it"
-        for name in _BARE.findall(f"{table.values.get('cause')} {table.values.get('fix')}")
+        f"{one.place}{name} has no bar, behind which stands what is said without it"
+        for one in (table, *table.tables("case"))
+        for name in _BARE.findall(f"{one.values.get('cause')} {one.values.get('fix')}")
     )
     role = table.get("role", str)
     if role not in {one.value for one in Role}:
@@ -242,6 +247,11 @@ def _entry(table: TomlTable, topic: str) -> Failure:
         sure = usual.value
     is_documented = table.values.get("documented") is True
     is_counted = topic in FAMILIES and sure == _LIKELY and not is_documented
+    cases = tuple(map(read_case, table.tables("case")))
+    for case in cases:
+        if case.confidence not in {"", *(one.value for one in Confidence)}:
+            said = f"confidence {case.confidence!r} of a case"
+            table.faults.append(f"{table.place}{said} is none of certain, likely, a guess")
     stage = table.values.get("stage")
     if stage is not None and stage not in {one.value for one in Stage}:
         table.faults.append(f"{table.place}stage {stage!r} is none of {_STAGES}")
@@ -264,6 +274,7 @@ def _entry(table: TomlTable, topic: str) -> Failure:
         checks=table.strings("checks"),
         seen=table.strings("seen"),
         is_documented=is_documented,
+        cases=cases,
     )
 
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure, Role, fill
+from sdcoreml.doctor.knowledge.cases import find_case
 from sdcoreml.doctor.knowledge.conflicts import tell_conflict
 from sdcoreml.doctor.knowledge.crashes import keep_crashed, read_report
 from sdcoreml.doctor.knowledge.deciding import Deciding, Telling, find_deciding_lines
@@ -23,7 +24,7 @@ from sdcoreml.doctor.knowledge.names import MEANT, are_known, find_own
 from sdcoreml.doctor.knowledge.ranking import Match, rank
 from sdcoreml.doctor.knowledge.reading import read
 from sdcoreml.doctor.knowledge.refusals import name_refuser
-from sdcoreml.doctor.knowledge.searching import View
+from sdcoreml.doctor.knowledge.searching import Found, View
 from sdcoreml.doctor.knowledge.sections import find_sections
 from sdcoreml.doctor.knowledge.skew import DOUBTFUL, FAILING, Skew, resolve
 from sdcoreml.doctor.knowledge.stated import Blank, add_stated, is_of_other_versions
@@ -102,12 +103,13 @@ def examine(
     own = find_own(structure.chains)
     facts = find_facts(lines)
     matches: dict[int, Match] = {}
-    for entry in entries:
-        views = telling if entry.topic in FAMILIES else whole
-        found = next(filter(None, (view.find(entry) for view in views)), None)
+    for one in entries:
+        views = telling if one.topic in FAMILIES else whole
+        found = next(filter(None, (view.find(one) for view in views)), None)
         if found is None:
             continue
-        line, captured = found.line, found.captured
+        line = found.line
+        entry, captured = _refine(one, found, lines)
         doubt = find_contradiction(entry, versions or {})
         found_in = name_refuser(entry, line, captured, structure.chains)
         resolved = resolve(entry, line, found_in, skew)
@@ -134,6 +136,23 @@ def examine(
     named = _find_named(weighed, structure)
     deciding = _find_deciding(named, weighed, structure, lines or everything)
     return Diagnosis(matches=weighed, structure=structure, deciding=deciding)
+
+
+def _refine(
+    entry: Failure, found: Found, lines: Sequence[Line]
+) -> tuple[Failure, Mapping[str, str]]:
+    """Return an entry as it reads in the case that a log is, with what both captured."""
+    case_and_more = find_case(entry.cases, found.line, lines)
+    if case_and_more is None:
+        return entry, found.captured
+    case, more = case_and_more
+    refined = replace(
+        entry,
+        cause=case.cause or entry.cause,
+        fix=case.fix or entry.fix,
+        confidence=Confidence(case.confidence) if case.confidence else entry.confidence,
+    )
+    return refined, {**found.captured, **more}
 
 
 def _read_lines(log: str, gap: Gap) -> Sequence[Line]:
