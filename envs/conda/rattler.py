@@ -48,7 +48,6 @@ def main() -> int:
     except Exception as error:  # noqa: BLE001  py-rattler's errors have no base of their own
         answer = {"error": str(error)}
     say(answer)
-    sys.stdout.flush()
     return 0
 
 

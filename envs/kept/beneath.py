@@ -59,9 +59,9 @@ def take_beneath(interpreter: Interpreter, root: Path) -> tuple[ManifestEntry, .
     try:
         said = parse_json(answer.out, interpreter.path)
         prefix, on_path, libraries = from_plain(tuple[object, ...], said)
-        prefix = from_plain(str, prefix, "prefix")
-        on_path = from_plain(tuple[str, ...], on_path, "path")
-        libraries = from_plain(tuple[str, ...], libraries, "libraries")
+        prefix = from_plain(str, prefix)
+        on_path = from_plain(tuple[str, ...], on_path)
+        libraries = from_plain(tuple[str, ...], libraries)
     except (ValueError, BadInputError):
         raise BrokenError(
             "cannot be asked for its paths",

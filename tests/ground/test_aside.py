@@ -484,7 +484,7 @@ def test_two_makers_of_one_folder_are_one_too_many(tmp_path: Path) -> None:
     target = tmp_path / "out"
     with (
         sole_maker(target),
-        pytest.raises(SdcoremlError, match="another conversion is writing this folder"),
+        pytest.raises(SdcoremlError, match=r"\banother conversion is writing this folder"),
         sole_maker(target),
     ):
         pass

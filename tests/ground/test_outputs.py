@@ -192,7 +192,7 @@ def test_where_files_have_one_name_alone_a_tree_is_copied(
 
 @pytest.mark.parametrize("path", [".", "/", "a/.."])
 def test_an_output_has_a_name_of_its_own(path: str) -> None:
-    with pytest.raises(BadInputError, match=r"an output needs a name; give one"):
+    with pytest.raises(BadInputError, match=r"\ban output needs a name; give one"):
         find_place(Path(path))
 
 

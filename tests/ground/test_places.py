@@ -107,7 +107,9 @@ def test_without_a_home_nothing_is_looked_for_and_no_folder_is_called_tilde(
     monkeypatch.setattr("pwd.getpwuid", nobody)
     assert not (home_folder() / ".pyenv").exists()
     monkeypatch.setattr("sdcoreml.ground.places.ROOT", tmp_path)
-    with pytest.raises(UsageError, match="no home folder is known for this user; say where with"):
+    with pytest.raises(
+        UsageError, match=r"\bno home folder is known for this user; say where with"
+    ):
         environments_folder()
     for name in ("XDG_CACHE_HOME", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)

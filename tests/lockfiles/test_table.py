@@ -196,7 +196,7 @@ def test_a_python_without_any_reader_says_what_to_install(
     path = tmp_path / "some.toml"
     path.write_text("")
     without(monkeypatch, "tomllib", "tomli", "pip", "ensurepip")
-    with pytest.raises(LockfileError, match=r"use 3\.11, or install tomli"):
+    with pytest.raises(LockfileError, match=r"; use 3\.11, or install tomli"):
         read_table(path)
 
 

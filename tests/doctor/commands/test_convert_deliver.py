@@ -291,7 +291,7 @@ def test_a_package_goes_into_comfyuis_folder_and_replaces_nothing(
 def test_where_comfyui_is_must_be_known(comfy: Path, tmp_path: Path) -> None:
     own, planned = tmp_path / "settings/sdcoreml/config.toml", [for_comfyui(tmp_path)]
     (comfy / "models").rmdir()
-    with pytest.raises(BadInputError, match="ComfyUI is not there"):
+    with pytest.raises(BadInputError, match=r"\bComfyUI is not there"):
         require_deliverable(INSTALL, planned)
     own.write_text('[sources]\ncomfy = ["/A", "/B"]\n')
     with pytest.raises(UsageError, match="known in 2 places"):
@@ -313,7 +313,9 @@ def test_a_folder_of_comfyui_that_takes_no_package_is_refused_before_the_work(
     require_deliverable(INSTALL, planned)
     unets.unlink()
     unets.touch()
-    with pytest.raises(BadInputError, match=r"is a file, and ComfyUI reads a folder; .*--install"):
+    with pytest.raises(
+        BadInputError, match=r"\bis a file, and ComfyUI reads a folder; .*--install"
+    ):
         require_deliverable(INSTALL, planned)
     unets.unlink()
     require_deliverable(INSTALL, planned)

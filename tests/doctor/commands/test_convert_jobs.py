@@ -227,7 +227,7 @@ class TestJobsOf:
         }
 
     def test_groups_are_of_palettes(self) -> None:
-        with pytest.raises(UsageError, match="--group-size needs --bits"):
+        with pytest.raises(UsageError, match=r"(^|: )--group-size needs --bits"):
             recipe_of(arguments("--group-size", "16"))
 
     @pytest.mark.parametrize(

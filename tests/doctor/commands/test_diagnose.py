@@ -11,6 +11,7 @@ import pytest
 from sdcoreml.doctor.commands import diagnose
 from sdcoreml.doctor.knowledge.diagnosis import examine
 from sdcoreml.ground.errors import BadInputError
+from sdcoreml.ground.places import environments_folder
 from tests.doctor.gather.test_toolchain import built
 from tests.doctor.knowledge.test_diagnosis import BASE, LOG
 from tests.schemas import read_as
@@ -48,6 +49,37 @@ def test_the_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path.write_text(LOG)
     assert run(str(path)) == 1
     assert capsys.readouterr().out == PAGE
+
+
+@pytest.mark.parametrize(
+    ("words", "text", "compared"),
+    [
+        ([], "x", {"torch": "2"}),
+        (["--anywhere"], "x", {}),
+        ([], 'File "/elsewhere/lib/python3.10/site-packages/x.py"', {}),
+        ([], 'File "HERE/a/lib/python3.10/site-packages/x.py"', {"torch": "2"}),
+    ],
+)
+def test_a_log_of_this_machine_is_compared_with_the_versions_here(
+    words: list[str],
+    text: str,
+    compared: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[object] = []
+
+    def listen(*given: object) -> object:
+        asked.append(given[2])
+        return examine("", ())
+
+    monkeypatch.setattr(diagnose, "versions_here", lambda name: {"torch": "2"} if name else {})
+    monkeypatch.setattr(diagnose, "examine", listen)
+    (tmp_path / "log").write_text(text.replace("HERE", str(environments_folder())))
+    parser = argparse.ArgumentParser()
+    diagnose.configure(parser)
+    diagnose.run(parser.parse_args([*words, str(tmp_path / "log")]))
+    assert asked == [compared]
 
 
 def test_standard_input_as_json(

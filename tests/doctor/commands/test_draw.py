@@ -354,7 +354,7 @@ def test_a_file_that_is_no_page_is_not_replaced(folder: Path, tmp_path: Path) ->
     with pytest.raises(BadInputError, match="exists and is no page"):
         draw.run(arguments(*words), drawer)
     assert (page.read_text(), drawer.wishes) == ("<p>mine</p>", [])
-    with pytest.raises(UsageError, match="is the picture's own file"):
+    with pytest.raises(UsageError, match=r"\bis the picture's own file"):
         draw.run(arguments(str(folder), "a", "-o", "new.png", "--html", "new.png"), drawer)
 
 

@@ -315,7 +315,7 @@ def test_evidence_is_listed_and_a_damaged_environment_proves_nothing(
     assert line.endswith(f": {EARLIER.ran}: {EARLIER.figures()}")
     (site(tmp_path) / "one.py").unlink()
     assert main(["env", "evidence", "--prove"]) == 1
-    assert "only a sound environment proves something" in capsys.readouterr().err
+    assert "; only a sound environment proves something" in capsys.readouterr().err
 
 
 def test_whether_it_is_what_was_proven_is_said(

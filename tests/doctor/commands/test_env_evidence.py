@@ -100,7 +100,7 @@ def test_what_is_no_measurement_is_one_line(
 
 def test_other_words_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["env", "evidence", "add"]) == 2
-    assert "`add FILE` and `page` are known" in capsys.readouterr().err
+    assert ": `add FILE` and `page` are known" in capsys.readouterr().err
 
 
 @pytest.fixture

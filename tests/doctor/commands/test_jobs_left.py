@@ -41,10 +41,10 @@ def test_what_a_run_left_is_known_by_its_file(tmp_path: Path, cache: Cache) -> N
     one, other = (a_file(tmp_path, name) for name in "ab")
     assert remember(one, BATCHES, cache, lambda: PARTLY) == PARTLY
     assert read_left(one, cache) == ["y"]
-    with pytest.raises(UsageError, match="no run of it is known; leave --retry-failed out"):
+    with pytest.raises(UsageError, match=r"\bno run of it is known; leave --retry-failed out"):
         read_left(other, cache)
     remember(one, BATCHES, cache, lambda: PARTLY[:1])
-    with pytest.raises(UsageError, match="its last run left nothing undone"):
+    with pytest.raises(UsageError, match=r"\bits last run left nothing undone"):
         read_left(one, cache)
 
 
@@ -74,5 +74,5 @@ def test_what_was_left_must_still_be_in_the_file(tmp_path: Path) -> None:
 
 def test_without_a_cache_no_run_is_known(tmp_path: Path) -> None:
     remember(a_file(tmp_path), BATCHES, None, lambda: PARTLY)
-    with pytest.raises(UsageError, match="no run of it is known"):
+    with pytest.raises(UsageError, match=r"\bno run of it is known"):
         read_left(a_file(tmp_path), None)

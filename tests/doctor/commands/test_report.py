@@ -62,7 +62,7 @@ def test_the_run_of_another_folder_is_refused(here: Path) -> None:
     folder = folder_in(here)
     runs.keep([replace(LOG, digest="a" * 64)])
     (log,) = (here / "envs" / "runs").glob("*.json")
-    with pytest.raises(UsageError, match="this run made another folder"):
+    with pytest.raises(UsageError, match=r"\bthis run made another folder"):
         write(folder, log)
 
 
@@ -146,7 +146,7 @@ def test_there_is_one_folder_and_one_run(here: Path) -> None:
     (here / "log.json").write_text(json.dumps(to_plain(LOG)))
     with pytest.raises(UsageError, match="one folder at a time"):
         write(folder, folder)
-    with pytest.raises(UsageError, match="one run at a time"):
+    with pytest.raises(UsageError, match=r"\bone run at a time"):
         write("log.json", "log.json")
 
 

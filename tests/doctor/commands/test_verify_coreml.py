@@ -191,7 +191,7 @@ def test_a_place_that_cannot_be_written_is_refused_before_anything_is_loaded(
 
 
 def test_it_is_not_shared_into_the_folder(bundle: Path) -> None:
-    with pytest.raises(UsageError, match="lies in the folder that is verified"):
+    with pytest.raises(UsageError, match=r"\blies in the folder that is verified"):
         run(bundle, CoreML(), "--share", str(bundle / "mac.json"))
     with pytest.raises(UsageError, match="--share is for loading through Core ML"):
         verify.run(arguments(str(bundle), "--share", str(bundle.parent / "mac.json")))

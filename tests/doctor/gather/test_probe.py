@@ -18,6 +18,11 @@ def test_a_program_says_something() -> None:
     assert run((PYTHON, "-c", code)) == RunResult(code=4, out="out", err="err")
 
 
+def test_what_is_no_text_is_said_as_far_as_it_is() -> None:
+    code = "import os; os.write(1, b'a\\xff '); os.write(2, b' \\xffb')"
+    assert run((PYTHON, "-c", code)) == RunResult(code=0, out="a\ufffd", err="\ufffdb")
+
+
 def test_a_program_gets_no_input_and_the_c_locale() -> None:
     code = "import os, sys; print(repr(sys.stdin.read()), os.environ['LC_ALL'])"
     assert run((PYTHON, "-c", code)) == RunResult(code=0, out="'' C")

@@ -34,6 +34,12 @@ def test_the_last_error_is_why(said: tuple[str, ...], because: str) -> None:
     assert (done.state, done.exit_code, done.because) == (State.FAILED, 3, because)
 
 
+def test_a_last_line_may_be_no_text() -> None:
+    listener = heard()
+    listener.hear_log(b" caf\xe9 \n")
+    assert finish(ENTRY, 3, listener).because == "caf\ufffd"
+
+
 def test_a_listener_forgets_what_is_long_past() -> None:
     assert len(heard(*map(str, range(1000))).last) < 100
 

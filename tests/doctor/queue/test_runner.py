@@ -13,6 +13,7 @@ import pytest
 
 from sdcoreml.doctor.queue.entry import State
 from sdcoreml.doctor.queue.order import Queue
+from sdcoreml.doctor.queue.outcome import Listener
 from sdcoreml.doctor.queue.runner import Runner
 from sdcoreml.doctor.queue.store import Store
 from sdcoreml.ground.errors import SdcoremlError
@@ -227,6 +228,15 @@ def test_a_terminal_that_has_gone_stops_nothing(tmp_path: Path) -> None:
     assert Runner(store=store, program=PROGRAM, say=gone, echo=gone).run()
     assert states(store) == ["done"]
     assert "beside" in store.follow_log("1").lines
+
+
+def test_what_a_command_says_beside_its_result_is_echoed_as_text(tmp_path: Path) -> None:
+    store, echoed = Store(folder=tmp_path), list[str]()
+    add(store, "say")
+    runner = Runner(store=store, program=PROGRAM, say=echoed.append, echo=echoed.append)
+    (entry,) = store.read().entries
+    runner._hears(entry, Listener())["stderr"](b"caf\xe9 \n")
+    assert echoed == ["caf\ufffd "]
 
 
 def test_only_what_cannot_be_started_is_told_so(tmp_path: Path) -> None:

@@ -272,7 +272,7 @@ def test_a_file_where_the_queue_s_folder_is_to_be_is_told(tmp_path: Path) -> Non
     for name in ("file", "link"):
         store = Store(folder=tmp_path / name)
         assert store.read().entries == ()
-        with pytest.raises(BadInputError, match="stands where the queue's folder is to be"):
+        with pytest.raises(BadInputError, match=r"\bstands where the queue's folder is to be"):
             store.add(New(kind=Kind.FIX, title="a"))
 
 

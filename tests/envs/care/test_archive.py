@@ -150,12 +150,12 @@ def test_another_toolchain_of_that_name_is_left_alone(
     own.mkdir()
     toolchain(own / "tiny", {"one==3.0": "0" * 64})
     before = sorted(path.read_text() for path in (own / "tiny").iterdir())
-    with pytest.raises(BadInputError, match="is another toolchain of that name"):
+    with pytest.raises(BadInputError, match=r"\bis another toolchain of that name"):
         import_environment(packed[0] / "tiny.tar", python=PYTHON, folder=tmp_path / "envs", own=own)
     assert sorted(path.read_text() for path in (own / "tiny").iterdir()) == before
     for file in (own / "tiny").glob("requirements*"):
         file.unlink()  # what has no lock is another one, too
-    with pytest.raises(BadInputError, match="is another toolchain of that name"):
+    with pytest.raises(BadInputError, match=r"\bis another toolchain of that name"):
         import_environment(packed[0] / "tiny.tar", python=PYTHON, folder=tmp_path / "envs", own=own)
 
 

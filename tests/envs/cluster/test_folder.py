@@ -36,7 +36,7 @@ def test_nobody_is_reached_without_a_certificate(given: str) -> None:
 
 @pytest.mark.parametrize("given", ["absent", "127.0.0.1", "127.0.0.1:99999", "a b:1", "x:y"])
 def test_what_is_no_address_is_told(given: str) -> None:
-    with pytest.raises(UsageError, match="is no HOST:PORT"):
+    with pytest.raises(UsageError, match=r"\bis no HOST:PORT"):
         split_address(given)
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import io
 import json
+import logging
 import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
 
+from sdcoreml.envs.cluster import member
 from sdcoreml.ground.crew import launch
 from sdcoreml.ground.places import PACKAGE, ROOT
 
@@ -108,3 +112,49 @@ def test_a_member_ends_when_its_stdin_is_closed() -> None:
         process.stdin.close()
         assert process.wait(60) == 0
     assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+
+
+def served(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], role: Callable[..., None]
+) -> tuple[list[object], list[dict[str, object]]]:
+    """Serve a request in this process; return what is set in it, in order, and what is said."""
+    done: list[object] = []
+    line = io.TextIOWrapper(io.BytesIO(b'{"do": "dance", "name": "mac"}\n'))
+
+    def dance(request: Mapping[str, object]) -> None:
+        done.append(request)
+        role(request)
+
+    monkeypatch.setattr("sys.stdin", line)
+    monkeypatch.setattr(member, "ROLES", {"dance": dance})
+    monkeypatch.setattr(member, "configure", lambda: done.append("configured"))
+    monkeypatch.setattr("signal.signal", lambda *told: done.append(told))
+    monkeypatch.setattr("logging.disable", done.append)
+    monkeypatch.setattr("os._exit", done.append)
+    member.serve()
+    return done, [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+def test_dask_is_configured_before_a_role_is_played(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    done, said = served(monkeypatch, capsys, lambda _: None)
+    assert done == [
+        (signal.SIGINT, signal.SIG_IGN),
+        logging.CRITICAL,
+        "configured",
+        {"do": "dance", "name": "mac"},
+        0,
+    ]
+    assert said == []
+
+
+def test_the_first_cause_of_a_failure_is_said_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: object) -> None:
+        raise RuntimeError("timed out") from OSError(113, "No route to host")
+
+    done, said = served(monkeypatch, capsys, fail)
+    assert said == [{"error": "No route to host", "kind": "RuntimeError"}]
+    assert done[-1] == 0

@@ -100,6 +100,7 @@ def test_packages_are_unpacked_beside_the_folder(tmp_path: Path) -> None:
     [
         ("exit 3", "/x: exit code 3; run this again"),
         ("echo first >&2; echo last >&2; exit 1", "/x: last; run this again"),
+        ("printf 'caf\\351\\n' >&2; exit 1", "/x: caf\ufffd; run this again"),
         ('echo \'{"error": "it says"}\'; echo last >&2', "/x: it says; run this again"),
         ("echo '{\"result\": 1}'; exit 4", "/x: exit code 4; run this again"),
         ("echo '{\"done\": 1}'", "/x: exit code 0; run this again"),

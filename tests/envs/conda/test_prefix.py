@@ -207,7 +207,7 @@ def test_a_sealed_lock_that_was_altered_is_not_repaired_from(place: Place) -> No
     text = (made.path / "sealed/conda.toml").read_text()
     (made.path / "sealed/conda.toml").write_text(text.replace("2026a", "2026b").rstrip("#"))
     with pytest.raises(
-        BrokenError, match=r"differs from its seal.*--backend conda` builds it anew"
+        BrokenError, match=r"\bdiffers from its seal.*--backend conda` builds it anew"
     ):
         repair(made, source=place.source())
 

@@ -223,7 +223,7 @@ def test_a_fault_is_of_the_place_where_it_would_have_been(parent: Toolchain, whe
 def test_what_exists_stays(parent: Toolchain, wheels: Path) -> None:
     first = make(parent, wheels)
     text = (first.toolchain.folder / "toolchain.toml").read_text()
-    with pytest.raises(BadInputError, match="exists already") as caught:
+    with pytest.raises(BadInputError, match=r"\bexists already") as caught:
         make(parent, wheels)
     assert f"`sdcoreml env lock --toolchain {first.toolchain.folder}/`" in caught.value.remedy
     assert (first.toolchain.folder / "toolchain.toml").read_text() == text
@@ -236,7 +236,7 @@ def test_of_two_at_once_the_first_one_stays(parent: Toolchain, wheels: Path) -> 
         if event.text.startswith("ask another") and not made:
             made.append(make(parent, wheels))
 
-    with pytest.raises(BadInputError, match="exists already"):
+    with pytest.raises(BadInputError, match=r"\bexists already"):
         make(parent, wheels, emit=interrupt)
     assert names(made[0].toolchain.folder.parent) == ["mine"]
 
