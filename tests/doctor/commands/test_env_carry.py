@@ -5,13 +5,19 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sdcoreml.doctor.cli import main
+from sdcoreml.envs.care.packing import ArchiveRecord
 from sdcoreml.envs.kept import store
+from sdcoreml.envs.kept.store import Environment
+from sdcoreml.envs.processes.installer import PackageSource
+from sdcoreml.ground.events import Emit
 from sdcoreml.ground.quantity import amount
 from sdcoreml.lockfiles.target import host_target
+from sdcoreml.lockfiles.toolchain import Toolchain
 from tests.envs.kept.test_store import finished
 from tests.envs.wheels import PYTHON, standard_wheels, toolchain
 
@@ -59,3 +65,54 @@ def test_a_conda_environment_is_not_exported(
         " (--backend venv), or use the explicit lock that `sdcoreml env conda-files` writes\n"
     )
     assert not (tmp_path / "file").exists()
+
+
+def test_what_is_exported_and_from_where_is_handed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("SDCOREML_ENVS", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    made = finished(tmp_path / ("a" * 16))
+    (tmp_path / "light").symlink_to(made.path.name)
+    asked: list[object] = []
+
+    def export(found: Environment, toolchain: Toolchain, path: Path, **more: Any) -> ArchiveRecord:
+        asked.append((found, toolchain.name, path, more["source"]))
+        path.write_bytes(bytes(2_000))
+        return ArchiveRecord(
+            toolchain="light",
+            target="linux-x86_64",
+            python="3.10",
+            lock_digest="",
+            seal="5ea1",
+            contents={},
+        )
+
+    monkeypatch.setattr("sdcoreml.envs.care.archive.export_environment", export)
+    words = ("--toolchain", "light", "--index", "https://i.invalid")
+    assert main(["env", "export", "file", *words]) == 0
+    (found,) = asked
+    assert found == (
+        store.read("light", made.path.parent / "light"),
+        *("light", Path("file"), PackageSource(index="https://i.invalid")),
+    )
+    assert capsys.readouterr().out == "file: light for linux-x86_64, 2 kB\nseal 5ea1\n"
+
+
+def test_the_python_to_build_with_is_handed_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    made, asked = finished(tmp_path / ("a" * 16)), list[object]()
+
+    def build(path: Path, *, python: Path | None, emit: Emit) -> Environment:
+        del emit
+        asked.append((path, python))
+        return made
+
+    monkeypatch.setattr("sdcoreml.envs.care.archive.import_environment", build)
+    assert main(["env", "import", "file", "--python", "/python"]) == 0
+    assert main(["env", "import", "file"]) == 0
+    assert asked == [(Path("file"), Path("/python")), (Path("file"), None)]
+    said = f"{made.title}: {made.path.name}, built from file\nseal {made.seal}\n"
+    assert capsys.readouterr().out == said * 2

@@ -77,7 +77,9 @@ def described(parser: argparse.ArgumentParser, words: str) -> Iterator[str]:
         yield f"    {type(action).__name__}"
         for name in SAID:
             value = getattr(action, name)
-            if value not in (None, "==SUPPRESS==") and value is not False:
+            if value == argparse.SUPPRESS:
+                yield f"    {name}: absent"
+            elif value is not None and value is not False:
                 yield f"    {name}: {tell(value)}"
         if isinstance(action, argparse._SubParsersAction):
             for name, one in action.choices.items():

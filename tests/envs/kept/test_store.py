@@ -166,3 +166,21 @@ def test_removing_leftovers_leaves_nothing_open(tmp_path: Path) -> None:
     with nothing_left_open():
         store.remove_leftovers(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [".lock"]
+
+
+def test_what_cannot_be_removed_has_lost_its_name_at_least(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "abc").mkdir()
+    (tmp_path / "abc/file").touch()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.unlink", refuse)
+        store.remove(tmp_path / "abc")
+    left = tmp_path / ".sdcoreml-removed-abc"
+    assert [*tmp_path.iterdir()] == [left]
+    store.remove(left)
+    assert [*tmp_path.iterdir()] == []
