@@ -75,6 +75,7 @@ FILES = (
 )
 FAMILIES = (
     "family_pairs",
+    "family_files",
     "family_kinds",
     "family_resolvers",
     "family_git",

@@ -12,6 +12,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sdcoreml.doctor.knowledge import Failure
+from sdcoreml.doctor.knowledge.differences import (
+    Tensor,
+    explain,
+    explain_meeting,
+    find_sign,
+)
 from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.names import Kind, find_kinds
@@ -214,6 +220,8 @@ def _fill_caller(blank: Blank) -> Mapping[str, str]:
     above = [one.text for one in blank.lines if raised.start <= one.number < raised.line.number]
     called = next((found for text in reversed(above) if (found := _CALLED.search(text))), None)
     own = [step for step in raised.steps if not _WHERE.search(step)]
+    if extension := next((one for step in own[::-1] if (one := _EXTENSION.search(step))), None):
+        return _blame_extension(extension["name"], name)
     if called is None or not own:
         return {}
     script = re.split(r"[/\\]", own[-1].rpartition(" ")[0])[-1]
@@ -231,6 +239,27 @@ def _fill_caller(blank: Blank) -> Mapping[str, str]:
     }
 
 
+def _blame_extension(extension: str, name: str) -> Mapping[str, str]:
+    return {
+        "skew": (
+            f"The extension {extension} gives {name} to a function of the program that it runs in,"
+            f" which does not take it: it was written for an older or newer release of the program"
+        ),
+        "cure": f"the newest state of {extension} and of the program (ComfyUI, the web UI), both",
+    }
+
+
+def _fill_differences(blank: Blank) -> Mapping[str, str]:
+    """Say what the weights are of and what they were loaded as, by the tensors that did not fit."""
+    return explain(blank.skew.text)
+
+
+def _fill_lora(blank: Blank) -> Mapping[str, str]:
+    """Say whose a layer is, by how a LoRA names it."""
+    sign = find_sign(Tensor(name=blank.captured.get("has", "")), "lora")
+    return {"lora": sign.what} if sign else {}
+
+
 FILLERS: Mapping[str, Callable[[Blank], Mapping[str, str]]] = {
     "mismatch": _fill_mismatch,
     "cuda": _fill_cuda,
@@ -240,5 +269,8 @@ FILLERS: Mapping[str, Callable[[Blank], Mapping[str, str]]] = {
     "asker": _fill_asker,
     "system": _fill_system,
     "skew": _fill_caller,
+    "differs": _fill_differences,
+    "lora": _fill_lora,
+    "sizes": lambda blank: explain_meeting(blank.line.text),
 }
 """Who fills which place in a cause (and what belongs to it in the remedy)."""
