@@ -81,6 +81,7 @@ FAMILIES = (
     "family_git",
     "family_containers",
     "family_pip",
+    "family_shell",
     "family_access",
     "family_commands",
     "family_tools",

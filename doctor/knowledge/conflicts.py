@@ -77,7 +77,7 @@ def find_conflict(texts: Sequence[str]) -> tuple[str, Mapping[str, str]] | None:
     for one, other in _pairs(wishes):
         if one.project != other.project or not exclude(one.specifier, other.specifier):
             continue
-        places = {"which": one.project, "need": one.text, "have": other.text, "asker": one.asker}
+        places = {"which": one.project, "need": one.text, "have": other.text, "seeker": one.asker}
         if not one.asker:
             return _TWICE, places
         return (_TWO, {**places, "other": other.asker}) if other.asker else (_OWN, places)

@@ -127,7 +127,20 @@ _WEAK_TRIGGERS = (
         "ertificate",
         "x509",
     ),
-    *("depends on", "user requested", "ecause ", "\u2500 ", "no longer", "Depends: ", "eprecated"),
+    *(
+        "depends on",
+        "user requested",
+        "ecause ",
+        "\u2500 ",
+        "no longer",
+        "xceeded",
+        "estart",
+        "ERR!",
+        "required: {",
+        "aarch64",
+        "Depends: ",
+        "eprecated",
+    ),
 )
 """What lines contain that may tell more of a failure that others tell of."""
 

@@ -52,7 +52,7 @@ ANYWHERE = frozenset(
         *("family_builds", "family_advice", "family_pairs", "family_training"),
         *("family_access", "family_commands", "family_devices"),
         *("family_system", "family_tools", "family_resolvers"),
-        *("family_git", "family_containers", "family_pip"),
+        *("family_git", "family_containers", "family_pip", "family_shell"),
     }
 )
 """The families whose causes are the same in any program, or are about packages that they name.

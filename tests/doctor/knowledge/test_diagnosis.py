@@ -291,8 +291,8 @@ BUILD = """\
 def test_what_a_build_misses_is_not_missing_in_the_environment() -> None:
     found = examine(BUILD, ALL)
     assert found.cause is not None
-    assert found.cause.entry.id == "family-build-failed"
-    assert found.cause.confidence is Confidence.GUESS
+    assert found.cause.entry.id == "build-asks-for-package"
+    assert found.cause.confidence is Confidence.LIKELY
 
 
 def test_of_the_places_of_a_failure_the_one_that_ended_the_run_is_taken() -> None:

@@ -33,7 +33,7 @@ def test_that_there_is_no_environment_explains_the_modules_that_are_missing() ->
     missing = "ModuleNotFoundError: No module named 'omegaconf'\n"
     gone = "EnvironmentNameNotFound: Could not find conda environment: ldm\n"
     assert told(missing) == ("omegaconf-missing", Confidence.LIKELY)
-    assert told(gone + missing) == ("family-conda-setup", Confidence.LIKELY)
+    assert told(gone + missing) == ("conda-no-such-environment", Confidence.LIKELY)
 
 
 @pytest.mark.parametrize(

@@ -151,6 +151,7 @@ SWIFT = "Sources/a.swift:3:1: error: cannot find {} in scope\n"
             + "TypeError: 'type' object is not subscriptable\n",
             ("family-python-too-old", GUESS),
         ),
+        ("and then I got permission denied again when I ran it\n", None),
         (SCRIPT + "OSError: [Errno 19] Operation not possible\n", None),
         (SCRIPT + "OSError: [Errno 19] No such device: 'a'\n", ("family-no-mmap", LIKELY)),
         ("error: Bad message from peer\n", None),
@@ -245,14 +246,17 @@ error: it failed
         ("OSError: [Errno 2] No such file: '/croot/x_1/work/x'\n", "family-frozen-paths"),
         (
             f"FileNotFoundError: [Errno 2] No such file or directory: 'C:\\\\{'long' * 60}'\n",
-            "family-name-too-long",
+            "windows-path-too-long",
         ),
         ("./x.py: /Volumes/My: bad interpreter: No such file\n", "family-path-with-space"),
         ("zsh: ./x.py: bad interpreter: /Volumes/My: no such file\n", "family-path-with-space"),
         ("error: terminated(72): xcrun --sdk macosx --find xctest\n", "family-command-line-tools"),
         ("x.cpp:9: error: program_source:7:17: error: no mpp\n", "family-gpu-kernel"),
         ("env: pkg-config: No such file or directory\n", "family-command-missing"),
-        ("EnvironmentLocationNotFound: Not a conda environment: D:\\x\n", "family-conda-setup"),
+        (
+            "EnvironmentLocationNotFound: Not a conda environment: D:\\x\n",
+            "conda-no-such-environment",
+        ),
         ("loading stable diffusion model: UnpicklingError\n", "family-weights-unreadable"),
         (
             "AttributeError: module 'torch' has no attribute '__version__'\n",
