@@ -37,6 +37,7 @@ _TRIGGERS = (
 """What lines that tell of a failure contain, without the letter that may be a capital."""
 
 _WEAK_TRIGGERS = (
+    *("linking in ", "source=", "no longer supported", "to update it", "MISUSE:"),
     *(
         " not ",
         " need ",

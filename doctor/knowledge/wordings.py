@@ -55,6 +55,9 @@ _WORDS: tuple[tuple[str, ...], ...] = (
         r"^(?:\w+\.)?[a-z]+(?:Missing|NotFound|Failed|Invalid|Unsupported)\(",  # Swift's enum cases
         r"(?i:\bundefined (?:symbol|reference)s?\b|\bno module\b|\bnothing provides\b)",
         r"\battempting to link with file built for\b|\brequired architecture '",
+        # macOS, its linker and Swift
+        r"\bbut linking in\b|\bno longer supported in\b|\bMISUSE:|\bneeds to update it\b",
+        r"^source=\w",
         r"(?i:\bbut the range of supported\b|\b(?:does not|doesn't|is not)\b)",
         r"(?i:\b(?:crash\w*|problem|permission|restricted|conflict\w*|incompatible|unrecognized|disagree|stuck)\b)",
     ),

@@ -174,8 +174,8 @@ def test_the_subtype_and_the_reasons_of_a_crash_are_read() -> None:
                     "reasons": ["Library not loaded: @rpath/libx.dylib"],
                 }
             },
-            "family-library-missing",
-            "a guess",
+            "family-app-library-absent",
+            "likely",
         ),
         ({"ktriageinfo": "VM - mach_vm_allocate_kernel failed"}, "family-kernel-triage", "a guess"),
         (

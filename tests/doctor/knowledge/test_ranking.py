@@ -85,7 +85,7 @@ def test_a_guess_that_says_little_comes_after_any_other(log: str, name: str) -> 
         ),
         (
             "Failed to build the model execution plan using a model architecture file\n",
-            ("family-core-ml-error", Confidence.GUESS),
+            ("family-execution-plan", Confidence.GUESS),
         ),
         ("Failed to build frobs\n", ("family-build-failed", Confidence.LIKELY)),
         (

@@ -225,7 +225,7 @@ Traceback (most recent call last):
     result[k] = f.get_tensor(k)
 RuntimeError: shape '[75, 768]' is invalid for input of size 54888
 """
-LORA, PIP, SHAPE = "family-lora-family", "family-pip-location", "family-coreml-shape"
+LORA, PIP, NAME = "family-lora-family", "family-pip-location", "family-coreml-name"
 EMPTY = """\
 Warning: caught exception 'Torch not compiled with CUDA enabled', memory monitor disabled
 Loading weights [e3b0c442] from a.ckpt
@@ -274,7 +274,7 @@ error: it failed
             'ERROR: File "setup.py" not found. Directory cannot be installed in editable mode: x\n',
             PIP,
         ),
-        ('Fatal error: Code=15 "The model does not have a valid input feature"\n', SHAPE),
+        ('Fatal error: Code=15 "The model does not have a valid input feature"\n', NAME),
         (CUT_SHORT, "family-safetensors-damaged"),
         ("ERROR clip_g.fc1.weight shape '[5, 1]' is invalid for input of size 7\n", LORA),
         (
