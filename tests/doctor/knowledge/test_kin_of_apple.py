@@ -135,6 +135,19 @@ def test_what_xcode_refuses_is_told_with_what_it_names(log: str, name: str, said
         ("mkdir: /Volumes/X/a: Read-only file system", "volume-read-only", "/Volumes/X/a"),
         ("Installing Rosetta 2 on this system is not supported.", "rosetta-on-intel", "Intel Mac"),
         ("error: Exited with signal code 11", "swift-run-ended", "signal 11"),
+        (
+            (
+                "*** Terminating app due to uncaught exception 'NSRangeException', reason: 'index 0"
+                " beyond bounds for empty array'\n3  libmlx.dylib  0x10 mlx::x\n"
+            ),
+            "mlx-no-device",
+            "no Metal GPU",
+        ),
+        (
+            "Termination Reason: Namespace CODESIGNING, Code 2 Invalid Page",
+            "code-signature",
+            "not what was signed",
+        ),
         ("xattr: Paint.app: No such xattr: com.apple.quarantine", "no-quarantine-mark", "nothing"),
         (
             '"Paint" cannot be opened because it is from an unidentified developer.',
