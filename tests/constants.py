@@ -14,12 +14,12 @@ import importlib
 import inspect
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import FunctionType, MappingProxyType, ModuleType
 
 from sdcoreml.ground.places import ROOT
-from tests.golden import tell
+from tests.golden import FOLDER, assert_golden, tell
 
 INSIDE = ("convert/mil/", "convert/parity/", "convert/references/", "convert/tasks/")
 """What runs only in the built environment."""
@@ -35,13 +35,33 @@ _CHANGING = ("dict[", "list[", "set[")
 """How types begin of what a module fills while it runs; tables are declared as Mapping."""
 
 
-def modules(floor: str) -> Iterator[ModuleType]:
-    """Import all modules of a floor that the host has, in the order of their paths."""
+def modules(floor: str, *, inside: bool = False) -> Iterator[ModuleType]:
+    """Import the modules of a floor that the host has, in the order of their paths.
+
+    With `inside`, they are those that only the built environment has.
+    """
     for path in sorted((ROOT / floor).rglob("*.py")):
         name = path.relative_to(ROOT).as_posix()
-        if path.name != "__main__.py" and not name.startswith(INSIDE) and name not in OTHER:
+        is_asked = name.startswith(INSIDE) is inside and name not in OTHER
+        if path.name != "__main__.py" and is_asked:
             parts = Path(name).with_suffix("").parts
             yield importlib.import_module(".".join(("sdcoreml", *parts)).removesuffix(".__init__"))
+
+
+def assert_kept(name: str, found: Mapping[str, str]) -> None:
+    """Fail unless constants are as they are kept in `tests/golden/constants-NAME.txt`.
+
+    What is new, or is no longer there, is not asked for: whoever lets the test write
+    (`GOLDEN=write`) adds and removes it.
+    """
+    path = FOLDER / f"constants-{name}.txt"
+    kept = path.read_text("utf-8").splitlines() if path.is_file() else []
+    if "GOLDEN" in os.environ:
+        kept = [f"{one} = " for one in found]
+    known = {line.partition(" = ")[0] for line in kept}
+    lines = [f"{one} = {text}" for one, text in sorted(found.items()) if one in known]
+    gone = [line for line in kept if line.partition(" = ")[0] not in found]
+    assert_golden(f"constants-{name}", "\n".join(sorted((*lines, *gone))))
 
 
 def constants(module: ModuleType) -> dict[str, str]:

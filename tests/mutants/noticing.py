@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
+from tests.constants import INSIDE as IN_ENVIRONMENT
+
 FARTHEST = 2
 """How many imports lie between a test and a mutant that it is asked about."""
 
@@ -25,6 +27,9 @@ ROUNDS = 3
 
 ALL = ("tests/test_constants.py",)
 """Tests that load every module without naming it."""
+
+ALL_INSIDE = ("tests/inside/test_constants.py",)
+"""Tests that load every module which only the built environment has."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +104,8 @@ def rounds_of(path: str, imports: Imports) -> tuple[Round, ...]:
     these the quickest: where only slow tests run a module, no test farther away will notice.
     pytest imports all files of a round before it runs a test, so no round has many.
     """
-    near = [test for test in (*mirrors(path), *ALL) if test in imports.tests]
+    every = ALL_INSIDE if path.startswith(IN_ENVIRONMENT) else ALL
+    near = [test for test in (*mirrors(path), *every) if test in imports.tests]
     first, *others = _users_tests(path, imports, near)
     farther = [test for tests in others for test in tests]
     rounds = (

@@ -37,9 +37,13 @@ def rounds(tmp_path: Path, path: str) -> list[tuple[str, ...]]:
 
 def test_what_loads_all_modules_is_asked_about_each(tmp_path: Path) -> None:
     (tmp_path / "tests").mkdir()
-    (tmp_path / "tests/test_constants.py").touch()
+    (tmp_path / "tests/inside").mkdir()
+    for name in ("tests/test_constants.py", "tests/inside/test_constants.py"):
+        (tmp_path / name).touch()
     near, *_ = rounds(tmp_path, "ground/a.py")
     assert near == ("tests/ground/test_a.py", "tests/test_constants.py")
+    near, *_ = rounds(tmp_path, "convert/tasks/g.py")
+    assert near == ("tests/inside/test_constants.py",)
 
 
 def test_the_nearest_come_first(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from sdcoreml.convert.mil.kinds import Mode
+from sdcoreml.convert.storage.joined import Packages
 from sdcoreml.convert.tasks.interpreted import InterpretedPrograms, places_in
 from tests.convert.tasks.cores import write
 
@@ -15,7 +16,7 @@ X = np.array([[1.0001, 2.0, 3.0, 4.0]], np.float32)
 
 
 def test_a_program_is_opened_when_it_is_needed_and_once(tmp_path: Path) -> None:
-    places = {
+    places: dict[str, Packages] = {
         "A": write(tmp_path, "A.mlmodelc", "xy", "z"),
         "B": tmp_path / "absent.mlmodelc",
         "C": (write(tmp_path, "C1.mlmodelc", "x", "y"), write(tmp_path, "C2.mlmodelc", "xy", "z")),
