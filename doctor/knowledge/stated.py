@@ -270,12 +270,9 @@ FILLERS: Mapping[str, Callable[[Blank], Mapping[str, str]]] = {
     "asker": _fill_asker,
     "system": _fill_system,
     "skew": _fill_caller,
-<<<<<<< HEAD
     "differs": _fill_differences,
     "lora": _fill_lora,
     "sizes": lambda blank: explain_meeting(blank.line.text),
-=======
     "listing": lambda blank: find_listing(blank.line.number, blank.lines),
->>>>>>> 53bc81de (diagnose tells more of shells, Windows, compilers, proxies and whose folders are whose, and names the way)
 }
 """Who fills which place in a cause (and what belongs to it in the remedy)."""
