@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from sdcoreml.doctor.cli import main
+from sdcoreml.doctor.commands import env_own
 from sdcoreml.doctor.commands.env_own import describe, read_python, table
 from sdcoreml.doctor.core.backend import default_toolchain
 from sdcoreml.envs.locking.changes import PackageChange
+from sdcoreml.envs.locking.compile import LockRequest
 from sdcoreml.envs.locking.create import Created
-from sdcoreml.envs.locking.opinion import Opinion
+from sdcoreml.envs.locking.opinion import Opinion, pip_tools
 from sdcoreml.ground.errors import UsageError
+from sdcoreml.lockfiles.own import Amendment
 from sdcoreml.lockfiles.target import host_target
-from sdcoreml.lockfiles.toolchain import load_toolchain
+from sdcoreml.lockfiles.toolchain import PythonPin, Toolchain, load_toolchain
 from tests.envs.wheels import VERSION, toolchain, wheel
 
 ZEROS = "0" * 64
@@ -177,6 +181,44 @@ def test_a_minor_stands_for_a_python_that_is_here() -> None:
 def test_a_minor_that_is_nowhere_is_asked_for() -> None:
     with pytest.raises(UsageError, match=r"no Python 3\.77 is on this machine"):
         read_python("3.77")
+
+
+def test_all_that_is_asked_of_a_new_toolchain_is_handed_on(
+    project: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[Any] = []
+
+    def amended(parent: Toolchain, name: str, folder: Path, change: Amendment) -> Toolchain:
+        asked.append((parent.name, name, folder, change))
+        return parent
+
+    def create(made: Toolchain, parent: Toolchain, ask: object, **more: Any) -> Created:
+        asked.append((made.name, parent.name, ask, more["request"]))
+        return Created(toolchain=made, changes=(), opinion=None, silence="")
+
+    monkeypatch.setattr(env_own, "amend", amended)
+    monkeypatch.setattr("sdcoreml.envs.locking.create.create", create)
+    words = (
+        *("--set", "One == 2.0", "--set", "two==1", "--drop", "Three_x", "--python", "3.19.1"),
+        *("--target", "linux-x86_64", "--exclude-newer", "2026-01-01", "--index", "i"),
+        *("--except", "Four= it is needed "),
+    )
+    assert new("mine", *words) == 0
+    assert capsys.readouterr().out.startswith("old: from tiny, Python 3.19.0\n")
+    assert asked == [
+        (
+            *("tiny", "mine", project / "toolchains/mine"),
+            Amendment(
+                pins={"one": "2.0", "two": "1"},
+                dropped=("three-x",),
+                python=PythonPin(version="3.19.1", accepted=">=3.19.0,<3.20"),
+                targets=("linux-x86_64",),
+                exclude_newer="2026-01-01",
+                exceptions={"four": "it is needed"},
+            ),
+        ),
+        ("tiny", "tiny", pip_tools, LockRequest(wheels=Path("wheels"), index="i")),
+    ]
 
 
 def test_all_that_is_said_of_a_new_toolchain(project: Path) -> None:

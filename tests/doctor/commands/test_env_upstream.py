@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.doctor.cli import main
+from sdcoreml.envs.upstream.store import Kept
+from sdcoreml.ground.events import Emit
+from sdcoreml.lockfiles.toolchain import Upstream, load_toolchain
 from tests.upstreams import make_repository, make_toolchain
 
 
@@ -44,3 +47,29 @@ def test_another_repository_is_refused_in_one_line(
     assert err.splitlines()[-1].startswith("error: source/.git/objects: has no commit c891f4357b22")
     assert main(["env", "upstream", "--from", "nowhere"]) == 3
     assert "nowhere: is not a git repository; give a clone" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "source"),
+    [((), ""), (("--from", "~/clone"), "/home/clone"), (("--from", "https://x/y"), "https://x/y")],
+)
+def test_a_source_is_a_folder_or_an_address(
+    words: tuple[str, ...],
+    source: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    asked: list[object] = []
+
+    def obtain(upstream: Upstream, place: str, *, emit: Emit) -> Kept:
+        del emit
+        asked.append((upstream, place))
+        return Kept(path=tmp_path / "kept", commit="c0ffee", was="obtained")
+
+    monkeypatch.setenv("HOME", "/home")
+    monkeypatch.setattr("sdcoreml.envs.upstream.store.obtain", obtain)
+    assert main(["env", "upstream", "--toolchain", "tested", *words]) == 0
+    assert asked == [(load_toolchain("tested").upstream, source)]
+    said = "kept: obtained, every file proved by its hash\ncommit c0ffee\n"
+    assert capsys.readouterr().out == said
