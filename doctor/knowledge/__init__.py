@@ -95,6 +95,8 @@ FAMILIES = (
     "family_models",
     "family_tensors",
     "family_training",
+    "family_libraries",
+    "family_cuda",
     "family_builds",
     "family_installs",
     "family_downloads",

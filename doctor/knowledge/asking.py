@@ -21,7 +21,7 @@ from sdcoreml.doctor.knowledge.dating import (
 )
 from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.mentioned import find_all_stated, find_python
-from sdcoreml.doctor.knowledge.releases import Releases, read_releases
+from sdcoreml.doctor.knowledge.releases import ANY, Releases, read_releases
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.toolchain import load_toolchain
 from sdcoreml.lockfiles.versions import satisfies
@@ -50,7 +50,9 @@ def tell(
     if releases is None or asked is None or (project != "torch" and is_torchs(asked.owner)):
         return None
     dating = find_dating(releases, asked, _find_allowed(releases, project, raised, text))
-    if dating is None or (project in _COMPILED and _is_compiled(dating.side, asked)):
+    if dating is None or (dating.side is Side.NEVER and _is_hidden(asked)):
+        return None
+    if project in _COMPILED and _is_compiled(dating.side, asked):
         return None
     is_option = asked.is_parameter and (_is_loaded(raised) or asked.name in _OPTIONS)
     if dating.side is Side.NEVER and is_option:
@@ -115,6 +117,11 @@ def _say_option(project: str, asker: str, asked: Asked) -> Mapping[str, str]:
     }
 
 
+def _is_hidden(asked: Asked) -> bool:
+    """Return whether it is an attribute that begins with _, as those that no table has."""
+    return bool(asked.owner) and asked.name.startswith("_") and not asked.is_parameter
+
+
 def _is_compiled(side: Side, asked: Asked) -> bool:
     """Return whether a name may be there though no file of Python has it, or only a stub."""
     is_inner = asked.name.startswith("_") and "." in asked.module
@@ -149,7 +156,19 @@ def find_asked(
         owner = next((one for one in reversed(called) if releases.modules_with(one)), "")
     elif not owner:
         owner = ANY_CLASS
+    if call == "__init__" and owner and _is_made_of_fields(releases, owner):
+        return Asked(name=name, owner=owner)
     return Asked(name=name, owner=f"{owner}.{call}", is_parameter=True) if owner else None
+
+
+def _is_made_of_fields(releases: Releases, owner: str) -> bool:
+    """Return whether a class is made with its fields: it has some, and no method for that."""
+    made = f"{owner}.__init__"
+    return (
+        bool(releases.knowing(owner))
+        and not any(releases.parameter(made, ANY))
+        and not (releases.attribute(owner, "__init__"))
+    )
 
 
 def find_receiver(raised: Raised | None, text: str) -> str:
@@ -168,14 +187,8 @@ _RECEIVERS = {
 
 
 def _find_code(raised: Raised | None, text: str) -> str:
-    """Return the code above an exception's line."""
-    if raised is None:
-        return ""
-    return "\n".join(text.partition(raised.line.text)[0].splitlines()[-_CODE:])
-
-
-_CODE = 5
-"""The call is in one of so many lines above; marks under it may follow."""
+    """Return the code above an exception's line: one of five lines has the call."""
+    return "\n".join(text.partition(raised.line.text)[0].splitlines()[-5:]) if raised else ""
 
 
 def _find_allowed(releases: Releases, project: str, raised: Raised | None, text: str) -> int:
@@ -320,7 +333,7 @@ def _advise(project: str, dating: Dating, other: str) -> Mapping[str, str]:
         named = (
             "the code's own requirements"
             if dating.now
-            else f"the {project} that it brings or names"
+            else f"the {project} that its requirements name, or the copy that it brings"
         )
         return {"cure": named, "tested": "Install"}
     since = dating.since if dating.side is not Side.NEW else ""

@@ -234,6 +234,12 @@ def _any(some: Iterable[int]) -> int:
 
 
 @cache
+def projects() -> tuple[str, ...]:
+    """Return the names of the projects whose releases are known."""
+    return tuple(sorted(path.name.partition(".")[0] for path in FOLDER.glob("*.txt.xz")))
+
+
+@cache
 def read_releases(project: str) -> Releases | None:
     """Read a project's table; None if there is none, or this Python was built without `lzma`."""
     try:

@@ -18,6 +18,13 @@ from sdcoreml.doctor.knowledge.asking import FAILS, find_owner, find_receiver, t
 from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.mentioned import find_all_stated
+from sdcoreml.doctor.knowledge.relatives import (
+    find_projects,
+    is_relative,
+    tell_base,
+    tell_module,
+    tell_relative,
+)
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.table import read_table
 from sdcoreml.lockfiles.versions import is_version, satisfies
@@ -77,12 +84,11 @@ def resolve(
     )
     if raised and any(_FETCHED in step for step in raised.steps):
         return None
-    if "error" in captured:
-        return _resolve_misuse(captured, raised, skew)
+    if is_relative(captured):
+        return tell_relative(captured, raised, line.text, skew.text)
     known = history()
     if "name" not in captured:
-        is_asked = "call" not in captured or bool(_last_project(raised, known))
-        return captured if is_asked else {**captured, _CONFIDENCE: Confidence.GUESS.value}
+        return _resolve_nameless(captured, raised, skew)
     name = captured["name"]
     module = captured.get("module", "").partition("[")[0]
     asked = _project(module.partition(".")[0], known) or _owner(captured, known)
@@ -94,13 +100,13 @@ def resolve(
     )
     asked = asked or _last_project(raised, known)
     if not asked:
-        needs_owner = raised is not None and "owner" in captured and "call" not in captured
-        return None if needs_owner else {**captured, "confidence": Confidence.GUESS.value}
+        return _resolve_unknown(captured, raised, skew, line)
     asker = _find_asker(raised, asked, skew, known)
     told = dict(
         (_tell_inside(asked, captured) if not asker and _is_inside(raised, asked, known) else {})
         or _tell(asked, asker, name, module, known)
         or tell(asked, asker, raised, captured, skew.text)
+        or tell_base(asker, raised, captured, skew.text)
         or _tell_pair(asked, asker, name)
     )
     is_script = raised is not None and raised.code.endswith(".py")
@@ -108,7 +114,7 @@ def resolve(
     if "owner" in captured and (is_script or not is_named) and _CONFIDENCE not in told:
         told = {**told, _CONFIDENCE: Confidence.GUESS.value}
     if is_bare:
-        is_plain = not _COMPOUND.match(captured["owner"]) or told[_CONFIDENCE] == "a guess"
+        is_plain = not _COMPOUND.match(captured["owner"]) or told.get(_CONFIDENCE) == "a guess"
         told |= {_CONFIDENCE: (Confidence.GUESS if is_plain else Confidence.LIKELY).value}
     if not asker and FAILS not in told and not _IMPORTS.search(line.text):
         told = {**told, DOUBTFUL: name}
@@ -119,6 +125,21 @@ def resolve(
         "asked": asked,
         **({"asker": asker} if asker else {}),
     }
+
+
+def _resolve_unknown(
+    captured: Mapping[str, str], raised: Raised | None, skew: Skew, line: Line
+) -> Mapping[str, str] | None:
+    """Say what is known where nobody knows who was asked; None if it may be anything."""
+    asker = _find_asker(raised, "", skew, history())
+    told = tell_base(asker, raised, captured, skew.text)
+    if told:
+        return {**captured, **told}
+    guess = {_CONFIDENCE: Confidence.GUESS.value}
+    if captured.get("module"):
+        return {**captured, **tell_module(captured, asker, line.text), **guess}
+    needs_owner = raised is not None and "owner" in captured and "call" not in captured
+    return None if needs_owner else {**captured, **guess}
 
 
 _COMPOUND = re.compile(r"[A-Z]+[a-z0-9]+[A-Z]\w*")
@@ -138,7 +159,11 @@ def _find_dated(raised: Raised | None, captured: Mapping[str, str], skew: Skew) 
     if not owner and "call" in captured:
         project = find_receiver(raised, skew.text)
     told = tell(project, "", raised, captured, skew.text) if project else None
-    return project if told and FAILS in told else ""
+    if told and FAILS in told:
+        return project
+    others = find_projects(captured, raised, skew.text)
+    is_hidden = captured["name"].startswith("_") and _COMPOUND.match(owner)
+    return others[0] if len(others) == 1 else (project if is_hidden else "")
 
 
 def _pair(asker: str, asked: str, skew: Skew, fails: str) -> Mapping[str, str]:
@@ -174,6 +199,16 @@ _IMPORTS = re.compile(r"\bimport\b|No module named|was removed in")
 
 _READERS = frozenset({"convert_from_ckpt.py", "single_file.py", "single_file_utils.py"})
 """The files of diffusers that read single-file checkpoints, which scripts of other times call."""
+
+
+def _resolve_nameless(
+    captured: Mapping[str, str], raised: Raised | None, skew: Skew
+) -> Mapping[str, str] | None:
+    """Say what is known where a line does not name what was asked for."""
+    if "error" in captured:
+        return _resolve_misuse(captured, raised, skew)
+    is_asked = "call" not in captured or bool(_last_project(raised, history()))
+    return captured if is_asked else {**captured, _CONFIDENCE: Confidence.GUESS.value}
 
 
 def _resolve_misuse(

@@ -261,6 +261,16 @@ def _fill_lora(blank: Blank) -> Mapping[str, str]:
     return {"lora": sign.what} if sign else {}
 
 
+def _fill_lacking(blank: Blank) -> Mapping[str, str]:
+    """Say which parts a pipeline was not given."""
+    wanted, given = (
+        re.findall(r"'(\w+)'", blank.captured.get(one, ""))
+        for one in ("wanted_parts", "given_parts")
+    )
+    lacking = [one for one in wanted if one not in given]
+    return {"lacking": f" ({', '.join(lacking)})"} if lacking else {}
+
+
 FILLERS: Mapping[str, Callable[[Blank], Mapping[str, str]]] = {
     "mismatch": _fill_mismatch,
     "cuda": _fill_cuda,
@@ -274,5 +284,6 @@ FILLERS: Mapping[str, Callable[[Blank], Mapping[str, str]]] = {
     "lora": _fill_lora,
     "sizes": lambda blank: explain_meeting(blank.line.text),
     "listing": lambda blank: find_listing(blank.line.number, blank.lines),
+    "lacking": _fill_lacking,
 }
 """Who fills which place in a cause (and what belongs to it in the remedy)."""

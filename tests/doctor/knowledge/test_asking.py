@@ -62,7 +62,7 @@ def told(log: str, project: str, asker: str = "", **captured: str) -> Mapping[st
                 "kwargs_handler=…): who was written for a changed copy of accelerate, or misspells"
                 " kwargs_handlers"
             ),
-            "the accelerate that it brings or names",
+            "the accelerate that its requirements name, or the copy that it brings",
         ),
         (
             "diffusers",
