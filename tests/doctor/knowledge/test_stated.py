@@ -116,3 +116,28 @@ TypeError: {}() got an unexpected keyword argument 'init'
 )
 def test_whose_code_gives_what_is_not_taken_is_named(source: str, call: str, told: str) -> None:
     assert told in said(CALL.format(source, call))
+
+
+@pytest.mark.parametrize(
+    ("key", "told"),
+    [
+        ("lora_te1_text_model_encoder_layers_0_mlp_fc1.alpha", "one of Stable Diffusion XL's"),
+        ("lora_te_text_model_encoder_layers_0_mlp_fc1.alpha", "Stable Diffusion 1's or 2's"),
+        ("diffusion_model.double_blocks.0.img_attn.proj.lora_A.weight", "one of Flux's"),
+        ("diffusion_model.blocks.3.cross_attn.k.lora_A.weight", "one of Wan's"),
+        ("frob.alpha", "of another family or of a layout"),
+    ],
+)
+def test_a_layer_of_a_lora_tells_whose_it_is(key: str, told: str) -> None:
+    assert told in said(f"lora key not loaded: {key}\n")
+
+
+def test_an_extension_is_told_to_be_of_another_time_than_its_program() -> None:
+    log = (
+        "Traceback (most recent call last):\n"
+        '  File "/ComfyUI/custom_nodes/frob-nodes/utils.py", line 9, in load\n'
+        "    vae = comfy.sd.VAE(sd=sd)\n"
+        "TypeError: VAE.__init__() got an unexpected keyword argument 'sd'\n"
+    )
+    assert said(log).startswith("The extension frob-nodes gives sd to a function of the program")
+    assert "the newest state of frob-nodes and of the program" in said(log)
