@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import argparse
+import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +13,7 @@ from sdcoreml.convert.jobs.workshop import Workshop
 from sdcoreml.convert.models.layout import read_model
 from sdcoreml.convert.models.vocabulary import vocabulary_folder
 from sdcoreml.doctor.cli import main
+from sdcoreml.doctor.commands import convert
 from sdcoreml.doctor.commands.convert import (
     configure,
     convert_watched,
@@ -18,7 +21,9 @@ from sdcoreml.doctor.commands.convert import (
     read_jobs,
     run,
     sample,
+    tell,
 )
+from sdcoreml.doctor.commands.convert_summary import Converted
 from sdcoreml.ground.errors import BadInputError, SdcoremlError, UnsupportedError
 from sdcoreml.ground.events import Event, silent
 from sdcoreml.lockfiles.toolchain import load_toolchain
@@ -154,3 +159,72 @@ def test_a_manifest_says_what_made_it(tmp_path: Path) -> None:
         tested_python="3.10.10",
         drift=True,
     )
+
+
+def parsed(*words: str) -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    configure(parser)
+    return parser.parse_args(words)
+
+
+def test_a_plan_is_made_in_place_of_a_conversion(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[object] = []
+
+    def keep(args: argparse.Namespace, *more: object) -> int:
+        asked.append((args.model, *more))
+        return 7
+
+    monkeypatch.setattr(convert, "plan", keep)
+    monkeypatch.setattr(convert, "convert", keep)
+    monkeypatch.setattr(convert, "tell", lambda made, *, as_json: made + as_json)
+    assert run(parsed("./cat", "--plan")) == 7
+    assert asked == [(Path("cat"),)]
+    assert run(parsed("./cat", "--json"), find_none) == 8
+    assert run(parsed("./cat"), find_none) == 7
+    assert asked[1:] == [(Path("cat"), find_none)] * 2
+
+
+def find_none() -> None: ...
+
+
+def test_the_index_is_for_all_that_the_conversion_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+    monkeypatch.setattr(convert, "plan", lambda _: seen.append(os.environ.get("PIP_INDEX_URL")))
+    monkeypatch.setenv("PIP_INDEX_URL", "https://usual.invalid")
+    monkeypatch.setenv("UV_DEFAULT_INDEX", "https://usual.invalid")
+    run(parsed("./cat", "--plan"))
+    run(parsed("./cat", "--plan", "--index", "https://i.invalid/simple"))
+    assert seen == ["https://usual.invalid", "https://i.invalid/simple"]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_a_refusal_is_a_verdict_for_who_reads_json(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *, as_json: bool
+) -> None:
+    def refuse(_: object) -> int:
+        raise BadInputError("no model", where="cat", remedy="give one")
+
+    monkeypatch.setattr(convert, "plan", refuse)
+    with pytest.raises(BadInputError, match="no model"):
+        run(parsed("./cat", "--plan", *(["--json"] if as_json else [])))
+    out = capsys.readouterr().out
+    if not as_json:
+        assert out == ""
+        return
+    said = json.loads(out)
+    verdict = {"can": "no", "code": None, "remedy": "give one"}
+    assert said == {"schema": 1, "verdict": verdict, "results": []}
+
+
+def test_what_was_made_is_printed_before_a_folder_that_was_not_installed_is_told(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    made = Converted(manifests={}, loaded={})
+    assert tell(made, as_json=True) == 0
+    assert json.loads(capsys.readouterr().out)["results"] == []
+    assert tell(made, as_json=False) == 0
+    assert capsys.readouterr().out == "\n"
+    withheld = replace(made, withheld={Path("out"): BadInputError("is taken", where="there")})
+    with pytest.raises(BadInputError, match="there: is taken"):
+        tell(withheld, as_json=False)
+    assert capsys.readouterr().out == "\n"
