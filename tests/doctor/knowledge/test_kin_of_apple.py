@@ -46,6 +46,13 @@ SIZES = "error: input types 'tensor<1x64xf16>' and 'tensor<1x32xf16>' are not br
             "swift-concurrency",
             "Swift Language Version to 5",
         ),
+        (
+            "/x/B.swift:36:5 Let 'a' is not concurrency-safe because of non-'Sendable' type 'B'",
+            "swift-concurrency",
+            "Swift 6",
+        ),
+        ("B.swift:3:5: error: cannot find 'nonisolated' in scope", "swift-syntax-newer", "5.10"),
+        ("Unable to install P: ApplicationVerificationFailed", "sign-none", "no signature"),
         ("error: no such module 'CoreML'", "apple-module-elsewhere", "CoreML is a part"),
         ("error: No such module 'Brush'", "swift-module", "The code uses Brush"),
         (
@@ -148,6 +155,32 @@ def test_what_xcode_refuses_is_told_with_what_it_names(log: str, name: str, said
             "code-signature",
             "not what was signed",
         ),
+        (
+            "LSOpenURLsWithRole() failed with error -10810 for the file /x/Paint.app.",
+            "app-not-launched",
+            "could not start",
+        ),
+        (
+            "_LSOpenURLsWithCompletionHandler() failed with error -10661 for the file /x/P.app.",
+            "mac-of-another-kind",
+            "another processor",
+        ),
+        (
+            "_LSOpenURLsWithCompletionHandler() failed with error -10825 for the file /x/P.app.",
+            "app-and-macos",
+            "newer macOS",
+        ),
+        (
+            "_LSOpenURLsWithCompletionHandler() failed with error -54 for the file /x/P.app.",
+            "app-not-readable",
+            "missing permission",
+        ),
+        (
+            "Thread 9 Crashed:: Dispatch queue: com.Metal.CompletionQueueDispatch",
+            "mlx-gpu-error",
+            "",
+        ),
+        ('"Paint" is damaged and cant be opened', "quarantine", "quarantine mark"),
         ("xattr: Paint.app: No such xattr: com.apple.quarantine", "no-quarantine-mark", "nothing"),
         (
             '"Paint" cannot be opened because it is from an unidentified developer.',
@@ -257,6 +290,15 @@ def test_what_macos_and_swift_stop_is_told(log: str, name: str, said: str) -> No
             "network-memory",
             "enough memory",
         ),
+        ("input to be a multi array, but the input is an image", "image-input", "is an array"),
+        ("Error: expects x to be an image, but got an array", "image-wanted", "app sends an array"),
+        (
+            "TypeError: Operation 'sign_out_mps()' does not support input type 'bool' in MPS",
+            "mps-whole-numbers",
+            "sign_out_mps with bool",
+        ),
+        ("[espresso] [Espresso::overflow_error] x/model.espresso.net:3", "engine-overflow", "half"),
+        ("Error: Unable to mmap file a.mlmodelc/weights/0.bin", "weights-not-mapped", "map"),
         ("Error: Failed to look up root model.", "not-a-compiled-model", ".mlmodelc"),
         (
             (

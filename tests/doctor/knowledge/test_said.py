@@ -61,7 +61,7 @@ CLASS = "AttributeError: 'BasicTransformerBlock' object has no attribute 'bristl
         (CONDA, "family-conda-other-python", LIKELY, "Python 3.11 was asked for"),
         (PIP, "family-pip-check", LIKELY, "hub 1.2.0 is installed beside it"),
         (ARCHIVE, "family-conda-archive", LIKELY, "broken or not there"),
-        (IMAGE, "family-image-input", LIKELY, "image or an array"),
+        (IMAGE, "family-image-wanted", LIKELY, "and the app sends an array"),
         (NATIVE, "family-coremltools-without-native", LIKELY, "Linux on ARM"),
         (DICTIONARY, "family-classifier-dictionary", GUESS, "classifier"),
         (WEIGHTS_ONLY + OPERAND.format(118), "family-pickle-is-pointer", GUESS, "Git LFS"),
