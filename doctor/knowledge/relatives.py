@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from sdcoreml.doctor.knowledge import Confidence
-from sdcoreml.doctor.knowledge.asking import FAILS, find_asked, tell
+from sdcoreml.doctor.knowledge.asking import FAILS, find_asked, find_owner, tell
 from sdcoreml.doctor.knowledge.dating import Side, find_dating
 from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.releases import projects, read_releases
@@ -86,6 +86,29 @@ def _tell_bases(
             told = tell(project, asker, raised, like, text) or {}
             if FAILS in told:
                 yield {**told, "asked": project, "confidence": Confidence.LIKELY.value}
+
+
+def tell_more(captured: Mapping[str, str], raised: Raised | None) -> Mapping[str, str]:
+    """Say whose method is given more than it takes: a package's, or one of the program's own."""
+    owner, call = captured.get("owner", ""), captured["more"]
+    project = find_owner(owner, raised.packages if raised else ())
+    if project:
+        return {
+            "skew": f"{owner}.{call} of this {project} takes fewer arguments than it is given:"
+            f" {project} is older than the code that calls it, or newer",
+            "tested": "Install",
+            "cure": f"the {project} that the code's requirements name (mostly a newer one)",
+            "confidence": Confidence.LIKELY.value,
+        }
+    if owner and raised and raised.steps and not raised.packages:
+        return {
+            "skew": f"{owner}.{call} takes fewer arguments than the program's own code gives it:"
+            " its files are of two revisions",
+            "tested": "Bring",
+            "cure": "all files of that program to one revision (git pull, or a fresh copy)",
+            "confidence": Confidence.LIKELY.value,
+        }
+    return {}
 
 
 def is_relative(captured: Mapping[str, str]) -> bool:

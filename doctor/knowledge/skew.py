@@ -23,6 +23,7 @@ from sdcoreml.doctor.knowledge.relatives import (
     is_relative,
     tell_base,
     tell_module,
+    tell_more,
     tell_relative,
 )
 from sdcoreml.ground.names import normalise
@@ -132,21 +133,19 @@ def _resolve_unknown(
 ) -> Mapping[str, str] | None:
     """Say what is known where nobody knows who was asked; None if it may be anything."""
     asker = _find_asker(raised, "", skew, history())
-    told = tell_base(asker, raised, captured, skew.text)
-    if told:
+    if told := tell_base(asker, raised, captured, skew.text):
         return {**captured, **told}
-    guess = {_CONFIDENCE: Confidence.GUESS.value}
+    guess = {**captured, _CONFIDENCE: Confidence.GUESS.value}
     if captured.get("module"):
-        return {**captured, **tell_module(captured, asker, line.text), **guess}
-    needs_owner = raised is not None and "owner" in captured and "call" not in captured
-    return None if needs_owner else {**captured, **guess}
+        return {**tell_module(captured, asker, line.text), **guess}
+    is_anybodys = raised is not None and "owner" in captured and "call" not in captured
+    return None if is_anybodys else guess
 
 
 _COMPOUND = re.compile(r"[A-Z]+[a-z0-9]+[A-Z]\w*")
-"""Names that a script seldom gives to a class of its own, as `LoraConfig`; `Attention` it may."""
+"""Names that a script seldom gives to a class of its own."""
 
-_FETCHED = "diffusers_modules"
-"""Where community pipelines lie, whose time is another question: see `stages`."""
+_FETCHED = "diffusers_modules"  # community pipelines, whose time is another question: see `stages`
 
 
 def _find_dated(raised: Raised | None, captured: Mapping[str, str], skew: Skew) -> str:
@@ -207,7 +206,9 @@ def _resolve_nameless(
     """Say what is known where a line does not name what was asked for."""
     if "error" in captured:
         return _resolve_misuse(captured, raised, skew)
-    is_asked = "call" not in captured or bool(_last_project(raised, history()))
+    if "more" in captured:
+        return {**captured, **tell_more(captured, raised)}
+    is_asked = "call" not in captured or _last_project(raised, history())
     return captured if is_asked else {**captured, _CONFIDENCE: Confidence.GUESS.value}
 
 

@@ -109,3 +109,20 @@ def test_a_call_to_a_configuration_is_none_for_a_setting() -> None:
     assert is_relative({"owner": "FrozenDict", "name": "x"})
     assert not is_relative({"owner": "FrozenDict", "call": "get", "name": "x"})
     assert not is_relative({"owner": "Frob", "name": "x"})
+
+
+def test_a_method_that_is_given_more_than_it_takes_is_its_packages() -> None:
+    match = first(
+        "TypeError: Accelerator.accumulate() takes 2 positional arguments but 3 were given"
+    )
+    assert match.cause.startswith("Accelerator.accumulate of this accelerate takes fewer")
+
+
+def test_a_programs_own_method_that_is_given_more_is_of_another_revision() -> None:
+    match = first(
+        "Traceback (most recent call last):\n"
+        '  File "/home/me/frob/train.py", line 3, in <module>\n'
+        "    trainer.check(1, 2)\n"
+        "TypeError: FrobTrainer.check() takes 2 positional arguments but 3 were given\n"
+    )
+    assert "files are of two revisions" in match.cause
