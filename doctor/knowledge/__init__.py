@@ -82,6 +82,7 @@ FAMILIES = (
     "family_containers",
     "family_pip",
     "family_shell",
+    "family_split",
     "family_access",
     "family_commands",
     "family_xcode",

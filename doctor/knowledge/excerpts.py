@@ -138,6 +138,7 @@ _WEAK_TRIGGERS = (
         "estart",
         "ERR!",
         "required: {",
+        "CHANGED",
         "aarch64",
         "Depends: ",
         "eprecated",

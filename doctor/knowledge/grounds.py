@@ -53,7 +53,7 @@ ANYWHERE = frozenset(
         *("family_builds", "family_advice", "family_pairs", "family_training"),
         *("family_access", "family_commands", "family_devices"),
         *("family_system", "family_tools", "family_resolvers"),
-        *("family_git", "family_containers", "family_pip", "family_shell"),
+        *("family_git", "family_containers", "family_pip", "family_shell", "family_split"),
         *("family_libraries", "family_cuda"),
     }
 )

@@ -174,6 +174,7 @@ _NETWORK = frozenset(
 _ABSENCE = frozenset(
     {
         *("family-command-missing", "family-file-missing", "family-no-such-version"),
+        *("conda-is-not-in-path", "resolver-no-release"),
         *("family-conda-no-package", "family-conda-unsolvable", "family-cuda-build-wanted"),
         *("family-no-versions-at-all", "family-resolver-conflict"),
     }

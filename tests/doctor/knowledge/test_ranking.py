@@ -25,7 +25,7 @@ def told(log: str) -> tuple[str, Confidence] | None:
 
 
 def test_what_was_not_fetched_explains_what_is_missing() -> None:
-    assert told(NO_CONDA) == ("family-command-missing", Confidence.GUESS)
+    assert told(NO_CONDA) == ("conda-is-not-in-path", Confidence.GUESS)
     assert told(NO_CONDA + RESET) == ("family-unreachable", Confidence.LIKELY)
 
 

@@ -272,7 +272,7 @@ error: it failed
         ("RepositoryNotFoundError: 404 Client Error. (Request ID: R)\n", "family-not-on-hub"),
         (
             'ERROR: File "setup.py" not found. Directory cannot be installed in editable mode: x\n',
-            PIP,
+            "folder-is-no-project",
         ),
         ('Fatal error: Code=15 "The model does not have a valid input feature"\n', NAME),
         (CUT_SHORT, "family-safetensors-damaged"),
