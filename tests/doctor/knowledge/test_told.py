@@ -225,7 +225,7 @@ Traceback (most recent call last):
     result[k] = f.get_tensor(k)
 RuntimeError: shape '[75, 768]' is invalid for input of size 54888
 """
-LORA, PIP, NAME = "family-lora-family", "family-pip-location", "family-coreml-name"
+LORA, NAME = "family-lora-family", "family-coreml-name"
 EMPTY = """\
 Warning: caught exception 'Torch not compiled with CUDA enabled', memory monitor disabled
 Loading weights [e3b0c442] from a.ckpt
