@@ -48,12 +48,14 @@ class Skew:
 class History:
     """Since and until when (the first version without it) projects have a name.
 
-    `projects` are the names of the distributions by those of their modules.
+    `projects` are the names of the distributions by those of their modules, `again` when a name
+    that was gone came back.
     """
 
     projects: Mapping[str, str]
     since: Mapping[tuple[str, str], str]
     until: Mapping[tuple[str, str], str]
+    again: Mapping[tuple[str, str], str]
 
 
 @cache
@@ -61,14 +63,16 @@ def history() -> History:
     """Read history.toml."""
     table = read_table(_HISTORY)
     projects = table.table("projects").mapping()
-    since, until = dict[tuple[str, str], str](), dict[tuple[str, str], str]()
+    since, until, again = (dict[tuple[str, str], str]() for _ in range(3))
     for row in table.tables("change"):
         project = row.get("project", str)
         bound = row.get("since", str, "") or row.get("until", str, "")
         for name in row.strings("names"):
             (since if "since" in row.values else until)[project, name] = bound
+            if "again" in row.values:
+                again[project, name] = row.get("again", str)
     table.finish()
-    return History(projects=projects, since=since, until=until)
+    return History(projects=projects, since=since, until=until, again=again)
 
 
 def resolve(
@@ -322,11 +326,14 @@ def _tell(asked: str, asker: str, name: str, module: str, known: History) -> dic
             FAILS: f"<{since}",
             "confidence": Confidence.CERTAIN.value,
         }
+    again = known.again.get((asked, short), "")
     if until:
+        removed = f"is too new: {until} removed {short}, which {who} asks for"
+        missing = f"{until} has no {short}, which {who} asks for; {again} has it again"
         return {
-            "skew": f"{asked} is too new: {until} removed {short}, which {who} asks for",
-            "cure": f"{asked} before {until}",
-            FAILS: f">={until}",
+            "skew": f"{asked} {missing if again else removed}",
+            "cure": f"{asked} before {until}{f', or {again} or newer' if again else ''}",
+            FAILS: f">={until}{f',<{again}' if again else ''}",
             "confidence": Confidence.CERTAIN.value,
         }
     return {}

@@ -14,6 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
+from tools.releases.lazy import Lazy, read_exports, read_given, read_lazy
+
 Function: TypeAlias = ast.FunctionDef | ast.AsyncFunctionDef
 
 
@@ -22,14 +24,15 @@ class Reading:
     """What one file says: its names, the classes' bases, and whose names it passes on.
 
     `stars` are the modules of which all names are passed on, as an import spells them: with a dot
-    for each folder that is gone up. `lazy` maps the submodules of a lazy import to their names.
+    for each folder that is gone up. `public` is what `__all__` lists, `lazy` what is found only
+    when it is asked for.
     """
 
     names: set[str] = field(default_factory=set)
     bases: dict[str, tuple[str, ...]] = field(default_factory=dict)
     stars: set[str] = field(default_factory=set)
     public: set[str] = field(default_factory=set)
-    is_lazy: bool = False
+    lazy: Lazy = field(default_factory=Lazy)
 
 
 def read_names(source: str) -> Reading:
@@ -43,6 +46,11 @@ def read_names(source: str) -> Reading:
     found = Reading()
     for statement in _walk(tree.body):
         _read(statement, found)
+        read_lazy(statement, found.lazy)
+    found.lazy.exports = read_exports(source)
+    found.names |= found.lazy.names | read_given(tree.body)
+    if found.lazy.is_module:
+        return Reading(names=found.lazy.names, lazy=found.lazy)
     return found
 
 
@@ -74,8 +82,6 @@ def _read(statement: ast.stmt, found: Reading) -> None:
             _read_import(statement, found)
         case ast.Assign() | ast.AnnAssign() | ast.AugAssign():
             _read_assignment(statement, found)
-        case ast.Expr(value=ast.Call(func=ast.Attribute(value=target), args=arguments)):
-            _read_structure(target, arguments, found)
 
 
 def _read_import(statement: ast.ImportFrom, found: Reading) -> None:
@@ -91,39 +97,12 @@ def _read_import(statement: ast.ImportFrom, found: Reading) -> None:
 
 def _read_assignment(statement: ast.Assign | ast.AnnAssign | ast.AugAssign, found: Reading) -> None:
     targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
-    if isinstance(statement.value, ast.Call):
-        for given in statement.value.keywords:
-            if given.arg == "submod_attrs":
-                _read_lazy(given.value, found)
     for target in targets:
         if isinstance(target, ast.Name) and target.id == "__all__" and statement.value:
             found.public |= _texts(statement.value)
-        elif _is_structure(target) and statement.value:
-            _read_structure(target, [statement.value], found)
         for one in ast.walk(target):
             if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
                 found.names.add(one.id)
-
-
-def _read_structure(target: ast.expr, values: list[ast.expr], found: Reading) -> None:
-    """Read what a package says of its own lazy imports: the names of each of its submodules."""
-    if not _is_structure(target):
-        return
-    for value in values:
-        _read_lazy(value, found)
-
-
-def _read_lazy(value: ast.expr, found: Reading) -> None:
-    """Read the names that a dictionary gives to each submodule, or a list to one."""
-    found.is_lazy = True
-    keys = value.keys if isinstance(value, ast.Dict) else []
-    modules = {key.value for key in keys if isinstance(key, ast.Constant)}
-    found.names |= {one for one in _texts(value) - modules if one.isidentifier()}
-
-
-def _is_structure(target: ast.expr) -> bool:
-    inner = target.value if isinstance(target, ast.Subscript) else target
-    return isinstance(inner, ast.Name) and inner.id.endswith("import_structure")
 
 
 def _texts(value: ast.expr) -> set[str]:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import re
 import zipfile
-from collections.abc import Iterator, Mapping, MutableMapping
+from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tools.releases.lazy import Lazy, read_exports
 from tools.releases.naming import Reading, read_names
+from tools.releases.passing import File, resolve
 
-Cache = MutableMapping[tuple[int, int], Reading]
-"""What files say, by their check sum and size: most are the same in many releases."""
+Cache = MutableMapping[tuple[int, int, bool], Reading]
+"""What files say, by their check sum and size: most are the same in many releases.
+
+Of those that are skipped there is only what they export.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,8 +32,11 @@ class Release:
 
 
 def read_wheel(path: Path, skipped: re.Pattern[str], cache: Cache) -> Release:
-    """Read all modules of a wheel but those whose path in it is to be skipped."""
-    readings = dict[str, tuple[bool, Reading]]()
+    """Read all modules of a wheel.
+
+    Of those whose path in it is to be skipped there is only what others pass on.
+    """
+    readings, unread = dict[str, File](), set[str]()
     python = ""
     with zipfile.ZipFile(path) as wheel:
         for entry in wheel.infolist():
@@ -37,16 +45,25 @@ def read_wheel(path: Path, skipped: re.Pattern[str], cache: Cache) -> Release:
                     r"^Requires-Python: (.*)$", wheel.read(entry).decode(), re.MULTILINE
                 )
                 python = found[1].replace(" ", "") if found else ""
-            if not re.search(r"\.pyi?$", entry.filename) or skipped.search(entry.filename):
+            if not re.search(r"\.pyi?$", entry.filename):
                 continue
-            key = (entry.CRC, entry.file_size)
-            if key not in cache:
-                cache[key] = read_names(wheel.read(entry).decode("utf-8", "replace"))
             module, is_package = _module(entry.filename)
+            is_skipped = bool(skipped.search(entry.filename))
+            key = (entry.CRC, entry.file_size, is_skipped)
+            if key not in cache:
+                source = wheel.read(entry).decode("utf-8", "replace")
+                cache[key] = _read_exports(source) if is_skipped else read_names(source)
             known = readings.get(module)
             reading = _merge(known[1], cache[key]) if known else cache[key]
             readings[module] = (is_package, reading)
-    return Release(version=path.name.split("-")[1], python=python, modules=_resolve(readings))
+            if is_skipped:
+                unread.add(module)
+    modules = resolve(readings, unread)
+    return Release(version=path.name.split("-")[1], python=python, modules=modules)
+
+
+def _read_exports(source: str) -> Reading:
+    return Reading(lazy=Lazy(exports=read_exports(source)))
 
 
 def _module(name: str) -> tuple[str, bool]:
@@ -61,38 +78,5 @@ def _merge(one: Reading, other: Reading) -> Reading:
         bases={**one.bases, **other.bases},
         stars=one.stars | other.stars,
         public=one.public | other.public,
-        is_lazy=one.is_lazy or other.is_lazy,
+        lazy=one.lazy if one.lazy.is_listed else other.lazy,
     )
-
-
-def _resolve(readings: Mapping[str, tuple[bool, Reading]]) -> Mapping[str, frozenset[str]]:
-    """Add to each module the names that it passes on, and its submodules."""
-    modules = {module: set(reading.names) for module, (_, reading) in readings.items()}
-    for module, (is_package, reading) in readings.items():
-        modules[module] |= {
-            f"{kind}<{base}" for kind, bases in reading.bases.items() for base in bases
-        }
-        modules[module].add("=dir" if is_package else "=py")
-        parent, _, name = module.rpartition(".")
-        if parent in modules:
-            modules[parent].add(name)
-    for module in readings:
-        for star in _stars(module, readings, frozenset({module})):
-            modules[module] |= star
-    return {module: frozenset(names) for module, names in modules.items()}
-
-
-def _stars(
-    module: str, readings: Mapping[str, tuple[bool, Reading]], seen: frozenset[str]
-) -> Iterator[set[str]]:
-    is_package, reading = readings[module]
-    for star in reading.stars:
-        level = len(star) - len(star.lstrip("."))
-        up = module.split(".")[: len(module.split(".")) - level + is_package] if level else []
-        source = ".".join([*up, *filter(None, star.lstrip(".").split("."))])
-        if source not in readings or source in seen:
-            continue
-        given = readings[source][1]
-        plain = {one for one in given.names if re.fullmatch(r"[A-Za-z]\w*", one)}
-        yield (given.public if given.public and not given.is_lazy else plain | given.public)
-        yield from _stars(source, readings, seen | {source})

@@ -7,7 +7,7 @@ from sdcoreml.doctor.knowledge.diagnosis import diagnose
 from sdcoreml.doctor.knowledge.grounds import Ground
 from sdcoreml.doctor.knowledge.ranking import Match
 from sdcoreml.doctor.knowledge.skew import Skew, find_version, history
-from sdcoreml.lockfiles.versions import is_version
+from sdcoreml.lockfiles.versions import is_version, key
 
 ENTRIES = [entry for entry in entries() if entry.topic == "family_skew"]
 FRAME = '  File "/venv/lib/python3.10/site-packages/{}/x.py", line 3, in f\n    f()\n'
@@ -113,6 +113,18 @@ def test_the_history_is_one_of_versions_of_known_projects() -> None:
         assert project in set(known.projects.values())
     assert all(is_version(bound) for bound in (*known.since.values(), *known.until.values()))
     assert not set(known.since) & set(known.until)
+    assert all(key(known.until[name]) < key(again) for name, again in known.again.items())
+
+
+def test_what_one_release_lacks_is_in_those_before_and_after_it() -> None:
+    said = first(
+        FRAME.format("diffusers")
+        + FRAME.format("transformers")
+        + "TypeError: CLIPTextModel.__init__() got an unexpected keyword argument"
+        " 'offload_state_dict'"
+    )
+    assert "transformers 4.57 has no offload_state_dict, which diffusers asks for" in said.cause
+    assert "transformers before 4.57, or 4.57.1 or newer" in said.fix
 
 
 def test_a_class_of_a_known_package_is_asked_by_a_script_for_what_it_has_not() -> None:

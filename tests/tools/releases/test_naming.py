@@ -58,7 +58,7 @@ __getattr__, __dir__ = attach(__name__, submod_attrs={"files": ["F"]}, submodule
 """
     found = read_names(source)
     assert found.names == {"_import_structure", "__getattr__", "__dir__", *"ABCDF"}
-    assert found.is_lazy
+    assert found.lazy.is_listed
 
 
 def test_what_is_passed_on_whole_is_named() -> None:

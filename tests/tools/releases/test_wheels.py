@@ -41,3 +41,15 @@ def test_names_are_passed_on_as_imports_do(tmp_path: Path) -> None:
 def test_files_that_are_skipped_are_not_read(tmp_path: Path) -> None:
     path = wheel(tmp_path, **{"p/__init__.py": "", "p/test.py": "x = 1", "p/data.txt": "y = 1"})
     assert set(read_wheel(path, re.compile(r"/test"), {}).modules) == {"p"}
+
+
+def test_of_files_that_are_skipped_only_what_a_lazy_module_passes_on_is_read(
+    tmp_path: Path,
+) -> None:
+    lazy = "sys.modules[__name__] = _LazyModule(__name__, f, define_import_structure(f))"
+    path = wheel(
+        tmp_path,
+        **{"p/__init__.py": lazy, "p/modeling_tf_a.py": "__all__ = ['TFA']\nclass TFA: pass"},
+    )
+    found = read_wheel(path, re.compile(r"modeling_tf"), {}).modules
+    assert {module: set(names) for module, names in found.items()} == {"p": {"=dir", "TFA"}}
