@@ -163,7 +163,7 @@ FAULTS: Mapping[str, Facts] = {
     "ckpt-converter-module-missing": installed(diffusers="0.11.1"),
     "ckpt-converter-config-files": installed(diffusers="0.26.0"),
     "ckpt-converter-kwarg-renamed": installed(diffusers="0.20.2"),
-    "numpy-dtype-size-changed": installed(numpy="1.26.4"),
+    "numpy-dtype-size-changed": installed(numpy="2.2.6"),
     "torch-distributed-reduceop": installed(torch="1.12.1"),
     "torch-untested-with-coremltools": installed(torch="2.14.0"),
     "diffusers-sub-import-clip-failed": sick(
