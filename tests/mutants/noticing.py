@@ -85,6 +85,11 @@ def mirrors(path: str) -> tuple[str, ...]:
     return tuple(f"{start}/{folder}/test_{name}.py" for start in ("tests", "tests/inside"))
 
 
+def golden(path: str) -> str:
+    """Return where the tests are that compare what a module's whole folder makes with files."""
+    return f"tests/{PurePosixPath(path).parent}/test_golden.py"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
     """Tests that one pytest runs, in this order; inside the built environment or on the host.
@@ -107,6 +112,7 @@ def rounds_of(path: str, imports: Imports) -> tuple[Round, ...]:
     every = ALL_INSIDE if path.startswith(IN_ENVIRONMENT) else ALL
     near = [test for test in (*mirrors(path), *every) if test in imports.tests]
     first, *others = _users_tests(path, imports, near)
+    first += [test for test in (golden(path),) if test in imports.tests and test not in first]
     farther = [test for tests in others for test in tests]
     rounds = (
         *_split(near, inside=False),

@@ -92,6 +92,14 @@ def test_a_round_has_few_files_and_the_room_s_own_come_first() -> None:
     )
 
 
+def test_what_a_folder_makes_as_a_whole_is_compared_for_each_module_of_it() -> None:
+    whole = "tests/convert/room/test_golden.py"
+    imports = Imports(users={"convert/room/a.py": ()}, tests=frozenset({whole}))
+    (quick, slow) = rounds_of("convert/room/a.py", imports)
+    assert (quick.tests, slow.tests) == ((whole,), (whole,))
+    assert rounds_of("convert/a.py", imports) == ()
+
+
 def test_where_tests_are() -> None:
     assert mirrors("doctor/checks/__init__.py") == (
         "tests/doctor/test_checks.py",
