@@ -30,6 +30,7 @@ Traceback (most recent call last):
     frob()
 OSError: boom of frobs
 """
+LINES = "\n" * 9
 EARLIER = "tar: fatal: crashed\n\n\n\n\n\n"
 STRANGE = RAISED.replace("boom of frobs", "strange")
 
@@ -69,6 +70,13 @@ def test_what_is_printed_before_an_end_is_why_it_ended(end: str) -> None:
 def test_a_line_behind_the_one_that_decides_is_of_it_only_if_it_tells_of_a_failure() -> None:
     assert surety(FAMILY, "fatal: gave up\nfailed: boom of frobs\n") is CERTAIN
     assert surety(FAMILY, "fatal: gave up\nand boom of frobs\n") is GUESS
+
+
+@pytest.mark.parametrize(("between", "sure"), [(3, CERTAIN), (4, GUESS)])
+def test_a_line_belongs_to_a_message_up_to_four_lines_behind_it(
+    between: int, sure: Confidence
+) -> None:
+    assert surety(FAMILY, f"fatal: gave up\n{LINES[:between]}failed: boom of frobs\n") is sure
 
 
 def test_all_of_a_crash_report_is_of_one_crash() -> None:
