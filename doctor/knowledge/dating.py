@@ -129,15 +129,7 @@ def _find_unknown(releases: Releases, asked: Asked, scope: int) -> int:
         return releases.parameter(asked.owner, ANY)[0] | having & lacking
     if asked.owner:
         return scope & ~releases.knowing(asked.owner)
-    since, until = _MISREAD.get(asked.module.partition(".")[0], ("", ""))
-    if not since or not releases.is_package(asked.module):
-        return 0
-    bounds = releases.near(since), releases.near(until)
-    return releases.before(bounds[1]) & ~releases.before(bounds[0])
-
-
-_MISREAD = {"transformers": ("4.52.1", "5.0.0")}
-"""Since and until when packages make up their names while they run, so that some were not read."""
+    return 0
 
 
 def _find_run(having: int, lacking: int) -> int:

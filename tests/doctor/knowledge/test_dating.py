@@ -153,20 +153,17 @@ def test_other_releases_of_who_asks_may_not_ask() -> None:
     assert find_quiet(RELEASES, "p", "never", Side.NEW) == ""
 
 
-def test_no_name_of_a_package_ends_where_it_was_misread() -> None:
+def test_names_that_a_package_makes_up_while_it_runs_end_where_it_dropped_them() -> None:
     releases = read_releases("transformers")
     assert releases is not None
-    misread = releases.near("4.52.1")
-    gone = [
-        Asked(name=name, module="transformers")
-        for name, some in releases.names("transformers").items()
-        if name.isidentifier() and some & misread >> 1 and not some & misread
-    ]
-    assert len(gone) > 600
-    dated = [find_dating(releases, one, releases.all) for one in gone]
-    assert [one for one in dated if one and one.is_sure and one.until == "4.52.1"] == []
-    kept = [one for one in dated if one and one.until != "4.52.1"]
-    assert len(kept) >= 25, "what the next releases have, this one has"
+    first = releases.near("4.52.1")
+    names = releases.names("transformers")
+    gone = [one for one, some in names.items() if some & first >> 1 and not some & first]
+    assert len(gone) < 30, "agents, which are a package of their own"
+    old = find_dating(releases, Asked(name="TFCLIPModel", module="transformers"), releases.all)
+    assert (old and old.until, old and old.is_sure) == ("5.0.0", True)
+    old_forms = ("CLIPTokenizerFast", "CLIPImageProcessorFast", "CLIPTextModel")
+    assert all(names[one] & releases.near("5.24.0") for one in old_forms)
 
 
 def test_of_two_modules_that_have_a_name_now_the_shorter_one_is_told() -> None:
