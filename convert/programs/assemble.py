@@ -13,11 +13,6 @@ from sdcoreml.convert.programs.payload import DescribedTensors, DrawnProgram
 from sdcoreml.convert.spec.model import DataType, Description, Feature, Metadata, Model, TensorType
 
 
-def same_name(name: str) -> str:
-    """Return the name unchanged: for checkpoints whose tensors never had older names."""
-    return name
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A program drawn from config and options alone, before any weight is read.
@@ -28,7 +23,7 @@ class Draft:
         outputs: maps each output's name to its description.
         metadata: texts that Xcode shows; no runtime reads them.
         ignored: prefixes of the names of tensors that this program does not use.
-        older_name: maps a tensor's name to its name in older checkpoints.
+        older_name: maps a tensor's name to its name in older checkpoints; by default the same.
     """
 
     component: str
@@ -36,7 +31,7 @@ class Draft:
     outputs: Mapping[str, str]
     metadata: Metadata
     ignored: tuple[str, ...] = ()
-    older_name: Callable[[str], str] = same_name
+    older_name: Callable[[str], str] = str
 
 
 def assemble(draft: Draft, tensors: DescribedTensors) -> DrawnProgram:
