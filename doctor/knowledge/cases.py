@@ -4,7 +4,8 @@ One wording may have several causes. Where the log decides between them, nobody 
 
     [[entry.case]]
     pattern     a regular expression that the entry's line has, too; optional beside `beside`
-    beside      one that any line of the log has; optional beside `pattern`
+    beside      one that any line of the log has; optional beside `pattern`, of which it takes what
+                a group captured: {name}
     example     lines of a log that are this case (a test checks that)
     cause, fix  what is said in place of the entry's; what is left out is the entry's
     confidence  optional, in place of the entry's
@@ -53,11 +54,19 @@ def find_case(
     """Return the first case that a log is, with what its patterns captured; None if it is none."""
     for case in cases:
         own = _compile(case.pattern).search(line.text)
-        other = own and _search(case.beside, lines)
+        other = own and _search(_name(case.beside, own.groupdict()), lines)
         if own and other:
             groups = {**other.groupdict(), **own.groupdict()}
             return case, {name: value for name, value in groups.items() if value}
     return None
+
+
+def _name(pattern: str, groups: Mapping[str, str | None]) -> str:
+    """Put what groups captured in their places in a pattern; braces with digits are its own."""
+    return _PLACE.sub(lambda place: re.escape(groups.get(place[1]) or ""), pattern)
+
+
+_PLACE = re.compile(r"\{([a-z]\w*)\}")
 
 
 def _search(pattern: str, lines: Sequence[Line]) -> re.Match[str] | None:

@@ -132,7 +132,8 @@ def examine(
         known = matches.get(line.number)
         if known is None or match.surety < known.surety:
             matches[line.number] = match
-    weighed = rank(list(matches.values()), structure, find_sections(lines))
+    length = sum(bool(line.text.strip()) for line in lines)
+    weighed = rank(list(matches.values()), structure, find_sections(lines), length=length)
     named = _find_named(weighed, structure)
     deciding = _find_deciding(named, weighed, structure, lines or everything)
     return Diagnosis(matches=weighed, structure=structure, deciding=deciding)

@@ -68,14 +68,19 @@ class Match:
 
 
 def rank(
-    matches: Sequence[Match], structure: Structure, sections: Sections | None = None
+    matches: Sequence[Match],
+    structure: Structure,
+    sections: Sections | None = None,
+    *,
+    length: int | None = None,
 ) -> tuple[Match, ...]:
     """Return the matches in order, with the roles and the confidence that they have in this log.
 
     A guess at most is what stands in the command that a shell took, what an earlier command than
     the last that failed said, and what stands before the work that a line shows done, if no failure
     is behind that; outside of a traceback also what a line announces that others may see, and what
-    the same command says behind it that it did its work.
+    the same command says behind it that it did its work. A notice is a cause, too, if the log
+    (of `length` lines that are not empty) is nothing else: then it is what somebody asks about.
     """
     is_past = _find_past(structure, sections or Sections())
     decisive = {structure.decisive.number} if structure.decisive else set[int]()
@@ -102,8 +107,9 @@ def rank(
         one.role is Role.CAUSE and not one.doubt and one.confidence is not Confidence.GUESS
         for one in told
     )
+    alone = placed[0] if len(placed) == 1 and _is_all(placed[0], length) else None
     notices = [
-        _notice(one, is_cause=structure.is_failure and not explained)
+        _notice(one, is_cause=(structure.is_failure or alone is one) and not explained)
         for one in placed
         if _is_notice(one)
     ]
@@ -216,6 +222,12 @@ def _is_notice(match: Match) -> bool:
     # An entry may be of a line that goes on: then that it does so says nothing against it.
     warns = says(match.text) and not says(match.entry.example)
     return match.entry.notice or (warns and match.role is Role.CAUSE)
+
+
+def _is_all(match: Match, length: int | None) -> bool:
+    """Return whether a log is no longer than the example of the notice in it."""
+    example = match.entry.example.strip().split("\n")
+    return match.entry.notice and length is not None and length <= len(example)
 
 
 def _is_family(match: Match) -> bool:

@@ -26,6 +26,7 @@ from sdcoreml.doctor.knowledge.relatives import (
     tell_more,
     tell_relative,
 )
+from sdcoreml.doctor.knowledge.turning import turn
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.table import read_table
 from sdcoreml.lockfiles.versions import is_version, satisfies
@@ -114,6 +115,7 @@ def resolve(
         or tell_base(asker, raised, captured, skew.text)
         or _tell_pair(asked, asker, name)
     )
+    told = dict(turn(asked, name, told, find_stated(asked, skew)))
     is_script = raised is not None and raised.code.endswith(".py")
     # Of a class that nobody knows, only the code that ran before says whose it may be.
     if "owner" in captured and (is_script or not is_named) and _CONFIDENCE not in told:

@@ -41,6 +41,15 @@ def test_the_first_case_that_the_line_or_the_log_is_is_told_with_what_it_capture
     assert find_case([], log[0], log) is None
 
 
+def test_beside_takes_what_the_pattern_captured() -> None:
+    case = replace(DRY, pattern=r"boom of (?P<what>\S+)", beside=r"rain on {what} [a-z]{2,}{none}!")
+    log = lines("rain on a.b here!", "boom of a.b", "boom of aab")
+    assert find_case([case], log[1], log) == (case, {"what": "a.b"})
+    assert find_case([case], log[2], log) is None
+    assert find_case([case], log[1], lines("rain on axb here!")) is None
+    assert find_case([case], log[1], lines("rain on a.b h!")) is None
+
+
 def test_a_case_says_its_own_cause_fix_and_confidence_and_else_the_entry_s() -> None:
     case = replace(DRY, cause="The {more|thing} was dry, so {what|it} boomed.", confidence="likely")
     entry: Failure = replace(BOOM, pattern=r"boom of (?P<what>\w+)", cases=(case,))
