@@ -291,6 +291,15 @@ def test_weights_under_names_that_are_not_looked_for_are_no_weights(tmp_path: Pa
     assert vae.faults == ("vae: no weights in this folder",)
 
 
+def test_a_fault_of_no_part_is_the_model_s_own_where_the_folder_is_a_model(tmp_path: Path) -> None:
+    root = folder(tmp_path)
+    (root / "scheduler/scheduler_config.json").write_text("{")
+    (fault,) = examined(root).faults
+    assert "scheduler_config.json" in fault
+    (root / "model_index.json").unlink()
+    assert examined(root).faults == ()
+
+
 def test_a_checkpoint_that_lacks_a_tensor_says_so(tmp_path: Path) -> None:
     arrays = original("sd1")
     del arrays["model.diffusion_model.out.2.bias"]
