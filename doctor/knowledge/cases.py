@@ -9,6 +9,7 @@ One wording may have several causes. Where the log decides between them, nobody 
     example     lines of a log that are this case (a test checks that)
     cause, fix  what is said in place of the entry's; what is left out is the entry's
     confidence  optional, in place of the entry's
+    role        optional, "harmless": in this case nothing failed, whatever the entry else is
 
 The first case that a log has is told.
 """
@@ -23,7 +24,10 @@ from functools import cache
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.lockfiles.table import TomlTable
 
-FIELDS = frozenset({"pattern", "beside", "example", "cause", "fix", "confidence"})
+FIELDS = frozenset({"pattern", "beside", "example", "cause", "fix", "confidence", "role"})
+
+HARMLESS = "harmless"
+"""The only role that a case may have in place of the entry's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +40,7 @@ class Case:
     cause: str
     fix: str
     confidence: str
+    role: str = ""
 
 
 def read_case(table: TomlTable) -> Case:
@@ -45,6 +50,8 @@ def read_case(table: TomlTable) -> Case:
     given = {name: table.get(name, str, "") for name in sorted(FIELDS - {"example"})}
     if not (given["pattern"] or given["beside"]) or not (given["cause"] or given["fix"]):
         table.faults.append(f"{table.place}pattern or beside, and cause or fix, are missing")
+    if given["role"] not in {"", HARMLESS}:
+        table.faults.append(f"{table.place}role {given['role']!r} of a case is not {HARMLESS}")
     return Case(example=table.get("example", str), **given)
 
 

@@ -24,7 +24,7 @@ from sdcoreml.doctor.knowledge.names import MEANT, are_known, find_own
 from sdcoreml.doctor.knowledge.ranking import Match, rank
 from sdcoreml.doctor.knowledge.reading import read
 from sdcoreml.doctor.knowledge.refusals import name_refuser
-from sdcoreml.doctor.knowledge.searching import Found, View
+from sdcoreml.doctor.knowledge.searching import Found, View, compile_pattern
 from sdcoreml.doctor.knowledge.sections import find_sections
 from sdcoreml.doctor.knowledge.skew import DOUBTFUL, FAILING, Skew, resolve
 from sdcoreml.doctor.knowledge.stated import Blank, add_stated, is_of_other_versions
@@ -152,6 +152,8 @@ def _refine(
         cause=case.cause or entry.cause,
         fix=case.fix or entry.fix,
         confidence=Confidence(case.confidence) if case.confidence else entry.confidence,
+        role=Role.HARMLESS if case.role else entry.role,
+        notice=entry.notice and not case.role,
     )
     return refined, {**found.captured, **more}
 
@@ -168,8 +170,14 @@ def _find_deciding(
     named: Line | None, weighed: tuple[Match, ...], structure: Structure, lines: Sequence[Line]
 ) -> Deciding | None:
     """Return the lines that decide; what is harmless does not, if the log has any other line."""
-    harmless = {one.line for one in weighed if one.role is Role.HARMLESS}
-    told = [one for one in lines if one.number not in harmless]
+    known = [one for one in weighed if one.role is Role.HARMLESS]
+    harmless = {one.line for one in known}
+    said = [compile_pattern(one.entry.pattern) for one in known if one.entry.role is Role.HARMLESS]
+    told = [
+        line
+        for line in lines
+        if line.number not in harmless and not any(one.search(line.text) for one in said)
+    ]
     cause = Diagnosis(matches=weighed, structure=structure).cause
     if cause or structure.chains or not harmless:
         guessed = Line(number=cause.line, text=cause.text) if cause else None

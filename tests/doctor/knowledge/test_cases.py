@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from sdcoreml.doctor.knowledge import Confidence, Failure, entries, fill, read
+from sdcoreml.doctor.knowledge import Confidence, Failure, Role, entries, fill, read
 from sdcoreml.doctor.knowledge.cases import Case, find_case
-from sdcoreml.doctor.knowledge.diagnosis import diagnose
+from sdcoreml.doctor.knowledge.diagnosis import diagnose, examine
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.ground.errors import LockfileError
 from tests.doctor.knowledge.test_support import BOOM
@@ -60,6 +60,19 @@ def test_a_case_says_its_own_cause_fix_and_confidence_and_else_the_entry_s() -> 
     assert (match.cause, match.confidence) == ("It went boom.", Confidence.CERTAIN)
 
 
+def test_in_a_harmless_case_nothing_failed_and_no_line_like_it_tells_of_a_failure() -> None:
+    case = replace(DRY, pattern="", beside="rain", role="harmless", cause="It only boomed.")
+    entry: Failure = replace(BOOM, pattern=r"boom of \w+", notice=True, cases=(case,))
+    found = examine("boom of frobs failed\nboom of dry wood failed\nrain\n", [entry])
+    (match,) = found.matches
+    assert (match.role, match.entry.notice, match.cause) == (Role.HARMLESS, False, case.cause)
+    assert found.cause is None
+    assert found.deciding
+    assert found.deciding.line.text == "rain"
+    (match,) = diagnose("boom of frobs failed\nboom of dry wood failed\n", [entry])
+    assert (match.entry.role, match.entry.notice) == (Role.CAUSE, True)
+
+
 @pytest.mark.parametrize(
     ("case", "told"),
     [
@@ -71,6 +84,7 @@ def test_a_case_says_its_own_cause_fix_and_confidence_and_else_the_entry_s() -> 
         ('pattern = "x"\ncause = "z"', "case[0].example is missing"),
         ('pattern = "x"\ncause = "{z}"', "case[0].{z} has no bar"),
         ('causes = "x"', "case[0].causes is not a field of a case"),
+        ('role = "cause"', "case[0].role 'cause' of a case is not harmless"),
         ('confidence = "sure"', "confidence 'sure' of a case is none of certain, likely, a guess"),
     ],
 )
