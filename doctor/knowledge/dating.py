@@ -83,7 +83,10 @@ def find_dating(releases: Releases, asked: Asked, allowed: int) -> Dating | None
         return None
     if not having:
         return _find_another(releases, asked)
-    unknown |= having << 1 & having >> 1 & ~having  # one release misread, not one without it
+    gaps = having << 1 & having >> 1 & ~having
+    possible = scope & ~having & allowed
+    if not possible or possible & ~gaps:  # else the log can be of no other release that lacks it
+        unknown |= gaps  # one release misread, not one without it
     having |= _spread(having, unknown, 1) & _spread(having, unknown, -1)
     lacking = (scope & ~having or releases.all & ~having) & ~unknown
     if not lacking:

@@ -39,13 +39,18 @@ _BUILD = re.compile(
     r"\s*\u2570\u2500> \[\d+ lines? of output\]|\s*(?:Complete output|ERROR: Command errored out)"
 )
 _BUILD_END = re.compile(r"\s*(?:\[end of output\]|-{20,}$)")
+_BUILT = re.compile(r"` depends on `[\w.-]+`, but doesn't declare it as a build dependency")
+_QUOTED = 16
+"""So many lines above uv's word on a build are what it quotes of that build."""
 
 
 def find_builds(lines: Sequence[Line]) -> frozenset[int]:
-    """Return the numbers of the lines that pip quotes of a package's build."""
+    """Return the numbers of the lines that pip and uv quote of a package's build."""
     found: set[int] = set()
     is_inside = False
     for line in lines:
+        if _BUILT.search(line.text):
+            found.update(range(line.number - _QUOTED, line.number))
         is_inside = bool(_BUILD.match(line.text)) or (is_inside and not _BUILD_END.match(line.text))
         if is_inside:
             found.add(line.number)

@@ -73,11 +73,18 @@ def test_what_a_log_can_be_of_decides(allowed: int, told: Side) -> None:
     assert dating.side is told
 
 
-def test_a_gap_of_one_release_is_none_and_nothing_is_sure_of_it() -> None:
-    gap = find_dating(RELEASES, Asked(name="back", module="p"), 0b00100)
-    assert side(gap) == (Side.OLD, "1.1", "", ">=1.1")
-    assert gap is not None
-    assert not gap.is_sure
+def test_a_gap_of_one_release_is_none_where_the_log_can_be_of_another_that_lacks_the_name() -> None:
+    for allowed in (0b11111, 0b00101, 0b01010):
+        gap = find_dating(RELEASES, Asked(name="back", module="p"), allowed)
+        assert side(gap) == (Side.OLD, "1.1", "", ">=1.1")
+        assert gap is not None
+        assert gap.is_sure == (allowed != 0b01010)
+
+
+def test_a_gap_of_one_release_is_one_where_the_log_can_be_of_no_other() -> None:
+    for allowed in (0b00100, 0b01110):
+        gap = find_dating(RELEASES, Asked(name="back", module="p"), allowed)
+        assert side(gap) == (Side.NEW, "1.1", "2.0", ">=1.1,<2.0")
 
 
 UNTOLD = Releases(

@@ -187,6 +187,12 @@ def test_what_pip_quotes_of_a_build_is_known() -> None:
     assert structure(log).builds == {2, 3}
 
 
+def test_what_uv_says_a_build_lacks_is_said_of_the_lines_above() -> None:
+    hint = "hint: `a@1.0` depends on `torch`, but doesn't declare it as a build dependency."
+    log = "\n".join([*("line" for _ in range(20)), hint, "re-run"])
+    assert structure(log).builds & set(range(1, 30)) == set(range(5, 21))
+
+
 @pytest.mark.parametrize(
     ("path", "code"),
     [
