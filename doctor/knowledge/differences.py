@@ -106,11 +106,30 @@ def explain(text: str) -> Mapping[str, str]:
     told = find_differences(text)
     return (
         _explain_names_alone(told)
+        or _explain_video(told.pairs, text)
         or _explain_pairs(told.pairs)
         or _explain_names(told)
         or _explain_beginnings(told)
         or _explain_kinds(told)
     )
+
+
+_VIDEO = re.compile(
+    r"loading state_dict for (?P<net>UNet(?:3DCondition|SpatioTemporalCondition|Motion)Model)\b"
+)
+
+
+def _explain_video(pairs: Sequence[tuple[Tensor, Tensor]], text: str) -> Mapping[str, str]:
+    """Explain what signs of pictures' models cannot: widths that a video model has, too."""
+    net = _VIDEO.search(text)
+    if net is None or not _explain_pairs(pairs):
+        return {}
+    return {
+        "differs": f"The weights are not of the video model that {net['net']} was made as"
+        f" ({_quote(*pairs[0])})",
+        "cure": "Load them with the class and the config.json that stand beside them in their own"
+        " repository (model_index.json names the class).",
+    }
 
 
 def _explain_pairs(pairs: Sequence[tuple[Tensor, Tensor]]) -> Mapping[str, str]:
