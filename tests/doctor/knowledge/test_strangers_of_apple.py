@@ -42,8 +42,10 @@ GENCODE = (
             "family-custom-layer",
         ),
         (
-            "Fatal error: 'try!' expression unexpectedly raised an error: Error"
-            ' Domain=com.apple.CoreML Code=3 "Unable to load model"',
+            (
+                "Fatal error: 'try!' expression unexpectedly raised an error: Error"
+                ' Domain=com.apple.CoreML Code=3 "Unable to load model"'
+            ),
             "family-swift-nil",
         ),
         (
@@ -114,8 +116,10 @@ def test_a_stranger_is_not_told_as(log: str, stranger: str) -> None:
             "6.30.0 is too new",
         ),
         (
-            "error: the library 'A' requires ios 15.0, but depends on the product 'B' which"
-            " requires ios 16.2",
+            (
+                "error: the library 'A' requires ios 15.0, but depends on the product 'B' which"
+                " requires ios 16.2"
+            ),
             "(ios 15.0)",
         ),
     ],
