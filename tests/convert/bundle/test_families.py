@@ -201,6 +201,8 @@ class TestRefuse:
     def test_another_family_is_called_what_it_calls_itself(self) -> None:
         said = str(refuse(Family.UNKNOWN, Task.OTHER, Path("m"), "KolorsPipeline"))
         assert "another family of models (KolorsPipeline), which is not supported" in said
+        said = str(refuse(Family.UNKNOWN, Task.OTHER, Path("m")))
+        assert "another family of models, which is not supported" in said
 
     def test_why_a_known_family_is_not_among_them(self) -> None:
         said = str(refuse(Family.SD3, Task.OTHER, Path("m")))

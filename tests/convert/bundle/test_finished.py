@@ -34,3 +34,10 @@ def test_a_zip_file_of_programs_is_core_ml_and_another_is_not(tmp_path: Path) ->
 def test_an_older_core_ml_file_is_core_ml(tmp_path: Path) -> None:
     (tmp_path / "Unet.mlmodel").write_bytes(bytes(9))
     assert is_finished(tmp_path / "Unet.mlmodel")
+
+
+def test_a_folder_is_looked_into_whatever_its_name_ends_with(tmp_path: Path) -> None:
+    for name, place in (("a.zip", "Unet.mlmodelc"), ("b.zip", "unet"), ("c.mlmodel", "unet")):
+        (tmp_path / name / place).mkdir(parents=True)
+    found = [path.name for path in sorted(tmp_path.iterdir()) if is_finished(path)]
+    assert found == ["a.zip"]
