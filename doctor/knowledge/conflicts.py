@@ -75,7 +75,7 @@ def find_conflict(texts: Sequence[str]) -> tuple[str, Mapping[str, str]] | None:
     if absent:
         return _NONE, {"which": absent.text}
     for one, other in _pairs(wishes):
-        if one.project != other.project or not exclude(one.specifier, other.specifier):
+        if one.project != other.project or not _never_meet(one, other, wishes):
             continue
         places = {"which": one.project, "need": one.text, "have": other.text, "seeker": one.asker}
         if not one.asker:
@@ -83,6 +83,22 @@ def find_conflict(texts: Sequence[str]) -> tuple[str, Mapping[str, str]] | None:
         return (_TWO, {**places, "other": other.asker}) if other.asker else (_OWN, places)
     projects = {wish.project for wish in wishes}
     return (_NONE, {"which": wishes[0].text}) if len(projects) == 1 else None
+
+
+def _never_meet(one: Wish, other: Wish, wishes: Sequence[Wish]) -> bool:
+    """Return whether no listed release of one's asker goes with any of the other's."""
+    if not exclude(one.specifier, other.specifier):
+        return False
+    ones, others = _list_alike(one, wishes), _list_alike(other, wishes)
+    return all(exclude(this, that) for this in ones for that in others)
+
+
+def _list_alike(wish: Wish, wishes: Sequence[Wish]) -> Sequence[str]:
+    """Return the ranges of a project that any release of a wish's asker wants, some of many."""
+    if not wish.asker:
+        return [wish.specifier]
+    alike = (two for two in wishes if two.project == wish.project and two.who == wish.who)
+    return list(dict.fromkeys(two.specifier for two in alike))[:_FEW]
 
 
 def _pairs(wishes: Sequence[Wish]) -> Iterator[tuple[Wish, Wish]]:
@@ -107,8 +123,9 @@ def _read(texts: Sequence[str]) -> Iterator[Wish]:
         wanted = _WANTED.match(found["wanted"])
         if wanted:
             specifier = wanted["specifier"].replace(" and ", ",").replace(" ", "")
+            specifier = f"=={wanted['file']}" if wanted["file"] else specifier
             yield Wish(
-                text=found["wanted"].partition(";")[0].strip(),
+                text=found["wanted"].partition(";")[0].strip().replace(" and ", ","),
                 project=normalise(wanted["name"]),
                 specifier=specifier,
                 asker=found["asker"] or "",
@@ -121,7 +138,8 @@ _WISH = re.compile(
     r"(?P<wanted>\S.*)"
 )
 _WANTED = re.compile(
-    r"(?P<name>[A-Za-z][\w.-]*)(?:\[[^\]]*\])?\s*\(?(?P<specifier>(?:[<>=!~]=?[^;@()]*)?)"
+    r"(?P<name>[A-Za-z][\w.-]*)(?:\[[^\]]*\])?\s*"
+    r"(?:(?P<file>\d[\w.+!]*) \(from |\(?)(?P<specifier>(?:[<>=!~]=?[^;@()]*)?)"
 )
 
 

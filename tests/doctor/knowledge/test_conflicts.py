@@ -23,12 +23,12 @@ ABSENT = "some packages have no matching distributions available for your enviro
         (
             (USER, PAINTER, BRUSH, PENCIL.replace("paint_hub", "Painthub")),
             "resolver-own-pin",
-            {"need": "Painthub<0.18 and >=0.16.4", "have": "painthub==0.20.3"},
+            {"need": "Painthub<0.18,>=0.16.4", "have": "painthub==0.20.3"},
         ),
         (
             (PAINTER, BRUSH, NEWER),
             "resolver-two-packages",
-            {"need": "painthub<1.0 and >=0.16.4", "have": "painthub>=1.2"},
+            {"need": "painthub<1.0,>=0.16.4", "have": "painthub>=1.2"},
         ),
         (
             (USER, "***   The user requested (constraint) painthub==0.1"),
@@ -36,6 +36,17 @@ ABSENT = "some packages have no matching distributions available for your enviro
             {"which": "painthub", "need": "painthub==0.20.3", "have": "painthub==0.1"},
         ),
         ((BRUSH, BRUSH.replace("4.34.1", "4.34.0")), "resolver-no-release", {}),
+        (
+            ("    a 1 depends on n<2", "    b 1 depends on n>=2", "    a 2 depends on n>=2")
+            + ("    a 2 depends on t>=2.4", "    c 1 depends on t<2.0"),
+            "resolver-two-packages",
+            {"need": "t>=2.4", "have": "t<2.0", "seeker": "a 2", "other": "c 1"},
+        ),
+        (
+            ("    The user requested t 2.1.0 (from https://x/t.whl)", "    a 1 depends on t==2.0"),
+            "resolver-own-pin",
+            {"need": "t==2.0", "have": "t 2.1.0 (from https://x/t.whl)"},
+        ),
         (
             ("#9 7.1   a 1 depends on b", PAINTER, "", ABSENT, "   painthub"),
             "resolver-no-release",
