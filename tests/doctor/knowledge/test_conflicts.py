@@ -37,8 +37,13 @@ ABSENT = "some packages have no matching distributions available for your enviro
         ),
         ((BRUSH, BRUSH.replace("4.34.1", "4.34.0")), "resolver-no-release", {}),
         (
-            ("    a 1 depends on n<2", "    b 1 depends on n>=2", "    a 2 depends on n>=2")
-            + ("    a 2 depends on t>=2.4", "    c 1 depends on t<2.0"),
+            (
+                "    a 1 depends on n<2",
+                "    b 1 depends on n>=2",
+                "    a 2 depends on n>=2",
+                "    a 2 depends on t>=2.4",
+                "    c 1 depends on t<2.0",
+            ),
             "resolver-two-packages",
             {"need": "t>=2.4", "have": "t<2.0", "seeker": "a 2", "other": "c 1"},
         ),
@@ -108,4 +113,4 @@ def test_the_requirement_to_change_is_told_however_many_releases_pip_tried() -> 
     log = "\n".join([head, "", "The conflict is caused by:", USER, PAINTER, *tried])
     first = diagnose(log, entries())[0]
     assert first.entry.id == "resolver-own-pin"
-    assert first.cause.startswith("pencil 0.14.0 needs painthub<0.18 and >=0.16.4, and painthub==")
+    assert first.cause.startswith("pencil 0.14.0 needs painthub<0.18,>=0.16.4, and painthub==")
