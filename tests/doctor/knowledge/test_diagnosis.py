@@ -187,14 +187,14 @@ def test_a_line_that_tells_of_a_failure_comes_before_any_other() -> None:
 def test_a_notice_is_a_cause_only_where_a_run_failed_and_nothing_else_explains_it() -> None:
     notice = replace(OTHER, notice=True)
     assert roles("crash\nall went well\n", notice) == [("other", "harmless")]
-    assert roles("crash\n\n", notice) == [("other", "cause")]
-    two = replace(notice, example="x\ncrash")
+    two = replace(notice, topic="family_pairs", example="x\ncrash")
     assert roles("crash\nboom\n", two, replace(BASE, role=Role.HARMLESS)) == [
         ("other", "harmless"),
         ("base", "harmless"),
     ]
     assert roles("crash\nall went well\n", two) == [("other", "cause")]
     assert roles("crash\nall went well\nindeed\n", two) == [("other", "harmless")]
+    assert roles("crash\n", notice) == [("other", "harmless")], "healthy runs print it"
     assert roles("crash\n", replace(OTHER, role=Role.HARMLESS)) == [("other", "harmless")]
     assert roles("crash\nValueError: x\n", notice) == [("other", "cause")]
     assert roles("crash\nValueError: boom\n", notice, BASE) == [
