@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -7,7 +8,7 @@ import safetensors.numpy
 
 from sdcoreml.convert.models.folder_plan import write_folder
 from sdcoreml.convert.models.layout import read_model
-from sdcoreml.convert.models.merge import merge_component, plan_folder, require_apart
+from sdcoreml.convert.models.merge import merge_component, plan_folder, plan_unet, require_apart
 from sdcoreml.convert.weights.writer import WriteOptions
 from sdcoreml.ground.errors import BadInputError, NoSpaceError
 from sdcoreml.ground.events import Event
@@ -77,6 +78,14 @@ def test_a_faulty_model_writes_nothing(tmp_path: Path, folder: Path) -> None:
     with pytest.raises(BadInputError, match="no readable weights"):
         merge_component(model.components["vae"], tmp_path / "out")
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_unet_alone_with_a_fault_of_the_model_is_not_planned(folder: Path) -> None:
+    (folder / "vae" / "diffusion_pytorch_model.safetensors").write_bytes(b"")
+    model = read_model(folder)
+    with pytest.raises(BadInputError, match="the file is empty"):
+        plan_unet(model, None)
+    assert set(plan_unet(replace(model, faults=()), None).parts) == {"unet"}
 
 
 @pytest.mark.parametrize("place", ["model", "model/out", "."])
