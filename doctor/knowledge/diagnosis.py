@@ -100,43 +100,63 @@ def examine(
         chains=structure.chains,
         versions=versions or {},
     )
-    own = find_own(structure.chains)
-    facts = find_facts(lines)
+    log_read = _Log(
+        lines=lines,
+        structure=structure,
+        skew=skew,
+        own=find_own(structure.chains),
+        facts=find_facts(lines),
+    )
     matches: dict[int, Match] = {}
-    for one in entries:
-        views = telling if one.topic in FAMILIES else whole
-        found = next(filter(None, (view.find(one) for view in views)), None)
-        if found is None:
-            continue
-        line = found.line
-        entry, captured = _refine(one, found, lines)
-        doubt = find_contradiction(entry, versions or {})
-        found_in = name_refuser(entry, line, captured, structure.chains)
-        resolved = resolve(entry, line, found_in, skew)
-        told = resolved and tell_conflict(entry.id, line.number, resolved, lines)
-        if told is None or (line.number in structure.builds and entry.id in _OF_AN_ENVIRONMENT):
-            continue
-        told = add_stated(
-            Blank(entry=entry, line=line, captured=add_kinds(told), skew=skew, lines=lines)
-        )
-        is_doubtful = DOUBTFUL in told or is_of_other_versions(line, lines)
-        is_known = False if is_doubtful else are_known(told, own)
-        match = replace(
-            _match(entry, line, told, doubt, facts if is_known is not False else None),
-            wording=found.wording,
-            grounds=_find_grounds(entry, told, versions or {}, is_known=is_known),
-        )
-        if entry.symptom:
-            is_named = is_named_elsewhere(line.number, captured.values(), lines)
-            match = replace(match, is_named=is_named)
-        known = matches.get(line.number)
-        if known is None or match.surety < known.surety:
-            matches[line.number] = match
+    for entry in entries:
+        views = telling if entry.topic in FAMILIES else whole
+        found = next(filter(None, (view.find(entry) for view in views)), None)
+        match = _tell(entry, found, log_read) if found else None
+        known = match and matches.get(match.line)
+        if match and (known is None or match.surety < known.surety):
+            matches[match.line] = match
     length = sum(bool(line.text.strip()) for line in lines)
     weighed = rank(list(matches.values()), structure, find_sections(lines), length=length)
     named = _find_named(weighed, structure)
     deciding = _find_deciding(named, weighed, structure, lines or everything)
     return Diagnosis(matches=weighed, structure=structure, deciding=deciding)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Log:
+    """A log as it was read: what is looked at for each entry that was found in it."""
+
+    lines: Sequence[Line]
+    structure: Structure
+    skew: Skew
+    own: frozenset[str]
+    facts: Mapping[str, str]
+
+
+def _tell(known: Failure, found: Found, log: _Log) -> Match | None:
+    """Return what an entry that was found says of a log; None if its line is of another matter."""
+    line, versions = found.line, log.skew.versions
+    entry, captured = _refine(known, found, log.lines)
+    named = name_refuser(entry, line, captured, log.structure.chains)
+    resolved = resolve(entry, line, named, log.skew)
+    told = resolved and tell_conflict(entry.id, line.number, resolved, log.lines)
+    if told is None or (line.number in log.structure.builds and entry.id in _OF_AN_ENVIRONMENT):
+        return None
+    told = add_stated(
+        Blank(entry=entry, line=line, captured=add_kinds(told), skew=log.skew, lines=log.lines)
+    )
+    is_doubtful = DOUBTFUL in told or is_of_other_versions(line, log.lines)
+    is_known = False if is_doubtful else are_known(told, log.own)
+    doubt = find_contradiction(entry, versions)
+    match = replace(
+        _match(entry, line, told, doubt, log.facts if is_known is not False else None),
+        wording=found.wording,
+        grounds=_find_grounds(entry, told, versions, is_known=is_known),
+    )
+    if not entry.symptom:
+        return match
+    is_named = is_named_elsewhere(line.number, captured.values(), log.lines)
+    return replace(match, is_named=is_named)
 
 
 def _refine(

@@ -17,7 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from sdcoreml.doctor.knowledge.exceptions import Raised
-from sdcoreml.doctor.knowledge.skew import history
+from sdcoreml.doctor.knowledge.history import history
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.table import read_table
 

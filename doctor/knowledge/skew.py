@@ -1,6 +1,6 @@
 """Says which two packages do not belong together when one asks another for what it does not have.
 
-`history.toml` knows since or until when the packages of the toolchain have what others ask them
+`history` knows since or until when the packages of the toolchain have what others ask them
 for. Who asked is told by the last foreign code that the traceback passed through, or by the lazy
 import that failed; versions are those installed here, or named in the log.
 """
@@ -10,12 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 
 from sdcoreml.doctor.knowledge import Confidence, Failure
 from sdcoreml.doctor.knowledge.asking import FAILS, find_owner, find_receiver, tell
 from sdcoreml.doctor.knowledge.exceptions import Raised
+from sdcoreml.doctor.knowledge.history import History, history
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.mentioned import find_all_stated
 from sdcoreml.doctor.knowledge.relatives import (
@@ -28,12 +27,10 @@ from sdcoreml.doctor.knowledge.relatives import (
 )
 from sdcoreml.doctor.knowledge.turning import turn
 from sdcoreml.ground.names import normalise
-from sdcoreml.lockfiles.table import read_table
 from sdcoreml.lockfiles.versions import is_version, satisfies
 
 TOPIC = "family_skew"
 _CONFIDENCE = "confidence"
-_HISTORY = Path(__file__).parent / "history.toml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,37 +40,6 @@ class Skew:
     text: str
     chains: Sequence[Sequence[Raised]]
     versions: Mapping[str, str]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class History:
-    """Since and until when (the first version without it) projects have a name.
-
-    `projects` are the names of the distributions by those of their modules, `again` when a name
-    that was gone came back.
-    """
-
-    projects: Mapping[str, str]
-    since: Mapping[tuple[str, str], str]
-    until: Mapping[tuple[str, str], str]
-    again: Mapping[tuple[str, str], str]
-
-
-@cache
-def history() -> History:
-    """Read history.toml."""
-    table = read_table(_HISTORY)
-    projects = table.table("projects").mapping()
-    since, until, again = (dict[tuple[str, str], str]() for _ in range(3))
-    for row in table.tables("change"):
-        project = row.get("project", str)
-        bound = row.get("since", str, "") or row.get("until", str, "")
-        for name in row.strings("names"):
-            (since if "since" in row.values else until)[project, name] = bound
-            if "again" in row.values:
-                again[project, name] = row.get("again", str)
-    table.finish()
-    return History(projects=projects, since=since, until=until, again=again)
 
 
 def resolve(

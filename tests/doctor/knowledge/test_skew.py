@@ -6,8 +6,7 @@ from sdcoreml.doctor.knowledge import entries
 from sdcoreml.doctor.knowledge.diagnosis import diagnose
 from sdcoreml.doctor.knowledge.grounds import Ground
 from sdcoreml.doctor.knowledge.ranking import Match
-from sdcoreml.doctor.knowledge.skew import Skew, find_version, history
-from sdcoreml.lockfiles.versions import is_version, key
+from sdcoreml.doctor.knowledge.skew import Skew, find_version
 
 ENTRIES = [entry for entry in entries() if entry.topic == "family_skew"]
 FRAME = '  File "/venv/lib/python3.10/site-packages/{}/x.py", line 3, in f\n    f()\n'
@@ -105,15 +104,6 @@ def test_of_an_unknown_package_it_is_a_guess() -> None:
 def test_versions_are_those_of_the_log_or_else_those_installed(log: str, version: str) -> None:
     skew = Skew(text=log, chains=(), versions={"torch": "9.9"})
     assert find_version("torch", skew) == (version or "9.9")
-
-
-def test_the_history_is_one_of_versions_of_known_projects() -> None:
-    known = history()
-    for project, _ in (*known.since, *known.until):
-        assert project in set(known.projects.values())
-    assert all(is_version(bound) for bound in (*known.since.values(), *known.until.values()))
-    assert not set(known.since) & set(known.until)
-    assert all(key(known.until[name]) < key(again) for name, again in known.again.items())
 
 
 def test_what_one_release_lacks_is_in_those_before_and_after_it() -> None:

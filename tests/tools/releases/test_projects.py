@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from sdcoreml.doctor.knowledge.skew import history
+from sdcoreml.doctor.knowledge.history import history
 from tools.releases.projects import PROJECTS, Choice, Project, choose
 
 VERSIONS = (
