@@ -19,7 +19,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.lockfiles.table import TomlTable
@@ -83,6 +83,6 @@ def _search(pattern: str, lines: Sequence[Line]) -> re.Match[str] | None:
     return next((one for line in lines if (one := found.search(line.text))), None)
 
 
-@cache
+@lru_cache(maxsize=1024)  # a pattern may have words of a log, of which there is no end
 def _compile(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)

@@ -20,6 +20,7 @@ from sdcoreml.convert.bundle.ports import (
     interfaces,
     optional_interfaces,
 )
+from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.jobs.manifest import MadeIn, digest_of
 from sdcoreml.convert.jobs.plan import Job, default_options, plan
 from sdcoreml.convert.jobs.steps import convert_models
@@ -46,6 +47,19 @@ from sdcoreml.convert.worker import Outcome, Runner
 from sdcoreml.ground.errors import SdcoremlError
 from sdcoreml.ground.events import Emit, Event, silent
 from sdcoreml.lockfiles.lock import load_lock
+
+CERTIFICATE = Certificate(
+    key="0" * 64,
+    component="unet",
+    title="Stable Diffusion 1.x, SPLIT_EINSUM, 512x512",
+    outputs=(),
+    runs=2,
+    toolchain="tested",
+    lock="5f",
+    date="2026-11-24",
+    module="5e",
+)
+"""A certificate of a graph that no stand-in has."""
 
 VOCAB = {"a": 0, "b</w>": 1, "ab</w>": 2, "<|startoftext|>": 3, "<|endoftext|>": 4}
 UNET = {

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from sdcoreml.convert.bundle.ports import Dimensions
-from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.jobs.against import Comparison, compare, input_faults
 from sdcoreml.convert.jobs.manifest import (
     MadeBy,
@@ -24,7 +23,13 @@ from sdcoreml.convert.jobs.verify import Against
 from sdcoreml.convert.proof.record import Sibling
 from sdcoreml.ground.digest import FileRecord
 from sdcoreml.ground.events import Event
-from tests.convert.stand_ins import StandIn, finish, job_of, write_model
+from tests.convert.stand_ins import (
+    CERTIFICATE,
+    StandIn,
+    finish,
+    job_of,
+    write_model,
+)
 
 SIZE = Dimensions(batch=2, height=16, width=16, features=8, tokens=77)
 SIX: Mapping[str, object] = {"method": "kmeans", "bits": 6}
@@ -134,23 +139,12 @@ def test_another_converter_s_weights_and_those_with_fast_are_not_compressed_agai
     assert (again, len(told)) == ([], 1)
 
 
-OTHER = Certificate(
-    key="0" * 64,
-    component="unet",
-    title="Stable Diffusion 1.x",
-    outputs=(),
-    runs=2,
-    toolchain="tested",
-    lock="5f",
-    date="2026-11-24",
-    module="5e",
-)
-SIBLING = Sibling(graph=OTHER.key, title=OTHER.title, origin=OTHER.origin)
+SIBLING = Sibling(graph=CERTIFICATE.key, title=CERTIFICATE.title, origin=CERTIFICATE.origin)
 
 
 def offered(bundle: Path, model: Path, manifest: Manifest, *, fast: bool = False) -> bool:
     """Return whether a certified graph may stand for the UNet's, which is not run at its size."""
-    against = Against(model=model, certificates={OTHER.key: OTHER}, fast=fast)
+    against = Against(model=model, certificates={CERTIFICATE.key: CERTIFICATE}, fast=fast)
     return "certificates" in run(bundle, manifest, against)[2]
 
 
@@ -163,7 +157,7 @@ def test_a_program_that_was_run_is_run_again_at_its_size_unless_a_sample_is_enou
     assert offered(bundle, model, manifest, fast=True)
     for proof in (
         replace(checked, sibling=SIBLING),
-        replace(checked, certificate=OTHER.origin),
+        replace(checked, certificate=CERTIFICATE.origin),
         replace(checked, unchecked="no torch"),
     ):
         assert offered(bundle, model, changed(manifest, "Unet", checked=proof))

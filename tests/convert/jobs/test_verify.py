@@ -24,6 +24,7 @@ from sdcoreml.convert.worker import Outcome
 from sdcoreml.ground.errors import BadInputError, ParityError
 from sdcoreml.ground.events import Emit, silent
 from tests.convert.stand_ins import (
+    CERTIFICATE,
     StandIn,
     finish,
     job_of,
@@ -338,36 +339,26 @@ def test_a_program_that_computes_something_else_is_an_error(bundle: Path, model:
         verify(bundle, runner, against(model))
 
 
-OTHER = Certificate(
-    key="0" * 64,
-    component="unet",
-    title="Stable Diffusion 1.x, SPLIT_EINSUM, 512x512",
-    outputs=(),
-    runs=2,
-    toolchain="tested",
-    lock="5f",
-    date="2026-11-24",
-    module="5e",
-)
-
-
 @pytest.mark.parametrize(
     ("certificates", "expected"),
     [
         ({}, set()),
-        ({OTHER.key: OTHER}, {f"Unet: its graph is not that of {OTHER.title} in other shapes"}),
+        (
+            {CERTIFICATE.key: CERTIFICATE},
+            {f"Unet: its graph is not that of {CERTIFICATE.title} in other shapes"},
+        ),
     ],
 )
 def test_a_graph_that_differs_in_more_than_it_says(
     bundle: Path, model: Path, certificates: Mapping[str, Certificate], expected: set[str]
 ) -> None:
     """The graph is compared again, unless no certificate is accepted: then it is run."""
-    sibling = Sibling(graph=OTHER.key, title=OTHER.title, origin=OTHER.origin)
+    sibling = Sibling(graph=CERTIFICATE.key, title=CERTIFICATE.title, origin=CERTIFICATE.origin)
     made = read_manifest(bundle)
     entry = made.programs["Unet"]
     related = replace(entry, checked=replace(entry.checked, sibling=sibling))
     write_manifest(replace(made, programs={**made.programs, "Unet": related}), bundle)
-    issued = {OTHER.key: OTHER}
+    issued = {CERTIFICATE.key: CERTIFICATE}
     runner = StandIn(size=SIZE)
     found = verify(bundle, runner, Against(model=model, certificates=certificates, issued=issued))
     assert {*whats(found)} == expected

@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from sdcoreml.convert.bundle.contract import chunk_paths
-from sdcoreml.convert.certificates.store import Certificate
 from sdcoreml.convert.mil.kinds import Mode
 from sdcoreml.convert.parity.check import CheckOptions
 from sdcoreml.convert.parity.outcome import Parity
@@ -20,19 +19,9 @@ from sdcoreml.convert.tasks.check import task
 from sdcoreml.ground.codec import to_plain
 from sdcoreml.ground.errors import ParityError
 from sdcoreml.ground.events import Event, silent
+from tests.convert.stand_ins import CERTIFICATE
 
 SOUND = Audit(sources={"a": ("b",)}, extras={})
-CERTIFICATE = Certificate(
-    key="0" * 64,
-    component="unet",
-    title="",
-    outputs=(),
-    runs=2,
-    toolchain="tested",
-    lock="5f",
-    date="2026-11-24",
-    module="5e",
-)
 Asked = tuple[str, object, Mapping[str, object], Path, CheckOptions]
 
 
@@ -80,7 +69,11 @@ def test_each_package_is_checked_with_what_it_was_made_from(
     assert unet[1] == chunk_paths(tmp_path / "unet.mlpackage")
     assert (unet[0], unet[2], unet[3]) == ("unet", {"of": "unet"}, Path("unet.safetensors"))
     assert (unet[4].program.height, unet[4].program.width) == (16, 24)
-    assert (unet[4].lenient, unet[4].draws, unet[4].certificates) == (True, True, (CERTIFICATE,))
+    assert (unet[4].lenient, unet[4].draws, unet[4].certificates) == (
+        True,
+        True,
+        (CERTIFICATE,),
+    )
     assert (unet[4].runs, unet[4].small) == (None, False)
     assert vae[1] == tmp_path / "vae_decoder.mlpackage"
     assert (vae[4].lenient, vae[4].draws, vae[4].certificates) == (False, False, ())
