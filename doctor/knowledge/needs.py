@@ -20,7 +20,8 @@ _SHORTEST = 3
 """A shorter word is in nearly every text."""
 
 _TOKEN = re.compile(
-    r"(?P<escape>\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|\d+|.))"
+    r"(?P<run>[^\\\[\](){}.|*+?^$\x80-\U0010ffff]{2,}(?![*+?{]))"
+    r"|(?P<escape>\\(?:x[0-9a-fA-F]{2}|u[0-9a-fA-F]{4}|U[0-9a-fA-F]{8}|\d+|.))"
     r"|(?P<set>\[\^?\]?(?:\\.|[^\]\\])*\])"
     r"|(?P<same>\(\?P=\w+\)|\(\?[aiLmsux]+\))"
     r"|(?P<not>\(\?<?!)"
@@ -62,8 +63,10 @@ class _Reader:
             token = self._tokens[self._at]
             self._at += 1
             kind = token.lastgroup if token.lastgroup != "least" else "times"
-            letter = _letter(token)
-            if letter:
+            if kind == "run":
+                run += token[0].lower()
+                continue
+            if letter := _letter(token):
                 kept, run = self._repeat(run, letter)
                 found[-1] += _clauses(kept)
                 continue
