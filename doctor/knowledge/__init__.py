@@ -44,10 +44,10 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import Enum
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -159,7 +159,7 @@ class Symptom(Enum):
 class Failure:
     """One known failure, or a family; see the module's description for its fields.
 
-    `evidence` is what judged logs say of it; None if nobody asked them.
+    `evidence` tells what judged logs say of it; None if nobody asks them.
     """
 
     id: str
@@ -180,7 +180,7 @@ class Failure:
     seen: tuple[str, ...]
     is_documented: bool = False
     cases: tuple[Case, ...] = ()
-    evidence: Evidence | None = None
+    evidence: Callable[[], Evidence] | None = None
 
 
 def fill(text: str, captured: Mapping[str, str] = MappingProxyType({})) -> str:
@@ -218,7 +218,7 @@ def entries() -> tuple[Failure, ...]:
 def of_topic(topic: str) -> tuple[Failure, ...]:
     """Return the entries of one topic (a key of `FILES`)."""
     return tuple(
-        replace(entry, evidence=find_evidence(entry.id, entry.pattern, entry.example))
+        replace(entry, evidence=partial(find_evidence, entry.id, entry.pattern, entry.example))
         for entry in read(_FOLDER / f"{topic}.toml")
     )
 

@@ -26,6 +26,7 @@ class Evidence:
     marks: frozenset[str] = frozenset()
 
 
+@cache
 def find_evidence(entry: str, pattern: str, example: str) -> Evidence:
     """Return what the judged logs say of an entry (its id), and it says itself."""
     table = _read().get(entry)

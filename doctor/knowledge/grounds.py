@@ -79,9 +79,9 @@ def weigh(grounds: Mapping[Ground, bool | None], most: Confidence) -> Confidence
 
 def weigh_wording(entry: Failure, wording: int, line: str) -> Mapping[Ground, bool | None]:
     """Return what the judged logs say of a wording (its number), and of the line that has it."""
-    evidence = entry.evidence
-    if evidence is None:
+    if entry.evidence is None:
         return {Ground.WORDING: True, Ground.RECORD: True, Ground.WORDS: True}
+    evidence = entry.evidence()
     # What is known of a single failure was made from a log that is not among the judged ones.
     is_taught = entry.is_documented or entry.topic not in FAMILIES
     named = _count(evidence.named, wording) + is_taught

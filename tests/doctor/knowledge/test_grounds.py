@@ -39,7 +39,7 @@ def test_a_cause_is_as_sure_as_its_grounds(
 
 def wording(named: int, mistaken: int = 0, words: str = "boom", line: str = "boom") -> list[object]:
     evidence = Evidence(named=(0, named), mistaken=(0, mistaken), words=frozenset(words.split()))
-    told = weigh_wording(replace(FAMILY, evidence=evidence), 1, line)
+    told = weigh_wording(replace(FAMILY, evidence=lambda: evidence), 1, line)
     return [told[Ground.WORDING], told[Ground.RECORD], told[Ground.WORDS]]
 
 
@@ -53,11 +53,11 @@ def test_a_wording_is_judged_by_the_logs_that_had_it() -> None:
 
 
 def test_a_mark_that_no_judged_log_had_speaks_against_a_family() -> None:
-    known = replace(FAMILY, evidence=Evidence(named=(9,), marks=frozenset({"SSLError"})))
+    known = replace(FAMILY, evidence=lambda: Evidence(named=(9,), marks=frozenset({"SSLError"})))
     assert weigh_wording(known, 0, "SSLError: boom")[Ground.MARKS] is None
     assert weigh_wording(known, 0, "OSError: boom")[Ground.MARKS] is None
     assert weigh_wording(known, 0, "ProxyError: boom")[Ground.MARKS] is False
-    single = replace(BASE, evidence=Evidence())
+    single = replace(BASE, evidence=Evidence)
     assert weigh_wording(single, 0, "ProxyError: boom")[Ground.MARKS] is None
 
 
@@ -66,18 +66,18 @@ def test_an_entry_that_nobody_judged_has_nothing_against_it() -> None:
 
 
 def test_a_single_failure_was_made_from_a_log_of_its_own() -> None:
-    once = replace(BASE, evidence=Evidence())
+    once = replace(BASE, evidence=Evidence)
     assert weigh_wording(once, 0, "boom of all the frobs")[Ground.WORDING] is True
-    wrong = replace(BASE, evidence=Evidence(mistaken=(1,)))
+    wrong = replace(BASE, evidence=lambda: Evidence(mistaken=(1,)))
     assert weigh_wording(wrong, 0, "boom")[Ground.WORDING] is False
 
 
 def test_a_single_failure_s_words_speak_for_it_only_where_a_line_has_many_of_them() -> None:
-    short = replace(BASE, pattern="boom", evidence=Evidence())
+    short = replace(BASE, pattern="boom", evidence=Evidence)
     assert weigh_wording(short, 0, "boom of all the frobs")[Ground.WORDS] is None
-    long = replace(BASE, pattern="boom of all", evidence=Evidence())
+    long = replace(BASE, pattern="boom of all", evidence=Evidence)
     assert weigh_wording(long, 0, "that is a boom of all the frobs, but")[Ground.WORDS] is None
-    long = replace(BASE, pattern="boom goes the dynamite", evidence=Evidence())
+    long = replace(BASE, pattern="boom goes the dynamite", evidence=Evidence)
     line = "while frobbing foo and bar a boom goes the dynamite"
     assert weigh_wording(long, 0, line)[Ground.WORDS] is True
 
