@@ -35,7 +35,8 @@ in `FAMILIES` are kinds of failures in the wordings of many programs: a family i
 five judged logs or more were named by it, and no log at first sight was another's. How many judged
 logs have each wording is in evidence.toml, which a test writes from them; what else has to speak
 for a cause is in grounds.py. The groups `module`, `package`, `asked`, `build`, `command`, `path`,
-`file`, `folder` and `device` capture names of what they are called (see names.py). If several
+`file`, `folder` and `device` capture names of what they are called (see names.py); `tells` is the
+part of a match of several lines that is quoted. If several
 entries match the same line, the first is taken, so specific entries come before general ones, and
 families last.
 """
@@ -325,6 +326,9 @@ APART = "__"
 
 WORDING = "wording"
 """The group that says which of the wordings matched."""
+
+TELLS = "tells"
+"""The group that is the part which tells, where a match is of several lines."""
 
 _STAGES = ", ".join(one.value for one in Stage)
 _GROUP = re.compile(r"\(\?P(?:<(?P<name>\w+)>|=(?P<same>\w+)\))")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 
-from sdcoreml.doctor.knowledge import APART, WORDING, Failure
+from sdcoreml.doctor.knowledge import APART, TELLS, WORDING, Failure
 from sdcoreml.doctor.knowledge.exceptions import find_frames
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.needs import can_match, find_needs
@@ -68,12 +68,14 @@ class View:
 
     def _matches(self, entry: Failure) -> Iterator[Found]:
         for found in compile_pattern(entry.pattern).finditer(self.text):
+            groups = found.groupdict()
+            own = next((one for one in groups if groups[one] and one.split(APART)[0] == TELLS), 0)
+            text = found[own]
             # A pattern may begin with the end of the line before.
-            begin = found.start() + len(found[0]) - len(found[0].lstrip())
-            at = self._choose(self._place(begin), self._place(max(begin, found.end() - 1)))
+            begin = found.start(own) + len(text) - len(text.lstrip())
+            at = self._choose(self._place(begin), self._place(max(begin, found.end(own) - 1)))
             if entry.last and at != len(self.lines) - 1:
                 continue
-            groups = found.groupdict()
             captured = {name.partition(APART)[0]: groups[name] for name in groups if groups[name]}
             line = Line(number=self.lines[at].number, text=self.lines[at].text.strip())
             if entry.stage:

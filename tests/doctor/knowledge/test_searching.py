@@ -58,6 +58,16 @@ def test_what_a_traceback_shows_before_its_exception_does_not_become_the_excepti
     assert found.line.number == 3
 
 
+def test_a_pattern_may_say_which_part_of_several_lines_tells(tmp_path: Path) -> None:
+    path = tmp_path / "x.toml"
+    path.write_text(ENTRY.replace("{pattern}", r"""['def f[^\n]*\n(?P<tells>TypeError: \w+)']"""))
+    texts = ["Traceback (most recent call last):", '  File "a.py", line 1, in f', "    def f():"]
+    lines = [Line(number=at, text=text) for at, text in enumerate([*texts, "TypeError: a"], 1)]
+    found = View(lines, find_structure(lines)).find(read(path)[0])
+    assert found is not None
+    assert (found.line.number, found.line.text) == (4, "TypeError: a")
+
+
 @pytest.mark.parametrize(
     ("text", "captured"),
     [

@@ -1,0 +1,109 @@
+"""What an installation left half done, or looked for in another place, is told by the place."""
+
+from __future__ import annotations
+
+import pytest
+
+from sdcoreml.doctor.knowledge import entries
+from sdcoreml.doctor.knowledge.diagnosis import examine
+
+LOADED = r"""
+ERROR: Could not install packages due to an OSError: [WinError 5] Access is denied: 'D:\\paint\\venv\\Lib\\site-packages\\numpy\\core\\_multiarray_umath.cp310-win_amd64.pyd'
+Consider using the `--user` option or check the permissions.
+"""  # noqa: E501 - pip writes it in one line
+CACHE = """
+  \u00d7 Failed to download and build `rumps==0.4.0`
+  ├─▶ Failed to deserialize cache entry
+  ╰─▶ array had incorrect length, expected 5
+"""
+FLAT = """
+$ uv pip install torch==1.7.1+cu101 --index-url https://download.pytorch.org/whl/torch_stable.html
+  ╰─▶ Because there is no version of torch==1.7.1+cu101 and you require torch==1.7.1+cu101, we can
+"""
+PROXY = """
+requests.exceptions.ProxyError: (MaxRetryError("HTTPSConnectionPool(host='huggingface.co', port=443): Max retries exceeded with url: /x (Caused by ProxyError('Cannot connect to proxy.', OSError(0, 'Error')))"))
+"""  # noqa: E501 - requests writes it in one line
+GONE = """
+Downloading runwayml/stable-diffusion-inpainting ...
+urllib.error.HTTPError: HTTP Error 401: Unauthorized
+"""
+SYSTEM = r"""
+C:\WINDOWS\system32>.\venv\Scripts\python.exe launch.py
+The system cannot find the path specified.
+"""
+NOTEBOOK = """
+!cd stable-diffusion
+!python scripts/txt2img.py --prompt "a cat"
+python3: can't open file '/content/scripts/txt2img.py': [Errno 2] No such file or directory
+"""
+TWICE = """
+FileNotFoundError: [Errno 2] No such file or directory: '/home/me/paint/models/vae-ft/models/models/config.json'
+"""  # noqa: E501 - a path
+UNPACKED = """
+     ━━━━━━━━━━━━━━╺━━━━━━━ 1.1/2.3 GB 32.7 MB/s eta 0:00:35
+ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device
+"""
+ANCIENT = """
+Collecting torch
+  Downloading torch-0.1.2.tar.gz (128 kB)
+  ERROR: Command errored out with exit status 1: python setup.py egg_info
+"""
+VCVARS = """
+      building 'pycocotools._mask' extension
+      error: Unable to find vcvarsall.bat
+  ERROR: Failed building wheel for pycocotools
+"""
+OLD_MACOS = """
+dyld[412]: Symbol not found: (_$s10Foundation10URLRequestV)
+  Referenced from: '/Applications/Paint.app/Contents/MacOS/Paint'
+  Expected in: '/usr/lib/swift/libswiftFoundation.dylib'
+"""
+REFUSED = "You can\u2019t use this version of the application with this version of macOS.\n"
+TYPE = "validator error: Model did not specify a valid model-parameter type.\n"
+VAE = """
+    vae = AutoencoderKL.from_single_file("vae/diffusion_pytorch_model.safetensors")
+KeyError: 'decoder.conv_in.weight'
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "name", "said"),
+    [
+        (LOADED, "pip-replaces-what-runs", "_multiarray_umath.cp310-win_amd64.pyd"),
+        (CACHE, "uv-cache-damaged", "uv cache clean"),
+        (FLAT, "resolver-no-release", "--find-links"),
+        (PROXY, "family-proxy", "http://"),
+        (GONE, "family-access-denied", "stable-diffusion-inpainting is no longer on the hub"),
+        (SYSTEM, "family-file-missing", "administrator"),
+        (NOTEBOOK, "family-script-missing", "%cd stable-diffusion"),
+        (TWICE, "family-file-missing", "folder models twice"),
+        (UNPACKED, "disk-full", "TMPDIR"),
+        (ANCIENT, "torch-source-of-2017", "no wheel"),
+        (VCVARS, "windows-compiler-missing", "pycocotools"),
+        (OLD_MACOS, "family-app-symbol-absent", "Update macOS"),
+        (REFUSED, "family-app-and-macos", "newer macOS"),
+        (TYPE, "family-model-invalid", "newer than this Xcode"),
+        (VAE, "family-part-of-a-model", "diffusers' layout"),
+    ],
+)
+def test_what_happened_is_told_by_what_the_log_says_of_the_place(
+    log: str, name: str, said: str
+) -> None:
+    cause = examine(log, entries()).cause
+    assert cause is not None
+    assert cause.entry.id == name
+    assert said in f"{cause.cause} {cause.fix}"
+
+
+def test_the_module_of_a_name_is_read_from_the_line_that_imports_it() -> None:
+    log = """
+Traceback (most recent call last):
+  File "train.py", line 12, in <module>
+    from diffusers.models.embeddings import PositionNet
+ImportError: cannot import name 'PositionNet'
+"""
+    cause = examine(log, entries()).cause
+    assert cause is not None
+    assert cause.entry.id == "family-import-name"
+    assert "diffusers.models.embeddings" in cause.cause
+    assert cause.text == "ImportError: cannot import name 'PositionNet'"
