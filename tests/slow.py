@@ -405,6 +405,9 @@ SLOW: Mapping[str, tuple[str, ...]] = {
         "test_an_environment_and_its_record",
         "test_smoke_names_the_innermost_reason",
     ),
+    "tests/doctor/knowledge/test_asides.py": (
+        "test_next_to_no_judged_log_is_told_another_cause_between_asides",
+    ),
     "tests/doctor/knowledge/test_crashes.py": (
         "test_what_is_no_report_or_a_damaged_one_is_read_without_complaint",
     ),

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure, Role, fill
+from sdcoreml.doctor.knowledge.asides import find_asides
 from sdcoreml.doctor.knowledge.cases import find_case
 from sdcoreml.doctor.knowledge.conflicts import tell_conflict
 from sdcoreml.doctor.knowledge.crashes import keep_crashed, read_report
@@ -90,6 +91,20 @@ def examine(
         gap: what `log` lacks of the whole log; the numbers of lines are the whole's.
     """
     lines = _read_lines(log, gap or Gap())
+    whole = _examine(lines, entries, versions or {})
+    for asides in find_asides(lines):
+        told = [one for one in lines if one.number not in asides]
+        rest = _examine(told, entries, versions or {})
+        if rest.cause is not None:
+            known = (one for one in whole.matches if one.line in asides)
+            harmless = (one for one in known if one.role is Role.HARMLESS)
+            return replace(rest, matches=(*rest.matches, *harmless))
+    return whole
+
+
+def _examine(
+    lines: Sequence[Line], entries: Iterable[Failure], versions: Mapping[str, str]
+) -> Diagnosis:
     structure = find_structure(lines)
     everything = lines
     lines = tuple(line for line in lines if line.number not in structure.ignored)
@@ -98,7 +113,7 @@ def examine(
     skew = Skew(
         text="\n".join(line.text for line in lines),
         chains=structure.chains,
-        versions=versions or {},
+        versions=versions,
     )
     log_read = _Log(
         lines=lines,
