@@ -88,6 +88,8 @@ FAMILIES = (
     "family_commands",
     "family_xcode",
     "family_macs",
+    "family_converting",
+    "family_translating",
     "family_coreml",
     "family_tools",
     "family_system",

@@ -13,7 +13,7 @@ from sdcoreml.doctor.knowledge import Failure
 from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.lines import Line
 
-TOPIC = "family_refusals"
+TOPICS = frozenset({"family_refusals", "family_translating", "family_converting"})
 
 _END = (
     r"(?=[,;.]? (?:but|and got|got|when|if|for|in order|instead)\b"
@@ -112,7 +112,7 @@ def name_refuser(
 
     A script is not named: its name tells nobody who reads the cause anything.
     """
-    if entry.topic != TOPIC:
+    if entry.topic not in TOPICS:
         return captured
     return {**captured, **read_refusal(line.text), **dict(_name(line, chains))}
 
@@ -127,5 +127,8 @@ def _name(line: Line, chains: Sequence[Sequence[Raised]]) -> Iterator[tuple[str,
             yield "op", f"the operation {ops[-1]}"
 
 
-_OP = re.compile(r"[/\\]frontend[/\\]\w+[/\\]ops\.py _?(?P<op>(?!convert|build|_)\w+)$")
-"""The functions of coremltools that translate an operation have its name."""
+_STEPS = "translate|parse|get|check|solve|try|handle|construct|add|lower"
+_OP = re.compile(
+    rf"[/\\]frontend[/\\]\w+[/\\]ops\.py _?(?P<op>(?!convert|build|_|(?:{_STEPS})_)\w+)$"
+)
+"""The functions of coremltools that translate an operation have its name; their steps have not."""

@@ -66,7 +66,7 @@ def test_what_python_says_itself_is_no_refusal() -> None:
 
 def test_what_coremltools_refuses_while_it_translates_is_about_the_model() -> None:
     path = f"{SITE}/coremltools/converters/mil/frontend/torch/ops.py"
-    cause = told("ValueError: frob must be const", path)
+    cause = told("ValueError: frob is odd", path)
     assert cause is not None
     assert (cause.entry.id, cause.confidence.value) == ("family-op-refused", "a guess")
     assert cause.cause.startswith("coremltools failed at the operation f while")
