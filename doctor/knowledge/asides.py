@@ -66,7 +66,7 @@ _IDLE_FORMS = (
     r"^.*\[coreml\] Failed to get the home directory when checking model path\b.*",
     r"^.*\bTorch version \S+ has not been tested with coremltools\b.*",
     r"^.*\bscikit-learn version \S+ is not supported\b.* Disabling scikit-learn conversion API\b.*",
-    r"^objc\[\d+\]: Class \w+ is implemented in both .*|^ld: warning: .*",
+    r"^objc\[\d+\]: Class \w+ is implemented in both .*|^ld: warning: (?!ignoring file\b).*",
     r"^WARNING: The directory '.*' or its parent directory is not owned or is not writable\b.*",
     (
         r"^.*\b(?:Future|Deprecation|PendingDeprecation|Tracer|Syntax|Resource)Warning: .*"

@@ -87,6 +87,11 @@ _GROUP = re.compile(r"(?:\w+\.)*(?:Base)?ExceptionGroup$")
 """What holds other exceptions, which are printed behind it."""
 
 
+def is_frame(text: str) -> bool:
+    """Return whether a line names a frame of a traceback."""
+    return _FRAME.match(text) is not None
+
+
 def find_frames(chains: Sequence[Sequence[Raised]]) -> frozenset[int]:
     """Return the numbers of the lines of tracebacks, without what was raised."""
     return frozenset(

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from sdcoreml.doctor.knowledge import Failure
+from sdcoreml.doctor.knowledge.bare import read_bare
 from sdcoreml.doctor.knowledge.differences import (
     Tensor,
     explain,
@@ -261,6 +262,12 @@ def _fill_lora(blank: Blank) -> Mapping[str, str]:
     return {"lora": sign.what} if sign else {}
 
 
+def _fill_bare(blank: Blank) -> Mapping[str, str]:
+    """Say what an error without a message means, by the code that raised it."""
+    said = read_bare(blank.raised, blank.lines) if blank.raised else ""
+    return {"bare": said} if said else {}
+
+
 def _fill_lacking(blank: Blank) -> Mapping[str, str]:
     """Say which parts a pipeline was not given."""
     wanted, given = (
@@ -285,5 +292,6 @@ FILLERS: Mapping[str, Callable[[Blank], Mapping[str, str]]] = {
     "sizes": lambda blank: explain_meeting(blank.line.text),
     "listing": lambda blank: find_listing(blank.line.number, blank.lines),
     "lacking": _fill_lacking,
+    "bare": _fill_bare,
 }
 """Who fills which place in a cause (and what belongs to it in the remedy)."""

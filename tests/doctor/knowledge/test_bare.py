@@ -1,0 +1,123 @@
+"""An error of Python's own is said in words by the code that raised it."""
+
+from __future__ import annotations
+
+import pytest
+
+from sdcoreml.doctor.knowledge import entries
+from sdcoreml.doctor.knowledge.bare import read_bare
+from sdcoreml.doctor.knowledge.diagnosis import examine
+from sdcoreml.doctor.knowledge.reading import read
+from sdcoreml.doctor.knowledge.structure import find_structure
+
+FRAME = '  File "/x/paint/brush.py", line 7, in load'
+WHERE = "load (paint/brush.py)"
+
+
+def said(*lines: str) -> str:
+    log = read("\n".join(("Traceback (most recent call last):", *lines, "")))
+    return read_bare(find_structure(log).chains[0][0], log)
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "expected"),
+    [
+        ('ink = config["ink"]', "KeyError: 'ink'", f"config has no entry 'ink' in {WHERE}"),
+        ("ink = inks[name]", "KeyError: 'sepia'", f"inks has no entry 'sepia' in {WHERE}"),
+        ("ink = self.inks.pop(name)", "KeyError: 'red'", f"inks has no entry 'red' in {WHERE}"),
+        (
+            "self.second.name = first.name",
+            "AttributeError: 'NoneType' object has no attribute 'name'",
+            f"second is empty (None) in {WHERE}",
+        ),
+        (
+            "out = self.text_encoder(ids.to(device))",
+            "TypeError: 'NoneType' object is not callable",
+            f"text_encoder is empty (None) in {WHERE}",
+        ),
+        (
+            'for key in weights["state"]:',
+            "TypeError: 'NoneType' object is not subscriptable",
+            f"weights is empty (None) in {WHERE}",
+        ),
+        (
+            "for key in weights:",
+            "TypeError: 'NoneType' object is not iterable",
+            f"weights is empty (None) in {WHERE}",
+        ),
+        (
+            "file = os.path.join(args.folder, 'x')",
+            "TypeError: expected str, bytes or os.PathLike object, not NoneType",
+            f"The path args.folder is empty (None) in {WHERE}",
+        ),
+        ("file = files[0]", "IndexError: list index out of range", f"files is empty in {WHERE}"),
+        (
+            "last = files[at + 1]",
+            "IndexError: list index out of range",
+            f"files has fewer entries than this code takes from it in {WHERE}",
+        ),
+        (
+            "assert len(files) > 0, 'none'",
+            "AssertionError",
+            f"A check of the program, len(files) > 0, does not hold in {WHERE}",
+        ),
+        ("raise KeyError(name)", "KeyError: 'red'", ""),
+        ("ink = inks[name]", "ValueError: no ink", ""),
+    ],
+)
+def test_the_code_says_what_lacks_what(code: str, error: str, expected: str) -> None:
+    assert said(FRAME, f"    {code}", error) == expected
+
+
+def test_what_python_marks_is_what_failed() -> None:
+    code = '    a, b = first["ink"], second["ink"]'
+    marks = "                         ~~~~~~^^^^^^^"
+    assert said(FRAME, code, marks, "KeyError: 'ink'") == f"second has no entry 'ink' in {WHERE}"
+
+
+def test_the_line_that_an_arrow_shows_is_the_one_that_ran() -> None:
+    frame = "/x/paint/brush.py in load(path)"
+    shown = ("      6 a = inks['ink']", "----> 7 b = config['ink']", "      8 c = pens['ink']")
+    assert said(frame, *shown, "KeyError: 'ink'").startswith("config has no entry 'ink'")
+
+
+def test_the_last_frame_counts_and_without_code_nothing_is_said() -> None:
+    outer = ('  File "/x/run.py", line 2, in <module>', "    ink = first['ink']")
+    assert said(*outer, FRAME, "    b = pens['ink']", "KeyError: 'ink'").startswith("pens has no")
+    assert not said(FRAME, "KeyError: 'ink'")
+    assert said(*outer, "KeyError: 'ink'") == "first has no entry 'ink' (x/run.py)"
+
+
+@pytest.mark.parametrize(
+    ("code", "error", "name", "words"),
+    [
+        ('ink = config["ink"]', "KeyError: 'ink'", "family-key-missing", "config has no entry"),
+        (
+            "second.name",
+            "AttributeError: 'NoneType' object has no attribute 'name'",
+            "family-none-part",
+            "second is empty",
+        ),
+        (
+            "self.vae(x)",
+            "TypeError: 'NoneType' object is not callable",
+            "family-none-part",
+            "vae is empty",
+        ),
+        (
+            "files[0]",
+            "IndexError: list index out of range",
+            "family-list-empty",
+            "files is empty",
+        ),
+        ("assert files", "AssertionError", "family-own-check", "A check of the program, files,"),
+    ],
+)
+def test_where_nothing_else_is_known_it_is_told(
+    code: str, error: str, name: str, words: str
+) -> None:
+    log = f"Traceback (most recent call last):\n{FRAME}\n    {code}\n{error}\n"
+    cause = examine(log, entries()).cause
+    assert cause is not None
+    assert cause.entry.id == name
+    assert words in cause.cause
