@@ -268,6 +268,33 @@ def _fill_bare(blank: Blank) -> Mapping[str, str]:
     return {"bare": said} if said else {}
 
 
+_LACKING = (
+    (
+        frozenset({"safety_checker", "feature_extractor", "image_encoder"}),
+        (
+            "the model was saved without its safety checker, which the model can do without, and this"
+            " diffusers demands it"
+        ),
+    ),
+    (
+        frozenset({"text_encoder_2", "tokenizer_2", "feature_extractor", "image_encoder"}),
+        (
+            "the pipeline is Stable Diffusion XL's, and the model has one text encoder as Stable"
+            " Diffusion 1 and 2 have"
+        ),
+    ),
+    (
+        frozenset({"text_encoder_3", "tokenizer_3", "transformer", "image_encoder"}),
+        "the pipeline is Stable Diffusion 3's or Flux's, and the model is of another family",
+    ),
+    (
+        frozenset({"controlnet", "adapter", "motion_adapter"}),
+        "it takes a ControlNet or adapter beside the model, which was not handed over",
+    ),
+)
+"""Why a pipeline lacks these parts and no others."""
+
+
 def _fill_lacking(blank: Blank) -> Mapping[str, str]:
     """Say which parts a pipeline was not given."""
     wanted, given = (
@@ -275,7 +302,9 @@ def _fill_lacking(blank: Blank) -> Mapping[str, str]:
         for one in ("wanted_parts", "given_parts")
     )
     lacking = [one for one in wanted if one not in given]
-    return {"lacking": f" ({', '.join(lacking)})"} if lacking else {}
+    why = next((why for parts, why in _LACKING if lacking and {*lacking} <= parts), "")
+    told = {"lacking": f" ({', '.join(lacking)})"} if lacking else {}
+    return {**told, "why": why} if why else told
 
 
 FILLERS: Mapping[str, Callable[[Blank], Mapping[str, str]]] = {

@@ -145,3 +145,32 @@ def test_an_extension_is_told_to_be_of_another_time_than_its_program() -> None:
     elsewhere = said(log.replace("ComfyUI/custom_nodes", "webui/extensions"))
     assert elsewhere.startswith("The extension frob-nodes gives sd to a function of the program")
     assert "the newest state of frob-nodes and of the program" in elsewhere
+
+
+@pytest.mark.parametrize(
+    ("wanted", "given", "told"),
+    [
+        ("'vae', 'unet', 'safety_checker'", "'vae', 'unet'", "without its safety checker"),
+        ("'vae', 'text_encoder_2', 'tokenizer_2'", "'vae'", "one text encoder"),
+        ("'vae', 'transformer', 'tokenizer_3'", "'vae'", "of another family"),
+        ("'vae', 'controlnet'", "'vae'", "was not handed over"),
+        ("'vae', 'unet', 'safety_checker'", "'vae'", "its folder is incomplete"),
+    ],
+)
+def test_why_a_pipeline_lacks_parts_is_told_by_which(wanted: str, given: str, told: str) -> None:
+    line = (
+        "ValueError: Pipeline <class 'diffusers.PaintPipeline'> expected {%s}, but only {%s} were"
+    )
+    assert told in said(f"{line % (wanted, given)} passed.\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("Error: connect ETIMEDOUT 10.0.0.1:443", "did not answer in time"),
+        ("Error: getaddrinfo ENOTFOUND frob.example", "could not be reached"),
+        ("-bash: conda: command not found", "Open a new terminal"),
+    ],
+)
+def test_codes_of_node_and_commands_that_a_shell_does_not_know(line: str, told: str) -> None:
+    assert told in said(f"{line}\n")
