@@ -75,6 +75,10 @@ FILES = (
     "runtime",
 )
 FAMILIES = (
+    "family_webui",
+    "family_comfy",
+    "family_invoke",
+    "family_trainers",
     "family_pairs",
     "family_files",
     "family_kinds",
