@@ -92,6 +92,8 @@ FAMILIES = (
     "family_commands",
     "family_xcode",
     "family_macs",
+    "family_swift",
+    "family_upstream",
     "family_converting",
     "family_translating",
     "family_coreml",

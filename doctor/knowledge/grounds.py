@@ -51,7 +51,7 @@ ANYWHERE = frozenset(
         *("family_crashes", "family_apple", "family_skew"),
         *("family_webui", "family_comfy", "family_invoke", "family_trainers"),
         *("family_xcode", "family_macs", "family_coreml"),
-        *("family_translating", "family_converting", "family_swift"),
+        *("family_translating", "family_converting", "family_swift", "family_upstream"),
         *("family_builds", "family_advice", "family_pairs", "family_training"),
         *("family_access", "family_commands", "family_devices"),
         *("family_system", "family_tools", "family_resolvers"),

@@ -105,7 +105,7 @@ def test_a_stranger_is_not_told_as(log: str, stranger: str) -> None:
             "are those of a VAE with 4 channels",
         ),
         (f"{REFINER}AssertionError: You do not have CLIP state dict!", "holds no CLIP"),
-        ("StableDiffusion/Unet.swift:8: Fatal error: Unexpectedly found nil", "asked a program"),
+        ("StableDiffusion/Unet.swift:8: Fatal error: Unexpectedly found nil", "lacks an input"),
         ("Board.swift:8: Fatal error: Index out of range", "mostly a fault of the app"),
         (
             GENCODE.format(how="incompatible", kind="", want="6.31.1", have="5.29.5"),
