@@ -102,6 +102,7 @@ def rank(
     ]
     deciding = find_deciding(((one.entry, one.line) for one in placed), structure)
     placed = [_doubt(_limit(one, structure, deciding), placed) for one in placed]
+    placed = [_wrap(one, placed, structure) for one in placed]
     told = [one for one in placed if not _is_notice(one) and one.role is not Role.HARMLESS]
     explained = any(
         one.role is Role.CAUSE and not one.doubt and one.confidence is not Confidence.GUESS
@@ -207,6 +208,16 @@ def _doubt(match: Match, others: Sequence[Match]) -> Match:
         for one in others
     )
     return replace(match, confidence=Confidence.GUESS) if is_explained else match
+
+
+def _wrap(match: Match, others: Sequence[Match], structure: Structure) -> Match:
+    """Return a match as a guess if its exception only wraps another one, which nobody knows."""
+    place = structure.place(match.line)
+    if not _is_family(match) or place is None or place[1] == 0:
+        return match
+    behind = structure.chains[place[0]][: place[1]]
+    known = any(one.start <= other.line <= one.end for one in behind for other in others)
+    return match if known else replace(match, confidence=Confidence.GUESS)
 
 
 def _tells_nothing(match: Match, structure: Structure) -> bool:

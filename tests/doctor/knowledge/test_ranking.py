@@ -100,3 +100,38 @@ def test_what_only_reads_like_another_family_is_told_apart(
     log: str, cause: tuple[str, Confidence] | None
 ) -> None:
     assert told(log) == cause
+
+
+WRAPPED = """\
+Traceback (most recent call last):
+  File "/v/lib/python3.11/site-packages/huggingface_hub/hub.py", line 9, in load
+    raise FrobError(message)
+huggingface_hub.FrobError: {inner}
+
+{link}
+
+Traceback (most recent call last):
+  File "/v/lib/python3.11/site-packages/transformers/utils/hub.py", line 449, in cached_file
+    raise EnvironmentError(
+OSError: We couldn't connect to 'https://huggingface.co' to load this file
+"""
+
+
+@pytest.mark.parametrize(
+    "link",
+    [
+        "The above exception was the direct cause of the following exception:",
+        "During handling of the above exception, another exception occurred:",
+    ],
+)
+def test_what_only_wraps_an_exception_that_nobody_knows_is_a_guess(link: str) -> None:
+    told = {
+        inner: examine(WRAPPED.format(inner=inner, link=link), entries()).cause
+        for inner in ("the frob is not for sale", "Failed to resolve: NameResolutionError")
+    }
+    unknown, known = told.values()
+    assert unknown is not None
+    assert known is not None
+    assert unknown.confidence is Confidence.GUESS
+    assert known.entry.id == "host-not-resolved"
+    assert known.confidence is not Confidence.GUESS
