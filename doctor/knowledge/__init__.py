@@ -84,6 +84,7 @@ FAMILIES = (
     "family_adapters",
     "family_calls",
     "family_pairs",
+    "family_language",
     "family_files",
     "family_kinds",
     "family_resolvers",

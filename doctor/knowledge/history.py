@@ -14,11 +14,12 @@ from sdcoreml.lockfiles.table import read_table
 class History:
     """Since and until when (the first version without it) projects have a name.
 
-    `projects` are the names of the distributions by those of their modules, `again` when a name
-    that was gone came back.
+    `projects` are the names of the distributions by those of their modules, `others` those of them
+    that other programs use as much; `again` tells when a name that was gone came back.
     """
 
     projects: Mapping[str, str]
+    others: Mapping[str, str]
     since: Mapping[tuple[str, str], str]
     until: Mapping[tuple[str, str], str]
     again: Mapping[tuple[str, str], str]
@@ -28,7 +29,8 @@ class History:
 def history() -> History:
     """Read history.toml."""
     table = read_table(Path(__file__).with_suffix(".toml"))
-    projects = table.table("projects").mapping()
+    others = table.table("others").mapping()
+    projects = {**table.table("projects").mapping(), **others}
     since, until, again = (dict[tuple[str, str], str]() for _ in range(3))
     for row in table.tables("change"):
         project = row.get("project", str)
@@ -38,4 +40,4 @@ def history() -> History:
             if "again" in row.values:
                 again[project, name] = row.get("again", str)
     table.finish()
-    return History(projects=projects, since=since, until=until, again=again)
+    return History(projects=projects, others=others, since=since, until=until, again=again)

@@ -82,7 +82,9 @@ def names() -> Names:
     projects = {
         (module, project)
         for module, project in history().projects.items()
-        if project != _PYTHON and (module.islower() or module == "PIL")
+        if project != _PYTHON
+        and module not in history().others
+        and (module.islower() or module == "PIL")
     }
     found = Names(
         toolchain=frozenset(normalise(one) for pair in projects for one in pair),
@@ -129,8 +131,13 @@ def are_known(captured: Mapping[str, str], own: frozenset[str]) -> bool | None:
         captured: what the pattern's groups captured.
         own: the files and folders of the program's own code, without endings.
     """
-    meant = [(name, MEANT[group]) for group, name in captured.items() if group in MEANT]
-    return all(find_kinds(name, own) & kinds for name, kinds in meant) if meant else None
+    # Of Python's own modules history.toml knows since or until when they have a name.
+    is_pythons = captured.get("asked") == _PYTHON
+    named = {} if is_pythons else captured
+    meant = [(name, MEANT[group]) for group, name in named.items() if group in MEANT]
+    return (
+        all(find_kinds(name, own) & kinds for name, kinds in meant) if meant else is_pythons or None
+    )
 
 
 def find_own(chains: Sequence[Sequence[Raised]]) -> frozenset[str]:

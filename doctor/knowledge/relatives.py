@@ -8,6 +8,7 @@ classes of diffusers. Of a module that nobody knows it is at least told whose it
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator, Mapping
 
 from sdcoreml.doctor.knowledge import Confidence
@@ -212,6 +213,14 @@ def tell_module(captured: Mapping[str, str], asker: str, line: str) -> Mapping[s
             " from which folder the module came",
         }
     who = asker or "the code that asks for it"
+    if top in sys.stdlib_module_names and not where:
+        return {
+            "skew": f"Python's own module {top} has no {name}, or a file {top}.py of the program"
+            " or of the current folder is imported in its place",
+            "tested": "Rename",
+            "cure": f"such a file (python -c 'import {top}; print({top}.__file__)' shows which it"
+            " is), and delete the folder __pycache__ beside it",
+        }
     return {
         "skew": f"{top} has no {name} in {module}: it is older or newer than {who} was written for",
         "tested": f"Update {top} and what asks for it, or install",

@@ -25,6 +25,7 @@ from sdcoreml.doctor.knowledge.relatives import (
     tell_more,
     tell_relative,
 )
+from sdcoreml.doctor.knowledge.told import find_python, tell_history
 from sdcoreml.doctor.knowledge.turning import turn
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.versions import is_version, satisfies
@@ -63,7 +64,8 @@ def resolve(
         return _resolve_nameless(captured, raised, skew)
     name = captured["name"]
     module = captured.get("module", "").partition("[")[0]
-    asked = _project(module.partition(".")[0], known) or _owner(captured, known)
+    asked = _project(module.partition(".")[0], known) or find_python(module, name)
+    asked = asked or _owner(captured, known)
     is_bare = not asked and "owner" in captured
     asked = asked or _find_dated(raised, captured, skew)
     is_named = bool(asked)
@@ -76,7 +78,7 @@ def resolve(
     asker = _find_asker(raised, asked, skew, known)
     told = dict(
         (_tell_inside(asked, captured) if not asker and _is_inside(raised, asked, known) else {})
-        or _tell(asked, asker, name, module, known)
+        or tell_history(asked, asker, name, module)
         or tell(asked, asker, raised, captured, skew.text)
         or tell_base(asker, raised, captured, skew.text)
         or _tell_pair(asked, asker, name)
@@ -279,32 +281,6 @@ def _find_asker(raised: Raised | None, asked: str, skew: Skew, known: History) -
     lazy = re.search(r"Failed to import (?P<name>\w+)\.", skew.text)
     found = known.projects.get(lazy["name"], "") if lazy else ""
     return found if found != asked else ""
-
-
-def _tell(asked: str, asker: str, name: str, module: str, known: History) -> dict[str, str]:
-    """Say which of the two is too old or too new, by hand; empty if history.toml does not know."""
-    short = name.rpartition(".")[2] if name.partition(".")[0] not in {asked, module} else name
-    who = asker or "the code that ran"
-    since = known.since.get((asked, short)) or known.since.get((asked, name))
-    until = known.until.get((asked, short)) or known.until.get((asked, name))
-    if since:
-        return {
-            "skew": f"{asked} is too old: it has {short} since {since}, and {who} asks for it",
-            "cure": f"{asked} {since} or newer",
-            FAILS: f"<{since}",
-            "confidence": Confidence.CERTAIN.value,
-        }
-    again = known.again.get((asked, short), "")
-    if until:
-        removed = f"is too new: {until} removed {short}, which {who} asks for"
-        missing = f"{until} has no {short}, which {who} asks for; {again} has it again"
-        return {
-            "skew": f"{asked} {missing if again else removed}",
-            "cure": f"{asked} before {until}{f', or {again} or newer' if again else ''}",
-            FAILS: f">={until}{f',<{again}' if again else ''}",
-            "confidence": Confidence.CERTAIN.value,
-        }
-    return {}
 
 
 def _tell_pair(asked: str, asker: str, name: str) -> dict[str, str]:

@@ -272,8 +272,8 @@ _LACKING = (
     (
         frozenset({"safety_checker", "feature_extractor", "image_encoder"}),
         (
-            "the model was saved without its safety checker, which the model can do without, and this"
-            " diffusers demands it"
+            "the model was saved without its safety checker, which it can do without, and this"
+            " diffusers demands one"
         ),
     ),
     (

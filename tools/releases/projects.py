@@ -34,6 +34,11 @@ class Project:
     plain: str = r"(?!)"
 
 
+_ALL = r""
+"""Of all modules only the names are told that came or went."""
+
+_TESTS = r"(?:^|/)_?(?:tests?|testing|testsuite|benchmarks?|conftest)(?:/|\.py$)"
+
 PROJECTS: Mapping[str, Project] = {
     "diffusers": Project(
         skipped=r"/dummy_\w+\.py$",
@@ -93,6 +98,54 @@ PROJECTS: Mapping[str, Project] = {
         r"|overrides|profiler|tuner)",
     ),
     "omegaconf": Project(),
+    # What web UIs, trainers and their extensions ask for. Of most only the names are told.
+    **{
+        name: Project(choice=Choice.FIRST, plain=_ALL, skipped=_TESTS)
+        for name in (
+            *("anyio", "einops", "flax", "jinja2", "markupsafe", "networkx", "packaging"),
+            *("starlette", "timm", "torchmetrics", "werkzeug"),
+        )
+    },
+    "albumentations": Project(choice=Choice.FIRST, since="1.0", plain=_ALL, skipped=_TESTS),
+    "compel": Project(choice=Choice.ALL),
+    "controlnet-aux": Project(choice=Choice.ALL, plain=_ALL, skipped=_TESTS),
+    "datasets": Project(choice=Choice.FIRST, since="1.4", plain=_ALL, skipped=_TESTS),
+    "fastapi": Project(choice=Choice.FIRST, since="0.80", plain=_ALL, skipped=_TESTS),
+    "gradio": Project(
+        choice=Choice.FIRST,
+        since="3.0",
+        skipped=r"/(?:cli|test_data|templates|themes|_vendor|frpc|demo|media_assets)/",
+        plain=r"gradio\.(?!blocks|components|interface|layouts|templates|events|routes|utils)",
+    ),
+    "gradio-client": Project(choice=Choice.FIRST, skipped=_TESTS),
+    "httpcore": Project(skipped=_TESTS, inner=r"httpcore\._sync"),
+    "httpx": Project(choice=Choice.FIRST, skipped=_TESTS),
+    "jax": Project(
+        choice=Choice.ALL,
+        since="0.4",
+        skipped=r"/(?:tools|experimental)/",
+        inner=r"jax\._src\.\w",
+        plain=_ALL,
+    ),
+    "k-diffusion": Project(choice=Choice.ALL),
+    "kornia": Project(choice=Choice.FIRST, since="0.5", plain=_ALL, skipped=_TESTS),
+    "moviepy": Project(plain=_ALL, skipped=_TESTS),
+    "onnx": Project(choice=Choice.FIRST, since="1.10", plain=_ALL, skipped=_TESTS),
+    "open-clip-torch": Project(skipped=_TESTS, plain=r"open_clip\.(?!factory|model|$)"),
+    "optimum": Project(choice=Choice.FIRST, since="1.2", plain=_ALL, skipped=_TESTS),
+    "pillow": Project(choice=Choice.FIRST, since="7.0", skipped=_TESTS),
+    "pydantic": Project(
+        choice=Choice.FIRST, since="1.8", skipped=r"^(?!pydantic/)|/(?:_internal|v1)/", plain=_ALL
+    ),
+    "scikit-image": Project(choice=Choice.FIRST, since="0.16", plain=_ALL, skipped=_TESTS),
+    "scipy": Project(
+        choice=Choice.FIRST, since="1.3", plain=_ALL, skipped=rf"^(?!scipy/)|/_lib/|{_TESTS}"
+    ),
+    "setuptools": Project(
+        choice=Choice.FIRST, since="50", skipped=rf"/_?(?:vendor|distutils)/|{_TESTS}", plain=_ALL
+    ),
+    "typing-extensions": Project(choice=Choice.FIRST, plain=_ALL),
+    "urllib3": Project(choice=Choice.FIRST, since="1.24", skipped=r"/packages/", plain=_ALL),
 }
 
 
