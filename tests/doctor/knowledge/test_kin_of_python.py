@@ -51,6 +51,19 @@ def said(log: str) -> tuple[str, str]:
             "family-argument-of-system",
             "does not allow in a name",
         ),
+        (
+            (
+                "TypeError: ForwardRef._evaluate() missing 1 required keyword-only argument:"
+                " 'recursive_guard'"
+            ),
+            "pydantic-too-old-for-python",
+            "1.10.16",
+        ),
+        (
+            "pydantic.errors.PydanticUserError: A non-annotated attribute was detected: `a = 1`",
+            "pydantic-two-for-one",
+            "'pydantic<2'",
+        ),
         ("OSError: [Errno 22] Invalid argument", "family-argument-of-system", "exFAT"),
     ],
 )
