@@ -12,7 +12,13 @@ from sdcoreml.doctor.knowledge.names import is_of_the_field
 from sdcoreml.doctor.knowledge.notices import goes_on, is_warning
 from sdcoreml.doctor.knowledge.sections import Sections
 from sdcoreml.doctor.knowledge.structure import Structure
-from sdcoreml.doctor.knowledge.support import decides, find_deciding, find_earlier, find_limit
+from sdcoreml.doctor.knowledge.support import (
+    decides,
+    ends_a_build,
+    find_deciding,
+    find_earlier,
+    find_limit,
+)
 from sdcoreml.doctor.knowledge.wordings import may_tell
 
 
@@ -86,7 +92,7 @@ def rank(
     decisive = {structure.decisive.number} if structure.decisive else set[int]()
     errors = {line.number for line in structure.errors} | decisive
     ended = structure.last_chain
-    if ended and ended[0].line.number in structure.builds:
+    if ended and (ended[0].line.number in structure.builds or ends_a_build(ended[0].line.text)):
         ended = ()
     placed = [
         replace(
@@ -176,6 +182,7 @@ _NETWORK = frozenset(
     {
         *("family-unreachable", "family-download-cut", "family-download-broke-off"),
         *("family-timed-out", "family-tls", "family-proxy", "ssl-certificate-verify"),
+        *("python-without-ssl", "certificate-not-trusted", "proxy-not-there", "host-not-resolved"),
     }
 )
 _ABSENCE = frozenset(

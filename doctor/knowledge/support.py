@@ -31,6 +31,17 @@ _END = re.compile(
 )
 """What only says that a process ended; why, it printed before."""
 
+_OF_BUILDS = frozenset({"family_sources", "family_builds", "family_tools", "xcode"})
+_END_OF_BUILD = re.compile(
+    r"(?i:\bcommand ['\"].*['\"] failed\b|\blinker command failed\b|did not run successfully"
+    r"|Failed building (?:wheel|editable)|subprocess-exited|metadata-generation-failed"
+    r"|CalledProcessError: Command|ninja: build stopped|^\s*make(?:\[\d+\])?: \*\*\*"
+    r"|BUILD FAILED \(|failed with code \d+|\berrors? generated|compilation terminated"
+    r"|Failed to (?:download and )?build|build backend returned|^\W*Call to `[^`]+` failed"
+    r"|Configuring incomplete|compiling objects for extension|Could not build wheels)"
+)
+"""What the build of a package says of its end, whatever it lacked."""
+
 
 def find_deciding(found: Iterable[tuple[Failure, int]], structure: Structure) -> Line | None:
     """Return the line that decides, of entries and the lines that they were found in.
@@ -78,6 +89,11 @@ def find_limit(
             return Confidence.LIKELY
 
 
+def ends_a_build(text: str) -> bool:
+    """Return whether a line only says that a build, or a program that it called, failed."""
+    return _END_OF_BUILD.search(text) is not None
+
+
 def is_named_elsewhere(line: int, captured: Iterable[str], lines: Iterable[Line]) -> bool:
     """Return whether what an entry captured in a line is named in another part of the log."""
     names = [re.escape(one.strip("'\" ")) for one in captured if one.strip("'\" ")]
@@ -98,6 +114,10 @@ def decides(entry: Failure, line: Line, structure: Structure, deciding: Line | N
     if _is_same(line.number, deciding, structure):
         return True
     behind = line.number - deciding.number
+    # A compiler prints much between what it lacks and the end of the build.
+    is_of_build = entry.topic in _OF_BUILDS and not entry.symptom and ends_a_build(deciding.text)
+    if is_of_build and behind < 0:
+        return True
     if abs(behind) > _NEAR:
         return False
     if behind > 0:
