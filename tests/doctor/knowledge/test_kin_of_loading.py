@@ -204,6 +204,53 @@ def test_what_a_library_refuses_is_told_with_what_it_names(log: str, name: str, 
 
 
 @pytest.mark.parametrize(
+    ("log", "said"),
+    [
+        (
+            (
+                "OSError: me/dog is not a local folder and is not a valid model identifier listed"
+                " on 'https://huggingface.co/models'"
+            ),
+            "The hub has no repository me/dog",
+        ),
+        (
+            "OSError: dog is not a local folder and is not a valid model identifier listed on 'x'",
+            "OWNER/dog",
+        ),
+        (
+            "OSError: me/dog does not appear to have a file named preprocessor_config.json.",
+            "in it no file preprocessor_config.json",
+        ),
+        (
+            "OSError: Can't load tokenizer for './model/tokenizer'. If you were trying to load it",
+            "The folder ./model/tokenizer has no tokenizer in it",
+        ),
+        (
+            "OSError: Unable to load weights from checkpoint file for './unet/a.safetensors' at x",
+            "./unet/a.safetensors is no whole safetensors file",
+        ),
+        (
+            (
+                "_pickle.UnpicklingError: Weights only load failed.\n\tWeightsUnpickler error:"
+                " Unsupported global: GLOBAL numpy.core.multiarray.scalar was not an allowed"
+            ),
+            "it names numpy.core.multiarray.scalar",
+        ),
+        (
+            "ValueError: addition_embed_type: text_time must be None, 'text' or 'text_image'.",
+            "Stable Diffusion XL",
+        ),
+    ],
+)
+def test_of_several_causes_of_one_wording_the_one_that_the_log_shows_is_told(
+    log: str, said: str
+) -> None:
+    cause = examine(f"{log}\n", entries()).cause
+    assert cause is not None
+    assert said in cause.cause + cause.fix
+
+
+@pytest.mark.parametrize(
     ("log", "stranger"),
     [
         (
