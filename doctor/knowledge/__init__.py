@@ -77,6 +77,7 @@ FILES = (
 FAMILIES = (
     "family_webui",
     "family_comfy",
+    "family_extensions",
     "family_invoke",
     "family_trainers",
     "family_reading",
@@ -86,6 +87,7 @@ FAMILIES = (
     "family_sources",
     "family_typing",
     "family_managers",
+    "family_training_data",
     "family_pairs",
     "family_language",
     "family_files",

@@ -50,6 +50,7 @@ ANYWHERE = frozenset(
         *("family_machine", "family_downloads", "family_installs", "family_python"),
         *("family_crashes", "family_apple", "family_skew"),
         *("family_webui", "family_comfy", "family_invoke", "family_trainers"),
+        *("family_extensions", "family_training_data"),
         *("family_xcode", "family_macs", "family_coreml"),
         *("family_translating", "family_converting", "family_swift", "family_upstream"),
         *("family_builds", "family_advice", "family_pairs", "family_training"),
