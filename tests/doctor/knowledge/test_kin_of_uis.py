@@ -25,8 +25,9 @@ CLIP = """\
 RuntimeError: Couldn't install clip.
 Command: "/w/venv/bin/python3.10" -m pip install https://github.com/openai/CLIP/archive/d5.zip
 stderr:   error: subprocess-exited-with-error
-  × Getting requirements to build wheel did not run successfully.
-  ╰─> [17 lines of output]
+
+  \u00d7 Getting requirements to build wheel did not run successfully.
+  \u2570\u2500> [17 lines of output]
       ModuleNotFoundError: No module named 'pkg_resources'
       [end of output]
 """
@@ -154,8 +155,8 @@ def test_what_a_web_ui_says_at_its_start_is_told(log: str, name: str, said: str)
         ("Exception: ClipVision model not found.", "comfy-adapter-file", "models/clip_vision"),
         (
             (
-                "Exception: ControlNet model canny(StableDiffusionVersion.SD1x) is not compatible with"
-                " sd model(StableDiffusionVersion.SDXL)"
+                "Exception: ControlNet model canny(StableDiffusionVersion.SD1x) is not compatible"
+                " with sd model(StableDiffusionVersion.SDXL)"
             ),
             "controlnet-family",
             "canny was made for SD1x, and the checkpoint is of SDXL",
