@@ -75,11 +75,8 @@ FILES = (
     "runtime",
 )
 FAMILIES = (
-    "family_webui",
-    "family_comfy",
-    "family_extensions",
-    "family_invoke",
-    "family_trainers",
+    *("family_webui", "family_comfy", "family_extensions", "family_invoke"),
+    *("family_trainers", "family_training_data"),
     "family_reading",
     "family_loading",
     "family_adapters",
@@ -87,7 +84,6 @@ FAMILIES = (
     "family_sources",
     "family_typing",
     "family_managers",
-    "family_training_data",
     "family_pairs",
     "family_language",
     "family_files",
