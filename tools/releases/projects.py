@@ -135,7 +135,10 @@ PROJECTS: Mapping[str, Project] = {
     "optimum": Project(choice=Choice.FIRST, since="1.2", plain=_ALL, skipped=_TESTS),
     "pillow": Project(choice=Choice.FIRST, since="7.0", skipped=_TESTS),
     "pydantic": Project(
-        choice=Choice.FIRST, since="1.8", skipped=r"^(?!pydantic/)|/_internal/|/v1/(?!__init__)", plain=_ALL
+        choice=Choice.FIRST,
+        since="1.8",
+        skipped=r"^(?!pydantic/)|/_internal/|/v1/(?!__init__)",
+        plain=_ALL,
     ),
     "scikit-image": Project(choice=Choice.FIRST, since="0.16", plain=_ALL, skipped=_TESTS),
     "scipy": Project(

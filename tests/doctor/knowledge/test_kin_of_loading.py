@@ -237,6 +237,39 @@ def test_what_a_library_refuses_is_told_with_what_it_names(log: str, name: str, 
             "it names numpy.core.multiarray.scalar",
         ),
         (
+            trace(
+                "transformers/modeling_utils.py:from_pretrained",
+                "model = cls(config, *model_args, **model_kwargs)",
+                "TypeError: CLIPTextModel.__init__() got an unexpected keyword argument 'dtype'",
+            ),
+            "transformers is too old",
+        ),
+        (
+            (
+                "safetensors_rust.SafetensorError: Error while deserializing header:"
+                ' InvalidHeaderDeserialization(Error("unknown variant `F8_E4M3`, expected one of'
+                ' `BOOL`", line: 1, column: 80))'
+            ),
+            "(F8_E4M3) that the installed safetensors is too old to know",
+        ),
+        (
+            trace(
+                "diffusers/models/unets/unet_2d_blocks.py:get_down_block",
+                "raise ValueError(",
+                "ValueError: AttnDownBlock3D does not exist.",
+            ),
+            "pip install -U diffusers",
+        ),
+        (
+            trace(
+                "diffusers/loaders/single_file.py:from_single_file",
+                "pipe = pipeline_class(**init_kwargs)",
+                "TypeError: StableDiffusionPipeline.__init__() missing 1 required positional"
+                " argument: 'text_encoder'",
+            ),
+            "text_encoder was not in what was loaded",
+        ),
+        (
             "ValueError: addition_embed_type: text_time must be None, 'text' or 'text_image'.",
             "Stable Diffusion XL",
         ),
