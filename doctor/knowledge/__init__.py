@@ -98,6 +98,8 @@ FAMILIES = (
     "family_commands",
     "family_xcode",
     "family_macs",
+    "family_running",
+    "family_mps",
     "family_swift",
     "family_upstream",
     "family_converting",

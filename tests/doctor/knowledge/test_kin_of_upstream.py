@@ -29,17 +29,6 @@ def _in(file: str, name: str, code: str, error: str) -> str:
         (
             _in(
                 "coreml_model.py",
-                "__init__",
-                'assert os.path.exists(model_path) and model_path.endswith(".mlpackage")',
-                "AssertionError",
-            ),
-            "upstream-package-absent",
-            "did not find the program",
-            "assert os.path.exists",
-        ),
-        (
-            _in(
-                "coreml_model.py",
                 "<dictcomp>",
                 '"dtype": DTYPE_MAP[input_tensor.type.multiArrayType.dataType],',
                 "KeyError: 65600",
