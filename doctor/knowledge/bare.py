@@ -88,8 +88,10 @@ def read_bare(raised: Raised, lines: Sequence[Line]) -> str:
         raised: the exception.
         lines: the log.
     """
+    is_whole = not raised.type or raised.type in raised.line.text
+    text = raised.line.text if is_whole else f"{raised.type}: {raised.line.text}"
     for form in FORMS:
-        said = re.search(form.message, raised.line.text)
+        said = re.search(form.message, text)
         for code in _find_code(raised, lines) if said else ():
             found = re.search(_put(form.code, said.groupdict() if said else {}), code)
             if said and found:
@@ -123,7 +125,9 @@ def _where(raised: Raised) -> str:
 
 def _find_code(raised: Raised, lines: Sequence[Line]) -> Iterator[str]:
     """Yield the code that raised an exception: the part that Python marks, then the whole line."""
-    shown = [one for one in lines if raised.start <= one.number < raised.line.number]
+    is_behind = raised.end > raised.line.number
+    ran = range(raised.start, raised.end + 1 if is_behind else raised.line.number)
+    shown = [one for one in lines if one.number in ran]
     last = max((one.number for one in shown if is_frame(one.text)), default=0)
     below = [one.text for one in shown if one.number > last] if last else []
     arrows = [found["code"] for text in below if (found := _ARROW.match(text))]

@@ -53,6 +53,14 @@ _HEADER = re.compile(
 _LOGGED = re.compile(r"\s*Call stack:\s*$")
 """What logging prints behind an exception of its own, which it goes on from."""
 
+_REPORTED = re.compile(
+    r"\s*(?:\S+ )?Error occurred when executing [^:\n]{1,80}:\s*(?P<message>.*)$"
+)
+"""How ComfyUI's window tells of an exception: its message without its type, then the frames."""
+
+_KEY = re.compile(r"'[^']+'|\d+$")
+"""What of a KeyError is the message."""
+
 _IGNORED = re.compile(r"\s*Exception ignored (?:in|on|while)\b")
 _HANDLING = re.compile(r"\s*During handling of the above exception, another exception")
 _BECAUSE = re.compile(r"\s*The above exception was the direct cause of the following")
@@ -112,6 +120,8 @@ class Finder:
         self._packages: list[str] = []
         self._steps: list[str] = []
         self._code, self._file = "", ""
+        self._report = 0
+        self._is_reported = False
         self.ignored: set[int] = set()
         self._ignoring = 0
         self._is_ignored = False
@@ -148,8 +158,42 @@ class Finder:
             groups = frame.groupdict()
             function = groups.pop("function") or ""
             self._enter(next((name for name in groups.values() if name), ""), function)
-        elif text.strip():
+            self._go_on(line)
+        elif text.strip() and not self._is_of_report(line):
             self._read(line)
+
+    def _is_of_report(self, line: Line) -> bool:
+        """Take a line of a report, which begins with the message; return whether it was one."""
+        if report := _REPORTED.match(line.text):
+            self._report, self._is_reported = line.number, False
+        is_message = report["message"] if report else not line.text.lstrip().startswith("File ")
+        if self._report and is_message:
+            self._begin_report(line)
+            return True
+        self._is_reported = self._is_reported and line.text[:1].isspace()
+        if self._is_reported:
+            self._go_on(line)
+        return self._is_reported or report is not None
+
+    def _begin_report(self, line: Line) -> None:
+        """Take the message of an exception whose frames follow."""
+        self._forget()
+        self._relation, self._start, self._in_traceback = None, self._report, False
+        self._add(line, "KeyError" if _KEY.fullmatch(line.text.strip()) else "")
+        self._report, self._start, self._is_reported = 0, 0, True
+
+    def _go_on(self, line: Line) -> None:
+        """Give the exception that was reported the frames behind its message."""
+        if self._is_reported:
+            self._start, self._after_frame = 0, False
+            self.chains[-1][-1] = replace(
+                self.chains[-1][-1],
+                end=line.number,
+                packages=tuple(dict.fromkeys(self._packages)),
+                code=self._code,
+                file=self._file,
+                steps=tuple(self._steps),
+            )
 
     def _enter(self, path: str, function: str) -> None:
         """Note whose code a frame is of."""

@@ -121,3 +121,49 @@ def test_where_nothing_else_is_known_it_is_told(
     assert cause is not None
     assert cause.entry.id == name
     assert words in cause.cause
+
+
+REPORT = """\
+Error occurred when executing {node}:
+
+{message}
+
+  File "/x/ComfyUI/execution.py", line 151, in recursive_execute
+    output_data, output_ui = get_output_data(obj, input_data_all)
+  File "/x/ComfyUI/comfy/brush.py", line 10, in load
+    {code}
+
+Prompt executed in 0.52 seconds
+"""
+
+
+@pytest.mark.parametrize(
+    ("message", "code", "name", "words"),
+    [
+        ("'ink'", 'a = config["ink"]', "family-key-missing", "config has no entry 'ink' in load"),
+        ("list index out of range", "a = inks[0]", "family-list-empty", "inks is empty in load"),
+        (
+            "'NoneType' object has no attribute 'shape'",
+            "a = ink.shape",
+            "family-none-part",
+            "ink is empty (None) in load (comfy/brush.py)",
+        ),
+    ],
+)
+def test_comfyui_reports_a_message_and_then_the_code(
+    message: str, code: str, name: str, words: str
+) -> None:
+    log = REPORT.format(node="Brush Loader", message=message, code=code)
+    found = examine(log, entries())
+    assert found.cause is not None
+    assert found.cause.entry.id == name
+    assert words in found.cause.cause
+    assert found.cause.text == message
+
+
+def test_what_stands_behind_a_report_is_none_of_it() -> None:
+    log = read(REPORT.format(node="A (B)", message="no ink", code="raise Dry(ink)") + "Done.\n")
+    (chain,) = find_structure(log).chains
+    assert (chain[0].line.text, chain[0].type, chain[0].start) == ("no ink", "", 1)
+    assert chain[0].steps[-1] == "/x/ComfyUI/comfy/brush.py load"
+    assert log[chain[0].end - 1].text.strip() == "raise Dry(ink)"
