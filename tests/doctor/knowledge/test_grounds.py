@@ -121,7 +121,7 @@ def test_a_full_disk_is_the_same_in_any_program() -> None:
     [
         ("ModuleNotFoundError: No module named 'einops'", "family-module-missing", LIKELY),
         ("ModuleNotFoundError: No module named 'frobnik'", "family-module-missing", GUESS),
-        ("ModuleNotFoundError: No module named 'tomllib'", "family-module-missing", GUESS),
+        ("ModuleNotFoundError: No module named 'pdb'", "family-module-missing", GUESS),
         ("AttributeError: module 'torch' has no attribute 'frob'", "family-import-name", GUESS),
         ("AttributeError: module 'torch' has no attribute '_six'", "family-import-name", LIKELY),
     ],
