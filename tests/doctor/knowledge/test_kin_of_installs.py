@@ -65,6 +65,47 @@ VAE = """
 KeyError: 'decoder.conv_in.weight'
 """
 
+MIRROR = """
+Looking in indexes: https://mirror.frob.example/pypi/simple
+ERROR: Could not find a version that satisfies the requirement brush==9 (from versions: 1.0, 2.0)
+ERROR: No matching distribution found for brush==9
+"""
+TORCHS = """
+Looking in indexes: https://download.pytorch.org/whl/cpu
+ERROR: Could not find a version that satisfies the requirement accelerate (from versions: none)
+ERROR: No matching distribution found for accelerate
+"""
+LOCALS = """
+    File "<string>", line 60, in get_version
+  KeyError: '__version__'
+  [end of output]
+"""
+STOPPED = """
+Loading weights [cc6cb27103] from /content/models/v1-5-pruned-emaonly.ckpt
+^C
+"""
+QUARANTINE = """
+ImportError: dlopen(/x/_C.so, 0x0002): Library not loaded: @rpath/libc10.dylib
+  Reason: tried: '/x/libc10.dylib' (code signature in <9A> '/x/libc10.dylib' not valid for use in
+"""
+CIRCLE = (
+    "partially initialized module '{}' has no attribute '{}' (most likely due to a circular import)"
+)
+PAIR = f"AttributeError: {CIRCLE.format('torchvision', 'extension')}\n"
+ITSELF = f"""
+Traceback (most recent call last):
+  File "/x/lib/python3.10/site-packages/pandas/__init__.py", line 16, in <module>
+    from pandas import core
+AttributeError: {CIRCLE.format("pandas", "core")}
+"""
+INK = "ImportError: cannot import name 'is_path' from 'PIL._util' (/x/site-packages/PIL/_util.py)\n"
+STARLETTE = "RuntimeError: Cannot add middleware after an application has started\n"
+BYTEORDER = r"""
+Exception: bad file inside C:\sd\models\VAE\paint.pt: archive/.format_version
+
+The file may be malicious, so the program is not going to read it.
+"""
+
 
 @pytest.mark.parametrize(
     ("log", "name", "said"),
@@ -83,6 +124,16 @@ KeyError: 'decoder.conv_in.weight'
         (OLD_MACOS, "family-app-symbol-absent", "Update macOS"),
         (REFUSED, "family-app-and-macos", "newer macOS"),
         (TYPE, "family-model-invalid", "newer than this Xcode"),
+        (MIRROR, "family-no-such-version", "mirrors lack releases"),
+        (TORCHS, "family-no-versions-at-all", "--extra-index-url"),
+        (LOCALS, "version-read-from-locals", "Python 3.13"),
+        (STOPPED, "stopped-while-loading", "memory (RAM) ran out"),
+        (QUARANTINE, "family-quarantine", "com.apple.quarantine"),
+        (PAIR, "family-file-shadows-package", "for another torch"),
+        (ITSELF, "family-file-shadows-package", "in its own files"),
+        (INK, "family-import-name", "Restart the notebook"),
+        (STARLETTE, "family-starlette-newer", "'fastapi<0.91'"),
+        (BYTEORDER, "family-pickle-refused", "newer torch"),
         (VAE, "family-part-of-a-model", "diffusers' layout"),
     ],
 )
