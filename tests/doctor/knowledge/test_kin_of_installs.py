@@ -129,7 +129,7 @@ The file may be malicious, so the program is not going to read it.
         (TORCHS, "family-no-versions-at-all", "--extra-index-url"),
         (LOCALS, "version-read-from-locals", "Python 3.13"),
         (STOPPED, "stopped-while-loading", "memory (RAM) ran out"),
-        (QUARANTINE, "family-quarantine", "com.apple.quarantine"),
+        (QUARANTINE, "family-library-missing", "com.apple.quarantine"),
         (PAIR, "family-file-shadows-package", "for another torch"),
         (ITSELF, "family-file-shadows-package", "in its own files"),
         (INK, "family-import-name", "Restart the notebook"),
