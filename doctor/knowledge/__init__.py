@@ -76,7 +76,7 @@ FILES = (
 )
 FAMILIES = (
     *("family_webui", "family_comfy", "family_extensions", "family_invoke"),
-    *("family_trainers", "family_training_data"),
+    *("family_trainers", "family_training_data", "family_apps"),
     "family_reading",
     "family_loading",
     "family_adapters",
