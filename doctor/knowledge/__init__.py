@@ -104,6 +104,7 @@ FAMILIES = (
     "family_upstream",
     "family_converting",
     "family_translating",
+    "family_translated",
     "family_coreml",
     "family_tools",
     "family_system",

@@ -13,7 +13,9 @@ from sdcoreml.doctor.knowledge import Failure
 from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.lines import Line
 
-TOPICS = frozenset({"family_refusals", "family_translating", "family_converting"})
+TOPICS = frozenset(
+    {"family_refusals", "family_translating", "family_translated", "family_converting"}
+)
 
 _END = (
     r"(?=[,;.]? (?:but|and got|got|when|if|for|in order|instead)\b"

@@ -92,6 +92,33 @@ def _within(name: str, code: str, error: str, path: str = _OPS) -> str:
             "must have rank at least 3",
         ),
         (
+            _within(
+                "split", "raise", "ValueError: num_split 3 does not divide split dim (length = 64)"
+            ),
+            "translation-fit",
+            "at the operation split",
+        ),
+        (
+            _within(
+                "_replace_var",
+                "raise ValueError(msg)",
+                "ValueError: anchor op x not in the block.",
+                _OPS.replace("frontend/torch/ops.py", "mil/block.py"),
+            ),
+            "translation-place",
+            "by its own rules",
+        ),
+        (
+            _within(
+                "_quantize_general",
+                "raise ValueError(msg)",
+                "ValueError: cannot fit zero point into quantization dtype",
+                _OPS.replace("ops.py", "quantization_ops.py"),
+            ),
+            "translation-place",
+            "quantized in torch",
+        ),
+        (
             _within("div", "raise", 'NotImplementedError: rounding mode "ceil" not supported'),
             "translation-form",
             "the operation div",
