@@ -28,6 +28,7 @@ _GOES_ON = re.compile(
 _FULL = re.compile(r"(?i)\b(?:no space left on device|quota exceeded|ENOSPC)\b.*\bskipping\b")
 """A full disk is no smaller for what is skipped."""
 
+_LAST_RETRY = re.compile(r"\bRetry\(total=0\b.*\bafter connection broken by\b")
 _CONTINUES = re.compile(r"(?i)\s*continuing (?:without|anyway|with)\b")
 
 
@@ -43,9 +44,14 @@ def goes_on(text: str) -> bool:
 
 def is_warning(text: str) -> bool:
     """Return whether a line only warns, so that a run went on behind it."""
-    return _WARNING.search(text) is not None or goes_on(text)
+    return (_WARNING.search(text) is not None and not _is_last(text)) or goes_on(text)
 
 
 def is_softened(text: str) -> bool:
     """Return whether words of failure in a line are those of a warning or of a retry."""
-    return _SOFTENED.search(text) is not None or goes_on(text)
+    return (_SOFTENED.search(text) is not None and not _is_last(text)) or goes_on(text)
+
+
+def _is_last(text: str) -> bool:
+    """Return whether pip, though it warns of a retry, will not try again."""
+    return _LAST_RETRY.search(text) is not None

@@ -183,6 +183,7 @@ _NETWORK = frozenset(
         *("family-unreachable", "family-download-cut", "family-download-broke-off"),
         *("family-timed-out", "family-tls", "family-proxy", "ssl-certificate-verify"),
         *("python-without-ssl", "certificate-not-trusted", "proxy-not-there", "host-not-resolved"),
+        *("index-not-reached", "proxy-needs-socks"),
     }
 )
 _ABSENCE = frozenset(

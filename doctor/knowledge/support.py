@@ -42,6 +42,9 @@ _END_OF_BUILD = re.compile(
 )
 """What the build of a package says of its end, whatever it lacked."""
 
+_COMPILED = re.compile(r":\d+: (?:fatal )?error: ")
+"""A compiler's error: of several the first tells most."""
+
 
 def find_deciding(found: Iterable[tuple[Failure, int]], structure: Structure) -> Line | None:
     """Return the line that decides, of entries and the lines that they were found in.
@@ -115,8 +118,12 @@ def decides(entry: Failure, line: Line, structure: Structure, deciding: Line | N
         return True
     behind = line.number - deciding.number
     # A compiler prints much between what it lacks and the end of the build.
-    is_of_build = entry.topic in _OF_BUILDS and not entry.symptom and ends_a_build(deciding.text)
-    if is_of_build and behind < 0:
+    is_of_build = entry.topic in _OF_BUILDS and not entry.symptom
+    if (
+        is_of_build
+        and behind < 0
+        and (ends_a_build(deciding.text) or _COMPILED.search(deciding.text))
+    ):
         return True
     if abs(behind) > _NEAR:
         return False

@@ -106,6 +106,12 @@ PROBE = """\
         ("No package 'libavformat' found\n" + END, "source-library-not-found", "FFmpeg"),
         ("c/_x.c:15:10: fatal error: ffi.h: No such file or directory\n", "", "libffi"),
         ("x.c:3:10: fatal error: 'cuda_runtime.h' file not found\n", "", "NVIDIA"),
+        (
+            "      x.c:9:7: error: no member named 'tstate_curframe' in '_ts'\n"
+            "      x.c:196:12: fatal error: 'longintrepr.h' file not found\n" + END,
+            "family-source-for-other-compiler",
+            "This Python is newer than the release of painter",
+        ),
         ("error: linker `link.exe` not found\n", "family-rust-setup", "Microsoft's linker"),
         ("error: linker `cc` not found\n", "family-rust-setup", "no C compiler"),
         ("AttributeError: install_layout\n", "source-debian-setuptools", "Debian"),

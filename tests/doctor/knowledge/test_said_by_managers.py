@@ -39,6 +39,38 @@ CRC = """\
   \u251c\u2500\u25b6 Failed to extract archive: painter-2.1.0.whl
   \u2570\u2500\u25b6 Bad CRC (got 1ab54c29, expected 6f3c1130) for file: paint/libpaint.dylib
 """
+PROXY = """\
+WARNING: Retrying (Retry(total=0, connect=None, read=None, redirect=None, status=None)) after \
+connection broken by 'ProxyError('Cannot connect to proxy.', NewConnectionError('<x>: Failed to \
+establish a new connection: [Errno 61] Connection refused'))': /simple/x/
+ERROR: Could not find a version that satisfies the requirement x (from versions: none)
+ERROR: No matching distribution found for x
+"""
+SHORT = """\
+error: incomplete-download
+
+\u00d7 Download failed because not enough bytes were received (1.1 GB/2.2 GB)
+\u2570\u2500> URL: https://index.example/x.whl
+"""
+INSTALLED = """\
+error: invalid-installed-package
+
+\u00d7 Cannot process installed package paint 2.0.6 in '/x/site-packages' because it has an \
+invalid requirement:
+"""
+UTF16 = """\
+  File "/x/pip/_internal/req/req_file.py", line 541, in get_file_content
+    content = auto_decode(f.read())
+UnicodeDecodeError: 'utf-8' codec can't decode byte 0xff in position 0: invalid start byte
+"""
+GIT = """\
+ERROR: Error [Errno 2] No such file or directory: 'git' while executing command git version
+ERROR: Cannot find command 'git' - do you have 'git' installed and in your PATH?
+"""
+MAC = """\
+Error: Command '['/Users/me/sd/venv/bin/python3.10', '-Im', 'ensurepip', '--upgrade', \
+'--default-pip']' returned non-zero exit status 1.
+"""
 LISTS = """\
     Traceback (most recent call last):
       File "/opt/x/lib/python3.11/site-packages/conda/gateways/repodata/__init__.py", line 640
@@ -55,6 +87,30 @@ LISTS = """\
         (GATED, "git-hub-token", "paint/brush is gated"),
         (SUBMODULE, "family-submodule-not-fetched", "one for SSH"),
         (CRC, "uv-archive-damaged", "uv cache clean"),
+        (PROXY, "proxy-not-there", "does not answer"),
+        (SHORT, "pip-download-cut", "1.1 GB of 2.2 GB came"),
+        (INSTALLED, "pip-invalid-installed", "paint 2.0.6 is installed"),
+        (UTF16, "family-encoding", "UTF-16"),
+        (GIT, "git-missing-for-vcs-install", "git"),
+        (MAC, "family-venv-not-made", "Python that the environment is made from is broken"),
+        (
+            "fatal: repository 'https://git.example/paint/brush/tree/main/' not found\n",
+            "git-no-such-repository",
+            "git clone https://git.example/paint/brush.",
+        ),
+        (
+            "xcode-select: note: No developer tools were found, requesting install.\n",
+            "developer-tools-asked-for",
+            "command line tools",
+        ),
+        (
+            (
+                "Looking in indexes: https://download.pytorch.org/whl/cu118\nERROR: Could not find"
+                " a version that satisfies the requirement torch (from versions: none)\n"
+            ),
+            "family-no-versions-at-all",
+            "pip looked into https://download.pytorch.org/whl/cu118 alone",
+        ),
         (LISTS, "family-config-damaged", "conda clean --index-cache"),
         (
             (
