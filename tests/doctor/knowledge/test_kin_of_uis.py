@@ -224,10 +224,64 @@ def test_what_invokeai_and_trainers_refuse_is_told(log: str, name: str, said: st
 )
 def test_strangers_are_not_taken_for_these_programs(log: str) -> None:
     mine = {"family_webui", "family_comfy", "family_extensions", "family_invoke"}
-    mine |= {"family_trainers", "family_training_data"}
+    mine |= {"family_trainers", "family_training_data", "family_apps"}
     assert not any(one.entry.topic in mine for one in examine(log, entries()).matches)
 
 
 def test_what_healthy_runs_print_is_no_cause() -> None:
     log = "This program is tested with 3.10.6 Python, but you have 3.11.9.\nModel loaded in 3.1s.\n"
     assert not any(one.role is Role.CAUSE for one in examine(log, entries()).matches)
+
+
+FLUX = """\
+Loading weights [4610115bb0] from /w/models/Stable-diffusion/flux1-dev.safetensors
+AttributeError: 'NoneType' object has no attribute 'cond_stage_model'
+"""
+SWARM = (
+    "No backends match the settings of the request given! Backends refused for the following"
+    " reason(s): - Request requires model 'brush' but the backend does not have that model"
+)
+
+
+@pytest.mark.parametrize(
+    ("log", "name", "said"),
+    [
+        (FLUX, "webui-no-model", "flux1-dev.safetensors is of a family that this web UI does not"),
+        (SWARM, "swarm-backend", "has the model brush"),
+        ("Exception: global 'posix/system' is forbidden", "pickle-refused", "malicious"),
+        (
+            "Exception: global 'pytorch_lightning.callbacks/ModelCheckpoint' is forbidden",
+            "pickle-refused",
+            "no sign of malice",
+        ),
+        (
+            (
+                "RuntimeError: Not enough memory, use lower resolution (max approx. 576x576)."
+                " Need: 6.2GB free, Have:4.1GB free"
+            ),
+            "attention-memory",
+            "needs 6.2GB, and 4.1GB is there; about 576x576 would fit",
+        ),
+        (
+            (
+                "MotionCompatibilityError: Motion module 'mm_sdxl.ckpt' is intended for SDXL models, but"
+                " the provided model is type SD1.5."
+            ),
+            "motion-module",
+            "made for SDXL, and the checkpoint is of SD1.5",
+        ),
+        (
+            "https://civitai.com/api/download/models/1: ['HTTPError: Unauthorized']",
+            "invoke-download-refused",
+            "remote_api_tokens",
+        ),
+        ("ValueError: This model is not compatable with this operation", "bee-operation", ""),
+        (
+            "ValueError: No .safetensors file found in HuggingFace repo: me/pencil",
+            "mflux-lora",
+            "cannot use me/pencil",
+        ),
+    ],
+)
+def test_what_apps_around_models_say_is_told(log: str, name: str, said: str) -> None:
+    expect(log, name, said)
