@@ -264,8 +264,8 @@ SWARM = (
         ),
         (
             (
-                "MotionCompatibilityError: Motion module 'mm_sdxl.ckpt' is intended for SDXL models, but"
-                " the provided model is type SD1.5."
+                "MotionCompatibilityError: Motion module 'mm_sdxl.ckpt' is intended for SDXL models,"
+                " but the provided model is type SD1.5."
             ),
             "motion-module",
             "made for SDXL, and the checkpoint is of SD1.5",
