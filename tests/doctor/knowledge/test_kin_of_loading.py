@@ -270,6 +270,29 @@ def test_what_a_library_refuses_is_told_with_what_it_names(log: str, name: str, 
             "text_encoder was not in what was loaded",
         ),
         (
+            (
+                "huggingface_hub.errors.EntryNotFoundError: 404 Client Error. (Request ID: Root=1)"
+                "\n\nEntry Not Found for url: https://huggingface.co/me/dog/resolve/main/unet/a.bin."
+            ),
+            "The hub has me/dog, and in it no file unet/a.bin",
+        ),
+        (
+            (
+                "huggingface_hub.errors.RepositoryNotFoundError: 401 Client Error. (Request ID: R)"
+                "\n\nRepository Not Found for url: https://huggingface.co/api/models/me/dog."
+            ),
+            "no repository me/dog to this login",
+        ),
+        (
+            (
+                "huggingface_hub.errors.RepositoryNotFoundError: 401 Client Error. (Request ID: R)"
+                "\n\nRepository Not Found for url:"
+                " https://huggingface.co/api/models/stabilityai/stable-diffusion-2-1-base."
+            ),
+            "November 2025",
+        ),
+        ("AttributeError: 'dict' object has no attribute 'set_timesteps'", "as a dict"),
+        (
             "ValueError: addition_embed_type: text_time must be None, 'text' or 'text_image'.",
             "Stable Diffusion XL",
         ),
