@@ -264,7 +264,7 @@ SWARM = (
         ),
         (
             (
-                "MotionCompatibilityError: Motion module 'mm_sdxl.ckpt' is intended for SDXL models,"
+                "MotionCompatibilityError: Motion module 'mm.ckpt' is intended for SDXL models,"
                 " but the provided model is type SD1.5."
             ),
             "motion-module",
