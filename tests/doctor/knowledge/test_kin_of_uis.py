@@ -166,6 +166,7 @@ def test_what_a_web_ui_says_at_its_start_is_told(log: str, name: str, said: str)
         (WIDTHS.format("77x768 and 4096x5120"), "mixed-families", "UMT5"),
         (WIDTHS.format("1x1280 and 768x3072"), "mixed-families", "clip_l and t5xxl"),
         (WIDTHS.format("257x1664 and 1280x1280"), "image-encoder", "gave 1664"),
+        (WIDTHS.format("154x2560 and 768x320"), "mixed-families", "Qwen3 4B (2560 wide"),
         (SHAPES, "state-dict-shapes", "The file is UMT5"),
     ],
 )
