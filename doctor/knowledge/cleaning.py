@@ -34,6 +34,8 @@ _PREFIX = re.compile(
     | \[?{_TIME}(?:\ ?[AP]M)?\]?(?=\ )
     | [a-z][\w.-]*\ *\|(?=\ |$)
     | \[(?:stdout|stderr|pod/\S+|\w+[-_]\d+|INFO|err|out)\]
+    | \[(?:ERROR|Error|error|WARNING|DEBUG)\]
+      (?=\ (?:Traceback\ |\ +File\ "|\ {4}|[\w.]+(?:Error|Exception):))
     | (?:>|&gt;)(?!>)
     | E\ \ (?=\ )
     | \ *[\u2502\u2503\u2551|](?!\s*\d+it\b)

@@ -23,6 +23,7 @@ ERROR = "ImportError: cannot import name 'x' from 'y'"
         f"web-1  | {ERROR}",
         f"converter_1 | 2024-11-03 10:11:12 {ERROR}",
         f"> {ERROR}",
+        f"[ERROR] {ERROR}",
         f"&gt; {ERROR}",
         f"E   {ERROR}"[2:],
         f"\u2502 {ERROR}   \u2502",
