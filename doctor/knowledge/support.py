@@ -42,7 +42,7 @@ _END_OF_BUILD = re.compile(
 )
 """What the build of a package says of its end, whatever it lacked."""
 
-_COMPILED = re.compile(r":\d+: (?:fatal )?error: ")
+_COMPILED = re.compile(r":\d+: (?:fatal )?error: |^\s*#error ")
 """A compiler's error: of several the first tells most."""
 
 

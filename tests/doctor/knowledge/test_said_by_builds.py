@@ -112,6 +112,23 @@ PROBE = """\
             "family-source-for-other-compiler",
             "This Python is newer than the release of painter",
         ),
+        (
+            "x/x.pyx:13:0: 'int_t' is not a type identifier\n" + END,
+            "source-cython-too-new",
+            "Cython",
+        ),
+        (
+            '      #error "This header is only meant to be used on x86 and x64 architecture"\n'
+            + END,
+            "source-for-intel-alone",
+            "is for Intel's",
+        ),
+        ("../meson.build:44:11: ERROR: Python dependency not found\n", "", "headers"),
+        (
+            "../meson.build:82:0: ERROR: Unknown compiler(s): [['gfortran'], ['flang']]\n",
+            "family-no-fortran",
+            "Fortran",
+        ),
         ("error: linker `link.exe` not found\n", "family-rust-setup", "Microsoft's linker"),
         ("error: linker `cc` not found\n", "family-rust-setup", "no C compiler"),
         ("AttributeError: install_layout\n", "source-debian-setuptools", "Debian"),

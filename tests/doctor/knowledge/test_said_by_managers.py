@@ -111,6 +111,24 @@ LISTS = """\
             "family-no-versions-at-all",
             "pip looked into https://download.pytorch.org/whl/cu118 alone",
         ),
+        (
+            (
+                "remote: Permission to paint/brush.git denied to me.\nfatal: unable to access"
+                " 'https://git.example/paint/brush.git/': The requested URL returned error: 403\n"
+            ),
+            "family-access-denied",
+            "may not push to paint/brush",
+        ),
+        (
+            "fatal: unable to access 'https://git.example/x/': Error in the HTTP2 framing layer\n",
+            "family-unreachable",
+            "HTTP/1.1",
+        ),
+        (
+            "Error: Cask 'paint' is unavailable: No Cask with this name exists.\n",
+            "family-brew-gone",
+            "no formula paint",
+        ),
         (LISTS, "family-config-damaged", "conda clean --index-cache"),
         (
             (
