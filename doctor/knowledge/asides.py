@@ -40,6 +40,7 @@ _FORMS = (
         r"Cannot import \S.* module for custom nodes: .*"
     ),
     r"^Cannot import \S.* module for custom nodes: .*|^\s*[\d.]+ seconds \(IMPORT FAILED\): .*",
+    rf"^Exception in thread .*\n{_TRACEBACK}AttributeError: 'NoneType' object has no attribute .*",
     r"^\[ERROR\] An error occurred while retrieving information for the '[^']*' node\b.*",
     # Done otherwise
     r"^An error occurred while trying to fetch .*(?:\nDefaulting to unsafe serialization\b.*)?",
@@ -66,6 +67,7 @@ _IDLE_FORMS = (
     r"^.*\[coreml\] Failed to get the home directory when checking model path\b.*",
     r"^.*\bTorch version \S+ has not been tested with coremltools\b.*",
     r"^.*\bscikit-learn version \S+ is not supported\b.* Disabling scikit-learn conversion API\b.*",
+    r"^.*\[W:onnxruntime:.*\bFailed to create \w+ExecutionProvider\b.*",
     r"^objc\[\d+\]: Class \w+ is implemented in both .*|^ld: warning: (?!ignoring file\b).*",
     r"^WARNING: The directory '.*' or its parent directory is not owned or is not writable\b.*",
     (

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure, Role
+from sdcoreml.doctor.knowledge.exceptions import Relation
 from sdcoreml.doctor.knowledge.grounds import ANYWHERE, Ground, weigh, weigh_wording
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.names import is_of_the_field
@@ -106,8 +107,9 @@ def rank(
         )
         for match in matches
     ]
-    deciding = find_deciding(((one.entry, one.line) for one in placed), structure)
-    placed = [_doubt(_limit(one, structure, deciding), placed) for one in placed]
+    since = find_last_failed((sections or Sections()).prompts, structure)
+    deciding = find_deciding(((one.entry, one.line) for one in placed), structure, since)
+    placed = [_doubt(_limit(one, structure, deciding, since), placed) for one in placed]
     placed = [_wrap(one, placed, structure) for one in placed]
     told = [one for one in placed if not _is_notice(one) and one.role is not Role.HARMLESS]
     explained = any(
@@ -197,13 +199,14 @@ _ABSENCE = frozenset(
 """What is told to be missing is so since it could not be fetched, whichever was printed first."""
 
 
-def _limit(match: Match, structure: Structure, deciding: Line | None) -> Match:
-    """Return a match no surer than the log supports it."""
+def _limit(match: Match, structure: Structure, deciding: Line | None, since: int) -> Match:
+    """Return a match no surer than the log supports it; `since` is the last failed command's."""
     if match.role is not Role.CAUSE or match.entry.notice:
         return match
     line = Line(number=match.line, text=match.text)
     limit = find_limit(match.entry, line, structure, deciding, is_named=match.is_named)
-    is_late = bool(match.entry.symptom and find_earlier(match.entry, match.line, structure))
+    earlier = match.entry.symptom and find_earlier(match.entry, match.line, structure, since)
+    is_late = bool(earlier)
     limit = Confidence.GUESS if is_late else limit
     sure = max(match.confidence, limit, key=list(Confidence).index)
     return replace(match, confidence=sure, is_late=is_late)
@@ -223,7 +226,10 @@ def _wrap(match: Match, others: Sequence[Match], structure: Structure) -> Match:
     place = structure.place(match.line)
     if not _is_family(match) or place is None or place[1] == 0:
         return match
-    behind = structure.chains[place[0]][: place[1]]
+    chain = structure.chains[place[0]]
+    if chain[place[1]].relation not in (Relation.BECAUSE, Relation.HANDLING):
+        return match
+    behind = chain[: place[1]]
     known = any(one.start <= other.line <= one.end for one in behind for other in others)
     return match if known else replace(match, confidence=Confidence.GUESS)
 

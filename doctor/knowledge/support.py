@@ -46,10 +46,13 @@ _COMPILED = re.compile(r":\d+: (?:fatal )?error: |^\s*#error ")
 """A compiler's error: of several the first tells most."""
 
 
-def find_deciding(found: Iterable[tuple[Failure, int]], structure: Structure) -> Line | None:
+def find_deciding(
+    found: Iterable[tuple[Failure, int]], structure: Structure, since: int = 0
+) -> Line | None:
     """Return the line that decides, of entries and the lines that they were found in.
 
-    Where it only tells a symptom and another failure stands before it, that failure's decides.
+    Where it only tells a symptom and another failure stands before it, that failure's decides;
+    `since` is the line of the last command that failed, before which none counts.
     """
     decisive = structure.decisive
     symptoms = (
@@ -57,19 +60,26 @@ def find_deciding(found: Iterable[tuple[Failure, int]], structure: Structure) ->
         for entry, line in found
         if entry.symptom
         and _is_same(line, decisive, structure)
-        and (earlier := find_earlier(entry, line, structure))
+        and (earlier := find_earlier(entry, line, structure, since))
     )
     return next(symptoms, decisive)
 
 
-def find_earlier(entry: Failure, line: int, structure: Structure) -> Line | None:
-    """Return the first failure before a line that the line's entry does not tell, if any."""
+def find_earlier(entry: Failure, line: int, structure: Structure, since: int = 0) -> Line | None:
+    """Return the first failure before a line that the line's entry does not tell, if any.
+
+    What failed before the line `since`, with which a shell took another command, is of that one.
+    """
     place = structure.place(line)
     start = structure.chains[place[0]][0].start if place else line - _NEAR
     failed = [error for error in structure.errors if error.number < start]
     failed += [one.detail for one in structure.chains[place[0]][: place[1]]] if place else []
     failed += [chain[-1].detail for chain in structure.chains if chain[-1].end < start]
-    told = (one for one in failed if not compile_pattern(entry.pattern).search(one.text))
+    told = (
+        one
+        for one in failed
+        if one.number >= since and not compile_pattern(entry.pattern).search(one.text)
+    )
     return min(told, key=lambda one: one.number, default=None)
 
 

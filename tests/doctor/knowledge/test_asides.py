@@ -79,3 +79,18 @@ def test_first_all_asides_are_left_out_and_then_the_idle_ones() -> None:
     text = f"libpng warning: iCCP: known incorrect sRGB profile\n{ASIDES['gradio']}"
     assert list(find_asides(read(text))) == [{1, 2}, {1}]
     assert list(find_asides(read("Saved.\n"))) == list(find_asides(())) == []
+
+
+def test_a_part_that_is_none_in_a_thread_is_not_why_the_model_did_not_load() -> None:
+    thread = """\
+Exception in thread Thread-8 (load_model):
+Traceback (most recent call last):
+  File "/s/modules/devices.py", line 165, in first_time_calculation
+    linear(x)
+AttributeError: 'NoneType' object has no attribute 'to'
+"""
+    found = examine(FULL + thread, entries()).cause
+    assert found is not None
+    assert found.entry.id == "disk-full"
+    alone = examine(thread, entries()).cause
+    assert alone is None or alone.line == 5

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from sdcoreml.doctor.knowledge import Confidence, Failure, Role, Symptom
+from sdcoreml.doctor.knowledge import Confidence, Failure, Role, Symptom, entries
 from sdcoreml.doctor.knowledge.diagnosis import diagnose, examine
 
 CERTAIN, LIKELY, GUESS = Confidence.CERTAIN, Confidence.LIKELY, Confidence.GUESS
@@ -109,3 +109,19 @@ def test_a_symptom_behind_another_exception_of_its_chain_may_come_from_that() ->
     log = "OSError: strange\nOSError: boom of frobs\n"
     assert surety(FAMILY, log) is CERTAIN
     assert surety(ABSENCE, log) is GUESS
+
+
+def test_what_failed_in_an_earlier_command_is_no_failure_before_a_symptom() -> None:
+    first = (
+        "ERROR: Could not install packages due to an OSError: [Errno 13] Permission denied: '/x'\n"
+    )
+    missing = """\
+Traceback (most recent call last):
+  File "/w/go.py", line 1, in <module>
+    from PIL import Image
+ModuleNotFoundError: No module named 'PIL'
+"""
+    log = f"$ pip install -r requirements.txt\n{first}$ python3 go.py\n{missing}"
+    found = examine(log, entries()).cause
+    assert found is not None
+    assert (found.line, found.confidence.value) == (7, "likely")
