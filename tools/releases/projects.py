@@ -102,7 +102,7 @@ PROJECTS: Mapping[str, Project] = {
     **{
         name: Project(choice=Choice.FIRST, plain=_ALL, skipped=_TESTS)
         for name in (
-            *("anyio", "einops", "flax", "jinja2", "markupsafe", "networkx", "packaging"),
+            *("anyio", "einops", "flax", "jinja2", "markupsafe", "packaging"),
             *("starlette", "timm", "torchmetrics", "werkzeug"),
         )
     },

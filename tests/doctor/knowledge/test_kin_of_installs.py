@@ -86,7 +86,7 @@ Loading weights [cc6cb27103] from /content/models/v1-5-pruned-emaonly.ckpt
 """
 QUARANTINE = """
 ImportError: dlopen(/x/_C.so, 0x0002): Library not loaded: @rpath/libc10.dylib
-  Reason: tried: '/x/libc10.dylib' (code signature in <9A> '/x/libc10.dylib' not valid for use in process:
+  Reason: tried: '/x/libc10.dylib' (code signature in <9A> '/x/c10' not valid for use in process:
     library load disallowed by system policy)
 """
 CIRCLE = (

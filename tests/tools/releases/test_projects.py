@@ -5,6 +5,7 @@ import re
 import pytest
 
 from sdcoreml.doctor.knowledge.history import history
+from sdcoreml.doctor.knowledge.releases import projects
 from tools.releases.projects import PROJECTS, Choice, Project, choose
 
 VERSIONS = (
@@ -43,3 +44,7 @@ def test_what_is_left_out_is_no_whole_package() -> None:
         top = name.replace("-", "_")
         assert not re.match(project.inner, top), name
         assert not re.search(project.skipped, f"{top}/__init__.py"), name
+
+
+def test_of_every_project_there_is_a_table() -> None:
+    assert {*PROJECTS} <= {*projects()}
