@@ -21,7 +21,7 @@ from sdcoreml.doctor.knowledge.dating import (
 )
 from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.mentioned import find_all_stated, find_python
-from sdcoreml.doctor.knowledge.releases import ANY, Releases, read_releases
+from sdcoreml.doctor.knowledge.releases import ANY, WHOLE, Releases, read_releases
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.toolchain import load_toolchain
 from sdcoreml.lockfiles.versions import satisfies
@@ -50,7 +50,7 @@ def tell(
     if releases is None or asked is None or (project != "torch" and is_torchs(asked.owner)):
         return None
     dating = find_dating(releases, asked, _find_allowed(releases, project, raised, text))
-    if dating is None or (dating.side is Side.NEVER and _is_hidden(asked)):
+    if dating is None or (dating.side is Side.NEVER and _is_untold(project, asked)):
         return None
     if project in _COMPILED and _is_compiled(dating.side, asked):
         return None
@@ -117,9 +117,10 @@ def _say_option(project: str, asker: str, asked: Asked) -> Mapping[str, str]:
     }
 
 
-def _is_hidden(asked: Asked) -> bool:
-    """Return whether it is an attribute that begins with _, as those that no table has."""
-    return bool(asked.owner) and asked.name.startswith("_") and not asked.is_parameter
+def _is_untold(project: str, asked: Asked) -> bool:
+    """Return whether a name that no table has may be there, as an attribute that begins with _."""
+    is_hidden = bool(asked.owner) and asked.name.startswith("_") and not asked.is_parameter
+    return is_hidden or project not in WHOLE
 
 
 def _is_compiled(side: Side, asked: Asked) -> bool:

@@ -262,3 +262,13 @@ def read_releases(project: str) -> Releases | None:
 
 _VERSION = re.compile(r"[\w.+]+")
 _HEAD = re.compile(r"[.(<]")
+
+
+WHOLE = frozenset(
+    {
+        *("diffusers", "transformers", "huggingface-hub", "tokenizers", "safetensors"),
+        *("accelerate", "peft", "coremltools", "torch", "torchvision", "numpy", "protobuf"),
+        *("pytorch-lightning", "omegaconf"),
+    }
+)
+"""The projects whose tables have all names, so that one which they lack was never there."""

@@ -164,7 +164,7 @@ def _listed(lines: list[str]) -> set[str]:
         return set()
     first, *others = lines[starts[-1] :]
     if first.endswith("]"):
-        names = first.split("=")[1].strip(" []").split(",")
+        names = first.partition("=")[2].strip(" []").split(",")
         return {one.strip("\"' ") for one in names}
     end = next((number for number, line in enumerate(others) if line.strip() == "]"), len(others))
     return {one.strip("\"', ") for one in others[:end]}

@@ -68,6 +68,7 @@ class _LazyModule:
         ("__all__ = ['A', \"B\"]", {"A", "B"}),
         ("__all__ = [\n    'A',\n    \"B\",\n]\nx = ['C']", {"A", "B"}),
         ("__all__ = ['A']\n__all__ += ['B']", {"B"}),
+        ("__all__.extend(['A'])\n__all__ += other.__all__\n__all__.extend(x for x in [1]]", set()),
         ("@requires(backends=('torch',))\nclass A(B):\n    pass", {"A"}),
         (
             "@requires(\n    backends=('a', 'b')\n)\n@other\n# a comment\n\ndef f(x):\n    pass",
