@@ -236,9 +236,8 @@ def is_torchs(owner: str) -> bool:
     return owner[:1].isupper() and _has("torch", owner.partition(".")[0]) > 0
 
 
-_USUAL = (
-    *("diffusers", "transformers", "accelerate", "huggingface-hub", "peft", "coremltools"),
-    "torch",
+_USUAL = tuple(
+    ["diffusers", "transformers", "accelerate", "huggingface-hub", "peft", "coremltools", "torch"]
 )
 
 
