@@ -21,7 +21,7 @@ from sdcoreml.doctor.knowledge.dating import (
 )
 from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.mentioned import find_all_stated, find_python
-from sdcoreml.doctor.knowledge.releases import ANY, WHOLE, Releases, read_releases
+from sdcoreml.doctor.knowledge.releases import WHOLE, Releases, read_releases
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.toolchain import load_toolchain
 from sdcoreml.lockfiles.versions import satisfies
@@ -157,19 +157,9 @@ def find_asked(
         owner = next((one for one in reversed(called) if releases.modules_with(one)), "")
     elif not owner:
         owner = ANY_CLASS
-    if call == "__init__" and owner and _is_made_of_fields(releases, owner):
+    if call == "__init__" and owner and releases.is_made_of_fields(owner):
         return Asked(name=name, owner=owner)
     return Asked(name=name, owner=f"{owner}.{call}", is_parameter=True) if owner else None
-
-
-def _is_made_of_fields(releases: Releases, owner: str) -> bool:
-    """Return whether a class is made with its fields: it has some, and no method for that."""
-    made = f"{owner}.__init__"
-    return (
-        bool(releases.knowing(owner))
-        and not any(releases.parameter(made, ANY))
-        and not (releases.attribute(owner, "__init__"))
-    )
 
 
 def find_receiver(raised: Raised | None, text: str) -> str:
@@ -236,8 +226,9 @@ def is_torchs(owner: str) -> bool:
     return owner[:1].isupper() and _has("torch", owner.partition(".")[0]) > 0
 
 
-_USUAL = tuple(
-    ["diffusers", "transformers", "accelerate", "huggingface-hub", "peft", "coremltools", "torch"]
+_USUAL = (
+    *("diffusers", "transformers", "accelerate", "huggingface-hub", "peft", "coremltools"),
+    "torch",
 )
 
 

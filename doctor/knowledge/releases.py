@@ -124,6 +124,11 @@ class Releases:
         """Return the releases in which a class, or one that it inherits from, has an attribute."""
         return self._inherit(kind, name, {})
 
+    def is_made_of_fields(self, kind: str) -> bool:
+        """Return whether a class is made with its fields: it has some, and no method for that."""
+        takes = any(self.parameter(f"{kind}.__init__", ANY))
+        return bool(self.knowing(kind)) and not takes and not self.attribute(kind, "__init__")
+
     def _inherit(self, kind: str, name: str, known: dict[str, int]) -> int:
         if kind in known:
             return known[kind]

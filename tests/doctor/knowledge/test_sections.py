@@ -36,7 +36,7 @@ def test_work_done_before_a_failure_says_nothing_of_that() -> None:
     assert sure("step 3 of 10 is next\n" + full) is Confidence.CERTAIN
 
 
-MISSING = "OSError: Error no file named diffusion_pytorch_model.bin found in directory /x/unet\n"
+MISSING = "OSError: [Errno 28] No space left on device\n"
 TRACED = 'Traceback (most recent call last):\n  File "my.py", line 3, in <module>\n    run()\n'
 SUCCESS = (
     "INFO:__main__:Done",
