@@ -22,6 +22,7 @@ from sdcoreml.doctor.knowledge.dating import (
 from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.mentioned import find_all_stated, find_python
 from sdcoreml.doctor.knowledge.releases import WHOLE, Releases, read_releases
+from sdcoreml.doctor.knowledge.required import REQUIRED, say_required
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.toolchain import load_toolchain
 from sdcoreml.lockfiles.versions import satisfies
@@ -50,10 +51,10 @@ def tell(
     if releases is None or asked is None or (project != "torch" and is_torchs(asked.owner)):
         return None
     dating = find_dating(releases, asked, _find_allowed(releases, project, raised, text))
-    if dating is None or (dating.side is Side.NEVER and _is_untold(project, asked)):
+    if dating is None or _is_untold(project, asked, dating.side):
         return None
-    if project in _COMPILED and _is_compiled(dating.side, asked):
-        return None
+    if REQUIRED in captured:
+        return say_required(project, asker, asked, dating)
     is_option = asked.is_parameter and (_is_loaded(raised) or asked.name in _OPTIONS)
     if dating.side is Side.NEVER and is_option:
         return _say_option(project, asker, asked)
@@ -117,10 +118,15 @@ def _say_option(project: str, asker: str, asked: Asked) -> Mapping[str, str]:
     }
 
 
-def _is_untold(project: str, asked: Asked) -> bool:
-    """Return whether a name that no table has may be there, as an attribute that begins with _."""
+def _is_untold(project: str, asked: Asked, side: Side) -> bool:
+    """Return whether a table says nothing of a name, which may be there all the same.
+
+    An attribute that begins with _ is in none, nor is all that is compiled.
+    """
     is_hidden = bool(asked.owner) and asked.name.startswith("_") and not asked.is_parameter
-    return is_hidden or project not in WHOLE
+    if side is Side.NEVER and (is_hidden or project not in WHOLE):
+        return True
+    return project in _COMPILED and _is_compiled(side, asked)
 
 
 def _is_compiled(side: Side, asked: Asked) -> bool:

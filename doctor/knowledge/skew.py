@@ -25,6 +25,7 @@ from sdcoreml.doctor.knowledge.relatives import (
     tell_more,
     tell_relative,
 )
+from sdcoreml.doctor.knowledge.required import REQUIRED, say_unfit
 from sdcoreml.doctor.knowledge.told import find_python, tell_history
 from sdcoreml.doctor.knowledge.turning import turn
 from sdcoreml.ground.names import normalise
@@ -78,9 +79,10 @@ def resolve(
     asker = _find_asker(raised, asked, skew, known)
     told = dict(
         (_tell_inside(asked, captured) if not asker and _is_inside(raised, asked, known) else {})
-        or tell_history(asked, asker, name, module)
+        or (REQUIRED not in captured and tell_history(asked, asker, name, module))
         or tell(asked, asker, raised, captured, skew.text)
-        or tell_base(asker, raised, captured, skew.text)
+        or (REQUIRED not in captured and tell_base(asker, raised, captured, skew.text))
+        or (REQUIRED in captured and say_unfit(asked, asker, name, _spell_call(captured)))
         or _tell_pair(asked, asker, name)
     )
     told = dict(turn(asked, name, told, find_stated(asked, skew)))
@@ -281,6 +283,10 @@ def _find_asker(raised: Raised | None, asked: str, skew: Skew, known: History) -
     lazy = re.search(r"Failed to import (?P<name>\w+)\.", skew.text)
     found = known.projects.get(lazy["name"], "") if lazy else ""
     return found if found != asked else ""
+
+
+def _spell_call(captured: Mapping[str, str]) -> str:
+    return ".".join(captured[one] for one in ("owner", "call") if captured.get(one))
 
 
 def _tell_pair(asked: str, asker: str, name: str) -> dict[str, str]:

@@ -162,7 +162,7 @@ def test_a_bare_exception_is_told_by_the_code_that_it_was_raised_in(
         ),
         (
             "ValueError: Loaded state dictionary is incorrect: {'clip_g': 1, 'clip_l': 2}.",
-            "embedding-file",
+            "embedding-refused",
             "text_encoder_2",
         ),
         (
