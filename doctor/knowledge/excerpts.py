@@ -57,6 +57,13 @@ _WEAK_TRIGGERS = (
     ),
     *(
         "nterrupt",
+        "nvalid",
+        "kex_exchange",
+        "nmatched",
+        "rong ",
+        "ignore ",
+        "is tested with",
+        "Last 15 lines",
         "etries",
         "etrying",
         "equire",
@@ -147,8 +154,11 @@ _WEAK_TRIGGERS = (
 """What lines contain that may tell more of a failure that others tell of."""
 
 
-_SHORT = 12
+_SHORT = 60
 """Who gives so few lines has chosen them."""
+
+_ABOVE = 5
+"""A pattern of several lines may begin so many before the one that tells."""
 
 
 def choose_telling(lines: Sequence[Line]) -> tuple[Line, ...]:
@@ -161,7 +171,7 @@ def choose_telling(lines: Sequence[Line]) -> tuple[Line, ...]:
     words = (*_TRIGGERS, *_WEAK_TRIGGERS)
     telling = [any(word in line.text for word in words) for line in lines]
     return tuple(
-        line for at, line in enumerate(lines) if any(telling[max(0, at - _AFTER) : at + 2])
+        line for at, line in enumerate(lines) if any(telling[max(0, at - _AFTER) : at + _ABOVE + 1])
     )
 
 

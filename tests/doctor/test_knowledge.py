@@ -64,10 +64,14 @@ def test_entries_are_well_formed() -> None:
         assert entry.role is not Role.CAUSE or is_something, entry.id
 
 
+ENDS = {"stopped-while-loading"}
+
+
 def test_an_example_inside_a_long_log_is_found_at_its_line() -> None:
     noise = "INFO:__main__:Converting...\n" * 50
     for entry in ALL:
-        if not entry.last:
+        # What is a notice, only a frame, or ends a log tells nothing in the middle of another one.
+        if not (entry.last or entry.notice or entry.id in {"family-swift-frame"} | ENDS):
             match = diagnose(noise + entry.example + "\n" + noise, ALL)[0]
             assert match.entry.id == entry.id
             assert match.line - 51 in range(entry.example.count("\n") + 1)

@@ -85,13 +85,13 @@ def lines(texts: list[str]) -> list[Line]:
     return [Line(number=number, text=text) for number, text in enumerate(texts, 1)]
 
 
-def test_all_of_twelve_lines_may_tell_of_a_failure_and_some_of_thirteen() -> None:
-    few = lines([fill(number) for number in range(1, 13)])
+def test_all_of_sixty_lines_may_tell_of_a_failure_and_some_of_more() -> None:
+    few = lines([fill(number) for number in range(1, 61)])
     assert choose_telling(few) == tuple(few)
-    assert choose_telling([*few, Line(number=13, text="v")]) == ()
+    assert choose_telling([*few, Line(number=61, text="v")]) == ()
 
 
-def test_the_line_before_one_that_tells_is_chosen_and_three_behind_it() -> None:
-    texts = [fill(number) for number in range(1, 31)]
+def test_five_lines_before_one_that_tells_are_chosen_and_three_behind_it() -> None:
+    texts = [fill(number) for number in range(1, 71)]
     texts[15] = "it failed"
-    assert [line.number for line in choose_telling(lines(texts))] == [15, 16, 17, 18, 19]
+    assert [line.number for line in choose_telling(lines(texts))] == [*range(11, 20)]

@@ -44,7 +44,7 @@ SIGNED = "/b/Paint.app: {}\nCommand CodeSign failed with a nonzero exit code\n"
         (PROVIDED, "family-input-name", "named image"),
         (CHUNKS, "family-chunk-without-unet", "--convert-unet"),
         (WEIGHTLESS, "family-operation-refused", "lacks its weights"),
-        (GUARD, "no-main-guard", "__main__"),
+        (GUARD, "family-main-guard", "__main__"),
         (SIGNED.format("errSecInternalComponent"), "family-signing", "unlock-keychain"),
         (
             SIGNED.format("resource fork, Finder information, or similar detritus not allowed"),

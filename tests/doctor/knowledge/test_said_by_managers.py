@@ -82,7 +82,7 @@ LISTS = """\
 @pytest.mark.parametrize(
     ("log", "name", "said"),
     [
-        (SSL, "python-without-ssl", "built without OpenSSL"),
+        (SSL, "pip-without-ssl", "built without OpenSSL"),
         (WHEEL, "family-no-platform-wheel", "only for others (`cp310`, `cp311`)"),
         (GATED, "git-hub-token", "paint/brush is gated"),
         (SUBMODULE, "family-submodule-not-fetched", "one for SSH"),
