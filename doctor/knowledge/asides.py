@@ -39,7 +39,7 @@ _FORMS = (
         rf"^{_TRACEBACK}[\w.]+(?:Error|Exception)?\b[^\n]*\n+"
         r"Cannot import \S.* module for custom nodes: .*"
     ),
-    r"^Cannot import \S.* module for custom nodes: .*|^\s*[\d.]+ seconds \(IMPORT FAILED\): .*",
+    r"^Cannot import \S.* module for custom nodes: .*|^[ \t]*[\d.]+ seconds \(IMPORT FAILED\): .*",
     rf"^Exception in thread .*\n{_TRACEBACK}AttributeError: 'NoneType' object has no attribute .*",
     r"^\[ERROR\] An error occurred while retrieving information for the '[^']*' node\b.*",
     # Done otherwise
@@ -79,7 +79,8 @@ _IDLE = re.compile("|".join(f"(?:{form})" for form in _IDLE_FORMS), re.MULTILINE
 _ASIDE = re.compile("|".join(f"(?:{form})" for form in (*_FORMS, *_IDLE_FORMS)), re.MULTILINE)
 _RETRIED = re.compile(
     r"^.*\bthrown while requesting (?:HEAD|GET) .*(?:\nRetrying in \d+s \[Retry \d/\d\]\.?)?"
-    r"|^(?:\w+:)*\s*(?i:warning)\b.*\bRetrying \(Retry\(total=.*\bafter connection broken by\b.*",
+    r"|^(?:\w+:)*[ \t]*(?i:warning)\b.*\bRetrying \(Retry\(total=.*"
+    r"\bafter connection broken by\b.*",
     re.MULTILINE,
 )
 _WENT_ON = re.compile(r"\b100%\||^Successfully ", re.MULTILINE)

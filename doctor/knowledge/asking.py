@@ -259,7 +259,8 @@ def _say(
     origin = place.replace(" in ", " from ")
     now = f" (it is in {dating.now} now)" if dating.now else ""
     side = dating.side.value
-    gone = dating.until if dating.is_sure else f"a release after {dating.last}"
+    is_exact = dating.is_sure and dating.bound == dating.until
+    gone = dating.until if is_exact else f"a release after {dating.last}"
     match dating.side:
         case Side.OLD:
             return f"{project} is {side}: it has {what} since {dating.since}, and {who} asks for it"
@@ -317,7 +318,7 @@ def _say_fails(dating: Dating) -> Mapping[str, str]:
         case Side.OLD:
             return {FAILS: f"<{dating.since}"}
         case Side.NEW | Side.UNSURE:
-            return {FAILS: f">={dating.until}"}
+            return {FAILS: f">={dating.bound}"}
         case _:
             return {}
 
@@ -334,7 +335,7 @@ def _advise(project: str, dating: Dating, other: str) -> Mapping[str, str]:
         )
         return {"cure": named, "tested": "Install"}
     since = dating.since if dating.side is not Side.NEW else ""
-    until = f"before {dating.until}" if dating.until else ""
+    until = f"before {dating.bound}" if dating.bound else ""
     bounds = (f"{since} or newer" if since else "", until)
     named = f"{project} {', '.join(filter(None, bounds))}"
     cure = {"cure": f"{named}: `pip install '{project}{dating.need}'`{other}"}

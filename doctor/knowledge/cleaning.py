@@ -43,6 +43,13 @@ _PREFIX = re.compile(
     re.VERBOSE,
 )
 _BOX_END = re.compile(r"\s*[\u2502\u2503\u2551|]\s*$")
+_LOCALS = re.compile(
+    r"\s*(?:[\u2502\u2503\u2551]\s?[\u2502\u2503\u2551] .* "
+    r"[\u2502\u2503\u2551]\s?[\u2502\u2503\u2551]"
+    r"|\| \| +\w+ = .* \| \|)\s*$"
+)
+"""What rich shows of the variables of a frame, in a box in its box: it is not what went wrong."""
+
 _BOX_RULE = re.compile(r"(?=.*[\u2500\u2501\u2550\u256d\u2570\u250c\u2514])[\s\u2500-\u257f]+$")
 
 
@@ -54,6 +61,8 @@ def clean(line: str) -> str:
         line = line.translate(_STRAIGHT)
     if not line.isprintable() or "[" in line or "^" in line:
         line = _ANSI.sub("", line).translate(_CONTROL)
+    if _LOCALS.match(line):
+        return ""
     for entity, meant in _ENTITIES if "&" in line else ():
         line = line.replace(entity, meant)
     for _ in range(3):

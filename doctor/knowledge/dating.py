@@ -46,15 +46,17 @@ class Dating:
     """Which releases have what was asked for.
 
     `since` is the first, `last` the last, and `until` the first without it; "" if the oldest
-    release has it, or the newest. `now` is the module that has it in `until`, `near` a name that is
-    spelled alike, `lacking` the releases that the log can be of. `is_sure` is whether the
-    release next to those that have it is known to lack it, and the log can be of one that does.
+    release has it, or the newest. `bound` is the first that may lack it: tables skip releases.
+    `now` is the module that has it in `until`, `near` a name that is spelled alike, `lacking` the
+    releases that the log can be of. `is_sure` is whether the release next to those that have it is
+    known to lack it, and the log can be of one that does.
     """
 
     side: Side
     since: str = ""
     last: str = ""
     until: str = ""
+    bound: str = ""
     now: str = ""
     near: str = ""
     lacking: int = 0
@@ -63,7 +65,7 @@ class Dating:
     @property
     def need(self) -> str:
         """The releases that have it, as pip's requirement; "" if none has."""
-        bounds = (f">={self.since}" if self.since else "", f"<{self.until}" if self.until else "")
+        bounds = (f">={self.since}" if self.since else "", f"<{self.bound}" if self.bound else "")
         return ",".join(filter(None, bounds))
 
 
@@ -103,15 +105,30 @@ def find_dating(releases: Releases, asked: Asked, allowed: int) -> Dating | None
     newest = Side.UNSURE if lacking & older else Side.NEW
     side = newest if lacking & ~older else Side.OLD
     edge = run >> 1 if side is Side.OLD else run << 1
+    last, until = releases.last(run), releases.first(newer) if newer else ""
     return Dating(
         side=side,
         since=releases.first(run) if older else "",
-        last=releases.last(run),
-        until=releases.first(newer) if newer else "",
+        last=last,
+        until=until,
+        bound=_find_bound(last, until),
         now=_find_now(releases, asked, newer) if newer and side is not Side.OLD else "",
         lacking=lacking,
         is_sure=is_sure and not unknown & edge & ~run,
     )
+
+
+def _find_bound(last: str, until: str) -> str:
+    """Return the first release that may lack what the `last` has, `until` being the next known.
+
+    A minor's first release is the first to lack it; before another there may be some that no table
+    has, since they have no wheel.
+    """
+    if not until or re.fullmatch(r"\d+\.\d+(?:\.0)?", until):
+        return until
+    major, minor, patch = (*map(int, re.findall(r"\d+", last)), 0, 0)[:3]
+    is_same = until.startswith(f"{major}.{minor}.")
+    return f"{major}.{minor}.{patch + 1}" if is_same else f"{major}.{minor + 1}"
 
 
 def _spread(some: int, through: int, step: int) -> int:
@@ -175,7 +192,7 @@ def _find_another(releases: Releases, asked: Asked) -> Dating:
     elsewhere = {
         module: some
         for module, some in releases.modules_with(asked.name if asked.module else "").items()
-        if releases.defines(module, asked.name)
+        if releases.defines(module, asked.name) and _is_the_same(releases, asked, module)
     }
     now = _choose(elsewhere)
     since = releases.first(elsewhere[now]) if now and releases.before(elsewhere[now]) else ""
@@ -206,8 +223,22 @@ def _find_now(releases: Releases, asked: Asked, newer: int) -> str:
     return _choose(
         module
         for module, some in elsewhere.items()
-        if some & first and module != asked.module and releases.defines(module, asked.name)
+        if some & first
+        and module != asked.module
+        and releases.defines(module, asked.name)
+        and _is_the_same(releases, asked, module)
     )
+
+
+def _is_the_same(releases: Releases, asked: Asked, module: str) -> bool:
+    """Return whether what a module has is what was asked for: files of a name are many.
+
+    A module is the same if the folder that it is in is called so, too, or is in the one before.
+    """
+    if not any(releases.of_module(f"{one}.{asked.name}") for one in (asked.module, module)):
+        return True
+    is_inside = "." in asked.module and module.startswith(f"{asked.module}.")
+    return is_inside or module.rpartition(".")[2] == asked.module.rpartition(".")[2]
 
 
 def _choose(modules: Iterable[str]) -> str:

@@ -108,8 +108,12 @@ def _examine(
     structure = find_structure(lines)
     everything = lines
     lines = tuple(line for line in lines if line.number not in structure.ignored)
-    whole = [View(one, structure) for one in (lines, join_wrapped(lines)) if one]
-    telling = [View(choose_telling(view.lines), structure) for view in whole]
+    # Of lines that are the same nobody looks twice for the same.
+    joined = join_wrapped(lines)
+    read = [one for one in (lines, joined if joined != lines else ()) if one]
+    chosen = [choose_telling(one) for one in read]
+    made = {one: View(one, structure) for one in (*read, *chosen)}
+    whole, telling = [made[one] for one in read], [made[one] for one in chosen]
     skew = Skew(
         text="\n".join(line.text for line in lines),
         chains=structure.chains,

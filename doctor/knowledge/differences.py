@@ -52,22 +52,42 @@ class Differences:
 _SIZE = r"\(?(?:torch\.Size\()?[\[(](?P<{}>[\d, ]*)[\])]"
 _FILE, _MODEL = _SIZE.format("file"), _SIZE.format("model")
 _PAIRS = tuple(
-    re.compile(form)
-    for form in (
+    (words, re.compile(form))
+    for words, form in (
         (
-            rf"size mismatch for (?P<name>\S+): copying a param with shape {_FILE}\)?"
-            rf" from checkpoint,\s+the shape in current model is {_MODEL}"
+            "copying a param with shape",
+            (
+                rf"size mismatch for (?P<name>\S+): copying a param with shape {_FILE}\)?"
+                rf" from checkpoint,\s+the shape in current model is {_MODEL}"
+            ),
         ),
         (
-            r"because (?P<name>\S+) expected shape (?:tensor\(\.\.\.[^\n]*?size=)?"
-            rf"{_MODEL}[^\n]*?but got {_FILE}"
+            "expected shape",
+            (
+                r"because (?P<name>\S+) expected shape (?:tensor\(\.\.\.[^\n]*?size=)?"
+                rf"{_MODEL}[^\n]*?but got {_FILE}"
+            ),
         ),
-        rf"(?P<name>[\w.]+): found shape {_FILE}\)? in the checkpoint and {_MODEL}\)? in the model",
-        rf"(?P<name>[\w.]+)[^\n]*ckpt: ?{_FILE}\)? vs model: ?{_MODEL}",
-        rf"[Ee]xpected shape {_MODEL} but received shape {_FILE} for parameter (?P<name>\S+)",
-        rf"set a tensor of shape {_FILE}\)? in \"(?P<name>\w+)\" \(which has shape {_MODEL}",
+        (
+            ": found shape",
+            (
+                rf"(?<![\w.])(?P<name>[\w.]+): found shape {_FILE}\)? in the checkpoint and"
+                rf" {_MODEL}\)? in the model"
+            ),
+        ),
+        ("vs model:", rf"(?<![\w.])(?P<name>[\w.]+)[^\n]*ckpt: ?{_FILE}\)? vs model: ?{_MODEL}"),
+        (
+            "but received shape",
+            rf"[Ee]xpected shape {_MODEL} but received shape {_FILE} for parameter (?P<name>\S+)",
+        ),
+        (
+            "set a tensor of shape",
+            rf"set a tensor of shape {_FILE}\)? in \"(?P<name>\w+)\" \(which has shape {_MODEL}",
+        ),
     )
 )
+"""How programs tell of two shapes, and the words without which a log has none of that form."""
+
 _MISSING = re.compile(
     r"(?:Missing key\(s\) in state_dict|following keys are\s+missing|Missing \d+ parameters?):"
     r"\s*(?P<names>[^\n]+)"
@@ -88,7 +108,8 @@ def find_differences(text: str) -> Differences:
             Tensor(name=found["name"], shape=found["file"]),
             Tensor(name=found["name"], shape=found["model"]),
         )
-        for form in _PAIRS
+        for words, form in _PAIRS
+        if words in text
         for found in islice(form.finditer(text), _MOST)
     ]
     return Differences(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from sdcoreml.doctor.knowledge.cleaning import clean
 from sdcoreml.doctor.knowledge.excerpts import LONGEST, WHOLE, excerpt
@@ -19,7 +19,20 @@ def read(log: str) -> tuple[Line, ...]:
     """Return the lines of a log, cleaned; of a long log those that may tell of a failure."""
     log = _CELL.sub(_raise, log.replace("\r\n", "\n").replace("\r", "\n"))
     chosen = _number(log) if len(log) <= WHOLE else excerpt(log)
-    return tuple(Line(number=number, text=clean(shorten(text))) for number, text in chosen)
+    cleaned = (Line(number=number, text=clean(shorten(text))) for number, text in chosen)
+    return tuple(_drop_empty(cleaned))
+
+
+_EMPTY = 20
+"""So many empty lines in a row are kept: a pattern may cross a few, and takes long for many."""
+
+
+def _drop_empty(lines: Iterable[Line]) -> Iterator[Line]:
+    empty = 0
+    for line in lines:
+        empty = 0 if line.text else empty + 1
+        if empty <= _EMPTY:
+            yield line
 
 
 _CELL = re.compile(

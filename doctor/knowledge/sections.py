@@ -74,7 +74,7 @@ def is_prompt(text: str) -> bool:
     return _PROMPT.match(text) is not None or _WAITING.match(text) is not None
 
 
-_PROGRESS = re.compile(r"\bStep \d+ of \d+ +\[|\b100%\|")
+_PROGRESS = re.compile(r"\bStep \d+ of \d+(?: +\[|\s*$)|\b100%\|")
 _LOGGED = r"\s*(?:INFO\b[\w.: /-]*?[: ] *|\[INFO\] *)?"
 _SUCCESS = re.compile(
     _LOGGED
@@ -82,6 +82,7 @@ _SUCCESS = re.compile(
     (?i:(?:all\ )?done)(?:[.!]*|\ in\ [\d.]+\ ?\w+\.?)\s*$
     | (?i:successfully)\ (?:installed|built|saved|converted)\b
     | (?:.*[.!]\ )?Saved\ (?:(?:the\ )?\S+\ ){0,2}(?:in)?to\ \S
+    | (?:.*[\]:]\ )?(?i:(?:saved|generated)\ \d+\ images?|images?\ saved)\b  # Apple's and others'
     | (?:.*\ )?(?i:converted|worked|ended)\ (?:fine|well|successfully)\b
     | Compiled\ \S.*\ to\ \S  # the upstream converter
     | .*\bparity\ check\ passed\s*$

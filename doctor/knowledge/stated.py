@@ -20,6 +20,7 @@ from sdcoreml.doctor.knowledge.differences import (
     find_sign,
 )
 from sdcoreml.doctor.knowledge.exceptions import Raised
+from sdcoreml.doctor.knowledge.libraries import find_library
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.listing import find_listing
 from sdcoreml.doctor.knowledge.names import Kind, find_kinds
@@ -321,6 +322,7 @@ FILLERS: Mapping[str, Callable[[Blank], Mapping[str, str]]] = {
     "sizes": lambda blank: explain_meeting(blank.line.text),
     "listing": lambda blank: find_listing(blank.line.number, blank.lines),
     "lacking": _fill_lacking,
+    "brought": lambda blank: find_library(blank.captured.get("said", ""), blank.line.text),
     "bare": _fill_bare,
 }
 """Who fills which place in a cause (and what belongs to it in the remedy)."""
