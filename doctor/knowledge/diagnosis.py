@@ -8,7 +8,7 @@ the exceptions of a chain the first is the cause, and the others follow from it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure, Role, fill
@@ -136,9 +136,20 @@ def _examine(
             matches[match.line] = match
     length = sum(bool(line.text.strip()) for line in lines)
     weighed = rank(list(matches.values()), structure, find_sections(lines), length=length)
+    weighed = tuple(_drop_said(weighed))
     named = _find_named(weighed, structure)
     deciding = _find_deciding(named, weighed, structure, lines or everything)
     return Diagnosis(matches=weighed, structure=structure, deciding=deciding)
+
+
+def _drop_said(matches: Iterable[Match]) -> Iterator[Match]:
+    """Yield the matches without those of families whose cause and remedy one before them said."""
+    said = set[tuple[str, str]]()
+    for one in matches:
+        is_told = one.role is not Role.HARMLESS and one.entry.topic in FAMILIES
+        if not is_told or (one.cause, one.fix) not in said:
+            yield one
+        said |= {(one.cause, one.fix)} if is_told else set()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -33,9 +33,21 @@ _SUBJECT = (
     _LEAD + r"(?P<it>[a-z]\w*(?:[_.]\w+)+)\b",
     r"[`'\"](?P<it>(?!None\b)[A-Za-z_][\w.=-]{1,60})[`'\"]",
     _LEAD + r"(?P<it>[a-z]\w*) (?:must|should|has to|have to|cannot)\b",
-    _STRANGE + r" (?:value for )?(?P<it>[a-z]\w*)\b",
+    _STRANGE + r" value for (?P<it>[a-z]\w*)\b",
+    _STRANGE
+    + r" (?P<it>(?!argument|value|literal|option\b|type\b|name\b)[a-z]\w*)(?=:| ?[`'\"=(])",
     r"^(?P<it>\w+ type)\b",
 )
+_SUBJECTS = (
+    _SUBJECT,
+    (r"\bfor (?:the )?(?:argument |parameter |option )?" + _SUBJECT[1], *_SUBJECT[3:]),
+)
+"""Where to find it; where the message begins with what is wrong, a quoted word is mostly the value.
+
+`Invalid column name 'age'` is of no setting of that name.
+"""
+
+_BEGUN = re.compile(rf"(?:The |An? )?{_STRANGE}\b", re.IGNORECASE)
 _PLURAL = r"\b(?:[Ss]upported|[Aa]vailable|[Aa]llowed|[Vv]alid|[Pp]ossible|[Aa]ccepted)"
 _WANTED = (
     *(
@@ -79,7 +91,9 @@ def read_refusal(text: str) -> Mapping[str, str]:
     found = _MESSAGE.search(text)
     message = found["message"].strip() if found else text.strip()
     verb = _VERB.search(message)
-    what = _first(_SUBJECT, message[: verb.end()] if verb else message)
+    what = _first(
+        _SUBJECTS[bool(_BEGUN.match(message))], message[: verb.end()] if verb else message
+    )
     wanted, got = _first(_WANTED, message), _first(_GOT, message)
     said = [
         *([f"wanted: {wanted}"] if wanted else []),

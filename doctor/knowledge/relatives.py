@@ -213,6 +213,7 @@ def tell_module(captured: Mapping[str, str], asker: str, line: str) -> Mapping[s
             " from which folder the module came",
         }
     who = asker or "the code that asks for it"
+    inside = "" if module == top else f" in {module}"
     if top in sys.stdlib_module_names and not where:
         return {
             "skew": f"Python's own module {top} has no {name}, or a file {top}.py of the program"
@@ -222,7 +223,7 @@ def tell_module(captured: Mapping[str, str], asker: str, line: str) -> Mapping[s
             " is), and delete the folder __pycache__ beside it",
         }
     return {
-        "skew": f"{top} has no {name} in {module}: it is older or newer than {who} was written for",
+        "skew": f"{top} has no {name}{inside}: it is older or newer than {who} was written for",
         "tested": f"Update {top} and what asks for it, or install",
         "cure": f"the {top} that the requirements of {who} name",
     }

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 
-from sdcoreml.doctor.knowledge import APART, TELLS, WORDING, Failure
+from sdcoreml.doctor.knowledge import APART, FAMILIES, TELLS, WORDING, Failure
 from sdcoreml.doctor.knowledge.exceptions import find_frames
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.needs import can_match, find_needs
+from sdcoreml.doctor.knowledge.notices import is_reported
 from sdcoreml.doctor.knowledge.stages import Doing, find_doing
 from sdcoreml.doctor.knowledge.structure import Structure
 
@@ -75,6 +76,8 @@ class View:
             begin = found.start(own) + len(text) - len(text.lstrip())
             at = self._choose(self._place(begin), self._place(max(begin, found.end(own) - 1)))
             if entry.last and at != len(self.lines) - 1:
+                continue
+            if entry.topic in FAMILIES and is_reported(self.lines[at].text):
                 continue
             captured = {name.partition(APART)[0]: groups[name] for name in groups if groups[name]}
             line = Line(number=self.lines[at].number, text=self.lines[at].text.strip())

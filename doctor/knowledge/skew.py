@@ -98,7 +98,7 @@ def resolve(
     return {
         **captured,
         **told,
-        **_pair(asker, asked, skew, told.get(FAILS, "")),
+        **_pair(asker, asked, skew, told),
         "asked": asked,
         **({"asker": asker} if asker else {}),
     }
@@ -141,12 +141,13 @@ def _find_dated(raised: Raised | None, captured: Mapping[str, str], skew: Skew) 
     return others[0] if len(others) == 1 else (project if is_hidden else "")
 
 
-def _pair(asker: str, asked: str, skew: Skew, fails: str) -> Mapping[str, str]:
+def _pair(asker: str, asked: str, skew: Skew, told: Mapping[str, str]) -> Mapping[str, str]:
     """Return the versions of both as {pair} says them, and whether the log's is one that fails.
 
     What is installed here is said to be so, and left out where it does not fail in this way: then
     the log is of another environment.
     """
+    fails, said = told.get(FAILS, ""), told.get("skew", "")
     stated = {one: find_stated(one, skew) for one in (asker, asked) if one}
     here = {one: skew.versions.get(one, "") for one in stated}
     if fails and is_version(here[asked]) and not satisfies(here[asked], fails):
@@ -154,7 +155,7 @@ def _pair(asker: str, asked: str, skew: Skew, fails: str) -> Mapping[str, str]:
     pair = [
         f"{one} {stated[one]}" if stated[one] else f"{one} {here[one]} here"
         for one in stated
-        if stated[one] or here[one]
+        if (stated[one] and f" {stated[one]} " not in said) or here[one]
     ]
     is_failing = bool(fails and stated[asked]) and satisfies(stated[asked], fails)
     return {

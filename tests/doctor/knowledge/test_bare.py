@@ -28,7 +28,7 @@ def said(*lines: str) -> str:
         (
             "self.second.name = first.name",
             "AttributeError: 'NoneType' object has no attribute 'name'",
-            f"second is empty (None) in {WHERE}",
+            "",
         ),
         (
             "out = self.text_encoder(ids.to(device))",
@@ -62,6 +62,22 @@ def said(*lines: str) -> str:
             f"A check of the program, len(files) > 0, does not hold in {WHERE}",
         ),
         ("raise KeyError(name)", "KeyError: 'red'", ""),
+        ("a[0]", "IndexError: list index out of range", f"Here a is empty in {WHERE}"),
+        ("x = a[0] + b[1]", "IndexError: list index out of range", ""),
+        (
+            'print("no b[0]", a[0])  # c[0]',
+            "IndexError: list index out of range",
+            f"Here a is empty in {WHERE}",
+        ),
+        ('a["k"] = b["k"]', "KeyError: 'k'", f"b has no entry 'k' in {WHERE}"),
+        ('say(f"{inks[0]}")', "IndexError: list index out of range", f"inks is empty in {WHERE}"),
+        ("out = mix(stir(x))", "TypeError: 'NoneType' object is not callable", ""),
+        ("assert (a :=", "AssertionError", ""),
+        (
+            "assert is_wet(ink, 3), 'dry'",
+            "AssertionError",
+            f"A check of the program, is_wet(ink, 3), does not hold in {WHERE}",
+        ),
         ("ink = inks[name]", "ValueError: no ink", ""),
     ],
 )
@@ -167,3 +183,9 @@ def test_what_stands_behind_a_report_is_none_of_it() -> None:
     assert (chain[0].line.text, chain[0].type, chain[0].start) == ("no ink", "", 1)
     assert chain[0].steps[-1] == "/x/ComfyUI/comfy/brush.py load"
     assert log[chain[0].end - 1].text.strip() == "raise Dry(ink)"
+
+
+def test_of_what_stands_inside_of_a_function_the_function_is_told() -> None:
+    frame = '  File "/x/paint/brush.py", line 7, in load.<locals>.<genexpr>'
+    error = "IndexError: list index out of range"
+    assert said(frame, "    inks[0]", error) == f"inks is empty in {WHERE}"

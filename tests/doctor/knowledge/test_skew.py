@@ -84,7 +84,7 @@ def test_of_an_unknown_package_it_is_a_guess() -> None:
     match = first("ImportError: cannot import name 'frob' from 'mypackage'")
     assert match.confidence.value == "a guess"
     assert match.cause == (
-        "mypackage has no frob in mypackage: it is older or newer than the code that asks for it"
+        "mypackage has no frob: it is older or newer than the code that asks for it"
         " was written for."
     )
 
