@@ -56,7 +56,9 @@ def resolve(
     raised = next(
         (one for chain in skew.chains for one in chain if one.start <= line.number <= one.end), None
     )
-    if raised and any(_FETCHED in step for step in raised.steps):
+    if raised and (
+        any(_FETCHED in step for step in raised.steps) or _is_broken(_FETCHED, skew.text)
+    ):
         return None
     if is_relative(captured):
         return tell_relative(captured, raised, line.text, skew.text)
@@ -116,6 +118,12 @@ def _resolve_unknown(
         return {**tell_module(captured, asker, line.text), **guess}
     is_anybodys = raised is not None and "owner" in captured and "call" not in captured
     return None if is_anybodys else guess
+
+
+def _is_hidden(name: str, skew: Skew) -> bool:
+    """Return whether a log has a name, and no frame has it: a terminal broke the frame's line."""
+    steps = (step for chain in skew.chains for one in chain for step in one.steps)
+    return name in skew.text.replace("\n", "") and not any(name in step for step in steps)
 
 
 _COMPOUND = re.compile(r"[A-Z]+[a-z0-9]+[A-Z]\w*")

@@ -207,3 +207,14 @@ def test_a_class_of_torch_is_dated_by_the_one_that_most_call() -> None:
 def test_a_release_that_was_misread_ends_nothing() -> None:
     match = first("ImportError: cannot import name 'Qwen3Config' from 'transformers' (x.py)")
     assert match.fix.endswith("`pip install 'transformers>=4.51.0'`.")
+
+
+@pytest.mark.parametrize(
+    "path", ["diffusers_mod\nules/git/lpw.py", "diffusers_modules/git/lp\nw.py"]
+)
+def test_a_community_pipeline_is_one_where_a_terminal_broke_its_path(path: str) -> None:
+    log = f"""
+  File "/root/.cache/huggingface/modules/{path}", line 9, in __call__
+AttributeError: 'EulerAncestralDiscreteScheduler' object has no attribute 'order'
+"""
+    assert "family-removed-attribute" not in {one.entry.id for one in diagnose(log, entries())}
