@@ -56,9 +56,8 @@ def resolve(
     raised = next(
         (one for chain in skew.chains for one in chain if one.start <= line.number <= one.end), None
     )
-    if raised and (
-        any(_FETCHED in step for step in raised.steps) or _is_broken(_FETCHED, skew.text)
-    ):
+    is_fetched = raised is not None and any(_FETCHED in step for step in raised.steps)
+    if is_fetched or _is_hidden(_FETCHED, skew):
         return None
     if is_relative(captured):
         return tell_relative(captured, raised, line.text, skew.text)
