@@ -42,7 +42,8 @@ _HEALTHY_END = re.compile(
 )
 _FAILS = re.compile(r"(?i)error\b|\bTraceback\b|\bfailed\b|\bout of memory\b|^!!!|\bkilled\b")
 _SERVED = re.compile(
-    r"\"(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) [^\"\n]* HTTP/\d(?:\.\d)?\"[ :]+\d{3}\b"
+    r"(?<!:443 )(?<!:80 )\"(?:GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) [^\"\n]* HTTP"
+    r"/\d(?:\.\d)?\"?[ :]+\d{3}\b"
     r"|\bCompleted \d{3} [A-Z][\w ]* in \d+(?:\.\d+)?ms\b"
 )
 """How servers and frameworks note what they answered: what went wrong stands elsewhere."""
@@ -65,7 +66,20 @@ def find_dismissed(lines: Sequence[Line]) -> frozenset[int]:
     The next line says so; or what failed was tried again, and the run came to a good end.
     """
     continued = (line.number for line, after in pairwise(lines) if _CONTINUES.match(after.text))
-    return frozenset((*continued, *_find_handled(lines)))
+    return frozenset((*continued, *_find_handled(lines), *_find_built(lines)))
+
+
+_BUILT = re.compile(r"\*\* (?:\w+ )+(?P<how>SUCCEEDED|FAILED) \*\*")
+_WARNS = re.compile(r"(?:^|[\s:])warning: ")
+
+
+def _find_built(lines: Sequence[Line]) -> Iterator[int]:
+    """Yield the numbers of the warnings above Xcode's word that a build succeeded."""
+    ends = [(line.number, found["how"]) for line in lines if (found := _BUILT.search(line.text))]
+    for line in lines if ends else ():
+        how = next((how for number, how in ends if number > line.number), "")
+        if how == "SUCCEEDED" and _WARNS.search(line.text):
+            yield line.number
 
 
 def _find_handled(lines: Sequence[Line]) -> Iterator[int]:

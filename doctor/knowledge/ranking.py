@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -287,7 +288,14 @@ def _follow(ordered: Sequence[Match], structure: Structure) -> Sequence[Match]:
         or one.role is not Role.CAUSE
         or one.doubt
         or one.confidence is not Confidence.GUESS
+        or _REPORTS.search(one.text)
     ]
+
+
+_REPORTS = re.compile(
+    r"\*\*Exception Message:\*\*|^!!! Exception during processing|^Error occurred when executing \S"
+)
+"""With which ComfyUI reports what ended a workflow, whatever another traceback tells."""
 
 
 def _follow_links(matches: Sequence[Match], structure: Structure) -> Iterator[Match]:

@@ -35,7 +35,7 @@ _SUBJECT = (
     _LEAD + r"(?P<it>[a-z]\w*) (?:must|should|has to|have to|cannot)\b",
     _STRANGE + r" value for (?P<it>[a-z]\w*)\b",
     _STRANGE
-    + r" (?P<it>(?!argument|value|literal|option\b|type\b|name\b)[a-z]\w*)(?=:| ?[`'\"=(])",
+    + r" (?P<it>(?!argument|value|literal|option\b|type\b|name\b)[a-z]\w*)(?=:| ?[=(]| [`'\"])",
     r"^(?P<it>\w+ type)\b",
 )
 _SUBJECTS = (

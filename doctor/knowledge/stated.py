@@ -20,6 +20,7 @@ from sdcoreml.doctor.knowledge.differences import (
     find_sign,
 )
 from sdcoreml.doctor.knowledge.exceptions import Raised
+from sdcoreml.doctor.knowledge.history import history
 from sdcoreml.doctor.knowledge.libraries import find_library
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.listing import find_listing
@@ -130,15 +131,35 @@ def _fill_mismatch(blank: Blank) -> Mapping[str, str]:
     if not failed:
         return {}
     if needs:
-        return {"mismatch": failed, "cure": f"{failed} again"}
+        return {"mismatch": failed, "cure": f"{_name_for_pip(failed)} again"}
     owner = next((name for form, name in _OWNERS if re.search(form, blank.line.text)), "")
     if not owner:
-        return {"cure": f"{failed} again"}
+        return {"cure": f"{_name_for_pip(failed)} again"}
     have = find_stated(owner, blank.skew) if owner == "torch" else ""
     return {
         "mismatch": f"{failed} was built for another {owner} than the installed {have or 'one'}",
-        "cure": f"{failed} as it is built for the installed {owner}",
+        "cure": f"{_name_for_pip(failed)} as it is built for the installed {owner}",
     }
+
+
+_PIP_NAMES = {
+    "MySQLdb": "mysqlclient",
+    "psycopg2": "psycopg2-binary",
+    "cv2": "opencv-python",
+    "yaml": "PyYAML",
+    "zmq": "pyzmq",
+    "OpenSSL": "pyOpenSSL",
+    "Crypto": "pycryptodome",
+    "_cffi_backend": "cffi",
+    "faiss": "faiss-cpu",
+    "fitz": "PyMuPDF",
+}
+"""What pip calls packages whose modules have another name, beside those of history.toml."""
+
+
+def _name_for_pip(module: str) -> str:
+    """Return what pip calls the package of a module."""
+    return _PIP_NAMES.get(module) or history().projects.get(module, module)
 
 
 def _find_failed(blank: Blank) -> str:

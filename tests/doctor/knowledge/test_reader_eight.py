@@ -41,6 +41,28 @@ POD = """\
 MEMORY = "OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB\n"
 
 
+PACKAGES = (
+    'Traceback (most recent call last):\n  File "/x/site-packages/{}/x.py", line 1, in <module>\n'
+)
+REPORT = """\
+# ComfyUI Error Report
+- **Exception Type:** RuntimeError
+- **Exception Message:** mat1 and mat2 shapes cannot be multiplied (77x2048 and 768x320)
+## Logs
+Traceback (most recent call last):
+  File "/x/nodes.py", line 21, in load
+    import foo
+ModuleNotFoundError: No module named 'foo'
+"""
+MIXED = """\
+ld: warning: ignoring file '/x/libfoo.a': found architecture 'x86_64', required architecture 'arm64'
+** BUILD {} **
+"""
+GIT = """\
+FileNotFoundError: [WinError 2] Das System kann die angegebene Datei nicht finden: 'git'
+"""
+
+
 def first(log: str) -> tuple[str, str]:
     """Return the id of what is told first, and what is said; empty if no cause is."""
     cause = examine(log, entries()).cause
@@ -91,6 +113,19 @@ def first(log: str) -> tuple[str, str]:
             "alembic-revision",
             "revision abc",
         ),
+        (GIT, "family-manager-git", "git is not installed"),
+        (
+            PACKAGES.format("google/protobuf")
+            + "ImportError: libbrush.so.2: cannot open shared object file: No such file\n",
+            "family-library-missing",
+            "install protobuf again",
+        ),
+        (
+            PACKAGES.format("MySQLdb")
+            + "ImportError: libmysqlclient.so.21: cannot open shared object file: No such file\n",
+            "family-library-missing",
+            "install mysqlclient again",
+        ),
         (
             f"{FRAME}    assert torch.backends.mps.is_available()\nAssertionError\n",
             "family-own-check",
@@ -110,6 +145,7 @@ def test_the_cause_is_told(log: str, name: str, said: str) -> None:
         ("C:\\\\temp\\\\new:2023.txt", "new:2023.txt has a colon"),
         ("out/10:30.png", "10:30.png has a colon"),
         ("C:\\\\temp\\\\a|b.txt", "a|b.txt has a character that Windows does not allow"),
+        ("\\\\\\\\?\\\\C:\\\\temp\\\\ok.txt", "The system does not take"),
         ("C:\\temp.txt", "took a backslash"),
         ("C:\\\\temp\\\\new.txt", "The system does not take"),
     ],
@@ -142,10 +178,13 @@ def test_a_word_of_the_message_is_no_setting(message: str) -> None:
     [
         TENSORFLOW,
         GO,
+        TENSORFLOW + "Cannot dlopen some GPU libraries. Please make sure they are installed.\n",
         "verifying module: checksum mismatch\n",
         "TypeError: f() got an unexpected keyw\n",
         '127.0.0.1 - - [01/Jan/2023] "POST /items HTTP/1.1" 500 -\n',
         'INFO:     127.0.0.1:5000 - "POST /items HTTP/1.1" 500 Internal Server Error\n',
+        'level=error msg="POST /v1/items HTTP/1.1 500 Internal Server Error"\n',
+        MIXED.format("SUCCEEDED"),
         "Completed 500 Internal Server Error in 12ms (ActiveRecord: 1.2ms)\n",
         f"{FRAME}    len(3)\nTypeError: object of type 'int' has no len()\n",
         f"{FRAME}    a[10]\nIndexError: index 10 is out of bounds for axis 0 with size 10\n",
@@ -175,3 +214,12 @@ def test_a_release_and_a_module_are_named_once() -> None:
     assert "(numpy 2.0)" not in first(log)[1]
     log = f"{FRAME}AttributeError: module 'cv2' has no attribute 'foo'\n"
     assert "cv2 has no foo: " in first(log)[1]
+
+
+def test_what_comfyui_reports_is_told_beside_another_traceback() -> None:
+    told = {one.entry.id for one in examine(REPORT, entries()).matches}
+    assert told >= {"family-mixed-families", "family-module-missing"}
+
+
+def test_a_warning_above_a_build_that_failed_may_tell_why() -> None:
+    assert first(MIXED.format("FAILED"))[0] != ""
