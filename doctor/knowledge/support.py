@@ -33,7 +33,8 @@ _END = re.compile(
 
 _OF_BUILDS = frozenset({"family_sources", "family_builds", "family_tools", "xcode"})
 _END_OF_BUILD = re.compile(
-    r"(?i:\bcommand ['\"].*['\"] failed\b|\blinker command failed\b|did not run successfully"
+    r"(?i:\bcollect2: error: ld returned"
+    r"|\bcommand ['\"].*['\"] failed\b|\blinker command failed\b|did not run successfully"
     r"|Failed building (?:wheel|editable)|subprocess-exited|metadata-generation-failed"
     r"|CalledProcessError: Command|ninja: build stopped|^\s*make(?:\[\d+\])?: \*\*\*"
     r"|BUILD FAILED \(|failed with code \d+|\berrors? generated|compilation terminated"

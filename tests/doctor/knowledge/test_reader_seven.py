@@ -228,6 +228,16 @@ def test_a_library_is_installed_under_its_packages_name(line: str, wanted: str) 
     assert "brew" not in said or "/usr/bin/ld" not in line
 
 
+@pytest.mark.parametrize("before", ["  ", "#12 3.4 "])
+def test_a_library_that_is_missed_is_told_before_the_build_that_it_ended(before: str) -> None:
+    lines = (
+        "/usr/bin/ld: cannot find -lz: No such file or directory",
+        "collect2: error: ld returned 1 exit status",
+        "error: command '/usr/bin/gcc' failed with exit code 1",
+    )
+    assert say("".join(f"{before}{one}\n" for one in lines))[0] == "linker-lacks-library"
+
+
 def test_a_text_encoder_is_missed_in_comfyui_only() -> None:
     inside = TRACED.format(file="/me/ComfyUI/nodes.py") + TOKENIZE
     assert say(inside)[0] == "family-comfy-no-clip"
