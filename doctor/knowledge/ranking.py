@@ -128,8 +128,17 @@ def rank(
     ordered = sorted([*told, *notices, *harmless], key=lambda one: one.rank)
     told_so = sorted(_follow(ordered, structure), key=lambda one: one.rank)
     proven = [_prove(one, structure, deciding) for one in told_so]
+    proven = [*_put_guesses_below(proven)]
     first = next((one for one in proven if one.role is Role.CAUSE), None)
     return tuple(_follow_on(one, first) for one in proven)
+
+
+def _put_guesses_below(proven: Sequence[Match]) -> Sequence[Match]:
+    """Return matches with the causes that are guesses behind those that are not."""
+    causes = [one for one in proven if one.role is Role.CAUSE and not one.doubt]
+    others = [one for one in proven if one.role is not Role.CAUSE or one.doubt]
+    guesses = [one for one in causes if one.confidence is Confidence.GUESS]
+    return [*(one for one in causes if one not in guesses), *guesses, *others]
 
 
 def _follow_on(match: Match, first: Match | None) -> Match:

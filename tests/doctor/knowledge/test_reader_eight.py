@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdcoreml.doctor.knowledge import Role, entries
+from sdcoreml.doctor.knowledge import Confidence, Role, entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
 
 FRAME = 'Traceback (most recent call last):\n  File "/x/a.py", line 5, in f\n'
@@ -223,3 +223,10 @@ def test_what_comfyui_reports_is_told_beside_another_traceback() -> None:
 
 def test_a_warning_above_a_build_that_failed_may_tell_why() -> None:
     assert first(MIXED.format("FAILED"))[0] != ""
+
+
+def test_no_guess_stands_above_what_is_likely() -> None:
+    log = "/bin/sh: line 1: 4711 Terminated: 15\n    State: x\n      Reason:  OOMKilled\n"
+    causes = [one for one in examine(log, entries()).matches if one.role is Role.CAUSE]
+    assert causes[0].entry.id == "family-killed-for-memory"
+    assert causes[0].confidence is not Confidence.GUESS
