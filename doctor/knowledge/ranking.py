@@ -134,10 +134,17 @@ def rank(
 
 
 def _put_guesses_below(proven: Sequence[Match]) -> Sequence[Match]:
-    """Return matches with the causes that are guesses behind those that are not."""
+    """Return matches with the causes that are guesses behind those that are not.
+
+    A name that nobody knows makes a cause less sure, and no other one likelier.
+    """
     causes = [one for one in proven if one.role is Role.CAUSE and not one.doubt]
     others = [one for one in proven if one.role is not Role.CAUSE or one.doubt]
-    guesses = [one for one in causes if one.confidence is Confidence.GUESS]
+    guesses = [
+        one
+        for one in causes
+        if one.confidence is Confidence.GUESS and one.grounds.get(Ground.NAME) is not False
+    ]
     return [*(one for one in causes if one not in guesses), *guesses, *others]
 
 
