@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from sdcoreml.doctor.knowledge import Confidence, Failure
 from sdcoreml.doctor.knowledge.asking import FAILS, find_owner, find_receiver, tell
+from sdcoreml.doctor.knowledge.changes import find_python, tell_history
 from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.history import History, history
 from sdcoreml.doctor.knowledge.lines import Line
@@ -26,7 +27,6 @@ from sdcoreml.doctor.knowledge.relatives import (
     tell_relative,
 )
 from sdcoreml.doctor.knowledge.required import REQUIRED, say_unfit
-from sdcoreml.doctor.knowledge.told import find_python, tell_history
 from sdcoreml.doctor.knowledge.turning import turn
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.versions import is_version, satisfies

@@ -6,7 +6,6 @@ import pytest
 
 from sdcoreml.doctor.knowledge import entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
-from sdcoreml.doctor.knowledge.told import find_python, tell_history
 
 
 def said(log: str) -> tuple[str, str]:
@@ -86,16 +85,3 @@ def test_python_is_asked_for_names_like_any_other_project(line: str, words: str)
     found, text = said(f"Traceback (most recent call last):\n{line}")
     assert found == "family-import-name"
     assert words in text
-
-
-def test_of_python_only_what_history_knows_is_told() -> None:
-    assert find_python("enum", "StrEnum") == "python"
-    assert not find_python("enum", "frob")
-    told = tell_history("python", "frob", "cache", "functools")
-    assert (
-        told["skew"] == "Python is too old: it has functools.cache since 3.9, and frob asks for it"
-    )
-    assert told["fails"] == "<3.9"
-    assert told["tested"].startswith("`sdcoreml env`")
-    assert tell_history("python", "", "override", "typing")["tested"] == "Use"
-    assert tell_history("python", "", "frob", "typing") == {}
