@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from sdcoreml.doctor.knowledge import (
+    APART,
     CLASHES,
     FAMILIES,
     FILES,
@@ -22,13 +23,13 @@ from sdcoreml.ground.errors import LockfileError
 from sdcoreml.lockfiles.versions import satisfies
 
 ALL = entries()
+FOLDER = Path(__file__).parents[2] / "doctor/knowledge"
 SKEW = "family_skew"
 """How sure these are depends on what is known of the packages in the log."""
 
 
 def test_all_files_are_listed_and_all_ids_differ() -> None:
-    folder = Path(__file__).parents[2] / "doctor/knowledge"
-    assert {path.stem for path in folder.glob("*.toml")} == {
+    assert {path.stem for path in FOLDER.glob("*.toml")} == {
         *FILES,
         *FAMILIES,
         "history",
@@ -62,6 +63,20 @@ def test_entries_are_well_formed() -> None:
         assert entry.topic != CLASHES or entry.when, f"{entry.id}: a clash is one of versions"
         is_something = "nothing to do" not in entry.fix.lower()
         assert entry.role is not Role.CAUSE or is_something, entry.id
+
+
+def test_of_every_place_in_a_text_there_is_something_that_fills_it() -> None:
+    """That is a group of the pattern, or of the case's; or a module names what it finds."""
+    named = "".join(path.read_text("utf-8") for path in FOLDER.glob("*.py"))
+    for entry in ALL:
+        texts = [(entry.cause + entry.fix, entry.pattern)]
+        texts += [
+            (one.cause + one.fix, entry.pattern + one.pattern + one.beside) for one in entry.cases
+        ]
+        for text, pattern in texts:
+            groups = {one.partition(APART)[0] for one in re.findall(r"\(\?P<(\w+)>", pattern)}
+            empty = {*re.findall(r"\{(\w+)\|", text)} - groups
+            assert {one for one in empty if f'"{one}"' not in named} == set(), entry.id
 
 
 ENDS = {"stopped-while-loading"}
