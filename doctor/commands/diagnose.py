@@ -235,38 +235,43 @@ def _chain(found: Diagnosis) -> Sequence[Raised]:
 def page(found: Diagnosis) -> Iterator[str]:
     """Yield the page as lines of text: each cause in full, harmless lines in one line each.
 
+    A notice is told in full, too, if the log tells of no failure: then it is what is asked about.
     The line that tells most of the failure is always there, as a term to search for.
     """
     told = [match for match in found.matches if match.role is not Role.HARMLESS]
     for number, match in enumerate(told):
         yield from _block(_title(match, is_first=not number), match)
     harmless = [match for match in found.matches if match.role is Role.HARMLESS]
-    for match in harmless:
+    asked = None if told else next((one for one in harmless if one.entry.notice), None)
+    if asked:
+        yield from _block("notice", asked)
+    for match in (one for one in harmless if one is not asked):
         said = match.cause if match.entry.role is Role.HARMLESS else _NOT_HERE
         yield from wrap("harmless ", f"line {match.line}: {match.entry.id}: {said}")
-    yield from _tell_lines(found, told, is_harmless=bool(harmless and not told))
+    yield from _tell_lines(found, told, asked)
 
 
 _NOT_HERE = "A warning or notice of which the log tells no failure."
 """What is said of a line that may be a cause, but of nothing here."""
 
 
-def _tell_lines(found: Diagnosis, told: Sequence[Match], *, is_harmless: bool) -> Iterator[str]:
-    """Yield the lines that decide, without those that the causes have quoted."""
+def _tell_lines(found: Diagnosis, told: Sequence[Match], asked: Match | None) -> Iterator[str]:
+    """Yield the lines that decide, without those that the causes or the notice have quoted."""
     deciding = found.deciding
     if deciding is None:
         yield "unknown  no failure that is known, and no line that tells of one"
         return
     chain = _chain(found)
     ended = chain[-1].line if len(chain) > 1 and not told else None
-    quoted = {match.line for match in told}
+    quoted = {match.line for match in (*told, *([asked] if asked else []))}
     lines = [
         one
         for one in (deciding.line, *deciding.others)
         if one.number not in quoted and one != ended
     ]
-    if is_harmless and deciding.telling is Telling.LAST:
-        yield from wrap("last     ", "no line tells of a failure; the last words are")
+    if not told and found.matches and deciding.telling is Telling.LAST:
+        said = "no line tells of a failure" + ("; the last words are" if lines else "")
+        yield from wrap("last     ", said)
     elif not told:
         yield from wrap("unknown  ", f"no failure that is known; {_HEADERS[deciding.telling]}")
     elif deciding.line in lines:

@@ -219,10 +219,10 @@ def _read_lines(log: str, gap: Gap) -> Sequence[Line]:
 def _find_deciding(
     named: Line | None, weighed: tuple[Match, ...], structure: Structure, lines: Sequence[Line]
 ) -> Deciding | None:
-    """Return the lines that decide; what is harmless does not, if the log has any other line."""
+    """Return the lines that decide; what is harmless does not, if another line tells more."""
     known = [one for one in weighed if one.role is Role.HARMLESS]
     harmless = {one.line for one in known}
-    said = [compile_pattern(one.entry.pattern) for one in known if one.entry.role is Role.HARMLESS]
+    said = [compile_pattern(one.entry.pattern) for one in known]
     told = [
         line
         for line in lines
@@ -232,9 +232,13 @@ def _find_deciding(
     if cause or structure.chains or not harmless:
         guessed = Line(number=cause.line, text=cause.text) if cause else None
         return find_deciding_lines(named, structure, lines, guessed)
+    asked = next((one for one in known if one.entry.notice), None)
     if any(one.text.strip() for one in told):
-        return find_deciding_lines(None, find_structure(told), told)
-    return Deciding(line=lines[-1], telling=Telling.LAST)
+        deciding = find_deciding_lines(None, find_structure(told), told)
+        if asked is None or deciding is None or deciding.telling is not Telling.LAST:
+            return deciding
+    line = Line(number=asked.line, text=asked.text) if asked else lines[-1]
+    return Deciding(line=line, telling=Telling.LAST)
 
 
 def _find_named(weighed: Sequence[Match], structure: Structure) -> Line | None:

@@ -182,6 +182,46 @@ def test_where_nothing_failed_no_warning_is_told_as_a_failure(
     assert "last     no line tells of a failure; the last words are\n         line 2" in out
 
 
+ASKED = """\
+notice   Core ML exists on macOS only: elsewhere coremltools writes programs and
+         cannot run them.
+         line 2: Error:Failed to load _MLModelProxy: No module named
+         'coremltools.libcoremlpython
+do       `sdcoreml verify FOLDER` runs a folder's programs on any system;
+         `sdcoreml draw FOLDER "A PROMPT"` draws with them.
+         family-predict-elsewhere (likely); seen in time by SYS005
+
+last     no line tells of a failure
+"""
+
+
+def test_a_notice_is_told_in_full_where_nothing_failed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "log.txt"
+    line = "Error:Failed to load _MLModelProxy: No module named 'coremltools.libcoremlpython\n"
+    path.write_text(f"import coremltools as ct\n{line}")
+    assert run(str(path)) == 0
+    assert capsys.readouterr().out == ASKED
+
+
+def test_of_notices_of_one_kind_one_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "log.txt"
+    names = ("_MLModelProxy", "_MLModelAssetProxy", "_MLCPUComputeDeviceProxy")
+    path.write_text(
+        "".join(
+            f"Failed to load {name}: No module named 'coremltools.libcoremlpython'\n"
+            for name in names
+        )
+    )
+    assert run(str(path)) == 0
+    out = capsys.readouterr().out
+    assert out.startswith("notice   Nothing is broken on Linux, ")
+    assert out.endswith("\nlast     no line tells of a failure\n")
+
+
 def test_a_guess_is_called_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "log.txt"
     path.write_text("Exception Type:  EXC_BREAKPOINT (SIGTRAP)\n")
