@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import re
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,6 +22,7 @@ from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.mentioned import is_of_elsewhere
 from sdcoreml.doctor.knowledge.ranking import Match
+from sdcoreml.doctor.knowledge.searching import compile_pattern
 from sdcoreml.doctor.report.layout import wrap
 from sdcoreml.ground.advice import spell
 from sdcoreml.ground.errors import BadInputError
@@ -30,6 +32,8 @@ from sdcoreml.ground.places import environments_folder, expand_home
 NOTHING_KNOWN = 3
 _QUOTED = 280
 """The most characters to show of one line of the log."""
+_BEGIN = 40
+"""So many of them are of its begin, which says what kind of line it is."""
 
 
 _DESCRIPTORS = ("/dev/fd/", "/proc/self/fd/")
@@ -304,7 +308,7 @@ def _title(match: Match, *, is_first: bool) -> str:
 
 def _block(title: str, match: Match) -> Iterator[str]:
     yield from wrap(f"{title:<9}", match.cause)
-    yield from _quote(match.line, match.text)
+    yield from _quote(match.line, match.text, compile_pattern(match.entry.pattern))
     yield from wrap("do       ", match.fix)
     if match.doubt:
         yield from wrap("but      ", match.doubt)
@@ -314,8 +318,21 @@ def _block(title: str, match: Match) -> Iterator[str]:
     yield ""
 
 
-def _quote(number: int, text: str) -> list[str]:
-    """Quote a line of the log; a long one loses its middle, since names are often at the end."""
-    if len(text) > _QUOTED:
-        text = f"{text[: _QUOTED // 2]} ... {text[-_QUOTED // 2 :]}"
-    return wrap("         ", f"line {number}: {text}")
+def _quote(number: int, text: str, words: re.Pattern[str] | None = None) -> list[str]:
+    """Quote a line of the log; of a long one its begin, and the part that `words` are found in.
+
+    Without such words, or where they are most of it, it loses its middle, since names are often at
+    the end.
+    """
+    return wrap("         ", f"line {number}: {_shorten(text, words and words.search(text))}")
+
+
+def _shorten(text: str, found: re.Match[str] | None) -> str:
+    if len(text) <= _QUOTED:
+        return text
+    start, end = found.span() if found else (0, len(text))
+    room = _QUOTED - _BEGIN - (end - start)
+    if room <= 0 or start < _BEGIN:
+        return f"{text[: _QUOTED // 2]} ... {text[-_QUOTED // 2 :]}"
+    start, end = max(_BEGIN, start - room // 2), min(len(text), end + room // 2)
+    return f"{text[:_BEGIN]} ... {text[start:end]}{' ...' if end < len(text) else ''}"

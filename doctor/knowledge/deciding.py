@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import islice
+from itertools import islice, takewhile
 
 from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.headings import find_more_reasons, find_reason, only_announces
@@ -68,6 +68,9 @@ def find_deciding_lines(
     for line in (*guesses, *_find_others(first, cause, structure, lines)):
         if line.number != first.number and len(others) < _FEW and _is_other(line, first, others):
             others[line.number] = line
+    for line in (one for told in (first, *guesses) for one in _find_items(told, lines)):
+        if line.number != first.number and len(others) < _FEW + _ITEMS:
+            others[line.number] = line
     return Deciding(
         line=first,
         telling=_find_telling(first, structure, is_named=named is not None),
@@ -77,6 +80,9 @@ def find_deciding_lines(
 
 _FEW = 4
 """So many lines are quoted beside the one that decides, at most."""
+
+_ITEMS = 6
+"""So many further items of a list are quoted with one of them."""
 
 _NEAR = 3
 _BEFORE = 12
@@ -143,6 +149,23 @@ def _find_siblings(first: Line, lines: Sequence[Line]) -> Iterator[Line]:
         told = weigh(line.text)
         if told is not None and told <= min(weight or 0, IS_ERROR) and not is_softened(line.text):
             yield line
+
+
+def _find_items(told: Line, lines: Sequence[Line]) -> Iterator[Line]:
+    """Yield the items of the list that a line is one of, those behind it first."""
+    at = next((at for at, one in enumerate(lines) if one.number == told.number), None)
+    bullet = None if at is None else _BULLET.match(lines[at].text)
+    if at is None or bullet is None:
+        return
+    for part in (lines[at + 1 :], lines[:at][::-1]):
+        listed = takewhile(lambda one: _BULLET.match(one.text) or _NAMES.match(one.text), part)
+        same = (one for one in listed if one.text.startswith(bullet[0]))
+        yield from islice(same, _ITEMS)
+
+
+_BULLET = re.compile(r"\s*[-*\u2022]\s(?=\S)")
+_NAMES = re.compile(r"\s*\w+:\s*$")
+"""A name over some of a list's items."""
 
 
 def _goes_on(text: str, after: str) -> bool:

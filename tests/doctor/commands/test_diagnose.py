@@ -409,3 +409,30 @@ def test_a_log_that_never_ends_is_told_so(
 def test_a_log_that_is_not_too_long_is_read_whole() -> None:
     assert diagnose.read_ends(io.BytesIO("\ufeffaé\nb".encode()), 400).text == "aé\nb"
     assert diagnose.read_ends(io.BytesIO("a\nb\n".encode("utf-16")), 10).text == "a\nb\n"
+
+
+def test_of_a_long_line_the_part_that_tells_is_quoted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "log.txt"
+    tried = "'/somewhere/x.so' (no such file), " * 20
+    told = "(mach-o file, but is an incompatible architecture (have 'arm64', need 'x86_64'))"
+    path.write_text(
+        f"ImportError: dlopen(/me/x.so, 0x0002): tried: {tried}'/me/x.so' {told}, {tried}\n"
+    )
+    assert run(str(path)) == 1
+    quoted = " ".join(capsys.readouterr().out.split("do  ")[0].split())
+    assert "line 1: ImportError: dlopen(/me/x.so, 0x0002): t ... " in quoted
+    assert told in quoted
+    assert len(quoted) < 600
+
+
+def test_of_a_long_line_whose_words_are_its_begin_begin_and_end_are_quoted(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "log.txt"
+    path.write_text(f"ModuleNotFoundError: No module named 'torch' {'x' * 400} the end\n")
+    assert run(str(path)) == 1
+    quoted = " ".join(capsys.readouterr().out.split("do  ")[0].split())
+    assert "line 1: ModuleNotFoundError: No module named 'torch' xx" in quoted
+    assert quoted.endswith(" the end")

@@ -73,3 +73,48 @@ def test_an_error_before_the_first_of_two_chained_exceptions_is_quoted_too() -> 
     found = examine(log, []).deciding
     assert found is not None
     assert "error: no coal" in [line.text for line in found.others]
+
+
+LISTED = """\
+Solving environment: failed
+ResolvePackageNotFound:
+  - pip=20.3
+  - python=3.8.5
+  - cudatoolkit=11.3
+
+(base) $
+"""
+CHOICES = """\
+Prompt outputs failed validation
+VAELoader:
+- Value not in list: vae_name: 'ae.sft' not in ['a.safetensors']
+UNETLoader:
+- Value not in list: unet_name: 'flux1-schnell.sft' not in []
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "wanted"),
+    [
+        (LISTED, ["- pip=20.3", "- python=3.8.5", "- cudatoolkit=11.3"]),
+        (
+            CHOICES,
+            [
+                "- Value not in list: vae_name: 'ae.sft' not in ['a.safetensors']",
+                "- Value not in list: unet_name: 'flux1-schnell.sft' not in []",
+            ],
+        ),
+    ],
+)
+def test_with_an_item_of_a_list_the_others_are_quoted(log: str, wanted: list[str]) -> None:
+    found = examine(log, entries()).deciding
+    assert found is not None
+    quoted = {line.number: line.text.strip() for line in (found.line, *found.others)}
+    assert [quoted[at] for at in sorted(quoted) if quoted[at].startswith("- ")] == wanted
+
+
+def test_of_a_long_list_a_few_items_are_quoted() -> None:
+    items = "\n".join(f"  - package{chr(97 + at)}=1.{at}" for at in range(20))
+    found = examine(f"ResolvePackageNotFound:\n{items}\n", entries()).deciding
+    assert found is not None
+    assert len(found.others) == 6
