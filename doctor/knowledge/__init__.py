@@ -120,6 +120,7 @@ FAMILIES = (
     "family_apple",
     "family_crashes",
     "family_python",
+    "family_builtins",
     "family_refusals",
     "family_stages",
     "family_advice",

@@ -14,7 +14,10 @@ from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.lines import Line
 
 TOPICS = frozenset(
-    {"family_refusals", "family_translating", "family_translated", "family_converting"}
+    {
+        *("family_refusals", "family_builtins"),
+        *("family_translating", "family_translated", "family_converting"),
+    }
 )
 
 _END = (
