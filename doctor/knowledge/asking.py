@@ -21,8 +21,10 @@ from sdcoreml.doctor.knowledge.dating import (
 )
 from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.mentioned import find_all_stated, find_python
+from sdcoreml.doctor.knowledge.phrasing import say_option, say_respelled, say_setting
 from sdcoreml.doctor.knowledge.releases import WHOLE, Releases, read_releases
 from sdcoreml.doctor.knowledge.required import REQUIRED, say_required
+from sdcoreml.doctor.knowledge.spelling import is_respelled
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.toolchain import load_toolchain
 from sdcoreml.lockfiles.versions import satisfies
@@ -51,15 +53,17 @@ def tell(
     if releases is None or asked is None or (project != "torch" and is_torchs(asked.owner)):
         return None
     dating = find_dating(releases, asked, _find_allowed(releases, project, raised, text))
-    if dating is None or _is_untold(project, asked, dating.side):
+    if dating is None or _is_untold(project, asked, dating.side, releases):
         return None
     if REQUIRED in captured:
         return say_required(project, asker, asked, dating)
     is_option = asked.is_parameter and (_is_loaded(raised) or asked.name in _OPTIONS)
-    if dating.side is Side.NEVER and is_option:
-        return _say_option(project, asker, asked)
+    if dating.side is Side.NEVER and (is_option or is_respelled(asked.name, dating.near)):
+        is_misspelled = is_respelled(asked.name, dating.near)
+        spelled = say_respelled(project, asker, _spell(asked), dating.near)
+        return spelled if is_misspelled else say_option(project, asker, asked)
     if project == "diffusers" and dating.side is not Side.OLD and _is_setting(releases, asked):
-        return _say_setting(asker, asked)
+        return say_setting(asker, asked)
     quiet = _find_quiet(asker, raised, asked.name, dating.side)
     is_inner = asked.module.partition(".")[2] and not asked.owner
     place = f" in {asked.module}" if is_inner else ""
@@ -92,33 +96,7 @@ def _is_setting(releases: Releases, asked: Asked) -> bool:
     return bool(taking and not releases.after(taking))
 
 
-def _say_setting(asker: str, asked: Asked) -> Mapping[str, str]:
-    """Say where a setting is that objects of older releases passed on from their config."""
-    who = asker or "the code that ran"
-    return {
-        "skew": f"diffusers keeps {asked.name} of {asked.owner} in its config, from which only"
-        f" older releases pass it on to {who}",
-        "tested": "In that code, write",
-        "cure": f".config.{asked.name} in place of .{asked.name}",
-        "confidence": Confidence.LIKELY.value,
-    }
-
-
-def _say_option(project: str, asker: str, asked: Asked) -> Mapping[str, str]:
-    """Say why a class was handed an option that was meant for `from_pretrained`."""
-    who = asker or "the code that ran"
-    return {
-        "skew": f"from_pretrained of this {project} does not know the option {asked.name}, which"
-        f" {who} gives it, and hands it on to {asked.owner.partition('.')[0]}: {project} is too new"
-        " for that option, or too old",
-        "cure": f"the {project} that {who} was made for, or a newer {who}"
-        if asker
-        else f"the {project} that the code was written for",
-        "confidence": Confidence.GUESS.value,
-    }
-
-
-def _is_untold(project: str, asked: Asked, side: Side) -> bool:
+def _is_untold(project: str, asked: Asked, side: Side, releases: Releases) -> bool:
     """Return whether a table says nothing of a name, which may be there all the same.
 
     An attribute that begins with _ is in none, nor is all that is compiled.
@@ -126,12 +104,13 @@ def _is_untold(project: str, asked: Asked, side: Side) -> bool:
     is_hidden = bool(asked.owner) and asked.name.startswith("_") and not asked.is_parameter
     if side is Side.NEVER and (is_hidden or project not in WHOLE):
         return True
-    return project in _COMPILED and _is_compiled(side, asked)
+    return project in _COMPILED and _is_compiled(side, asked, releases)
 
 
-def _is_compiled(side: Side, asked: Asked) -> bool:
+def _is_compiled(side: Side, asked: Asked, releases: Releases) -> bool:
     """Return whether a name may be there though no file of Python has it, or only a stub."""
     is_inner = asked.name.startswith("_") and "." in asked.module
+    is_inner = is_inner and releases.is_package(asked.module)
     return side is Side.NEVER or (side is Side.OLD and is_inner)
 
 
@@ -140,7 +119,8 @@ def _judge(project: str, asked: Asked, dating: Dating, releases: Releases) -> Co
         return Confidence.GUESS
     # Packages take names from their compiled parts, which a table sees late or as stubs.
     is_mixed = project in _COMPILED and not asked.owner and releases.is_package(asked.module)
-    is_likely = is_mixed or dating.side is Side.UNSURE or not dating.is_sure
+    is_own = asked.name.startswith("_")  # others that this project imports may ask for it
+    is_likely = is_mixed or is_own or dating.side is Side.UNSURE or not dating.is_sure
     return Confidence.LIKELY if is_likely else Confidence.CERTAIN
 
 

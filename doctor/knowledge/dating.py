@@ -8,13 +8,13 @@ too old; if all are newer than the last, too new.
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
 from sdcoreml.doctor.knowledge.releases import ANY, Releases
+from sdcoreml.doctor.knowledge.spelling import find_near
 
 
 class Side(Enum):
@@ -196,7 +196,7 @@ def _find_another(releases: Releases, asked: Asked) -> Dating:
     }
     now = _choose(elsewhere)
     since = releases.first(elsewhere[now]) if now and releases.before(elsewhere[now]) else ""
-    near = difflib.get_close_matches(asked.name, _alike(releases, asked), n=1, cutoff=_ALIKE)
+    near = find_near(asked.name, _alike(releases, asked))
     return Dating(side=Side.NEVER, now=now, since=since, near="" if now or not near else near[0])
 
 
@@ -211,9 +211,6 @@ def _alike(releases: Releases, asked: Asked) -> Iterable[str]:
         for name in releases.names(module)
     )
     return {one.removeprefix(mark) for one in names if one.startswith(mark)}
-
-
-_ALIKE = 0.88
 
 
 def _find_now(releases: Releases, asked: Asked, newer: int) -> str:

@@ -29,6 +29,7 @@ class Releases:
     versions: tuple[str, ...]
     pythons: tuple[str, ...]
     text: str
+    wheels: Mapping[str, str] = field(default_factory=dict)
     _starts: list[int] = field(default_factory=list)
     _modules: dict[str, int] = field(default_factory=dict)
     _names: dict[str, Mapping[str, int]] = field(default_factory=dict)
@@ -68,8 +69,11 @@ class Releases:
 
     def running(self, python: str) -> int:
         """Return the releases that a version of Python can run."""
+        built = self.wheels.get(".".join(python.split(".")[:2]), "")
         return self._join(
-            number for number, need in enumerate(self.pythons) if satisfies(python, need)
+            number
+            for number, need in enumerate(self.pythons)
+            if satisfies(python, need) and satisfies(self.versions[number], built)
         )
 
     @staticmethod
@@ -262,8 +266,17 @@ def read_releases(project: str) -> Releases | None:
         versions=tuple(_VERSION.match(one)[0] for one in heading),  # type: ignore[index]
         pythons=tuple(pythons),
         text=text,
+        wheels=_WHEELS.get(project, {}),
     )
 
+
+_TORCH = (
+    *(("3.6", "<1.11"), ("3.7", "<2.0"), ("3.8", ">=1.4,<2.5"), ("3.9", ">=1.7,<2.9")),
+    *(("3.10", ">=1.11"), ("3.11", ">=1.13"), ("3.12", ">=2.2"), ("3.13", ">=2.5")),
+    ("3.14", ">=2.9"),
+)
+_WHEELS = {"torch": dict(_TORCH)}
+"""Which releases were built for a Python, of what nobody builds: the metadata allows more."""
 
 _VERSION = re.compile(r"[\w.+]+")
 _HEAD = re.compile(r"[.(<]")

@@ -6,6 +6,7 @@ is at least that one.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from sdcoreml.doctor.knowledge import Confidence
@@ -54,6 +55,16 @@ def say_required(
 def say_unfit(project: str, asker: str, name: str, call: str) -> Mapping[str, str]:
     """Say that a project's function wants what it is not given, nobody knows since when."""
     who = asker or "the code that ran"
+    if _PRIVATE.search(call):
+        return {
+            "skew": f"{project} is most likely newer than {who}: {call} is an inner function of"
+            f" {project}, which changes with its releases, and this one wants {name}, which is"
+            " not given",
+            "tested": "Update the code that calls it (a custom node, extension or script) to its"
+            " newest, which may know it; or install",
+            "cure": f"the {project} of that code's time",
+            "confidence": Confidence.LIKELY.value,
+        }
     return {
         "skew": f"{call or 'A function'} of this {project} wants {name}, which {who} does not give:"
         " the two were written for different releases of each other, or the call lacks it",
@@ -61,3 +72,7 @@ def say_unfit(project: str, asker: str, name: str, call: str) -> Mapping[str, st
         "cure": f"the {project} that {who} was made for, or a newer release of {who}",
         "confidence": Confidence.GUESS.value,
     }
+
+
+_PRIVATE = re.compile(r"^[A-Z]\w+\._(?!_)\w+$")
+"""A method that a class keeps to itself, which others call all the same."""

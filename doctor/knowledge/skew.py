@@ -271,10 +271,9 @@ def _owner(captured: Mapping[str, str], known: History) -> str:
 
 _KINDS = (
     (r"^(?:Vae|PixArt|IPAdapterMask|Video)\w*Processor", "diffusers"),
-    (
-        r"(?:Scheduler|Pipeline|2D(?:Condition)?Model)$|^(?:AutoencoderKL|ControlNet|UNet)",
-        "diffusers",
-    ),
+    (r"(?:Scheduler|Pipeline|2D(?:Condition)?Model)$", "diffusers"),
+    (r"^(?:AutoencoderKL|ControlNet|UNet)", "diffusers"),
+    (r"^(?:Model|Config|Scheduler|FromSingleFile|FromOriginalModel)Mixin$", "diffusers"),
     (r"FeatureType$", "coremltools"),
     (r"^(?:Legacy)?Version$", "packaging"),
     (r"^CLIP|Tokenizer(?:Fast)?$|(?:ImageProcessor|FeatureExtractor)$", "transformers"),

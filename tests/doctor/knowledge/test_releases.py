@@ -131,3 +131,17 @@ def test_the_python_of_each_release_is_its_own_or_that_of_the_release_before() -
     assert [
         version for version in ("3.8", "3.9") if table.near("4.50.0") & table.running(version)
     ] == ["3.9"]
+
+
+@pytest.mark.parametrize(
+    ("python", "first", "last"),
+    [("3.8", "1.4.0", "2.4.0"), ("3.12", "2.2.0", ""), ("3.14", "2.9.0", "")],
+)
+def test_torch_runs_in_the_pythons_that_it_was_built_for(
+    python: str, first: str, last: str
+) -> None:
+    table = read_releases("torch")
+    assert table is not None
+    running = table.running(python)
+    assert table.first(running) == first
+    assert (table.last(running) if table.after(running) else "") == last
