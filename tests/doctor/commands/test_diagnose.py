@@ -185,8 +185,7 @@ def test_where_nothing_failed_no_warning_is_told_as_a_failure(
 ASKED = """\
 notice   Core ML exists on macOS only: elsewhere coremltools writes programs and
          cannot run them.
-         line 2: Error:Failed to load _MLModelProxy: No module named
-         'coremltools.libcoremlpython
+         line 2: Error:Failed to load _MLModelProxy: no such framework
 do       `sdcoreml verify FOLDER` runs a folder's programs on any system;
          `sdcoreml draw FOLDER "A PROMPT"` draws with them.
          family-predict-elsewhere (likely); seen in time by SYS005
@@ -199,7 +198,7 @@ def test_a_notice_is_told_in_full_where_nothing_failed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "log.txt"
-    line = "Error:Failed to load _MLModelProxy: No module named 'coremltools.libcoremlpython\n"
+    line = "Error:Failed to load _MLModelProxy: no such framework\n"
     path.write_text(f"import coremltools as ct\n{line}")
     assert run(str(path)) == 0
     assert capsys.readouterr().out == ASKED
