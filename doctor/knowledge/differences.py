@@ -263,7 +263,8 @@ _MET = {
         r" channels, but got (?P<given>\d+) channels"
     ),
     "widths": re.compile(
-        r"mat1 and mat2 shapes cannot be multiplied \(\d+x(?P<given>\d+) and"
+        r"(?:mat1 and mat2|input and weight\.T) shapes cannot be multiplied"
+        r" \(\d+x(?P<given>\d+) and"
         r" (?P<weight>\d+x\d+)\)"
     ),
     "tensors": re.compile(
