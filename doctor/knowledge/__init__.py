@@ -80,6 +80,7 @@ FAMILIES = (
     *("family_reading", "family_loading", "family_adapters", "family_calls"),
     *("family_sources", "family_typing", "family_managers"),
     "family_pairs",
+    "family_spaces",
     "family_language",
     "family_files",
     "family_kinds",

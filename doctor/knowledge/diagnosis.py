@@ -20,6 +20,7 @@ from sdcoreml.doctor.knowledge.deciding import Deciding, Telling, find_deciding_
 from sdcoreml.doctor.knowledge.excerpts import choose_telling
 from sdcoreml.doctor.knowledge.facts import find_facts
 from sdcoreml.doctor.knowledge.grounds import Ground
+from sdcoreml.doctor.knowledge.languages import quote_own, translate
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.names import MEANT, are_known, find_own
 from sdcoreml.doctor.knowledge.ranking import Match, rank
@@ -90,7 +91,32 @@ def examine(
             condition on a version that is not given counts as fulfilled.
         gap: what `log` lacks of the whole log; the numbers of lines are the whole's.
     """
-    lines = _read_lines(log, gap or Gap())
+    own = _read_lines(log, gap or Gap())
+    lines = translate(own)
+    diagnosed = _examine_english(lines, entries, versions)
+    return diagnosed if lines is own else _quote(diagnosed, own, lines)
+
+
+def _quote(diagnosed: Diagnosis, own: Sequence[Line], lines: Sequence[Line]) -> Diagnosis:
+    """Return what a log tells with its lines as they stand there, in whatever language."""
+
+    def quote(line: Line) -> Line:
+        return quote_own(line, own, lines)
+
+    matches = tuple(
+        replace(one, text=quote(Line(number=one.line, text=one.text)).text)
+        for one in diagnosed.matches
+    )
+    told = diagnosed.deciding
+    deciding = told and replace(
+        told, line=quote(told.line), others=tuple(quote(one) for one in told.others)
+    )
+    return replace(diagnosed, matches=matches, deciding=deciding)
+
+
+def _examine_english(
+    lines: Sequence[Line], entries: Iterable[Failure], versions: Mapping[str, str] | None
+) -> Diagnosis:
     whole = _examine(lines, entries, versions or {})
     for asides in find_asides(lines):
         told = [one for one in lines if one.number not in asides]

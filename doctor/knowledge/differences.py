@@ -42,11 +42,16 @@ class Sign:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Differences:
-    """What the file has and the model has not, and the other way round, tensor by tensor."""
+    """What the file has and the model has not, and the other way round, tensor by tensor.
+
+    Of a line that was cut off only one side is known: `cut_file` and `cut_model`.
+    """
 
     file: Sequence[Tensor] = ()
     model: Sequence[Tensor] = ()
     pairs: Sequence[tuple[Tensor, Tensor]] = ()
+    cut_file: Sequence[Tensor] = ()
+    cut_model: Sequence[Tensor] = ()
 
 
 _SIZE = r"\(?(?:torch\.Size\()?[\[(](?P<{}>[\d, ]*)[\])]"
@@ -57,15 +62,15 @@ _PAIRS = tuple(
         (
             "copying a param with shape",
             (
-                rf"size mismatch for (?P<name>\S+): copying a param with shape {_FILE}\)?"
-                rf" from checkpoint,\s+the shape in current model is {_MODEL}"
+                rf"size mismatch for\s+(?P<name>\S+):\s*copying a param with shape\s*{_FILE}\)?"
+                rf"\s*from\s*checkpoint,\s*the\s*shape\s*in\s*current\s*model\s*is\s*{_MODEL}"
             ),
         ),
         (
-            "expected shape",
+            "expected",
             (
-                r"because (?P<name>\S+) expected shape (?:tensor\(\.\.\.[^\n]*?size=)?"
-                rf"{_MODEL}[^\n]*?but got {_FILE}"
+                r"because\s*(?P<name>\S+?)\s*expected\s*shape\s*(?:tensor\(\.\.\.[^\n]*?size=)?"
+                rf"{_MODEL}[^\n]*?but\s*got\s*{_FILE}"
             ),
         ),
         (
@@ -87,6 +92,16 @@ _PAIRS = tuple(
     )
 )
 """How programs tell of two shapes, and the words without which a log has none of that form."""
+
+_CUT_FILE = re.compile(
+    r"size mismatch for\s+(?P<name>\S+):\s*copying a param with shape\s*"
+    rf"{_FILE}\)?(?!\s*from\s*checkpoint,[^\n]*\[)"
+)
+_CUT_MODEL = re.compile(
+    r"because\s*(?P<name>\S+?)\s*expected\s*shape\s*(?:tensor\(\.\.\.[^\n]*?size=)?"
+    rf"{_MODEL}(?![^\n]*but\s*got[^\n]*\[)"
+)
+"""The first of two shapes, where a terminal or a mail cut off the other."""
 
 _MISSING = re.compile(
     r"(?:Missing key\(s\) in state_dict|following keys are\s+missing|Missing \d+ parameters?):"
@@ -113,8 +128,19 @@ def find_differences(text: str) -> Differences:
         for found in islice(form.finditer(text), _MOST)
     ]
     return Differences(
-        file=_find_names(_UNEXPECTED, text), model=_find_names(_MISSING, text), pairs=pairs
+        file=_find_names(_UNEXPECTED, text),
+        model=_find_names(_MISSING, text),
+        pairs=pairs,
+        cut_file=() if pairs else _find_cut(_CUT_FILE, "file", text),
+        cut_model=() if pairs else _find_cut(_CUT_MODEL, "model", text),
     )
+
+
+def _find_cut(form: re.Pattern[str], side: str, text: str) -> Sequence[Tensor]:
+    return [
+        Tensor(name=found["name"], shape=found[side])
+        for found in islice(form.finditer(text), _MOST)
+    ]
 
 
 def _find_names(form: re.Pattern[str], text: str) -> Sequence[Tensor]:
@@ -128,7 +154,9 @@ def explain(text: str) -> Mapping[str, str]:
     return (
         _explain_names_alone(told)
         or _explain_video(told.pairs, text)
+        or _explain_added(told.pairs, text)
         or _explain_pairs(told.pairs)
+        or _explain_cut(told)
         or _explain_names(told)
         or _explain_beginnings(told)
         or _explain_kinds(told)
@@ -151,6 +179,44 @@ def _explain_video(pairs: Sequence[tuple[Tensor, Tensor]], text: str) -> Mapping
         "cure": "Load them with the class and the config.json that stand beside them in their own"
         " repository (model_index.json names the class).",
     }
+
+
+_ADDED = re.compile(
+    r"loading state_dict for (?:\w*\.)*(?P<net>Control(?:Net\w*|ledUnet\w*|Lora\w*)|T2IAdapter\w*"
+    r"|IPAdapter\w*|HyperNetwork\w*)\b"
+)
+_ADDITIONS = {"C": "ControlNet", "T": "T2I-Adapter", "I": "IP-Adapter", "H": "hypernetwork"}
+_FAMILY = re.compile(r"Stable Diffusion (?:1|2|XL)\b(?:'s refiner)?")
+
+
+def _explain_added(pairs: Sequence[tuple[Tensor, Tensor]], text: str) -> Mapping[str, str]:
+    """Explain what is put onto a model: of that one it says which family it is for."""
+    net = _ADDED.search(text)
+    said = _explain_pairs(pairs).get("differs", "") if net else ""
+    families = _FAMILY.findall(said)
+    if net is None or len(families) < len(("has", "wants")):
+        return {}
+    what, has, wants = _ADDITIONS[net["net"][0]], families[0], families[1]
+    return {
+        "differs": f"The {what} is one for {has}, and was loaded as one for {wants}"
+        f" ({_quote(*pairs[0])})",
+        "cure": f"Take a {what} for {wants}, or one of {has}'s models for this one, with the"
+        " configuration (.yaml, config.json) that stands beside it.",
+    }
+
+
+def _explain_cut(told: Differences) -> Mapping[str, str]:
+    """Explain by one side of a line whose other was cut off."""
+    has, wants = _find_first_sign(told.cut_file), _find_first_sign(told.cut_model)
+    if has:
+        one = next(one for one in told.cut_file if find_sign(one) is has)
+        said = f"{_THOSE} {has.what} ({one.name} is [{one.shape}] in the file)"
+        return {"differs": f"{said}, and were loaded as another model"} | _cure(has)
+    if wants:
+        one = next(one for one in told.cut_model if find_sign(one) is wants)
+        said = f"The weights were loaded as {wants.what}, which they are not"
+        return {"differs": f"{said} ({one.name} is [{one.shape}] in the model)"}
+    return {}
 
 
 def _explain_pairs(pairs: Sequence[tuple[Tensor, Tensor]]) -> Mapping[str, str]:
@@ -255,36 +321,6 @@ def find_sign(tensor: Tensor, kind: str = "sign") -> Sign | None:
     """Return what a tensor is a sign of, if it tells."""
     told = (one for one in _signs(kind) if one.name.search(tensor.name))
     return next((one for one in told if one.shape.fullmatch(tensor.shape)), None)
-
-
-_MET = {
-    "channels": re.compile(
-        r"weight of size \[(?P<weight>\d+, \d+)[\d, ]*\], expected input\[[\d, ]+\] to have \d+"
-        r" channels, but got (?P<given>\d+) channels"
-    ),
-    "widths": re.compile(
-        r"(?:mat1 and mat2|input and weight\.T) shapes cannot be multiplied"
-        r" \(\d+x(?P<given>\d+) and"
-        r" (?P<weight>\d+x\d+)\)"
-    ),
-    "tensors": re.compile(
-        r"size of tensor a \((?P<given>\d+)\) must match the size of tensor b \((?P<weight>\d+)\)"
-        r" at non-singleton dimension (?P<at>\d)"
-    ),
-}
-
-
-def explain_meeting(line: str) -> Mapping[str, str]:
-    """Return `sizes`, what met where two sizes do not fit, and `cure`; {} if they tell nothing."""
-    for what, form in _MET.items():
-        found = form.search(line)
-        if found is None:
-            continue
-        at = f" at {found['at']}" if what == "tensors" else ""
-        shape = f"{found['given']} | {found['weight']}{at}"
-        if sign := find_sign(Tensor(name=what, shape=shape), "meeting"):
-            return {"sizes": sign.what} | _cure(sign)
-    return {}
 
 
 @cache

@@ -16,7 +16,6 @@ from sdcoreml.doctor.knowledge.bare import read_bare
 from sdcoreml.doctor.knowledge.differences import (
     Tensor,
     explain,
-    explain_meeting,
     find_sign,
 )
 from sdcoreml.doctor.knowledge.exceptions import Raised
@@ -24,6 +23,7 @@ from sdcoreml.doctor.knowledge.history import history
 from sdcoreml.doctor.knowledge.libraries import find_library
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.listing import find_listing
+from sdcoreml.doctor.knowledge.meetings import explain_meeting
 from sdcoreml.doctor.knowledge.names import Kind, find_kinds
 from sdcoreml.doctor.knowledge.skew import Skew, find_stated
 from sdcoreml.ground.names import normalise

@@ -9,9 +9,9 @@ from sdcoreml.doctor.knowledge.diagnosis import examine
 from sdcoreml.doctor.knowledge.differences import (
     Tensor,
     explain,
-    explain_meeting,
     find_differences,
 )
+from sdcoreml.doctor.knowledge.meetings import explain_meeting
 
 MISMATCH = (
     "\tsize mismatch for {}: copying a param with shape torch.Size([{}]) from checkpoint, the shape"
@@ -199,3 +199,115 @@ def test_two_sizes_that_meet_tell_what_met(line: str, said: str, cure: str) -> N
     assert said in met.get("sizes", "")
     assert cure in met.get("cure", "")
     assert bool(said) is bool(met)
+
+
+WIDTH = "because down_blocks.0.attentions.0.transformer_blocks.0.attn2.to_k.weight expected"
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        (
+            (
+                "`Error(s) in loading state_dict for Autoencoder: size mismatch for "
+                "decoder.conv_in.weight: copying a param with shape torch.Size([512, "
+                "16, 3, 3]) from checkpoint, the shape in current model is "
+                "torch.Size([512, 4, 3, 3]).`"
+            ),
+            (
+                "VAE with 16 channels of latents (Stable Diffusion 3, Flux and "
+                "others), and were loaded as a VAE with 4"
+            ),
+        ),
+        (
+            (
+                "size mismatch for conv_in.weight: copying a param with shape "
+                "torch.Size([320, 9, 3, 3])\nfrom checkpoint, the shape in current "
+                "model is torch.Size([320, 4, 3, 3])."
+            ),
+            "an inpainting model (nine channels), and were loaded as a UNet of four channels",
+        ),
+        (
+            (
+                f"Cannot load {WIDTH}\nshape tensor(..., device='meta', size=(320, 768)), but got"
+                " torch.Size([320, 1024]). If you want to"
+            ),
+            "Stable Diffusion 2, and were loaded as Stable Diffusion 1",
+        ),
+        (
+            (
+                "ValueError: Cannot load because conv_in.weight expected shape tensor(..., device="
+                "'meta', size=(320, 9, 3, 3)),"
+            ),
+            "were loaded as an inpainting model (nine channels), which they are not",
+        ),
+        (
+            (
+                "size mismatch for decoder.conv_in.weight: copying a param with shape "
+                "torch.Size([512, 16, 3, 3]) from checkpoint, the shape in current"
+            ),
+            "VAE with 16 channels of latents",
+        ),
+        (
+            MISMATCH.format(
+                "up_blocks.2.resnets.0.conv1.weight", "320, 960, 3, 3", "640, 1920, 3, 3"
+            ),
+            "Stable Diffusion XL, and were loaded as Stable Diffusion 1 or 2",
+        ),
+        (
+            "RuntimeError: Error(s) in loading state_dict for ControlNet:\n"
+            + MISMATCH.format(
+                "input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight", "640, 768", "640, 2048"
+            ),
+            (
+                "The ControlNet is one for Stable Diffusion 1, and was loaded as one for Stable"
+                " Diffusion XL"
+            ),
+        ),
+        ("size mismatch for frob.weight: copying a param with shape torch.Size([3]", ""),
+        ("because frob.weight expected shape torch.Size([3]),", ""),
+    ],
+)
+def test_a_line_that_was_broken_or_cut_off_tells_nevertheless(log: str, words: str) -> None:
+    assert words in told(log)[0]
+    assert bool(words) is bool(told(log)[0])
+
+
+@pytest.mark.parametrize(
+    ("log", "words"),
+    [
+        (
+            (
+                "pipe = "
+                "StableDiffusionInpaintPipeline.from_single_file('a.safetensors')\nValueError: "
+                "Cannot load because conv_in.weight expected shape tensor(..., "
+                "device='meta', size=(320, 9, 3, 3)), but got torch.Size([320, 4, 3, "
+                "3])."
+            ),
+            "gives every Inpaint pipeline",
+        ),
+        (
+            (
+                "ValueError: Cannot load out/unet because conv_in.weight expected "
+                "shape tensor(..., device='meta', size=(320, 4, 3, 3)), but got "
+                "torch.Size([320, 9, 3, 3]). If you want to instead overwrite randomly "
+                "initialized weights, please make sure to pass both"
+            ),
+            "The folder out/unet contradicts itself",
+        ),
+        (
+            (
+                "ValueError: Cannot load because down_blocks.1.attentions.0.proj_in.weight expected"
+                " shape tensor(..., device='meta', size=(640, 640, 1, 1)), but got torch.Size([640,"
+                " 640])."
+            ),
+            "The file is Stable Diffusion XL",
+        ),
+    ],
+)
+def test_of_diffusers_it_is_told_who_took_a_file_for_another_one(log: str, words: str) -> None:
+    cause = examine(log, entries()).cause
+    assert cause is not None
+    assert cause.entry.id == "family-state-dict-shapes"
+    assert cause.confidence.value == "likely"
+    assert words in cause.cause
