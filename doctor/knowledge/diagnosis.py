@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure, Role, fill
 from sdcoreml.doctor.knowledge.asides import find_asides
@@ -99,18 +100,13 @@ def examine(
 
 def _quote(diagnosed: Diagnosis, own: Sequence[Line], lines: Sequence[Line]) -> Diagnosis:
     """Return what a log tells with its lines as they stand there, in whatever language."""
-
-    def quote(line: Line) -> Line:
-        return quote_own(line, own, lines)
-
+    quote = partial(quote_own, lines=own, english=lines)
     matches = tuple(
         replace(one, text=quote(Line(number=one.line, text=one.text)).text)
         for one in diagnosed.matches
     )
     told = diagnosed.deciding
-    deciding = told and replace(
-        told, line=quote(told.line), others=tuple(quote(one) for one in told.others)
-    )
+    deciding = told and replace(told, line=quote(told.line), others=(*map(quote, told.others),))
     return replace(diagnosed, matches=matches, deciding=deciding)
 
 
