@@ -31,7 +31,16 @@ _END = re.compile(
 )
 """What only says that a process ended; why, it printed before."""
 
-_OF_BUILDS = frozenset({"family_sources", "family_builds", "family_tools", "xcode"})
+_OF_BUILDS = frozenset(
+    {"family_sources", "family_builds", "family_tools", "family_children", "xcode"}
+)
+_BEFORE_OUTPUT = re.compile(
+    r"error: subprocess-exited-with-error|Command errored out with exit status"
+    r"|^\W*(?:python setup\.py \w+|Building (?:wheel|editable)|Preparing metadata"
+    r"|Getting requirements|Preparing editable).* did not run successfully"
+)
+"""What pip prints of a build that failed, before what the build printed."""
+
 _END_OF_BUILD = re.compile(
     r"(?i:\bcollect2: error: ld returned"
     r"|\bcommand ['\"].*['\"] failed\b|\blinker command failed\b|did not run successfully"
@@ -39,7 +48,8 @@ _END_OF_BUILD = re.compile(
     r"|CalledProcessError: Command|ninja: build stopped|^\s*make(?:\[\d+\])?: \*\*\*"
     r"|BUILD FAILED \(|failed with code \d+|\berrors? generated|compilation terminated"
     r"|Failed to (?:download and )?build|build backend returned|^\W*Call to `[^`]+` failed"
-    r"|Configuring incomplete|compiling objects for extension|Could not build wheels)"
+    r"|too many errors emitted|Configuring incomplete"
+    r"|compiling objects for extension|Could not build wheels)"
 )
 """What the build of a package says of its end, whatever it lacked."""
 
@@ -130,11 +140,7 @@ def decides(entry: Failure, line: Line, structure: Structure, deciding: Line | N
     behind = line.number - deciding.number
     # A compiler prints much between what it lacks and the end of the build.
     is_of_build = entry.topic in _OF_BUILDS and not entry.symptom
-    if (
-        is_of_build
-        and behind < 0
-        and (ends_a_build(deciding.text) or _COMPILED.search(deciding.text))
-    ):
+    if is_of_build and _is_of_output(behind, deciding.text):
         return True
     if abs(behind) > _NEAR:
         return False
@@ -142,6 +148,13 @@ def decides(entry: Failure, line: Line, structure: Structure, deciding: Line | N
         return weigh(line.text) is not None
     is_error = any(error.number == line.number for error in structure.errors)
     return _END.search(deciding.text) is not None or (is_error and not entry.symptom)
+
+
+def _is_of_output(behind: int, deciding: str) -> bool:
+    """Return whether a line is of what a build printed, of which the line that decides tells."""
+    if behind > 0:
+        return _BEFORE_OUTPUT.search(deciding) is not None
+    return behind < 0 and (ends_a_build(deciding) or _COMPILED.search(deciding) is not None)
 
 
 def _is_same(line: int, other: Line | None, structure: Structure) -> bool:

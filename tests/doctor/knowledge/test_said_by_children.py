@@ -1,0 +1,172 @@
+"""What a program says of another that it called, or pip of what it builds, is told as its cause."""
+
+from __future__ import annotations
+
+import pytest
+
+from sdcoreml.doctor.knowledge import Confidence, entries
+from sdcoreml.doctor.knowledge.diagnosis import examine
+
+LIKELY, GUESS = Confidence.LIKELY, Confidence.GUESS
+CALLED = "subprocess.CalledProcessError: Command '{}' returned non-zero exit status {}.\n"
+SDIST = """\
+Collecting {name}
+  Preparing metadata (setup.py) ... error
+  error: subprocess-exited-with-error
+
+  \u00d7 python setup.py egg_info did not run successfully.
+  │ exit code: 1
+  ╰─> [6 lines of output]
+      Traceback (most recent call last):
+        File "<string>", line 2, in <module>
+        File "/tmp/pip-install-1u/{name}_17/setup.py", line 4, in <module>
+          with open('{file}') as f:
+      FileNotFoundError: [Errno 2] No such file or directory: '{file}'
+      [end of output]
+error: metadata-generation-failed
+"""
+RENAMED = """\
+Collecting skimage
+  error: subprocess-exited-with-error
+
+  \u00d7 python setup.py bdist_wheel did not run successfully.
+  │ exit code: 1
+  ╰─> [6 lines of output]
+      *** Please install the `scikit-image` package (instead of `skimage`) ***
+      [end of output]
+  ERROR: Failed building wheel for skimage
+"""
+ESCAPED = (
+    "copying a.py -> build\\lib\\r\\n  running build_ext\\r\\n  error: Microsoft Visual C++ 14.0 "
+    "or greater is required.\\r\\n  [end of output]\\r\\n  ERROR: Failed building wheel "
+    "for paint\\r\\n"
+)
+BYTES = (
+    'ERROR:root:b"Traceback (most recent call last):\\n  File \\"a.py\\", line 3, in <module>\\n'
+    "    import cv2\\nModuleNotFoundError: No module named 'cv2'\\n\"\n"
+)
+BACKEND = """\
+        File "/tmp/pip-build-env-q1/overlay/lib/python3.11/site-packages/mesonpy/api.py", line 4
+          self._metadata.dynamic.remove('version')
+          ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+      ValueError: list.remove(x): x not in list
+      [end of output]
+"""
+HEADERS = """\
+/opt/homebrew/include/absl/strings/cord.h:719:9: error: no template named 'optional'
+fatal error: too many errors emitted, stopping now [-ferror-limit=]
+make: *** [all] Error 2
+"""
+PYENV = """\
+BUILD FAILED (OS X 11.6 using python-build 20180424)
+checking MACHDEP... "darwin"
+configure: error: in `/var/folders/_3/python-build/Python-3.9.0':
+configure: error: C compiler cannot create executables
+"""
+SOURCE = """\
+Traceback (most recent call last):
+  File "<stdin>", line 1, in <module>
+  File "torch/__init__.py", line 48, in <module>
+    import torch._dl as _dl_flags
+ImportError: No module named _dl
+"""
+MESON = "meson-python: error: Could not find meson version 0.63.3 or newer, found {}.\n"
+FLAT = "ImportError: dlopen(/x/_ext.so, 0x0002): symbol not found in flat namespace '_{}'\n"
+OPT = "ImportError: dlopen(/x/_C.so, 9): Library not loaded: /usr/local/opt/{}\n"
+PARTS = """\
+ImportError: dlopen(/x/torch/_C.so, 2): Library not loaded: /usr/local/lib/libopenb.dylib
+  Referenced from: /usr/local/lib/libmagma.dylib
+  Reason: image not found
+"""
+PROXY = """\
+Retrying (Retry(total=4)) after connection broken by 'ProxyError('Cannot connect to proxy.', \
+OSError('Tunnel connection failed: 407 Proxy Authentication Required',))': /simple/paint/
+Retrying (Retry(total=4)) after connection broken by 'SSLError(SSLError(1, \
+'[SSL: CERTIFICATE_VERIFY_FAILED] certificate verify failed (_ssl.c:777)'),)': /packages/paint.whl
+"""
+TAG = "Error: would build wheel with unsupported tag ('cp38', 'cp38', 'macosx_11_0_x86_64')\n"
+APP = """\
+ImportError: dlopen(/x/torch/_C.so, 2): Library not loaded: @rpath/libc++.1.dylib
+  Referenced from: /Library/Frameworks/Python.framework/Versions/3.8/_C.so
+  Reason: image not found
+"""
+LOCAL = """\
+fatal: unable to access 'https://github.com/me/paint/': Failed to connect to 127.0.0.1 port 7890: \
+Connection refused
+"""
+HUB = """\
+    hf_hub_download(endpoint="http://huggingface.co", repo_id="me/paint", filename="README.md")
+huggingface_hub.errors.FileMetadataError: Distant resource does not seem to be on huggingface.co.
+"""
+
+
+@pytest.mark.parametrize(
+    ("log", "name", "sure", "said"),
+    [
+        (CALLED.format("['git', '-C', '/t', 'lfs', 'pull']", 1), "child-git-lfs", LIKELY, "not in"),
+        (CALLED.format("git lfs pull", 2), "child-git-fetch", LIKELY, "its lfs"),
+        (CALLED.format("['git', 'clone', 'x']", 128), "child-git-fetch", LIKELY, "its clone"),
+        (CALLED.format("['git', 'rev-parse', 'HEAD']", 128), "child-git-no-clone", LIKELY, "archi"),
+        (CALLED.format("['where', 'cl']", 1), "child-not-in-path", LIKELY, "Microsoft's C++"),
+        (CALLED.format("['which', 'g++']", 1), "child-not-in-path", LIKELY, "(g++)"),
+        (CALLED.format("['which', 'ffmpeg']", 1), "child-not-in-path", LIKELY, "ffmpeg is not"),
+        (CALLED.format("['xcrun', 'metal', 'a']", 72), "child-xcrun", LIKELY, "whole Xcode"),
+        (SDIST.format(name="paint", file="README.md"), "sdist-lacks-a-file", LIKELY, "README.md"),
+        (
+            SDIST.format(name="mesonpy", file="requirements.txt"),
+            "sdist-lacks-a-file",
+            LIKELY,
+            "installed as meson-python",
+        ),
+        (RENAMED, "name-of-another-package", LIKELY, "scikit-image"),
+        (ESCAPED, "msvc-missing", LIKELY, "paint has no wheel"),
+        (BYTES, "family-module-missing", GUESS, "opencv-python"),
+        (BACKEND, "build-backend-broken", LIKELY, "(mesonpy)"),
+        (HEADERS, "header-of-another-copy", LIKELY, "Homebrew's copy"),
+        (PYENV, "compiler-makes-nothing", LIKELY, "command line tools"),
+        (SOURCE, "source-folder-imported", LIKELY, "folder torch"),
+        (MESON.format(""), "meson-of-the-build", LIKELY, "submodules"),
+        (MESON.format("0.61.2"), "meson-of-the-build", LIKELY, "0.61.2"),
+        (FLAT.format("CFRelease"), "family-symbol-missing", LIKELY, "CoreFoundation"),
+        (FLAT.format("SSL_CTX_new"), "family-symbol-missing", LIKELY, "OpenSSL's"),
+        (FLAT.format("__kmpc_fork_call"), "family-symbol-missing", LIKELY, "OpenMP"),
+        (FLAT.format("cblas_sgemm"), "family-symbol-missing", LIKELY, "not linked with it"),
+        (
+            OPT.format("libomp/lib/libomp.dylib"),
+            "homebrew-library-not-installed",
+            LIKELY,
+            "libomp, which is not installed",
+        ),
+        (PARTS, "family-library-missing", LIKELY, "libmagma.dylib was copied"),
+        (PROXY, "proxy-refuses", LIKELY, "a company's own certificate"),
+        (HUB, "family-not-the-hub", LIKELY, "only leads on to https"),
+        (
+            TAG,
+            "wheel-of-no-tag",
+            LIKELY,
+            "macOS 11 or newer",
+        ),
+    ],
+)
+def test_what_such_a_log_says_is_told_first(
+    log: str, name: str, sure: Confidence, said: str
+) -> None:
+    found = examine(log, entries())
+    first = found.matches[0]
+    assert (first.entry.id, first.confidence) == (name, sure)
+    assert said in " ".join(f"{first.cause} {first.fix}".split())
+
+
+@pytest.mark.parametrize(
+    ("log", "name"),
+    [
+        (APP, "family-app-library-absent"),
+        (CALLED.format("['git', 'lfs', 'pull']", 2), "child-git-lfs"),
+        (LOCAL, "this network refuses"),
+        ("FileNotFoundError: [Errno 2] No such file or directory: 'README.md'\n", "sdist-lacks"),
+        (OPT.format("icu4c/lib/libicui18n.58.dylib"), "homebrew-library-not-installed"),
+    ],
+)
+def test_another_failure_is_not_told_as_such(log: str, name: str) -> None:
+    first = examine(log, entries()).matches[0]
+    assert name not in f"{first.entry.id} {first.cause}".lower()
