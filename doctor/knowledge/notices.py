@@ -25,8 +25,11 @@ _GOES_ON = re.compile(
     r"|\bwill be (?:disabled|skipped)\b|\. Disabling \w|\bcaught exception\b.*\bdisabled\b"
 )
 
-_FULL = re.compile(r"(?i)\b(?:no space left on device|quota exceeded|ENOSPC)\b.*\bskipping\b")
-"""A full disk is no smaller for what is skipped."""
+_STAYS = re.compile(
+    r"(?i)\b(?:no space left on device|quota exceeded|ENOSPC)\b.*\bskipping\b"
+    r"|\bCould not fetch URL\b.*\bcertificate\b.*\bskipping\b"
+)
+"""A full disk is no smaller for what is skipped, and without its index pip finds no package."""
 
 _LAST_RETRY = re.compile(r"\bRetry\(total=0\b.*\bafter connection broken by\b")
 _CONTINUES = re.compile(r"(?i)\s*continuing (?:without|anyway|with)\b")
@@ -98,7 +101,7 @@ def _find_handled(lines: Sequence[Line]) -> Iterator[int]:
 
 def goes_on(text: str) -> bool:
     """Return whether a line itself says that what failed is done without."""
-    return _GOES_ON.search(text) is not None and _FULL.search(text) is None
+    return _GOES_ON.search(text) is not None and _STAYS.search(text) is None
 
 
 def is_warning(text: str) -> bool:

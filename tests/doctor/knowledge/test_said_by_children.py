@@ -100,11 +100,61 @@ huggingface_hub.errors.FileMetadataError: Distant resource does not seem to be o
 """
 
 
+GITLINK = "ERROR: Command errored out with exit status 128: git clone -q git://github.com/a/b /t\n"
+NO_CL = """\
+      running build_ext
+      UserWarning: Error checking compiler version for cl: [WinError 2] not found
+        warnings.warn(f'Error checking compiler version for {compiler}: {error}')
+      error: [WinError 2] The system cannot find the file specified
+      [end of output]
+  ERROR: Failed building wheel for paint
+"""
+TRIED = """\
+dyld[39151]: Library not loaded: /opt/homebrew/opt/mbedtls/lib/libmbedcrypto.14.dylib
+  Referenced from: <8C2E2CF9> /opt/homebrew/Cellar/librist/0.2.7_3/lib/librist.4.dylib
+  Reason: tried: '/opt/homebrew/opt/mbedtls/lib/libmbedcrypto.14.dylib' (no such file){}
+"""
+CELLAR = ", '/opt/homebrew/Cellar/mbedtls/3.5.0/lib/libmbedcrypto.14.dylib' (no such file)"
+GIF = """\
+ImportError: dlopen(/x/_dlib.cpython-39-darwin.so, 2): Symbol not found: _DGifCloseFile
+  Expected in: flat namespace
+"""
+FETCH = (
+    "Could not fetch URL https://pypi.org/simple/pip/: There was a problem confirming the ssl "
+    "certificate: HTTPSConnectionPool(host='pypi.org', port=443): Max retries exceeded with url: "
+    "/simple/pip/ (Caused by SSLError(SSLCertVerificationError(1, '[SSL: CERTIFICATE_VERIFY_FAILED]"
+    " certificate verify failed: unable to get local issuer certificate (_ssl.c:1007)'))) - "
+    "skipping\n"
+)
+SDK = """\
+In file included from /Library/Developer/CommandLineTools/SDKs/MacOSX.sdk/usr/include/limits.h:63:
+/Library/Developer/CommandLineTools/SDKs/MacOSX.sdk/usr/include/sys/cdefs.h:807:2: error: \
+Unsupported architecture
+"""
+CONDA = """\
+  arm64-apple-darwin20.0.0-clang  -I. -O3 -c ggml.c -o ggml.o
+  ggml.c:198:10: fatal error: 'Accelerate/Accelerate.h' file not found
+"""
+OTHERS = """\
+/opt/conda/bin/../include/c++/v1/stdio.h:107:15: fatal error: 'stdio.h' file not found
+1 error generated.
+"""
+SMUDGE = "Error downloading object: a.bin (ba81f69): Smudge error: batch request: {}\n"
+UV = """\
+  \u00d7 No solution found when resolving dependencies:
+      hint: `torch` was found on https://index.example/whl/, but not
+      at the requested version (torch==1.12.0+cu113). A compatible version
+
+      hint: You require CPython 3.11 (`cp311`), but we only found wheels for
+      `torch` (v1.12.0+cu113) with the following Python ABI tags: `cp310`
+"""
+
+
 @pytest.mark.parametrize(
     ("log", "name", "sure", "said"),
     [
         (CALLED.format("['git', '-C', '/t', 'lfs', 'pull']", 1), "child-git-lfs", LIKELY, "not in"),
-        (CALLED.format("git lfs pull", 2), "child-git-fetch", LIKELY, "its lfs"),
+        (CALLED.format("git lfs pull", 2), "child-git-fetch", LIKELY, "its pull"),
         (CALLED.format("['git', 'clone', 'x']", 128), "child-git-fetch", LIKELY, "its clone"),
         (CALLED.format("['git', 'rev-parse', 'HEAD']", 128), "child-git-no-clone", LIKELY, "archi"),
         (CALLED.format("['where', 'cl']", 1), "child-not-in-path", LIKELY, "Microsoft's C++"),
@@ -130,16 +180,44 @@ huggingface_hub.errors.FileMetadataError: Distant resource does not seem to be o
         (FLAT.format("CFRelease"), "family-symbol-missing", LIKELY, "CoreFoundation"),
         (FLAT.format("SSL_CTX_new"), "family-symbol-missing", LIKELY, "OpenSSL's"),
         (FLAT.format("__kmpc_fork_call"), "family-symbol-missing", LIKELY, "OpenMP"),
-        (FLAT.format("cblas_sgemm"), "family-symbol-missing", LIKELY, "not linked with it"),
+        (FLAT.format("cblas_sgemm"), "family-symbol-missing", LIKELY, "not linked with this"),
         (
             OPT.format("libomp/lib/libomp.dylib"),
             "homebrew-library-not-installed",
             LIKELY,
-            "libomp, which is not installed",
+            "libomp, which is not installed here",
         ),
         (PARTS, "family-library-missing", LIKELY, "libmagma.dylib was copied"),
         (PROXY, "proxy-refuses", LIKELY, "a company's own certificate"),
         (HUB, "family-not-the-hub", LIKELY, "only leads on to https"),
+        (GITLINK, "child-git-fetch", LIKELY, "does not answer any more"),
+        (NO_CL, "build-program-absent", LIKELY, "paint needs Microsoft's"),
+        (TRIED.format(CELLAR), "homebrew-library-upgraded", LIKELY, "to 3.5.0"),
+        (TRIED.format(""), "homebrew-library-not-installed", LIKELY, "brew install mbedtls"),
+        (GIF, "family-symbol-missing", LIKELY, "library that has DGifCloseFile"),
+        (FETCH, "ssl-certificate-verify", LIKELY, "pip brings a list of roots"),
+        (SDK, "universal-build-with-an-old-sdk", LIKELY, "ARCHFLAGS"),
+        (CONDA, "family-no-c-headers", LIKELY, "conda's own compiler"),
+        (OTHERS, "cxx-headers-of-another-compiler", LIKELY, "/opt/conda"),
+        (
+            SMUDGE.format("Repository not found.: exit status 1"),
+            "lfs-server-answers-otherwise",
+            LIKELY,
+            "is private",
+        ),
+        (
+            SMUDGE.format("invalid character '<' looking for beginning of value"),
+            "lfs-server-answers-otherwise",
+            LIKELY,
+            "a login page",
+        ),
+        (UV, "family-uv-first-index", LIKELY, "no wheel for Python 3.11"),
+        (
+            "OSError: dlopen(libaa.so.1, 6): image not found\n",
+            "native-library-absent",
+            LIKELY,
+            "libaa.so.1",
+        ),
         (
             TAG,
             "wheel-of-no-tag",
