@@ -270,7 +270,7 @@ def _owner(captured: Mapping[str, str], known: History) -> str:
 
 
 _KINDS = (
-    (r"^(?:Vae|PixArt|IPAdapterMask|Video)\w*Processor", "diffusers"),
+    (r"^(?:Vae|PixArt|IPAdapterMask|Video|Flux|Wan|LTX|Inpaint)\w*Processor", "diffusers"),
     (r"(?:Scheduler|Pipeline|2D(?:Condition)?Model)$", "diffusers"),
     (r"^(?:AutoencoderKL|ControlNet|UNet)", "diffusers"),
     (r"^(?:Model|Config|Scheduler|FromSingleFile|FromOriginalModel)Mixin$", "diffusers"),
