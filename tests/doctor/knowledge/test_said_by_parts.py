@@ -18,9 +18,10 @@ TOLD = {
     ),
     "an extension without its requirements": (
         (
-            'Traceback (most recent call last):\n  File "C:\\w\\extensions\\booth\\scripts\\main.py",'
-            " line 2, in <module>\n    from accelerate import Accelerator\n"
-            "ModuleNotFoundError: No module named 'accelerate'"
+            "Traceback (most recent call last):\n  File "
+            '"C:\\w\\extensions\\booth\\scripts\\main.py", line 2, in <module>\n '
+            "   from accelerate import Accelerator\nModuleNotFoundError: No module "
+            "named 'accelerate'"
         ),
         "torch-missing-in-venv",
         "The extension booth needs accelerate",
@@ -40,8 +41,8 @@ TOLD = {
     ),
     "options that a terminal broke": (
         (
-            "train.py: error: the following arguments are required: --pretrained_m\nodel_name_or_path,"
-            " --instance_data_dir"
+            "train.py: error: the following arguments are required: "
+            "--pretrained_m\nodel_name_or_path, --instance_data_dir"
         ),
         "family-argument-required",
         "nothing but its name reached it",
@@ -53,17 +54,19 @@ TOLD = {
     ),
     "a container on the CPU": (
         (
-            "$ ./build.sh run 'a bee' --device cpu\nnvidia-container-cli: initialization error: load"
-            " library failed: libnvidia-ml.so.1: cannot open shared object file: no such file"
+            "$ ./build.sh run 'a bee' --device cpu\nnvidia-container-cli: "
+            "initialization error: load library failed: libnvidia-ml.so.1: cannot "
+            "open shared object file: no such file"
         ),
         "family-docker-gpu",
         "was started with --gpus",
     ),
     "a notebook's web UI on the Drive": (
         (
-            'Traceback (most recent call last):\n  File "/content/gdrive/MyDrive/sd/stable-diffusion-'
-            'webui/modules/paths.py", line 4, in <module>\n    from modules.paths_internal import a\n'
-            "ModuleNotFoundError: No module named 'modules.paths_internal'"
+            "Traceback (most recent call last):\n  File "
+            '"/content/gdrive/MyDrive/sd/stable-diffusion-webui/modules/paths.py", '
+            "line 4, in <module>\n    from modules.paths_internal import "
+            "a\nModuleNotFoundError: No module named 'modules.paths_internal'"
         ),
         "family-app-module",
         "what the notebook fast-stable-diffusion puts beside it",
@@ -87,9 +90,10 @@ TOLD = {
     ),
     "a file that is taken for a name": (
         (
-            "exception occurs in loading vae: We couldn't connect to 'https://huggingface.co/' to load"
-            " this model, couldn't find it in the cached files and it looks like /c/vae.safetensors is"
-            " not the path to a directory containing a config.json file."
+            "exception occurs in loading vae: We couldn't connect to "
+            "'https://huggingface.co/' to load this model, couldn't find it in the "
+            "cached files and it looks like /c/vae.safetensors is not the path to "
+            "a directory containing a config.json file."
         ),
         "family-unreachable",
         "There is no file /c/vae.safetensors",
@@ -104,8 +108,9 @@ TOLD = {
     ),
     "poetry's tags": (
         (
-            "Unable to find installation candidates for torch (2.5.1)\n  - 17 wheel(s) were skipped as"
-            " your project's environment does not support the identified abi tags"
+            "Unable to find installation candidates for torch (2.5.1)\n  - 17 "
+            "wheel(s) were skipped as your project's environment does not support "
+            "the identified abi tags"
         ),
         "family-no-platform-wheel",
         "this is an Intel Mac, for which torch ends at 2.2.2, or its Python",
@@ -144,8 +149,8 @@ def test_the_log_decides_what_of_several_it_was(told: str) -> None:
         ("nvidia-container-cli: initialization error: nvml error: driver not loaded", "--gpus"),
         (
             (
-                "ERROR: Could not find a version that satisfies the requirement kit==3 (from versions:"
-                " 0.0.2, 2021.4.1.dev44)"
+                "ERROR: Could not find a version that satisfies the requirement kit==3 "
+                "(from versions: 0.0.2, 2021.4.1.dev44)"
             ),
             "pre-release",
         ),
