@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from sdcoreml.doctor.knowledge import Confidence
 from sdcoreml.doctor.knowledge.dating import (
@@ -55,6 +56,7 @@ def tell(
     dating = find_dating(releases, asked, _find_allowed(releases, project, raised, text))
     if dating is None or _is_untold(project, asked, dating.side, releases):
         return None
+    dating = _put_aside(project, dating, text)
     if REQUIRED in captured:
         return say_required(project, asker, asked, dating)
     is_option = asked.is_parameter and (_is_loaded(raised) or asked.name in _OPTIONS)
@@ -75,6 +77,17 @@ def tell(
         "confidence": _judge(project, asked, dating, releases).value,
     }
 
+
+def _put_aside(project: str, dating: Dating, text: str) -> Dating:
+    """Return a dating without releases so old that nobody has them, where the log names none."""
+    is_ancient = dating.side is Side.OLD and satisfies(dating.since, _ANCIENT.get(project, "<0"))
+    if not is_ancient or find_all_stated(project, text):
+        return dating
+    return replace(dating, side=Side.ALWAYS)
+
+
+_ANCIENT = {"transformers": "<4", "huggingface-hub": "<0.1", "torch": "<1.6", "numpy": "<1.19"}
+"""What is older than these, no program of this field ever ran with."""
 
 _OWN = "what the model's page asks for (its own code, or from_pretrained(custom_pipeline=…))"
 
@@ -135,7 +148,7 @@ def find_asked(
     owner = captured.get("owner", "")
     if "call" not in captured:
         return Asked(name=name, owner=owner) if owner else None
-    call = captured["call"]
+    call = _UNSTARRED.get(captured["call"], captured["call"]) if owner else captured["call"]
     if not owner and releases.modules_with(call):
         return Asked(name=name, owner=call, is_parameter=True)
     if not owner and call == "__init__":
@@ -146,6 +159,10 @@ def find_asked(
     if call == "__init__" and owner and releases.is_made_of_fields(owner):
         return Asked(name=name, owner=owner)
     return Asked(name=name, owner=f"{owner}.{call}", is_parameter=True) if owner else None
+
+
+_UNSTARRED = {"init": "__init__", "call": "__call__"}
+"""What pages that take __ for bold make of the names of a class's own methods."""
 
 
 def find_receiver(raised: Raised | None, text: str) -> str:

@@ -141,7 +141,7 @@ def _find_dated(raised: Raised | None, captured: Mapping[str, str], skew: Skew) 
     if not owner and "call" in captured:
         project = find_receiver(raised, skew.text)
     told = tell(project, "", raised, captured, skew.text) if project else None
-    if told and FAILS in told:
+    if told and (FAILS in told or REQUIRED in captured):
         return project
     others = find_projects(captured, raised, skew.text)
     is_hidden = captured["name"].startswith("_") and _COMPOUND.match(owner)

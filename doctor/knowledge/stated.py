@@ -25,6 +25,7 @@ from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.listing import find_listing
 from sdcoreml.doctor.knowledge.meetings import explain_meeting
 from sdcoreml.doctor.knowledge.names import Kind, find_kinds
+from sdcoreml.doctor.knowledge.parts import compare_parts, find_lacking
 from sdcoreml.doctor.knowledge.skew import Skew, find_stated
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.versions import is_version, satisfies
@@ -290,45 +291,6 @@ def _fill_bare(blank: Blank) -> Mapping[str, str]:
     return {"bare": said} if said else {}
 
 
-_LACKING = (
-    (
-        frozenset({"safety_checker", "feature_extractor", "image_encoder"}),
-        (
-            "the model was saved without its safety checker, which it can do without, and this"
-            " diffusers demands one"
-        ),
-    ),
-    (
-        frozenset({"text_encoder_2", "tokenizer_2", "feature_extractor", "image_encoder"}),
-        (
-            "the pipeline is Stable Diffusion XL's, and the model has one text encoder as Stable"
-            " Diffusion 1 and 2 have"
-        ),
-    ),
-    (
-        frozenset({"text_encoder_3", "tokenizer_3", "transformer", "image_encoder"}),
-        "the pipeline is Stable Diffusion 3's or Flux's, and the model is of another family",
-    ),
-    (
-        frozenset({"controlnet", "adapter", "motion_adapter"}),
-        "it takes a ControlNet or adapter beside the model, which was not handed over",
-    ),
-)
-"""Why a pipeline lacks these parts and no others."""
-
-
-def _fill_lacking(blank: Blank) -> Mapping[str, str]:
-    """Say which parts a pipeline was not given."""
-    wanted, given = (
-        re.findall(r"'(\w+)'", blank.captured.get(one, ""))
-        for one in ("wanted_parts", "given_parts")
-    )
-    lacking = [one for one in wanted if one not in given]
-    why = next((why for parts, why in _LACKING if lacking and {*lacking} <= parts), "")
-    told = {"lacking": f" ({', '.join(lacking)})"} if lacking else {}
-    return {**told, "why": why} if why else told
-
-
 FILLERS: Mapping[str, Callable[[Blank], Mapping[str, str]]] = {
     "mismatch": _fill_mismatch,
     "cuda": _fill_cuda,
@@ -342,7 +304,8 @@ FILLERS: Mapping[str, Callable[[Blank], Mapping[str, str]]] = {
     "lora": _fill_lora,
     "sizes": lambda blank: explain_meeting(blank.line.text),
     "listing": lambda blank: find_listing(blank.line.number, blank.lines),
-    "lacking": _fill_lacking,
+    "lacking": lambda blank: find_lacking(blank.captured),
+    "parts": lambda blank: compare_parts(blank.captured),
     "brought": lambda blank: find_library(blank.captured.get("said", ""), blank.line.text),
     "bare": _fill_bare,
 }

@@ -209,3 +209,85 @@ def test_a_notice_that_is_printed_often_is_no_failure() -> None:
     assert found.cause is None
     assert found.deciding is not None
     assert not found.deciding.others
+
+
+@pytest.mark.parametrize(
+    ("log", "name", "said"),
+    [
+        (
+            (
+                "ValueError: P {} has been incorrectly initialized or <class 'frob.P'> is"
+                " incorrectly implemented. Expected {'vae', 'ink'} to be defined, but"
+                " dict_keys(['vae']) are defined."
+            ),
+            "family-pipeline-of-other-parts",
+            "takes ink and does not register",
+        ),
+        (
+            (
+                "ValueError: P {} has been incorrectly initialized or <class 'frob.P'> is"
+                " incorrectly implemented. Expected {'vae'} to be defined, but"
+                " dict_keys(['vae', 'ink']) are defined."
+            ),
+            "family-pipeline-of-other-parts",
+            "does not take ink",
+        ),
+        (
+            (
+                "TypeError: FluxSingleTransformerBlock.forward() missing 1 required positional"
+                " argument: 'encoder_hidden_states'"
+            ),
+            "family-unexpected-argument",
+            "diffusers is newer than the code that ran: since 0.35.0",
+        ),
+        (
+            "TypeError: XFormersAttnProcessor.call() got an unexpected keyword argument 'temb'",
+            "family-unexpected-argument",
+            "XFormersAttnProcessor.__call__(temb",
+        ),
+        (
+            trace(
+                f"{NODES}/frob/nodes.py",
+                "import ComfyUI.comfy.sd",
+                "ModuleNotFoundError: No module named 'ComfyUI'",
+            ),
+            "comfy-own-code-by-another-name",
+            "take ComfyUI. out of that import",
+        ),
+        (
+            (
+                "ValueError: Target modules {'base_model.model.blocks.1.to_q'} not found in"
+                " the base model. Please check the target modules and try again."
+            ),
+            "family-lora-targets",
+            "written by peft itself",
+        ),
+        (
+            trace(
+                "/venv/lib/python3.10/site-packages/diffusers/pipeline_utils.py",
+                'if class_name.startswith("Flax"):',
+                "AttributeError: 'NoneType' object has no attribute 'startswith'",
+            ),
+            "family-none-part",
+            "diffusers is older than the model's folder",
+        ),
+        (
+            unreached("/models/paint.safetensors/transformer"),
+            "family-unreachable",
+            "A single file (/models/paint.safetensors)",
+        ),
+        (
+            (
+                "cannot import name 'pipeline' from 'transformers'"
+                " (/venv/lib/python3.10/site-packages/transformers/__init__.py)"
+            ),
+            "family-import-name",
+            "damaged, or hidden by a file",
+        ),
+    ],
+)
+def test_whose_fault_it_is_is_told(log: str, name: str, said: str) -> None:
+    cause = examine(f"{log}\n", entries()).cause
+    assert cause is not None
+    assert cause.entry.id == name
+    assert said in cause.cause + cause.fix
