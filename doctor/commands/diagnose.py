@@ -17,12 +17,13 @@ from sdcoreml.doctor.core.backend import add_toolchain
 from sdcoreml.doctor.core.facts import EnvironmentFacts, System
 from sdcoreml.doctor.knowledge import Confidence, Role, entries
 from sdcoreml.doctor.knowledge.deciding import Telling
-from sdcoreml.doctor.knowledge.diagnosis import Diagnosis, Gap, examine
+from sdcoreml.doctor.knowledge.diagnosis import Diagnosis, examine
 from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.mentioned import is_of_elsewhere
 from sdcoreml.doctor.knowledge.ranking import Match
 from sdcoreml.doctor.knowledge.searching import compile_pattern
+from sdcoreml.doctor.knowledge.unfolding import Gap
 from sdcoreml.doctor.report.layout import wrap
 from sdcoreml.ground.advice import spell
 from sdcoreml.ground.errors import BadInputError

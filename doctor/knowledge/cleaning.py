@@ -38,6 +38,7 @@ _PREFIX = re.compile(
       (?=\ (?:Traceback\ |\ +File\ "|\ {4}|[\w.]+(?:Error|Exception):))
     | (?:>|&gt;)(?!>)
     | E\ \ (?=\ )
+    | (?:stdout|stderr):(?=\ \S)
     | \ *[\u2502\u2503\u2551|](?!\s*\d+it\b)
     )\ ?""",
     re.VERBOSE,

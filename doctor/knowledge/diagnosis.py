@@ -34,6 +34,7 @@ from sdcoreml.doctor.knowledge.stated import Blank, add_stated, is_of_other_vers
 from sdcoreml.doctor.knowledge.structure import Structure, find_structure
 from sdcoreml.doctor.knowledge.support import is_named_elsewhere
 from sdcoreml.doctor.knowledge.tensors import add_kinds
+from sdcoreml.doctor.knowledge.unfolding import Gap, unfold
 from sdcoreml.doctor.knowledge.wrapping import join_wrapped
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.versions import is_version, satisfies
@@ -69,14 +70,6 @@ def diagnose(
     return examine(log, entries, versions).matches
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Gap:
-    """Lines that a text does not have: how many, and the number of the line that they follow."""
-
-    after: int = 0
-    lines: int = 0
-
-
 def examine(
     log: str,
     entries: Iterable[Failure],
@@ -92,10 +85,17 @@ def examine(
             condition on a version that is not given counts as fulfilled.
         gap: what `log` lacks of the whole log; the numbers of lines are the whole's.
     """
-    own = _read_lines(log, gap or Gap())
+    unfolded = unfold(log, gap or Gap())
+    own = _read_lines(unfolded.log, Gap() if unfolded.numbers else gap or Gap())
     lines = translate(own)
-    diagnosed = _examine_english(lines, entries, versions)
-    return diagnosed if lines is own else _quote(diagnosed, own, lines)
+    found = _examine_english(lines, entries, versions or {})
+    found = found if lines is own else _quote(found, own, lines)
+    return replace(
+        found,
+        matches=unfolded.matches(found.matches),
+        structure=unfolded.structure(found.structure),
+        deciding=unfolded.deciding(found.deciding),
+    )
 
 
 def _quote(diagnosed: Diagnosis, own: Sequence[Line], lines: Sequence[Line]) -> Diagnosis:
@@ -111,12 +111,12 @@ def _quote(diagnosed: Diagnosis, own: Sequence[Line], lines: Sequence[Line]) -> 
 
 
 def _examine_english(
-    lines: Sequence[Line], entries: Iterable[Failure], versions: Mapping[str, str] | None
+    lines: Sequence[Line], entries: Iterable[Failure], versions: Mapping[str, str]
 ) -> Diagnosis:
-    whole = _examine(lines, entries, versions or {})
+    whole = _examine(lines, entries, versions)
     for asides in find_asides(lines):
         told = [one for one in lines if one.number not in asides]
-        rest = _examine(told, entries, versions or {})
+        rest = _examine(told, entries, versions)
         if rest.cause is not None:
             known = (one for one in whole.matches if one.line in asides)
             harmless = (one for one in known if one.role is Role.HARMLESS)
@@ -233,7 +233,7 @@ def _refine(
 def _read_lines(log: str, gap: Gap) -> Sequence[Line]:
     """Return the lines of a log that may tell, with the numbers that they have in the whole one."""
     return tuple(
-        replace(line, number=line.number + gap.lines * (line.number > gap.after))
+        replace(line, number=gap.count(line.number))
         for line in keep_crashed(read_report(log) or read(log))
     )
 

@@ -61,6 +61,11 @@ HEADINGS = (
         r"|\bError\(s\) in loading state_dict for \w+:$",
         where=Where.NEXT,
     ),
+    Heading(
+        says=r"^Prompt outputs failed validation|\bFailed to validate prompt for output\b",
+        where=Where.BELOW,
+        reasons=(r"^\s*- (?:Value not in list|Value \S+ (?:smaller|bigger))", r"^\s*- [A-Z]"),
+    ),
     # Python packages whose exception says only that another failed
     Heading(
         says=r"\bmultiarray failed to import\b",

@@ -19,6 +19,7 @@ _SUMMARIES = (
     r"\s*\d+ (?:errors?|warnings?)(?: and \d+ (?:errors?|warnings?))? generated",
     r".*[Pp]rocess completed\b|\s*Press any key\b|\s*Post job\b|\s*##\[",
     r".*\bexiting now\b|\s*ninja: build stopped|\s*\*\* \w+ FAILED \*\*|\s*\(\d+ failures?\)",
+    r"\s*Status Legend:|\s*\(OK\):download completed\.",
     r"\s*Node\.js v\d|\s*(?:logout|exit|good ?bye|bye|done)[.!]?\s*$",
 )
 _BARS = (

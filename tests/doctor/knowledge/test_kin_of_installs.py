@@ -116,7 +116,7 @@ The file may be malicious, so the program is not going to read it.
         (FLAT, "resolver-no-release", "--find-links"),
         (PROXY, "family-proxy", "http://"),
         (GONE, "family-access-denied", "stable-diffusion-inpainting is no longer on the hub"),
-        (SYSTEM, "family-file-missing", "administrator"),
+        (SYSTEM, "started-in-system32", "administrator"),
         (NOTEBOOK, "family-script-missing", "%cd stable-diffusion"),
         (TWICE, "family-file-missing", "folder models twice"),
         (UNPACKED, "disk-full", "TMPDIR"),
