@@ -60,9 +60,10 @@ _PAIRS = tuple(
     (words, re.compile(form))
     for words, form in (
         (
-            "copying a param with shape",
+            "size mismatch for",
             (
-                rf"size mismatch for\s+(?P<name>\S+):\s*copying a param with shape\s*{_FILE}\)?"
+                rf"size mismatch for\s+(?P<name>\S+):\s*copying\s*a\s*param\s*with"
+                rf"\s*shape\s*{_FILE}\)?"
                 rf"\s*from\s*checkpoint,\s*the\s*shape\s*in\s*current\s*model\s*is\s*{_MODEL}"
             ),
         ),
@@ -94,7 +95,7 @@ _PAIRS = tuple(
 """How programs tell of two shapes, and the words without which a log has none of that form."""
 
 _CUT_FILE = re.compile(
-    r"size mismatch for\s+(?P<name>\S+):\s*copying a param with shape\s*"
+    r"size mismatch for\s+(?P<name>\S+):\s*copying\s*a\s*param\s*with\s*shape\s*"
     rf"{_FILE}\)?(?!\s*from\s*checkpoint,[^\n]*\[)"
 )
 _CUT_MODEL = re.compile(
@@ -120,8 +121,8 @@ def find_differences(text: str) -> Differences:
     """Return what a log says of the tensors that did not fit."""
     pairs = [
         (
-            Tensor(name=found["name"], shape=found["file"]),
-            Tensor(name=found["name"], shape=found["model"]),
+            Tensor(name=found["name"], shape=found["file"].strip(" ,")),
+            Tensor(name=found["name"], shape=found["model"].strip(" ,")),
         )
         for words, form in _PAIRS
         if words in text
@@ -138,7 +139,7 @@ def find_differences(text: str) -> Differences:
 
 def _find_cut(form: re.Pattern[str], side: str, text: str) -> Sequence[Tensor]:
     return [
-        Tensor(name=found["name"], shape=found[side])
+        Tensor(name=found["name"], shape=found[side].strip(" ,"))
         for found in islice(form.finditer(text), _MOST)
     ]
 

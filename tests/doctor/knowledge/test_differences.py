@@ -311,3 +311,24 @@ def test_of_diffusers_it_is_told_who_took_a_file_for_another_one(log: str, words
     assert cause.entry.id == "family-state-dict-shapes"
     assert cause.confidence.value == "likely"
     assert words in cause.cause
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "model", "words"),
+    [
+        (K, "320, 768", "320, 1280", "made without its config.json"),
+        (K, "768, 1280", "768, 768", "refiner"),
+        ("decoder.conv_in.bias", "512", "64", "The VAE was made without its config.json"),
+        (
+            "vision_model.encoder.layers.21.layer_norm1.weight",
+            "1280",
+            "1024",
+            "CLIP ViT-H, and were loaded as the image encoder CLIP ViT-L",
+        ),
+        ("text_model.encoder.layers.9.layer_norm2.weight", "768", "512", "no config.json"),
+    ],
+)
+def test_a_part_that_was_made_without_its_configuration_is_told(
+    name: str, file: str, model: str, words: str
+) -> None:
+    assert words in told(MISMATCH.format(name, file, model))[0]

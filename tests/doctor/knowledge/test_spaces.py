@@ -108,3 +108,46 @@ def test_a_path_that_was_cut_at_a_space_is_told(log: str, entry: str, words: str
 def test_a_whole_path_is_not_told_as_cut(log: str) -> None:
     cause = examine(log, entries()).cause
     assert cause is None or "space" not in cause.cause
+
+
+CMD = "is not recognized as an internal or external command,\noperable program or batch file."
+
+
+@pytest.mark.parametrize(
+    ("log", "entry", "words"),
+    [
+        (
+            f"'C:\\Local\\Python\\Python311' {CMD}",
+            "windows-folder-as-command",
+            "is a folder and no program",
+        ),
+        (f"'\"python main.py\"' {CMD}", "windows-command-in-quotes", "(python main.py) stands"),
+        (f"'wmic' {CMD}", "windows-without-wmic", "no longer has"),
+        (f"'launch' {CMD}", "kohya-without-accelerate", "found no program accelerate"),
+        (f"'webui-user.bat' {CMD}", "windows-script-not-here", "There is no file webui-user.bat"),
+        ("\\Microsoft was unexpected at this time.", "cmd-unexpected-word", "(x86)\\Microsoft"),
+        (
+            (
+                'CMake Warning:\n  Ignoring extra path from command line:\n\n   "Disk/x"\n\nCMake'
+                ' Error: The source directory "/home/me/Big" does not exist.'
+            ),
+            "cmake-path-with-space",
+            "/home/me/Big",
+        ),
+        (
+            (
+                'venv "C:\\sd\\venv\\Scripts\\Python.exe"\nLe chemin d\'accès spécifié est'
+                " introuvable."
+            ),
+            "family-file-missing",
+            "no Python at C:\\sd\\venv\\Scripts\\Python.exe",
+        ),
+    ],
+)
+def test_what_windows_does_not_take_for_a_program_is_told_by_its_name(
+    log: str, entry: str, words: str
+) -> None:
+    cause = examine(log, entries()).cause
+    assert cause is not None
+    assert cause.entry.id == entry
+    assert words in cause.cause
