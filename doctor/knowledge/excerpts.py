@@ -37,7 +37,8 @@ _TRIGGERS = (
 """What lines that tell of a failure contain, without the letter that may be a capital."""
 
 _WEAK_TRIGGERS = (
-    *("linking in ", "source=", "no longer supported", "to update it", "MISUSE:"),
+    *("linking in ", "source=", "no longer supported", "to update it", "MISUSE:", "|ERR"),
+    *("Please install", "load StableDiffusion checkpoint", "Not Found"),
     *(
         " not ",
         " need ",

@@ -36,6 +36,7 @@ def test_all_files_are_listed_and_all_ids_differ() -> None:
         "evidence",
         "tensors",
         "names",
+        "languages",
     }
     assert len({entry.id for entry in ALL}) == len(ALL) >= 141
 

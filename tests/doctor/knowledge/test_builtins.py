@@ -11,8 +11,8 @@ FRAME = (
     "    main()\n"
     '  File "/home/me/work/convert.py", line 30, in main\n'
 )
-MESON = (
-    '      File "/tmp/pip-build-env-x/overlay/lib/python3.11/site-packages/mesonpy/__init__.py",'
+LIBRARY = (
+    '      File "/home/me/venv/lib/python3.11/site-packages/paintlib/__init__.py",'
     " line 430, in __init__\n"
     "        self._metadata.dynamic.remove('version')\n"
 )
@@ -124,10 +124,10 @@ def test_what_python_itself_says_is_told(code: str, message: str, name: str, sai
 
 
 def test_whose_code_it_is_is_told() -> None:
-    raised = "      ValueError: list.remove(x): x not in list\n      [end of output]\n"
-    cause = examine(MESON + raised, entries()).cause
+    raised = "ValueError: list.remove(x): x not in list\n"
+    cause = examine(LIBRARY + raised, entries()).cause
     assert cause is not None
-    assert cause.cause.startswith("mesonpy (__init__.py) takes something for granted in a list")
+    assert cause.cause.startswith("paintlib (__init__.py) takes something for granted in a list")
 
 
 @pytest.mark.parametrize(

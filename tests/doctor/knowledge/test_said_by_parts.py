@@ -68,8 +68,8 @@ TOLD = {
             "line 4, in <module>\n    from modules.paths_internal import "
             "a\nModuleNotFoundError: No module named 'ldm'"
         ),
-        "family-app-module",
-        "what the notebook fast-stable-diffusion puts beside it",
+        "app-copy-is-mixed",
+        "is a mixture of revisions",
     ),
     "a picture of another size than the pipeline": (
         (
