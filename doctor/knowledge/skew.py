@@ -234,7 +234,13 @@ def _is_inside(raised: Raised | None, asked: str, known: History) -> bool:
     """Return whether a project's own code asked itself, and no one through its lazy imports."""
     if raised is None or _project(raised.code, known) != asked:
         return False
+    if _HANDED_ON.search(raised.steps[-1]) and len(raised.steps) > 1:
+        return asked.replace("-", "_") in re.split(r"[/\\]", raised.steps[-2])
     return not raised.steps[-1].endswith(_LAZY)
+
+
+_HANDED_ON = re.compile(r"\b(?:configuration_utils|modeling_utils)\.py __getattr__$")
+"""Where an object of diffusers looks for what it does not have, whoever asked it."""
 
 
 _LAZY = (" __getattr__", " _get_module", " _handle_fromlist", " __init__")
