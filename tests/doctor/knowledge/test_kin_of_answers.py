@@ -14,6 +14,19 @@ MISSES = "AttributeError: 'DPMSolverMultistepScheduler' object has no attribute 
 DIFFUSERS = "/venv/lib/python3.10/site-packages/diffusers"
 
 
+EXTENSIONS = "/srv/stable-diffusion-webui/extensions"
+
+
+def extends(file: str, code: str, error: str) -> str:
+    """Return the traceback of an extension of the web UI."""
+    return (
+        "Traceback (most recent call last):\n"
+        '  File "/srv/stable-diffusion-webui/modules/scripts.py"'
+        ", line 164, in load_scripts\n    module = load(path)\n"
+        f'  File "{EXTENSIONS}/{file}", line 4, in <module>\n    {code}\n{error}'
+    )
+
+
 def misses(path: str, code: str) -> str:
     """Return the traceback of an object of diffusers that lacks what a file asks for."""
     return (
@@ -59,8 +72,8 @@ def misses(path: str, code: str) -> str:
         ),
         (
             (
-                'ValueError: Trying to set a tensor of shape torch.Size([32768512]) in "weight" (which'
-                " has shape torch.Size([32000, 4096])), this look incorrect."
+                'ValueError: Trying to set a tensor of shape torch.Size([32768512]) in "weight"'
+                " (which has shape torch.Size([32000, 4096])), this look incorrect."
             ),
             "family-state-dict-shapes",
             "tensors are flat",
@@ -77,11 +90,46 @@ def misses(path: str, code: str) -> str:
         ),
         (
             (
-                "ValueError: Calling CLIPTokenizer.from_pretrained() with the path to a single file or"
-                " url is not supported for this tokenizer."
+                "ValueError: Calling CLIPTokenizer.from_pretrained() with the path to a single file"
+                " or url is not supported for this tokenizer."
             ),
             "family-file-in-place-of-a-tokenizer",
             "the folder of a model",
+        ),
+        (
+            extends(
+                "frob/scripts/main.py",
+                "from modules.frob_queue import wrap",
+                "ModuleNotFoundError: No module named 'modules.frob_queue'",
+            ),
+            "webui-older-than-its-extension",
+            "The web UI is older than the extension frob",
+        ),
+        (
+            extends(
+                "frob/scripts/api.py",
+                "import extensions.sd_frob.lib",
+                "ModuleNotFoundError: No module named 'extensions.sd_frob'",
+            ),
+            "extension-folder-of-another-name",
+            "extensions/frob to extensions/sd_frob",
+        ),
+        (
+            extends(
+                "frob/scripts/api.py",
+                "from scripts.frob_base import *",
+                "ModuleNotFoundError: No module named 'scripts.frob_base'",
+            ),
+            "scripts-of-another-package",
+            "found another scripts first",
+        ),
+        (
+            (
+                "RuntimeError: Given groups=1, weight of size [320, 5, 3, 3], expected input[2, 9,"
+                " 64, 64] to have 5 channels, but got 9 channels instead"
+            ),
+            "family-channels-of-conditions",
+            "Stable Diffusion 2 depth",
         ),
     ],
 )
