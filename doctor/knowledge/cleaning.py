@@ -33,6 +33,7 @@ _PREFIX = re.compile(
     | \[?\w{{3}}\ +\d{{1,2}}\ {_TIME}\ \S+\ [\w@./-]+(?:\[\d+\])?:
     | \[?{_TIME}(?:\ ?[AP]M)?\]?(?=\ )
     | [a-z][\w.-]*\ *\|(?=\ |$)
+    | \#\d+\ \d+\.\d+(?=\ )|=>\ =>\ \#(?=\ )
     | \[(?:stdout|stderr|pod/\S+|\w+[-_]\d+|INFO|err|out)\]
     | \[(?:ERROR|Error|error|WARNING|DEBUG)\]
       (?=\ (?:Traceback\ |\ +File\ "|\ {4}|[\w.]+(?:Error|Exception):))

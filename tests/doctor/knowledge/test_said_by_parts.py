@@ -130,6 +130,59 @@ TOLD = {
         "distribution-conflict",
         "asks for numpy<1.24, and numpy 1.26.4",
     ),
+    "Docker on another processor": (
+        (
+            "! invoke The requested image's platform (linux/amd64) does not match the detected host"
+            " platform (linux/arm64/v8) and no specific platform was requested\nError response from"
+            ' daemon: could not select device driver "nvidia" with capabilities: [[gpu]]'
+        ),
+        "family-docker-gpu",
+        "on a Mac Docker can give it none",
+    ),
+    "an emulated image": (
+        "qemu: uncaught target signal 4 (Illegal instruction) - core dumped",
+        "family-illegal-instruction",
+        "is emulated here",
+    ),
+    "a platform": (
+        "Error response from daemon: platform linux/arm64/v8 not supported",
+        "family-image-platform",
+        "an image for linux/arm64/v8",
+    ),
+    "a step of a Dockerfile": (
+        (
+            'ERROR: failed to solve: process "/bin/sh -c make" did not complete successfully: exit'
+            " code: 2"
+        ),
+        "docker-build-step",
+        "A command of the Dockerfile failed while the image was built: /bin/sh -c make",
+    ),
+    "a line of BuildKit": (
+        "#12 1.234 ERROR: No matching distribution found for torch==1.12.1+cu113",
+        "family-cuda-build-wanted",
+        "",
+    ),
+    "the sizes of a batch": (
+        "RuntimeError: mat1 and mat2 shapes cannot be multiplied (2x2048 and 2816x1280)",
+        "family-mixed-families",
+        "half as many pictures as the batch has texts",
+    ),
+    "a Drive that is gone": (
+        (
+            "python3: can't open file '/content/gdrive/MyDrive/sd/webui.py': [Errno 107] Transport"
+            " endpoint is not connected"
+        ),
+        "family-disk-failing",
+        "The Google Drive that the notebook had mounted",
+    ),
+    "a notebook's program": (
+        (
+            "python3: can't open file '/content/gdrive/MyDrive/sd/w/webui.py': [Errno 2] No such"
+            " file or directory"
+        ),
+        "family-script-missing",
+        "is not in the Drive at /content/gdrive/MyDrive/sd/w",
+    ),
 }
 
 
