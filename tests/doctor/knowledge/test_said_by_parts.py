@@ -64,9 +64,9 @@ TOLD = {
     "a notebook's web UI on the Drive": (
         (
             "Traceback (most recent call last):\n  File "
-            '"/content/gdrive/MyDrive/sd/stable-diffusion-webui/modules/sd_models.py", '
+            '"/content/gdrive/MyDrive/sd/stable-diffusion-webui/modules/paths.py", '
             "line 4, in <module>\n    from modules.paths_internal import "
-            "a\nModuleNotFoundError: No module named 'ldm'"
+            "a\nModuleNotFoundError: No module named 'modules.paths_internal'"
         ),
         "app-copy-is-mixed",
         "is a mixture of revisions",
