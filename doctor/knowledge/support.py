@@ -53,6 +53,9 @@ _END_OF_BUILD = re.compile(
 )
 """What the build of a package says of its end, whatever it lacked."""
 
+_OF_A_CHILD = re.compile(r"RuntimeError: Couldn't (?:install|clone|fetch|checkout|determine) ")
+"""With what a launcher reports that its own command failed: the command printed why."""
+
 _COMPILED = re.compile(r":\d+: (?:fatal )?error: |^\s*#error ")
 """A compiler's error: of several the first tells most."""
 
@@ -142,12 +145,14 @@ def decides(entry: Failure, line: Line, structure: Structure, deciding: Line | N
     is_of_build = entry.topic in _OF_BUILDS and not entry.symptom
     if is_of_build and _is_of_output(behind, deciding.text):
         return True
+    is_error = any(error.number == line.number for error in structure.errors)
     if abs(behind) > _NEAR:
-        return False
+        is_told = behind < 0 and is_error and not entry.symptom
+        return is_told and _OF_A_CHILD.search(deciding.text) is not None
     if behind > 0:
         return weigh(line.text) is not None
-    is_error = any(error.number == line.number for error in structure.errors)
-    return _END.search(deciding.text) is not None or (is_error and not entry.symptom)
+    is_end = _END.search(deciding.text) or _OF_A_CHILD.search(deciding.text)
+    return is_end is not None or (is_error and not entry.symptom)
 
 
 def _is_of_output(behind: int, deciding: str) -> bool:

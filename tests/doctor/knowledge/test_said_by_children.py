@@ -149,6 +149,40 @@ UV = """\
       `torch` (v1.12.0+cu113) with the following Python ABI tags: `cp310`
 """
 
+LAUNCHED = """\
+Traceback (most recent call last):
+  File "/Users/me/webui/launch.py", line 48, in <module>
+    main()
+  File "/Users/me/webui/modules/launch_utils.py", line 116, in run
+    raise RuntimeError("\\n".join(error_bits))
+RuntimeError: Couldn't install torch.
+Command: "/Users/me/webui/venv/bin/python" -m pip install torch=={}
+Error code: 1
+"""
+CAPPED = (
+    "ERROR: Could not find a version that satisfies the requirement torch==2.3.1 (from versions: "
+    "1.11.0, 2.2.0, 2.2.1, 2.2.2)\nERROR: No matching distribution found for torch==2.3.1\n"
+) + LAUNCHED.format("2.3.1")
+CUDA = LAUNCHED.format("1.12.1+cu113")
+SETUP = """\
+        File "<string>", line 111, in finalize_options
+      AttributeError: 'dict' object has no attribute '__NUMPY_SETUP__'
+      [end of output]
+
+  note: This error originates from a subprocess, and is likely not a problem with pip.
+error: metadata-generation-failed
+"""
+MAMBA = """\
+LibMambaUnsatisfiableError: Encountered problems while solving:
+  - nothing provides requested pytorch-sparse 0.6.17**
+  - nothing provides requested libgcc-ng 11.2.0**
+"""
+SUBDIR = """\
+CONDA_SUBDIR=osx-x86_64 conda env create -f environment-mac.yaml
+ResolvePackageNotFound:
+  - sympy==1.10.1
+"""
+
 
 @pytest.mark.parametrize(
     ("log", "name", "sure", "said"),
@@ -210,6 +244,17 @@ UV = """\
             "lfs-server-answers-otherwise",
             LIKELY,
             "a login page",
+        ),
+        (CAPPED, "torch-x86-mac-capped", Confidence.CERTAIN, "Intel Python"),
+        (CUDA, "webui-cuda-build-on-a-mac", LIKELY, "no Mac can install"),
+        (SETUP, "setup-py-raised", LIKELY, "(AttributeError)"),
+        (MAMBA, "family-conda-no-package", LIKELY, "was written on Linux"),
+        (SUBDIR, "family-conda-no-package", LIKELY, "osx-64"),
+        (
+            "C:\\paint\\venv\\Scripts\\python.exe: No module named pip\n",
+            "family-pip-broken",
+            LIKELY,
+            "environment C:\\paint\\venv has no pip",
         ),
         (UV, "family-uv-first-index", LIKELY, "no wheel for Python 3.11"),
         (
