@@ -119,7 +119,7 @@ ModuleNotFoundError: No module named 'ldm'
         (LIBRARY, "library-among-extensions", "put into the folder of extensions, and is none"),
         (SKIPPED, "requirements-were-skipped", "started with --skip-install"),
         (VENV, "own-venv-lacks-package", "own environment, whose Python ran (C:\\paint\\venv"),
-        (DRIVE, "app-copy-is-mixed", "Google Drive folder /content/gdrive/MyDrive/sd"),
+        (DRIVE, "family-app-module", "The copy of the web UI on the Drive"),
         (MIXED, "webui-files-of-two-times", "of two times"),
         (COMFY, "app-copy-is-mixed", "app.frobber, which is not in this copy (/w/ComfyUI)"),
         (SPACE, "command-cut-at-a-space", "without quotes"),
@@ -169,8 +169,89 @@ def test_what_the_log_says_of_the_start_decides(log: str, name: str, said: str) 
             MIXED.replace("/w/webui/modules/shared.py", "/w/webui/extensions/x/modules/a.py"),
             "app-copy-is-mixed",
         ),
-        (DRIVE.replace("modules.frob_queue", "modules"), "app-copy-is-mixed"),
+        (MIXED.replace("ui_components.FrobPicker", "x"), "app-copy-is-mixed"),
     ],
 )
 def test_what_only_looks_like_it_is_told_otherwise(log: str, stranger: str) -> None:
     assert stranger not in {match.entry.id for match in examine(log, entries()).matches}
+
+
+PROGRAM = (
+    TRACE
+    + r"""  File "D:\AI\stable-diffusion-webui-forge\webui.py", line 19, in <module>
+    initialize_forge()
+  File "D:\AI\stable-diffusion-webui-forge\backend\utils.py", line 1, in <module>
+    import gguf
+ModuleNotFoundError: No module named 'gguf'
+"""
+)
+RENAMED = r"""No module named 'ComfyUI-FROB'
+
+  File "C:\ComfyUI\custom_nodes\ComfyUI-FROB-main\nodes.py", line 180, in process
+"""
+NO_PIP = r"""Error: System.IO.FileNotFoundException: pip not found
+File name: 'G:\StabilityMatrix\Data\Assets\Python310\Scripts\pip.exe'
+"""
+NO_LIST = (
+    "FileNotFoundError: [Errno 2] No such file or directory:"
+    " 'H:\\\\webui\\\\extensions\\\\sd-frob\\\\requirements.txt'\n"
+)
+LAUNCH = r"""*** Command: "D:\f\system\python\python.exe" "D:\f\webui\extensions\x\install.py"
+*** stderr: Traceback (most recent call last):
+***   File "D:\f\webui\extensions\x\install.py", line 1, in <module>
+***     import launch
+*** ModuleNotFoundError: No module named 'launch'
+"""
+HALF = (
+    TRACE
+    + """  File "/w/webui/webui.py", line 86, in initialize
+    shared.opts.onchange("temp_dir", ui_frob.on_changed)
+AttributeError: module 'modules.ui_frob' has no attribute 'on_changed'
+"""
+)
+FOR_FORGE = (
+    TRACE
+    + r"""  File "C:\w\webui\modules\script_loading.py", line 13, in load_module
+    module_spec.loader.exec_module(module)
+  File "C:\w\webui\extensions\sd-forge-frob\scripts\frob.py", line 7, in <module>
+    from backend import memory_management
+ModuleNotFoundError: No module named 'backend'
+"""
+)
+
+
+@pytest.mark.parametrize(
+    ("log", "name", "said"),
+    [
+        (PROGRAM, "program-lacks-requirement", "stable-diffusion-webui-forge itself needs gguf"),
+        (RENAMED, "node-folder-renamed", "(ComfyUI-FROB-main), as a ZIP"),
+        (NO_PIP, "launcher-python-without-pip", "has no pip (G:\\StabilityMatrix"),
+        (NO_LIST, "extension-without-requirements-file", "sd-frob has no requirements.txt"),
+        (LAUNCH, "own-launch-file-not-found", "in which the portable Python does not look"),
+        (HALF, "app-copy-is-mixed", "of two revisions"),
+        (FOR_FORGE, "family-app-module", "was written for Forge"),
+        (
+            "ERROR: Invalid requirement: 'Art\\\\stable-diffusion-webui\\\\extensions\\\\x.txt'\n",
+            "command-cut-at-a-space",
+            "without quotes",
+        ),
+        (
+            "- Value not in list: scheduler: 'frob' not in ['normal', 'karras']\n",
+            "family-choice-not-there",
+            "none of its choices",
+        ),
+        (
+            (
+                "subprocess.CalledProcessError: Command '['a.exe']' returned non-zero exit status"
+                " 3221225477.\n"
+            ),
+            "family-windows-crash",
+            "crashed",
+        ),
+    ],
+)
+def test_whose_code_asks_for_what_is_missing_is_told(log: str, name: str, said: str) -> None:
+    cause = examine(log, entries()).cause
+    assert cause is not None
+    assert cause.entry.id == name
+    assert said in cause.cause
