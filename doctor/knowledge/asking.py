@@ -80,10 +80,12 @@ def tell(
 
 def _put_aside(project: str, dating: Dating, text: str) -> Dating:
     """Return a dating without releases so old that nobody has them, where the log names none."""
-    is_ancient = dating.side is Side.OLD and satisfies(dating.since, _ANCIENT.get(project, "<0"))
+    is_sided = dating.side in {Side.OLD, Side.UNSURE}
+    is_ancient = is_sided and satisfies(dating.since, _ANCIENT.get(project, "<0"))
     if not is_ancient or find_all_stated(project, text):
         return dating
-    return replace(dating, side=Side.ALWAYS)
+    is_old = dating.side is Side.OLD
+    return replace(dating, side=Side.ALWAYS) if is_old else replace(dating, side=Side.NEW, since="")
 
 
 _ANCIENT = {"transformers": "<4", "huggingface-hub": "<0.1", "torch": "<1.6", "numpy": "<1.19"}

@@ -131,6 +131,16 @@ def misses(path: str, code: str) -> str:
             "family-channels-of-conditions",
             "Stable Diffusion 2 depth",
         ),
+        (
+            "AttributeError: 'Qwen2Tokenizer' object has no attribute 'batch_encode_plus'",
+            "family-removed-attribute",
+            "`pip install 'transformers<5.0.0'`",
+        ),
+        (
+            "OSError: me/paint does not appear to have a file named diffusion_pytorch_model.bin.",
+            "family-no-weights-of-a-part",
+            "The repository me/paint has no diffusion_pytorch_model.bin",
+        ),
     ],
 )
 def test_the_log_decides(log: str, name: str, said: str) -> None:
