@@ -25,6 +25,16 @@ _MANGLED = (
 
 _ENTITIES = (("&quot;", '"'), ("&#39;", "'"), ("&#x27;", "'"), ("&lt;", "<"), ("&gt;", ">"))
 
+_ESCAPES = (
+    *(("\\u003c", "<"), ("\\u003e", ">"), ("\\u0026", "&"), ("\\u0027", "'"), ("\\u0022", '"')),
+    ('\\"', '"'),
+)
+"""What a program's answer in JSON writes for a sign, where nothing else does."""
+
+_ANSWER = re.compile(
+    r'[{,]\s*"(?:error|errors|message|detail|msg|reason|exception|body)":\s*["{\[]'
+)
+
 _TIME = r"\d\d:\d\d:\d\d(?:[.,]\d+)?"
 _PREFIX = re.compile(
     rf"""(?:
@@ -67,6 +77,7 @@ def clean(line: str) -> str:
         return ""
     for entity, meant in _ENTITIES if "&" in line else ():
         line = line.replace(entity, meant)
+    line = _unescape(line) if "\\" in line else line
     for _ in range(3):
         found = _PREFIX.match(line)
         if found is None:
@@ -78,3 +89,11 @@ def clean(line: str) -> str:
 
 
 _BARS = frozenset("\u2502\u2503\u2551|")
+
+
+def _unescape(line: str) -> str:
+    """Return a program's answer in JSON with the signs that it stands for."""
+    if _ANSWER.search(line):
+        for escape, meant in _ESCAPES:
+            line = line.replace(escape, meant)
+    return line

@@ -58,6 +58,7 @@ HEADINGS = (
         r"|\bthe following (?:\w+ )?(?:error|reason|problem)s?:$|\w: [{(\[]$|^\W*ERROR\W*$"
         r"|\bFailed to import .* because of the$|^following error \(look up .*:$"
         r"|\bPip subprocess error:$"
+        r"|(?i:\berror\b|\bfailed\b).*: Using Python \d[\d.]* environment at:? \S+$"
         r"|\bError\(s\) in loading state_dict for \w+:$",
         where=Where.NEXT,
     ),

@@ -9,7 +9,8 @@ from itertools import pairwise
 from sdcoreml.doctor.knowledge.lines import Line
 
 _WARNING = re.compile(
-    r"(?i)\b(?:future|deprecation|user|import)warning\b|^\s*warn(?:ing)?\b|^INFO\b|^\s*(?:note|hint):"
+    r"(?i)(?<!ignore::)\b(?:future|deprecation|user|import)warning\b|^\s*warn(?:ing)?\b|^INFO\b"
+    r"|^\s*(?:note|hint):"
     r"|^[^\s:][^:\n]*:\d+(?::\d+)?: warning: "
 )
 _SOFTENED = re.compile(

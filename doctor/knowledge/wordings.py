@@ -31,9 +31,12 @@ _WORDS: tuple[tuple[str, ...], ...] = (
         r"(?:^|\s)E: (?=[A-Z])|^\s*p?npm (?:ERR!|error) |##\[error\](?!Process completed)",
     ),
     (  # A shell's or a program's, which begins with its name.
-        r"^[\w./~-]+(?: \(\w+\))?: (?i:.*(?:not found|no such file|denied|is a directory))",
+        (
+            r"^[\w./~-]+(?: \(\w+\))?: "
+            r"(?i:.*(?:not found|no such file|denied|not permitted|is a directory))"
+        ),
         r"^[\w./~-]+(?:\([\w,]+\) \w+)?: .*(?:cannot|can't|invalid|unrecognized)",
-        r"^(?:command not found|Unknown command)",
+        r"^(?:command not found|Unknown command|Unable to create process using)",
     ),
     (
         r"(?:^|\s)[\w./+-]+[Ee]rror(?:\s*\([^)]*\))?:|Error Domain=|\[error\]|\b\w+Error\(",

@@ -33,6 +33,24 @@ def join_wrapped(lines: Sequence[Line]) -> tuple[Line, ...]:
     return tuple(joined) if len(joined) < len(lines) else ()
 
 
+def find_broken(lines: Sequence[Line], joined: Sequence[Line]) -> dict[int, int]:
+    """Return of the lines of an exception's message that was broken where each begins.
+
+    What is known of a message's own words comes before what is known of one word in it, wherever
+    the words stand: of such a message the first entry counts.
+    """
+    end = Line(number=lines[-1].number + 1 if lines else 0, text="")
+    return {
+        number: line.number
+        for line, after in pairwise([*joined, end])
+        if after.number - line.number >= _PARTS and _RAISED.match(line.text)
+        for number in range(line.number, after.number)
+    }
+
+
+_PARTS = 3
+_RAISED = re.compile(r"[\s`]*[\w.]+(?:Error|Exception): ")
+
 _NARROW, _WIDE = 38, 220
 _JOINED = 1_200
 """No message is longer: a log whose lines are all of one length is not a broken one."""
