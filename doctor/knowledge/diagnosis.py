@@ -35,7 +35,7 @@ from sdcoreml.doctor.knowledge.structure import Structure, find_structure
 from sdcoreml.doctor.knowledge.support import is_named_elsewhere
 from sdcoreml.doctor.knowledge.tensors import add_kinds
 from sdcoreml.doctor.knowledge.unfolding import Gap, unfold
-from sdcoreml.doctor.knowledge.wrapping import find_broken, join_wrapped
+from sdcoreml.doctor.knowledge.wrapping import join_wrapped, keep_first
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.versions import is_version, satisfies
 
@@ -157,11 +157,7 @@ def _examine(
         if match and (known is None or match.surety < known.surety):
             matches[match.line] = match
     length = sum(bool(line.text.strip()) for line in lines)
-    broken = find_broken(lines, joined)
-    first = dict[int, int]()
-    for number in matches:
-        first.setdefault(broken.get(number, number), number)
-    matches = {number: matches[number] for number in first.values()}
+    matches = {number: matches[number] for number in keep_first(matches, lines, joined)}
     weighed = rank(list(matches.values()), structure, find_sections(lines), length=length)
     weighed = tuple(_drop_said(weighed))
     named = _find_named(weighed, structure)

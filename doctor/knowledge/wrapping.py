@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from sdcoreml.doctor.knowledge.lines import Line
@@ -33,19 +33,25 @@ def join_wrapped(lines: Sequence[Line]) -> tuple[Line, ...]:
     return tuple(joined) if len(joined) < len(lines) else ()
 
 
-def find_broken(lines: Sequence[Line], joined: Sequence[Line]) -> dict[int, int]:
-    """Return of the lines of an exception's message that was broken where each begins.
+def keep_first(
+    numbers: Iterable[int], lines: Sequence[Line], joined: Sequence[Line]
+) -> tuple[int, ...]:
+    """Return the lines that were chosen, in their order: of an exception's broken message one.
 
     What is known of a message's own words comes before what is known of one word in it, wherever
-    the words stand: of such a message the first entry counts.
+    the words stand: of such a message the line that was chosen first is kept.
     """
     end = Line(number=lines[-1].number + 1 if lines else 0, text="")
-    return {
+    begins = {
         number: line.number
         for line, after in pairwise([*joined, end])
         if after.number - line.number >= _PARTS and _RAISED.match(line.text)
         for number in range(line.number, after.number)
     }
+    first = dict[int, int]()
+    for number in numbers:
+        first.setdefault(begins.get(number, number), number)
+    return tuple(first.values())
 
 
 _PARTS = 3

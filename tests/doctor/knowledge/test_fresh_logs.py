@@ -81,7 +81,7 @@ PackagesNotFoundError: The following packages are not available from current cha
         (EMBEDDING, "family-not-writable", "most likely a folder"),
         (LINUX_FILE, "family-conda-no-package", "written on Linux"),
         ("ImportError: libbrush.so.0", "family-library-missing", "libbrush.so.0"),
-        ("OSError: dlopen(libbrush.dylib, 6): image not found", "family-library-missing", "brush"),
+        ("OSError: dlopen(libbrush.dylib, 6): image not found", "native-library-absent", "brush"),
         ('{"error":"failed: libbrush.dylib not found"}', "family-library-missing", "brush"),
         (
             (
