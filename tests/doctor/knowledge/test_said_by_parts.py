@@ -68,8 +68,8 @@ TOLD = {
             "line 4, in <module>\n    from modules.paths_internal import "
             "a\nModuleNotFoundError: No module named 'modules.paths_internal'"
         ),
-        "app-copy-is-mixed",
-        "is a mixture of revisions",
+        "family-app-module",
+        "what the notebook fast-stable-diffusion puts beside it",
     ),
     "a picture of another size than the pipeline": (
         (
