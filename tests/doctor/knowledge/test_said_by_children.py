@@ -256,6 +256,31 @@ ResolvePackageNotFound:
             LIKELY,
             "environment C:\\paint\\venv has no pip",
         ),
+        (
+            "OSError: sndfile library not found using ctypes.util.find_library\n",
+            "native-library-absent",
+            LIKELY,
+            "libsndfile1",
+        ),
+        (
+            "OSError: ctypes.util.find_library() did not manage to locate a library called `aa`\n",
+            "native-library-absent",
+            LIKELY,
+            "it calls, aa,",
+        ),
+        ("ld: library not found for -lgomp\n", "linker-lacks-library", LIKELY, "OpenMP"),
+        (
+            CALLED.format("['/home/me/venv/bin/python3.11', '-m', 'ensurepip']", 1),
+            "family-venv-not-made",
+            LIKELY,
+            "apt install python3.11-venv",
+        ),
+        (
+            "C:\\msys64\\ucrt64\\bin\\python.exe: No module named pip\n",
+            "family-pip-broken",
+            LIKELY,
+            "MSYS2",
+        ),
         (UV, "family-uv-first-index", LIKELY, "no wheel for Python 3.11"),
         (
             "OSError: dlopen(libaa.so.1, 6): image not found\n",
