@@ -91,7 +91,7 @@ def trace(path: str, code: str, error: str) -> str:
         ),
         (
             trace(
-                "/srv/webui/scripts/frob2frob.py",
+                "/srv/stable-diffusion-webui/scripts/frob2frob.py",
                 "from frob2frob.parts import one",
                 "ModuleNotFoundError: No module named 'frob2frob'",
             ),
