@@ -125,6 +125,11 @@ CMD = "is not recognized as an internal or external command,\noperable program o
         (f"'wmic' {CMD}", "windows-without-wmic", "no longer has"),
         (f"'launch' {CMD}", "kohya-without-accelerate", "found no program accelerate"),
         (f"'webui-user.bat' {CMD}", "windows-script-not-here", "There is no file webui-user.bat"),
+        (
+            "Access is denied.\nThe system cannot find the file G:\\Stable.",
+            "windows-path-with-space",
+            "cut off at G:\\Stable",
+        ),
         ("\\Microsoft was unexpected at this time.", "cmd-unexpected-word", "(x86)\\Microsoft"),
         (
             (
