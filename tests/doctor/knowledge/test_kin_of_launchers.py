@@ -162,3 +162,43 @@ def test_what_the_log_says_decides(log: str, name: str, sure: Confidence, said: 
 )
 def test_what_only_looks_like_it_is_told_otherwise(log: str, stranger: str) -> None:
     assert stranger not in {match.entry.id for match in examine(log, entries()).matches}
+
+
+@pytest.mark.parametrize(
+    ("log", "name", "said"),
+    [
+        (
+            "AttributeError: module 'execution' has no attribute 'recursive_execute'\n",
+            "family-node-and-comfy-apart",
+            "older than ComfyUI",
+        ),
+        (
+            "AttributeError: 'PromptServer' object has no attribute 'add_on_prompt_handler'\n",
+            "family-comfy-object",
+            "newer than ComfyUI",
+        ),
+        (
+            (
+                "python.exe: can't open file 'D:\\w\\custom_nodes\\ComfyUI-Frob\\ComfyUI\\main.py':"
+                " [Errno 2] No such file or directory\n"
+            ),
+            "family-script-missing",
+            "the custom node ComfyUI-Frob had changed",
+        ),
+        (
+            (
+                "Looking in indexes: https://download.pytorch.org/whl/cu12.6\n"
+                "ERROR: Could not find a version that satisfies the requirement torch==2.4.0"
+                " (from versions: none)\n"
+            ),
+            "family-no-versions-at-all",
+            "no index of the name cu12.6",
+        ),
+        ("Repository not found at G:\\frob\\Fooocus\n", "update-finds-no-clone", "no git clone"),
+    ],
+)
+def test_a_direction_is_told_where_the_name_decides_it(log: str, name: str, said: str) -> None:
+    cause = examine(log, entries()).cause
+    assert cause is not None
+    assert cause.entry.id == name
+    assert said in cause.cause

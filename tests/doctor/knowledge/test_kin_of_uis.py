@@ -121,7 +121,7 @@ def test_what_a_web_ui_says_at_its_start_is_told(log: str, name: str, said: str)
 @pytest.mark.parametrize(
     ("log", "name", "said"),
     [
-        (NODE, "node-and-comfy-apart", "The custom node brush-nodes asks ComfyUI's own code"),
+        (NODE, "node-and-comfy-apart", "The custom node is newer than ComfyUI"),
         (NO_VAE, "comfy-no-vae", "Load VAE"),
         ("RuntimeError: ERROR: clip input is invalid: None", "comfy-no-clip", "DualCLIPLoader"),
         ("  - Required input is missing: positive", "comfy-input-missing", "positive"),
