@@ -162,6 +162,35 @@ PackagesNotFoundError: The following packages are not available from current cha
             "family-drive-cannot",
             "exFAT",
         ),
+        (
+            "zsh: killed /Applications/Paint.app/Contents/MacOS/Paint",
+            "oom-killed",
+            "quarantine",
+        ),
+        ("zsh: killed     python paint.py", "oom-killed", "memory ran out"),
+        (
+            (
+                "OCI runtime create failed: error running hook #0: error running hook: signal:"
+                " segmentation fault, stdout: , stderr:: unknown"
+            ),
+            "family-docker-start",
+            "NVIDIA",
+        ),
+        (
+            'Error loading "E:\\x\\torch\\lib\\shm.dll" or one of its dependencies.',
+            "family-dll-missing",
+            "MKL",
+        ),
+        (
+            "OSError: libtorch_hip.so: cannot open shared object file: No such file or directory",
+            "family-library-missing",
+            "AMD",
+        ),
+        (
+            "./Paint.app/Contents/Frameworks: bundle format unrecognized, invalid, or unsuitable",
+            "family-signing",
+            "one by one",
+        ),
     ],
 )
 def test_what_fresh_logs_are_told(log: str, name: str, said: str) -> None:
