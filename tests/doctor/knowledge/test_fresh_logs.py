@@ -191,6 +191,27 @@ PackagesNotFoundError: The following packages are not available from current cha
             "family-signing",
             "one by one",
         ),
+        (
+            "ModuleNotFoundError: No module named 'node_helpers'",
+            "family-node-needs-newer-comfy",
+            "Update ComfyUI",
+        ),
+        (
+            (
+                "fatal: detected dubious ownership in repository at 'D:/x'\n"
+                "'D:/x' is on a file system that does not record ownership"
+            ),
+            "family-git-owner",
+            "exFAT",
+        ),
+        (
+            (
+                "Error: ENAMETOOLONG: name too long, copyfile '/p/dist/mac/P.app/core/dist/mac"
+                "/P.app/core/dist/mac/P.app/core/x'"
+            ),
+            "family-name-too-long",
+            "copied into itself",
+        ),
     ],
 )
 def test_what_fresh_logs_are_told(log: str, name: str, said: str) -> None:
