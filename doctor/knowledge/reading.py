@@ -17,40 +17,10 @@ from sdcoreml.doctor.knowledge.lines import Line
 
 def read(log: str) -> tuple[Line, ...]:
     """Return the lines of a log, cleaned; of a long log those that may tell of a failure."""
-    log = _CELL.sub(_raise, unroll(log.replace("\r\n", "\n").replace("\r", "\n")))
+    log = _CELL.sub(_raise, log.replace("\r\n", "\n").replace("\r", "\n"))
     chosen = _number(log) if len(log) <= WHOLE else excerpt(log)
     cleaned = (Line(number=number, text=clean(shorten(text))) for number, text in chosen)
     return tuple(_drop_empty(cleaned))
-
-
-def unroll(log: str) -> str:
-    r"""Return a log with the lines that somebody wrote out (\r\n, \n in a repr) as lines.
-
-    Where a backslash stands for itself in such a line, it is doubled; in a path that is not, an n
-    behind it begins a name, and no failure is read from names.
-    """
-    if _WRITTEN_RETURN not in log and _WRITTEN_END not in log:
-        return log
-    return "\n".join(_unroll_line(line) for line in log.split("\n"))
-
-
-_WRITTEN_RETURN = "\\r\\n"
-_WRITTEN_END = "\\n"
-_END = re.compile(r"(?<!\\)(?:\\r)?\\n")
-_ROLLED = re.compile(
-    r"(?<!\\)\\n(?: {2,}(?=\S)|\\n|\\t|\w+(?:Error|Exception)\b|ERROR\b|error:|Traceback )"
-)
-"""What begins a line of a log, and no name in a path."""
-
-_MANY = 2
-
-
-def _unroll_line(line: str) -> str:
-    if line.count(_WRITTEN_RETURN) > 1:
-        return line.replace(_WRITTEN_RETURN, "\n")
-    if len(_ROLLED.findall(line)) >= _MANY:
-        return _END.sub("\n", line)
-    return line
 
 
 _EMPTY = 20

@@ -36,13 +36,3 @@ def test_what_a_notebook_keeps_of_an_exception_is_read_as_python_prints_it() -> 
 def test_what_a_notebook_keeps_of_an_exception_is_read_as_json() -> None:
     cell = r'{"ename": "ValueError", "evalue": "\u001b[31mno \"x\"\u001b[0m\nin \u00e4"}'
     assert 'ValueError: no "x" in \u00e4' in read(cell)[0].text
-
-
-def test_lines_that_were_written_out_are_lines_and_names_in_paths_are_not() -> None:
-    written = "a.py -> build\\lib\\r\\n  running build_ext\\r\\n  error: no compiler\\r\\n"
-    assert [line.text for line in read(written)][:2] == [
-        "a.py -> build\\lib",
-        "  running build_ext",
-    ]
-    path = "No such file: 'C:\\new\\nodes\\network\\name.safetensors'"
-    assert [line.text for line in read(path)] == [path]

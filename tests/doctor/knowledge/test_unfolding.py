@@ -63,3 +63,13 @@ def test_paths_and_source_code_are_not_divided() -> None:
         r'raise RuntimeError("Error(s):\n\t{}".format("\n\t".join(messages)))',
     ):
         assert not unfold(log, Gap()).numbers
+
+
+def test_two_returns_are_lines_and_names_in_a_path_are_not() -> None:
+    written = "a.py -> build\\lib\\r\\n  running build_ext\\r\\n  error: no compiler\\r\\n"
+    assert unfold(written, Gap()).log.split("\n")[:2] == [
+        "a.py -> build\\lib",
+        "  running build_ext",
+    ]
+    path = "No such file: 'C:\\new\\nodes\\network\\name.safetensors'"
+    assert unfold(path, Gap()).log == path
