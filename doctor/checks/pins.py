@@ -22,8 +22,9 @@ from sdcoreml.doctor.core.facts import (
     System,
     ToolchainFacts,
 )
-from sdcoreml.doctor.knowledge import CLASHES, Role, of_topic
-from sdcoreml.doctor.knowledge.diagnosis import find_clashes
+from sdcoreml.doctor.knowledge import Role, of_topic
+from sdcoreml.doctor.knowledge.clashes import find_clashes
+from sdcoreml.doctor.knowledge.topics import CLASHES
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.versions import key
 

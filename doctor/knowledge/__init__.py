@@ -56,76 +56,9 @@ from sdcoreml.doctor.knowledge.alternatives import split
 from sdcoreml.doctor.knowledge.cases import Case, read_case
 from sdcoreml.doctor.knowledge.evidence import Evidence, find_evidence
 from sdcoreml.doctor.knowledge.stages import Stage
+from sdcoreml.doctor.knowledge.topics import FAMILIES, FILES
 from sdcoreml.lockfiles.table import TomlTable, read_table
 
-CLASHES = "clashes"
-FILES = (
-    CLASHES,
-    "xcode",
-    "native",
-    "python",
-    "pins",
-    "git",
-    "weights",
-    "layout",
-    "hub",
-    "resources",
-    "tracing",
-    "coreml",
-    "runtime",
-)
-FAMILIES = (
-    *("family_starts", "family_webui", "family_comfy", "family_extensions", "family_invoke"),
-    *("family_trainers", "family_training_data", "family_apps"),
-    *("family_reading", "family_loading", "family_adapters", "family_calls"),
-    *("family_sources", "family_typing", "family_managers", "family_children"),
-    "family_pairs",
-    "family_spaces",
-    "family_language",
-    "family_files",
-    "family_kinds",
-    "family_resolvers",
-    "family_git",
-    "family_containers",
-    "family_pip",
-    "family_shell",
-    "family_split",
-    "family_access",
-    "family_commands",
-    "family_xcode",
-    "family_macs",
-    "family_running",
-    "family_mps",
-    "family_swift",
-    "family_upstream",
-    "family_converting",
-    "family_translating",
-    "family_translated",
-    "family_coreml",
-    "family_tools",
-    "family_system",
-    "family_devices",
-    "family_skew",
-    "family_configs",
-    "family_weights",
-    "family_models",
-    "family_tensors",
-    "family_training",
-    "family_libraries",
-    "family_cuda",
-    "family_builds",
-    "family_installs",
-    "family_downloads",
-    "family_gpu",
-    "family_machine",
-    "family_apple",
-    "family_crashes",
-    "family_python",
-    "family_builtins",
-    "family_refusals",
-    "family_stages",
-    "family_advice",
-)
 _FOLDER = Path(__file__).parent
 _FIELDS = frozenset(
     (

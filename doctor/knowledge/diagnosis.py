@@ -12,32 +12,25 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure, Role, fill
+from sdcoreml.doctor.knowledge import Confidence, Failure, Role
 from sdcoreml.doctor.knowledge.asides import find_asides
-from sdcoreml.doctor.knowledge.cases import find_case
-from sdcoreml.doctor.knowledge.conflicts import tell_conflict
 from sdcoreml.doctor.knowledge.crashes import keep_crashed, read_report
 from sdcoreml.doctor.knowledge.deciding import Deciding, Telling, find_deciding_lines
 from sdcoreml.doctor.knowledge.excerpts import choose_telling
 from sdcoreml.doctor.knowledge.facts import find_facts
-from sdcoreml.doctor.knowledge.grounds import Ground
 from sdcoreml.doctor.knowledge.languages import quote_own, translate
 from sdcoreml.doctor.knowledge.lines import Line
-from sdcoreml.doctor.knowledge.names import MEANT, are_known, find_own
+from sdcoreml.doctor.knowledge.matching import Log, tell
+from sdcoreml.doctor.knowledge.names import find_own
 from sdcoreml.doctor.knowledge.ranking import Match, rank
 from sdcoreml.doctor.knowledge.reading import read
-from sdcoreml.doctor.knowledge.refusals import name_refuser
-from sdcoreml.doctor.knowledge.searching import Found, View, compile_pattern
+from sdcoreml.doctor.knowledge.searching import View, compile_pattern
 from sdcoreml.doctor.knowledge.sections import find_sections
-from sdcoreml.doctor.knowledge.skew import DOUBTFUL, FAILING, Skew, resolve
-from sdcoreml.doctor.knowledge.stated import Blank, add_stated, is_of_other_versions
+from sdcoreml.doctor.knowledge.skew import Skew
 from sdcoreml.doctor.knowledge.structure import Structure, find_structure
-from sdcoreml.doctor.knowledge.support import is_named_elsewhere
-from sdcoreml.doctor.knowledge.tensors import add_kinds
+from sdcoreml.doctor.knowledge.topics import FAMILIES
 from sdcoreml.doctor.knowledge.unfolding import Gap, unfold
 from sdcoreml.doctor.knowledge.wrapping import join_wrapped, keep_first
-from sdcoreml.ground.names import normalise
-from sdcoreml.lockfiles.versions import is_version, satisfies
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,7 +134,7 @@ def _examine(
         chains=structure.chains,
         versions=versions,
     )
-    log_read = _Log(
+    log_read = Log(
         lines=lines,
         structure=structure,
         skew=skew,
@@ -152,7 +145,7 @@ def _examine(
     for entry in entries:
         views = telling if entry.topic in FAMILIES else whole
         found = next(filter(None, (view.find(entry) for view in views)), None)
-        match = _tell(entry, found, log_read) if found else None
+        match = tell(entry, found, log_read) if found else None
         known = match and matches.get(match.line)
         if match and (known is None or match.surety < known.surety):
             matches[match.line] = match
@@ -173,62 +166,6 @@ def _drop_said(matches: Iterable[Match]) -> Iterator[Match]:
         if not is_told or (one.cause, one.fix) not in said:
             yield one
         said |= {(one.cause, one.fix)} if is_told else set()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Log:
-    """A log as it was read: what is looked at for each entry that was found in it."""
-
-    lines: Sequence[Line]
-    structure: Structure
-    skew: Skew
-    own: frozenset[str]
-    facts: Mapping[str, str]
-
-
-def _tell(known: Failure, found: Found, log: _Log) -> Match | None:
-    """Return what an entry that was found says of a log; None if its line is of another matter."""
-    line, versions = found.line, log.skew.versions
-    entry, captured = _refine(known, found, log.lines)
-    named = name_refuser(entry, line, captured, log.structure.chains)
-    resolved = resolve(entry, line, named, log.skew)
-    told = resolved and tell_conflict(entry.id, line.number, resolved, log.lines)
-    if told is None or (line.number in log.structure.builds and entry.id in _OF_AN_ENVIRONMENT):
-        return None
-    told = add_stated(
-        Blank(entry=entry, line=line, captured=add_kinds(told), skew=log.skew, lines=log.lines)
-    )
-    is_doubtful = DOUBTFUL in told or is_of_other_versions(line, log.lines)
-    is_known = False if is_doubtful else are_known(told, log.own)
-    doubt = find_contradiction(entry, versions)
-    match = replace(
-        _match(entry, line, told, doubt, log.facts if is_known is not False else None),
-        wording=found.wording,
-        grounds=_find_grounds(entry, told, versions, is_known=is_known),
-    )
-    if not entry.symptom:
-        return match
-    is_named = is_named_elsewhere(line.number, captured.values(), log.lines)
-    return replace(match, is_named=is_named)
-
-
-def _refine(
-    entry: Failure, found: Found, lines: Sequence[Line]
-) -> tuple[Failure, Mapping[str, str]]:
-    """Return an entry as it reads in the case that a log is, with what both captured."""
-    case_and_more = find_case(entry.cases, found.line, lines)
-    if case_and_more is None:
-        return entry, found.captured
-    case, more = case_and_more
-    refined = replace(
-        entry,
-        cause=case.cause or entry.cause,
-        fix=case.fix or entry.fix,
-        confidence=Confidence(case.confidence) if case.confidence else entry.confidence,
-        role=Role.HARMLESS if case.role else entry.role,
-        notice=entry.notice and not case.role,
-    )
-    return refined, {**found.captured, **more}
 
 
 def _read_lines(log: str, gap: Gap) -> Sequence[Line]:
@@ -271,80 +208,3 @@ def _find_named(weighed: Sequence[Match], structure: Structure) -> Line | None:
     if first and (structure.decisive is None or (is_sure and first.role is Role.CAUSE)):
         return Line(number=first.line, text=first.text)
     return None
-
-
-_OF_AN_ENVIRONMENT = frozenset(
-    {
-        *("torch-missing-in-venv", "family-module-missing", "family-module-absent"),
-        *("family-submodule-gone", "family-submodule-absent"),
-        *("family-import-name", "family-removed-attribute"),
-    }
-)
-"""What is said of the Python that ran; pip builds packages in another, which has next to none."""
-
-
-def _find_grounds(
-    entry: Failure,
-    captured: Mapping[str, str],
-    versions: Mapping[str, str],
-    *,
-    is_known: bool | None,
-) -> Mapping[Ground, bool | None]:
-    """Return what the names and versions in a line say of an entry's cause."""
-    has_versions = bool(entry.when) and all(normalise(name) in versions for name in entry.when)
-    return {
-        Ground.NAME: is_known,
-        Ground.VERSION: FAILING in captured or has_versions or None,
-    }
-
-
-def _match(
-    entry: Failure,
-    line: Line,
-    captured: Mapping[str, str],
-    doubt: str,
-    facts: Mapping[str, str] | None,
-) -> Match:
-    """Return a match, with what its line and the log say in their places.
-
-    `facts` is what the log says elsewhere; None if nobody knows what the line names.
-    """
-    sure = captured.get(_CONFIDENCE, entry.confidence.value)
-    told = {name: value for name, value in captured.items() if name != _CONFIDENCE}
-    # What nobody knows is not said to be what the entry takes it for.
-    known = {name: one for name, one in told.items() if name not in MEANT}
-    said = known if facts is None else {**facts, **told}
-    return Match(
-        entry=entry,
-        line=line.number,
-        text=line.text,
-        captured=told,
-        role=entry.role,
-        confidence=Confidence.GUESS if doubt else Confidence(sure),
-        cause=fill(entry.cause, said),
-        fix=fill(entry.fix, said),
-        doubt=doubt,
-    )
-
-
-_CONFIDENCE = "confidence"
-"""The group with which `skew.resolve` says how sure it is."""
-
-
-def find_contradiction(entry: Failure, versions: Mapping[str, str]) -> str:
-    """Say which of the versions contradicts the entry's conditions; "" if none does."""
-    for name, specifier in entry.when.items():
-        have = versions.get(normalise(name))
-        if have and is_version(have) and not satisfies(have, specifier):
-            return f"{name} {have} here, this needs {specifier}"
-    return ""
-
-
-def find_clashes(entries: Iterable[Failure], versions: Mapping[str, str]) -> tuple[Failure, ...]:
-    """Return the entries whose conditions these versions all meet: they are known to fail."""
-    return tuple(
-        entry
-        for entry in entries
-        if all(normalise(name) in versions for name in entry.when)
-        and not find_contradiction(entry, versions)
-    )

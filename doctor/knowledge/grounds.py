@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from enum import Enum
 
-from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure
+from sdcoreml.doctor.knowledge import Confidence, Failure
+from sdcoreml.doctor.knowledge.topics import FAMILIES
 from sdcoreml.doctor.knowledge.words import find_literals, find_marks, find_words, is_familiar
 
 PROVEN = 2

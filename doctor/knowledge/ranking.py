@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure, Role
+from sdcoreml.doctor.knowledge import Confidence, Failure, Role
 from sdcoreml.doctor.knowledge.exceptions import Relation
 from sdcoreml.doctor.knowledge.grounds import ANYWHERE, Ground, weigh, weigh_wording
 from sdcoreml.doctor.knowledge.lines import Line
@@ -21,6 +21,7 @@ from sdcoreml.doctor.knowledge.support import (
     find_earlier,
     find_limit,
 )
+from sdcoreml.doctor.knowledge.topics import FAMILIES
 from sdcoreml.doctor.knowledge.wordings import may_tell
 
 

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate
 
-from sdcoreml.doctor.knowledge import APART, FAMILIES, TELLS, WORDING, Failure
+from sdcoreml.doctor.knowledge import APART, TELLS, WORDING, Failure
 from sdcoreml.doctor.knowledge.exceptions import find_frames
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.needs import can_match, find_needs
 from sdcoreml.doctor.knowledge.notices import is_reported
 from sdcoreml.doctor.knowledge.stages import Doing, find_doing
 from sdcoreml.doctor.knowledge.structure import Structure
+from sdcoreml.doctor.knowledge.topics import FAMILIES
 
 
 @cache

@@ -12,10 +12,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-from sdcoreml.doctor.knowledge import FAMILIES, Confidence, Failure, Symptom
+from sdcoreml.doctor.knowledge import Confidence, Failure, Symptom
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.searching import compile_pattern
 from sdcoreml.doctor.knowledge.structure import Structure
+from sdcoreml.doctor.knowledge.topics import FAMILIES
 from sdcoreml.doctor.knowledge.wordings import weigh
 
 _NEAR = 4

@@ -23,8 +23,9 @@ from sdcoreml.doctor.core.check import Status
 from sdcoreml.doctor.core.engine import examine
 from sdcoreml.doctor.gather.probe import Probe
 from sdcoreml.doctor.gather.toolchain import is_untouched
-from sdcoreml.doctor.knowledge import FAMILIES, Role, entries
+from sdcoreml.doctor.knowledge import Role, entries
 from sdcoreml.doctor.knowledge.diagnosis import diagnose
+from sdcoreml.doctor.knowledge.topics import FAMILIES
 from sdcoreml.envs.kept.store import Environment, current
 from tests.doctor.faults import found_in_time
 from tests.doctor.healthy import HEALTHY

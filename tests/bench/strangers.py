@@ -11,11 +11,12 @@ import random
 import re
 from collections.abc import Callable, Iterator, Sequence
 
-from sdcoreml.doctor.knowledge import FAMILIES, Confidence, entries
+from sdcoreml.doctor.knowledge import Confidence, entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
 from sdcoreml.doctor.knowledge.grounds import ANYWHERE, Ground
 from sdcoreml.doctor.knowledge.names import names
 from sdcoreml.doctor.knowledge.ranking import Match
+from sdcoreml.doctor.knowledge.topics import FAMILIES
 from sdcoreml.ground.names import normalise
 from tests.bench.diagnose import Judged
 

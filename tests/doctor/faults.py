@@ -22,7 +22,8 @@ from sdcoreml.doctor.core.facts import (
     Smoke,
 )
 from sdcoreml.doctor.core.subjects import ComponentState, ModelFolder, Output, ProgramState
-from sdcoreml.doctor.knowledge import CLASHES, Failure
+from sdcoreml.doctor.knowledge import Failure
+from sdcoreml.doctor.knowledge.topics import CLASHES
 from tests.doctor.healthy import (
     BUNDLE,
     ENVIRONMENT,

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from sdcoreml.doctor.core.engine import examine
-from sdcoreml.doctor.knowledge import CLASHES, FAMILIES, Failure, entries
+from sdcoreml.doctor.knowledge import Failure, entries
+from sdcoreml.doctor.knowledge.topics import CLASHES, FAMILIES
 from sdcoreml.lockfiles.versions import satisfies
 from tests.doctor.faults import BY_ID, FAULTS, clash, found_in_time, inside
 

@@ -9,9 +9,6 @@ import pytest
 
 from sdcoreml.doctor.knowledge import (
     APART,
-    CLASHES,
-    FAMILIES,
-    FILES,
     Confidence,
     Failure,
     Role,
@@ -19,6 +16,7 @@ from sdcoreml.doctor.knowledge import (
     read,
 )
 from sdcoreml.doctor.knowledge.diagnosis import diagnose
+from sdcoreml.doctor.knowledge.topics import CLASHES, FAMILIES, FILES
 from sdcoreml.ground.errors import LockfileError
 from sdcoreml.lockfiles.versions import satisfies
 

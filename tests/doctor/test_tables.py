@@ -6,7 +6,6 @@ from types import ModuleType
 
 import pytest
 
-from sdcoreml.doctor import knowledge
 from sdcoreml.doctor.checks import disk as checks_disk
 from sdcoreml.doctor.checks import job as checks_job
 from sdcoreml.doctor.commands import clean as commands_clean
@@ -30,6 +29,7 @@ from sdcoreml.doctor.gather import volumes as gather_volumes
 from sdcoreml.doctor.knowledge import grounds as knowledge_grounds
 from sdcoreml.doctor.knowledge import names as knowledge_names
 from sdcoreml.doctor.knowledge import skew as knowledge_skew
+from sdcoreml.doctor.knowledge import topics as knowledge_topics
 from sdcoreml.doctor.knowledge import wordings as knowledge_wordings
 from sdcoreml.doctor.report import doctor_page as report_doctor_page
 from sdcoreml.doctor.report import layout as report_layout
@@ -57,10 +57,10 @@ TABLES: tuple[tuple[ModuleType, tuple[str, ...]], ...] = (
     (gather_python, ("_PIP",)),
     (gather_tools, ("_PROXIES",)),
     (gather_volumes, ("_QUOTA",)),
-    (knowledge, ("FILES", "FAMILIES")),
     (knowledge_grounds, ("NEEDED", "ANYWHERE")),
     (knowledge_names, ("MEANT",)),
     (knowledge_skew, ("_CALLED", "_READERS")),
+    (knowledge_topics, ("FILES", "FAMILIES")),
     (knowledge_wordings, ("_WORDS",)),
     (report_doctor_page, ("_TONES", "_ANSWERS")),
     (report_layout, ("_COUNTED",)),

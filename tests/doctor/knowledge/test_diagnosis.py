@@ -7,24 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sdcoreml.doctor.knowledge import (
-    CLASHES,
     Confidence,
     Failure,
     Role,
     entries,
-    of_topic,
 )
 from sdcoreml.doctor.knowledge.diagnosis import (
     diagnose,
     examine,
-    find_clashes,
-    find_contradiction,
 )
 from sdcoreml.doctor.knowledge.excerpts import WHOLE
-from tests.doctor.healthy import TOOLCHAIN
 
 ALL = entries()
-CLASHING = of_topic(CLASHES)
 BASE = Failure(
     id="base",
     topic="pins",
@@ -87,7 +81,6 @@ def test_versions_that_contradict_raise_a_doubt() -> None:
     entry = replace(BASE, when={"diffusers": "<0.29", "huggingface_hub": ">=0.26"})
     (match,) = diagnose("boom", [entry], {"huggingface-hub": "0.17.3", "diffusers": "0.23.1"})
     assert match.doubt == "huggingface_hub 0.17.3 here, this needs >=0.26"
-    assert find_contradiction(entry, {"diffusers": "0.23.1"}) == "", "what is not known may fit"
 
 
 def test_what_is_no_version_contradicts_nothing() -> None:
@@ -133,24 +126,6 @@ def test_a_failure_in_the_middle_of_a_huge_log_is_found_at_its_line() -> None:
 def test_any_text_is_read_without_complaint(log: str) -> None:
     for match in diagnose(log, ALL):
         assert 1 <= match.line <= log.count("\n") + log.count("\r") + 1
-
-
-def test_the_tested_pins_do_not_clash_and_a_known_bad_pair_does() -> None:
-    tested = {
-        **TOOLCHAIN.pins,
-        "huggingface-hub": "0.17.3",
-        "tokenizers": "0.14.1",
-        "transformers": "4.34.1",
-        "protobuf": "3.20.3",
-        "python": "3.10.10",
-    }
-    assert find_clashes(CLASHING, tested) == ()
-    worse = find_clashes(CLASHING, {**tested, "huggingface-hub": "1.2.3"})
-    assert {entry.id for entry in worse} == {
-        "hub-cached-download-removed",
-        "hub-hffolder-removed",
-        "hub-version-conflict-transformers",
-    }
 
 
 TRACE = "Traceback (most recent call last):\n  File 'x.py', line 3\n    f()\n"
@@ -256,13 +231,6 @@ def test_a_match_quotes_its_whole_line() -> None:
     assert (match.line, match.text) == (2, "before boom behind")
     (match,) = diagnose("boom at the end", [BASE])
     assert match.text == "boom at the end"
-
-
-def test_a_clash_needs_every_version_it_speaks_of() -> None:
-    entry = replace(BASE, when={"torch": "<2", "Scikit_Learn": ">=1"})
-    assert find_clashes([entry], {"torch": "1.13", "scikit-learn": "1.1"}) == (entry,)
-    assert find_clashes([entry], {"torch": "1.13"}) == ()
-    assert find_clashes([entry], {"torch": "2.2", "scikit-learn": "1.1"}) == ()
 
 
 UNTESTED = (
