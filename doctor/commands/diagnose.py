@@ -296,6 +296,7 @@ _HEADERS = {
     Telling.ERROR: "the line that tells most is",
     Telling.PERHAPS: "the line that tells most is",
     Telling.LAST: "no line tells of one; the last words are",
+    Telling.CUT: "the log ends in a traceback, before the line that says why; its last line is",
 }
 
 

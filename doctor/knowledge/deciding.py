@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from itertools import islice, takewhile
+from itertools import islice, pairwise, takewhile
 
-from sdcoreml.doctor.knowledge.exceptions import Raised
+from sdcoreml.doctor.knowledge.exceptions import Raised, is_frame
 from sdcoreml.doctor.knowledge.headings import find_more_reasons, find_reason, only_announces
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.links import find_last
@@ -31,6 +31,7 @@ class Telling(Enum):
     ERROR = "an error"
     PERHAPS = "perhaps an error"
     LAST = "the last line"
+    CUT = "the last line of a cut traceback"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +111,7 @@ def _find_telling(line: Line, structure: Structure, *, is_named: bool) -> Tellin
         return Telling.EXCEPTION
     weight = weigh(line.text)
     if weight is None:
-        return Telling.LAST
+        return Telling.CUT if structure.is_unknown else Telling.LAST
     return Telling.ERROR if weight <= IS_ERROR else Telling.PERHAPS
 
 
@@ -121,6 +122,8 @@ def _find_others(
     own = structure.decisive
     if own:
         yield own
+    if structure.is_unknown:
+        yield from _find_calls(lines)
     for announced in (cause, structure.announced):
         yield from islice(find_more_reasons(announced, lines), _FEW) if announced else ()
     for links in structure.links:
@@ -136,6 +139,23 @@ def _find_others(
     yield from (find_reason(line, lines) for line in worst[-1:])
     yield from (line for line in lines[-_NEAR:] if weigh(line.text) is not None)
     yield from worst[:1]
+
+
+def _find_calls(lines: Sequence[Line]) -> Iterator[Line]:
+    """Yield the code in a cut traceback that called another package's, the last call first."""
+    calls = list[tuple[str, Line]]()
+    for frame, code in pairwise(line for line in lines if line.text.strip()):
+        if (found := _PATH.match(frame.text)) and not is_frame(code.text):
+            package = _PACKAGE.search(found["path"])
+            calls.append((package["name"] if package else found["folder"], code))
+    edges = [code for (of, code), (after, _) in pairwise(calls) if of != after]
+    yield from reversed(edges)
+    yield from (code for _, code in calls[-1:])
+
+
+_PATH = re.compile(r"\s*File \"(?P<path>(?P<folder>[^\"]*)[/\\][^\"]*)\"")
+_PACKAGE = re.compile(r"(?:site|dist)-packages[/\\](?P<name>\w+)")
+"""Whose the code of a frame is: a package's, or that of a folder of its own."""
 
 
 def _find_siblings(first: Line, lines: Sequence[Line]) -> Iterator[Line]:

@@ -7,6 +7,13 @@ from collections.abc import Mapping
 
 _LACKING = (
     (
+        frozenset({"tokenizer", "text_encoder"}),
+        (
+            "the pipeline wants two text encoders, and the model has the second alone, as Stable"
+            " Diffusion XL's refiner, which another class loads (StableDiffusionXLImg2ImgPipeline)"
+        ),
+    ),
+    (
         frozenset({"safety_checker", "feature_extractor", "image_encoder"}),
         (
             "the model was saved without its safety checker, which it can do without, and this"

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from sdcoreml.doctor.knowledge.cleaning import clean
+from sdcoreml.doctor.knowledge.consoles import join_rich
 from sdcoreml.doctor.knowledge.excerpts import LONGEST, WHOLE, excerpt
 from sdcoreml.doctor.knowledge.lines import Line
 
@@ -20,7 +21,7 @@ def read(log: str) -> tuple[Line, ...]:
     log = _CELL.sub(_raise, log.replace("\r\n", "\n").replace("\r", "\n"))
     chosen = _number(log) if len(log) <= WHOLE else excerpt(log)
     cleaned = (Line(number=number, text=clean(shorten(text))) for number, text in chosen)
-    return tuple(_drop_empty(cleaned))
+    return join_rich(_drop_empty(cleaned))
 
 
 _EMPTY = 20

@@ -118,3 +118,20 @@ def test_of_a_long_list_a_few_items_are_quoted() -> None:
     found = examine(f"ResolvePackageNotFound:\n{items}\n", entries()).deciding
     assert found is not None
     assert len(found.others) == 6
+
+
+def test_of_a_cut_traceback_the_calls_into_other_packages_are_quoted() -> None:
+    log = (
+        "Traceback (most recent call last):\n"
+        '  File "/me/convert.py", line 9, in <module>\n'
+        "    convert(args)\n"
+        '  File "/me/convert.py", line 5, in convert\n'
+        "    checkpoint = torch.load(checkpoint_path)\n"
+        '  File "/me/venv/lib/python3.10/site-packages/torch/serialization.py", line 795, in load\n'
+        "    return _legacy_load(opened_file)\n"
+        '  File "/me/venv/lib/python3.10/site-packages/torch/serialization.py", line 1002, in f\n'
+    )
+    found = examine(log, entries()).deciding
+    assert found is not None
+    assert found.telling is Telling.CUT
+    assert "    checkpoint = torch.load(checkpoint_path)" in [line.text for line in found.others]
