@@ -59,6 +59,8 @@ def find_deciding_lines(
     """
     named = find_last(find_reason(cause, lines), structure.links) if cause else None
     own = structure.decisive
+    if own is not None and structure.is_unknown and is_softened(own.text):
+        own = None  # a warning tells less than where a traceback was cut
     if named is None and own is not None and _only_announces(own.text):
         own = next(_find_words(structure, lines), own)
     first = named or own or next(_find_last(structure, lines), None)

@@ -38,7 +38,7 @@ _TRIGGERS = (
 
 _WEAK_TRIGGERS = (
     *("linking in ", "source=", "no longer supported", "to update it", "MISUSE:", "|ERR"),
-    *("Please install", "load StableDiffusion checkpoint", "Not Found"),
+    *("Please install", "load StableDiffusion checkpoint", "Not Found", "torch.load("),
     *(
         " not ",
         " need ",

@@ -122,6 +122,7 @@ def test_of_a_long_list_a_few_items_are_quoted() -> None:
 
 def test_of_a_cut_traceback_the_calls_into_other_packages_are_quoted() -> None:
     log = (
+        "W tensorflow/compiler/utils.cc:38] TF-TRT Warning: Could not find TensorRT\n"
         "Traceback (most recent call last):\n"
         '  File "/me/convert.py", line 9, in <module>\n'
         "    convert(args)\n"
