@@ -15,7 +15,8 @@ _WARNING = re.compile(
 )
 _SOFTENED = re.compile(
     r"(?i)\b(?:Future|Deprecation|User|Runtime|Tracer|Import)?Warning\b|^\s*warn(?:ing)?\b|^INFO\b"
-    r"|(?:^|\s)W (?:tensorflow|external)/|\bretrying\b|^\s*note:|^\s*hint:|\bhas not been tested with\b"
+    r"|(?:^|\s)W (?:tensorflow|external)/|\bretrying\b|^\s*note:|^\s*hint:"
+    r"|\bhas not been tested with\b"
     r"|\bUnable to register cu\w+ factory\b|\bTryGetProviderInfo_\w+"
     r"|^\s*(?:\[rank\d+\]:\s*)?raise [\w.]+\("
 )
