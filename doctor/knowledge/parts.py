@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
+_OF_PRIOR = (
+    *("prior", "text_encoder", "tokenizer", "scheduler", "image_encoder", "image_processor"),
+    *("feature_extractor", "text_model"),
+)
+
 _LACKING = (
     (
         frozenset({"tokenizer", "text_encoder"}),
@@ -30,6 +35,14 @@ _LACKING = (
     (
         frozenset({"text_encoder_3", "tokenizer_3", "transformer", "image_encoder"}),
         "the pipeline is Stable Diffusion 3's or Flux's, and the model is of another family",
+    ),
+    (
+        frozenset(f"prior_{part}" for part in _OF_PRIOR),
+        (
+            "the pipeline is a combined one, whose first half (the prior) is a repository of its"
+            " own, which is fetched where the model is named as on the hub, and not where it is a"
+            " folder"
+        ),
     ),
     (
         frozenset({"controlnet", "adapter", "motion_adapter"}),

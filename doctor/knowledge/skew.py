@@ -28,6 +28,7 @@ from sdcoreml.doctor.knowledge.relatives import (
 )
 from sdcoreml.doctor.knowledge.required import REQUIRED, say_unfit
 from sdcoreml.doctor.knowledge.turning import turn
+from sdcoreml.doctor.knowledge.undefined import UNDEFINED, tell_undefined
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.versions import is_version, satisfies
 
@@ -61,10 +62,10 @@ def resolve(
         return None
     if is_relative(captured):
         return tell_relative(captured, raised, line.text, skew.text)
-    known = history()
-    if "name" not in captured:
+    name = captured.get("name", _ITSELF)
+    if name == _ITSELF:
         return _resolve_nameless(captured, raised, skew)
-    name = captured["name"]
+    known = history()
     module = captured.get("module", "").partition("[")[0]
     asked = _project(module.partition(".")[0], known) or find_python(module, name)
     asked = asked or _owner(captured, known)
@@ -124,6 +125,9 @@ def _is_hidden(name: str, skew: Skew) -> bool:
     steps = (step for chain in skew.chains for one in chain for step in one.steps)
     return name in skew.text.replace("\n", "") and not any(name in step for step in steps)
 
+
+_ITSELF = "self"
+"""What is missing where a class's method is called on the class: no release is at fault."""
 
 _COMPOUND = re.compile(r"[A-Z]+[a-z0-9]+[A-Z]\w*")
 """Names that a script seldom gives to a class of its own."""
@@ -187,12 +191,14 @@ _READERS = frozenset({"convert_from_ckpt.py", "single_file.py", "single_file_uti
 def _resolve_nameless(
     captured: Mapping[str, str], raised: Raised | None, skew: Skew
 ) -> Mapping[str, str] | None:
-    """Say what is known where a line does not name what was asked for."""
+    """Say what is known where a line does not name what was asked for, or only an object."""
+    if UNDEFINED in captured:
+        return tell_undefined(captured, raised, skew.text)
     if "error" in captured:
         return _resolve_misuse(captured, raised, skew)
     if "more" in captured:
         return {**captured, **tell_more(captured, raised)}
-    is_asked = "call" not in captured or _last_project(raised, history())
+    is_asked = "call" not in captured or "name" in captured or _last_project(raised, history())
     return captured if is_asked else {**captured, _CONFIDENCE: Confidence.GUESS.value}
 
 
@@ -243,8 +249,8 @@ _HANDED_ON = re.compile(r"\b(?:configuration_utils|modeling_utils)\.py __getattr
 """Where an object of diffusers looks for what it does not have, whoever asked it."""
 
 
-_LAZY = (" __getattr__", " _get_module", " _handle_fromlist", " __init__")
-"""What others call without knowing it when they import a name, or make an object."""
+_LAZY = (" __getattr__", " getattr", " _get_module", " _handle_fromlist", " __init__")
+"""What others call without knowing it when they import or ask for a name, or make an object."""
 
 
 def _tell_inside(asked: str, captured: Mapping[str, str]) -> dict[str, str]:

@@ -25,7 +25,7 @@ FAMILIES = (
     *("family_starts", "family_webui", "family_comfy", "family_extensions", "family_invoke"),
     *("family_trainers", "family_training_data", "family_apps"),
     *("family_reading", "family_loading", "family_adapters", "family_calls"),
-    *("family_sources", "family_typing", "family_managers", "family_children"),
+    *("family_given", "family_sources", "family_typing", "family_managers", "family_children"),
     "family_pairs",
     "family_spaces",
     "family_language",
