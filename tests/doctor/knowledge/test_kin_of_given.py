@@ -162,16 +162,6 @@ def test_undefined_name_of_no_package(name: str, said: str) -> None:
         ),
         (
             (
-                "!python ./scripts/convert_original_controlnet_to_diffusers.py --checkpoint_path"
-                " ./frob.safetensors --dump_path ./frob --to_safetensors\n"
-                "Traceback (most recent call last):\n"
-                "    checkpoint = torch.load(checkpoint_path, map_location=device)\n"
-            ),
-            "safetensors-not-told",
-            "--from_safetensors",
-        ),
-        (
-            (
                 "FileNotFoundError: [WinError 3] The system cannot find the path specified:"
                 " 'models\\\\frob'"
             ),
@@ -195,10 +185,6 @@ def test_other_logs(log: str, name: str, said: str) -> None:
 @pytest.mark.parametrize(
     "log",
     [
-        (
-            "python convert_original_controlnet_to_diffusers.py --checkpoint_path frob.safetensors"
-            " --from_safetensors\n    checkpoint = torch.load(checkpoint_path)\nKeyError: 'frob'"
-        ),
         (
             "    sizes, strides = self.measure(\nValueError: not enough values to unpack"
             " (expected 2, got 1)"
