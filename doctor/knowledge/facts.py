@@ -23,7 +23,10 @@ _FACTS: Mapping[str, tuple[str, ...]] = {
         rf"{_BUILDING} `?{_NAME}(?=[`\s,(]|$)",
         rf"[/\\]pip-(?:install|req-build|wheel)-\w+[/\\]{_NAME}_[0-9a-f]{{32}}[/\\]",
         rf"based projects \({_NAME}[,)]",
+        rf"^[│\s]*╰─> {_NAME}\s*$",
         rf"hint: .*`{_NAME}@[\w.]+` depends on",
+        # Of the module that is compiled, its folder at the top is the package.
+        rf"(?<![\w./\\-]){_NAME}/(?:[\w.-]+/)*[\w.-]+\.cpython-3\d+-\w+",
     ),
 }
 """The groups that causes may have, and where a log says what belongs there, the best first."""

@@ -9,7 +9,21 @@ from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.lockfiles.versions import is_version, key
 
 _LISTED = re.compile(
-    r"satisfies the requirement (?P<asked>[^\n(]+?) \(from versions: (?P<listed>\d[^)\n]*)"
+    r"satisfies the requirement (?P<asked>[^\n(]+?) \(from versions:"
+    r" (?P<listed>\d[^)\n]*)(?P<end>\)?)"
+)
+_OLD_PIP = re.compile(
+    r"^\s*Could not find a version that satisfies"
+    r"|[Yy]ou are using pip version (?:\d|1\d)\.|^\s*pip (?:\d|1\d)\.[\d.]+ from "
+)
+"""Before 19.1 pip wrote no ERROR: before its messages; up to 19 it knows few names of platforms."""
+
+_WINDOWS = re.compile(r"\b[A-Za-z]:\\\w|\bwin(?:_amd64|32)\b|\bWindows\b|\bPowerShell\b")
+"""Its wheels have had the same names since before there were wheels of anything else."""
+
+_UNSEEN = (
+    "this pip is older than 20, and does not see wheels whose names are newer than itself (of"
+    " manylinux2010 and later, and macOS 11 and later)"
 )
 _BOUND = re.compile(r"(?P<operator>===?|>=|<=|~=|<|>)\s*(?P<version>\d[\w.+]*)")
 _NEAR = 3
@@ -29,9 +43,21 @@ def find_listing(line: int, lines: Sequence[Line]) -> Mapping[str, str]:
     if asked < key(oldest) and bound["operator"] in _ONE_OR_OLDER:
         return {"listing": f": the oldest for them is {oldest}, so that this Python is too new"}
     if asked > key(newest) and bound["operator"] not in _ONE_OR_OLDER - {"=="}:
+        if _is_of_an_old_pip(line, lines):
+            shown = f"the newest that pip shows is {newest}, and " if found["end"] else ""
+            return {"listing": f": {shown}{_UNSEEN}"}
         why = "this Python is too old for a newer one, or there is none of that number"
         return {"listing": f": the newest for them is {newest}, so that {why}"}
     return {"listing": f": there are {oldest} to {newest}, and not that one"}
+
+
+def _is_of_an_old_pip(line: int, lines: Sequence[Line]) -> bool:
+    said = any(
+        _OLD_PIP.search(one.text)
+        for one in lines
+        if abs(one.number - line) <= _NEAR or "pip" in one.text
+    )
+    return said and not any(_WINDOWS.search(one.text) for one in lines)
 
 
 _ONE_OR_OLDER = frozenset({"==", "===", "<", "<=", "~="})
