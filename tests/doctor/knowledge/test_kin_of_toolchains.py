@@ -95,8 +95,9 @@ C:\\Users\\me\\AppData\\Roaming\\uv\\python\\cpython-3.12.13-windows-x86_64-none
     [
         (
             (
-                "direnv: loading .envrc\nenvironment: line 400: /usr/local/opt/python/bin/python2.7:"
-                " No such file or directory\n"
+                "direnv: loading .envrc\n"
+                "environment: line 400: /usr/local/opt/python/bin/python2.7"
+                ": No such file or directory\n"
             ),
             "brew-python-gone",
             "Python 3 since 2018",
@@ -113,7 +114,8 @@ C:\\Users\\me\\AppData\\Roaming\\uv\\python\\cpython-3.12.13-windows-x86_64-none
             (
                 "exec: Failed to execute process '/Users/x/v/bin/pip'. Reason:\nThe file"
                 " '/Users/x/v/bin/pip' specified the interpreter"
-                " '/opt/homebrew/opt/python@3.9/bin/python3.9', which is not an executable command.\n"
+                " '/opt/homebrew/opt/python@3.9/bin/python3.9', which is not an"
+                " executable command.\n"
             ),
             "brew-python-gone",
             "Homebrew's python@3.9",
@@ -129,7 +131,8 @@ C:\\Users\\me\\AppData\\Roaming\\uv\\python\\cpython-3.12.13-windows-x86_64-none
         (
             (
                 "DEBUG: Invoking xcodebuild failed, developer dir:"
-                " /Applications/Xcode16.app/Contents/Developer ,return code 69, stderr:\n\nAgreeing to"
+                " /Applications/Xcode16.app/Contents/Developer ,return code 69, stderr:\n\n"
+                "Agreeing to"
                 " the Xcode/iOS license requires admin privileges, please run “sudo xcodebuild"
                 " -license” and then retry this command.\n"
             ),
@@ -153,8 +156,8 @@ C:\\Users\\me\\AppData\\Roaming\\uv\\python\\cpython-3.12.13-windows-x86_64-none
         ),
         (
             (
-                "error: unable to invoke subcommand: /home/me/swift-2.2-RELEASE-ubuntu14.04/usr/bin/"
-                "swift-build (No such file or directory)\n"
+                "error: unable to invoke subcommand: /home/me/swift-2.2-RELEASE-ubuntu14.04/usr"
+                "/bin/swift-build (No such file or directory)\n"
             ),
             "swift-without-package-manager",
             "Swift 2.2 comes without the package manager",
