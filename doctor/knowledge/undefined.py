@@ -88,13 +88,19 @@ def _tell_script(project: str, name: str, since: str) -> Mapping[str, str]:
 
 
 def _tell_program(project: str, name: str, since: str) -> Mapping[str, str]:
-    if since:
-        why = f"the installed {project} is older than {since}, or is not there at all"
-    else:
-        why = f"{project} is not installed in the Python that ran, or cannot be imported there"
+    if not since:
+        return {
+            "skew": f"the program uses {name}, a class of {project} ({_since(project, since)}), and"
+            " has not imported it on the way that it took here: a fault of its own, or its import"
+            f" of {project} failed before and was passed over",
+            "tested": "Update the program, or write",
+            "cure": f"`from {project} import {name}` at the top of the file that the last frame"
+            f" names; {_install(project, since)} if that fails",
+        }
     return {
         "skew": f"{name} is a class of {project}, which the program could not import and passed"
-        f" over that: {why} (a message about it may stand further up)",
+        f" over that: the installed {project} is older than {since}, or is not there at all"
+        " (a message about it may stand further up)",
         "tested": "Install the program's requirements (pip install -r requirements.txt), or",
         "cure": f"the package alone, in the Python that the program runs:"
         f" {_install(project, since)}",

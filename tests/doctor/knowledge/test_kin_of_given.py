@@ -195,3 +195,64 @@ def test_other_logs(log: str, name: str, said: str) -> None:
 def test_what_is_another_thing(log: str) -> None:
     cause = examine(f"{log}\n", entries()).cause
     assert cause is None or cause.entry.topic != "family_given"
+
+
+UNPICKLED = (
+    "_pickle.UnpicklingError: A load persistent id instruction was encountered, but no"
+    " persistent_load function was specified."
+)
+SCRIPT = '  File "/w/trainer.py", line 32, in train\n    AutoencoderKL.from_pretrained(\n'
+CPU_ALONE = "/w/bitsandbytes/bitsandbytes/libbitsandbytes_cpu.so: cannot open shared object file"
+SAFE = (
+    f'  File "{PACKAGES}/diffusers/pipelines/stable_diffusion/safety_checker.py", line 73, in'
+    " forward\n    images[idx] = np.zeros(images[idx].shape)\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("log", "name", "said"),
+    [
+        (
+            (
+                "$ python txt2img.py --ckpt <models/v2.ckpt> --config configs/v2.yaml\n"
+                "_pickle.UnpicklingError: invalid load key, 'm'."
+            ),
+            "pickle-is-safetensors",
+            "without the brackets",
+        ),
+        (f"Reading model from /w/archive/data.pkl\n{UNPICKLED}", "pickle-is-zip", "unpacked it"),
+        (
+            (
+                "RuntimeError: Failed to import diffusers.models.unet because of the following error"
+                " (look up to see its traceback):\nname 'PreTrainedTokenizer' is not defined"
+            ),
+            "lazy-name-undefined",
+            "transformers is not installed",
+        ),
+        (
+            f"{SCRIPT}NameError: name 'AutoencoderKL' is not defined",
+            "class-not-imported",
+            "a fault of its own",
+        ),
+        (
+            (
+                f"Could not load bitsandbytes native library: {CPU_ALONE}\nOSError: {CPU_ALONE}: No"
+                " such file or directory"
+            ),
+            "bitsandbytes-kernels",
+            "from its source",
+        ),
+        (
+            f"{SAFE}ValueError: assignment destination is read-only",
+            "array-read-only",
+            "safety checker",
+        ),
+        (
+            "FileNotFoundError:[WinError 3]系统找不到指定的路径。:'F:\\\\frob\\\\models'",
+            "file-missing",
+            "frob",
+        ),
+    ],
+)
+def test_other_programs_say_it_in_their_way(log: str, name: str, said: str) -> None:
+    expect(f"Traceback (most recent call last):\n{log}", name, said)
