@@ -125,7 +125,7 @@ def test_undefined_class_is_looked_up(log: str, said: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "said"),
-    [("false", "True, False and None"), ("np", "does not import it"), ("frob", "does not define")],
+    [("np", "does not import it"), ("frob", "does not define")],
 )
 def test_undefined_name_of_no_package(name: str, said: str) -> None:
     expect(f"NameError: name '{name}' is not defined", "name-undefined", said)
@@ -223,8 +223,8 @@ SAFE = (
         (f"Reading model from /w/archive/data.pkl\n{UNPICKLED}", "pickle-is-zip", "unpacked it"),
         (
             (
-                "RuntimeError: Failed to import diffusers.models.unet because of the following error"
-                " (look up to see its traceback):\nname 'PreTrainedTokenizer' is not defined"
+                "RuntimeError: Failed to import diffusers.models.unet because of the following"
+                " error (look up to see its traceback):\nname 'PreTrainedTokenizer' is not defined"
             ),
             "lazy-name-undefined",
             "transformers is not installed",
@@ -256,3 +256,47 @@ SAFE = (
 )
 def test_other_programs_say_it_in_their_way(log: str, name: str, said: str) -> None:
     expect(f"Traceback (most recent call last):\n{log}", name, said)
+
+
+@pytest.mark.parametrize(
+    ("error", "name", "said"),
+    [
+        (
+            (
+                "TypeError: StableDiffusionXLPipeline.__call__() got an unexpected keyword argument"
+                " 'image'"
+            ),
+            "call-of-other-pipeline",
+            "from text alone",
+        ),
+        (
+            "AttributeError: 'StableDiffusionPipeline' object has no attribute 'parameters'",
+            "pipeline-is-no-model",
+            "pipe.unet.parameters",
+        ),
+        (
+            "TypeError: 'StableDiffusionMegaPipeline' object is not callable",
+            "pipeline-not-callable",
+            "pipe.text2img",
+        ),
+        (
+            (
+                "NotImplementedError: Could not run 'xformers::attention_forward_cutlass'"
+                " with arguments from the 'CUDA' backend. This could be because the operator doesn't"
+                " exist for this backend"
+            ),
+            "xformers-not-built",
+            "built for another torch",
+        ),
+        (
+            (
+                "python: can't open file 'D:\\\\lora-scripts\\\\sd-scripts\\\\train.py':"
+                " [Errno 2] No such file or directory"
+            ),
+            "submodule-empty",
+            "In lora-scripts",
+        ),
+    ],
+)
+def test_pipelines_are_told_by_what_they_are(error: str, name: str, said: str) -> None:
+    expect(error, name, said)
