@@ -282,8 +282,8 @@ def test_other_programs_say_it_in_their_way(log: str, name: str, said: str) -> N
         (
             (
                 "NotImplementedError: Could not run 'xformers::attention_forward_cutlass'"
-                " with arguments from the 'CUDA' backend. This could be because the operator doesn't"
-                " exist for this backend"
+                " with arguments from the 'CUDA' backend. This could be because the operator"
+                " doesn't exist for this backend"
             ),
             "xformers-not-built",
             "built for another torch",
