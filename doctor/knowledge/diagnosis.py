@@ -30,6 +30,7 @@ from sdcoreml.doctor.knowledge.skew import Skew
 from sdcoreml.doctor.knowledge.structure import Structure, find_structure
 from sdcoreml.doctor.knowledge.topics import FAMILIES
 from sdcoreml.doctor.knowledge.unfolding import Gap, unfold
+from sdcoreml.doctor.knowledge.untyped import add_types
 from sdcoreml.doctor.knowledge.wrapping import join_wrapped, keep_first
 
 
@@ -80,7 +81,7 @@ def examine(
     """
     unfolded = unfold(log, gap or Gap())
     own = _read_lines(unfolded.log, Gap() if unfolded.numbers else gap or Gap())
-    lines = translate(own)
+    lines = add_types(translate(own))
     found = _examine_english(lines, entries, versions or {})
     found = found if lines is own else _quote(found, own, lines)
     return replace(

@@ -58,6 +58,12 @@ _REPORTED = re.compile(
 )
 """How ComfyUI's window tells of an exception: its message without its type, then the frames."""
 
+_MARKDOWN = re.compile(r"\s*[-*] \*\*Exception Type:")
+"""The line above the message in the report that ComfyUI writes; the frames are below."""
+
+_BETWEEN = frozenset({"## Stack Trace", "```"})
+"""What stands there between the message and the frames."""
+
 _KEY = re.compile(r"'[^']+'|\d+$")
 """What of a KeyError is the message."""
 
@@ -122,6 +128,7 @@ class Finder:
         self._code, self._file = "", ""
         self._report = 0
         self._is_reported = False
+        self.reported: set[int] = set()
         self.ignored: set[int] = set()
         self._ignoring = 0
         self._is_ignored = False
@@ -164,13 +171,17 @@ class Finder:
 
     def _is_of_report(self, line: Line) -> bool:
         """Take a line of a report, which begins with the message; return whether it was one."""
-        if report := _REPORTED.match(line.text):
+        report = _REPORTED.match(line.text)
+        if report or _MARKDOWN.match(line.text):
             self._report, self._is_reported = line.number, False
+            if report is None:
+                return True
         is_message = report["message"] if report else not line.text.lstrip().startswith("File ")
         if self._report and is_message:
             self._begin_report(line)
             return True
-        self._is_reported = self._is_reported and line.text[:1].isspace()
+        is_between = line.text.strip() in _BETWEEN and not self._steps
+        self._is_reported = self._is_reported and (line.text[:1].isspace() or is_between)
         if self._is_reported:
             self._go_on(line)
         return self._is_reported or report is not None
@@ -179,7 +190,10 @@ class Finder:
         """Take the message of an exception whose frames follow."""
         self._forget()
         self._relation, self._start, self._in_traceback = None, self._report, False
-        self._add(line, "KeyError" if _KEY.fullmatch(line.text.strip()) else "")
+        named = _RAISED.match(line.text)
+        is_key = _KEY.fullmatch(line.text.strip())
+        self._add(line, named["type"] if named else "KeyError" if is_key else "")
+        self.reported.add(line.number)
         self._report, self._start, self._is_reported = 0, 0, True
 
     def _go_on(self, line: Line) -> None:

@@ -305,6 +305,7 @@ def _follow(ordered: Sequence[Match], structure: Structure) -> Sequence[Match]:
         or one.role is not Role.CAUSE
         or one.doubt
         or one.confidence is not Confidence.GUESS
+        or one.line in structure.reported
         or _REPORTS.search(one.text)
     ]
 

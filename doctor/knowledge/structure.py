@@ -34,6 +34,9 @@ class Structure:
     ignored: frozenset[int] = frozenset()
     """The lines of what Python ignored when it ended, or of which the next says that it goes on."""
 
+    reported: frozenset[int] = frozenset()
+    """The lines with which ComfyUI reports what ended a workflow."""
+
     builds: frozenset[int] = frozenset()
     """The lines that pip quotes of a package's build."""
 
@@ -101,6 +104,7 @@ def find_structure(lines: Sequence[Line]) -> Structure:
         is_cut=finder.is_open or _ends_in_a_retry(told),
         is_unknown=finder.is_unknown,
         ignored=frozenset(ignored),
+        reported=frozenset(finder.reported),
         builds=find_builds(lines),
         links=links,
     )
