@@ -128,6 +128,7 @@ class Finder:
         self._code, self._file = "", ""
         self._report = 0
         self._is_reported = False
+        self._framed = 0
         self.reported: set[int] = set()
         self.ignored: set[int] = set()
         self._ignoring = 0
@@ -161,7 +162,7 @@ class Finder:
             self._forget()
         elif frame := _FRAME.match(text):
             self._start = self._start or line.number
-            self._after_frame = True
+            self._after_frame, self._framed = True, line.number
             groups = frame.groupdict()
             function = groups.pop("function") or ""
             self._enter(next((name for name in groups.values() if name), ""), function)
@@ -180,8 +181,10 @@ class Finder:
         if self._report and is_message:
             self._begin_report(line)
             return True
+        # What is copied from the window has lost its indentation.
+        is_code = line.text[:1].isspace() or line.number - self._framed <= 1
         is_between = line.text.strip() in _BETWEEN and not self._steps
-        self._is_reported = self._is_reported and (line.text[:1].isspace() or is_between)
+        self._is_reported = self._is_reported and (is_code or is_between)
         if self._is_reported:
             self._go_on(line)
         return self._is_reported or report is not None

@@ -67,6 +67,7 @@ ANYWHERE = frozenset(
         *("family_libraries", "family_cuda", "family_sources", "family_typing"),
         *("family_managers", "family_builtins", "family_spaces", "family_children"),
         *("family_starts", "family_given", "family_toolchains", "family_interpreters"),
+        "family_faults",
     }
 )
 """The families whose causes are the same in any program, or are about packages that they name.

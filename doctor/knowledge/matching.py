@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sdcoreml.doctor.knowledge import Confidence, Failure, Role, fill
+from sdcoreml.doctor.knowledge.built import tell_built
 from sdcoreml.doctor.knowledge.cases import find_case
 from sdcoreml.doctor.knowledge.clashes import find_contradiction
 from sdcoreml.doctor.knowledge.conflicts import tell_conflict
@@ -45,6 +46,7 @@ def tell(known: Failure, found: Found, log: Log) -> Match | None:
     named = name_refuser(entry, line, captured, log.structure.chains)
     resolved = resolve(entry, line, named, log.skew)
     told = resolved and tell_conflict(entry.id, line.number, resolved, log.lines)
+    told = told and tell_built(entry.id, told, log.lines)
     if told is None or (line.number in log.structure.builds and entry.id in _OF_AN_ENVIRONMENT):
         return None
     told = add_stated(

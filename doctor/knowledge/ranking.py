@@ -211,7 +211,7 @@ _ABSENCE = frozenset(
         *("family-command-missing", "family-file-missing", "family-no-such-version"),
         *("conda-is-not-in-path", "resolver-no-release"),
         *("family-conda-no-package", "family-conda-unsolvable", "family-cuda-build-wanted"),
-        *("family-no-versions-at-all", "family-resolver-conflict"),
+        *("family-no-versions-at-all", "family-resolver-conflict", "torch-not-for-this-python"),
     }
 )
 """What is told to be missing is so since it could not be fetched, whichever was printed first."""

@@ -266,7 +266,7 @@ def read_releases(project: str) -> Releases | None:
         versions=tuple(_VERSION.match(one)[0] for one in heading),  # type: ignore[index]
         pythons=tuple(pythons),
         text=text,
-        wheels=_WHEELS.get(project, {}),
+        wheels=WHEELS.get(project, {}),
     )
 
 
@@ -275,7 +275,7 @@ _TORCH = (
     *(("3.10", ">=1.11"), ("3.11", ">=1.13"), ("3.12", ">=2.2"), ("3.13", ">=2.5")),
     ("3.14", ">=2.9"),
 )
-_WHEELS = {"torch": dict(_TORCH)}
+WHEELS = {"torch": dict(_TORCH)}
 """Which releases were built for a Python, of what nobody builds: the metadata allows more."""
 
 _VERSION = re.compile(r"[\w.+]+")

@@ -14,7 +14,7 @@ from sdcoreml.doctor.knowledge.exceptions import find_frames
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.needs import can_match, find_needs
 from sdcoreml.doctor.knowledge.notices import is_reported
-from sdcoreml.doctor.knowledge.stages import Doing, find_doing
+from sdcoreml.doctor.knowledge.stages import Doing, Stage, find_doing, find_raiser
 from sdcoreml.doctor.knowledge.structure import Structure
 from sdcoreml.doctor.knowledge.topics import FAMILIES
 
@@ -83,7 +83,7 @@ class View:
             captured = {name.partition(APART)[0]: groups[name] for name in groups if groups[name]}
             line = Line(number=self.lines[at].number, text=self.lines[at].text.strip())
             if entry.stage:
-                doing = self._find_doing(line.number)
+                doing = self._find_doing(line.number, entry.stage)
                 if doing is None or doing.stage is not entry.stage:
                     continue
                 captured |= {"name": doing.name} if doing.name else {}
@@ -107,6 +107,9 @@ class View:
         span = range(first, last + 1)
         return next((at for at in span if self.lines[at].number == decisive.number), first)
 
-    def _find_doing(self, line: int) -> Doing | None:
+    def _find_doing(self, line: int, stage: Stage) -> Doing | None:
         place = self._structure.place(line)
-        return find_doing(self._structure.chains[place[0]], place[1]) if place else None
+        if place is None:
+            return None
+        chain = self._structure.chains[place[0]]
+        return find_raiser(chain[place[1]]) if stage is Stage.OWN else find_doing(chain, place[1])

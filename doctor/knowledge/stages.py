@@ -27,6 +27,8 @@ class Stage(Enum):
     COMMUNITY = "community"
     REMOTE = "remote"
     CALLING = "calling"
+    OWN = "own"
+    """An extension's own code raised it, whatever that was doing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,7 @@ _STEPS = (
 )
 """What the steps of a stage look like: a path, a space, and the name of the function."""
 
+_EXTENSION = re.compile(dict(_STEPS)[Stage.EXTENSION])
 _TABLE = tuple((stage, re.compile(pattern)) for stage, pattern in _STEPS)
 _DEEPEST = 200
 """So many steps are looked at; a recursion has thousands."""
@@ -82,6 +85,12 @@ def find_doing(chain: Sequence[Raised], place: int) -> Doing | None:
     The innermost step that tells decides; if none of that exception's does, those of the others.
     """
     return next((doing for one in (chain[place], *chain) for doing in _doings(one)), None)
+
+
+def find_raiser(raised: Raised) -> Doing | None:
+    """Return the extension whose code raised an exception itself, if any did."""
+    found = raised.steps and _EXTENSION.search(raised.steps[-1])
+    return Doing(stage=Stage.OWN, name=found["name"]) if found else None
 
 
 def _doings(raised: Raised) -> Iterator[Doing]:
