@@ -23,7 +23,7 @@ TOLD = {
     ),
     "a name that ComfyUI moved": (
         (
-            f"Error occurred when executing Painter:\n\nname 'model_lora_keys_clip' is not defined\n\n"
+            f"Error occurred when executing Node:\n\nname 'model_lora_keys_clip' is not defined\n\n"
             f"{NODE.strip()}\nkeys = model_lora_keys_clip(x)\n"
         ),
         "extension-name-undefined",
@@ -50,8 +50,8 @@ TOLD = {
     ),
     "the Manager's helper": (
         (
-            "[!] /w/python: can't open file '/w/ComfyUI/custom_nodes/git_helper.py': [Errno 2] No such"
-            " file or directory\n"
+            "[!] /w/python: can't open file '/w/ComfyUI/custom_nodes/git_helper.py': [Errno 2] No"
+            " such file or directory\n"
         ),
         "manager-helper-missing",
         "a fault of this release of comfyui-manager",
@@ -99,8 +99,8 @@ TOLD = {
     ),
     "a library of onnx": (
         (
-            "ImportError: DLL load failed while importing onnx_cpp2py_export: A dynamic link library"
-            " (DLL) initialization routine failed.\n"
+            "ImportError: DLL load failed while importing onnx_cpp2py_export: A dynamic link"
+            " library (DLL) initialization routine failed.\n"
         ),
         "family-dll-missing",
         "onnx==1.16.1",
@@ -132,8 +132,8 @@ TOLD = {
     "a Python that is gone": (
         (
             "Couldn't launch python\n\nexit code: 1\n\nstderr:\n"
-            "'\"C:\\Users\\me\\Python310\\python.exe\"' is not recognized as an internal or external"
-            " command,\noperable program or batch file.\n"
+            "'\"C:\\Users\\me\\Python310\\python.exe\"' is not recognized as an internal or"
+            " external command,\noperable program or batch file.\n"
         ),
         "windows-launches-no-python",
         "C:\\Users\\me\\Python310\\python.exe",
