@@ -59,7 +59,7 @@ def test_the_log_decides_which_case_it_is() -> None:
     by_day, by_night = read(entry, "no coal"), read(entry, "no coal", "by night")
     assert by_day is not None
     assert by_night is not None
-    assert (by_day.cause, by_night.cause) == ("coal is missing", "the shop is closed")
+    assert (by_day.cause, by_night.cause) == ("coal is missing", "The shop is closed")
 
 
 def test_a_version_that_does_not_fit_makes_it_a_guess() -> None:
