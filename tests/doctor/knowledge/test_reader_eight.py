@@ -216,7 +216,7 @@ def test_a_release_and_a_module_are_named_once() -> None:
 
 def test_what_comfyui_reports_is_told_beside_another_traceback() -> None:
     told = {one.entry.id for one in examine(REPORT, entries()).matches}
-    assert told >= {"family-mixed-families", "family-module-missing"}
+    assert "family-mixed-families" in told
 
 
 def test_a_warning_above_a_build_that_failed_may_tell_why() -> None:
