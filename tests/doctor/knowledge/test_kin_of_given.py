@@ -300,3 +300,12 @@ def test_other_programs_say_it_in_their_way(log: str, name: str, said: str) -> N
 )
 def test_pipelines_are_told_by_what_they_are(error: str, name: str, said: str) -> None:
     expect(error, name, said)
+
+
+@pytest.mark.parametrize(
+    ("present", "said"),
+    [("set()", "took nothing from the file"), ("{'default_0'}", "are called {'default_0'}")],
+)
+def test_adapter_that_is_not_there_is_told_by_those_that_are(present: str, said: str) -> None:
+    error = f"ValueError: Adapter name(s) {{'ink'}} not in the list of present adapters: {present}"
+    expect(error, "lora-not-loaded", said)
