@@ -26,7 +26,7 @@ _FACTS: Mapping[str, tuple[str, ...]] = {
         rf"^[│\s]*╰─> {_NAME}\s*$",
         rf"hint: .*`{_NAME}@[\w.]+` depends on",
         # Of the module that is compiled, its folder at the top is the package.
-        rf"(?<![\w./\\-]){_NAME}/(?:[\w.-]+/)*[\w.-]+\.cpython-3\d+-\w+",
+        rf"(?<![\w./\\-]){_NAME}/(?:[\w.-]+/)*[\w.-]+\.cp(?:ython-)?3\d+t?d?-\w+",
     ),
 }
 """The groups that causes may have, and where a log says what belongs there, the best first."""

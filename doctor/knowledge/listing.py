@@ -9,7 +9,8 @@ from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.lockfiles.versions import is_version, key
 
 _LISTED = re.compile(
-    r"satisfies the requirement (?P<asked>[^\n(]+?) \(from versions:"
+    r"satisfies the requirement (?P<asked>[^\n(]+?)"
+    r"(?: \(from (?!versions)[^()\n]*(?:\([^()\n]*\))?\))? \(from versions:"
     r" (?P<listed>\d[^)\n]*)(?P<end>\)?)"
 )
 _OLD_PIP = re.compile(

@@ -215,6 +215,40 @@ C:\\Users\\me\\AppData\\Roaming\\uv\\python\\cpython-3.12.13-windows-x86_64-none
             "family-no-such-version",
             "this Python is too old",
         ),
+        (
+            (
+                "error: unable to invoke subcommand: /Library/Developer/Toolchains/"
+                "swift-2.2-SNAPSHOT-a.xctoolchain/usr/bin/swift-build (No such file or directory)\n"
+            ),
+            "swift-without-package-manager",
+            "Swift 2.2 comes without",
+        ),
+        (
+            (
+                "Could not find a version that satisfies the requirement painter==3.9 (from -r"
+                " requirements.txt (line 6)) (from versions: 3.2.1, 3.2.2)\n"
+            ),
+            "family-no-such-version",
+            "this pip is older than 20",
+        ),
+        (
+            (
+                "/x/.pyenv/shims/python3: line 21: /usr/local/Cellar/pyenv/1.2.20/libexec/pyenv: No"
+                " such file or directory\n"
+            ),
+            "brew-program-gone",
+            "still call the pyenv 1.2.20",
+        ),
+        (
+            "/usr/local/Cellar/ffmpeg/4.2/bin/ffmpeg: No such file or directory\n",
+            "brew-program-gone",
+            "Homebrew replaced ffmpeg 4.2",
+        ),
+        (
+            "You have macOS 10.14.6. The application requires macOS 10.11 or later.\n",
+            "app-wants-newer-macos",
+            "is not older than what the app asks for",
+        ),
     ],
 )
 def test_the_case_that_a_log_shows_is_told(log: str, name: str, said: str) -> None:
