@@ -66,7 +66,13 @@ ANYWHERE = frozenset(
         *("family_git", "family_containers", "family_pip", "family_shell", "family_split"),
         *("family_libraries", "family_cuda", "family_sources", "family_typing"),
         *("family_managers", "family_builtins", "family_spaces", "family_children"),
-        *("family_starts", "family_given", "family_toolchains", "family_interpreters"),
+        *(
+            "family_starts",
+            "family_given",
+            "family_unpickled",
+            "family_toolchains",
+            "family_interpreters",
+        ),
         "family_faults",
     }
 )
