@@ -147,6 +147,7 @@ FAULTS: Mapping[str, Facts] = {
         wheels={"coremltools": ("cp311-none-macosx_11_0_arm64",)}
     ),
     "libomp-duplicate": host(conda="base"),
+    "torch-not-for-this-python": environment(python="3.11.0"),
     "coremltools-sdist-instead-of-wheel": environment(wheels={"coremltools": ("py3-none-any",)}),
     # Python and what is installed
     "omegaconf-missing": installed(omegaconf=""),
@@ -224,6 +225,7 @@ FAULTS: Mapping[str, Facts] = {
     "gated-repo": given("hf:stabilityai/stable-diffusion-3-medium"),
     "repo-not-found-runwayml": given("hf:runwayml/stable-diffusion-v1-5"),
     "ssl-certificate-verify": NO_ROOTS,
+    "curl-trace-alert": NO_ROOTS,
     "certificate-out-of-date": NO_ROOTS,
     "certificate-not-trusted": NO_ROOTS,
     "local-files-only-clip": NO_ROOTS,

