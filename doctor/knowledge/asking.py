@@ -24,7 +24,7 @@ from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.mentioned import find_all_stated, find_python
 from sdcoreml.doctor.knowledge.phrasing import say_option, say_respelled, say_setting
 from sdcoreml.doctor.knowledge.releases import WHOLE, Releases, read_releases
-from sdcoreml.doctor.knowledge.required import REQUIRED, say_required
+from sdcoreml.doctor.knowledge.required import REQUIRED, is_always_asked, say_left_out, say_required
 from sdcoreml.doctor.knowledge.spelling import is_respelled
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.toolchain import load_toolchain
@@ -58,7 +58,9 @@ def tell(
         return None
     dating = _put_aside(project, dating, text)
     if REQUIRED in captured:
-        return say_required(project, asker, asked, dating)
+        is_left_out = is_always_asked(releases, asked)
+        left_out = say_left_out(project, asked, raised)
+        return left_out if is_left_out else say_required(project, asker, asked, dating)
     is_option = asked.is_parameter and (_is_loaded(raised) or asked.name in _OPTIONS)
     if dating.side is Side.NEVER and (is_option or is_respelled(asked.name, dating.near)):
         is_misspelled = is_respelled(asked.name, dating.near)

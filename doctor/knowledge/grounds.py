@@ -73,7 +73,7 @@ ANYWHERE = frozenset(
             "family_toolchains",
             "family_interpreters",
         ),
-        "family_faults",
+        *("family_faults", "family_leftovers"),
     }
 )
 """The families whose causes are the same in any program, or are about packages that they name.

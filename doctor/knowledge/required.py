@@ -11,6 +11,8 @@ from collections.abc import Mapping
 
 from sdcoreml.doctor.knowledge import Confidence
 from sdcoreml.doctor.knowledge.dating import ANY_CLASS, Asked, Dating, Side
+from sdcoreml.doctor.knowledge.exceptions import Raised
+from sdcoreml.doctor.knowledge.releases import Releases
 
 REQUIRED = "required"
 """The group of a pattern whose line says that an argument is missing."""
@@ -73,6 +75,42 @@ def say_unfit(project: str, asker: str, name: str, call: str) -> Mapping[str, st
         "confidence": Confidence.GUESS.value,
     }
 
+
+def is_always_asked(releases: Releases, asked: Asked) -> bool:
+    """Return whether each release that has a function has an argument of it.
+
+    Of a class this says little: what makes its object is mostly a model's configuration.
+    """
+    having, lacking = releases.parameter(asked.owner, asked.name)
+    is_function = asked.is_parameter and not asked.owner.endswith("__init__")
+    return is_function and bool(having) and not lacking & ~having
+
+
+def say_left_out(project: str, asked: Asked, raised: Raised | None) -> Mapping[str, str]:
+    """Say that a call lacks what the function takes in each of its releases."""
+    extension = _find_extension(raised)
+    who = f"the extension {extension}" if extension else "the code that ran"
+    call = asked.owner.removeprefix(f"{ANY_CLASS}.")
+    return {
+        "skew": f"{who} calls {call} of {project} without {asked.name}: each release that has"
+        f" {call} has this argument, so that the call itself is written wrongly, and no other"
+        f" {project} cures it",
+        "tested": "Update",
+        "cure": f"{who} to its newest, or write {asked.name}=... into the call that the frame"
+        " above the error shows, and report it to its author",
+        "confidence": Confidence.GUESS.value,
+    }
+
+
+def _find_extension(raised: Raised | None) -> str:
+    """Return the extension whose code an exception passed through last; "" if it did not."""
+    steps = reversed(raised.steps if raised else ())
+    return next((found["name"] for one in steps if (found := _EXTENSION.search(one))), "")
+
+
+_EXTENSION = re.compile(
+    r"[/\\](?:custom_nodes|extensions(?:-builtin)?)[/\\]+(?P<name>[\w.-]+)[/\\]"
+)
 
 _PRIVATE = re.compile(r"^[A-Z]\w+\._(?!_)\w+$")
 """A method that a class keeps to itself, which others call all the same."""

@@ -275,7 +275,7 @@ def _tell_inside(asked: str, captured: Mapping[str, str]) -> dict[str, str]:
 
 def _owner(captured: Mapping[str, str], known: History) -> str:
     """Return the project whose class or function was called, by its name."""
-    owner = captured.get("owner", "")
+    owner = captured.get("owner", "") or captured.get("call", "")
     named = next((known.projects[part] for part in owner.split(".") if part in known.projects), "")
     kind = next((project for form, project in _KINDS if re.search(form, owner)), "")
     return named or kind

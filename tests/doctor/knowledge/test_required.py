@@ -61,3 +61,15 @@ def test_a_line_that_says_so_is_told_this_way_round(line: str, said: str) -> Non
     assert cause is not None
     assert cause.entry.id == "family-unexpected-argument"
     assert said in cause.cause
+
+
+def test_what_each_release_wants_is_left_out_by_the_call() -> None:
+    log = (
+        '  File "/w/custom_nodes/paint-nodes/__init__.py", line 2, in <module>\n'
+        "    hf_hub_download(\n"
+        "TypeError: hf_hub_download() missing 1 required positional argument: 'filename'\n"
+    )
+    cause = examine(log, entries()).cause
+    assert cause is not None
+    assert cause.cause.startswith("The extension paint-nodes calls hf_hub_download of")
+    assert "no other huggingface-hub cures it" in cause.cause
