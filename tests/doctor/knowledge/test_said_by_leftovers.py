@@ -53,6 +53,76 @@ TOLD = {
         "requirements-two-in-a-line",
         "for the program's own setup",
     ),
+    "names in a line": (
+        "ERROR: Invalid requirement: 'paint ink water'\n",
+        "requirements-two-in-a-line",
+        "Two packages stand in one line (paint ink water)",
+    ),
+    "what uv says of it": (
+        (
+            "error: Couldn't parse requirement in `list.txt` at position 0\n"
+            "  Caused by: after parsing `2.0.1`, found `ink==0.15`, which is not part of a valid"
+            " version\n"
+        ),
+        "requirements-two-in-a-line",
+        "Two packages stand in one line",
+    ),
+    "an option in a line": (
+        "ERROR: Invalid requirement: 'paint==2.0 --index-url https://h/x' (from line 4 of l.txt)\n",
+        "requirement-with-an-option",
+        "The option --index-url was read as a part",
+    ),
+    "an option alone": (
+        "ERROR: Invalid requirement: '--index-url https://h/x paint==2.0'\n",
+        "requirement-with-an-option",
+        "The option --index-url was read as a part",
+    ),
+    "npm's Node": (
+        (
+            'npm ERR! notsup Required: {"node":">=18"}\n'
+            'npm ERR! notsup Actual:   {"npm":"6.14","node":"v14.1"}\n'
+        ),
+        "node-of-another-version",
+        "it needs >=18",
+    ),
+    "a merger's page of another time": (
+        (
+            "Error merging checkpoints: run_modelmerger() missing 1 required positional argument:"
+            " 'bake_in_vae'\n"
+        ),
+        "webui-merger-fault",
+        "files are of two times",
+    ),
+    "Forge's merger": (
+        (
+            '  File "C:\\webui-forge\\modules\\extras.py", line 135, in run_modelmerger\n'
+            "    info = sd_models.checkpoints_list[primary_model_name]\nKeyError: 'p.safetensors'\n"
+        ),
+        "webui-merger-fault",
+        "A fault of this state of Forge",
+    ),
+    "ldm of another clone": (
+        (
+            f'{TARGET}  File "/w/ldm/ddpm.py", line 448, in __init__\n'
+            "    super().__init__(conditioning_key=conditioning_key, *args, **kwargs)\n"
+            "TypeError: __init__() got an unexpected keyword argument 'personalization_config'\n"
+        ),
+        "config-gives-what-class-lacks",
+        "the code ldm that was imported is another project's",
+    ),
+    "another node's file": (
+        (
+            f"{NODE}ImportError: cannot import name 'x' from 'utils'"
+            " (/w/ComfyUI/custom_nodes/ink-nodes/utils.py)\n"
+        ),
+        "node-takes-another-nodes-file",
+        "gets the file of that name of ink-nodes",
+    ),
+    "ComfyUI's folder": (
+        "ImportError: cannot import name 'x' from 'utils' (/w/ComfyUI/utils/__init__.py)\n",
+        "node-own-folder-hidden",
+        "ComfyUI has a folder utils itself",
+    ),
     "Node": (ENGINE.format("Node", "paint"), "pnpm-other-than-wanted", "Node is of another"),
     "Stability Matrix's pnpm": (
         ENGINE.format("pnpm", "StabilityMatrix"),
@@ -162,6 +232,12 @@ def test_what_was_left_is_told(what: str) -> None:
             "ERROR: Invalid requirement: 'paint==1.0 --index-url=x'\n",
             "requirements-two-in-a-line",
         ),
+        ("ERROR: Invalid requirement: 'paint'\n", "requirements-two-in-a-line"),
+        (
+            f"{NODE}ImportError: cannot import name 'x' from 'u' (/custom_nodes/paint-nodes/u)\n",
+            "node-takes-another-nodes-file",
+        ),
+        ("    x = checkpoints_list[name]\nKeyError: 'p'\n", "webui-merger"),
         ("ProcessException: pip failed with code 1\n", "matrix-"),
         ("/usr/bin/python3: No module named virtualenv\n", "matrix-"),
         (
