@@ -48,6 +48,7 @@ _PREFIX = re.compile(
     | \[(?:ERROR|Error|error|WARNING|DEBUG)\]
       (?=\ (?:Traceback\ |\ +File\ "|\ {4}|[\w.]+(?:Error|Exception):))
     | (?:>|&gt;)(?!>)
+    | \#\ (?=(?:ERROR|error|fatal|[\w.]+(?:Error|Exception)):\ |Traceback\ \()
     | E\ \ (?=\ )
     | (?:stdout|stderr):(?=\ \S)
     | \ *[\u2502\u2503\u2551|](?!\s*\d+it\b)

@@ -72,6 +72,7 @@ ANYWHERE = frozenset(
             "family_unpickled",
             "family_toolchains",
             "family_interpreters",
+            "family_packaging",
         ),
         *("family_faults", "family_leftovers"),
     }
