@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from sdcoreml.doctor.knowledge import Confidence
 from sdcoreml.doctor.knowledge.dating import (
@@ -19,6 +18,7 @@ from sdcoreml.doctor.knowledge.dating import (
     find_allowed,
     find_dating,
     find_quiet,
+    put_aside,
 )
 from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.mentioned import find_all_stated, find_python
@@ -56,16 +56,22 @@ def tell(
     dating = find_dating(releases, asked, _find_allowed(releases, project, raised, text))
     if dating is None or _is_untold(project, asked, dating.side, releases):
         return None
-    dating = _put_aside(project, dating, text)
+    if not find_all_stated(project, text):
+        dating = put_aside(project, dating)
     if REQUIRED in captured:
-        is_left_out = is_always_asked(releases, asked)
-        left_out = say_left_out(project, asked, raised)
-        return left_out if is_left_out else say_required(project, asker, asked, dating)
+        return (
+            say_left_out(project, asked, raised)
+            if is_always_asked(releases, asked)
+            else say_required(project, asker, asked, dating)
+        )
     is_option = asked.is_parameter and (_is_loaded(raised) or asked.name in _OPTIONS)
-    if dating.side is Side.NEVER and (is_option or is_respelled(asked.name, dating.near)):
-        is_misspelled = is_respelled(asked.name, dating.near)
-        spelled = say_respelled(project, asker, _spell(asked), dating.near)
-        return spelled if is_misspelled else say_option(project, asker, asked)
+    is_respelt = is_respelled(asked.name, dating.near)
+    if dating.side is Side.NEVER and (is_option or is_respelt):
+        return (
+            say_respelled(project, asker, _spell(asked), dating.near)
+            if is_respelt
+            else say_option(project, asker, asked)
+        )
     if project == "diffusers" and dating.side is not Side.OLD and _is_setting(releases, asked):
         return say_setting(asker, asked)
     quiet = _find_quiet(asker, raised, asked.name, dating.side)
@@ -79,19 +85,6 @@ def tell(
         "confidence": _judge(project, asked, dating, releases).value,
     }
 
-
-def _put_aside(project: str, dating: Dating, text: str) -> Dating:
-    """Return a dating without releases so old that nobody has them, where the log names none."""
-    is_sided = dating.side in {Side.OLD, Side.UNSURE}
-    is_ancient = is_sided and satisfies(dating.since, _ANCIENT.get(project, "<0"))
-    if not is_ancient or find_all_stated(project, text):
-        return dating
-    is_old = dating.side is Side.OLD
-    return replace(dating, side=Side.ALWAYS) if is_old else replace(dating, side=Side.NEW, since="")
-
-
-_ANCIENT = {"transformers": "<4", "huggingface-hub": "<0.1", "torch": "<1.6", "numpy": "<1.19"}
-"""What is older than these, no program of this field ever ran with."""
 
 _OWN = "what the model's page asks for (its own code, or from_pretrained(custom_pipeline=…))"
 
@@ -126,8 +119,8 @@ def _is_untold(project: str, asked: Asked, side: Side, releases: Releases) -> bo
 
 def _is_compiled(side: Side, asked: Asked, releases: Releases) -> bool:
     """Return whether a name may be there though no file of Python has it, or only a stub."""
-    is_inner = asked.name.startswith("_") and "." in asked.module
-    is_inner = is_inner and releases.is_package(asked.module)
+    is_named_so = asked.name.startswith("_") and "." in asked.module
+    is_inner = is_named_so and releases.is_package(asked.module)
     return side is Side.NEVER or (side is Side.OLD and is_inner)
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from sdcoreml.doctor.knowledge.releases import ANY, Releases
 from sdcoreml.doctor.knowledge.spelling import find_near
+from sdcoreml.lockfiles.versions import satisfies
 
 
 class Side(Enum):
@@ -116,6 +117,19 @@ def find_dating(releases: Releases, asked: Asked, allowed: int) -> Dating | None
         lacking=lacking,
         is_sure=is_sure and not unknown & edge & ~run,
     )
+
+
+def put_aside(project: str, dating: Dating) -> Dating:
+    """Return a dating without releases so old that nobody has them, unless a log names one."""
+    is_sided = dating.side in {Side.OLD, Side.UNSURE}
+    if not is_sided or not satisfies(dating.since, _ANCIENT.get(project, "<0")):
+        return dating
+    is_old = dating.side is Side.OLD
+    return replace(dating, side=Side.ALWAYS) if is_old else replace(dating, side=Side.NEW, since="")
+
+
+_ANCIENT = {"transformers": "<4", "huggingface-hub": "<0.1", "torch": "<1.6", "numpy": "<1.19"}
+"""What is older than these, no program of this field ever ran with."""
 
 
 def _find_bound(last: str, until: str) -> str:

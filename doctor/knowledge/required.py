@@ -13,6 +13,7 @@ from sdcoreml.doctor.knowledge import Confidence
 from sdcoreml.doctor.knowledge.dating import ANY_CLASS, Asked, Dating, Side
 from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.releases import Releases
+from sdcoreml.doctor.knowledge.stages import EXTENSION
 
 REQUIRED = "required"
 """The group of a pattern whose line says that an argument is missing."""
@@ -105,12 +106,8 @@ def say_left_out(project: str, asked: Asked, raised: Raised | None) -> Mapping[s
 def _find_extension(raised: Raised | None) -> str:
     """Return the extension whose code an exception passed through last; "" if it did not."""
     steps = reversed(raised.steps if raised else ())
-    return next((found["name"] for one in steps if (found := _EXTENSION.search(one))), "")
+    return next((found["name"] for one in steps if (found := EXTENSION.search(one))), "")
 
-
-_EXTENSION = re.compile(
-    r"[/\\](?:custom_nodes|extensions(?:-builtin)?)[/\\]+(?P<name>[\w.-]+)[/\\]"
-)
 
 _PRIVATE = re.compile(r"^[A-Z]\w+\._(?!_)\w+$")
 """A method that a class keeps to itself, which others call all the same."""

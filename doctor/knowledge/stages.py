@@ -73,7 +73,9 @@ _STEPS = (
 )
 """What the steps of a stage look like: a path, a space, and the name of the function."""
 
-_EXTENSION = re.compile(dict(_STEPS)[Stage.EXTENSION])
+EXTENSION = re.compile(dict(_STEPS)[Stage.EXTENSION])
+"""The file of an extension's own code; `name` is the extension."""
+
 _TABLE = tuple((stage, re.compile(pattern)) for stage, pattern in _STEPS)
 _DEEPEST = 200
 """So many steps are looked at; a recursion has thousands."""
@@ -89,7 +91,7 @@ def find_doing(chain: Sequence[Raised], place: int) -> Doing | None:
 
 def find_raiser(raised: Raised) -> Doing | None:
     """Return the extension whose code raised an exception itself, if any did."""
-    found = raised.steps and _EXTENSION.search(raised.steps[-1])
+    found = raised.steps and EXTENSION.search(raised.steps[-1])
     return Doing(stage=Stage.OWN, name=found["name"]) if found else None
 
 

@@ -27,6 +27,7 @@ from sdcoreml.doctor.knowledge.meetings import explain_meeting
 from sdcoreml.doctor.knowledge.names import Kind, find_kinds
 from sdcoreml.doctor.knowledge.parts import compare_parts, find_lacking
 from sdcoreml.doctor.knowledge.skew import Skew, find_stated
+from sdcoreml.doctor.knowledge.stages import EXTENSION
 from sdcoreml.ground.names import normalise
 from sdcoreml.lockfiles.versions import is_version, satisfies
 
@@ -203,15 +204,12 @@ def _fill_named(blank: Blank) -> Mapping[str, str]:
     return {"named": f": {name}"} if name and Kind.PACKAGE not in find_kinds(name) else {}
 
 
-_EXTENSION = re.compile(r"(?:custom_nodes|extensions(?:-builtin)?)[/\\](?P<name>[\w.-]+)[/\\]")
-
-
 def _fill_asker(blank: Blank) -> Mapping[str, str]:
     """Say who called: the extension or the last other package that the exception passed through."""
     raised = blank.raised
     if raised is None:
         return {}
-    named = [found["name"] for step in raised.steps if (found := _EXTENSION.search(step))]
+    named = [found["name"] for step in raised.steps if (found := EXTENSION.search(step))]
     others = [one for one in raised.packages if one not in {*_LOADERS, "torch", "triton"}]
     who = (named or others)[-1:]
     return {"asker": who[0]} if who else {}
@@ -245,7 +243,7 @@ def _fill_caller(blank: Blank) -> Mapping[str, str]:
     above = [one.text for one in blank.lines if raised.start <= one.number < raised.line.number]
     called = next((found for text in reversed(above) if (found := _CALLED.search(text))), None)
     own = [step for step in raised.steps if not _WHERE.search(step)]
-    if extension := next((one for step in own[::-1] if (one := _EXTENSION.search(step))), None):
+    if extension := next((one for step in own[::-1] if (one := EXTENSION.search(step))), None):
         return _blame_extension(extension["name"], name)
     if called is None or not own:
         return {}

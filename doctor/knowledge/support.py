@@ -152,8 +152,7 @@ def decides(entry: Failure, line: Line, structure: Structure, deciding: Line | N
         return is_told and _OF_A_CHILD.search(deciding.text) is not None
     if behind > 0:
         return weigh(line.text) is not None
-    is_end = _END.search(deciding.text) or _OF_A_CHILD.search(deciding.text)
-    return is_end is not None or (is_error and not entry.symptom)
+    return _END.search(deciding.text) is not None or (is_error and not entry.symptom)
 
 
 def _is_of_output(behind: int, deciding: str) -> bool:

@@ -24,11 +24,6 @@ _END = re.compile(
 """A line's end; in a path of Windows, small letters stand behind what looks like one."""
 
 _RETURNED = "\\r\\n"
-_BEGINS = re.compile(
-    r"(?<!\\)\\n(?: {2,}(?=\S)|\\n|\w+(?:Error|Exception)\b|ERROR\b|error:|Traceback )"
-)
-"""What begins a line of a log, and no name in a path."""
-
 _MANY = 3
 """Source code and paths have one or two."""
 
@@ -111,7 +106,7 @@ def unfold(log: str, gap: Gap) -> Unfolded:
 def _divide(line: str) -> Sequence[str]:
     if line.count(_RETURNED) > 1:
         parts = line.split(_RETURNED)
-    elif len(_WRITTEN.findall(line)) >= _MANY or len(_BEGINS.findall(line)) > 1:
+    elif len(_WRITTEN.findall(line)) >= _MANY:
         parts = _END.split(line)
     else:
         return [line]

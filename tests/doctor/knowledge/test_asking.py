@@ -101,6 +101,13 @@ def test_what_we_install_is_offered_only_if_it_has_the_name() -> None:
     assert lacks["tested"] == "Install"
 
 
+def test_of_a_name_that_a_package_keeps_to_itself_nothing_is_certain() -> None:
+    module = "torchmetrics.utilities.imports"
+    found = told("ImportError: x", "torchmetrics", module=module, name="_compare_version")
+    assert found["skew"].startswith("torchmetrics is too new: 1.0.0 removed _compare_version")
+    assert found["confidence"] == "likely"
+
+
 HUB = """\
 Traceback (most recent call last):
   File "/v/site-packages/diffusers/utils/dynamic_modules_utils.py", line 28, in <module>

@@ -10,6 +10,7 @@ from sdcoreml.doctor.knowledge.dating import (
     find_allowed,
     find_dating,
     find_quiet,
+    put_aside,
 )
 from sdcoreml.doctor.knowledge.releases import Releases, read_releases
 
@@ -192,3 +193,19 @@ def test_of_two_modules_that_have_a_name_now_the_shorter_one_is_told() -> None:
     dating = find_dating(moved, Asked(name="moved", module="p"), moved.all)
     assert dating is not None
     assert dating.now == "p.file"
+
+
+@pytest.mark.parametrize(
+    ("project", "side", "since", "wanted"),
+    [
+        ("transformers", Side.OLD, "2.3.0", Side.ALWAYS),
+        ("transformers", Side.UNSURE, "3.0.0", Side.NEW),
+        ("transformers", Side.OLD, "4.20.0", Side.OLD),
+        ("transformers", Side.NEW, "2.3.0", Side.NEW),
+        ("diffusers", Side.OLD, "0.2.4", Side.OLD),
+    ],
+)
+def test_releases_that_nobody_has_are_no_side(
+    project: str, side: Side, since: str, wanted: Side
+) -> None:
+    assert put_aside(project, Dating(side=side, since=since)).side is wanted

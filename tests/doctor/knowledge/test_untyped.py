@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdcoreml.doctor.knowledge import entries
+from sdcoreml.doctor.knowledge import Confidence, entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
 from sdcoreml.doctor.knowledge.untyped import find_type
 
@@ -109,3 +109,24 @@ def test_a_traceback_below_tells_the_type_itself() -> None:
     )
     diagnosed = examine(log, entries())
     assert [one.type for chain in diagnosed.structure.chains for one in chain] == ["TypeError"]
+
+
+WINDOW = """\
+Error occurred when executing CheckpointLoaderSimple:
+
+'model.diffusion_model.input_blocks.0.0.weight'
+
+File "/x/ComfyUI/nodes.py", line 476, in load_checkpoint
+out = comfy.sd.load_checkpoint_guess_config(ckpt_path)
+File "/x/ComfyUI/comfy/sd.py", line 476, in load_checkpoint_guess_config
+model_config = model_detection.model_config_from_unet(sd, "model.diffusion_model.")
+"""
+
+
+def test_code_that_lost_its_indentation_is_of_the_frames() -> None:
+    diagnosed = examine(WINDOW, entries())
+    ((raised,),) = diagnosed.structure.chains
+    assert raised.end == 8
+    assert not diagnosed.structure.is_cut
+    assert diagnosed.cause is not None
+    assert diagnosed.cause.confidence is Confidence.LIKELY
