@@ -6,6 +6,9 @@ import os
 import threading
 from typing import Any
 
+import pytest
+
+from sdcoreml.envs.cluster import scheduling
 from sdcoreml.envs.cluster.scheduling import certify, schedule
 from tests.envs.cluster.conftest import Said
 from tests.envs.cluster.test_speaking import REQUEST, SECURITY
@@ -42,15 +45,30 @@ def test_who_comes_and_goes_is_said(
     assert calls[-1] == ("Scheduler", {**options, "host": "192.0.2.1", "port": 1})
 
 
+class Ended(threading.Event):
+    """Tells when somebody waits for the end of stdin."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.awaited = threading.Event()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait for the end."""
+        self.awaited.set()
+        return super().wait(timeout)
+
+
 def test_it_goes_on_until_stdin_is_closed(
-    calls: list[tuple[str, Any]], said: Said, ended: threading.Event
+    calls: list[tuple[str, Any]], said: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     del calls
+    ended = Ended()
+    monkeypatch.setattr(scheduling, "ENDED", ended)
     thread = threading.Thread(target=schedule, args=({**REQUEST, "host": "", "port": 0},))
     thread.start()
-    lines: list[dict[str, Any]] = []
-    while not any("address" in line for line in lines):
-        lines += said()
+    # What is said is read once: pytest loses a line that is written while it reads.
+    assert ended.awaited.wait(60)
+    assert any("address" in line for line in said())
     assert thread.is_alive()
     ended.set()
     thread.join(60)
