@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from sdcoreml.doctor.knowledge import fill
-from sdcoreml.doctor.knowledge.exceptions import Raised, is_frame
+from sdcoreml.doctor.knowledge.exceptions import Raised
+from sdcoreml.doctor.knowledge.frames import is_frame
 from sdcoreml.doctor.knowledge.lines import Line
 
 

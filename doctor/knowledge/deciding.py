@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import islice, pairwise, takewhile
 
-from sdcoreml.doctor.knowledge.exceptions import Raised, is_frame
+from sdcoreml.doctor.knowledge.exceptions import Raised
+from sdcoreml.doctor.knowledge.frames import is_frame
 from sdcoreml.doctor.knowledge.headings import find_more_reasons, find_reason, only_announces
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.links import find_last

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
+from sdcoreml.doctor.knowledge.frames import Passed, is_frame
 from sdcoreml.doctor.knowledge.lines import Line
 
 
@@ -70,24 +71,6 @@ _KEY = re.compile(r"'[^']+'|\d+$")
 _IGNORED = re.compile(r"\s*Exception ignored (?:in|on|while)\b")
 _HANDLING = re.compile(r"\s*During handling of the above exception, another exception")
 _BECAUSE = re.compile(r"\s*The above exception was the direct cause of the following")
-_FRAME = re.compile(
-    r"""\s*(?:File\ ["<](?P<file>[^">]+)[">],?\ (?:line\ \d+(?:,\ in\ )?|in\ )
-    |(?P<rich>[~/.\w][^:]*\.py)?:\d+\ in(?:\ (?=[\w<])|\s*$)
-    |(?P<notebook>(?:[~/]|[A-Z]:)\S*\.py)\ in\ (?=\w)|File\ (?P<cell>\S+\.py):\d+,\ in[ ]
-    |(?P<cut>[^\s"]+\.py)",\ line\ \d+,\ in[ ])
-    (?P<function><?[\w.]+>?)?""",
-    re.VERBOSE,
-)
-_PACKAGE = re.compile(
-    r"(?:site|dist)-packages[/\\](?P<name>\w+)"
-    r"|(?:^|[/\\])(?P<bare>diffusers|transformers|coremltools|huggingface_hub|accelerate|safetensors|peft)"
-    r"[/\\](?!scripts|examples|src|tests)\w+[/\\.]"
-)
-"""The package that a file belongs to; packed programs and clones have no such folder."""
-
-_LIBRARY = re.compile(
-    r"[/\\][Pp]ython[\d.]*[/\\](?!.*(?:scripts|examples))|^<|^(?:importlib|runpy)\b"
-)
 _NAME = (
     r"(?:[A-Za-z_]\w*\.)*(?:[A-Z]\w*(?:Error|Exception|Interrupt|Exit|Iteration|NotFound|Expired"
     r"|Timeout|Failure|Errors|Fault|Group|OfflineMode\w+)|[a-z_]+\.(?:error|timeout|gaierror|herror|Error)"
@@ -99,11 +82,6 @@ _IN_TRACEBACK = re.compile(r"(?P<type>(?:[A-Za-z_]\w*\.)*[A-Za-z_]\w*)(?:: (?P<m
 _NO_FAILURE = frozenset({"StopIteration", "GeneratorExit", "KeyboardInterrupt"})
 _GROUP = re.compile(r"(?:\w+\.)*(?:Base)?ExceptionGroup$")
 """What holds other exceptions, which are printed behind it."""
-
-
-def is_frame(text: str) -> bool:
-    """Return whether a line names a frame of a traceback."""
-    return _FRAME.match(text) is not None
 
 
 def find_frames(chains: Sequence[Sequence[Raised]]) -> frozenset[int]:
@@ -123,9 +101,9 @@ class Finder:
         self._indent = 0
         self._in_traceback = False
         self._after_frame = False
-        self._packages: list[str] = []
-        self._steps: list[str] = []
-        self._code, self._file = "", ""
+        self._passed = Passed()
+        self._is_below = False
+        self._is_told_above = False
         self._report = 0
         self._is_reported = False
         self._framed = 0
@@ -142,7 +120,8 @@ class Finder:
     @property
     def is_unknown(self) -> bool:
         """Whether nobody knows the exception of that traceback: no other was its direct cause."""
-        return self.is_open and self._relation is not Relation.BECAUSE
+        is_told = self._is_told_above or self._relation is Relation.BECAUSE
+        return self.is_open and not is_told
 
     def feed(self, line: Line) -> None:
         """Take the next line."""
@@ -158,17 +137,30 @@ class Finder:
             self._relation, self._in_traceback, self._start = relation, False, line.number
         elif header := _HEADER.match(text):
             self._in_traceback, self._indent = True, len(header["indent"])
+            self._is_below = self._is_below_its_message(line)
             self._start, self._after_frame = line.number, False
-            self._forget()
-        elif frame := _FRAME.match(text):
+            self._passed = Passed()
+        elif is_frame(text):
             self._start = self._start or line.number
             self._after_frame, self._framed = True, line.number
-            groups = frame.groupdict()
-            function = groups.pop("function") or ""
-            self._enter(next((name for name in groups.values() if name), ""), function)
+            self._passed.enter(text)
             self._go_on(line)
         elif text.strip() and not self._is_of_report(line):
             self._read(line)
+
+    def end(self) -> None:
+        """Take the end of the log: a traceback that it cuts off may stand below its exception."""
+        if self.is_unknown and self._is_below:
+            chain = self.chains[-1]
+            chain[-1] = self._give_frames(replace(chain[-1], end=self._framed))
+            self._is_told_above = True
+
+    def _is_below_its_message(self, line: Line) -> bool:
+        """Return whether a traceback begins below the log's only exception, as below a title."""
+        if len(self.chains) != 1 or len(self.chains[0]) != 1:
+            return False
+        last = self.chains[0][0]
+        return not last.steps and line.number - last.end == _GAP
 
     def _is_of_report(self, line: Line) -> bool:
         """Take a line of a report, which begins with the message; return whether it was one."""
@@ -183,7 +175,7 @@ class Finder:
             return True
         # What is copied from the window has lost its indentation.
         is_code = line.text[:1].isspace() or line.number - self._framed <= 1
-        is_between = line.text.strip() in _BETWEEN and not self._steps
+        is_between = line.text.strip() in _BETWEEN and not self._passed.steps
         self._is_reported = self._is_reported and (is_code or is_between)
         if self._is_reported:
             self._go_on(line)
@@ -191,7 +183,7 @@ class Finder:
 
     def _begin_report(self, line: Line) -> None:
         """Take the message of an exception whose frames follow."""
-        self._forget()
+        self._passed = Passed()
         self._relation, self._start, self._in_traceback = None, self._report, False
         named = _RAISED.match(line.text)
         is_key = _KEY.fullmatch(line.text.strip())
@@ -203,24 +195,17 @@ class Finder:
         """Give the exception that was reported the frames behind its message."""
         if self._is_reported:
             self._start, self._after_frame = 0, False
-            self.chains[-1][-1] = replace(
-                self.chains[-1][-1],
-                end=line.number,
-                packages=tuple(dict.fromkeys(self._packages)),
-                code=self._code,
-                file=self._file,
-                steps=tuple(self._steps),
-            )
+            self.chains[-1][-1] = self._give_frames(replace(self.chains[-1][-1], end=line.number))
 
-    def _enter(self, path: str, function: str) -> None:
-        """Note whose code a frame is of."""
-        self._steps.append(f"{path} {function}")
-        self._file = re.split(r"[/\\]", path)[-1]
-        if found := tuple(_PACKAGE.finditer(path)):
-            self._code = found[-1]["name"] or found[-1]["bare"]
-            self._packages.append(self._code)
-        elif not _LIBRARY.search(path):
-            self._code = self._file
+    def _give_frames(self, raised: Raised) -> Raised:
+        passed = self._passed
+        return replace(
+            raised,
+            packages=tuple(dict.fromkeys(passed.packages)),
+            code=passed.code,
+            file=passed.file,
+            steps=tuple(passed.steps),
+        )
 
     def _read(self, line: Line) -> None:
         text = line.text
@@ -249,11 +234,7 @@ class Finder:
             self._add(line, type_)
         self._relation, self._in_traceback, self._start = None, False, 0
         self._after_frame = False
-        self._forget()
-
-    def _forget(self) -> None:
-        self._packages, self._steps = [], []
-        self._code, self._file = "", ""
+        self._passed = Passed()
 
     def _add(self, line: Line, type_: str) -> None:
         told = Line(number=line.number, text=line.text.strip())
@@ -267,11 +248,8 @@ class Finder:
             end=line.number,
             type=type_,
             relation=self._relation or Relation.FIRST,
-            packages=tuple(dict.fromkeys(self._packages)),
-            code=self._code,
-            file=self._file,
-            steps=tuple(self._steps),
         )
+        raised = self._give_frames(raised)
         if self._relation and self.chains:
             self.chains[-1].append(raised)
         elif type_ not in _NO_FAILURE or self._in_traceback:

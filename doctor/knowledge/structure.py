@@ -80,6 +80,7 @@ def find_structure(lines: Sequence[Line]) -> Structure:
     finder = Finder()
     for line in lines:
         finder.feed(line)
+    finder.end()
     chains = tuple(tuple(chain) for chain in finder.chains)
     inside = {
         number for chain in chains for one in chain for number in range(one.start, one.line.number)

@@ -228,3 +228,19 @@ def test_a_line_that_opens_a_bracket_is_told_by_the_next() -> None:
     found = find_structure(read(log))
     assert found.decisive is not None
     assert found.decisive.number == 2
+
+
+def test_a_traceback_that_is_cut_off_below_an_exception_is_that_exceptions() -> None:
+    title = "AttributeError: 'Sea' object has no attribute 'wave'\n\n"
+    frames = 'Traceback (most recent call last):\n  File "/a/sea.py", line 3, in swim\n    wave()\n'
+    found = structure(title + frames)
+    assert found.decisive is not None
+    assert found.decisive.number == 1
+    assert found.last_chain[0].steps == ("/a/sea.py swim",)
+    assert found.is_cut
+    assert not found.is_unknown
+    assert structure(title.strip() + "\n" + frames).is_unknown
+    assert structure(title + title + frames).is_unknown
+    whole = structure(title + frames + "KeyError: 'tide'\n")
+    assert whole.decisive is not None
+    assert whole.decisive.text == "KeyError: 'tide'"
