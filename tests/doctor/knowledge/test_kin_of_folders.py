@@ -104,8 +104,8 @@ def trace(path: str, code: str, error: str) -> str:
                 "x = ui_components.FrobPicker",
                 "AttributeError: module 'modules.ui_components' has no attribute 'FrobPicker'",
             ),
-            "webui-files-of-two-times",
-            "own files are of two times",
+            "app-copy-is-mixed",
+            "own files are of two revisions",
         ),
         (
             trace(
@@ -174,7 +174,7 @@ def test_what_was_given_is_told_by_what_it_is(log: str, name: str, said: str) ->
                 "from modules import frob",
                 "ImportError: cannot import name 'frob' from 'modules.shared' (/srv/webui/x.py)",
             ),
-            "webui-files-of-two-times",
+            "app-copy-is-mixed",
         ),
         (
             trace(

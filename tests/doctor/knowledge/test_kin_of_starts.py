@@ -120,7 +120,7 @@ ModuleNotFoundError: No module named 'ldm'
         (SKIPPED, "requirements-were-skipped", "started with --skip-install"),
         (VENV, "own-venv-lacks-package", "own environment, whose Python ran (C:\\paint\\venv"),
         (DRIVE, "family-app-module", "The copy of the web UI on the Drive"),
-        (MIXED, "webui-files-of-two-times", "of two times"),
+        (MIXED, "app-copy-is-mixed", "of two revisions"),
         (COMFY, "app-copy-is-mixed", "app.frobber, which is not in this copy (/w/ComfyUI)"),
         (SPACE, "command-cut-at-a-space", "without quotes"),
         (WRAPPER, "command-cut-at-a-space", "without quotes"),
@@ -169,7 +169,6 @@ def test_what_the_log_says_of_the_start_decides(log: str, name: str, said: str) 
             MIXED.replace("/w/webui/modules/shared.py", "/w/webui/extensions/x/modules/a.py"),
             "app-copy-is-mixed",
         ),
-        (MIXED.replace("ui_components.FrobPicker", "x"), "app-copy-is-mixed"),
     ],
 )
 def test_what_only_looks_like_it_is_told_otherwise(log: str, stranger: str) -> None:
