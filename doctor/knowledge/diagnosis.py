@@ -22,6 +22,7 @@ from sdcoreml.doctor.knowledge.languages import quote_own, translate
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.matching import Log, tell
 from sdcoreml.doctor.knowledge.names import find_own
+from sdcoreml.doctor.knowledge.needs import make_sieve
 from sdcoreml.doctor.knowledge.ranking import Match, rank
 from sdcoreml.doctor.knowledge.reading import read
 from sdcoreml.doctor.knowledge.searching import View, compile_pattern
@@ -128,7 +129,10 @@ def _examine(
     joined = join_wrapped(lines)
     read = [one for one in (lines, joined if joined != lines else ()) if one]
     chosen = [choose_telling(one) for one in read]
-    made = {one: View(one, structure) for one in (*read, *chosen)}
+    entries = tuple(entries)
+    sieve = make_sieve(tuple(entry.pattern for entry in entries))
+    made = {one: View(one, structure, sieve) for one in (*read, *chosen)}
+    possible = frozenset[str]().union(*(view.possible for view in made.values()))
     whole, telling = [made[one] for one in read], [made[one] for one in chosen]
     skew = Skew(
         text="\n".join(line.text for line in lines),
@@ -143,7 +147,7 @@ def _examine(
         facts=find_facts(lines),
     )
     matches: dict[int, Match] = {}
-    for entry in entries:
+    for entry in (one for one in entries if one.pattern in possible):
         views = telling if entry.topic in FAMILIES else whole
         found = next(filter(None, (view.find(entry) for view in views)), None)
         match = tell(entry, found, log_read) if found else None

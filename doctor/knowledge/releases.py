@@ -34,6 +34,7 @@ class Releases:
     _modules: dict[str, int] = field(default_factory=dict)
     _names: dict[str, Mapping[str, int]] = field(default_factory=dict)
     _holders: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    _defining: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Find where each module's part of the text begins."""
@@ -199,12 +200,14 @@ class Releases:
 
     def _classes(self, kind: str) -> tuple[str, ...]:
         """Return the modules that define a class: those that know its parts."""
-        parts = (f"{kind}.", f"{kind}<")
-        return tuple(
-            module
-            for module in self.holders(kind)
-            if any(name.startswith(parts) for name in self.names(module))
-        )
+        if kind not in self._defining:
+            parts = (f"{kind}.", f"{kind}<")
+            self._defining[kind] = tuple(
+                module
+                for module in self.holders(kind)
+                if any(name.startswith(parts) for name in self.names(module))
+            )
+        return self._defining[kind]
 
     def _read(self, module: str) -> Iterator[tuple[str, int]]:
         heading, *lines = self._lines(module) or [""]

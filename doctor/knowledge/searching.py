@@ -12,7 +12,7 @@ from itertools import accumulate
 from sdcoreml.doctor.knowledge import APART, TELLS, WORDING, Failure
 from sdcoreml.doctor.knowledge.exceptions import find_frames
 from sdcoreml.doctor.knowledge.lines import Line
-from sdcoreml.doctor.knowledge.needs import can_match, find_needs
+from sdcoreml.doctor.knowledge.needs import Sieve
 from sdcoreml.doctor.knowledge.notices import is_reported
 from sdcoreml.doctor.knowledge.stages import Doing, Stage, find_doing, find_raiser
 from sdcoreml.doctor.knowledge.structure import Structure
@@ -35,9 +35,12 @@ class Found:
 
 
 class View:
-    """Lines to search in, as one text: first what ended the run, the frames of tracebacks last."""
+    """Lines to search in, as one text: first what ended the run, the frames of tracebacks last.
 
-    def __init__(self, lines: Sequence[Line], structure: Structure) -> None:
+    `possible` are the patterns of the sieve that can match in them.
+    """
+
+    def __init__(self, lines: Sequence[Line], structure: Structure, sieve: Sieve) -> None:
         self.lines = lines
         self._structure = structure
         self._frames = find_frames(structure.chains)
@@ -45,13 +48,12 @@ class View:
             number for one in structure.last_chain for number in range(one.line.number, one.end + 1)
         )
         self.text = "\n".join(line.text for line in lines)
-        self._small = self.text.lower()
-        self._has = dict[str, bool]()
+        self.possible = sieve.keep(self.text.lower().__contains__)
         self._starts = [0, *accumulate(len(line.text) + 1 for line in lines)]
 
     def find(self, entry: Failure) -> Found | None:
         """Return the entry's first match."""
-        if not can_match(find_needs(entry.pattern), self._contains):
+        if entry.pattern not in self.possible:
             return None
         best = None
         for found in self._matches(entry):
@@ -61,12 +63,6 @@ class View:
             if best is None or (best.line.number in self._frames) > (number in self._frames):
                 best = found
         return best
-
-    def _contains(self, word: str) -> bool:
-        """Tell whether the text has a word, in small letters."""
-        if word not in self._has:
-            self._has[word] = word in self._small
-        return self._has[word]
 
     def _matches(self, entry: Failure) -> Iterator[Found]:
         for found in compile_pattern(entry.pattern).finditer(self.text):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from textwrap import wrap
@@ -13,6 +13,7 @@ from sdcoreml.doctor.knowledge import Confidence, Failure, entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
 from sdcoreml.doctor.knowledge.evidence import Evidence, find_evidence
 from sdcoreml.doctor.knowledge.grounds import MANY
+from sdcoreml.doctor.knowledge.needs import make_sieve
 from sdcoreml.doctor.knowledge.ranking import Match
 from sdcoreml.doctor.knowledge.reading import read
 from sdcoreml.doctor.knowledge.searching import View
@@ -64,10 +65,11 @@ def _is_told(match: Match) -> bool:
     return match.confidence is not Confidence.GUESS
 
 
-def find_matching(log: str, known: Iterable[Failure]) -> Iterator[Failure]:
+def find_matching(log: str, known: Sequence[Failure]) -> Iterator[Failure]:
     """Yield the entries that match anywhere in a log."""
     lines = read(log)
-    views = [View(one, find_structure(lines)) for one in (lines, join_wrapped(lines)) if one]
+    structure, sieve = find_structure(lines), make_sieve(tuple(one.pattern for one in known))
+    views = [View(one, structure, sieve) for one in (lines, join_wrapped(lines)) if one]
     yield from (one for one in known if any(view.find(one) for view in views))
 
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from sdcoreml.doctor.knowledge import entries
-from sdcoreml.doctor.knowledge.needs import can_match, find_needs
+from sdcoreml.doctor.knowledge.needs import Sieve, find_needs, make_sieve
 
 
 @pytest.mark.parametrize(
@@ -33,19 +33,30 @@ def test_the_words_that_every_match_has_are_found(pattern: str, words: list[list
 
 
 def test_each_wording_has_needs_of_its_own() -> None:
-    needs = find_needs("red ink|(?:wet) paint")
-    assert can_match(needs, "red ink".__contains__)
-    assert can_match(needs, "wet paint".__contains__)
-    assert not can_match(needs, "red paint".__contains__)
+    pattern = "red ink|(?:wet) paint"
+    sieve = Sieve([pattern])
+    assert sieve.keep("red ink".__contains__) == {pattern}
+    assert sieve.keep("wet paint".__contains__) == {pattern}
+    assert sieve.keep("red paint".__contains__) == set()
 
 
 def test_what_needs_nothing_may_match_anything() -> None:
-    assert can_match(find_needs(r"\w+|paint"), "".__contains__)
+    assert Sieve([r"\w+|paint", "ink"]).keep("".__contains__) == {r"\w+|paint"}
+
+
+def test_of_several_patterns_those_are_kept_whose_words_are_all_there() -> None:
+    patterns = ("ink on paper", "(?:red|green) ink [a-z]+ paper", "ink.*(?:wood|stone)", "paint")
+    sieve = make_sieve(patterns)
+    assert sieve is make_sieve(patterns)
+    assert sieve.keep("green ink and paper".__contains__) == {patterns[1]}
+    assert sieve.keep("ink on paper, on stone".__contains__) == {patterns[0], patterns[2]}
+    assert sieve.keep("".__contains__) == set()
 
 
 def test_each_pattern_may_match_its_example() -> None:
-    known = [(find_needs(one.pattern), one.example.lower()) for one in entries()]
-    assert all(can_match(needs, example.__contains__) for needs, example in known)
+    sieve = make_sieve(tuple(one.pattern for one in entries()))
+    kept = {one.id: sieve.keep(one.example.lower().__contains__) for one in entries()}
+    assert [one.id for one in entries() if one.pattern not in kept[one.id]] == []
 
 
 @pytest.mark.parametrize(
@@ -58,9 +69,8 @@ def test_each_pattern_may_match_its_example() -> None:
     ],
 )
 def test_for_a_line_that_repeats_next_to_no_pattern_is_searched(line: str) -> None:
-    text = line.lower()
-    searched = [
-        one.id for one in entries() if can_match(find_needs(one.pattern), text.__contains__)
-    ]
+    sieve = make_sieve(tuple(one.pattern for one in entries()))
+    kept = sieve.keep(line.lower().__contains__)
+    searched = [one.id for one in entries() if one.pattern in kept]
     assert len(searched) < 40
     assert "no-wheel-for-linux-on-arm" not in searched

@@ -8,6 +8,7 @@ import pytest
 
 from sdcoreml.doctor.knowledge import read
 from sdcoreml.doctor.knowledge.lines import Line
+from sdcoreml.doctor.knowledge.needs import make_sieve
 from sdcoreml.doctor.knowledge.searching import View
 from sdcoreml.doctor.knowledge.structure import find_structure
 
@@ -41,7 +42,8 @@ def test_the_line_that_decides_is_told_of_several(
     path = tmp_path / "x.toml"
     path.write_text(ENTRY.replace("{pattern}", LIST))
     lines = [Line(number=at, text=text) for at, text in enumerate(texts, start=1)]
-    found = View(lines, find_structure(lines)).find(read(path)[0])
+    entry = read(path)[0]
+    found = View(lines, find_structure(lines), make_sieve((entry.pattern,))).find(entry)
     assert found is not None
     assert (found.line.number, found.captured["said"]) == (line, CHANGED)
 
@@ -53,7 +55,8 @@ def test_what_a_traceback_shows_before_its_exception_does_not_become_the_excepti
     path.write_text(ENTRY.replace("{pattern}", r"""['def f[^\n]*\nTypeError: \w+']"""))
     texts = ["Traceback (most recent call last):", '  File "a.py", line 1, in f', "    def f():"]
     lines = [Line(number=at, text=text) for at, text in enumerate([*texts, "TypeError: a"], 1)]
-    found = View(lines, find_structure(lines)).find(read(path)[0])
+    entry = read(path)[0]
+    found = View(lines, find_structure(lines), make_sieve((entry.pattern,))).find(entry)
     assert found is not None
     assert found.line.number == 3
 
@@ -63,7 +66,8 @@ def test_a_pattern_may_say_which_part_of_several_lines_tells(tmp_path: Path) -> 
     path.write_text(ENTRY.replace("{pattern}", r"""['def f[^\n]*\n(?P<tells>TypeError: \w+)']"""))
     texts = ["Traceback (most recent call last):", '  File "a.py", line 1, in f', "    def f():"]
     lines = [Line(number=at, text=text) for at, text in enumerate([*texts, "TypeError: a"], 1)]
-    found = View(lines, find_structure(lines)).find(read(path)[0])
+    entry = read(path)[0]
+    found = View(lines, find_structure(lines), make_sieve((entry.pattern,))).find(entry)
     assert found is not None
     assert (found.line.number, found.line.text) == (4, "TypeError: a")
 
@@ -83,5 +87,6 @@ def test_a_wording_may_refer_back_to_its_own_groups(
     path = tmp_path / "x.toml"
     path.write_text(ENTRY.replace("{pattern}", SAME))
     lines = [Line(number=1, text=text)]
-    found = View(lines, find_structure(lines)).find(read(path)[0])
+    entry = read(path)[0]
+    found = View(lines, find_structure(lines), make_sieve((entry.pattern,))).find(entry)
     assert (found and dict(found.captured)) == captured
