@@ -26,7 +26,7 @@ FAMILIES = (
     *("family_faults", "family_own", "family_trainers", "family_training_data", "family_apps"),
     *("family_leftovers", "family_toolchains", "family_interpreters"),
     "family_packaging",
-    *("family_reading", "family_loading", "family_adapters", "family_calls"),
+    *("family_pipelines", "family_reading", "family_loading", "family_adapters", "family_calls"),
     *(
         "family_given",
         "family_unpickled",
