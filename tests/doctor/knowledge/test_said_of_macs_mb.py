@@ -108,6 +108,36 @@ TOLD = {
         "family-app-needs-macos",
         "from macos 14 on",
     ),
+    "a converter whose own library is missing": (
+        "AttributeError: module 'coremltools.converters.keras' has no attribute 'convert'\n",
+        "family-converter-without-its-library",
+        "only where it finds that library",
+    ),
+    "a converter that is gone": (
+        "AttributeError: module 'coremltools.converters' has no attribute 'onnx'\n",
+        "family-import-name",
+        "6.0 removed onnx",
+    ),
+    "packages for Intel Macs": (
+        (
+            "Platform: osx-arm64\nSolving environment: failed\n\n"
+            "LibMambaUnsatisfiableError: Encountered problems while solving:\n"
+            "  - nothing provides requested frob::paint-sim =0.2.2*\n"
+            "  - nothing provides requested mkl <2022\n"
+        ),
+        "family-conda-not-for-arm",
+        "no frob::paint-sim =0.2.2*",
+    ),
+    "a renamed file of the source": (
+        "make: *** No rule to make target `frob.m', needed by `frob.o'.  Stop.\n",
+        "family-nothing-to-build",
+        "the build needs frob.m",
+    ),
+    "a pasted line of another language": (
+        "zsh: parse error near `}'\n",
+        "family-shell-script",
+        "typed or pasted at the prompt",
+    ),
     "an array that is too large for one buffer": (
         (
             "RuntimeError: [metal::malloc] Attempting to allocate 193 bytes which is greater than "
