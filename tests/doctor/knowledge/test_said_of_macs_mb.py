@@ -133,6 +133,36 @@ TOLD = {
         "family-nothing-to-build",
         "the build needs frob.m",
     ),
+    "a package by its SSH address": (
+        (
+            "Error while fetching remote repository: git@github.com:painter/Runtime.git\n"
+            "Authentication failed because the credentials were missing.\n"
+        ),
+        "family-package-login",
+        "needs an ssh key",
+    ),
+    "a scale for each channel": (
+        (
+            '  File "/v/coremltools/converters/mil/backend/mil/passes/'
+            'insert_image_preprocessing_op.py", line 74, in insert\n'
+            "ValueError: Incompatible dim 3 in shapes (1, 3, 224, 224) vs. (1, 1, 1, 3)\n"
+        ),
+        "family-translation-sizes",
+        "a scale for each channel",
+    ),
+    "a Mac that is older than the project": (
+        (
+            "error: The run destination My Mac is not valid for Running the scheme 'Paint'. "
+            "Paint doesn't support My Mac's macOS 12.6.3, it requires macOS 13.1\n"
+        ),
+        "family-destination-too-old",
+        "has macos 12.6.3",
+    ),
+    "numbers as names of classes": (
+        "CoreML: export failure: 0 has type int, but expected one of: bytes, unicode\n",
+        "family-field-of-another-type",
+        "names of the classes are numbers",
+    ),
     "a pasted line of another language": (
         "zsh: parse error near `}'\n",
         "family-shell-script",
