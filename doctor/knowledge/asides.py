@@ -56,7 +56,11 @@ _FORMS = (
     r"^lora key not loaded: .*",
     r"^The config attributes \{.*\} were passed to \w+, but are not expected and will be ignored.*",
     r"^.*\btorchvision[/\\]io[/\\]image\.py:\d+: UserWarning: .*(?:\n  \S.*)?",
-    r"^.*\bUserWarning: (?:CUDA initialization|User provided device_type of)\b.*(?:\n  \S.*)?",
+    (
+        r"^.*\bUserWarning: (?:CUDA initialization(?!(?:.*\n){1,40}?.*(?:Torch is not able to use GPU"
+        r"|mixed precision requires a GPU))"
+        r"|User provided device_type of)\b.*(?:\n  \S.*)?"
+    ),
     (
         r"^.*\bUserWarning: The operator 'aten::\S+' is not currently supported on the MPS backend"
         r" and will fall back\b.*"

@@ -32,7 +32,7 @@ _ESCAPES = (
 """What a program's answer in JSON writes for a sign, where nothing else does."""
 
 _ANSWER = re.compile(
-    r'[{,]\s*"(?:error|errors|message|detail|msg|reason|exception|body)":\s*["{\[]'
+    r'(?:^|[{,])\s*"(?:error|errors|message|detail|msg|reason|exception|body)":\s*["{\[]'
 )
 
 _TIME = r"\d\d:\d\d:\d\d(?:[.,]\d+)?"

@@ -1,0 +1,67 @@
+"""What stops a training, or keeps a model from coming to the machine, is told by its own words."""
+
+from __future__ import annotations
+
+import pytest
+
+from sdcoreml.doctor.knowledge import entries
+from sdcoreml.doctor.knowledge.diagnosis import examine
+
+XFORMERS = (
+    '  File "/v/site-packages/xformers/ops/fmha/__init__.py", line 105, in backward\n'
+    "RuntimeError: CUDA error: invalid argument\n"
+)
+WARNED = (
+    "/v/torch/cuda/__init__.py:141: UserWarning: CUDA initialization: CUDA unknown error - this "
+    "may be due to an incorrectly set up environment.\n"
+    "  return torch._C._cuda_getDeviceCount() > 0\n"
+    "RuntimeError: Torch is not able to use GPU; add --skip-torch-cuda-test to COMMANDLINE_ARGS\n"
+)
+SERVED = (
+    '{\n  "code": 400,\n  "type": "InternalServerException",\n'
+    '  "message": "No module named \\u0027diffusers\\u0027"\n}\n'
+)
+SLOW = (
+    "httpx.ReadTimeout: timed out\n"
+    "ValueError: When localhost is not accessible, a shareable link must be created.\n"
+)
+SOCKS = '    raise InvalidSchema("Missing dependencies for SOCKS support.")\n'
+FULL = "RuntimeError: Data processing error: File reconstruction error: IO Error: {}\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "name", "said"),
+    [
+        (XFORMERS, "family-cuda-refused", "xformers 0.0.16"),
+        (WARNED, "family-cuda", "driver cannot start it"),
+        (SERVED, "sagemaker-module-missing", "has no diffusers"),
+        (SLOW, "family-timed-out", "NO_PROXY"),
+        (SOCKS, "proxy-needs-socks", "SOCKS"),
+        (FULL.format("No space left on device (os error 28)"), "family-xet", "disk is full"),
+        (
+            "voluptuous.error.MultipleInvalid: extra keys not allowed @ data['general']['paint']\n",
+            "kohya-config-schema",
+            "has paint in a place",
+        ),
+        (
+            "IsADirectoryError: [Errno 21] Is a directory: '/content/cats/.ipynb_checkpoints'\n",
+            "family-path-kind",
+            "Jupyter",
+        ),
+        (
+            "nvidia-container-cli: requirement error: unsatisfied condition: cuda>=12.4, please\n",
+            "family-driver-too-old",
+            "newer CUDA (cuda>=12.4)",
+        ),
+        (
+            "AttributeError: 'Conv2d' object has no attribute 'base_layer'\n",
+            "family-base-layer-saved",
+            "peft",
+        ),
+    ],
+)
+def test_its_own_words_are_told(log: str, name: str, said: str) -> None:
+    cause = examine(log, entries()).cause
+    assert cause is not None
+    assert cause.entry.id == name
+    assert said in cause.cause + cause.fix
