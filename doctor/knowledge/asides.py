@@ -57,8 +57,8 @@ _FORMS = (
     r"^The config attributes \{.*\} were passed to \w+, but are not expected and will be ignored.*",
     r"^.*\btorchvision[/\\]io[/\\]image\.py:\d+: UserWarning: .*(?:\n  \S.*)?",
     (
-        r"^.*\bUserWarning: (?:CUDA initialization(?!(?:.*\n){1,40}?.*(?:Torch is not able to use GPU"
-        r"|mixed precision requires a GPU))"
+        r"^.*\bUserWarning: (?:CUDA initialization"
+        r"(?!(?:.*\n){1,40}?.*(?:Torch is not able to use GPU|mixed precision requires a GPU))"
         r"|User provided device_type of)\b.*(?:\n  \S.*)?"
     ),
     (
