@@ -54,6 +54,28 @@ FULL = "RuntimeError: Data processing error: File reconstruction error: IO Error
             "newer CUDA (cuda>=12.4)",
         ),
         (
+            (
+                "pytorch_lightning.utilities.exceptions.MisconfigurationException: You requested gpu: "
+                "[1]\n But your machine only has: [0]\n"
+            ),
+            "lightning-no-gpu",
+            "counted from 0",
+        ),
+        (
+            (
+                "Unable to load\nModuleNotFoundError: No module named 'paint.brush'; 'paint' is not a "
+                "package\n"
+            ),
+            "own-file-hides-package",
+            "paint.py",
+        ),
+        ("Cannot write to 'a.ckpt' (Success).\n", "wget-disk-full", "disk"),
+        (
+            "AssertionError: paint_swap is not supported with paint_offload / \u4f75\u7528\n",
+            "kohya-options-clash",
+            "paint_swap is not supported with paint_offload",
+        ),
+        (
             "AttributeError: 'Conv2d' object has no attribute 'base_layer'\n",
             "family-base-layer-saved",
             "peft",
