@@ -79,7 +79,10 @@ def test_of_every_place_in_a_text_there_is_something_that_fills_it() -> None:
             assert {one for one in empty if f'"{one}"' not in named} == set(), entry.id
 
 
-ENDS = {"stopped-while-loading", "comfy-flag-wants-package"}
+ENDS = {"stopped-while-loading", "comfy-flag-wants-package"} | {
+    "comfy-ended-without-word",
+    "comfy-security-alert",
+}
 
 
 def test_an_example_inside_a_long_log_is_found_at_its_line() -> None:
