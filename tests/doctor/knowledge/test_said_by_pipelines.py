@@ -18,13 +18,13 @@ TOLD = {
     ),
     "an exception above a traceback that was cut": (
         (
-            "AttributeError: 'Logger' object has no attribute 'warninging'\n\n"
-            "Traceback (most recent call last):\n"
+            "AttributeError: 'Logger' object has no attribute 'warninging'. Did you mean:"
+            " 'warning'?\n\nTraceback (most recent call last):\n"
             '  File "/v/site-packages/diffusers/loaders/single_file.py", line 491, in load\n'
             "    loaded_sub_model = load("
         ),
-        "diffusers-logger-misspelt",
-        "release of diffusers has a fault",
+        "builtin-misspelt",
+        "misspells",
     ),
     "a community pipeline without a loader": (
         "AttributeError: 'LPWPaintPipeline' object has no attribute 'load_textual_inversion'",
@@ -33,8 +33,8 @@ TOLD = {
     ),
     "a path with backslashes asked from the hub": (
         (
-            "OSError: me/paint does not appear to have a file named models\\enc\\config.json. Checkout"
-            " 'https://huggingface.co/me/paint/main' for available files."
+            "OSError: me/paint does not appear to have a file named models\\enc\\config.json."
+            " Checkout 'https://huggingface.co/me/paint/main' for available files."
         ),
         "family-not-on-hub",
         "(models\\enc\\config.json)",
@@ -83,6 +83,62 @@ TOLD = {
         "scheduler-takes-no-list",
         "flow kind",
     ),
+    "a file that was not recognised": (
+        (
+            "404 Client Error: Not Found for url: https://huggingface.co/stable-diffusion-v1-5/"
+            "stable-diffusion-v1-5/resolve/main/transformer/config.json"
+        ),
+        "single-file-not-recognised",
+        "did not recognise the file's kind",
+    ),
+    "a GGUF read as plain weights": (
+        (
+            "ValueError: Trying to set a tensor of shape torch.Size([3072, 3264]) in "
+            '"weight" (which has shape torch.Size([3072, 3072])), this looks incorrect.'
+        ),
+        "family-state-dict-shapes",
+        "GGUFQuantizationConfig",
+    ),
+    "an adapter of fewer layers": (
+        (
+            '  File "/v/loaders/unet.py", line 8, in _convert_ip_adapter_attn_to_diffusers'
+            "\n    value.update(state[key])\nKeyError: '33.to_k_ip.weight'"
+        ),
+        "family-ip-adapter-kind",
+        "another family",
+    ),
+    "weights of Flax alone": (
+        (
+            "OSError: Error no file named diffusion_pytorch_model.bin found in directory ./a/unet"
+            " but there is a file for Flax weights. Use `from_flax=True` to load it."
+        ),
+        "family-other-framework-weights",
+        "Flax",
+    ),
+    "a community pipeline of another day": (
+        (
+            "ValueError: Pipeline <class 'diffusers_modules.git.lpw_paint.PaintPipeline'> expected"
+            " {'unet', 'requires_safety_checker'}, but only {'unet'} were passed."
+        ),
+        "family-pipeline-parts",
+        "The community pipeline lpw_paint",
+    ),
+    "an address for a name": (
+        (
+            "huggingface_hub.errors.HFValidationError: Repo id must be in the form 'repo_name' or"
+            " 'namespace/repo_name': 'https://huggingface.co/me/paint'. Use `repo_type`."
+        ),
+        "hub-address-for-a-name",
+        "Give me/paint alone",
+    ),
+    "half and single precision told by the value": (
+        (
+            "RuntimeError: Expected query, key, and value to have the same dtype, but got"
+            " query.dtype: float key.dtype: float and value.dtype: c10::Half instead."
+        ),
+        "family-precision-mixed",
+        "numbers in float came to a part of the model that is in c10::Half",
+    ),
     "a prompt that nobody cut": (
         (
             "Token indices sequence length is longer than the specified maximum sequence length for"
@@ -108,6 +164,10 @@ def test_the_refusal_is_told_with_its_cause(log: str, entry: str, said: str) -> 
     ("log", "stranger"),
     [
         ("IndexError: list index out of range", "no-face-in-picture"),
+        ("RuntimeError: Already borrowed", "tokenizer-used-by-two"),
+        ("ValueError: axes don't match array", "picture-of-one-channel"),
+        ("TypeError: 'NoneType' object is not subscriptable", "hidden-states-not-asked-for"),
+        ("remote: Invalid username or password.", "hub-token-is-not-valid"),
         (
             "ValueError: invalid literal for int() with base 10: 'model'",
             "pipeline-checkpoint-prefix",
