@@ -50,6 +50,41 @@ TypeError: frob_forward_orig() got an unexpected keyword argument 'ink'
 """
 CV2 = "ImportError: cannot import name 'guidedFilter' from 'cv2.ximgproc' (unknown location)\n"
 OLD_NODE = "When loading the graph, the following node types were not found:\nIPAdapterApply\n"
+ENDED = """\
+got prompt
+model weight dtype torch.float8_e4m3fn, manual cast: torch.bfloat16
+model_type FLUX
+
+D:\\ComfyUI_windows_portable>pause
+Press any key to continue . . .
+"""
+NO_NODE = """\
+  File "D:\\w\\custom_nodes\\Frob-Inpainting\\__init__.py", line 3, in <module>
+    from controlnet_frob import FrobControlNetModel
+ModuleNotFoundError: No module named 'controlnet_frob'
+"""
+SPACE = """\
+> activating venv C:\\w\\AI Art\\OneTrainer\\venv
+> installing dependencies
+> The system cannot find the path specified.
+"""
+PY_LIST = """\
+Creating venv at "C:\\w\\OneTrainer\\venv"...
+'"py -3.14[-64]"' is not recognized as an internal or external command,
+operable program or batch file.
+
+ERROR: venv creation failed using py -3.14[-64]
+"""
+QUOTES = """\
+sqlite3.OperationalError: no such column: "size" - should this be a string literal in \
+single-quotes?
+"""
+SWARM = """\
+All available backends failed to load the model 'C:/w/Models/diffusion_models/a.safetensors'.
+
+Possible reason: Model loader for a.safetensors didn't work - are you sure it has an architecture \
+ID set properly? (Currently set to: 'stable-diffusion-xl-v1-base')
+"""
 STARTUP = "Failed to execute startup-script: /w/custom_nodes/ComfyUI-Manager/p.py / {said}\n"
 
 
@@ -119,6 +154,12 @@ STARTUP = "Failed to execute startup-script: /w/custom_nodes/ComfyUI-Manager/p.p
             "family-part-of-a-model",
             "text encoder was not given",
         ),
+        (ENDED, "comfy-ended-without-word", "page file"),
+        (NO_NODE, "repository-is-no-node", "controlnet_frob"),
+        (SPACE, "family-file-missing", "a space in the folder's name"),
+        (PY_LIST, "py-list-misread", "3.14[-64]"),
+        (QUOTES, "sqlite-strict-quotes", "double quotes"),
+        (SWARM, "swarm-architecture-missing", "whole checkpoint"),
         (FORWARD, "family-unexpected-argument", "older than this ComfyUI"),
         (CV2, "family-half-installed", "opencv-contrib-python"),
         (OLD_NODE, "family-comfy-node-missing", "ComfyUI_IPAdapter_plus 2"),
@@ -151,6 +192,8 @@ def test_what_they_say_is_told(log: str, name: str, said: str) -> None:
         ("AssertionError: Width is not a multiple of the patch", "size-not-of-64"),
         ("CMake Error: backend was not found", "sdcpp-backend-missing"),
         ("IndexError: tuple index out of range", "comfy-link-to-nothing"),
+        ("ENOSPC: not enough space in the memory pool of the server", "ggml-context-pool"),
+        ("C:\\w>pause\nPress any key to continue . . .", "comfy-ended-without-word"),
     ],
 )
 def test_lines_of_others_are_not_told_as_theirs(log: str, stranger: str) -> None:
