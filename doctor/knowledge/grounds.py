@@ -75,7 +75,7 @@ ANYWHERE = frozenset(
             "family_interpreters",
             "family_packaging",
         ),
-        *("family_faults", "family_leftovers"),
+        *("family_faults", "family_leftovers", "family_panels"),
     }
 )
 """The families whose causes are the same in any program, or are about packages that they name.

@@ -22,8 +22,8 @@ FILES = (
     "runtime",
 )
 FAMILIES = (
-    *("family_starts", "family_webui", "family_comfy", "family_nodes", "family_extensions"),
-    *("family_fronts", "family_video", "family_sdcpp", "family_invoke"),
+    *("family_starts", "family_panels", "family_webui", "family_comfy", "family_nodes"),
+    *("family_extensions", "family_fronts", "family_video", "family_sdcpp", "family_invoke"),
     *("family_faults", "family_own", "family_trainers", "family_training_data", "family_apps"),
     *("family_training_runs", "family_leftovers", "family_toolchains", "family_interpreters"),
     "family_packaging",

@@ -82,6 +82,7 @@ def test_of_every_place_in_a_text_there_is_something_that_fills_it() -> None:
 ENDS = {"stopped-while-loading", "comfy-flag-wants-package"} | {
     "comfy-ended-without-word",
     "comfy-security-alert",
+    "forge-ended-while-loading",
 }
 
 
