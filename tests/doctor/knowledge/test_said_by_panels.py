@@ -99,11 +99,6 @@ TOLD = {
         "webui-no-picture",
         "no picture in the field",
     ),
-    "numpy beside numba": (
-        "ImportError: Numba needs NumPy 2.2 or less. Got NumPy 2.3.\n",
-        "numba-and-numpy",
-        '"numpy==2.2.*"',
-    ),
     "packed weights on a Mac": (
         (
             '  File "/Users/me/v/invokeai/backend/quantization/bnb_nf4.py", line 1, in <module>\n'
