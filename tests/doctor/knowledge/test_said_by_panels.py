@@ -169,7 +169,7 @@ TOLD = {
     ),
     "a library of another HIP SDK": (
         "Failed to load ZLUDA: Could not find module 'C:\\AMD\\ROCm\\6.2\\bin\\hiprtc0507.dll'\n",
-        "zluda-library-missing",
+        "zluda-not-loaded",
         "that of release 5.7",
     ),
     "a video without ffmpeg": (
