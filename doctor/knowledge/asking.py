@@ -21,8 +21,10 @@ from sdcoreml.doctor.knowledge.dating import (
     put_aside,
 )
 from sdcoreml.doctor.knowledge.exceptions import Raised
+from sdcoreml.doctor.knowledge.history import find_package, history
 from sdcoreml.doctor.knowledge.mentioned import find_all_stated, find_python
 from sdcoreml.doctor.knowledge.phrasing import say_option, say_respelled, say_setting
+from sdcoreml.doctor.knowledge.receivers import find_code
 from sdcoreml.doctor.knowledge.releases import WHOLE, Releases, read_releases
 from sdcoreml.doctor.knowledge.required import REQUIRED, is_always_asked, say_left_out, say_required
 from sdcoreml.doctor.knowledge.spelling import is_respelled
@@ -33,7 +35,7 @@ from sdcoreml.lockfiles.versions import satisfies
 FAILS = "fails"
 """The versions that lack what was asked for."""
 
-_COMPILED = frozenset({"numpy", "torch", "tokenizers", "safetensors", "protobuf"})
+_COMPILED = frozenset({"numpy", "torch", "tokenizers", "safetensors", "protobuf", "mlx", "av"})
 """Projects with names that no file of Python has: what their tables lack may be there."""
 
 
@@ -51,7 +53,7 @@ def tell(
     """
     releases = read_releases(project)
     asked = find_asked(captured, raised, text, releases) if releases else None
-    if releases is None or asked is None or (project != "torch" and is_torchs(asked.owner)):
+    if releases is None or asked is None or _is_torchs(asked.owner, project, raised):
         return None
     dating = find_dating(releases, asked, _find_allowed(releases, project, raised, text))
     if dating is None or _is_untold(project, asked, dating.side, releases):
@@ -127,6 +129,9 @@ def _is_compiled(side: Side, asked: Asked, releases: Releases) -> bool:
 def _judge(project: str, asked: Asked, dating: Dating, releases: Releases) -> Confidence:
     if dating.side in {Side.NEVER, Side.ALWAYS}:
         return Confidence.GUESS
+    is_inner = asked.is_attribute and releases.of_module(f"{asked.module}.{asked.name}")
+    if is_inner and dating.side is Side.OLD and project in history().others.values():
+        return Confidence.GUESS  # it may be there, and not be imported
     # Packages take names from their compiled parts, which a table sees late or as stubs.
     is_mixed = project in _COMPILED and not asked.owner and releases.is_package(asked.module)
     is_own = asked.name.startswith("_")  # others that this project imports may ask for it
@@ -141,7 +146,8 @@ def find_asked(
     name, module = captured["name"], captured.get("module", "").partition("[")[0]
     if module:
         parent, _, last = f"{module}.{name}".rpartition(".")
-        return Asked(name=last, module=parent)
+        is_attribute = raised is not None and "has no attribute" in raised.line.text
+        return Asked(name=last, module=parent, is_attribute=is_attribute)
     owner = captured.get("owner", "")
     if "call" not in captured:
         return Asked(name=name, owner=owner) if owner else None
@@ -149,7 +155,7 @@ def find_asked(
     if not owner and releases.modules_with(call):
         return Asked(name=name, owner=call, is_parameter=True)
     if not owner and call == "__init__":
-        called = re.findall(r"\b([A-Z]\w+)\(", _find_code(raised, text))
+        called = re.findall(r"\b([A-Z]\w+)\(", find_code(raised, text))
         owner = next((one for one in reversed(called) if releases.modules_with(one)), "")
     elif not owner:
         owner = ANY_CLASS
@@ -162,28 +168,8 @@ _UNSTARRED = {"init": "__init__", "call": "__call__"}
 """What pages that take __ for bold make of the names of a class's own methods."""
 
 
-def find_receiver(raised: Raised | None, text: str) -> str:
-    """Return the project of the object that the code above an exception's line calls."""
-    called = re.findall(r"(\w+)(?:\.\w+)?\(", _find_code(raised, text))
-    return next((_RECEIVERS[one] for one in reversed(called) if one in _RECEIVERS), "")
-
-
-_RECEIVERS = {
-    **dict.fromkeys(("scheduler", "noise_scheduler", "unet", "vae", "controlnet"), "diffusers"),
-    **dict.fromkeys(("pipe", "pipeline", "StableDiffusionPipeline"), "diffusers"),
-    **dict.fromkeys(("text_encoder", "tokenizer", "text_encoder_2"), "transformers"),
-    "accelerator": "accelerate",
-}
-"""What objects of other projects are called in any script, in the sense of diffusers' examples."""
-
-
-def _find_code(raised: Raised | None, text: str) -> str:
-    """Return the code above an exception's line: one of five lines has the call."""
-    return "\n".join(text.partition(raised.line.text)[0].splitlines()[-5:]) if raised else ""
-
-
 def _find_allowed(releases: Releases, project: str, raised: Raised | None, text: str) -> int:
-    package = _IMPORTED_AS.get(project, project.replace("-", "_"))
+    package = find_package(project)
     steps = list(raised.steps) if raised else []
     if raised:
         steps += re.findall(r"\(([^()]*\.py)\)", raised.line.text)
@@ -192,9 +178,6 @@ def _find_allowed(releases: Releases, project: str, raised: Raised | None, text:
     for version in find_all_stated(project, text):
         stated |= releases.near(version)
     return allowed & stated or stated or allowed
-
-
-_IMPORTED_AS = {"protobuf": "google"}
 
 
 def find_owner(owner: str, packages: Sequence[str]) -> str:
@@ -221,9 +204,16 @@ def _has(project: str, owner: str) -> int:
     return 2 if releases.knowing(owner) else 1
 
 
-def is_torchs(owner: str) -> bool:
-    """Return whether torch has a class of that name, which other packages make or call."""
-    return owner[:1].isupper() and _has("torch", owner.partition(".")[0]) > 0
+def _is_torchs(owner: str, project: str, raised: Raised | None) -> bool:
+    """Return whether torch has a class of that name, which other packages make or call.
+
+    What a package has itself, its own code does not take from torch.
+    """
+    kind = owner.partition(".")[0]
+    if project == "torch" or not owner[:1].isupper() or not _has("torch", kind):
+        return False
+    is_own = raised is not None and raised.packages[-1:] == (find_package(project),)
+    return not (is_own and project in history().others.values() and _has(project, kind) > 1)
 
 
 _USUAL = (
@@ -237,7 +227,7 @@ def _find_quiet(asker: str, raised: Raised | None, name: str, side: Side) -> str
     releases = read_releases(asker) if asker else None
     if releases is None or raised is None or side is Side.NEVER:
         return ""
-    package = asker.replace("-", "_")
+    package = find_package(asker)
     for step in reversed(raised.steps):
         parts = re.split(r"[/\\]", step.partition(".py")[0])
         if package in parts:
@@ -335,6 +325,8 @@ def _advise(project: str, dating: Dating, other: str) -> Mapping[str, str]:
     cure = {"cure": f"{named}: `pip install '{project}{dating.need}'`{other}"}
     pin = load_toolchain().pins.get(project, "")
     if pin and not satisfies(pin, dating.need):
+        return {**cure, "tested": "Install"}
+    if not pin and project in history().others.values():
         return {**cure, "tested": "Install"}
     if pin:
         tested = f"`sdcoreml env` installs {project} {pin}, which has it. Otherwise install"

@@ -34,12 +34,14 @@ class Asked:
 
     `owner` is the class or the function (`function`, `Class.method`); the module may be unknown
     then. Of a module that is not there `name` is its last part, and `module` what it would be in.
+    `is_attribute` is whether a module was asked that had been imported before.
     """
 
     name: str
     module: str = ""
     owner: str = ""
     is_parameter: bool = False
+    is_attribute: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +140,11 @@ def _find_bound(last: str, until: str) -> str:
     A minor's first release is the first to lack it; before another there may be some that no table
     has, since they have no wheel.
     """
-    if not until or re.fullmatch(r"\d+\.\d+(?:\.0)?", until):
-        return until
     major, minor, patch = (*map(int, re.findall(r"\d+", last)), 0, 0)[:3]
+    is_first = re.fullmatch(r"(?P<major>\d+)\.(?P<minor>\d+)(?:\.0)?", until)
+    is_next = is_first and (int(is_first["major"]) != major or int(is_first["minor"]) <= minor + 1)
+    if not until or is_next:
+        return until
     is_same = until.startswith(f"{major}.{minor}.")
     return f"{major}.{minor}.{patch + 1}" if is_same else f"{major}.{minor + 1}"
 

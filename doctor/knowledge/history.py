@@ -41,3 +41,13 @@ def history() -> History:
                 again[project, name] = row.get("again", str)
     table.finish()
     return History(projects=projects, others=others, since=since, until=until, again=again)
+
+
+def find_package(project: str) -> str:
+    """Return the folder that a project's code is in: that by which it is imported."""
+    package = project.replace("-", "_")
+    known = history().projects
+    if package in known:
+        return package
+    found = next((module for module, one in known.items() if one == project), package)
+    return found.partition(".")[0]

@@ -86,16 +86,22 @@ def names() -> Names:
         and module not in history().others
         and (module.islower() or module == "PIL")
     }
+    field = frozenset(map(normalise, table.strings("field")))
     found = Names(
         toolchain=frozenset(normalise(one) for pair in projects for one in pair),
-        field=frozenset(map(normalise, table.strings("field"))),
-        others=frozenset(map(normalise, table.strings("others"))),
+        field=field,
+        others=frozenset(map(normalise, (*table.strings("others"), *_dated()))) - field,
         programs=frozenset(table.strings("programs")),
         apps=frozenset(table.strings("apps")),
         extensions=frozenset(table.strings("extensions")),
     )
     table.finish()
     return found
+
+
+def _dated() -> tuple[str, ...]:
+    """Return the packages that are dated (see `releases`) and are not of the field."""
+    return tuple(one for pair in history().others.items() for one in pair)
 
 
 _PYTHON = "python"

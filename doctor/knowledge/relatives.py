@@ -15,6 +15,7 @@ from sdcoreml.doctor.knowledge import Confidence
 from sdcoreml.doctor.knowledge.asking import FAILS, find_asked, find_owner, tell
 from sdcoreml.doctor.knowledge.dating import Side, find_dating
 from sdcoreml.doctor.knowledge.exceptions import Raised
+from sdcoreml.doctor.knowledge.receivers import find_called
 from sdcoreml.doctor.knowledge.releases import projects, read_releases
 
 _BASES = (
@@ -34,6 +35,9 @@ CONFIG = "FrozenDict"
 def find_projects(captured: Mapping[str, str], raised: Raised | None, text: str) -> tuple[str, ...]:
     """Return the projects that have what was called, in some releases, and lack it in others."""
     owner, call, name = (captured.get(one, "") for one in ("owner", "call", "name"))
+    if not owner and call == "__init__":
+        owner = find_called(raised, text)
+        captured = {**captured, "owner": owner}
     if not owner and (not call or call in _ANYBODYS):
         return ()
     return tuple(

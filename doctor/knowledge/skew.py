@@ -12,12 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from sdcoreml.doctor.knowledge import Confidence, Failure
-from sdcoreml.doctor.knowledge.asking import FAILS, find_owner, find_receiver, tell
+from sdcoreml.doctor.knowledge.asking import FAILS, find_owner, tell
 from sdcoreml.doctor.knowledge.changes import find_python, tell_history
 from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.history import History, history
 from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.mentioned import find_all_stated
+from sdcoreml.doctor.knowledge.receivers import find_receiver
 from sdcoreml.doctor.knowledge.relatives import (
     find_projects,
     is_relative,
@@ -67,7 +68,7 @@ def resolve(
         return _resolve_nameless(captured, raised, skew)
     known = history()
     module = captured.get("module", "").partition("[")[0]
-    asked = _project(module.partition(".")[0], known) or find_python(module, name)
+    asked = _find_module(module, known) or find_python(module, name)
     asked = asked or _owner(captured, known)
     is_bare = not asked and "owner" in captured
     asked = asked or _find_dated(raised, captured, skew)
@@ -75,12 +76,13 @@ def resolve(
     is_bare = (
         is_bare and is_named and asked not in map(normalise, raised.packages if raised else ())
     )
-    asked = asked or _last_project(raised, known)
+    asked = asked or ("" if module else _last_project(raised, known))
     if not asked:
         return _resolve_unknown(captured, raised, skew, line)
     asker = _find_asker(raised, asked, skew, known)
+    is_own = _is_inside(raised, asked, known) and (not asker or _is_plain(asked, module, known))
     told = dict(
-        (_tell_inside(asked, captured) if not asker and _is_inside(raised, asked, known) else {})
+        (_tell_inside(asked, captured) if is_own else {})
         or (REQUIRED not in captured and tell_history(asked, asker, name, module))
         or tell(asked, asker, raised, captured, skew.text)
         or (REQUIRED not in captured and tell_base(asker, raised, captured, skew.text))
@@ -230,6 +232,12 @@ def _project(package: str, known: History) -> str:
     return known.projects.get(package) or known.projects.get(package.lower(), "")
 
 
+def _find_module(module: str, known: History) -> str:
+    """Return the project that a module is of; some are in a folder of another's."""
+    inner = ".".join(module.split(".")[:2])
+    return known.projects.get(inner, "") or _project(module.partition(".")[0], known)
+
+
 def _last_project(raised: Raised | None, known: History) -> str:
     """Return the last of the projects that are called whose code an exception passed through."""
     found = [_project(package, known) for package in (raised.packages if raised else ())]
@@ -245,11 +253,23 @@ def _is_inside(raised: Raised | None, asked: str, known: History) -> bool:
     return not raised.steps[-1].endswith(_LAZY)
 
 
+def _is_plain(asked: str, module: str, known: History) -> bool:
+    """Return whether a module is of a package that makes none of its names for others."""
+    return bool(module) and asked in known.others.values()
+
+
 _HANDED_ON = re.compile(r"\b(?:configuration_utils|modeling_utils)\.py __getattr__$")
 """Where an object of diffusers looks for what it does not have, whoever asked it."""
 
 
-_LAZY = (" __getattr__", " getattr", " _get_module", " _handle_fromlist", " __init__")
+_LAZY = (
+    " torch_safe_load",
+    " __getattr__",
+    " getattr",
+    " _get_module",
+    " _handle_fromlist",
+    " __init__",
+)
 """What others call without knowing it when they import or ask for a name, or make an object."""
 
 
@@ -296,7 +316,7 @@ _KINDS = (
 def _find_asker(raised: Raised | None, asked: str, skew: Skew, known: History) -> str:
     """Return who asked: the exception's last foreign code, or what a lazy import named."""
     for package in reversed(raised.packages if raised else ()):
-        project = known.projects.get(package, normalise(package))
+        project = known.projects.get(package, normalise(package).strip("-"))
         if project != asked and not (project == "torch" and asked in _CALLED):
             return project
     lazy = re.search(r"Failed to import (?P<name>\w+)\.", skew.text)

@@ -49,6 +49,9 @@ _MARK = re.compile(
     r"|(?:[Ee]rror:?|HTTP(?:/\d\.\d)?\"?|[Ss]tatus(?:[ _][Cc]ode)?:?) (?P<said>[45]\d\d)\b"
     r"|\b(?P<status>[45]\d\d) (?:Client|Server)"
 )
+_ASKED = re.compile(r"(?:import name|has no attribute) '\w+'")
+"""What a package was asked for was not raised."""
+
 _ANY = frozenset(
     {
         *("CalledProcessError", "ConnectError", "HTTPError", "HfHubHTTPError", "MaxRetryError"),
@@ -60,5 +63,6 @@ _ANY = frozenset(
 
 def find_marks(text: str) -> frozenset[str]:
     """Return the names of exceptions, and the numbers of servers' answers, that tell of a kind."""
-    found = (value for one in _MARK.finditer(text) for value in one.groups() if value)
+    said = _ASKED.sub(" ", text)
+    found = (value for one in _MARK.finditer(said) for value in one.groups() if value)
     return frozenset(found) - _ANY

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from sdcoreml.doctor.knowledge.releases import FOLDER
 from sdcoreml.ground.aside import file_aside
-from tools.releases.index import Run, bring, list_versions, run_pip
+from tools.releases.index import LINUX, TAGS, Run, bring, list_versions, run_pip
 from tools.releases.projects import PROJECTS, choose
 from tools.releases.tabling import write_table
 from tools.releases.wheels import Cache, read_wheel
@@ -43,9 +43,11 @@ def make_table(project: str, folder: Path, run: Run) -> tuple[str, tuple[str, ..
     folder.mkdir(parents=True, exist_ok=True)
     known = PROJECTS[project]
     cache: Cache = {}
-    versions = choose(list_versions(project, run), known)
-    wheels = {version: bring(project, version, folder, run) for version in versions}
-    releases = [read_wheel(one, re.compile(known.skipped), cache) for one in wheels.values() if one]
+    tags = (*TAGS, *LINUX) if known.is_linux else TAGS
+    versions = choose(list_versions(project, run, tags), known)
+    wheels = {version: bring(project, version, folder, run, tags) for version in versions}
+    read = [read_wheel(one, re.compile(known.skipped), cache) for one in wheels.values() if one]
+    releases = [one for one in read if not known.needed or known.needed in one.modules]
     lost = tuple(version for version, wheel in wheels.items() if wheel is None)
     return write_table(releases, re.compile(known.plain), re.compile(known.inner)), lost
 

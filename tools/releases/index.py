@@ -11,6 +11,10 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeAlias
+
+Tags: TypeAlias = Sequence[tuple[str, Sequence[str]]]
+"""Versions of Python, each with the names of systems."""
 
 Run = Callable[[Sequence[str]], str | None]
 """Runs pip with these words; returns what it printed, None if it failed."""
@@ -25,6 +29,9 @@ TAGS = (
 )
 """The Pythons and systems that wheels are asked for, the likeliest first."""
 
+LINUX = (("3.11", tuple(f"manylinux_2_{one}_x86_64" for one in (17, 24, 28))),)
+"""Asked for too where few releases have wheels for Macs, or none has."""
+
 
 def run_pip(words: Sequence[str]) -> str | None:
     """Run this Python's pip."""
@@ -37,20 +44,22 @@ def run_pip(words: Sequence[str]) -> str | None:
     return done.stdout if done.returncode == 0 else None
 
 
-def list_versions(project: str, run: Run = run_pip) -> tuple[str, ...]:
-    """Return all versions of a project that have a wheel for one of `TAGS`."""
+def list_versions(project: str, run: Run = run_pip, tags: Tags = TAGS) -> tuple[str, ...]:
+    """Return all versions of a project that have a wheel for one of some tags."""
     found = dict[str, None]()
-    for python, platforms in TAGS:
+    for python, platforms in tags:
         told = run(["index", "versions", project, *_tags(python, platforms)]) or ""
         listed = re.search(r"^Available versions: (.*)$", told, re.MULTILINE)
         found |= dict.fromkeys(listed[1].split(", ")) if listed else {}
     return tuple(found)
 
 
-def bring(project: str, version: str, folder: Path, run: Run = run_pip) -> Path | None:
+def bring(
+    project: str, version: str, folder: Path, run: Run = run_pip, tags: Tags = TAGS
+) -> Path | None:
     """Bring a release's wheel into a folder, if it is not there; return None if there is none."""
     name = re.sub(r"[-_.]+", "_", project)
-    for python, platforms in TAGS:
+    for python, platforms in tags:
         if wheel := _find(folder, name, version):
             return wheel
         words = ["download", "--quiet", "--no-deps", "--no-cache-dir", "--dest", str(folder)]

@@ -44,6 +44,9 @@ def read_lazy(statement: ast.stmt, found: Lazy) -> None:
             | ast.AugAssign(target=target, value=value)
         ):
             _read_assignment([target], value, found)
+        case ast.Expr(value=ast.Call(func=ast.Name(id="lazy_import"), keywords=given)):
+            tables = [one.value for one in given if isinstance(one.value, ast.Dict)]
+            found.names |= {name for table in tables for name, _ in _pairs(table)}
         case ast.Expr(value=ast.Call(func=ast.Attribute(value=target), args=arguments)):
             if _is_structure(target):
                 _list(arguments, found)

@@ -8,6 +8,7 @@ for what is there on one machine is there in the release.
 from __future__ import annotations
 
 import ast
+import re
 import sys
 import warnings
 from collections.abc import Iterator
@@ -36,13 +37,13 @@ class Reading:
 
 
 def read_names(source: str) -> Reading:
-    """Read a file's names; none if it has no syntax of this Python."""
+    """Read a file's names; by its lines alone if it has no syntax of this Python."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             tree = ast.parse(source)
         except (SyntaxError, ValueError, RecursionError):
-            return Reading()
+            return Reading(names={one["defined"] or one["name"] for one in _OUTER.finditer(source)})
     found = Reading()
     for statement in _walk(tree.body):
         _read(statement, found)
@@ -52,6 +53,12 @@ def read_names(source: str) -> Reading:
     if found.lazy.is_module:
         return Reading(names=found.lazy.names, lazy=found.lazy)
     return found
+
+
+_OUTER = re.compile(
+    r"^(?:(?:async )?def|class) (?P<defined>\w+)|^(?P<name>[A-Za-z_]\w*)(?::| =)", re.MULTILINE
+)
+"""What a file defines or sets outside of functions: some stubs are broken."""
 
 
 def _walk(body: list[ast.stmt]) -> Iterator[ast.stmt]:
@@ -99,7 +106,7 @@ def _read_assignment(statement: ast.Assign | ast.AnnAssign | ast.AugAssign, foun
     targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
     for target in targets:
         if isinstance(target, ast.Name) and target.id == "__all__" and statement.value:
-            found.public |= _texts(statement.value)
+            found.public |= {word for text in _texts(statement.value) for word in text.split()}
         for one in ast.walk(target):
             if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store):
                 found.names.add(one.id)
@@ -117,7 +124,18 @@ def _parameters(function: Function, name: str) -> set[str]:
     given = function.args
     named = [*given.posonlyargs, *given.args, *given.kwonlyargs]
     parameters = {f"{name}({one.arg}" for one in named if one.arg not in {"self", "cls"}}
-    return parameters | ({f"{name}(**"} if given.kwarg else set())
+    renamed = {f"{name}({one}" for call in function.decorator_list for one in _renamed(call)}
+    return parameters | renamed | ({f"{name}(**"} if given.kwarg else set())
+
+
+def _renamed(decorator: ast.expr) -> set[str]:
+    """Return the old names of parameters that a decorator still takes, as pandas has them."""
+    match decorator:
+        case ast.Call(func=maker) if ast.unparse(maker).endswith(
+            ("deprecate_kwarg", "rename_parameter")
+        ):
+            return {one for one in _texts(decorator) if one.isidentifier()}
+    return set()
 
 
 def _attributes(kind: ast.ClassDef) -> set[str]:

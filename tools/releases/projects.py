@@ -16,6 +16,7 @@ class Choice(Enum):
     FIRST = "the first"
     ENDS = "the first and the last"
     ALL = "all"
+    TENTHS = "each tenth, and the last"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +25,9 @@ class Project:
 
     `since` is the first release that counts. Files whose paths `skipped` finds are not read. Of
     modules that `inner` matches only the releases are written; of those that `plain` matches
-    neither attributes and parameters, nor what they have always had.
+    neither attributes and parameters, nor what they have always had. A release without the module
+    `needed` is passed over: what is compiled has names for us only where a stub tells them.
+    `is_linux` is whether wheels for Linux are read, too.
     """
 
     choice: Choice = Choice.ENDS
@@ -32,12 +35,22 @@ class Project:
     skipped: str = r"(?!)"
     inner: str = r"(?!)"
     plain: str = r"(?!)"
+    needed: str = ""
+    is_linux: bool = False
 
 
 _ALL = r""
 """Of all modules only the names are told that came or went."""
 
 _TESTS = r"(?:^|/)_?(?:tests?|testing|testsuite|benchmarks?|conftest)(?:/|\.py$)"
+
+_NAMES_SINCE = """
+av=8 charset-normalizer=2.0 cryptography=2.5 fsspec=0
+imageio=2.5 importlib-metadata=1.0 jsonschema=2.5
+llvmlite=0.30 onnxruntime=1.8 pydantic-core=0 pyopenssl=17
+requests=2.18 rich=9 torchaudio=0.8 websockets=8
+"""
+"""Projects of which only the names are told, and the first release that counts."""
 
 PROJECTS: Mapping[str, Project] = {
     "diffusers": Project(
@@ -149,6 +162,120 @@ PROJECTS: Mapping[str, Project] = {
     ),
     "typing-extensions": Project(choice=Choice.FIRST, plain=_ALL),
     "urllib3": Project(choice=Choice.FIRST, since="1.24", skipped=r"/packages/", plain=_ALL),
+    # What the packages above, trainers, nodes and web UIs ask others for.
+    **{
+        name: Project(choice=Choice.ALL, skipped=_TESTS)
+        for name in (
+            *("dill", "hydra-core", "itsdangerous", "lightning-utilities", "lion-pytorch"),
+            *("ml-dtypes", "optimum-quanto", "prodigy-plus-schedule-free", "prodigyopt", "rembg"),
+        )
+    },
+    **{
+        name: Project(choice=Choice.FIRST, since=since, plain=_ALL, skipped=_TESTS)
+        for name, _, since in (word.partition("=") for word in _NAMES_SINCE.split())
+    },
+    "aiohttp": Project(since="3.5", plain=_ALL, skipped=_TESTS),
+    "attrs": Project(choice=Choice.FIRST, since="18", skipped=_TESTS),
+    "bitsandbytes": Project(
+        choice=Choice.FIRST, since="0.35", plain=_ALL, skipped=_TESTS, is_linux=True
+    ),
+    "click": Project(choice=Choice.FIRST, since="7", skipped=_TESTS),
+    "facexlib": Project(choice=Choice.ALL, skipped=_TESTS),
+    "flask": Project(choice=Choice.FIRST, since="1.0", skipped=_TESTS),
+    "gguf": Project(choice=Choice.ALL, skipped=rf"^(?!gguf/)|{_TESTS}", plain=_ALL),
+    "keras": Project(
+        choice=Choice.FIRST,
+        since="2.3",
+        plain=_ALL,
+        skipped=_TESTS,
+        inner=r"keras\.(?:src\.\w|api\.|_tf_keras|integration_test|distribute|wrappers|engine\.\w"
+        r"|applications\.\w)",
+    ),
+    "lightning": Project(
+        choice=Choice.FIRST,
+        since="2.0",
+        plain=_ALL,
+        skipped=rf"^lightning/(?!pytorch/|fabric/|__init__)|^(?!lightning/)|{_TESTS}",
+    ),
+    "matplotlib": Project(
+        choice=Choice.FIRST,
+        since="3.0",
+        skipped=rf"^(?!matplotlib/)|{_TESTS}",
+        inner=r"matplotlib\.(?:_|sphinxext|tri\.|projections|backends\.(?!backend_agg))",
+        plain=r"matplotlib\.(?!backends\.backend_agg|backend_bases)",
+    ),
+    "mediapipe": Project(
+        choice=Choice.ALL, since="0.8.9", plain=_ALL, skipped=_TESTS, inner=r"mediapipe\.\w+\.\w+\."
+    ),
+    "mlx": Project(
+        choice=Choice.FIRST, plain=r"mlx\.(?!core|nn)", skipped=_TESTS, needed="mlx.core"
+    ),
+    "networkx": Project(
+        choice=Choice.FIRST,
+        since="2.2",
+        plain=_ALL,
+        skipped=_TESTS,
+        inner=r"networkx\.algorithms\.\w+\.",
+    ),
+    "numba": Project(
+        choice=Choice.FIRST,
+        since="0.48",
+        plain=_ALL,
+        skipped=rf"/(?:cuda|roc|hsa)/|{_TESTS}",
+        inner=r"numba\.(?!core)\w+\.\w|numba\.core\.\w+\.",
+    ),
+    "pandas": Project(
+        choice=Choice.FIRST,
+        since="1.0",
+        skipped=rf"^(?!pandas/)|{_TESTS}",
+        inner=r"pandas\.(?:\w+\.)*_|pandas\.(?:compat|util\.|plotting|io\.(?!parsers|common)"
+        r"|core\.(?:ops|reshape|window|groupby|arrays|dtypes|computation|internals|array_algos))",
+        plain=r"pandas\.(?!core\.(?:frame|generic|series)$|io\.parsers)",
+    ),
+    "pyarrow": Project(
+        choice=Choice.FIRST, since="6", plain=_ALL, skipped=rf"/(?:include|src)/|{_TESTS}"
+    ),
+    "scikit-learn": Project(
+        choice=Choice.FIRST,
+        since="0.20",
+        plain=_ALL,
+        skipped=rf"^(?!sklearn/)|{_TESTS}",
+        inner=r"sklearn\.(?:\w+\.)*_|sklearn\.externals\.\w",
+    ),
+    "spandrel": Project(
+        choice=Choice.ALL, skipped=_TESTS, plain=_ALL, inner=r"spandrel\.architectures\."
+    ),
+    "streamlit": Project(
+        choice=Choice.FIRST,
+        since="1.0",
+        plain=_ALL,
+        skipped=rf"/(?:proto|static|vendor)/|{_TESTS}",
+        inner=r"streamlit\.(?:elements|connections|testing|commands|web|watcher|hello|runtime\.\w"
+        r"|external)",
+    ),
+    "sympy": Project(
+        choice=Choice.FIRST,
+        since="1.5",
+        plain=_ALL,
+        skipped=_TESTS,
+        inner=r"sympy\.(?!core\.|printing\.|utilities\.|external\.|functions\.elementary)\w+\.",
+    ),
+    "torchao": Project(
+        choice=Choice.FIRST,
+        plain=_ALL,
+        skipped=_TESTS,
+        inner=r"torchao\.(?:prototype\.\w+\.|experimental|_models)",
+    ),
+    "tqdm": Project(choice=Choice.FIRST, since="4.40", skipped=_TESTS),
+    "typer": Project(choice=Choice.FIRST, skipped=rf"^(?!typer/)|{_TESTS}"),
+    "ultralytics": Project(
+        choice=Choice.TENTHS,
+        since="8.0",
+        plain=_ALL,
+        skipped=_TESTS,
+        inner=r"ultralytics\.(?:hub|solutions|trackers|models)\.\w",
+    ),
+    "uvicorn": Project(choice=Choice.FIRST, skipped=_TESTS, plain=r"uvicorn\.(?!config|main)"),
 }
 
 
@@ -170,6 +297,8 @@ def _choose(minor: Sequence[str], choice: Choice) -> Iterable[str]:
             return dict.fromkeys((minor[0], minor[-1]))
         case Choice.ALL:
             return minor
+        case Choice.TENTHS:
+            return dict.fromkeys((*minor[::10], minor[-1]))
 
 
 def _is_release(version: str) -> bool:

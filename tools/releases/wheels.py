@@ -45,7 +45,7 @@ def read_wheel(path: Path, skipped: re.Pattern[str], cache: Cache) -> Release:
                     r"^Requires-Python: (.*)$", wheel.read(entry).decode(), re.MULTILINE
                 )
                 python = found[1].replace(" ", "") if found else ""
-            if not re.search(r"\.pyi?$", entry.filename):
+            if not re.search(r"^(?![^/]*\.data/).*\.pyi?$", entry.filename):
                 continue
             module, is_package = _module(entry.filename)
             is_skipped = bool(skipped.search(entry.filename))

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 import pytest
 
-from sdcoreml.doctor.knowledge.asking import find_owner, find_receiver, tell
+from sdcoreml.doctor.knowledge.asking import find_owner, tell
 from sdcoreml.doctor.knowledge.exceptions import Finder, Raised
 from sdcoreml.doctor.knowledge.lines import Line
+from sdcoreml.doctor.knowledge.receivers import find_receiver
 
 
 def raised(log: str) -> Raised:

@@ -45,6 +45,15 @@ sys.modules[__name__] = _LazyModule(
     assert not lazy("sys.modules[__name__ + '.old'] = module").is_module
 
 
+def test_names_that_a_package_imports_when_they_are_asked_for_are_read() -> None:
+    found = lazy("""
+lazy_import(
+    globals(), aliases={"connect": ".client"}, deprecated_aliases={"Old": ".legacy"}, lazy=True
+)
+""")
+    assert found.names == {"connect", "Old"}
+
+
 def test_old_names_of_modules_and_classes_are_read() -> None:
     found = lazy("""
 _create_module_alias(f"{__name__}.one_fast", ".one")

@@ -20,7 +20,8 @@ from tools.releases.naming import read_names
         ("if A:\n    def f(): pass\nelse:\n    class K: pass", {"f", "K"}),
         ("for i in []:\n    x = i", {"x"}),
         ("with a as b:\n    x = 1", {"x"}),
-        ("x =", set()),
+        ("x =", {"x"}),
+        ("def f(a, *, *, b): ...\nclass K:\n    y: int\nz: int\nimport w\n", {"f", "K", "z"}),
     ],
 )
 def test_what_a_file_defines_is_found_whatever_keeps_it_apart(source: str, names: set[str]) -> None:
@@ -65,3 +66,18 @@ def test_what_is_passed_on_whole_is_named() -> None:
     found = read_names("from .a import *\nfrom ..b import *\n__all__ = ['X']\n__all__ += ['Y']")
     assert found.stars == {".a", "..b"}
     assert found.public == {"X", "Y"}
+
+
+def test_the_old_name_of_a_parameter_is_one_as_long_as_it_is_taken() -> None:
+    source = """
+@deprecate_kwarg(old_arg_name="line_end", new_arg_name="end")
+@api.rename_parameter("3.1", "tone", "colour")
+@cache("ink")
+def write(end, colour): pass
+"""
+    parameters = ("line_end", "end", "tone", "colour")
+    assert read_names(source).names == {"write", *(f"write({one}" for one in parameters)}
+
+
+def test_names_that_are_listed_in_one_text_are_public() -> None:
+    assert read_names('__all__ = """\nink\nred\n""".split() + ["x"]').public == {"ink", "red", "x"}

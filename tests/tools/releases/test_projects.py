@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from sdcoreml.doctor.knowledge.history import history
+from sdcoreml.doctor.knowledge.history import find_package, history
 from sdcoreml.doctor.knowledge.releases import projects
 from tools.releases.projects import PROJECTS, Choice, Project, choose
 
@@ -26,6 +26,7 @@ VERSIONS = (
     [
         (Choice.FIRST, ("1.9.0", "1.10.0", "2.0.0")),
         (Choice.ENDS, ("1.9.0", "1.9.2", "1.10.0", "2.0.0")),
+        (Choice.TENTHS, ("1.9.0", "1.9.2", "1.10.0", "2.0.0")),
         (Choice.ALL, ("1.9.0", "1.9.1", "1.9.2", "1.10.0", "2.0.0")),
     ],
 )
@@ -41,7 +42,7 @@ def test_every_project_is_one_that_lines_name() -> None:
 
 def test_what_is_left_out_is_no_whole_package() -> None:
     for name, project in PROJECTS.items():
-        top = name.replace("-", "_")
+        top = find_package(name)
         assert not re.match(project.inner, top), name
         assert not re.search(project.skipped, f"{top}/__init__.py"), name
 
