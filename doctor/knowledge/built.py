@@ -30,13 +30,15 @@ def tell_built(
     if _SHORT.search(text):
         return captured
     ran = _find_running(text)
+    left = () if ran else _find_left(text)
     version = _find_torch(captured["package"], captured["version"])
     fitting = [python for python, need in WHEELS["torch"].items() if satisfies(version, need)]
     short = ".".join(ran.split(".")[:2])
-    if not ran or not fitting or short in fitting:
+    if not fitting or (short in fitting if ran else not left or bool({*left} & {*fitting})):
         return None
     first, last = min(fitting, key=key), max(fitting, key=key)
     fit = _TESTED if _TESTED in fitting else last
+    ran = ran or _name(left)
     return {**captured, "ran": ran, "oldest": first, "newest": last, "fit": fit}
 
 
@@ -63,6 +65,28 @@ def _find_running(text: str) -> str:
         if found := re.search(form, text, re.MULTILINE):
             return ".".join(found.groups())
     return find_python(text)
+
+
+def _find_left(text: str) -> tuple[str, ...]:
+    """Return the Pythons that can have run, since pip did not set releases aside as theirs."""
+    needs = [found[1] for found in _ASIDE.finditer(text)]
+    told = [python for python in _PYTHONS if not any(satisfies(python, one) for one in needs)]
+    return () if len(told) == len(_PYTHONS) else tuple(told)
+
+
+def _name(pythons: Sequence[str]) -> str:
+    """Say which Pythons are possible, of which there are some."""
+    first, last = min(pythons, key=key), max(pythons, key=key)
+    if first == last:
+        return first
+    return f"{first} or newer" if last == _PYTHONS[-1] else f"{first} to {last}"
+
+
+_PYTHONS = tuple(f"3.{minor}" for minor in range(7, 16))
+"""Those that the releases of pip run on that tell what they set aside."""
+
+_ONE = r"(?:[<>=!]=?|~=) ?\d[\d.]*(?:\.\*)?"
+_ASIDE = re.compile(rf"\bRequires-Python ({_ONE}(?:, ?{_ONE})*)")
 
 
 def _find_torch(package: str, version: str) -> str:

@@ -74,6 +74,7 @@ ANYWHERE = frozenset(
             "family_toolchains",
             "family_interpreters",
             "family_packaging",
+            "family_poetry",
         ),
         *("family_faults", "family_leftovers", "family_panels"),
     }

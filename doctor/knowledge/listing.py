@@ -26,12 +26,17 @@ _UNSEEN = (
     "this pip is older than 20, and does not see wheels whose names are newer than itself (of"
     " manylinux2010 and later, and macOS 11 and later)"
 )
+_OLDER = (
+    "Use an older Python, one of that release's time (3.10 for most of 2022 and 2023; conda create"
+    " -n old python=3.7 brings older ones), or ask for {oldest} or newer. `sdcoreml env` brings"
+    " Python 3.10 and versions that were tested."
+)
 _BOUND = re.compile(r"(?P<operator>===?|>=|<=|~=|<|>)\s*(?P<version>\d[\w.+]*)")
 _NEAR = 3
 
 
 def find_listing(line: int, lines: Sequence[Line]) -> Mapping[str, str]:
-    """Return what the list at a line says, for the place `listing`; nothing if there is none."""
+    """Return what the list at a line says, for the place `listing`, and what to do `instead`."""
     near = (one.text for one in lines if abs(one.number - line) <= _NEAR)
     found = next(filter(None, map(_LISTED.search, near)), None)
     bound = _BOUND.search(found["asked"]) if found else None
@@ -42,7 +47,10 @@ def find_listing(line: int, lines: Sequence[Line]) -> Mapping[str, str]:
         return {}
     asked, oldest, newest = key(bound["version"]), listed[0], listed[-1]
     if asked < key(oldest) and bound["operator"] in _ONE_OR_OLDER:
-        return {"listing": f": the oldest for them is {oldest}, so that this Python is too new"}
+        return {
+            "listing": f": the oldest for them is {oldest}, so that this Python is too new",
+            "instead": _OLDER.format(oldest=oldest),
+        }
     if asked > key(newest) and bound["operator"] not in _ONE_OR_OLDER - {"=="}:
         if _is_of_an_old_pip(line, lines):
             shown = f"the newest that pip shows is {newest}, and " if found["end"] else ""

@@ -27,6 +27,7 @@ FAMILIES = (
     *("family_faults", "family_own", "family_trainers", "family_training_data", "family_apps"),
     *("family_training_runs", "family_leftovers", "family_toolchains", "family_interpreters"),
     "family_packaging",
+    "family_poetry",
     *("family_pipelines", "family_reading", "family_loading", "family_adapters", "family_calls"),
     *(
         "family_given",
