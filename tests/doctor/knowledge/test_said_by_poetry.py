@@ -67,7 +67,6 @@ missing field `version`
             "wheel-not-supported-on-platform",
             "macosx_11_0_arm64",
         ),
-        ("zsh: permission denied: /x/webui.cmd", "script-of-windows-here", "for Windows"),
         ("make: uv: No such file or directory", "family-command-missing", "The Makefile calls uv"),
         (
             "paint.py: error: the following arguments are required: -o\n--size: command not found",
@@ -116,7 +115,6 @@ def test_it_is_told_as_the_case_that_it_is(log: str, name: str, said: str) -> No
     ("log", "name"),
     [
         ("make: *** [Makefile:9: install] Error 127", "family-command-missing"),
-        ("zsh: permission denied: ./webui.sh", "script-of-windows-here"),
         ("note: expanded from macro 'fdopen'", "zlib-of-source-too-old"),
         ("Command: \"/x/python\" -m pip install 'paint<2'", "single-quotes-in-cmd"),
         ("Error: [Errno 1] Operation not permitted: '/x/lib'", "venv-without-links"),
