@@ -48,7 +48,7 @@ missing field `version`
 @pytest.mark.parametrize(
     ("log", "name", "said"),
     [
-        (ASIDE, "torch-not-for-this-python", "(3.11 or newer)"),
+        (ASIDE, "torch-not-for-this-python", "no builds for Python 3.11 or newer"),
         (LINKER, "build-tools-not-fetched", "A proxy is set"),
         (CONDA_GIT, "git-missing-for-vcs-install", "not in this shell's PATH"),
         (QUOTES, "single-quotes-in-cmd", "'painter<=0.23.0' in single quotes"),
