@@ -25,7 +25,7 @@ FAMILIES = (
     *("family_starts", "family_panels", "family_webui", "family_comfy", "family_nodes"),
     *("family_extensions", "family_fronts", "family_video", "family_sdcpp", "family_invoke"),
     *("family_faults", "family_own", "family_trainers", "family_training_data", "family_apps"),
-    *("family_training_runs", "family_leftovers", "family_toolchains", "family_interpreters"),
+    *("family_training_runs", "family_directml", "family_leftovers", "family_toolchains", "family_interpreters"),
     "family_packaging",
     "family_poetry",
     *("family_pipelines", "family_reading", "family_loading", "family_adapters", "family_calls"),
