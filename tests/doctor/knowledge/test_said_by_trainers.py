@@ -69,6 +69,18 @@ FULL = "RuntimeError: Data processing error: File reconstruction error: IO Error
             "own-file-hides-package",
             "paint.py",
         ),
+        (
+            "RuntimeError: Device type privateuseone is not supported for torch.Generator() api.\n",
+            "directml-no-generator",
+            "generator source: CPU",
+        ),
+        ("/bin/bash: line 1: -O: command not found\n", "typed-line-broken", "without quotes"),
+        ("bash: line 7: --paint: command not found\n", "typed-line-broken", "several lines"),
+        (
+            "slurmstepd: error: *** JOB 1 ON a CANCELLED AT 2024-03-01T12:00:13 DUE TO PREEMPTION\n",
+            "job-time-over",
+            "higher rank",
+        ),
         ("Cannot write to 'a.ckpt' (Success).\n", "wget-disk-full", "disk"),
         (
             "AssertionError: paint_swap is not supported with paint_offload / \u4f75\u7528\n",
