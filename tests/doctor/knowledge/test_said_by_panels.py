@@ -248,6 +248,56 @@ TOLD = {
         "forge-nunchaku-keys",
         "packed for Nunchaku",
     ),
+    "an index without new builds": (
+        (
+            "  ╰─▶ Because only torch<=2.6.0+cu124 is available and paint==5.12.0 depends on"
+            " torch>=2.7.0,<2.8.dev0, we can conclude that paint==5.12.0 cannot be used.\n"
+        ),
+        "resolver-no-release",
+        "(cu124) ends at torch 2.6.0",
+    ),
+    "an environment that uv does not find": (
+        (
+            "error: Failed to inspect Python interpreter from virtual environment at `bin/python`\n"
+            "  Caused by: Python interpreter not found at `/w/paint/bin/python`\n"
+        ),
+        "uv-venv-not-there",
+        "/w/paint/bin/python",
+    ),
+    "a picture's name": (
+        (
+            "FileNotFoundError: [Errno 2] No such file or directory: 'outputs\\\\txt2img\\\\1-"
+            + "a small red house, " * 9
+            + "sky.png.tmp'\n"
+        ),
+        "picture-name-too-long",
+        "pattern for file names",
+    ),
+    "a picture described by BLIP": (
+        (
+            '  File "/w/repositories/BLIP/models/med.py", line 178, in forward\n'
+            "    torch.matmul(query, key)\nRuntimeError: The size of tensor a (3) must match"
+            " the size of tensor b (9) at non-singleton dimension 0\n"
+        ),
+        "blip-and-transformers",
+        "num_beams to 1",
+    ),
+    "a clone that was cut": (
+        (
+            "fatal: unable to access 'https://github.com/crowsonkb/k-diffusion.git/': Failed to"
+            " connect to github.com port 443\nRuntimeError: Couldn't clone k-diffusion.\n"
+        ),
+        "family-webui-repository",
+        "git did not reach GitHub",
+    ),
+    "settings of InvokeAI": (
+        (
+            "pydantic_core.ValidationError: 1 validation error for InvokeAIAppConfig\npaint_path\n"
+            "  Extra inputs are not permitted [type=extra_forbidden, input_value='a']\n"
+        ),
+        "invoke-settings-file",
+        "delete the line paint_path",
+    ),
 }
 NOT_TOLD = {
     "a browser that left": (
