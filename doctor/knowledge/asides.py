@@ -41,6 +41,11 @@ _FORMS = (
     ),
     r"^Cannot import \S.* module for custom nodes: .*|^[ \t]*[\d.]+ seconds \(IMPORT FAILED\): .*",
     rf"^Exception in thread .*\n{_TRACEBACK}AttributeError: 'NoneType' object has no attribute .*",
+    # A client that closed its connection, on Windows
+    (
+        r"^(?:\S+ )*Exception in callback _ProactorBasePipeTransport\._call_connection_lost\b.*"
+        rf"(?:\nhandle: .*)?\n{_TRACEBACK}ConnectionResetError: .*"
+    ),
     r"^\[ERROR\] An error occurred while retrieving information for the '[^']*' node\b.*",
     # Done otherwise
     r"^An error occurred while trying to fetch .*(?:\nDefaulting to unsafe serialization\b.*)?",
@@ -48,6 +53,9 @@ _FORMS = (
     r"^.*\bnvidia-smi: (?:command )?not found\b",
     r"^.*\bcaught exception '.*', memory monitor disabled",
     r"^.*\bfalling back to (?:CPU|cpu|the CPU)\b.*|^.*\bFalling back to regular HTTP download\b.*",
+    # What a build looks for and does without
+    r"^--\s+Could NOT find .*",
+    r"^(?:\S*[/\\])?conftest\.\w+:\d+:\d+: (?:fatal )?error: (?!.?std(?:io|lib)\.h).*",
     # Of pip and libraries
     (
         r"^ERROR: pip's dependency resolver does not currently take into account\b.*"
