@@ -81,7 +81,7 @@ CLASS = "AttributeError: 'BasicTransformerBlock' object has no attribute 'bristl
             "ImportError: Please install the `accelerate` library to paint.\n",
             "family-package-asked",
             LIKELY,
-            "accelerate is not installed",
+            "does not see accelerate",
         ),
         (
             "ImportError: Please install the `bristles-of-mine` library to paint.\n",
