@@ -55,16 +55,16 @@ FULL = "RuntimeError: Data processing error: File reconstruction error: IO Error
         ),
         (
             (
-                "pytorch_lightning.utilities.exceptions.MisconfigurationException: You requested gpu: "
-                "[1]\n But your machine only has: [0]\n"
+                "pytorch_lightning.utilities.exceptions.MisconfigurationException: You requested"
+                " gpu: [1]\n But your machine only has: [0]\n"
             ),
             "lightning-no-gpu",
             "counted from 0",
         ),
         (
             (
-                "Unable to load\nModuleNotFoundError: No module named 'paint.brush'; 'paint' is not a "
-                "package\n"
+                "Unable to load\nModuleNotFoundError: No module named 'paint.brush';"
+                " 'paint' is not a package\n"
             ),
             "own-file-hides-package",
             "paint.py",
