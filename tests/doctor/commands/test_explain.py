@@ -126,6 +126,7 @@ def test_all_that_a_page_of_a_failure_says() -> None:
         cause="it was dropped",
         fix="buy another",
         when={"torch": ">=2.5", "numpy": "2.*"},
+        cases=(),
         checks=("PIN001", "PIN002"),
         seen=("a log", "another log"),
     )

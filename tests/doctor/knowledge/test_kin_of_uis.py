@@ -273,7 +273,7 @@ SWARM = (
         ),
         (
             "https://civitai.com/api/download/models/1: ['HTTPError: Unauthorized']",
-            "invoke-download-refused",
+            "civitai-wants-a-key",
             "remote_api_tokens",
         ),
         ("ValueError: This model is not compatable with this operation", "bee-operation", ""),

@@ -77,7 +77,7 @@ FULL = "RuntimeError: Data processing error: File reconstruction error: IO Error
         ("/bin/bash: line 1: -O: command not found\n", "typed-line-broken", "without quotes"),
         ("bash: line 7: --paint: command not found\n", "typed-line-broken", "several lines"),
         (
-            "slurmstepd: error: *** JOB 1 ON a CANCELLED AT 2024-03-01T12:00:13 DUE TO PREEMPTION\n",
+            "slurmstepd: error: *** JOB 1 ON a CANCELLED AT 2024-03-01T12:00:1 DUE TO PREEMPTION\n",
             "job-time-over",
             "higher rank",
         ),

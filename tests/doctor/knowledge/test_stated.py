@@ -139,14 +139,14 @@ def test_an_extension_is_told_to_be_of_another_time_than_its_program() -> None:
     log = (
         "Traceback (most recent call last):\n"
         '  File "/ComfyUI/custom_nodes/frob-nodes/utils.py", line 9, in load\n'
-        "    vae = comfy.sd.VAE(sd=sd)\n"
-        "TypeError: VAE.__init__() got an unexpected keyword argument 'sd'\n"
+        "    vae = comfy.sd.VAE(ink=ink)\n"
+        "TypeError: VAE.__init__() got an unexpected keyword argument 'ink'\n"
     )
     assert said(log).startswith(
-        "The custom node frob-nodes calls a function of ComfyUI's own with sd"
+        "The custom node frob-nodes calls a function of ComfyUI's own with ink"
     )
     elsewhere = said(log.replace("ComfyUI/custom_nodes", "webui/extensions"))
-    assert elsewhere.startswith("The extension frob-nodes gives sd to a function of the program")
+    assert elsewhere.startswith("The extension frob-nodes gives ink to a function of the program")
     assert "the newest state of frob-nodes and of the program" in elsewhere
 
 
