@@ -271,11 +271,6 @@ SWARM = (
             "motion-module",
             "made for SDXL, and the checkpoint is of SD1.5",
         ),
-        (
-            "https://civitai.com/api/download/models/1: ['HTTPError: Unauthorized']",
-            "civitai-wants-a-key",
-            "remote_api_tokens",
-        ),
         ("ValueError: This model is not compatable with this operation", "bee-operation", ""),
         (
             "ValueError: No .safetensors file found in HuggingFace repo: me/pencil",
