@@ -12,7 +12,8 @@ Each entry in the TOML files of this folder has:
     vague       optional, true: says little, so that any other guess comes before it
     stage       optional: counts only in an exception that was raised there (see `stages`): while
                 downloading, loading, translating a model's operations, importing, in an
-                extension, or by an extension's own code; {name} is its name
+                extension, or by an extension's own code; {name} is its name; `cut`: only in a
+                traceback that the log cuts off before its exception
     symptom     optional: tells only what any failure before it may explain: an absence (something
                 is missing or refused) or an outcome (not built, killed); see `support`
     notice      optional, true: healthy runs print it too, so that it is a cause only where a run

@@ -23,6 +23,7 @@ from sdcoreml.doctor.knowledge.lines import Line
 from sdcoreml.doctor.knowledge.matching import Log, tell
 from sdcoreml.doctor.knowledge.names import find_own
 from sdcoreml.doctor.knowledge.needs import make_sieve
+from sdcoreml.doctor.knowledge.raising import complete_cut
 from sdcoreml.doctor.knowledge.ranking import Match, rank
 from sdcoreml.doctor.knowledge.reading import read
 from sdcoreml.doctor.knowledge.searching import View, compile_pattern
@@ -82,7 +83,7 @@ def examine(
     """
     unfolded = unfold(log, gap or Gap())
     own = _read_lines(unfolded.log, Gap() if unfolded.numbers else gap or Gap())
-    lines = add_types(translate(own))
+    lines = complete_cut(add_types(translate(own)))
     found = _examine_english(lines, entries, versions or {})
     found = found if lines is own else _quote(found, own, lines)
     return replace(

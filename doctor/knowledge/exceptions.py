@@ -97,7 +97,7 @@ class Finder:
     def __init__(self) -> None:
         self.chains: list[list[Raised]] = []
         self._relation: Relation | None = None
-        self._start = 0
+        self.start = 0
         self._indent = 0
         self._in_traceback = False
         self._after_frame = False
@@ -115,7 +115,7 @@ class Finder:
     @property
     def is_open(self) -> bool:
         """Whether the last frame is of a traceback that has not ended."""
-        return bool(self._start and self._after_frame)
+        return bool(self.start and self._after_frame)
 
     @property
     def is_unknown(self) -> bool:
@@ -134,14 +134,14 @@ class Finder:
         elif relation := _relation(text):
             # What comes about while an ignored exception is handled is ignored with it.
             self._ignoring = self._ignoring or self._is_ignored * line.number
-            self._relation, self._in_traceback, self._start = relation, False, line.number
+            self._relation, self._in_traceback, self.start = relation, False, line.number
         elif header := _HEADER.match(text):
             self._in_traceback, self._indent = True, len(header["indent"])
             self._is_below = self._is_below_its_message(line)
-            self._start, self._after_frame = line.number, False
+            self.start, self._after_frame = line.number, False
             self._passed = Passed()
         elif is_frame(text):
-            self._start = self._start or line.number
+            self.start = self.start or line.number
             self._after_frame, self._framed = True, line.number
             self._passed.enter(text)
             self._go_on(line)
@@ -184,17 +184,17 @@ class Finder:
     def _begin_report(self, line: Line) -> None:
         """Take the message of an exception whose frames follow."""
         self._passed = Passed()
-        self._relation, self._start, self._in_traceback = None, self._report, False
+        self._relation, self.start, self._in_traceback = None, self._report, False
         named = _RAISED.match(line.text)
         is_key = _KEY.fullmatch(line.text.strip())
         self._add(line, named["type"] if named else "KeyError" if is_key else "")
         self.reported.add(line.number)
-        self._report, self._start, self._is_reported = 0, 0, True
+        self._report, self.start, self._is_reported = 0, 0, True
 
     def _go_on(self, line: Line) -> None:
         """Give the exception that was reported the frames behind its message."""
         if self._is_reported:
-            self._start, self._after_frame = 0, False
+            self.start, self._after_frame = 0, False
             self.chains[-1][-1] = self._give_frames(replace(self.chains[-1][-1], end=line.number))
 
     def _give_frames(self, raised: Raised) -> Raised:
@@ -232,19 +232,19 @@ class Finder:
             self._ignoring = 0
         else:
             self._add(line, type_)
-        self._relation, self._in_traceback, self._start = None, False, 0
+        self._relation, self._in_traceback, self.start = None, False, 0
         self._after_frame = False
         self._passed = Passed()
 
     def _add(self, line: Line, type_: str) -> None:
         told = Line(number=line.number, text=line.text.strip())
         last = self.chains[-1][-1] if self.chains else None
-        if last and not self._start and line.number - last.end <= _NEAR:
+        if last and not self.start and line.number - last.end <= _NEAR:
             self._relation = None if _GROUP.match(last.type) else Relation.AFTER
         raised = Raised(
             line=told,
             detail=told,
-            start=self._start or line.number,
+            start=self.start or line.number,
             end=line.number,
             type=type_,
             relation=self._relation or Relation.FIRST,
@@ -257,7 +257,7 @@ class Finder:
 
     def _extend(self, line: Line, indent: int) -> None:
         """Let the message of the last exception go on, over lines that are indented."""
-        if self._in_traceback or self._start or not self.chains:
+        if self._in_traceback or self.start or not self.chains:
             return
         last = self.chains[-1][-1]
         if (

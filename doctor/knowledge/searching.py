@@ -78,7 +78,10 @@ class View:
                 continue
             captured = {name.partition(APART)[0]: groups[name] for name in groups if groups[name]}
             line = Line(number=self.lines[at].number, text=self.lines[at].text.strip())
-            if entry.stage:
+            if entry.stage is Stage.CUT:
+                if not 0 < self._structure.cut <= line.number:
+                    continue
+            elif entry.stage:
                 doing = self._find_doing(line.number, entry.stage)
                 if doing is None or doing.stage is not entry.stage:
                     continue

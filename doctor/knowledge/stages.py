@@ -30,6 +30,9 @@ class Stage(Enum):
     OWN = "own"
     """An extension's own code raised it, whatever that was doing."""
 
+    CUT = "cut"
+    """The log ends in its traceback, which tells what was being done but not what was raised."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Doing:

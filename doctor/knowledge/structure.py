@@ -31,6 +31,9 @@ class Structure:
     is_unknown: bool = False
     """Whether nobody knows that exception: none before it was its direct cause."""
 
+    cut: int = 0
+    """The line that the traceback begins with whose exception nobody knows; 0 if there is none."""
+
     ignored: frozenset[int] = frozenset()
     """The lines of what Python ignored when it ended, or of which the next says that it goes on."""
 
@@ -104,6 +107,7 @@ def find_structure(lines: Sequence[Line]) -> Structure:
         decisive=decisive,
         is_cut=finder.is_open or _ends_in_a_retry(told),
         is_unknown=finder.is_unknown,
+        cut=finder.start if finder.is_unknown else 0,
         ignored=frozenset(ignored),
         reported=frozenset(finder.reported),
         builds=find_builds(lines),

@@ -32,6 +32,7 @@ FAMILIES = (
         "family_toolchains",
         "family_interpreters",
     ),
+    "family_cut",
     "family_packaging",
     "family_poetry",
     *("family_pipelines", "family_reading", "family_loading", "family_adapters", "family_calls"),

@@ -1,0 +1,53 @@
+"""What a traceback was doing tells a cause where the log cuts it off, and there alone."""
+
+from __future__ import annotations
+
+import pytest
+
+from sdcoreml.doctor.knowledge import Confidence, entries
+from sdcoreml.doctor.knowledge.diagnosis import examine
+from sdcoreml.doctor.knowledge.stages import Stage
+
+CUT = [one for one in entries() if one.stage is Stage.CUT]
+BEGIN = 'Traceback (most recent call last):\n  File "/w/paint.py", line 3, in <module>\n'
+
+
+@pytest.mark.parametrize(
+    ("end", "name", "said"),
+    [
+        (
+            '  File "/v/torch/serialization.py", line 9, in _legacy_load\n',
+            "old-pickle",
+            "its first",
+        ),
+        ('    pipe.to("cuda")\n  File "/v/diffusers/a.py"\n', "starting-cuda", "finds none"),
+        (
+            '  File "/v/urllib3/connection.py", line 9, in _connect_tls_proxy\n',
+            "by-tls",
+            "https://",
+        ),
+        ('  File "/v/urllib3/connection.py", line 9, in _new_conn\n', "connecting", "not reached"),
+        ('  File "/v/json/decoder.py", line 9, in decode\n', "reading-json", "empty or damaged"),
+        ('  File "/v/subprocess.py", line 9, in _execute_child\n', "calling-program", "not found"),
+    ],
+)
+def test_the_last_frames_tell_what_failed(end: str, name: str, said: str) -> None:
+    cause = examine(BEGIN + end, entries()).cause
+    assert cause is not None
+    assert cause.entry.id.startswith("cut-")
+    assert cause.entry.id.endswith(name)
+    assert said in cause.cause
+    assert cause.confidence is Confidence.GUESS
+
+
+def test_where_the_exception_is_told_its_frames_say_nothing() -> None:
+    for entry in CUT:
+        log = f"{entry.example.rstrip()}\nFrobError: it frobbed\n"
+        assert entry.id not in {one.entry.id for one in examine(log, entries()).matches}, entry.id
+
+
+def test_the_safetensors_that_a_command_names_are_the_file_that_is_no_pickle() -> None:
+    log = f'$ python a.py --ckpt ./ink.safetensors\n{BEGIN}    x\n  File "s.py", line 1, in '
+    cause = examine(f"{log}_legacy_load\n", entries()).cause
+    assert cause is not None
+    assert cause.cause.startswith("./ink.safetensors is safetensors, and the script reads it")
