@@ -17,7 +17,7 @@ from sdcoreml.doctor.knowledge.lines import Line
 _RAISE = re.compile(r"\s*(?:(?:-+>|❱|>)\s*)?(?:\d+\s+)?raise (?P<type>[A-Z]\w*)\((?P<said>.*)$")
 _TEXT = re.compile(r"""[rbfRBF]{0,2}(?P<quote>'''|\"\"\"|["'])(?P<said>.*?)(?:(?P=quote)|$)""")
 _NUMBER = re.compile(r"^\s*(?:\d+\s+)?(?=[rbfRBF]{0,2}[\"'])")
-_VALUE = re.compile(r"\{(?:[^{}!:]*\W)?(?P<name>\w+)[^\w{}!:]*(?:[!:][^{}]*)?\}")
+_VALUE = re.compile(r"\{(?:[^{}!:]*[^\w{}!:])?(?P<name>\w+)[^\w{}!:]*(?:[!:][^{}]*)?\}")
 _UNDERLINE = re.compile(r"[\s^~]*$")
 _FEW = 6
 """The text of a message is written in so many lines of code at most."""
