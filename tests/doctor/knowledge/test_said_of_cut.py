@@ -28,6 +28,9 @@ BEGIN = 'Traceback (most recent call last):\n  File "/w/paint.py", line 3, in <m
         ),
         ('  File "/v/urllib3/connection.py", line 9, in _new_conn\n', "connecting", "not reached"),
         ('  File "/v/json/decoder.py", line 9, in decode\n', "reading-json", "empty or damaged"),
+        ("    from frob.parts import Wheel, Cog\n", "importing", "frob.parts failed"),
+        ("    import frob\n           ^^^^\n", "importing", "import of frob failed"),
+        ('    weights = sd["model.frob"]\n', "looking-up-key", "has no model.frob"),
         ('  File "/v/subprocess.py", line 9, in _execute_child\n', "calling-program", "not found"),
     ],
 )
