@@ -51,7 +51,7 @@ ANYWHERE = frozenset(
         *("family_machine", "family_downloads", "family_installs", "family_python"),
         *("family_crashes", "family_apple", "family_skew"),
         *("family_webui", "family_comfy", "family_invoke", "family_trainers"),
-        *("family_nodes", "family_fronts", "family_video", "family_sdcpp"),
+        *("family_nodes", "family_fronts", "family_sdcpp"),
         *("family_extensions", "family_training_data", "family_apps"),
         *("family_xcode", "family_macs", "family_coreml"),
         *(

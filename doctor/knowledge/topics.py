@@ -23,7 +23,7 @@ FILES = (
 )
 FAMILIES = (
     *("family_starts", "family_panels", "family_webui", "family_comfy", "family_nodes"),
-    *("family_extensions", "family_fronts", "family_video", "family_sdcpp", "family_invoke"),
+    *("family_extensions", "family_fronts", "family_sdcpp", "family_invoke"),
     *("family_faults", "family_own", "family_trainers", "family_training_data", "family_apps"),
     *(
         "family_training_runs",

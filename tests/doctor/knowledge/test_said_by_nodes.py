@@ -118,22 +118,6 @@ STARTUP = "Failed to execute startup-script: /w/custom_nodes/ComfyUI-Manager/p.p
             "135",
         ),
         (
-            RUN.format(
-                kind="ProcessLookupError",
-                said="ffmpeg is required for video outputs and could not be found.",
-            ),
-            "ffmpeg-not-found",
-            "finds none",
-        ),
-        (
-            RUN.format(
-                kind="Exception",
-                said="An error occurred in the ffmpeg subprocess:\nUnknown encoder 'h264_nvenc'",
-            ),
-            "ffmpeg-without-encoder",
-            "h264_nvenc",
-        ),
-        (
             SERVER.format(
                 said="Model 'a.gguf' is in GGUF format, but the server does not have GGUF support"
                 " installed. Cannot run."
@@ -186,7 +170,6 @@ def test_what_they_say_is_told(log: str, name: str, said: str) -> None:
     ("log", "stranger"),
     [
         ("Error: Directory '/srv/www' is not empty", "frames-folder-empty"),
-        ("kernel: Cannot load module, no capable devices", "ffmpeg-nvenc-none"),
         ("error: unknown argument: '-fopenmp'", "sdcpp-option-unknown"),
         ("ValueError: No image detected in the clipboard", "face-not-found"),
         ("AssertionError: Width is not a multiple of the patch", "size-not-of-64"),
