@@ -81,6 +81,10 @@ _PAIRS = tuple(
                 rf" {_MODEL}\)? in the model"
             ),
         ),
+        (
+            "shape mismatch at",
+            rf"shape mismatch at'?,? '?(?P<name>[\w.]+)'?,? {_FILE},? \(?{_MODEL}",
+        ),
         ("vs model:", rf"(?<![\w.])(?P<name>[\w.]+)[^\n]*ckpt: ?{_FILE}\)? vs model: ?{_MODEL}"),
         (
             "but received shape",

@@ -55,6 +55,7 @@ _WEAK_TRIGGERS = (
         "omp",
         "rash",
         "no such",
+        "//none-",
     ),
     *(
         "nterrupt",

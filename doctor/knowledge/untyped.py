@@ -1,8 +1,9 @@
 """Names the exception of a message that a program shows without it, as Python would have.
 
-ComfyUI's window shows the message alone, its report has the type in a line of its own, and the
-knowledge is written in the words that Python prints: the type, a colon and the message. Python's
-own messages tell their type. What a log is quoted with stays as it stands there.
+ComfyUI's window shows the message alone, its report has the type in a line of its own, SD.Next and
+others write "error=" and the message. The knowledge is written in the words that Python prints: the
+type, a colon and the message. Python's own messages tell their type. What a log is quoted with
+stays as it stands there.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ _NEAR = 3
 
 
 def add_types(lines: Sequence[Line]) -> Sequence[Line]:
-    """Return lines with the types of the exceptions that ComfyUI shows by their messages alone."""
+    """Return lines with the types of the exceptions that are shown by their messages alone."""
     if not any(_SHOWN.search(line.text) for line in lines):
         return lines
     typed = {line.number: line for line in _add_types(lines)}
@@ -40,6 +41,11 @@ def add_types(lines: Sequence[Line]) -> Sequence[Line]:
 
 _SHOWN = re.compile(
     r"\*\*Exception Message|Error occurred when executing |!!! Exception during proc"
+    r"|\b(?:error|exception|err|exc|reason|cause)="
+)
+_GIVEN = re.compile(
+    r"(?P<front>(?:[^\n]*?[\s,(:])?(?:error|exception|err|exc|reason|cause)=[\"'(]?)"
+    r"(?P<message>[^\s\"'(\[{].*|'\w+' .*)$"
 )
 
 
@@ -59,6 +65,8 @@ def _add_types(lines: Sequence[Line]) -> Iterator[Line]:
             _TRACEBACK.match(one.text) for one in told[at + 1 : at + 1 + _NEAR]
         ):
             yield from _name(line, found["message"])
+        elif found := _GIVEN.match(line.text):
+            yield from _name_known(line, found["front"], found["message"])
         is_next = executing is not None and not executing["message"]
 
 
@@ -66,6 +74,12 @@ def _name(line: Line, message: str, type_: str = "") -> Iterator[Line]:
     """Yield a line with its message's exception; nothing if it has no message, or names it."""
     if message and not _NAMED.match(message) and not _TRACEBACK.match(message):
         yield replace(line, text=f"{type_ or find_type(message)}: {message}")
+
+
+def _name_known(line: Line, front: str, message: str) -> Iterator[Line]:
+    """Yield a line with its message's exception behind what is before it, if the type is known."""
+    if not _NAMED.match(message) and (type_ := find_type(message)) != _MOST:
+        yield replace(line, text=f"{front}{type_}: {message}")
 
 
 def find_type(message: str) -> str:
