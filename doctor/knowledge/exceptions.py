@@ -156,11 +156,9 @@ class Finder:
             self._is_told_above = True
 
     def _is_below_its_message(self, line: Line) -> bool:
-        """Return whether a traceback begins below the log's only exception, as below a title."""
-        if len(self.chains) != 1 or len(self.chains[0]) != 1:
-            return False
-        last = self.chains[0][0]
-        return not last.steps and line.number - last.end == _GAP
+        """Return whether a traceback begins below the log's first exception, as below a title."""
+        first = self.chains[0][0] if self.chains else None
+        return first is not None and not first.steps and line.number - first.end == _GAP
 
     def _is_of_report(self, line: Line) -> bool:
         """Take a line of a report, which begins with the message; return whether it was one."""
