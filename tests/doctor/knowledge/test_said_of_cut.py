@@ -70,6 +70,11 @@ def test_a_traceback_whose_cause_is_told_is_not_cut() -> None:
     assert not {one.entry.id for one in told} & {*CUT}
 
 
+def test_below_the_exception_as_a_title_the_frames_are_its_own() -> None:
+    log = f'FrobError: it frobbed\n\n{BEGIN}  File "a.py", line 1, in _new_conn\n'
+    assert not {one.entry.id for one in examine(log, entries()).matches} & {*CUT}
+
+
 def test_the_raise_that_a_log_ends_with_is_told_as_the_exception() -> None:
     code = '    raise OSError(f"[Errno 28] No space left on device: {path!r}")\n'
     cause = examine(f'{BEGIN}  File "a.py", line 1, in save\n{code}', entries()).cause
