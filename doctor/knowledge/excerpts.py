@@ -82,6 +82,7 @@ _WEAK_TRIGGERS = (
         "fork(",
         "NSFW",
         "no matches",
+        "alpha: []",
         "quit ",
         "newer than",
         "exit",
