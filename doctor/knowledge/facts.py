@@ -31,6 +31,14 @@ _FACTS: Mapping[str, tuple[str, ...]] = {
 }
 """The groups that causes may have, and where a log says what belongs there, the best first."""
 
+_SOURCE = re.compile(
+    r"(?:Using cached|Downloading) (?:\S*/)?([A-Za-z0-9][\w.-]*?)-(\d[\w.]*)"
+    r"\.(?:tar\.gz|zip)[^\n]*\n"
+    r"(?:(?![^\n]*Collecting )[^\n]*\n){0,6}?"
+    r"[^\n]*(?:Getting requirements to build wheel|Preparing metadata)[^\n]*(?:error|exit)"
+)
+"""The source that pip fetched last before it could not even ask how it is built."""
+
 _COMPILED = {
     group: tuple(re.compile(wording) for wording in wordings) for group, wordings in _FACTS.items()
 }
@@ -39,6 +47,8 @@ _COMPILED = {
 def find_facts(lines: Sequence[Line]) -> Mapping[str, str]:
     """Return what the lines of a log say for causes that do not capture it themselves."""
     found: dict[str, str] = {}
+    if source := _SOURCE.findall("\n".join(line.text for line in lines)):
+        found["built"] = "==".join(source[-1])
     for group, wordings in _COMPILED.items():
         for wording in wordings:
             said = next(filter(None, (wording.search(line.text) for line in lines)), None)

@@ -1,9 +1,9 @@
 """Names the exception of a message that a program shows without it, as Python would have.
 
 ComfyUI's window shows the message alone, its report has the type in a line of its own, SD.Next and
-others write "error=" and the message. The knowledge is written in the words that Python prints: the
-type, a colon and the message. Python's own messages tell their type. What a log is quoted with
-stays as it stands there.
+others write "error=", or words of their own, and the message. The knowledge is written in the words
+that Python prints: the type, a colon and the message. Python's own messages tell their type. What
+a log is quoted with stays as it stands there.
 """
 
 from __future__ import annotations
@@ -42,9 +42,17 @@ def add_types(lines: Sequence[Line]) -> Sequence[Line]:
 _SHOWN = re.compile(
     r"\*\*Exception Message|Error occurred when executing |!!! Exception during proc"
     r"|\b(?:error|exception|err|exc|reason|cause)="
+    r"|model! Reason: |Exception training model: |Error running job: |\bERROR cuda:\d"
 )
+_OWN_WORDS = (
+    r"[^\n]*?(?:Could not load the [\w-]+ model! Reason: |Exception training model: '"
+    r"|Error running job: |\bERROR cuda:\d+ )"
+)
+"""Those of Easy Diffusion, of the web UI's Dreambooth and of ai-toolkit."""
+
 _GIVEN = re.compile(
-    r"(?P<front>(?:[^\n]*?[\s,(:])?(?:error|exception|err|exc|reason|cause)=[\"'(]?)"
+    r"(?P<front>(?:[^\n]*?[\s,(:])?(?:error|exception|err|exc|reason|cause)=[\"'(]?"
+    rf"|{_OWN_WORDS})"
     r"(?P<message>[^\s\"'(\[{].*|'\w+' .*)$"
 )
 

@@ -83,6 +83,8 @@ def test_of_every_place_in_a_text_there_is_something_that_fills_it() -> None:
 ENDS = {"stopped-while-loading", "comfy-flag-wants-package"} | {
     "comfy-ended-without-word",
     "comfy-security-alert",
+    "comfy-wrong-script",
+    "easy-diffusion-start-ended",
     "forge-ended-while-loading",
 }
 
