@@ -23,7 +23,7 @@ from sdcoreml.doctor.knowledge.dating import (
 from sdcoreml.doctor.knowledge.exceptions import Raised
 from sdcoreml.doctor.knowledge.history import find_package, history
 from sdcoreml.doctor.knowledge.mentioned import find_all_stated, find_python
-from sdcoreml.doctor.knowledge.phrasing import say_option, say_respelled, say_setting
+from sdcoreml.doctor.knowledge.phrasing import say_option, say_own, say_respelled, say_setting
 from sdcoreml.doctor.knowledge.receivers import find_code
 from sdcoreml.doctor.knowledge.releases import WHOLE, Releases, read_releases
 from sdcoreml.doctor.knowledge.required import REQUIRED, is_always_asked, say_left_out, say_required
@@ -74,8 +74,10 @@ def tell(
             if is_respelt
             else say_option(project, asker, asked)
         )
-    if project == "diffusers" and dating.side is not Side.OLD and _is_setting(releases, asked):
-        return say_setting(asker, asked)
+    is_self = dating.side is Side.OLD and _asks_itself(project, asked, raised)
+    is_setting = project == "diffusers" and dating.side is not Side.OLD
+    if is_self or (is_setting and _is_setting(releases, asked)):
+        return say_own(project, asked, raised) if is_self else say_setting(asker, asked)
     quiet = _find_quiet(asker, raised, asked.name, dating.side)
     is_inner = asked.module.partition(".")[2] and not asked.owner
     place = f" in {asked.module}" if is_inner else ""
@@ -89,6 +91,12 @@ def tell(
 
 
 _OWN = "what the model's page asks for (its own code, or from_pretrained(custom_pipeline=…))"
+
+
+def _asks_itself(project: str, asked: Asked, raised: Raised | None) -> bool:
+    """Return whether a package's own file called a function with what that does not take."""
+    is_function = asked.is_parameter and "." not in asked.owner
+    return is_function and raised is not None and raised.code == find_package(project)
 
 
 def _is_loaded(raised: Raised | None) -> bool:

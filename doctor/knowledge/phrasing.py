@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from sdcoreml.doctor.knowledge import Confidence
 from sdcoreml.doctor.knowledge.dating import Asked
+from sdcoreml.doctor.knowledge.exceptions import Raised
 
 
 def say_setting(asker: str, asked: Asked) -> Mapping[str, str]:
@@ -43,4 +44,18 @@ def say_respelled(project: str, asker: str, what: str, near: str) -> Mapping[str
         "tested": "Update that code, where it is mended by now, or write",
         "cure": f"{near} in it (in a {project} that is new enough to have it)",
         "confidence": Confidence.LIKELY.value,
+    }
+
+
+def say_own(project: str, asked: Asked, raised: Raised | None) -> Mapping[str, str]:
+    """Say that a package calls a function of its own with what that does not take."""
+    call, file = asked.owner, raised.file if raised else ""
+    return {
+        "skew": f"{project} contradicts itself: its file {file} calls {call} with {asked.name},"
+        f" which the {call} that is called does not take: this release of {project} has that fault,"
+        " files of two of its releases lie mixed, or another program put its own function there",
+        "tested": "Install",
+        "cure": f"another release of {project} as a whole (python -m pip install --force-reinstall"
+        f" {project}==...); if an extension or custom node changes {project}, update that",
+        "confidence": Confidence.GUESS.value,
     }

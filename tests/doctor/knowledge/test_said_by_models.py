@@ -23,6 +23,12 @@ GO_ON = (
     "files' so that the correct variant file can be added."
 )
 FLAT = "RuntimeError: Error(s) in loading state_dict for Frob:\n\tMissing key(s) in state_dict: "
+OWN = """\
+Traceback (most recent call last):
+  File "/x/site-packages/diffusers/unet.py", line 501, in __init__
+    down_block = get_down_block(
+TypeError: get_down_block() got an unexpected keyword argument 'transformer_layers_per_block'
+"""
 LOCAL = "Loading pipeline components...: 100%|####| 7/7 [00:00<00:00, 13.51it/s]\n"
 
 
@@ -95,6 +101,25 @@ LOCAL = "Loading pipeline components...: 100%|####| 7/7 [00:00<00:00, 13.51it/s]
             "family-swift-newer-than-sdk",
             "before macOS 15.0",
         ),
+        (
+            (
+                "Failed to build module 'FrobKit'; this SDK is not supported by the compiler (the "
+                "SDK is built with 'Apple Swift version 5.7.2 (swift-5.7.2)', while this compiler"
+                " is 'Apple Swift version 5.8 (swiftlang-5.8.0.124.1)')."
+            ),
+            "family-swift-and-sdk",
+            "framework FrobKit was built with Swift 5.7.2",
+        ),
+        (
+            (
+                "Frob.swift:85:13 'FrobInk' is unavailable in macOS: Use @Ink instead.\n"
+                "Frob.swift:35:17 'FrobInk' was obsoleted in macOS 14"
+            ),
+            "family-swift-obsoleted",
+            "for macOS 14 or newer",
+        ),
+        (OWN, "family-unexpected-argument", "diffusers contradicts itself"),
+        (OWN.replace("diffusers", "frob"), "family-unexpected-argument", "is too old"),
     ],
 )
 def test_what_they_say_is_told(log: str, expected: str, words: str) -> None:
