@@ -74,6 +74,10 @@ OWN = """\
     self.train_config.noise_scheduler,
 AttributeError: 'GenerateProcess' object has no attribute 'train_config'
 """
+GGUF = (
+    "ERROR lora diffusion_model.double_blocks.1.txt_attn.proj.weight The size of tensor a (1728)"
+    " must match the size of tensor b (3072) at non-singleton dimension 1"
+)
 XPU = "NotImplementedError: Could not run 'aten::frob.out' with arguments from the '{}' backend."
 NCCL = "ImportError: /v/torch/lib/libtorch_cuda.so: undefined symbol: ncclCommRegister"
 
@@ -177,6 +181,12 @@ NCCL = "ImportError: /v/torch/lib/libtorch_cuda.so: undefined symbol: ncclCommRe
             "family-config-damaged",
             "empty or no JSON",
         ),
+        (
+            "AttributeError: 'LoRANetwork' object has no attribute 'train_blocks'",
+            "kohya-network-of-other-model",
+            "networks.lora",
+        ),
+        (GGUF, "family-lora-family", "The model is a GGUF file"),
         (NCCL, "family-symbol-missing", "NCCL"),
     ],
 )
