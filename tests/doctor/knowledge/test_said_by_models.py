@@ -118,6 +118,22 @@ LOCAL = "Loading pipeline components...: 100%|####| 7/7 [00:00<00:00, 13.51it/s]
             "family-swift-obsoleted",
             "for macOS 14 or newer",
         ),
+        (
+            (
+                "error: Dependencies could not be resolved because package 'frob' is required using"
+                " a stable-version but 'frob' depends on an unstable-version package 'ink'."
+            ),
+            "family-swift-packages",
+            "frob takes ink from a branch",
+        ),
+        (
+            (
+                "remote: Your push was rejected because it contains files larger than 10M.\n"
+                "remote:  - frob.v2 (ref: refs/heads/main)"
+            ),
+            "git-file-too-large",
+            "frob.v2 is larger",
+        ),
         (OWN, "family-unexpected-argument", "diffusers contradicts itself"),
         (OWN.replace("diffusers", "frob"), "family-unexpected-argument", "is too old"),
     ],
