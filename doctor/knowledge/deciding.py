@@ -14,6 +14,7 @@ from enum import Enum
 from itertools import islice, pairwise, takewhile
 
 from sdcoreml.doctor.knowledge.exceptions import Raised
+from sdcoreml.doctor.knowledge.facts import find_source
 from sdcoreml.doctor.knowledge.frames import is_frame
 from sdcoreml.doctor.knowledge.headings import find_more_reasons, find_reason, only_announces
 from sdcoreml.doctor.knowledge.lines import Line
@@ -68,7 +69,8 @@ def find_deciding_lines(
     if first is None:
         return None
     others = dict[int, Line]()
-    guesses = (guessed,) if guessed else ()
+    source = find_source(lines)
+    guesses = (*((guessed,) if guessed else ()), *((source.line,) if source else ()))
     for line in (*guesses, *_find_others(first, cause, structure, lines)):
         if line.number != first.number and len(others) < _FEW and _is_other(line, first, others):
             others[line.number] = line

@@ -143,7 +143,7 @@ HEADINGS = (
     Heading(
         says=r"subprocess-exited-with-error|\bCommand errored out with exit status\b"
         r"|^\s*[x\u00d7] (?:.*\bdid not run successfully\b|Failed to build `[^`]+`$)"
-        r"|\bThe build backend returned an error\b|\bCall to `[^`]*` failed\b"
+        r"|\b[Bb]uild backend (?:returned an error\b|failed to \w+ )|\bCall to `[^`]*` failed\b"
         r"|\bfailed to run custom build command\b"
         r"|^Error code: \d+$|\bBuilding wheel for \S.*\berror'?$|\bfinished with status 'error'"
         r"|^RuntimeError: Couldn't (?:install|clone|checkout|fetch) ",

@@ -39,8 +39,9 @@ _BEFORE_OUTPUT = re.compile(
     r"error: subprocess-exited-with-error|Command errored out with exit status"
     r"|^\W*(?:python setup\.py \w+|Building (?:wheel|editable)|Preparing metadata"
     r"|Getting requirements|Preparing editable).* did not run successfully"
+    r"|\b[Bb]uild backend (?:returned an error|failed to \w+ )|^\W*Call to `[^`]+` failed"
 )
-"""What pip prints of a build that failed, before what the build printed."""
+"""What pip and uv print of a build that failed, before what the build printed."""
 
 _END_OF_BUILD = re.compile(
     r"(?i:\bcollect2: error: ld returned"
@@ -48,7 +49,8 @@ _END_OF_BUILD = re.compile(
     r"|Failed building (?:wheel|editable)|subprocess-exited|metadata-generation-failed"
     r"|CalledProcessError: Command|ninja: build stopped|^\s*make(?:\[\d+\])?: \*\*\*"
     r"|BUILD FAILED \(|failed with code \d+|\berrors? generated|compilation terminated"
-    r"|Failed to (?:download and )?build|build backend returned|^\W*Call to `[^`]+` failed"
+    r"|Failed to (?:download and )?build|build backend (?:returned|failed to \w+ )"
+    r"|^\W*Call to `[^`]+` failed"
     r"|too many errors emitted|Configuring incomplete"
     r"|compiling objects for extension|Could not build wheels)"
 )

@@ -52,7 +52,7 @@ _WORDS: tuple[tuple[str, ...], ...] = (
         r"(?i:\b(?:expect(?:ed|s)|refused|timed out|exceed\w*|must be)\b)",
         r"(?i:\bno (?:such|matching|space)\b)",
         r"(?i:\b(?:required?s?|needed|newer than running|errored|quit unexpectedly|no matches)\b)",
-        r"(?i:\b(?:fails|negative|unknown (?:flag|option|command))\b)",
+        r"(?i:\b(?:fails|negative|duplicate key|unknown (?:flag|option|command))\b)",
         r"(?i:\b(?:may not be|doesn't|not in gzip|was detected|not empty)\b)",
         r"(?i:\bnot (?:supported|available|installed|readable|loaded|valid)\b|\b(?:has|have) no\b)",
         r"^(?:\w+\.)?[a-z]+(?:Missing|NotFound|Failed|Invalid|Unsupported)\(",  # Swift's enum cases
