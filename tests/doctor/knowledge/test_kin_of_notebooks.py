@@ -61,6 +61,32 @@ JETSON = """\
 ARCH=tegra-aarch64 L4T_VERSION=35.4.1
 RuntimeError: Torch is not able to use GPU; add --skip-torch-cuda-test to COMMANDLINE_ARGS
 """
+MERGE = """\
+  File "/w/networks/merge_lora.py", line 148, in merge_lora_models
+    base_alpha = base_alphas[lora_module_name]
+KeyError: 'first_stage_model.encoder.conv_in.weigh'
+"""
+PATCH = """\
+  File "/w/comfy/sd.py", line 453, in patch_model
+RuntimeError: shape '[640, 1024]' is invalid for input of size 491520
+"""
+POPPED = """\
+    state_dict = _convert_non_diffusers_paint_lora_to_diffusers(state_dict)
+    new["a"] = original_state_dict.pop("blocks.7.proj.lora_A.weight")
+KeyError: 'blocks.7.proj.lora_A.weight'
+"""
+MOUNTED = """\
+$ docker run -v "$(pwd)"/brushes:/home/painter brush:latest
+PermissionError: [Errno 13] Permission denied: '/home/painter/user'
+"""
+DRIVE = """\
+  File "/content/drive/MyDrive/brush/main.py", line 6, in <module>
+ModuleNotFoundError: No module named 'torch'
+"""
+CUT_AT = """\
+    key, value = optimizer_arg.split("=")
+ValueError: not enough values to unpack (expected 2, got 1)
+"""
 
 
 @pytest.mark.parametrize(
@@ -101,6 +127,39 @@ RuntimeError: Torch is not able to use GPU; add --skip-torch-cuda-test to COMMAN
             "family-docker-gpu",
             "no runtime of the name nvidia",
         ),
+        (MERGE, "family-part-of-a-model", "given as LoRAs is none"),
+        (PATCH, "family-tensor-sizes", "another family"),
+        (POPPED, "family-lora-names", "no layer blocks.7.proj"),
+        (MOUNTED, "family-not-writable", "The container's user"),
+        (CUT_AT, "builtin-unpack", "cuts each optimizer_arg"),
+        (
+            "python: can't open file '/workspace/brush/main.py': [Errno 2] No such file\n",
+            "family-script-missing",
+            "installs it there",
+        ),
+        (
+            'cog: exec: "docker": executable file not found in $PATH\n',
+            "family-docker-start",
+            "Docker is not installed",
+        ),
+        ("pull access denied for local/brush, repository", "family-docker-image", "builds here"),
+        (
+            "python3: can't open file '/content/webui.py': [Errno 2] No such file\n",
+            "family-script-missing",
+            "in this session",
+        ),
+        (
+            "/w/brush.mjs:3\nconst a = b?.c;\n            ^\n\nSyntaxError: Unexpected token .\n",
+            "node-too-old-for-script",
+            "Node.js is too old",
+        ),
+        (
+            DRIVE,
+            "torch-missing-in-venv",
+            "gone with each session",
+        ),
+        (":: 407 :: Proxy Authentication Required\n", "family-proxy", "user and a password"),
+        ("TypeError: LycorisNetworkBrush.paint() takes 2\n", "lycoris-of-another-release", "time"),
         ("Raspberry Pi 4\nIllegal instruction\n", "family-illegal-instruction", "Cortex-A53"),
     ],
 )
