@@ -304,7 +304,7 @@ def test_pipelines_are_told_by_what_they_are(error: str, name: str, said: str) -
 
 @pytest.mark.parametrize(
     ("present", "said"),
-    [("set()", "took nothing from the file"), ("{'default_0'}", "are called {'default_0'}")],
+    [("set()", "took nothing from the file"), ("{'ink_0'}", "are called {'ink_0'}")],
 )
 def test_adapter_that_is_not_there_is_told_by_those_that_are(present: str, said: str) -> None:
     error = f"ValueError: Adapter name(s) {{'ink'}} not in the list of present adapters: {present}"
