@@ -149,7 +149,11 @@ def test_a_file_is_read(tmp_path: Path) -> None:
         (b"name = ", "not valid TOML: .*; correct it"),
         (b"a = 1\na = 2\n", "not valid TOML: .*; correct it"),
         (b"a = " + b"[" * 5000, "not valid TOML: .*; correct it"),
-        (b"a" + b".a" * 5000 + b" = 1", "tables nested more than 100 deep; correct it"),
+        (b"a" + b".a" * 900 + b" = 1", "tables nested more than 100 deep; correct it"),
+        (
+            b"a" + b".a" * 5000 + b" = 1",
+            "(?:nested more than|more than the allowed) .*; correct it",
+        ),
         (b'name = "\xff"\n', "not UTF-8 .*; restore it with git"),
     ],
 )
