@@ -112,7 +112,7 @@ lint: bootstrap ## ruff and mypy
 	@$(STYLE)
 	@.venv/bin/mypy
 
-unit: bootstrap ## the quick tests, in under a minute: none that is slow or needs torch or a network
+unit: bootstrap ## the quick tests, in about a minute: none that is slow or needs torch or a network
 	@$(TESTS) $(PYTHON_IN) -m pytest -q $(SPREAD) -m $(QUICK) $(ARGS)
 
 inside: bootstrap ## the tests that run in the tested environment, a conversion of the sample among them

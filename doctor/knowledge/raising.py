@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import takewhile
 
 from sdcoreml.doctor.knowledge.frames import is_frame
 from sdcoreml.doctor.knowledge.lines import Line
@@ -26,16 +25,14 @@ _FEW = 6
 def complete_cut(lines: Sequence[Line]) -> Sequence[Line]:
     """Return lines whose last exception, if only its raising is told, has its message."""
     told = [one for one in lines if not _UNDERLINE.match(one.text)][-_FEW:]
-    at = next((at for at, one in enumerate(told) if _RAISE.match(one.text)), None)
-    if at is None or not any(is_frame(one.text) for one in told[:at]):
-        return lines
-    raised = _RAISE.match(told[at].text)
+    found = ((at, raised) for at, one in enumerate(told) if (raised := _RAISE.match(one.text)))
+    at, raised = next(found, (0, None))
     rest = [one.text for one in told[at + 1 :]]
-    written = [*takewhile(_NUMBER.match, rest)]
-    if raised is None or written != rest:
+    is_last = any(is_frame(one.text) for one in told[:at]) and all(map(_NUMBER.match, rest))
+    if raised is None or not is_last:
         return lines
-    code = " ".join([raised["said"], *(_NUMBER.sub("", one) for one in written)])
-    message = "".join(found["said"] for found in _TEXT.finditer(code))
+    code = " ".join([raised["said"], *(_NUMBER.sub("", one) for one in rest)])
+    message = "".join(part["said"] for part in _TEXT.finditer(code))
     if not message.strip():
         return lines
     typed = replace(told[at], text=f"{raised['type']}: {_VALUE.sub(_name, message)}")

@@ -9,6 +9,7 @@ from sdcoreml.doctor.knowledge.bare import read_bare
 from sdcoreml.doctor.knowledge.diagnosis import examine
 from sdcoreml.doctor.knowledge.reading import read
 from sdcoreml.doctor.knowledge.structure import find_structure
+from tests.doctor.kin import expect_entry
 
 FRAME = '  File "/x/paint/brush.py", line 7, in load'
 WHERE = "load (paint/brush.py)"
@@ -133,10 +134,7 @@ def test_where_nothing_else_is_known_it_is_told(
     code: str, error: str, name: str, words: str
 ) -> None:
     log = f"Traceback (most recent call last):\n{FRAME}\n    {code}\n{error}\n"
-    cause = examine(log, entries()).cause
-    assert cause is not None
-    assert cause.entry.id == name
-    assert words in cause.cause
+    expect_entry(log, name, words)
 
 
 REPORT = """\

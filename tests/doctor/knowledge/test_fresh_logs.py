@@ -7,6 +7,7 @@ import pytest
 from sdcoreml.doctor.knowledge import Role, entries
 from sdcoreml.doctor.knowledge.cleaning import clean
 from sdcoreml.doctor.knowledge.diagnosis import examine
+from tests.doctor.kin import expect_entry
 
 EXPIRED = """\
 SSLError: HTTPSConnectionPool(host='files.brushes.example.com', port=443): Max
@@ -215,10 +216,7 @@ PackagesNotFoundError: The following packages are not available from current cha
     ],
 )
 def test_what_fresh_logs_are_told(log: str, name: str, said: str) -> None:
-    cause = examine(f"{log}\n", entries()).cause
-    assert cause is not None
-    assert cause.entry.id == name
-    assert said in cause.cause + cause.fix
+    expect_entry(f"{log}\n", name, said)
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdcoreml.doctor.knowledge import entries
-from sdcoreml.doctor.knowledge.diagnosis import examine
+from tests.doctor.kin import expect_entry
 
 FUNCTIONING = "ImportError: huggingface-hub{} is required for a normal functioning of this module,"
 GATED = "Cannot access gated repo for url https://huggingface.co/me/paint/resolve/main/x.json.\n"
@@ -144,7 +143,4 @@ def misses(path: str, code: str) -> str:
     ],
 )
 def test_the_log_decides(log: str, name: str, said: str) -> None:
-    cause = examine(f"{log}\n", entries()).cause
-    assert cause is not None
-    assert cause.entry.id == name
-    assert said in cause.cause + cause.fix
+    expect_entry(f"{log}\n", name, said)

@@ -6,6 +6,7 @@ import pytest
 
 from sdcoreml.doctor.knowledge import entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
+from tests.doctor.kin import expect_entry
 
 UNREACHED = "OSError: We couldn't connect to 'https://{}' to load this {}, couldn't find it in the"
 LOOKS = " cached files and it looks like {} is not the path to a directory containing {}"
@@ -159,10 +160,7 @@ def trace(path: str, code: str, error: str) -> str:
     ],
 )
 def test_what_was_given_is_told_by_what_it_is(log: str, name: str, said: str) -> None:
-    cause = examine(f"{log}\n", entries()).cause
-    assert cause is not None
-    assert cause.entry.id == name
-    assert said in cause.cause + cause.fix
+    expect_entry(f"{log}\n", name, said)
 
 
 @pytest.mark.parametrize(
@@ -287,7 +285,4 @@ def test_a_notice_that_is_printed_often_is_no_failure() -> None:
     ],
 )
 def test_whose_fault_it_is_is_told(log: str, name: str, said: str) -> None:
-    cause = examine(f"{log}\n", entries()).cause
-    assert cause is not None
-    assert cause.entry.id == name
-    assert said in cause.cause + cause.fix
+    expect_entry(f"{log}\n", name, said)

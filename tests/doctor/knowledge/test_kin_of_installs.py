@@ -6,6 +6,7 @@ import pytest
 
 from sdcoreml.doctor.knowledge import entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
+from tests.doctor.kin import expect_entry
 
 LOADED = r"""
 ERROR: Could not install packages due to an OSError: [WinError 5] Access is denied: 'D:\\paint\\venv\\Lib\\site-packages\\numpy\\core\\_multiarray_umath.cp310-win_amd64.pyd'
@@ -141,10 +142,7 @@ The file may be malicious, so the program is not going to read it.
 def test_what_happened_is_told_by_what_the_log_says_of_the_place(
     log: str, name: str, said: str
 ) -> None:
-    cause = examine(log, entries()).cause
-    assert cause is not None
-    assert cause.entry.id == name
-    assert said in f"{cause.cause} {cause.fix}"
+    expect_entry(log, name, said)
 
 
 def test_the_module_of_a_name_is_read_from_the_line_that_imports_it() -> None:

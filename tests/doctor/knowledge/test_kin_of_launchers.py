@@ -6,6 +6,7 @@ import pytest
 
 from sdcoreml.doctor.knowledge import Confidence, entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
+from tests.doctor.kin import expect_entry
 
 LIKELY, GUESS = Confidence.LIKELY, Confidence.GUESS
 MEMORY = (
@@ -198,7 +199,4 @@ def test_what_only_looks_like_it_is_told_otherwise(log: str, stranger: str) -> N
     ],
 )
 def test_a_direction_is_told_where_the_name_decides_it(log: str, name: str, said: str) -> None:
-    cause = examine(log, entries()).cause
-    assert cause is not None
-    assert cause.entry.id == name
-    assert said in cause.cause
+    expect_entry(log, name, said)

@@ -6,6 +6,7 @@ import pytest
 
 from sdcoreml.doctor.knowledge import Confidence, entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
+from tests.doctor.kin import expect_entry
 
 INTERRUPTED = """\
 FirstStage: Running in eps-prediction mode
@@ -164,10 +165,7 @@ ValueError: not enough values to unpack (expected 2, got 1)
     ],
 )
 def test_it_is_told(log: str, name: str, words: str) -> None:
-    cause = examine(log, entries()).cause
-    assert cause is not None
-    assert cause.entry.id == name
-    assert words in cause.cause
+    expect_entry(log, name, words)
 
 
 @pytest.mark.parametrize(

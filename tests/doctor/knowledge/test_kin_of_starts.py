@@ -6,6 +6,7 @@ import pytest
 
 from sdcoreml.doctor.knowledge import entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
+from tests.doctor.kin import expect_entry
 
 TRACE = "Traceback (most recent call last):\n"
 SYSTEM32 = r"""C:\Windows\System32>.\python_embeded\python.exe -s Frob\start.py
@@ -130,10 +131,7 @@ ModuleNotFoundError: No module named 'ldm'
     ],
 )
 def test_what_the_log_says_of_the_start_decides(log: str, name: str, said: str) -> None:
-    cause = examine(log, entries()).cause
-    assert cause is not None
-    assert cause.entry.id == name
-    assert said in cause.cause
+    expect_entry(log, name, said)
 
 
 @pytest.mark.parametrize(
@@ -250,7 +248,4 @@ ModuleNotFoundError: No module named 'backend'
     ],
 )
 def test_whose_code_asks_for_what_is_missing_is_told(log: str, name: str, said: str) -> None:
-    cause = examine(log, entries()).cause
-    assert cause is not None
-    assert cause.entry.id == name
-    assert said in cause.cause
+    expect_entry(log, name, said)

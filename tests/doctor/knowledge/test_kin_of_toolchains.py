@@ -6,6 +6,7 @@ import pytest
 
 from sdcoreml.doctor.knowledge import Role, entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
+from tests.doctor.kin import expect_entry
 
 MANIFEST = """\
 error: 'paint': Invalid manifest
@@ -252,10 +253,7 @@ C:\\Users\\me\\AppData\\Roaming\\uv\\python\\cpython-3.12.13-windows-x86_64-none
     ],
 )
 def test_the_case_that_a_log_shows_is_told(log: str, name: str, said: str) -> None:
-    cause = examine(log, entries()).cause
-    assert cause is not None
-    assert cause.entry.id == name
-    assert said in cause.cause
+    expect_entry(log, name, said)
 
 
 def test_of_releases_that_are_cut_off_none_is_the_newest() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from sdcoreml.doctor.knowledge import entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
+from tests.doctor.kin import expect_entry
 
 FORGE = """\
 Loading Model: {{'checkpoint_info': {{'filename': 'D:\\\\forge\\\\models\\\\{file}'}}}}
@@ -191,10 +192,7 @@ NCCL = "ImportError: /v/torch/lib/libtorch_cuda.so: undefined symbol: ncclCommRe
     ],
 )
 def test_what_they_say_is_told(log: str, name: str, said: str) -> None:
-    cause = examine(log, entries()).cause
-    assert cause is not None
-    assert cause.entry.id == name
-    assert said in cause.cause
+    expect_entry(log, name, said)
 
 
 @pytest.mark.parametrize(

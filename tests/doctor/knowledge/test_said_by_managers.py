@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdcoreml.doctor.knowledge import entries
-from sdcoreml.doctor.knowledge.diagnosis import examine
+from tests.doctor.kin import expect_entry
 
 SSL = """\
 WARNING: pip is configured with locations that require TLS/SSL, however the ssl module in Python \
@@ -195,7 +194,4 @@ LISTS = """\
     ],
 )
 def test_the_case_is_told(log: str, name: str, said: str) -> None:
-    cause = examine(log, entries()).cause
-    assert cause is not None
-    assert cause.entry.id == name
-    assert said in cause.cause + cause.fix
+    expect_entry(log, name, said)

@@ -6,6 +6,7 @@ import pytest
 
 from sdcoreml.doctor.knowledge import entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
+from tests.doctor.kin import expect_entry
 
 RUN = """\
 got prompt
@@ -160,10 +161,7 @@ STARTUP = "Failed to execute startup-script: /w/custom_nodes/ComfyUI-Manager/p.p
     ],
 )
 def test_what_they_say_is_told(log: str, name: str, said: str) -> None:
-    cause = examine(log, entries()).cause
-    assert cause is not None
-    assert cause.entry.id == name
-    assert said in cause.cause
+    expect_entry(log, name, said)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from sdcoreml.doctor.knowledge import Role, entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
+from tests.doctor.kin import expect_entry
 
 SOURCE = """\
   File "<stdin>", line 1, in <module>
@@ -95,10 +96,7 @@ def _symbol(name: str) -> str:
     ],
 )
 def test_the_case_is_told(log: str, name: str, said: str) -> None:
-    cause = examine(log, entries()).cause
-    assert cause is not None
-    assert cause.entry.id == name
-    assert said in cause.cause + cause.fix
+    expect_entry(log, name, said)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from sdcoreml.doctor.knowledge import entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
+from tests.doctor.kin import expect_entry
 
 MODULES = '  File "/w/stable-diffusion-webui/modules/'
 ENOENT = "[Errno 2] No such file or directory"
@@ -336,10 +337,7 @@ NOT_TOLD = {
 @pytest.mark.parametrize("name", TOLD)
 def test_it_is_told(name: str) -> None:
     log, entry, said = TOLD[name]
-    cause = examine(log, entries()).cause
-    assert cause is not None
-    assert cause.entry.id == entry
-    assert said in cause.cause + cause.fix
+    expect_entry(log, entry, said)
 
 
 @pytest.mark.parametrize("name", NOT_TOLD)

@@ -6,6 +6,7 @@ import pytest
 
 from sdcoreml.doctor.knowledge import entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
+from tests.doctor.kin import expect_entry
 
 TOLD = {
     "another's program reads a file with the bare class": (
@@ -154,10 +155,7 @@ TOLD = {
 
 @pytest.mark.parametrize(("log", "entry", "said"), TOLD.values(), ids=TOLD)
 def test_the_refusal_is_told_with_its_cause(log: str, entry: str, said: str) -> None:
-    cause = examine(f"{log}\n", entries()).cause
-    assert cause is not None
-    assert cause.entry.id == entry
-    assert said in cause.cause + cause.fix
+    expect_entry(f"{log}\n", entry, said)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from sdcoreml.doctor.knowledge import Confidence, entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
+from tests.doctor.kin import expect_entry
 
 ASIDE = """\
 ERROR: Ignored the following versions that require a different python version: 0.55.2 \
@@ -105,10 +106,7 @@ missing field `version`
     ],
 )
 def test_it_is_told_as_the_case_that_it_is(log: str, name: str, said: str) -> None:
-    cause = examine(log, entries()).cause
-    assert cause is not None
-    assert cause.entry.id == name
-    assert said in f"{cause.cause} {cause.fix}"
+    expect_entry(log, name, said)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import pytest
 
 from sdcoreml.doctor.knowledge import entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
+from tests.doctor.kin import expect_entry
 
 SOURCE = """\
 pip install paint
@@ -160,10 +161,7 @@ AUTOCAST = "User specified autocast device_type must be 'cuda' or 'cpu'\n"
     ],
 )
 def test_a_tool_is_told_with_the_rest_of_its_log(log: str, name: str, said: str) -> None:
-    cause = examine(log, entries()).cause
-    assert cause is not None
-    assert cause.entry.id == name
-    assert said in cause.cause
+    expect_entry(log, name, said)
 
 
 def test_the_source_that_pip_took_is_quoted() -> None:

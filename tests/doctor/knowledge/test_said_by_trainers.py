@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdcoreml.doctor.knowledge import entries
-from sdcoreml.doctor.knowledge.diagnosis import examine
+from tests.doctor.kin import expect_entry
 
 XFORMERS = (
     '  File "/v/site-packages/xformers/ops/fmha/__init__.py", line 105, in backward\n'
@@ -95,7 +94,4 @@ FULL = "RuntimeError: Data processing error: File reconstruction error: IO Error
     ],
 )
 def test_its_own_words_are_told(log: str, name: str, said: str) -> None:
-    cause = examine(log, entries()).cause
-    assert cause is not None
-    assert cause.entry.id == name
-    assert said in cause.cause + cause.fix
+    expect_entry(log, name, said)

@@ -6,6 +6,7 @@ import pytest
 
 from sdcoreml.doctor.knowledge import entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
+from tests.doctor.kin import expect_entry
 
 
 @pytest.mark.parametrize(
@@ -83,10 +84,7 @@ from sdcoreml.doctor.knowledge.diagnosis import examine
     ],
 )
 def test_a_path_that_was_cut_at_a_space_is_told(log: str, entry: str, words: str) -> None:
-    cause = examine(log, entries()).cause
-    assert cause is not None
-    assert cause.entry.id == entry
-    assert words in cause.cause
+    expect_entry(log, entry, words)
 
 
 @pytest.mark.parametrize(
@@ -152,7 +150,4 @@ CMD = "is not recognized as an internal or external command,\noperable program o
 def test_what_windows_does_not_take_for_a_program_is_told_by_its_name(
     log: str, entry: str, words: str
 ) -> None:
-    cause = examine(log, entries()).cause
-    assert cause is not None
-    assert cause.entry.id == entry
-    assert words in cause.cause
+    expect_entry(log, entry, words)

@@ -6,6 +6,7 @@ import pytest
 
 from sdcoreml.doctor.knowledge import Confidence, Role, entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
+from tests.doctor.kin import expect_entry
 
 
 @pytest.mark.parametrize(
@@ -192,7 +193,4 @@ def test_a_wording_that_others_have_is_not_told_as_one_programs(log: str, entry:
     ],
 )
 def test_its_own_wording_is_told_with_what_it_names(log: str, entry: str, said: str) -> None:
-    cause = examine(f"{log}\n", entries()).cause
-    assert cause is not None
-    assert cause.entry.id == entry
-    assert said in cause.cause + cause.fix
+    expect_entry(f"{log}\n", entry, said)

@@ -6,6 +6,7 @@ import pytest
 
 from sdcoreml.doctor.knowledge import entries
 from sdcoreml.doctor.knowledge.diagnosis import examine
+from tests.doctor.kin import expect_entry
 
 
 @pytest.mark.parametrize(
@@ -42,10 +43,7 @@ from sdcoreml.doctor.knowledge.diagnosis import examine
     ],
 )
 def test_what_was_typed_is_told(log: str, name: str, said: str) -> None:
-    cause = examine(log, entries()).cause
-    assert cause is not None
-    assert cause.entry.id == name
-    assert said in cause.cause + cause.fix
+    expect_entry(log, name, said)
 
 
 @pytest.mark.parametrize(
